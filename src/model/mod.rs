@@ -1,0 +1,4 @@
+//! What is replicated.
+
+pub mod peer_id;
+pub mod signature;
