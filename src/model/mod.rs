@@ -1,4 +1,20 @@
-//! What is replicated.
+//! What is replicated: records and their meaning, as values and bytes.
+//!
+//! Everything here is a pure function of its input. A [`record`] is signed by its author; a [`revision`] is a record that carries a
+//! [`document`] with one edit applied; its [`ledger`] says which edits it contains. Nothing here knows of links, files or time.
 
+pub mod conflict;
+pub mod delta;
+pub mod difference;
+pub mod digest;
+pub mod document;
+pub mod edit;
+pub mod json;
+pub mod ledger;
+pub mod name;
+pub mod path;
 pub mod peer_id;
+pub mod record;
+pub mod revision;
 pub mod signature;
+pub mod stamp;

@@ -1,0 +1,58 @@
+# How Starling is built, tried and installed; README.md says more.
+.POSIX:
+.PHONY: all test static demo bench ci install uninstall clean
+
+CARGO = cargo
+PREFIX = /usr/local
+DESTDIR =
+# What `make install` installs; after `make static` this may be $(STATIC).
+BINARY = target/release/starling
+STATIC = target/x86_64-unknown-linux-musl/release/starling
+STANDIN = target/release/examples/unit-standin
+
+all:
+	$(CARGO) build --release --locked --bin starling
+
+# The tests of several hosts want network namespaces, a firewall and a second clock. What of these is missing is named, and the tests
+# that need it say that they were skipped; with STARLING_TEST_REQUIRE=all in the environment they fail instead.
+test:
+	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime
+	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked
+
+# One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
+static:
+	sh .ci/static.sh
+
+# Several daemons on this host, each in front of a stand-in for NGINX Unit.
+demo: all
+	$(CARGO) build --release --locked --example unit-standin
+	sh tests/demo.sh $(BINARY) $(STANDIN)
+
+bench:
+	$(CARGO) run --release --locked --example bench
+
+# What is asked of a change beside `make test`.
+ci:
+	sh .ci/need.sh mandoc:mandoc curl:curl
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	mandoc -T lint man/*.[1-8]
+	$(MAKE) static
+	sh tests/smoke.sh $(STATIC)
+
+install:
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/starling
+	for page in man/*.[1-8]; do \
+		section=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$section && install -m 644 $$page $$section || exit 1; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/starling
+	for page in man/*.[1-8]; do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,47 @@
+//! What the defaults depend on: the user, the directories, the host's name, and the settings file itself.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::Failure;
+use crate::limits;
+use crate::settings::Environment;
+
+/// As it is now.
+pub(super) fn read() -> Environment {
+    Environment {
+        // The owner of a process is its user: the one way to learn it without a call that Rust's standard library does not have.
+        root: fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0),
+        home: directory("HOME"),
+        xdg_state_home: directory("XDG_STATE_HOME"),
+        xdg_runtime_dir: directory("XDG_RUNTIME_DIR"),
+        host_name: fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+    }
+}
+
+/// The settings file's name and content: the one that was named, or else the usual one, if it is there.
+pub(super) fn settings_file(named: Option<&str>) -> Result<Option<(String, Vec<u8>)>, Failure> {
+    let name = named.unwrap_or(USUAL);
+    match content(name) {
+        Ok(text) => Ok(Some((name.to_owned(), text))),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::Usage(format!("{name}: {error}"))),
+    }
+}
+
+/// One byte more than may be, so that whoever reads it sees that it is too long.
+fn content(name: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(name)?.take(limits::SETTINGS_FILE_MAX as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// XDG Base Directory Specification: paths that are not absolute are to be ignored.
+fn directory(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+const USUAL: &str = "/etc/starling/starling.conf";

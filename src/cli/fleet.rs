@@ -1,0 +1,175 @@
+//! `init`, `token`, `join` and `id`: who this host is, and which fleet it is in.
+//!
+//! `fleet.json` is written last: a host whose founding or joining was cut short is in no fleet, and the same command goes on with the
+//! keys that were made.
+
+use std::io::{self, Read};
+
+use super::{Failure, print};
+use crate::codec::hex;
+use crate::daemon::state_dir::{Membership, StateDir, StateError};
+use crate::daemon::{entropy, interfaces};
+use crate::limits;
+use crate::model::json::{self, Map, Value};
+use crate::model::peer_id::PeerId;
+use crate::model::signature::SecretKey;
+use crate::settings::{Resolved, Settings, Source};
+use crate::wire::fleet::{Fleet, FleetId, FleetKey};
+use crate::wire::token::Token;
+
+/// Founds a fleet.
+pub(super) fn init(settings: &Settings, name: Option<&str>) -> Result<(), Failure> {
+    let name = name.map_or_else(any_name, |name| Ok(name.to_owned()))?;
+    let key = FleetKey::from_bytes(secret()?);
+    let fresh_owner = SecretKey::from_seed(&secret()?);
+    // Before anything is made: whether the name will do, and whether there is room for a fleet.
+    fleet(&name, &fresh_owner, key.clone())?;
+    refuse_member(settings)?;
+
+    let dir = writable(settings)?;
+    let identity = dir.identity()?.map_or_else(|| make_identity(&dir), Ok)?;
+    let owner = match dir.owner()? {
+        Some(owner) => owner,
+        None => dir.keep_owner(&fresh_owner).map(|()| fresh_owner)?,
+    };
+    dir.keep_membership(&Membership { fleet: fleet(&name, &owner, key)?, joined: true })?;
+    let me = peer_id(&identity);
+    print(&format!(
+        "This host is {me}.\nIt has founded the fleet {name}.\n\nNext, here:            starling run\nThen, for each host:   \
+         starling token | ssh HOST starling join -\n"
+    ))
+}
+
+/// Prints what others need in order to join.
+pub(super) fn token(resolved: &Resolved) -> Result<(), Failure> {
+    let settings = &resolved.settings;
+    let membership = must_be_member(settings)?;
+    let mut addresses = match resolved.source("peer") {
+        // Named for this token: the user knows better than this host where it can be reached.
+        Source::Flag => settings.peers.clone(),
+        _ => own_addresses(settings)?.into_iter().chain(settings.peers.iter().cloned()).collect(),
+    };
+    addresses.truncate(limits::ADDRESSES_MAX);
+    let token = Token::new(&membership.fleet, addresses).map_err(|error| Failure::Usage(format!("--peer: {error}")))?;
+    print(&format!("{token}\n"))
+}
+
+/// Joins the fleet of a token.
+pub(super) fn join(settings: &Settings, operand: &str) -> Result<(), Failure> {
+    let text = if operand == "-" { read_token()? } else { operand.to_owned() };
+    let token: Token = text.trim().parse().map_err(|error| Failure::Usage(format!("TOKEN: {error}")))?;
+    refuse_member(settings)?;
+
+    let dir = writable(settings)?;
+    let identity = dir.identity()?.map_or_else(|| make_identity(&dir), Ok)?;
+    dir.keep_addresses(first_addresses(&token).as_bytes())?;
+    dir.keep_membership(&Membership { fleet: token.fleet().clone(), joined: false })?;
+    let addresses = if token.addresses().is_empty() { "by mDNS only".to_owned() } else { token.addresses().join(", ") };
+    print(&format!(
+        "This host is {}.\nIt belongs to the fleet {}, to be found at: {addresses}.\n\nNext:   starling run\n",
+        peer_id(&identity),
+        token.fleet().name(),
+    ))
+}
+
+/// Prints the peer ID.
+pub(super) fn id(settings: &Settings) -> Result<(), Failure> {
+    let identity = opened(settings)?.map(|dir| dir.identity()).transpose()?.flatten();
+    print(&format!("{}\n", peer_id(&identity.ok_or_else(|| no_member(settings))?)))
+}
+
+/// The fleet that this host is in; otherwise what to type.
+pub(super) fn must_be_member(settings: &Settings) -> Result<Membership, Failure> {
+    let membership = opened(settings)?.map(|dir| dir.membership()).transpose()?.flatten();
+    membership.ok_or_else(|| no_member(settings))
+}
+
+fn no_member(settings: &Settings) -> Failure {
+    Failure::Failed(format!(
+        "{}: this host is in no fleet; type: starling init (to found one), or: starling join TOKEN (to join one; starling token, \
+         typed on a member, prints it)",
+        settings.state.display()
+    ))
+}
+
+fn refuse_member(settings: &Settings) -> Result<(), Failure> {
+    let Some(Membership { fleet, .. }) = opened(settings)?.map(|dir| dir.membership()).transpose()?.flatten() else {
+        return Ok(());
+    };
+    let (name, state) = (fleet.name(), settings.state.display());
+    Err(Failure::Failed(format!("this host is in the fleet {name} already; to leave it, stop starling and type: rm -r {state}")))
+}
+
+/// The state directory for reading; `None` if there is none.
+fn opened(settings: &Settings) -> Result<Option<StateDir>, StateError> {
+    match StateDir::open(&settings.state) {
+        Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn writable(settings: &Settings) -> Result<StateDir, StateError> {
+    let mut dir = StateDir::create(&settings.state)?;
+    dir.lock()?;
+    Ok(dir)
+}
+
+fn make_identity(dir: &StateDir) -> Result<SecretKey, Failure> {
+    let identity = SecretKey::from_seed(&secret()?);
+    dir.keep_identity(&identity)?;
+    Ok(identity)
+}
+
+fn fleet(name: &str, owner: &SecretKey, key: FleetKey) -> Result<Fleet, Failure> {
+    let id = FleetId::from_bytes(owner.public()).expect("the public half of a key that can sign is sound");
+    Fleet::new(name.to_owned(), id, vec![key]).map_err(|error| Failure::Usage(format!("--fleet: {error}")))
+}
+
+fn peer_id(identity: &SecretKey) -> PeerId {
+    PeerId::from_bytes(identity.public()).expect("the public half of a key that can sign is sound")
+}
+
+/// A name that tells two fleets apart, until somebody thinks of a better one.
+fn any_name() -> Result<String, Failure> {
+    Ok(format!("fleet-{}", hex(&random::<2>()?)))
+}
+
+fn secret() -> Result<[u8; 32], Failure> {
+    random()
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    entropy::bytes().map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Where others can reach this host.
+fn own_addresses(settings: &Settings) -> Result<Vec<String>, Failure> {
+    let listen = settings.listen;
+    if listen.port() == 0 {
+        return Err(Failure::Usage(
+            "--listen: port 0 is another at each start; name the address with --peer HOST:PORT".to_owned(),
+        ));
+    }
+    if !listen.ip().is_unspecified() {
+        return Ok(vec![listen.to_string()]);
+    }
+    let all = interfaces::addresses(listen.port(), &settings.interfaces);
+    Ok(all.into_iter().filter(|address| listen.is_ipv6() || address.is_ipv4()).map(|address| address.to_string()).collect())
+}
+
+fn read_token() -> Result<String, Failure> {
+    let mut text = String::new();
+    let most = TOKEN_INPUT_MAX;
+    io::stdin().take(most).read_to_string(&mut text).map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+    Ok(text)
+}
+
+/// The address book of a host that knows a token only.
+fn first_addresses(token: &Token) -> String {
+    let entry = |address: &String| Value::Object(Map::from_iter([("address".to_owned(), Value::from(address.as_str()))]));
+    let entries: Value = token.addresses().iter().map(entry).collect();
+    json::compact(&Value::Object(Map::from_iter([("addresses".to_owned(), entries)]))) + "\n"
+}
+
+/// Standard input beyond this is no token; white space around one is.
+const TOKEN_INPUT_MAX: u64 = 2 * limits::TOKEN_TEXT_MAX as u64;

@@ -1,0 +1,77 @@
+use super::*;
+
+fn parsed(text: &str) -> Value {
+    json::parse_own(text.as_bytes()).unwrap()
+}
+
+const ANSWER: &str = r#"{
+  "fleet": {"name": "gulls", "id": "x"},
+  "peer": {"id": "12D3KooWaaaaaaaaAAAAAAAA", "name": "gull", "group": "default", "joined": true},
+  "group": {"name": "default", "verdict": "applied", "drift": ["/config/routes"], "head":
+    {"id": "41d0c3aabbccddee", "height": 12, "author": "12D3KooWbbbbbbbbBBBBBBBB", "author_name": "tern",
+     "time": 1763843460000, "note": "PUT /config/routes"}},
+  "nodes": [
+    {"id": "12D3KooWaaaaaaaaAAAAAAAA", "name": "gull", "group": "default", "desired": "41", "applied": "41", "verdict": "applied", "drift": false, "age_ms": 5, "linked": false},
+    {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused: no such \u001b[2Jmodule", "age_ms": 5, "linked": true},
+    {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "age_ms": 7300000}
+  ],
+  "conflicts": [{"id": "77", "author": "tern"}],
+  "problems": ["revision 9 was damaged"]
+}"#;
+
+#[test]
+fn the_page_shows_head_peers_conflicts_and_problems() {
+    let expected = "\
+fleet gulls, host gull (AAAAAAAA), group default
+head 41d0c3aa, height 12, by tern, 2025-11-22 20:31 UTC: PUT /config/routes
+here: applied
+
+NAME  PEER      CONTACT       GROUP    SERVER   VERDICT
+gull  AAAAAAAA  this host     default  in step  applied
+tern  BBBBBBBB  linked        default  behind   refused: no such \\u{1b}[2Jmodule
+Möwe  CCCCCCCC  seen 2 h ago  edge     -
+
+conflicts:
+  id 77, author tern
+
+problems:
+  revision 9 was damaged
+
+drift:
+  /config/routes
+";
+    assert_eq!(page(&parsed(ANSWER), None), expected);
+}
+
+#[test]
+fn rows_are_cut_at_the_terminals_width() {
+    let page = page(&parsed(ANSWER), Some(40));
+    assert!(page.lines().all(|line| line.chars().count() <= 40), "{page}");
+    assert!(page.contains("\ntern  BBBBBBBB  linked        default  …\n"), "{page}");
+}
+
+#[test]
+fn whatever_is_missing_or_odd_is_no_panic() {
+    let whole = parsed(ANSWER);
+    for answer in
+        ["{}", "[]", "null", "3", r#"{"nodes": [{}, 3, null], "group": {"head": {}}, "conflicts": [[], 1], "problems": 3}"#]
+    {
+        page(&parsed(answer), Some(0));
+    }
+    let Value::Object(members) = &whole else { panic!("an object") };
+    for missing in members.keys() {
+        let mut fewer = members.clone();
+        fewer.remove(missing);
+        page(&Value::Object(fewer), None);
+    }
+    assert!(page(&parsed(r#"{"group": {"head": null}}"#), None).contains("no head yet"));
+}
+
+#[test]
+fn dates_are_those_of_the_calendar() {
+    for (days, expected) in
+        [(0, (1970, 1, 1)), (58, (1970, 2, 28)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_454, (2026, 1, 1))]
+    {
+        assert_eq!(date(days), expected);
+    }
+}

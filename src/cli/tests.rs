@@ -1,0 +1,74 @@
+use super::*;
+
+fn parse(line: &str) -> Result<Asked, Failure> {
+    Asked::parse(line.split_whitespace().map(OsString::from))
+}
+
+fn refused(line: &str) -> String {
+    match parse(line) {
+        Err(Failure::Usage(words)) => words,
+        other => panic!("{line:?} gave {other:?}"),
+    }
+}
+
+fn order(line: &str) -> Order {
+    match parse(line) {
+        Ok(Asked::Do(order)) => order,
+        other => panic!("{line:?} gave {other:?}"),
+    }
+}
+
+#[test]
+fn a_mistyped_word_is_answered_with_the_nearest() {
+    assert_eq!(refused("satus"), "unknown subcommand \"satus\"; did you mean \"status\"?");
+    assert_eq!(refused("run --lisen x"), "unknown option --lisen; did you mean --listen?");
+    assert!(refused("frobnicate").starts_with("unknown subcommand \"frobnicate\"; there are init, token, "));
+    assert_eq!(refused("run --frobnicate"), "unknown option --frobnicate; see starling --help");
+    assert_eq!(refused("run -x"), "unknown option -x; see starling --help");
+}
+
+#[test]
+fn each_subcommand_takes_its_own_options_only() {
+    assert_eq!(refused("init --peer a:1"), "--peer is no option of starling init");
+    assert_eq!(refused("run --json"), "--json is no option of starling run");
+    assert_eq!(refused("id extra"), "starling id: \"extra\" is too much");
+    assert_eq!(refused("join"), "starling join: TOKEN|- is missing");
+    assert_eq!(refused("join a b"), "starling join: \"b\" is too much");
+    assert_eq!(refused("run --state"), "--state: DIR is missing");
+    assert!(refused("status --json=yes").contains("json"));
+    assert!(refused("").starts_with("what to do?\n\nusage: starling COMMAND"));
+}
+
+#[test]
+fn options_are_understood_in_any_place_and_spelling() {
+    let order = order("--state /a join - --state=/b -f c");
+    assert_eq!(order.command, Command::Join);
+    assert_eq!(order.operand.as_deref(), Some("-"));
+    assert_eq!(order.text("state"), Some("/b"), "the last one counts");
+    assert_eq!(order.text("config"), Some("c"));
+}
+
+#[test]
+fn help_and_version_come_before_everything_else() {
+    assert!(matches!(parse("--help"), Ok(Asked::Help(None))));
+    assert!(matches!(parse("join -h"), Ok(Asked::Help(Some(Command::Join)))));
+    assert!(matches!(parse("--version"), Ok(Asked::Version)));
+}
+
+#[test]
+fn the_usage_text_names_everything_and_fits_a_terminal() {
+    let whole = usage::whole();
+    for command in Command::ALL {
+        assert!(whole.contains(&format!("\n  {}", command.name())));
+        let own = usage::of(command);
+        for option in OPTIONS {
+            assert_eq!(own.contains(&format!("--{} ", option.name)), option.commands.contains(&command), "{}", option.name);
+        }
+    }
+    for option in OPTIONS {
+        assert!(whole.contains(&format!("--{}", option.name)));
+    }
+    for line in whole.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}

@@ -1,0 +1,47 @@
+//! The usage text, from the tables.
+
+use std::fmt::Write;
+
+use crate::settings::table::{Command, OPTIONS, Opt};
+
+/// The program's: its subcommands, and all options.
+pub(super) fn whole() -> String {
+    let mut text = "usage: starling COMMAND [OPTION]...\n\n".to_owned();
+    for command in Command::ALL {
+        row(&mut text, &words(command), command.help());
+    }
+    options(&mut text, |_| true);
+    text.push_str("\nstarling COMMAND --help lists the options of one command.\n");
+    text
+}
+
+/// One subcommand's.
+pub(super) fn of(command: Command) -> String {
+    let mut text = format!("usage: starling {} [OPTION]...\n\n{}\n", words(command), command.help());
+    options(&mut text, |option| option.commands.contains(&command));
+    text
+}
+
+fn words(command: Command) -> String {
+    command.operand().map_or(command.name().to_owned(), |operand| format!("{} {operand}", command.name()))
+}
+
+fn options(text: &mut String, is_shown: impl Fn(&Opt) -> bool) {
+    let mut section = "";
+    for option in OPTIONS.iter().filter(|option| is_shown(option)) {
+        if option.section != section {
+            section = option.section;
+            writeln!(text, "\n{section}:").expect("a String takes everything");
+        }
+        let short = option.short.map_or(String::new(), |short| format!("-{short}, "));
+        let argument = option.argument.map_or(String::new(), |argument| format!(" {argument}"));
+        row(text, &format!("{short}--{}{argument}", option.name), option.help);
+    }
+}
+
+fn row(text: &mut String, left: &str, right: &str) {
+    writeln!(text, "  {left:<LEFT$}  {right}").expect("a String takes everything");
+}
+
+/// The longest left side; the right ones are then in 80 columns.
+const LEFT: usize = 24;

@@ -1,0 +1,166 @@
+//! REST: from requests to questions for the node, and from its answers to responses.
+//!
+//! `/config` speaks Unit's control API to the letter: its paths, codes, bodies and formatting (what an existing client parses is not
+//! ours to change); facts of our own go into headers. `/fleet` is ours. Requests are understood on the http thread and answers are
+//! written on the answer thread, so a large document costs the loop nothing.
+
+use std::path::Path as FilePath;
+
+use super::gate::{Request, Response};
+use crate::limits::NOTE_MAX;
+use crate::model::document::Document;
+use crate::model::edit::{self, EditError, Op};
+use crate::model::json::{self, JsonError, Map, Value};
+use crate::model::path::Path;
+use crate::model::record::RecordId;
+use crate::node::answer::{Answer, Problem};
+use crate::node::input::{Ask, Change};
+use crate::node::records::read_body;
+
+/// What a request asks for; or the answer, if the request itself is at fault.
+pub fn ask(request: &Request) -> Result<Ask, Response> {
+    let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
+    let tokens: Vec<&str> = path.tokens().iter().map(String::as_str).collect();
+    match tokens[..] {
+        ["config", ..] => config(request, path),
+        ["healthz"] => get_only(request, Ask::Health),
+        ["fleet"] => get_only(request, Ask::Fleet),
+        ["fleet", "nodes"] => get_only(request, Ask::Nodes(None)),
+        ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
+        ["fleet", "links"] => get_only(request, Ask::Links),
+        ["fleet", "revisions"] => get_only(request, Ask::Revisions(None)),
+        ["fleet", "revisions", id] => get_only(request, Ask::Revisions(Some(id.to_owned()))),
+        ["fleet", "conflicts"] => get_only(request, Ask::Conflicts),
+        ["certificates" | "js_modules" | "status" | "control", ..] => {
+            Err(failure(501, "Not supported by this version of Starling.", "only /config and /fleet are"))
+        }
+        _ => Err(failure(404, NO_VALUE, "")),
+    }
+}
+
+/// The response to an answer. `state` is where stored revisions are.
+pub fn render(answer: Answer, state: &FilePath) -> Response {
+    match answer {
+        Answer::Value { document, path, head, applied } => value(&document, &path, head, applied),
+        Answer::Done { revision, applied } => {
+            let mut response = json_response(200, &object([("success", "Reconfiguration done.".into())]));
+            response.headers.push(("ETag".into(), format!("\"{revision}\"")));
+            response.headers.push(("Starling-Revision".into(), revision.to_string()));
+            response.headers.extend(applied_header(applied));
+            response
+        }
+        Answer::Edit(EditError::Missing) => failure(404, NO_VALUE, ""),
+        Answer::Edit(EditError::NotAllowed) => failure(405, NOT_ALLOWED, ""),
+        Answer::Edit(EditError::TokenTooLong) => failure(500, "Memory allocation failed.", ""),
+        Answer::Edit(error @ EditError::TooLarge) => failure(413, "The document is too large.", &error.to_string()),
+        Answer::Refused(status, body) => Response { status, headers: vec![json_type()], body },
+        Answer::Json(value) => json_response(200, &value),
+        Answer::Stored { summary, group, name } => stored(summary, &state.join("revisions").join(group).join(name)),
+        Answer::Problem(problem) => problem_response(&problem),
+    }
+}
+
+fn config(request: &Request, path: Path) -> Result<Ask, Response> {
+    let is_root = path.tokens().len() == 1;
+    let change = |change| Ok(Ask::Write(Change { op: Op { path: path.clone(), change }, if_match: if_match(request), note: note(request)? }));
+    match request.method.as_str() {
+        "GET" => Ok(Ask::Read(path)),
+        "PUT" => change(edit::Change::Put(body(request)?)),
+        "POST" if is_root && request.body.is_empty() => {
+            let force = request.target.split_once('?').is_some_and(|(_, query)| query.split('&').any(|word| word == "force"));
+            Ok(Ask::PublishLocal { force, if_match: if_match(request), note: note(request)? })
+        }
+        "POST" if is_root => Err(failure(405, NOT_ALLOWED, "")),
+        "POST" => change(edit::Change::Append(body(request)?)),
+        "DELETE" => change(edit::Change::Delete),
+        _ => Err(failure(405, NOT_ALLOWED, "")),
+    }
+}
+
+fn get_only(request: &Request, ask: Ask) -> Result<Ask, Response> {
+    if request.method == "GET" {
+        return Ok(ask);
+    }
+    let mut response = failure(405, NOT_ALLOWED, "");
+    response.headers.push(("Allow".into(), "GET".into()));
+    Err(response)
+}
+
+/// The body as Unit reads JSON; errors are in its words, and say where.
+fn body(request: &Request) -> Result<Value, Response> {
+    json::parse(&request.body).map_err(|error| {
+        let JsonError { detail, offset, line, column } = error;
+        let location = object([("offset", offset.into()), ("line", line.into()), ("column", column.into())]);
+        let members = [("error", "Invalid JSON.".into()), ("detail", detail.into()), ("location", location)];
+        json_response(400, &object(members))
+    })
+}
+
+/// All `If-Match` headers as one list (RFC 9110, section 5.3).
+fn if_match(request: &Request) -> Option<String> {
+    let given = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("if-match"));
+    let given: Vec<&str> = given.map(|(_, value)| value.as_str()).collect();
+    (!given.is_empty()).then(|| given.join(","))
+}
+
+fn note(request: &Request) -> Result<String, Response> {
+    let note = request.header("starling-note").unwrap_or_default();
+    if note.len() > NOTE_MAX {
+        return Err(failure(400, "The note is too long.", &format!("Starling-Note takes {NOTE_MAX} bytes at most")));
+    }
+    Ok(note.to_owned())
+}
+
+fn value(document: &Document, path: &Path, head: Option<RecordId>, applied: Option<RecordId>) -> Response {
+    let Some(value) = document.get(path) else { return failure(404, NO_VALUE, "") };
+    let mut response = json_response(200, value);
+    response.headers.extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
+    response.headers.extend(applied_header(applied));
+    response
+}
+
+fn stored(summary: Value, file: &FilePath) -> Response {
+    let document = std::fs::read(file).ok().and_then(|bytes| read_body(&bytes));
+    let (Some(document), Value::Object(mut members)) = (document, summary) else {
+        return failure(404, "No such revision.", "its file is not there any more");
+    };
+    members.insert("document".into(), document.value().clone());
+    json_response(200, &Value::Object(members))
+}
+
+fn problem_response(problem: &Problem) -> Response {
+    let mut response = failure(problem.status, problem.error, &problem.detail);
+    response.headers.extend(problem.revision.map(|id| ("Starling-Revision".into(), id.to_string())));
+    if problem.status == 503 {
+        response.headers.push(("Retry-After".into(), "1".into()));
+    }
+    response
+}
+
+fn failure(status: u16, error: &str, detail: &str) -> Response {
+    let mut members = Map::new();
+    members.insert("error".into(), error.into());
+    if !detail.is_empty() {
+        members.insert("detail".into(), detail.into());
+    }
+    json_response(status, &Value::Object(members))
+}
+
+fn json_response(status: u16, value: &Value) -> Response {
+    Response { status, headers: vec![json_type()], body: json::unit_format(value).into_bytes() }
+}
+
+fn json_type() -> (String, String) {
+    ("Content-Type".into(), "application/json".into())
+}
+
+fn applied_header(applied: Option<RecordId>) -> Option<(String, String)> {
+    applied.map(|applied| ("Starling-Applied".into(), applied.to_string()))
+}
+
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+const NO_VALUE: &str = "Value doesn't exist.";
+const NOT_ALLOWED: &str = "Method isn't allowed.";

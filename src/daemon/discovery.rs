@@ -1,0 +1,410 @@
+//! Discovery by multicast DNS (RFC 6762, 6763): the one door to `mdns-sd`.
+//!
+//! This host is announced under a keyed hash, and hosts of the same fleet that announce themselves are reported. All of it is a
+//! hint: nothing here is authenticated, anybody on the wire can forge it or fill it, so everything is bounded and an address is
+//! only worth a dial. The thread `mdns` owns mdns-sd's own; `mdns-events` waits for that one's events. mdns-sd fails silently,
+//! backs off to an hour and has no bound, so it is asked anew every [`BROWSE_EVERY`] and made anew when it is deaf or has grown.
+
+mod found;
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::{debug, info, warn};
+use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+
+use self::found::{Known, News};
+use super::clock;
+use crate::limits::{
+    ANNOUNCED_LATELY, BROWSE_EVERY, DEAF_AFTER, GOODBYE_WAIT, GREETED_FLEET_MAX, MDNS_CHECK_EVERY, MDNS_QUEUE, MDNS_RECORDS_MAX,
+    MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
+};
+use crate::model::peer_id::PeerId;
+use crate::wire::fleet::Fleet;
+
+/// Whom to announce and whom to look for.
+pub struct Settings {
+    /// The fleet whose hosts are reported.
+    pub fleet: Fleet,
+    /// This host.
+    pub peer: PeerId,
+    /// The names of the interfaces to use; none means all but loopback, which is used only when it is named.
+    pub interfaces: Vec<String>,
+}
+
+/// What is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiscoveryEvent {
+    /// A host of this fleet has been heard. Comes again whenever it announces other addresses, and with every browse
+    /// ([`BROWSE_EVERY`]) for as long as it answers.
+    Found {
+        /// Its instance name, as `FleetKey::instance` makes it.
+        instance: String,
+        /// Where it says it listens, at most [`FOUND_ADDRESSES_MAX`](crate::limits::FOUND_ADDRESSES_MAX); link-local IPv6 with
+        /// the interface it was heard on. mdns-sd hears IPv4 and IPv6 one after the other, so the first event may have only some.
+        addresses: Vec<SocketAddr>,
+        /// Whether it has probably not heard of this host: then waiting for its dial is waiting for a second or longer, whoever's
+        /// turn it is.
+        unheard: bool,
+    },
+}
+
+/// The running discovery. Dropping it stops it, with a goodbye.
+pub struct Discovery {
+    notes: SyncSender<Note>,
+    stop: Arc<AtomicBool>,
+    ended: Receiver<()>,
+}
+
+impl Discovery {
+    /// Starts to listen. Nothing is announced before the first [`Discovery::announce`]. `sink` may block.
+    pub fn start(settings: Settings, sink: impl Fn(DiscoveryEvent) + Send + Clone + 'static) -> io::Result<Self> {
+        let (notes, inbox) = mpsc::sync_channel(MDNS_QUEUE);
+        let (end, ended) = mpsc::sync_channel(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let worker = Worker::new(settings, notes.clone(), inbox, Arc::clone(&stop), sink);
+        let run = move || {
+            worker.run();
+            // Nobody may be waiting any more.
+            let _late = end.try_send(());
+        };
+        thread::Builder::new().name("mdns".to_owned()).stack_size(SMALL_STACK).spawn(run)?;
+        Ok(Self { notes, stop, ended })
+    }
+
+    /// Announces that this host listens on `port`, on the addresses of its interfaces whatever becomes of them. Called again, it
+    /// announces again. Never blocks; false in the rare case that the thread is so far behind that it must be asked again later.
+    #[must_use]
+    pub fn announce(&self, port: u16) -> bool {
+        self.notes.try_send(Note::Announce(port)).is_ok()
+    }
+
+    /// Says goodbye and stops, waiting for it [`GOODBYE_WAIT`] at most.
+    pub fn stop(self) {}
+}
+
+impl Drop for Discovery {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // If the queue is full the thread is awake already, and looks at the flag after each note.
+        let _awake_anyway = self.notes.try_send(Note::Wake);
+        let _in_time_or_not = self.ended.recv_timeout(GOODBYE_WAIT);
+    }
+}
+
+/// What the thread `mdns` is told.
+enum Note {
+    Announce(u16),
+    Wake,
+    Heard(Box<ResolvedService>),
+    Gone(String),
+    /// The events of this browse have ended.
+    Deaf(u64),
+}
+
+/// The thread `mdns`.
+struct Worker<S> {
+    names: Names,
+    only: Vec<String>,
+    port: Option<u16>,
+    responder: Option<Responder>,
+    /// When to make a responder, if there is none.
+    make_at: Instant,
+    retry: Duration,
+    warned: bool,
+    known: Known,
+    /// When this host was last announced, if it was.
+    announced_at: Option<Instant>,
+    browses: u64,
+    back: SyncSender<Note>,
+    inbox: Receiver<Note>,
+    stop: Arc<AtomicBool>,
+    sink: S,
+}
+
+/// What is announced.
+struct Names {
+    instance: String,
+    tags: Vec<String>,
+}
+
+/// mdns-sd, running.
+struct Responder {
+    daemon: ServiceDaemon,
+    heard_self: bool,
+    browse_at: Instant,
+    deaf_at: Instant,
+    check_at: Instant,
+    asked: Option<mdns_sd::Receiver<Metrics>>,
+}
+
+impl<S: Fn(DiscoveryEvent)> Worker<S> {
+    fn new(settings: Settings, back: SyncSender<Note>, inbox: Receiver<Note>, stop: Arc<AtomicBool>, sink: S) -> Self {
+        let (fleet, now) = (&settings.fleet, clock::instant());
+        let tags = fleet.keys().iter().map(|key| key.tag(fleet.id())).collect();
+        Self {
+            names: Names { instance: fleet.key().instance(fleet.id(), &settings.peer), tags },
+            known: Known::new(settings.interfaces.iter().any(|name| name == LOOPBACK)),
+            only: settings.interfaces,
+            port: None,
+            responder: None,
+            make_at: now,
+            retry: DEAF_AFTER,
+            warned: false,
+            announced_at: None,
+            browses: 0,
+            back,
+            inbox,
+            stop,
+            sink,
+        }
+    }
+
+    fn run(mut self) {
+        while !self.stop.load(Ordering::Acquire) {
+            self.do_what_is_due(clock::instant());
+            let wait = self.due().saturating_duration_since(clock::instant());
+            match self.inbox.recv_timeout(wait) {
+                Ok(note) => self.take(note),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => unreachable!("this thread holds a sender too"),
+            }
+        }
+        self.shut_down();
+    }
+
+    fn due(&self) -> Instant {
+        match &self.responder {
+            None => self.make_at,
+            Some(responder) => responder.browse_at.min(responder.deaf_at).min(responder.check_at),
+        }
+    }
+
+    fn do_what_is_due(&mut self, now: Instant) {
+        match &mut self.responder {
+            None if now >= self.make_at => self.make(now),
+            None => {}
+            Some(responder) if now >= responder.deaf_at && !responder.heard_self && self.port.is_some() => {
+                self.remake(now, "it does not hear itself: no interface is up, or port 5353 is held by another program");
+            }
+            Some(responder) if now >= responder.deaf_at => responder.deaf_at = responder.browse_at + DEAF_AFTER,
+            Some(responder) if now >= responder.browse_at => self.browse(now),
+            Some(responder) if now >= responder.check_at => self.check_size(now),
+            Some(_) => {}
+        }
+    }
+
+    /// Makes mdns-sd, asks, then announces: in this order, so that the answers to the announcement find somebody who asked.
+    fn make(&mut self, now: Instant) {
+        match Responder::make(self.only.clone(), now) {
+            Ok(responder) => self.responder = Some(responder),
+            Err(error) => return self.fail(now, &error.to_string()),
+        }
+        self.browse(now);
+        self.register();
+    }
+
+    fn check_size(&mut self, now: Instant) {
+        if self.responder.as_mut().is_some_and(|responder| responder.has_grown(now)) {
+            // The longest pause, whatever went before: in each round a flood may fill the memory again.
+            self.retry = MDNS_RETRY_MAX;
+            self.remake(now, "somebody has filled its cache");
+        }
+    }
+
+    fn remake(&mut self, now: Instant, why: &str) {
+        self.shut_down();
+        self.fail(now, why);
+    }
+
+    fn fail(&mut self, now: Instant, why: &str) {
+        if !self.warned {
+            warn!("mDNS does not work, will go on trying; known addresses are dialled all the same: {why}");
+        }
+        self.warned = true;
+        self.make_at = now + self.retry;
+        self.retry = (self.retry * 2).min(MDNS_RETRY_MAX);
+    }
+
+    fn shut_down(&mut self) {
+        if let Some(responder) = self.responder.take()
+            && let Ok(done) = responder.daemon.shutdown()
+        {
+            // Half of what stop() waits, so that its caller is told in time.
+            let _in_time_or_not = done.recv_timeout(GOODBYE_WAIT / 2);
+        }
+    }
+
+    /// Asks the wire anew, with an empty cache: whoever answers is there.
+    fn browse(&mut self, now: Instant) {
+        let Some(responder) = &mut self.responder else { return };
+        responder.browse_at = now + BROWSE_EVERY;
+        responder.heard_self = false;
+        self.browses += 1;
+        self.known.next_round();
+        // The first time there is nothing to stop; a full queue of commands means that mdns-sd is busy, and the next round tells.
+        let _nothing_yet = responder.daemon.stop_browse(SERVICE);
+        let Ok(events) = responder.daemon.browse(SERVICE) else { return };
+        let (back, browse) = (self.back.clone(), self.browses);
+        let run = move || forward(&events, browse, &back);
+        if let Err(error) = thread::Builder::new().name("mdns-events".to_owned()).stack_size(SMALL_STACK).spawn(run) {
+            warn!("no thread for mDNS: {error}");
+        }
+    }
+
+    fn register(&mut self) {
+        let (Some(responder), Some(port)) = (&self.responder, self.port) else { return };
+        self.announced_at = Some(clock::instant());
+        let announced = self.names.service(port).and_then(|service| responder.daemon.register(service));
+        if let Err(error) = announced {
+            debug!("mDNS announcement failed: {error}");
+        }
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Announce(port) => {
+                self.port = Some(port);
+                if let Some(responder) = &mut self.responder {
+                    responder.deaf_at = responder.deaf_at.max(clock::instant() + DEAF_AFTER);
+                }
+                self.register();
+            }
+            Note::Wake => {}
+            Note::Heard(service) => self.hear(&service),
+            Note::Gone(fullname) => self.known.forget(instance_of(&fullname)),
+            Note::Deaf(browse) if browse == self.browses => {
+                if let Some(responder) = &mut self.responder {
+                    // Its events came faster than they were taken. Soon, not at once: that would feed a flood.
+                    responder.browse_at = responder.browse_at.min(clock::instant() + DEAF_AFTER);
+                }
+            }
+            Note::Deaf(_) => {}
+        }
+    }
+
+    fn hear(&mut self, service: &ResolvedService) {
+        let instance = instance_of(&service.fullname);
+        if instance == self.names.instance {
+            return self.hear_oneself();
+        }
+        if !self.names.is_of_this_fleet(service) {
+            return;
+        }
+        let Some(News { addresses, is_newcomer }) = self.known.hear(instance, addresses_of(service)) else { return };
+        let unheard = is_newcomer && !self.greet(clock::instant());
+        (self.sink)(DiscoveryEvent::Found { instance: instance.to_owned(), addresses, unheard });
+    }
+
+    fn hear_oneself(&mut self) {
+        if let Some(responder) = &mut self.responder {
+            responder.heard_self = true;
+        }
+        self.retry = DEAF_AFTER;
+        if self.warned {
+            info!("mDNS works");
+        }
+        self.warned = false;
+    }
+
+    /// Announces this host to a newcomer at once: what that one asks is only asked after a random delay, and only answered after
+    /// another. False if it is not done: in a large fleet a newcomer hears enough of others, and what was announced a moment ago
+    /// mdns-sd does not send again.
+    fn greet(&mut self, now: Instant) -> bool {
+        let is_recent = self.announced_at.is_some_and(|announced| now < announced + ANNOUNCED_LATELY);
+        if self.port.is_none() || is_recent || self.known.count() > GREETED_FLEET_MAX {
+            return false;
+        }
+        self.register();
+        true
+    }
+}
+
+impl Responder {
+    fn make(only: Vec<String>, now: Instant) -> mdns_sd::Result<Self> {
+        let daemon = ServiceDaemon::new()?;
+        let unwanted = IfPredicate::new(move |interface| match only.is_empty() {
+            true => interface.is_loopback(),
+            false => !only.contains(&interface.name),
+        });
+        daemon.disable_interface(IfKind::Predicate(unwanted))?;
+        let deaf_at = now + DEAF_AFTER;
+        Ok(Self { daemon, heard_self: false, browse_at: now, deaf_at, check_at: now + MDNS_CHECK_EVERY, asked: None })
+    }
+
+    /// Looks at what was asked the last time, and asks again: the answer is never waited for.
+    fn has_grown(&mut self, now: Instant) -> bool {
+        self.check_at = now + MDNS_CHECK_EVERY;
+        let metrics = self.asked.take().and_then(|asked| asked.try_recv().ok()).unwrap_or_default();
+        self.asked = self.daemon.get_metrics().ok();
+        let records: i64 = metrics.iter().filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum();
+        let timers = metrics.get("timer").copied().unwrap_or(0);
+        records > MDNS_RECORDS_MAX || timers > MDNS_TIMERS_MAX
+    }
+}
+
+impl Names {
+    /// As it is announced. Without probing: a name that is a hash of a key of 256 bits is nobody else's.
+    fn service(&self, port: u16) -> mdns_sd::Result<ServiceInfo> {
+        let mut txt = vec![("v".to_owned(), TXT_VERSION.to_owned())];
+        txt.extend(self.tags.iter().zip(TAG_KEYS).map(|(tag, key)| (key.to_owned(), tag.clone())));
+        // A host label of its own: mdns-sd answers for it with other addresses than the machine's own responder would for the
+        // machine's name, which makes avahi rename the machine.
+        let host = format!("{}.local.", self.instance);
+        let mut service = ServiceInfo::new(SERVICE, &self.instance, &host, "", port, &txt[..])?.enable_addr_auto();
+        service.set_requires_probe(false);
+        Ok(service)
+    }
+
+    fn is_of_this_fleet(&self, service: &ResolvedService) -> bool {
+        let is_ours = |key| service.get_property_val_str(key).is_some_and(|tag| self.tags.iter().any(|ours| ours == tag));
+        TAG_KEYS.into_iter().any(is_ours)
+    }
+}
+
+/// The thread `mdns-events`, for as long as one browse lasts.
+fn forward(events: &mdns_sd::Receiver<ServiceEvent>, browse: u64, notes: &SyncSender<Note>) {
+    for event in events.iter() {
+        let sent = match event {
+            ServiceEvent::ServiceResolved(service) => notes.send(Note::Heard(service)),
+            ServiceEvent::ServiceRemoved(_, fullname) => notes.send(Note::Gone(fullname)),
+            _ => Ok(()),
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+    // Without a receiver there is no more thread that would care.
+    let _gone = notes.send(Note::Deaf(browse));
+}
+
+/// The first label of a service's full name.
+fn instance_of(fullname: &str) -> &str {
+    fullname.strip_suffix(SERVICE).and_then(|name| name.strip_suffix('.')).unwrap_or("")
+}
+
+fn addresses_of(service: &ResolvedService) -> Vec<SocketAddr> {
+    let port = service.get_port();
+    let address = |ip: &ScopedIp| match ip {
+        ScopedIp::V4(v4) => Some((*v4.addr(), port).into()),
+        ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
+            Some(SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into())
+        }
+        ScopedIp::V6(v6) => Some((*v6.addr(), port).into()),
+        // A kind of address that mdns-sd may learn one day.
+        _ => None,
+    };
+    service.get_addresses().iter().filter_map(address).collect()
+}
+
+const SERVICE: &str = "_starling._tcp.local.";
+/// Of what the TXT record means.
+const TXT_VERSION: &str = "1";
+/// The keys under which a host's tags stand, one for each fleet key that it accepts.
+const TAG_KEYS: [&str; crate::limits::FLEET_KEYS_MAX] = ["t", "t1", "t2"];
+const LOOPBACK: &str = "lo";

@@ -1,0 +1,216 @@
+//! How several jobs are performed at once: prepare each (write, fsync), publish each (rename, remove), then fsync each directory once.
+//!
+//! Preparing one job before publishing another must not be seen, not even after a power cut: a job that touches a name again, or that
+//! takes something away, begins the next batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::state_dir::{Shelf, StateDir, StateError, make_group, place, sync, write_temporary};
+use super::{Done, Job};
+
+/// Performs jobs in a state directory.
+pub(super) struct Writer {
+    dir: StateDir,
+    /// The address book as it is on the disk.
+    addresses: Option<Vec<u8>>,
+    /// The last failure that nobody waited for; a repeated one is logged once.
+    complaint: Option<String>,
+}
+
+/// A job of a batch.
+struct Work {
+    job: Job,
+    result: Result<Prepared, String>,
+}
+
+/// What is left to do.
+enum Prepared {
+    /// Nothing.
+    Finished,
+    /// Give the file its name, and make that durable.
+    Rename { from: PathBuf, to: PathBuf },
+    /// Remove the file, if it is there.
+    Remove(PathBuf),
+}
+
+impl Prepared {
+    /// The directory that must be synced before the job is done.
+    fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Rename { to, .. } => to.parent(),
+            Self::Finished | Self::Remove(_) => None,
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(dir: StateDir) -> Result<Self, StateError> {
+        let addresses = dir.addresses()?;
+        Ok(Self { dir, addresses, complaint: None })
+    }
+
+    /// Performs the jobs as if one after the other, and returns the answers in their order.
+    pub(super) fn perform(&mut self, jobs: Vec<Job>) -> Vec<Done> {
+        let mut answers = Vec::new();
+        let mut works: Vec<Work> = Vec::new();
+        for job in jobs {
+            if must_come_after(&job, &works) {
+                answers.extend(self.finish(std::mem::take(&mut works)));
+            }
+            let result = self.prepare(&job).map_err(|error| error.to_string());
+            works.push(Work { job, result });
+        }
+        answers.extend(self.finish(works));
+        answers
+    }
+
+    fn prepare(&self, job: &Job) -> Result<Prepared, StateError> {
+        let state = self.dir.path();
+        match job {
+            Job::Pending { group, name, bytes, .. } => {
+                let (_, to) = place(state, Shelf::Pending, group, name)?;
+                let (from, _) = write_temporary(&to, bytes)?;
+                rename(&from, &to).inspect_err(|_| remove(&from))?;
+                Ok(Prepared::Finished)
+            }
+            Job::Commit { group, name, .. } => {
+                let (_, from) = place(state, Shelf::Pending, group, name)?;
+                let (directory, to) = place(state, Shelf::Revisions, group, name)?;
+                File::open(&from).and_then(|file| file.sync_all()).map_err(|error| StateError::Io(from.clone(), error))?;
+                make_group(&directory)?;
+                Ok(Prepared::Rename { from, to })
+            }
+            Job::Store { group, name, bytes, .. } => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
+            Job::Discard { group, name } => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
+            Job::Remove { group, name } => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
+            Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
+            Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
+            Job::Joined => self.dir.complete().map(|()| Prepared::Finished),
+            Job::BeforeStarling { bytes } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
+        }
+    }
+
+    fn finish(&mut self, mut works: Vec<Work>) -> Vec<Done> {
+        let mut directories = BTreeSet::new();
+        for work in &mut works {
+            if let Ok(prepared) = &work.result
+                && let Err(error) = publish(prepared, &mut directories)
+            {
+                undo(&work.job, prepared);
+                work.result = Err(error.to_string());
+            }
+        }
+        let failed: BTreeMap<PathBuf, String> =
+            directories.into_iter().filter_map(|path| sync(&path).err().map(|error| (path, error.to_string()))).collect();
+        works.into_iter().filter_map(|work| self.answer(work, &failed)).collect()
+    }
+
+    fn answer(&mut self, work: Work, failed: &BTreeMap<PathBuf, String>) -> Option<Done> {
+        let result = work.result.and_then(|prepared| match prepared.directory().and_then(|directory| failed.get(directory)) {
+            Some(reason) => {
+                undo(&work.job, &prepared);
+                Err(reason.clone())
+            }
+            None => Ok(()),
+        });
+        match work.job {
+            Job::Pending { ticket, .. } | Job::Commit { ticket, .. } | Job::Store { ticket, .. } => Some(Done { ticket, result }),
+            job => {
+                self.note(job, result);
+                None
+            }
+        }
+    }
+
+    /// For jobs that nobody waits for.
+    fn note(&mut self, job: Job, result: Result<(), String>) {
+        match (result, job) {
+            (Err(reason), _) if self.complaint.as_ref() != Some(&reason) => {
+                log::warn!(target: "disk", "{reason}");
+                self.complaint = Some(reason);
+            }
+            (Ok(()), Job::Addresses { bytes }) => self.addresses = Some(bytes),
+            _ => {}
+        }
+    }
+}
+
+/// Whether all before `job` must be done and durable before it is begun: if one of them changes the same name, and if the job relies
+/// on them. A removed revision was replaced by one that must be safe first, and a host that is marked as joined must hold what it took.
+fn must_come_after(job: &Job, works: &[Work]) -> bool {
+    let is_new_content = matches!(job, Job::Pending { .. } | Job::Commit { .. } | Job::Store { .. });
+    !is_new_content || works.iter().any(|work| touched(&work.job) == touched(job))
+}
+
+/// What a job changes; two jobs of one batch must not have this in common.
+fn touched(job: &Job) -> (&str, &str) {
+    match job {
+        Job::Pending { group, name, .. }
+        | Job::Commit { group, name, .. }
+        | Job::Discard { group, name }
+        | Job::Store { group, name, .. }
+        | Job::Remove { group, name } => (group, name),
+        // No group's name begins with a dot.
+        Job::Addresses { .. } => (".addresses", ""),
+        Job::Joined => (".joined", ""),
+        Job::BeforeStarling { .. } => (".before", ""),
+    }
+}
+
+/// A revision that is there already is not written again: that spares the flash, and no failure can harm what is kept.
+fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
+    if fs::metadata(&to).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
+        && fs::read(&to).is_ok_and(|kept| kept == bytes)
+    {
+        return Ok(Prepared::Finished);
+    }
+    let (from, file) = write_temporary(&to, bytes)?;
+    match file.sync_all() {
+        Ok(()) => Ok(Prepared::Rename { from, to }),
+        Err(error) => {
+            remove(&from);
+            Err(StateError::Io(from, error))
+        }
+    }
+}
+
+/// After a failure: nothing may be found in `revisions/` at the next start whose author was told that it failed. What was being tried
+/// stays in `pending/`, which says at the next start that the server may run it.
+fn undo(job: &Job, prepared: &Prepared) {
+    let Prepared::Rename { from, to } = prepared else { return };
+    match (job, from.exists()) {
+        (Job::Commit { .. }, true) => {}
+        // If this fails too there is nothing left to try: the disk takes no change at all.
+        (Job::Commit { .. }, false) => drop(fs::rename(to, from)),
+        (_, true) => remove(from),
+        (_, false) => remove(to),
+    }
+}
+
+/// For what is to be gone after a failure; a second failure changes nothing.
+fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
+/// Does what is left of a job, and adds the directories whose names have changed.
+fn publish(prepared: &Prepared, directories: &mut BTreeSet<PathBuf>) -> Result<(), StateError> {
+    match prepared {
+        Prepared::Finished => Ok(()),
+        Prepared::Rename { from, to } => {
+            rename(from, to)?;
+            directories.extend([from, to].into_iter().filter_map(|path| path.parent()).map(Path::to_owned));
+            Ok(())
+        }
+        Prepared::Remove(path) => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::Io(path.clone(), error)),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), StateError> {
+    fs::rename(from, to).map_err(|error| StateError::Io(to.to_owned(), error))
+}

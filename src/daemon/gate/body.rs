@@ -1,0 +1,195 @@
+//! What a client sends, taken in whole: head and body, under deadlines and bounds.
+//!
+//! [`Inbox`] reads one request from a connection and nothing after it. [`Held`] counts the bytes that all connections hold together,
+//! as they arrive: what is only declared costs nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::head::{self, Head, Length};
+use super::stream::{Deadline, Stream};
+use super::{Ending, Timing};
+use crate::daemon::http::Response;
+use crate::limits::{GATE_BODY_MAX, GATE_CHUNK_LINE_MAX, GATE_HEAD_MAX, GATE_HELD_MAX, GATE_READ_BYTES};
+
+/// A part of the memory that all connections may hold together; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    all: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Held {
+    /// Nothing yet, of what `all` counts.
+    pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
+        Self { all: all.clone(), own: 0 }
+    }
+
+    /// Counts `more` bytes, or says 503 if they would be too many just now.
+    pub(super) fn grow(&mut self, more: usize) -> Result<(), Response> {
+        let fits = |all: usize| all.checked_add(more).filter(|sum| *sum <= GATE_HELD_MAX);
+        let grown = self.all.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
+        grown.map_err(|_| Response::error(503, "Too many large requests at once. Try again."))?;
+        self.own += more;
+        Ok(())
+    }
+
+    /// Gives back what it has, to begin anew.
+    pub(super) fn renew(self) -> Self {
+        Self::new(&self.all)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::AcqRel);
+    }
+}
+
+/// Takes one request from a connection.
+pub(super) struct Inbox<'a> {
+    stream: &'a Stream,
+    /// Arrived, from `at` on not yet taken.
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Inbox<'a> {
+    pub(super) fn new(stream: &'a Stream) -> Self {
+        Self { stream, buffer: Vec::new(), at: 0 }
+    }
+
+    /// The head. A client that leaves without a word gets none.
+    pub(super) fn head(&mut self, timing: &Timing) -> Result<Head, Ending> {
+        let deadline = Deadline::new(timing.head, timing.head);
+        let mut seen = 0;
+        loop {
+            if let Some(end) = head::end(&self.buffer, seen) {
+                self.at = end;
+                let fits = end <= GATE_HEAD_MAX;
+                return if fits { Ok(Head::parse(&self.buffer[..end])?) } else { Err(head::too_large().into()) };
+            }
+            seen = self.buffer.len();
+            if seen > GATE_HEAD_MAX {
+                return Err(head::too_large().into());
+            }
+            if self.fill(&deadline)? == 0 {
+                return Err(if seen == 0 { Ending::Gone } else { cut_short().into() });
+            }
+        }
+    }
+
+    /// The body, decoded.
+    pub(super) fn body(&mut self, length: Length, held: &mut Held, timing: &Timing) -> Result<Vec<u8>, Ending> {
+        let deadline = Deadline::new(timing.body, timing.idle);
+        // It grows as it comes: room for what is only declared may not be there, and failing to get it would end the process.
+        let mut body = Vec::new();
+        match length {
+            Length::Bytes(count) => self.move_into(&mut body, count, held, &deadline)?,
+            Length::Chunked => self.chunks_into(&mut body, held, &deadline)?,
+        }
+        Ok(body)
+    }
+
+    /// RFC 9112, section 7.1. Extensions and trailers are thrown away, as they may be.
+    fn chunks_into(&mut self, body: &mut Vec<u8>, held: &mut Held, deadline: &Deadline) -> Result<(), Ending> {
+        loop {
+            let line = self.line(GATE_CHUNK_LINE_MAX, deadline)?;
+            let count = chunk_size(&line)?;
+            if count == 0 {
+                return self.trailers(deadline);
+            }
+            if count > GATE_BODY_MAX - body.len() {
+                return Err(head::too_long().into());
+            }
+            self.move_into(body, count, held, deadline)?;
+            if !self.line(0, deadline)?.is_empty() {
+                return Err(bad_chunk().into());
+            }
+        }
+    }
+
+    fn trailers(&mut self, deadline: &Deadline) -> Result<(), Ending> {
+        let mut left = GATE_CHUNK_LINE_MAX;
+        loop {
+            let line = self.line(left, deadline)?;
+            if line.is_empty() {
+                return Ok(());
+            }
+            left = left.saturating_sub(line.len() + 2);
+        }
+    }
+
+    /// The next line, without its CRLF, at most `max` bytes long.
+    fn line(&mut self, max: usize, deadline: &Deadline) -> Result<Vec<u8>, Ending> {
+        let mut line = Vec::new();
+        loop {
+            match (self.next(deadline)?, line.last()) {
+                (b'\n', Some(b'\r')) => {
+                    line.pop();
+                    return Ok(line);
+                }
+                (b'\n', _) => return Err(bad_chunk().into()),
+                _ if line.len() > max => return Err(bad_chunk().into()),
+                (byte, _) => line.push(byte),
+            }
+        }
+    }
+
+    fn next(&mut self, deadline: &Deadline) -> Result<u8, Ending> {
+        self.some(deadline)?;
+        self.at += 1;
+        Ok(self.buffer[self.at - 1])
+    }
+
+    fn move_into(&mut self, body: &mut Vec<u8>, count: usize, held: &mut Held, deadline: &Deadline) -> Result<(), Ending> {
+        let mut left = count;
+        while left > 0 {
+            self.some(deadline)?;
+            let taken = left.min(self.buffer.len() - self.at);
+            held.grow(taken)?;
+            body.extend_from_slice(&self.buffer[self.at..self.at + taken]);
+            self.at += taken;
+            left -= taken;
+        }
+        Ok(())
+    }
+
+    /// At least one byte that has not been taken.
+    fn some(&mut self, deadline: &Deadline) -> Result<(), Ending> {
+        if self.at == self.buffer.len() {
+            self.buffer.clear();
+            self.at = 0;
+            if self.fill(deadline)? == 0 {
+                return Err(cut_short().into());
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, deadline: &Deadline) -> Result<usize, Ending> {
+        let old = self.buffer.len();
+        self.buffer.resize(old + GATE_READ_BYTES, 0);
+        let result = self.stream.read(&mut self.buffer[old..], deadline);
+        self.buffer.truncate(old + result.as_ref().map_or(0, |count| *count));
+        Ok(result?)
+    }
+}
+
+/// Hexadecimal digits, then perhaps an extension.
+fn chunk_size(line: &[u8]) -> Result<usize, Response> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(bad_chunk());
+    }
+    let digits = std::str::from_utf8(digits).map_err(|_| bad_chunk())?;
+    usize::from_str_radix(digits, 16).map_err(|_| head::too_long())
+}
+
+fn bad_chunk() -> Response {
+    Response::error(400, "The request's chunks are malformed.")
+}
+
+fn cut_short() -> Response {
+    Response::error(400, "The request ended before it was whole.")
+}

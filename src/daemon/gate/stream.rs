@@ -1,0 +1,120 @@
+//! A connection through either door, with a deadline on every call.
+//!
+//! A time-out per call alone would let a client hold a place for as long as it likes, at a byte every few seconds; a deadline alone
+//! would hold one for a client that is long gone. So each call gets the idle time or what is left of the whole time, whichever is less.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crate::daemon::clock;
+
+/// A connected socket.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+/// When a phase of a connection must be over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    end: Instant,
+    idle: Duration,
+}
+
+impl Deadline {
+    /// Over after `whole`, and after `idle` without a byte.
+    pub(super) fn new(whole: Duration, idle: Duration) -> Self {
+        Self { end: clock::instant() + whole, idle }
+    }
+
+    /// How long the next call may block; never zero, which a socket takes as "for ever".
+    pub(super) fn left(&self) -> io::Result<Duration> {
+        let left = self.end.saturating_duration_since(clock::instant());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.min(self.idle)) }
+    }
+}
+
+impl Stream {
+    /// Reads what is there, waiting for at least one byte; 0 at the end. `TimedOut` when the deadline is over.
+    pub(super) fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
+        loop {
+            let wait = Some(deadline.left()?);
+            let result = match self {
+                Self::Unix(stream) => stream.set_read_timeout(wait).and_then(|()| (&*stream).read(buffer)),
+                Self::Tcp(stream) => stream.set_read_timeout(wait).and_then(|()| (&*stream).read(buffer)),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(one_word),
+            }
+        }
+    }
+
+    /// Writes all of `bytes`. `TimedOut` when the deadline is over.
+    pub(super) fn write_all(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let wait = Some(deadline.left()?);
+            let result = match self {
+                Self::Unix(stream) => stream.set_write_timeout(wait).and_then(|()| (&*stream).write(rest)),
+                Self::Tcp(stream) => stream.set_write_timeout(wait).and_then(|()| (&*stream).write(rest)),
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(one_word(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes one or both ways; an error means that the other side was quicker.
+    pub(super) fn shutdown(&self, how: Shutdown) {
+        let _ = match self {
+            Self::Unix(stream) => stream.shutdown(how),
+            Self::Tcp(stream) => stream.shutdown(how),
+        };
+    }
+
+    /// Says `bytes` and hangs up, without waiting for anything: for whoever must not be held up by this client. What has been sent
+    /// is thrown away first, as closing with unread input would reset the connection.
+    pub(super) fn turn_away(&self, bytes: &[u8]) {
+        let mut waste = [0; 4096];
+        let _ = match self {
+            Self::Unix(stream) => stream.set_nonblocking(true).and_then(|()| (&*stream).write(bytes)),
+            Self::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| (&*stream).write(bytes)),
+        };
+        self.shutdown(Shutdown::Write);
+        for _ in 0..TURN_AWAY_READS {
+            let count = match self {
+                Self::Unix(stream) => (&*stream).read(&mut waste),
+                Self::Tcp(stream) => (&*stream).read(&mut waste),
+            };
+            if !matches!(count, Ok(1..)) {
+                break;
+            }
+        }
+        self.shutdown(Shutdown::Both);
+    }
+
+    /// Whether `count` more descriptors could be opened just now.
+    pub(super) fn has_spare_files(&self, count: usize) -> bool {
+        let open = |_| match self {
+            Self::Unix(stream) => stream.try_clone().map(Self::Unix),
+            Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
+        };
+        (0..count).map(open).collect::<io::Result<Vec<_>>>().is_ok()
+    }
+}
+
+/// A time-out is `WouldBlock` on some systems and `TimedOut` on others.
+fn one_word(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+}
+
+/// Reads, of 4 KiB each, before somebody who is turned away is hung up on: a request's head and a little more.
+const TURN_AWAY_READS: usize = 16;

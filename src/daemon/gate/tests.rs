@@ -1,0 +1,369 @@
+//! The gate as clients meet it: real sockets, through both doors, with waits short enough to be waited for.
+
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU32;
+use std::time::Instant;
+
+use super::stream::{Deadline, Stream};
+use super::*;
+
+mod rules;
+
+const TOKEN: &str = "open-sesame";
+const DOORS: [Origin; 2] = [Origin::Unix, Origin::Tcp];
+const BIG: usize = 6 << 20;
+/// What a client waits at most for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open gate in a directory of its own.
+struct Rig {
+    gate: Option<Gate>,
+    directory: PathBuf,
+    doors: Doors,
+}
+
+/// Where a gate can be called at.
+#[derive(Clone)]
+struct Doors {
+    control: PathBuf,
+    api: SocketAddr,
+}
+
+impl Doors {
+    fn connect(&self, door: Origin) -> Stream {
+        match door {
+            Origin::Unix => Stream::Unix(UnixStream::connect(&self.control).expect("the control socket is there")),
+            Origin::Tcp => Stream::Tcp(TcpStream::connect(self.api).expect("the port is open")),
+        }
+    }
+
+    /// Sends `bytes`, as far as they are taken, and returns all that comes back.
+    fn ask(&self, door: Origin, bytes: &[u8]) -> String {
+        let stream = self.connect(door);
+        let _ = stream.write_all(bytes, &patience());
+        rest(&stream)
+    }
+}
+
+impl Rig {
+    fn new(timing: Timing, token: Option<&str>) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("starling-gate-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a directory for the test");
+        let control = directory.join("control.sock");
+        let api = TcpApi { listen: "127.0.0.1:0".parse().expect("an address"), token: token.map(str::to_owned) };
+        let settings = GateSettings { control: control.clone(), api: Some(api) };
+        let gate = start_with(settings, timing, echo).expect("the gate opens");
+        assert_eq!(gate.control(), control);
+        let doors = Doors { control, api: gate.api().expect("TCP is on") };
+        Self { gate: Some(gate), directory, doors }
+    }
+
+    fn open() -> Self {
+        Self::new(Timing::default(), Some(TOKEN))
+    }
+
+    fn hasty() -> Self {
+        let short = Duration::from_millis(300);
+        let timing = Timing { head: short, idle: short, body: 4 * short, ..Timing::default() };
+        Self::new(timing, Some(TOKEN))
+    }
+
+    fn control(&self) -> PathBuf {
+        self.doors.control.clone()
+    }
+
+    fn connect(&self, door: Origin) -> Stream {
+        self.doors.connect(door)
+    }
+
+    fn ask(&self, door: Origin, bytes: &[u8]) -> String {
+        self.doors.ask(door, bytes)
+    }
+
+    fn expect(&self, door: Origin, bytes: &[u8], status: u16) -> String {
+        let answer = self.ask(door, bytes);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{door:?}: wanted {status}, got {answer:.300}");
+        answer
+    }
+
+    /// The test of every trigger: whatever was done before, the next client is served.
+    fn still_serves(&self) {
+        for door in DOORS {
+            self.expect(door, &request("GET", "/config", "", ""), 200);
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            gate.stop();
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Tells what it was asked; `/big`, `/drop` and `/later` do what they say.
+fn echo(request: Request, responder: Responder) {
+    let Request { method, target, origin, body, .. } = &request;
+    let text = format!("{method} {target} {origin:?} {} {:?}", body.len(), request.headers).into_bytes();
+    match target.as_str() {
+        "/drop" => {}
+        "/big" => responder.respond(Box::new(|| ok(vec![b'x'; BIG]))),
+        "/later" => drop(std::thread::spawn(move || responder.respond(Box::new(move || ok(text))))),
+        _ => responder.respond(Box::new(move || ok(text))),
+    }
+}
+
+fn ok(body: Vec<u8>) -> Response {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let headers = vec![header("Content-Type", "text/plain"), header("ETag", "\"1\""), header("Bad", "a\r\nb: c")];
+    Response { status: 200, headers, body }
+}
+
+fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
+    let token = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
+    format!("{method} {target} HTTP/1.1\r\n{token}{headers}\r\n{body}").into_bytes()
+}
+
+fn patience() -> Deadline {
+    Deadline::new(PATIENCE, PATIENCE)
+}
+
+fn rest(stream: &Stream) -> String {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    // A reset after the answer is the end of it, too.
+    while let Ok(count @ 1..) = stream.read(&mut buffer, &patience()) {
+        all.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8(all).expect("answers are text")
+}
+
+#[test]
+fn a_request_and_its_answer_come_through_whole_by_either_door() {
+    let rig = Rig::open();
+    for door in DOORS {
+        let head =
+            "Content-Length: 5\r\nX-One: 1\r\nx-one: 2\r\nConnection: keep-alive\r\nTE: chunked\r\nstarling-ORIGIN: unix\r\n";
+        let answer = rig.expect(door, &request("PUT", "/config/a%2Fb/\u{e9}?x=1", head, "hello"), 200);
+        assert!(answer.contains(&format!("\r\n\r\nPUT /config/a%2Fb/%C3%A9?x=1 {door:?} 5 [")), "{answer}");
+        assert!(answer.contains(r#"("X-One", "1"), ("x-one", "2")]"#), "{answer}");
+        for header in
+            ["Server: Starling/", "Date: ", "Content-Type: text/plain", "ETag: \"1\"", "Content-Length: ", "Connection: close"]
+        {
+            assert!(answer.contains(&format!("\r\n{header}")), "{header}: {answer}");
+        }
+        assert!(!answer.contains("b: c"), "a header that ends the head early was sent");
+        rig.expect(door, &request("foo!", "/later", "", ""), 200);
+        assert!(
+            rig.ask(door, &request("GET", "/drop", "", ""))
+                .ends_with("\r\n\r\n{\r\n\t\"error\": \"The request could not be answered.\"\r\n}\r\n")
+        );
+        let answer = rig.expect(door, &request("HEAD", "/big", "", ""), 200);
+        assert!(answer.ends_with("\r\n\r\n") && answer.contains(&format!("Content-Length: {BIG}")), "{answer:.300}");
+    }
+}
+
+#[test]
+fn an_answer_of_six_mebibytes_comes_whole_though_others_do_not_take_theirs() {
+    let rig = Rig::open();
+    let lazy: Vec<_> = DOORS.map(|door| rig.connect(door)).into();
+    for stream in &lazy {
+        stream.write_all(&request("GET", "/big", "", ""), &patience()).expect("a request is taken");
+    }
+    for door in DOORS {
+        let answer = rig.expect(door, &request("GET", "/big", "", ""), 200);
+        assert_eq!(answer.split_once("\r\n\r\n").map(|(_, body)| body.len()), Some(BIG));
+    }
+    rig.still_serves();
+}
+
+/// Trigger (a).
+#[test]
+fn a_declared_length_beyond_all_bounds_is_refused_unread() {
+    let rig = Rig::open();
+    for door in DOORS {
+        for length in ["9000000000000000000", "18446744073709551615", "99999999999999999999999", "6291457"] {
+            rig.expect(door, &request("POST", "/x", &format!("Content-Length: {length}\r\n"), ""), 413);
+        }
+    }
+    rig.still_serves();
+}
+
+/// Trigger (b): closing with the answer unread sends a reset.
+#[test]
+fn clients_that_reset_their_connection_harm_nobody() {
+    let rig = Rig::open();
+    for _ in 0..100 {
+        let stream = rig.connect(Origin::Tcp);
+        stream.write_all(&request("GET", "/", "", ""), &patience()).expect("a request is taken");
+        let Stream::Tcp(stream) = stream else { unreachable!("it is TCP") };
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.peek(&mut [0]).expect("the answer is there");
+        drop(stream);
+        drop(rig.connect(Origin::Tcp));
+    }
+    rig.still_serves();
+}
+
+/// Trigger (c), in part: that the server behind comes back when nobody listens for it any more.
+#[test]
+fn the_server_behind_is_made_anew_when_it_is_gone() {
+    let rig = Rig::open();
+    for _ in 0..3 {
+        std::fs::remove_file(private(&rig.control())).expect("the private socket is there");
+        rig.still_serves();
+        std::fs::rename(private(&rig.control()), rig.directory.join("aside")).expect("it is there again");
+        drop(UnixListener::bind(private(&rig.control())).expect("a dead socket"));
+        rig.still_serves();
+    }
+}
+
+/// Trigger (d).
+#[test]
+fn a_body_that_never_comes_is_given_up_and_holds_up_nobody() {
+    let rig = Rig::hasty();
+    for door in DOORS {
+        for framing in ["Content-Length: 2000\r\n", "Transfer-Encoding: chunked\r\n"] {
+            let stream = rig.connect(door);
+            stream.write_all(&request("PUT", "/x", framing, ""), &patience()).expect("a head is taken");
+            rig.still_serves();
+            assert!(rest(&stream).starts_with("HTTP/1.1 408 "));
+            let stream = rig.connect(door);
+            stream.write_all(&request("PUT", "/x", framing, "7d0\r\nabc"), &patience()).expect("a part is taken");
+            stream.shutdown(Shutdown::Write);
+            assert!(rest(&stream).starts_with("HTTP/1.1 400 "));
+        }
+    }
+}
+
+#[test]
+fn a_head_or_body_that_comes_byte_by_byte_must_still_be_there_in_time() {
+    let rig = Rig::hasty();
+    for door in DOORS {
+        for start in [
+            "GET / HTTP/1.1\r\nX: ".to_owned(),
+            String::from_utf8(request("PUT", "/", "Content-Length: 999999\r\n", "")).expect("text"),
+        ] {
+            let stream = rig.connect(door);
+            stream.write_all(start.as_bytes(), &patience()).expect("the start is taken");
+            let begun = Instant::now();
+            let pace = Deadline::new(PATIENCE, Duration::from_millis(20));
+            // Reading is the pause between two bytes; the answer ends it.
+            let mut first = [0; 1];
+            while stream.read(&mut first, &pace).is_err() {
+                assert!(begun.elapsed() < PATIENCE, "still open");
+                let _ = stream.write_all(b"a", &patience());
+            }
+            assert!(rest(&stream).starts_with("TTP/1.1 408 "));
+        }
+    }
+}
+
+/// Trigger (e).
+#[test]
+fn two_hundred_idle_connections_keep_nobody_out() {
+    let rig = Rig::open();
+    for door in DOORS {
+        let idle: Vec<_> = (0..200).map(|_| rig.connect(door)).collect();
+        rig.still_serves();
+        let refused = rest(&idle[0]);
+        assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\"error\": \"Too many connections"), "{refused}");
+    }
+}
+
+#[test]
+fn two_hundred_clients_at_once_each_get_an_answer() {
+    let rig = Rig::open();
+    for door in DOORS {
+        std::thread::scope(|scope| {
+            for _ in 0..200 {
+                let doors = rig.doors.clone();
+                scope.spawn(move || {
+                    let answer = doors.ask(door, &request("PUT", "/", "Content-Length: 2000\r\n", &"x".repeat(2000)));
+                    assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{door:?}: {answer:?}");
+                });
+            }
+        });
+        rig.still_serves();
+    }
+}
+
+/// Trigger (f).
+#[test]
+fn a_head_that_does_not_end_is_refused_at_its_bound() {
+    let rig = Rig::open();
+    for door in DOORS {
+        rig.expect(door, &request("GET", "/", &format!("X: {}", "a".repeat(1 << 20)), ""), 431);
+        rig.expect(door, &request("GET", "/", &"a: b\r\n".repeat(limits::GATE_HEADERS_MAX + 1), ""), 431);
+        rig.expect(door, &request("GET", "/", &format!("X: {}\r\n", "a".repeat(30 << 10)), ""), 200);
+        let answer = rig.expect(door, &request("GET", "/", &format!("X: {}\r\n", "a".repeat(32 << 10)), ""), 431);
+        assert!(answer.ends_with("\r\n\r\n{\r\n\t\"error\": \"The request's head is too large.\"\r\n}\r\n"), "{answer}");
+    }
+    rig.still_serves();
+}
+
+/// Trigger (h): and the way back up.
+#[test]
+fn a_stopped_gate_leaves_no_socket_and_can_be_opened_again() {
+    for _ in 0..3 {
+        let mut rig = Rig::open();
+        let idle = rig.connect(Origin::Unix);
+        let mode = std::fs::metadata(rig.control()).expect("the socket is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        rig.still_serves();
+        rig.gate.take().expect("it is open").stop();
+        let left = std::fs::read_dir(&rig.directory).expect("the directory is there").count();
+        assert_eq!(left, 0);
+        drop(idle);
+    }
+}
+
+/// Trigger (i), and requests that follow one another on a connection.
+#[test]
+fn a_second_request_on_a_connection_is_dropped() {
+    let rig = Rig::open();
+    for door in DOORS {
+        let chunked = request("POST", "/first", "Transfer-Encoding: chunked\r\n", "3;x=y\r\nabc\r\n0\r\nTrailer: t\r\n\r\n");
+        for first in [request("GET", "/first", "", ""), chunked] {
+            let answer = rig.expect(door, &[first, request("GET", "/second", "", "")].concat(), 200);
+            assert!(answer.contains("/first") && !answer.contains("/second"), "{answer}");
+        }
+    }
+    rig.still_serves();
+}
+
+#[test]
+fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_served() {
+    let rig = Rig::open();
+    let (count, length) = (limits::GATE_HELD_MAX / limits::GATE_BODY_MAX + 1, limits::GATE_BODY_MAX);
+    let all = request("PUT", "/", &format!("Content-Length: {length}\r\n"), &"x".repeat(length));
+    let streams: Vec<_> = (0..count).map(|_| rig.connect(Origin::Unix)).collect();
+    for stream in &streams {
+        // One that is refused half-way may not take the rest.
+        let _ = stream.write_all(&all[..all.len() - 1], &patience());
+    }
+    let (begun, look) = (Instant::now(), Duration::from_millis(10));
+    let refused = |stream: &Stream| stream.read(&mut [0; "HTTP/1.1 ".len()], &Deadline::new(look, look)).is_ok();
+    let first = loop {
+        assert!(begun.elapsed() < PATIENCE, "all that is held was let in");
+        if let Some(at) = streams.iter().position(refused) {
+            break at;
+        }
+    };
+    let mut served = 0;
+    for (at, stream) in streams.iter().enumerate() {
+        let _ = stream.write_all(b"x", &patience());
+        let answer = rest(stream);
+        served += usize::from(answer.starts_with("HTTP/1.1 200 "));
+        assert!(at != first || answer.starts_with("503 Service Unavailable") && answer.contains("Too many large"), "{answer}");
+    }
+    assert!(served > 0, "refusing one made no room for the others");
+    rig.expect(Origin::Unix, &all, 200);
+}

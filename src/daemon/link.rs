@@ -1,0 +1,257 @@
+//! Links: one thread reads a peer's frames, another writes ours.
+//!
+//! What a frame says is not looked at here; this file only carries frames, in order, sealed, until either side ends. The one who
+//! holds the [`Link`] keeps within a window of credit ([`charge`], [`LINK_WINDOW`]), so that the queue to the writer is never
+//! full and sending never waits, however slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its reader's
+//! events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and then means nothing.
+
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Instant;
+
+use super::{clock, dialler, timed};
+use crate::limits::{CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH, WRITE_PATIENCE};
+use crate::wire::handshake::Hello;
+use crate::wire::session::{MESSAGE_MAX, Opener, Sealer, Session};
+
+/// What a finished handshake leaves: all that a link is made of.
+pub struct Parts {
+    /// The connection; both hosts have proved themselves on it and nothing has been sent over it since.
+    pub stream: TcpStream,
+    /// The keys.
+    pub session: Session,
+    /// Who is on the other side, as signed by it.
+    pub hello: Hello,
+    /// The other side's address as this host sees it; for an incoming connection the port says nothing.
+    pub address: SocketAddr,
+    /// Whether this host dialled.
+    pub outgoing: bool,
+    /// The ID that the dial was given, if it was one of the [`Dialler`](dialler::Dialler)'s.
+    pub dialled: Option<u64>,
+}
+
+/// What happens on a link.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// A frame has come, opened.
+    Frame {
+        /// The number that the link was started with.
+        link: u64,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Frames have been written to the socket: so much credit is free again.
+    Sent {
+        /// The number that the link was started with.
+        link: u64,
+        /// Credit, as [`charge`] counts it; at least [`CREDIT_STEP`].
+        credit: u32,
+    },
+    /// The link has ended. The [`Link`] is to be dropped.
+    Down {
+        /// The number that the link was started with.
+        link: u64,
+        /// Why, for the log.
+        reason: String,
+    },
+}
+
+/// A running link. Dropping it closes it as [`Link::close`] does.
+pub struct Link {
+    frames: SyncSender<Vec<u8>>,
+    line: Arc<Line>,
+}
+
+/// Starts the threads `read-N` and `write-N`. On an error (no memory for a thread, a socket that is gone already) the connection
+/// is closed and no event comes.
+pub fn start(link: u64, parts: Parts, sink: impl Fn(LinkEvent) + Send + Clone + 'static) -> io::Result<Link> {
+    dialler::tune(&parts.stream)?;
+    parts.stream.set_read_timeout(None)?;
+    parts.stream.set_write_timeout(Some(WRITE_PATIENCE))?;
+    let line = Arc::new(Line { stream: parts.stream, closing: AtomicBool::new(false), reason: OnceLock::new() });
+    let (sealer, opener) = parts.session.split();
+    let (frames, queue) = mpsc::sync_channel((LINK_WINDOW / CREDIT_MIN) as usize);
+    let (alive, reader_ended) = mpsc::sync_channel::<()>(0);
+    let writer = Writer { link, line: Arc::clone(&line), sealer, queue, reader_ended, sink: sink.clone() };
+    spawn(format!("write-{link}"), move || writer.run())?;
+    let reader = Reader { link, line: Arc::clone(&line), opener, alive, sink };
+    // If this fails, the queue's and the reader's ends are dropped and the writer goes home by itself.
+    spawn(format!("read-{link}"), move || reader.run())?;
+    Ok(Link { frames, line })
+}
+
+/// The credit that a frame of `length` bytes costs.
+pub fn charge(length: usize) -> u32 {
+    u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
+}
+
+impl Link {
+    /// Queues `frame`. False if the queue is full, which is a fault of the caller's accounts, or if the link has ended.
+    #[must_use]
+    pub fn send(&self, frame: Vec<u8>) -> bool {
+        self.frames.try_send(frame).is_ok()
+    }
+
+    /// Lets what is queued go out, for [`LINK_LINGER`] at most, then ends the link. Returns at once; frames that still come are
+    /// dropped.
+    pub fn close(self) {}
+
+    /// Ends the link with whatever is queued.
+    pub fn abort(self) {
+        self.line.end("aborted");
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The flag is for a writer stuck in a write and for the reader; an idle writer wakes because the queue has lost its
+        // sender.
+        self.line.closing.store(true, Ordering::Release);
+    }
+}
+
+/// What the two threads and the holder share.
+struct Line {
+    stream: TcpStream,
+    closing: AtomicBool,
+    /// Why the link ended: the first one to know says so.
+    reason: OnceLock<String>,
+}
+
+impl Line {
+    /// Ends both directions, which wakes whoever waits in a read or a write.
+    fn end(&self, reason: &str) {
+        self.reason.get_or_init(|| reason.to_owned());
+        let _already_gone = self.stream.shutdown(Shutdown::Both);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+struct Writer<S> {
+    link: u64,
+    line: Arc<Line>,
+    sealer: Sealer,
+    queue: Receiver<Vec<u8>>,
+    /// Nothing is ever sent here: that its other end is gone tells that the reader has ended.
+    reader_ended: Receiver<()>,
+    sink: S,
+}
+
+impl<S: Fn(LinkEvent)> Writer<S> {
+    fn run(mut self) {
+        let mut owed = 0;
+        while let Ok(first) = self.queue.recv() {
+            match self.write_batch(first) {
+                Ok(credit) => owed += credit,
+                Err(reason) => return self.line.end(&reason),
+            }
+            if owed >= CREDIT_STEP && !self.line.is_closing() {
+                (self.sink)(LinkEvent::Sent { link: self.link, credit: owed });
+                owed = 0;
+            }
+        }
+        self.hang_up();
+    }
+
+    /// Writes `first` and what is queued behind it, as one.
+    fn write_batch(&mut self, first: Vec<u8>) -> Result<u32, String> {
+        let mut sealed = Vec::new();
+        let mut credit = 0;
+        let mut next = Some(first);
+        while let Some(frame) = next {
+            self.sealer.seal(&frame, &mut sealed).map_err(|error| error.to_string())?;
+            credit += charge(frame.len());
+            next = if sealed.len() < WRITE_BATCH { self.queue.try_recv().ok() } else { None };
+        }
+        self.write(&sealed).map_err(|error| format!("cannot write: {error}"))?;
+        Ok(credit)
+    }
+
+    /// Writes all of it, for as long as it takes unless the link is being closed.
+    fn write(&self, mut rest: &[u8]) -> io::Result<()> {
+        let mut last_call: Option<Instant> = None;
+        while !rest.is_empty() {
+            if self.line.is_closing() {
+                let now = clock::instant();
+                if now >= *last_call.get_or_insert(now + LINK_LINGER) {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            match (&self.line.stream).write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = &rest[count..],
+                Err(error) => timed::pass_over(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will come and gives the other side a moment to do the same: to close with its bytes unread would
+    /// reset the connection and could take back the last of ours.
+    fn hang_up(&self) {
+        self.line.reason.get_or_init(|| "closed".to_owned());
+        let _already_gone = self.line.stream.shutdown(Shutdown::Write);
+        let _ended_or_not = self.reader_ended.recv_timeout(LINK_LINGER);
+        self.line.end("closed");
+    }
+}
+
+struct Reader<S> {
+    link: u64,
+    line: Arc<Line>,
+    opener: Opener,
+    /// Held for the writer to notice when it is dropped.
+    alive: SyncSender<()>,
+    sink: S,
+}
+
+impl<S: Fn(LinkEvent)> Reader<S> {
+    fn run(mut self) {
+        let reason = self.read_on();
+        self.line.end(&reason);
+        drop(self.alive);
+        let reason = self.line.reason.get().expect("end() has just set it, if nobody had").clone();
+        (self.sink)(LinkEvent::Down { link: self.link, reason });
+    }
+
+    /// Reads until there is a reason not to.
+    fn read_on(&mut self) -> String {
+        let line = Arc::clone(&self.line);
+        let mut stream = BufReader::with_capacity(READ_AHEAD, &line.stream);
+        loop {
+            let message = match read_message(&mut stream) {
+                Ok(message) => message,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return "closed by the peer".to_owned(),
+                Err(error) => return format!("cannot read: {error}"),
+            };
+            match self.opener.open(&message) {
+                Ok(_) if line.is_closing() => {}
+                Ok(bytes) => (self.sink)(LinkEvent::Frame { link: self.link, bytes }),
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+}
+
+fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let length = usize::from(u16::from_be_bytes(length));
+    if length > MESSAGE_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message longer than a frame may be"));
+    }
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name).stack_size(LINK_STACK).spawn(run).map(drop)
+}

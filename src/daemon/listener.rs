@@ -1,0 +1,422 @@
+//! Listening: from whoever connects to verified peers, and nothing for anybody else.
+//!
+//! The thread `listen` holds all connections that have not shown knowledge of the fleet key yet, in a bounded number of places
+//! and for a second each; it alone reads first flights, and never waits for any one of them. Only when a first flight has
+//! verified does a connection get a handshake place and a thread of its own, `handshake`, where something is answered for the
+//! first time. Whatever fails before or after is closed without a word. The one door to `mio`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use log::{debug, warn};
+use mio::net::{TcpListener, TcpStream as Waiting};
+use mio::{Events, Interest, Poll, Token, Waker};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::clock;
+use super::dialler::{Addresses, canonical, tune};
+use super::link::Parts;
+use super::timed::Timed;
+use crate::limits::{
+    ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT,
+    HANDSHAKES_MAX, PORT, VERIFIED_MAX,
+};
+use crate::wire::handshake::{FIRST_LEN, Listening, Local, MAGIC, SeenEphemerals};
+
+/// Where to listen, and as whom.
+pub struct Settings {
+    /// Each is listened on; none means [`PORT`] on every address. `[::]` also takes IPv4, unless an IPv4 address is listed too,
+    /// and falls back to `0.0.0.0` on a host without IPv6. Port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// Who this host is.
+    pub local: Arc<Local>,
+    /// Where this host says it listens.
+    pub addresses: Addresses,
+}
+
+/// The running listener. Dropping it stops it.
+pub struct Listener {
+    bound: Vec<SocketAddr>,
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Binds, and starts the thread `listen`. `sink` is called from the handshakes' threads and may block: the peer that
+    /// it has not taken yet only holds a place. An error names the address and leaves nothing bound.
+    pub fn start(settings: Settings, sink: impl Fn(Parts) + Send + Clone + 'static) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let mut doors = bind_all(&settings.listen)?;
+        for (index, door) in doors.iter_mut().enumerate() {
+            poll.registry().register(door, Token(index), Interest::READABLE)?;
+        }
+        let bound = doors.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let porter = Porter {
+            first_client: doors.len(),
+            poll,
+            doors,
+            clients: BTreeMap::new(),
+            next: 0,
+            pause_until: None,
+            crowded: false,
+            complained: false,
+            seen: SeenEphemerals::default(),
+            verified: VecDeque::new(),
+            places: Places { taken: Arc::new(AtomicUsize::new(0)), waker: Arc::clone(&waker) },
+            local: settings.local,
+            addresses: settings.addresses,
+            sink,
+        };
+        let stopped = Arc::clone(&stop);
+        let run = move || porter.run(&stopped);
+        let thread = thread::Builder::new().name("listen".to_owned()).stack_size(HANDSHAKE_STACK).spawn(run)?;
+        Ok(Self { bound, stop, waker, thread: Some(thread) })
+    }
+
+    /// The addresses that are listened on, with the ports that the system chose, in the order of the settings.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.bound
+    }
+
+    /// Closes the doors and all that waits at them; handshakes under way still end within [`HANDSHAKE_WAIT`].
+    pub fn stop(self) {}
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if self.waker.wake().is_ok()
+            && let Some(thread) = self.thread.take()
+        {
+            // It never blocks on anything but the poll that was just woken. A panic of its own has been reported where it
+            // happened.
+            let _reported_by_itself = thread.join();
+        }
+    }
+}
+
+/// The thread `listen`.
+struct Porter<S> {
+    poll: Poll,
+    doors: Vec<TcpListener>,
+    /// Who has not sent a whole first flight yet, the oldest first.
+    clients: BTreeMap<usize, Client>,
+    /// Tokens below this are doors.
+    first_client: usize,
+    next: usize,
+    pause_until: Option<Instant>,
+    /// Whether somebody may still wait at a door.
+    crowded: bool,
+    complained: bool,
+    seen: SeenEphemerals,
+    /// Who has shown knowledge of the fleet key and waits for a handshake place, the first to come at the front.
+    verified: VecDeque<Verified>,
+    places: Places,
+    local: Arc<Local>,
+    addresses: Addresses,
+    sink: S,
+}
+
+/// A connection of which nothing is known.
+struct Client {
+    stream: Waiting,
+    remote: SocketAddr,
+    bytes: [u8; FIRST_LEN],
+    count: usize,
+    deadline: Instant,
+}
+
+/// A connection from somebody who knows the fleet key.
+struct Verified {
+    stream: TcpStream,
+    remote: SocketAddr,
+    listening: Listening,
+    /// When the handshake must be over, the waiting included.
+    deadline: Instant,
+}
+
+/// What reading a client's bytes has come to.
+enum Flight {
+    Waiting,
+    Whole,
+    Hopeless,
+}
+
+impl<S: Fn(Parts) + Send + Clone + 'static> Porter<S> {
+    fn run(mut self, stop: &AtomicBool) {
+        let mut events = Events::with_capacity(FIRST_FLIGHTS_MAX + self.doors.len() + 1);
+        while !stop.load(Ordering::Acquire) {
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                self.complain(&error);
+            }
+            let clients: Vec<usize> = events.iter().map(|event| event.token().0).filter(|token| self.is_client(*token)).collect();
+            for token in clients {
+                self.read(token);
+            }
+            self.drop_late();
+            self.accept_all();
+            self.give_places();
+        }
+    }
+
+    fn is_client(&self, token: usize) -> bool {
+        self.clients.contains_key(&token)
+    }
+
+    /// How long there is nothing to do unless somebody comes.
+    fn patience(&self) -> Option<Duration> {
+        if self.crowded {
+            return Some(Duration::ZERO);
+        }
+        let first = self.clients.values().next().map(|client| client.deadline);
+        let due = [first, self.pause_until].into_iter().flatten().min()?;
+        Some(due.saturating_duration_since(clock::instant()))
+    }
+
+    fn drop_late(&mut self) {
+        let now = clock::instant();
+        while let Some(oldest) = self.clients.first_entry()
+            && oldest.get().deadline <= now
+        {
+            oldest.remove();
+        }
+    }
+
+    /// Takes who waits at the doors, of a crowd only so many that those who have come in are heard in between. Asking in vain
+    /// costs a system call; a door that was not asked to the end gives no event again.
+    fn accept_all(&mut self) {
+        if self.pause_until.is_some_and(|until| clock::instant() < until) {
+            return;
+        }
+        self.pause_until = None;
+        self.crowded = false;
+        for door in 0..self.doors.len() {
+            let mut admitted = 0;
+            while admitted < FIRST_FLIGHTS_MAX
+                && let Some(accepted) = self.accept(door)
+            {
+                self.admit(accepted);
+                admitted += 1;
+            }
+            self.crowded |= admitted == FIRST_FLIGHTS_MAX;
+        }
+        self.complained &= self.pause_until.is_some();
+    }
+
+    fn accept(&mut self, door: usize) -> Option<(Waiting, SocketAddr)> {
+        loop {
+            match self.doors[door].accept() {
+                Ok(accepted) => return Some(accepted),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // Theirs: it went away, or the network under it did (accept(2), "Error handling").
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    self.complain(&error);
+                    self.pause_until = Some(clock::instant() + ACCEPT_PAUSE);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if !self.complained {
+            warn!("cannot accept connections, will go on trying: {error}");
+        }
+        self.complained = true;
+    }
+
+    /// Gives a connection a place, the oldest's if all are taken. A dialler's first flight is often there already: then it needs
+    /// none.
+    fn admit(&mut self, (stream, remote): (Waiting, SocketAddr)) {
+        let deadline = clock::instant() + FIRST_FLIGHT_WAIT;
+        let mut client = Client { stream, remote, bytes: [0; FIRST_LEN], count: 0, deadline };
+        match client.read() {
+            Flight::Hopeless => {}
+            Flight::Whole => self.receive(client),
+            Flight::Waiting => {
+                // Never used twice: 2^32 connections at the very least.
+                let token = self.first_client + self.next;
+                self.next = self.next.wrapping_add(1) % (WAKE.0 - self.first_client);
+                if self.poll.registry().register(&mut client.stream, Token(token), Interest::READABLE).is_ok() {
+                    self.clients.insert(token, client);
+                }
+            }
+        }
+        if self.clients.len() > FIRST_FLIGHTS_MAX {
+            self.clients.pop_first();
+        }
+    }
+
+    fn read(&mut self, token: usize) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        match client.read() {
+            Flight::Waiting => {}
+            Flight::Hopeless => drop(self.clients.remove(&token)),
+            Flight::Whole => {
+                let mut client = self.clients.remove(&token).expect("it was found above");
+                if self.poll.registry().deregister(&mut client.stream).is_ok() {
+                    self.receive(client);
+                }
+            }
+        }
+    }
+
+    /// The first flight is whole: it may wait for a place if it verifies and is new.
+    fn receive(&mut self, client: Client) {
+        let remote = canonical(client.remote);
+        let listening = match Listening::receive(&self.local, &client.bytes) {
+            Ok(listening) => listening,
+            Err(error) => return debug!("{remote} turned away: {error}"),
+        };
+        if !self.seen.is_new(listening.ephemeral()) {
+            return debug!("{remote} turned away: a first message that was seen before");
+        }
+        if self.verified.len() >= VERIFIED_MAX {
+            return debug!("{remote} turned away: {VERIFIED_MAX} peers wait for a handshake");
+        }
+        let deadline = client.deadline + (HANDSHAKE_WAIT - FIRST_FLIGHT_WAIT);
+        self.verified.push_back(Verified { stream: client.stream.into(), remote, listening, deadline });
+    }
+
+    /// Gives the free handshake places to those who wait.
+    fn give_places(&mut self) {
+        let now = clock::instant();
+        self.verified.retain(|waiting| waiting.deadline > now);
+        while !self.verified.is_empty()
+            && let Some(place) = self.places.take()
+        {
+            let next = self.verified.pop_front().expect("it is not empty");
+            let (local, addresses, sink) = (Arc::clone(&self.local), Arc::clone(&self.addresses), self.sink.clone());
+            let run = move || {
+                let remote = next.remote;
+                match next.shake_hands(&local, &addresses) {
+                    Ok(parts) => sink(parts),
+                    Err(error) => debug!("{remote} turned away: {error}"),
+                }
+                // Not before: while the daemon cannot take them, new peers must not pile up as threads.
+                drop(place);
+            };
+            if let Err(error) = thread::Builder::new().name("handshake".to_owned()).stack_size(HANDSHAKE_STACK).spawn(run) {
+                warn!("no thread for a handshake: {error}");
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Reads what is there, and no more than a first flight.
+    fn read(&mut self) -> Flight {
+        while self.count < FIRST_LEN {
+            match self.stream.read(&mut self.bytes[self.count..]) {
+                Ok(0) => return Flight::Hopeless,
+                Ok(count) => self.count += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flight::Waiting,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Flight::Hopeless,
+            }
+            let known = self.count.min(MAGIC.len());
+            if self.bytes[..known] != MAGIC[..known] {
+                return Flight::Hopeless;
+            }
+        }
+        Flight::Whole
+    }
+}
+
+impl Verified {
+    /// Messages 2 and 3.
+    fn shake_hands(self, local: &Local, addresses: &Addresses) -> Result<Parts, String> {
+        let words = |error: io::Error| error.to_string();
+        let Self { stream, remote, listening, deadline } = self;
+        stream.set_nonblocking(false).map_err(words)?;
+        tune(&stream).map_err(words)?;
+        let mut timed = Timed::new(&stream, deadline);
+        let (second, awaiting) = listening.reply(local, &addresses()).map_err(|error| error.to_string())?;
+        timed.write(&second).map_err(words)?;
+        let third = timed.read_message(HANDSHAKE_MESSAGE_MAX).map_err(words)?;
+        let (hello, session) = awaiting.finish(local, &third).map_err(|error| error.to_string())?;
+        Ok(Parts { stream, session, hello, address: remote, outgoing: false, dialled: None })
+    }
+}
+
+/// The handshake places: [`HANDSHAKES_MAX`].
+struct Places {
+    taken: Arc<AtomicUsize>,
+    waker: Arc<Waker>,
+}
+
+impl Places {
+    /// Only the listen thread takes places, so none can be taken between the look and the taking.
+    fn take(&self) -> Option<Place> {
+        if self.taken.load(Ordering::Acquire) >= HANDSHAKES_MAX {
+            return None;
+        }
+        self.taken.fetch_add(1, Ordering::AcqRel);
+        Some(Place { taken: Arc::clone(&self.taken), waker: Arc::clone(&self.waker) })
+    }
+}
+
+/// One of them, given back when dropped, even by a panic.
+struct Place {
+    taken: Arc<AtomicUsize>,
+    waker: Arc<Waker>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+        // Somebody may wait for it. A waker that fails leaves them until the next connection comes.
+        let _next_one_wakes = self.waker.wake();
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), Interrupted | ConnectionAborted | ConnectionReset | NetworkDown | NetworkUnreachable | HostUnreachable)
+}
+
+fn bind_all(listen: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let everywhere = [SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))];
+    let listen = if listen.is_empty() { &everywhere } else { listen };
+    let both = !listen.iter().any(SocketAddr::is_ipv4);
+    listen.iter().map(|address| bind_or_fall_back(*address, both)).collect()
+}
+
+/// A host without IPv6 refuses the socket or the address; on it, every address means every IPv4 address.
+fn bind_or_fall_back(address: SocketAddr, both: bool) -> io::Result<TcpListener> {
+    let everywhere = address.is_ipv6() && address.ip().is_unspecified();
+    let bound = match bind(address, everywhere && both) {
+        Err(error) if everywhere && both && error.kind() != io::ErrorKind::AddrInUse => {
+            debug!("no IPv6 on this host: {error}");
+            bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), false)
+        }
+        bound => bound,
+    };
+    bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
+
+fn bind(address: SocketAddr, both: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!both)?;
+    }
+    // Connections of the last run linger for a minute after a restart; they must not keep the port.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+const WAKE: Token = Token(usize::MAX);

@@ -1,0 +1,99 @@
+//! The log: one line an event on standard error, `level area: sentence`.
+//!
+//! The area is the last part of the module's path, or the target that was given instead. There is no time in a line: whoever keeps
+//! the log (systemd, a container's engine) adds it. What other crates log is not shown, but for their warnings at `debug`: they know
+//! nothing of what a person runs this for, and mdns-sd alone writes a hundred lines a minute.
+
+use std::io::{self, Write};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::settings::LogLevel;
+
+/// Logs from now on what is at least as grave as `level`. Only the first call counts.
+pub fn start(level: LogLevel) {
+    let filter = match level {
+        LogLevel::Error => LevelFilter::Error,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Debug => LevelFilter::Debug,
+    };
+    if log::set_logger(&Stderr).is_ok() {
+        log::set_max_level(filter);
+    }
+}
+
+struct Stderr;
+
+impl Log for Stderr {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        is_shown(log::max_level(), metadata.level(), metadata.target())
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            // Whoever closed our standard error does not want the line; there is nobody else to tell.
+            let _ = io::stderr().lock().write_all(line(record.level(), record.target(), &record.args().to_string()).as_bytes());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn is_shown(most: LevelFilter, level: Level, target: &str) -> bool {
+    let is_ours = target.starts_with(OURS) || (!target.contains("::") && target != FOREIGN);
+    level <= most && (is_ours || (most == LevelFilter::Debug && level <= Level::Warn))
+}
+
+/// The whole line.
+fn line(level: Level, target: &str, sentence: &str) -> String {
+    let level = match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug | Level::Trace => "debug",
+    };
+    let area = target.rsplit("::").next().unwrap_or(target);
+    format!("{level} {area}: {}\n", one_line(sentence))
+}
+
+/// The text with control characters spelt out. Names and words of peers and servers reach people's terminals: nothing in them may end
+/// the line or drive the terminal.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+/// How the paths of our modules begin. A target that we name ourselves is one word.
+const OURS: &str = concat!(env!("CARGO_CRATE_NAME"), "::");
+/// The one crate here that logs from its root, so that its target is one word too.
+const FOREIGN: &str = "tiny_http";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_level_area_and_sentence() {
+        assert_eq!(line(Level::Warn, "starlingd::daemon::disk", "it is full"), "warn disk: it is full\n");
+        assert_eq!(line(Level::Info, "link", "up"), "info link: up\n");
+    }
+
+    #[test]
+    fn nothing_from_outside_can_forge_a_line_or_drive_the_terminal() {
+        assert_eq!(line(Level::Info, "link", "a\nerror x: b\u{1b}[2J"), "info link: a\\nerror x: b\\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn other_crates_are_heard_at_debug_only() {
+        assert!(is_shown(LevelFilter::Info, Level::Info, "starlingd::daemon::disk"));
+        assert!(is_shown(LevelFilter::Info, Level::Info, "link"));
+        assert!(!is_shown(LevelFilter::Info, Level::Debug, "link"));
+        assert!(!is_shown(LevelFilter::Info, Level::Error, "mdns_sd::service_daemon"));
+        assert!(!is_shown(LevelFilter::Info, Level::Error, "tiny_http"));
+        assert!(is_shown(LevelFilter::Debug, Level::Debug, "mdns_sd::service_daemon"));
+    }
+}

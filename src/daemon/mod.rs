@@ -1,0 +1,26 @@
+//! How it is done: threads, sockets, files, clocks.
+//!
+//! [`run`] puts the parts together and hands over to the loop, which owns the node and everything that can be told to do something.
+//! All other threads only wait for one thing each (a socket, a file, a server, a clock) and tell the loop about it.
+
+pub mod api;
+pub mod clock;
+pub mod dialler;
+pub mod discovery;
+pub mod disk;
+pub mod entropy;
+mod event_loop;
+pub mod gate;
+pub mod http;
+pub mod interfaces;
+pub mod link;
+pub mod listener;
+pub mod logger;
+pub mod signals;
+mod start;
+pub mod state_dir;
+pub mod target;
+mod timed;
+pub mod unit;
+
+pub use self::start::{RunError, run};

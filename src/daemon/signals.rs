@@ -1,0 +1,82 @@
+//! Signals: the one door to `signal-hook`.
+//!
+//! SIGTERM and SIGINT ask the daemon to stop in good order; a second one ends it at once, should the good order hang. SIGHUP, which
+//! other daemons take as "reload", is only logged: settings are read at the start. The handlers set a flag and wake the thread
+//! "signal" through a socket; nothing else is safe in a handler.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level::pipe};
+
+/// Handles the signals from now on. `stop` is called once, on a thread of its own, and may block.
+///
+/// An error means that the system has no socket, thread or handler left; some signals may then be handled and others not.
+pub fn start(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let (mut woken, waker) = UnixStream::pair()?;
+    // A full socket must not block the handler.
+    waker.set_nonblocking(true)?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // In this order: the first signal finds the flag down and raises it, the second finds it up.
+        flag::register_conditional_shutdown(signal, EXIT_AT_ONCE, Arc::clone(&stopping))?;
+        flag::register(signal, Arc::clone(&stopping))?;
+        pipe::register(signal, waker.try_clone()?)?;
+    }
+    pipe::register(SIGHUP, waker)?;
+    thread::Builder::new().name("signal".to_owned()).stack_size(STACK).spawn(move || {
+        while wait(&mut woken) {
+            if stopping.load(Ordering::SeqCst) {
+                log::info!("stopping; a second signal stops at once");
+                return stop();
+            }
+            log::info!("SIGHUP ignored: settings are read at the start only");
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether a signal came; `false` if none can come any more.
+fn wait(woken: &mut UnixStream) -> bool {
+    loop {
+        match woken.read(&mut [0]) {
+            Ok(count) => return count > 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// What a shell shows for a program that did not end in good order.
+const EXIT_AT_ONCE: i32 = 1;
+/// The thread formats log lines and calls one closure.
+const STACK: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// One test for all: handlers are the process's, and a second SIGTERM would end it.
+    #[test]
+    fn the_first_sigterm_asks_for_a_stop_and_sighup_does_not() {
+        let (sink, stops) = channel();
+        let asked = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&asked);
+        start(move || sink.send(seen.load(Ordering::SeqCst)).expect("the test waits")).unwrap();
+        raise(SIGHUP).unwrap();
+        raise(SIGHUP).unwrap();
+        asked.store(true, Ordering::SeqCst);
+        raise(SIGTERM).unwrap();
+        assert_eq!(stops.recv_timeout(Duration::from_secs(10)), Ok(true));
+        assert!(stops.recv_timeout(Duration::from_secs(10)).is_err(), "the closure is gone, so it cannot be called again");
+    }
+}

@@ -1,0 +1,293 @@
+//! Putting the daemon together: state, identity, sockets, threads, in an order in which nothing is heard before it can be answered.
+//!
+//! Whatever is wrong is said before anything is listened on. What is damaged on disk is set aside and reported, never guessed at.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use super::clock::Clock;
+use super::dialler::{Addresses, Dialler};
+use super::discovery::{self, Discovery, DiscoveryEvent};
+use super::disk::Disk;
+use super::event_loop::{Event, Loop, Parts};
+use super::gate::{self, Gate, GateError, GateSettings, TcpApi};
+use super::listener::{self, Listener};
+use super::state_dir::{Membership, StateDir, StateError, StoredFile};
+use super::unit::{Control, Unit, find_default};
+use super::{api, entropy, interfaces, logger, signals, target};
+use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
+use crate::model::signature::SecretKey;
+use crate::node::input::Now;
+use crate::node::records::from_file;
+use crate::node::{Node, Setup, revision_name};
+use crate::settings::{Settings, UnitChoice};
+use crate::wire::handshake::Local;
+
+/// Runs the peer until it is told to stop.
+pub fn run(settings: Settings) -> Result<(), RunError> {
+    logger::start(settings.log);
+    end_on_our_own_panics();
+    let mut dir = StateDir::open(&settings.state)?;
+    let member = dir.membership()?.ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
+    dir.lock()?;
+    let (events, queue) = sync_channel(EVENTS_MAX);
+    let secret = dir.identity()?.ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
+    let clock = Clock::new();
+    let unit = server_of(&settings)?;
+    let now = at(&clock);
+    let local = Arc::new(Local {
+        identity: secret.clone(),
+        fleet: member.fleet.clone(),
+        static_secret: entropy::bytes()?,
+        run: u64::from_be_bytes(entropy::bytes()?),
+        features: 0,
+    });
+    let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
+    load(&mut node, &dir, &member);
+    let port = Arc::new(AtomicU16::new(0));
+    let addresses = own_addresses(&settings, &port);
+    let listener = listen(&settings, &local, &addresses, &events)?;
+    port.store(listener.local_addrs().first().map_or(0, SocketAddr::port), Ordering::Relaxed);
+    let bound: Vec<String> = listener.local_addrs().iter().map(SocketAddr::to_string).collect();
+    log::info!("listening on {}", bound.join(" and "));
+    let dial_events = events.clone();
+    let dialler = Dialler::start(Arc::clone(&local), Arc::clone(&addresses), move |event| send(&dial_events, Event::Dial(event)))?;
+    let discovery = discover(&settings, &node, &local, &events, &port)?;
+    let disk_events = events.clone();
+    let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
+    let target_events = events.clone();
+    let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
+    let gate = open_gate(&settings, &events)?;
+    let stop_events = events.clone();
+    signals::start(move || send(&stop_events, Event::Stop))?;
+    let parts = Parts { clock, node, queue, events, addresses, dialler, disk, target, listener, discovery, gate, state: settings.state };
+    Loop::new(parts).run();
+    Ok(())
+}
+
+/// Why the daemon does not start.
+#[derive(Debug)]
+pub enum RunError {
+    /// There is no fleet in this directory.
+    NoFleet(PathBuf),
+    /// Something is wrong with the state directory.
+    State(StateError),
+    /// The REST endpoint cannot be opened.
+    Gate(GateError),
+    /// A setting cannot be used, for this reason.
+    Setting(String),
+    /// The system refuses a socket, a thread or randomness.
+    System(io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFleet(path) => write!(
+                f,
+                "this host is in no fleet yet ({} holds none): type `starling init` to begin one here,\n\
+                 or `starling token` on a host that is in one, and `starling join TOKEN` here",
+                path.display()
+            ),
+            Self::State(error) => error.fmt(f),
+            Self::Gate(error) => error.fmt(f),
+            Self::Setting(error) => f.write_str(error),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<StateError> for RunError {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+impl From<GateError> for RunError {
+    fn from(error: GateError) -> Self {
+        Self::Gate(error)
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// The time as the node takes it.
+pub(super) fn at(clock: &Clock) -> Now {
+    let (elapsed, wall_ms) = clock.now();
+    Now { elapsed, wall_ms }
+}
+
+fn make_node(
+    settings: &Settings,
+    dir: &StateDir,
+    member: &Membership,
+    secret: SecretKey,
+    local: &Local,
+    server: bool,
+    now: Now,
+) -> Result<Node, RunError> {
+    let setup = Setup {
+        secret,
+        fleet: member.fleet.clone(),
+        run: local.run,
+        name: settings.name.clone(),
+        group: settings.group.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        server,
+        joined: member.joined,
+        peers: settings.peers.clone(),
+        before_kept: dir.has_before_starling(),
+        seed: u64::from_be_bytes(entropy::bytes()?),
+    };
+    let book = dir.addresses()?.unwrap_or_default();
+    let node = Node::new(setup, &book, now);
+    log::info!("my peer ID is {}", node.peer());
+    log::info!("fleet {}, group {}, called {}", member.fleet.name(), settings.group, settings.name);
+    Ok(node)
+}
+
+/// Hands the node what is on disk. A file that is damaged is set aside; if it was the newest of its group, this host must not speak
+/// for the fleet until it has heard from others.
+fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
+    let mut damaged: Vec<(String, String)> = Vec::new();
+    let mut newest = String::new();
+    let fleet = *member.fleet.id().as_bytes();
+    let mut errors = dir.load_revisions(|StoredFile { group, name, bytes }| match from_file(&bytes, &fleet) {
+        Some(revision) if is_named(&revision.record.header.key, &group, &name, revision_name(revision.rank().height, &revision.id())) => {
+            newest = newest.clone().max(name);
+            node.load(revision);
+        }
+        _ => damaged.push((group, name)),
+    });
+    for (group, name) in damaged {
+        if name > newest {
+            node.distrust();
+        }
+        match dir.set_revision_aside(&group, &name) {
+            Ok(path) => node.report_problem(format!("a damaged revision was set aside as {}", path.display())),
+            Err(error) => errors.push(error),
+        }
+    }
+    for error in errors {
+        log::error!("{error}");
+        node.report_problem(error.to_string());
+    }
+    let unfinished = dir.load_pending(|StoredFile { group, name, .. }| {
+        log::warn!("a change was under way when this host stopped; it was not published and is put back");
+        node.forget_pending(group, name);
+    });
+    unfinished.iter().for_each(|error| log::error!("{error}"));
+}
+
+fn is_named(key: &str, group: &str, name: &str, right: String) -> bool {
+    key == group && name == right
+}
+
+fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {
+    let (port, only, listen) = (Arc::clone(port), settings.interfaces.clone(), settings.listen);
+    Arc::new(move || {
+        let port = port.load(Ordering::Relaxed);
+        if listen.ip().is_unspecified() {
+            return interfaces::addresses(port, &only);
+        }
+        vec![SocketAddr::new(listen.ip(), port)]
+    })
+}
+
+fn listen(settings: &Settings, local: &Arc<Local>, addresses: &Addresses, events: &SyncSender<Event>) -> Result<Listener, RunError> {
+    let events = events.clone();
+    let settings =
+        listener::Settings { listen: vec![settings.listen], local: Arc::clone(local), addresses: Arc::clone(addresses) };
+    Ok(Listener::start(settings, move |parts| send(&events, Event::Linked(Box::new(parts))))?)
+}
+
+fn discover(
+    settings: &Settings,
+    node: &Node,
+    local: &Local,
+    events: &SyncSender<Event>,
+    port: &AtomicU16,
+) -> Result<Option<Discovery>, RunError> {
+    if !settings.mdns {
+        return Ok(None);
+    }
+    let events = events.clone();
+    let whom = discovery::Settings { fleet: local.fleet.clone(), peer: node.peer(), interfaces: settings.interfaces.clone() };
+    let discovery = Discovery::start(whom, move |event| {
+        let DiscoveryEvent::Found { instance, addresses, unheard } = event;
+        send(&events, Event::Found { instance, addresses, unheard });
+    })?;
+    if !discovery.announce(port.load(Ordering::Relaxed)) {
+        log::warn!("mDNS is too slow to take the first announcement");
+    }
+    Ok(Some(discovery))
+}
+
+fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
+    let control = match &settings.unit {
+        UnitChoice::None => None,
+        UnitChoice::Auto => find_default().map(Control::Unix),
+        UnitChoice::At(text) => Some(Control::parse(text).map_err(|error| RunError::Setting(format!("--unit {text}: {error}")))?),
+    };
+    match &control {
+        Some(control) => log::info!("configuring the server at {control}"),
+        None => log::info!("no server to configure: the document is kept and served only"),
+    }
+    Ok(control.map(Unit::new))
+}
+
+fn open_gate(settings: &Settings, events: &SyncSender<Event>) -> Result<Gate, RunError> {
+    let token = settings.api_token_file.as_ref().map(|path| read_token(path)).transpose()?;
+    let api = settings.api.map(|listen| TcpApi { listen, token });
+    let events = events.clone();
+    let gate = gate::start(GateSettings { control: settings.control.clone(), api }, move |request, responder| {
+        match api::ask(&request) {
+            Ok(ask) => send(&events, Event::Asked(ask, responder)),
+            Err(response) => responder.respond(Box::new(move || response)),
+        }
+    })?;
+    log::info!("REST on {}", gate.control().display());
+    if let Some(address) = gate.api() {
+        log::info!("REST on http://{address}");
+    }
+    Ok(gate)
+}
+
+fn read_token(path: &PathBuf) -> Result<String, RunError> {
+    let wrong = |why: String| RunError::Setting(format!("token file {}: {why}", path.display()));
+    let size = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
+    if size > TOKEN_FILE_MAX {
+        return Err(wrong(format!("{size} bytes are too many for a token")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Tells the loop. It is gone only when the process ends.
+fn send(events: &SyncSender<Event>, event: Event) {
+    let _nobody_left_to_tell = events.send(event);
+}
+
+/// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on disk is sound at every moment, what a
+/// dead thread leaves behind is not. Threads of the crates that serve HTTP and mDNS may die: they are started again.
+fn end_on_our_own_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let ours = std::thread::current().name().is_some_and(|name| !name.starts_with("mDNS"));
+        if ours {
+            std::process::abort();
+        }
+    }));
+}

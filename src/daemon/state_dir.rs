@@ -1,0 +1,191 @@
+//! The state directory: what a peer must still know after a power cut.
+//!
+//! A person can read it with `ls` and `cat`: `identity.key`, `owner.key` (on the host of `init` only), `fleet.json`,
+//! `addresses.json`, `before-starling.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files 0600. A file
+//! is written under another name, synced and renamed, so that under its own name it is whole or not there; what is found damaged
+//! is renamed, never deleted. Whoever writes holds the lock; reading needs none.
+
+mod error;
+mod keys;
+mod revisions;
+mod write;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+pub use self::error::StateError;
+pub use self::keys::Membership;
+pub use self::revisions::StoredFile;
+pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
+
+use self::error::at;
+use crate::limits;
+
+/// A state directory that exists and that others cannot read.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    /// Held as long as this is open; the system drops it with the process, however that ends.
+    lock: Option<File>,
+}
+
+impl StateDir {
+    /// Makes the directory, and those above it, unless they exist, and opens it.
+    pub fn create(path: &Path) -> Result<Self, StateError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(at(parent))?;
+        }
+        make_directory(path)?;
+        // Above it may be a directory that we may not read: then this is left to the system.
+        let _ = path.parent().map(sync);
+        Self::open(path)
+    }
+
+    /// Opens it for reading. [`StateError::Open`] if others can read it or a key in it.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let metadata = fs::metadata(path).map_err(at(path))?;
+        if !metadata.is_dir() {
+            return Err(StateError::Io(path.to_owned(), io::ErrorKind::NotADirectory.into()));
+        }
+        refuse_open(path, &metadata)?;
+        let dir = Self { path: path.to_owned(), lock: None };
+        for key in [IDENTITY, OWNER, FLEET] {
+            match fs::metadata(dir.path.join(key)) {
+                Ok(metadata) => refuse_open(&dir.path.join(key), &metadata)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(StateError::Io(dir.path.join(key), error)),
+            }
+        }
+        Ok(dir)
+    }
+
+    /// Takes the directory for this process alone, and clears away what a crash left half written.
+    ///
+    /// [`StateError::Held`] if another process has it; nothing has changed then.
+    pub fn lock(&mut self) -> Result<(), StateError> {
+        let path = self.path.join(LOCK);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(&path)
+            .map_err(at(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StateError::Held { path: self.path.clone(), process: holder(&file) }),
+            Err(TryLockError::Error(error)) => return Err(StateError::Io(path, error)),
+        }
+        // Who holds it is for people to read, so a full disk does not matter here.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        self.lock = Some(file);
+        write::clear_leftovers(&self.path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The address book as it was last kept; `None` if it never was.
+    pub fn addresses(&self) -> Result<Option<Vec<u8>>, StateError> {
+        self.read(ADDRESSES, limits::ADDRESSES_FILE_MAX)
+    }
+
+    /// Keeps the address book, durably. Needs the lock.
+    pub fn keep_addresses(&self, bytes: &[u8]) -> Result<(), StateError> {
+        write::whole(&self.locked().path, ADDRESSES, bytes)
+    }
+
+    /// Keeps what the server ran before Starling first configured it, durably, unless something was kept before. Needs the lock.
+    pub fn keep_before_starling(&self, bytes: &[u8]) -> Result<(), StateError> {
+        match write::whole_new(&self.locked().path, BEFORE, bytes) {
+            Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether [`StateDir::keep_before_starling`] has kept something.
+    pub fn has_before_starling(&self) -> bool {
+        self.path.join(BEFORE).exists()
+    }
+
+    /// Gives a damaged file (an absolute path, as found in errors, or one below the directory) another name beside its own,
+    /// and returns that. Needs the lock. On an error the file is where it was.
+    pub fn set_aside(&self, damaged: &Path) -> Result<PathBuf, StateError> {
+        let damaged = self.locked().path.join(damaged);
+        let name = damaged.file_name().ok_or_else(|| StateError::Name(damaged.display().to_string()))?.to_string_lossy();
+        for number in 1..=limits::DAMAGED_MAX {
+            let aside = damaged.with_file_name(format!("{name}{DAMAGED}{number}"));
+            if fs::symlink_metadata(&aside).is_err() {
+                fs::rename(&damaged, &aside).map_err(at(&damaged))?;
+                return Ok(aside);
+            }
+        }
+        Err(StateError::Damaged(damaged))
+    }
+
+    /// A whole file of the directory; `None` if it does not exist.
+    fn read(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, StateError> {
+        let path = self.path.join(name);
+        match read_bounded(&path, most) {
+            Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// All writing passes here: two writers would tear the files of each other.
+    fn locked(&self) -> &Self {
+        assert!(self.lock.is_some(), "the state directory is written to only by whoever holds its lock");
+        self
+    }
+}
+
+/// A file of at most `most` bytes.
+fn read_bounded(path: &Path, most: usize) -> Result<Vec<u8>, StateError> {
+    let file = File::open(path).map_err(at(path))?;
+    let mut bytes = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(at(path))?;
+    if bytes.len() > most { Err(StateError::TooLong { path: path.to_owned(), most }) } else { Ok(bytes) }
+}
+
+fn make_directory(path: &Path) -> Result<(), StateError> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StateError::Io(path.to_owned(), error)),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_open(path: &Path, metadata: &fs::Metadata) -> Result<(), StateError> {
+    let mode = if metadata.is_dir() { DIRECTORY_MODE } else { FILE_MODE };
+    if metadata.mode() & OTHERS != 0 { Err(StateError::Open { path: path.to_owned(), mode }) } else { Ok(()) }
+}
+
+/// The process that wrote its number into the lock file, if it did.
+fn holder(lock: &File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+const IDENTITY: &str = "identity.key";
+const OWNER: &str = "owner.key";
+const FLEET: &str = "fleet.json";
+const ADDRESSES: &str = "addresses.json";
+const BEFORE: &str = "before-starling.json";
+const LOCK: &str = "lock";
+/// Between a damaged file's name and its number.
+const DAMAGED: &str = ".damaged-";
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// What nobody but the owner may have.
+const OTHERS: u32 = 0o077;
+
+#[cfg(test)]
+pub(super) use self::tests::Scratch;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Writing so that a power cut leaves the old or the new, never a half: temporary name, fsync, rename, fsync of the directory.
+//!
+//! `rename` alone orders nothing on most file systems: without the first fsync the new name can point at an empty file, without
+//! the second the old name can come back.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{StateError, at};
+use super::{FILE_MODE, make_directory};
+use crate::limits;
+use crate::wire::fleet::is_name;
+
+/// Where revisions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::daemon) enum Shelf {
+    /// Published, or taken from peers.
+    Revisions,
+    /// Being tried.
+    Pending,
+}
+
+impl Shelf {
+    /// Its directory below the state directory.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Revisions => "revisions",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// The directory of a group and the path of a file in it. Refuses names that could lead elsewhere: they come from peers.
+pub(in crate::daemon) fn place(state: &Path, shelf: Shelf, group: &str, name: &str) -> Result<(PathBuf, PathBuf), StateError> {
+    if !is_name(group) {
+        return Err(StateError::Name(group.to_owned()));
+    }
+    let is_fit = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    if !(1..=limits::REVISION_NAME_MAX).contains(&name.len()) || !name.bytes().all(is_fit) {
+        return Err(StateError::Name(name.to_owned()));
+    }
+    let directory = state.join(shelf.name()).join(group);
+    let file = directory.join(name);
+    Ok((directory, file))
+}
+
+/// Writes a file beside `path` that is to be renamed to it, and returns it, not yet synced. Makes the directory of a group, durably,
+/// if it is not there. On an error nothing is left behind.
+pub(in crate::daemon) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(PathBuf, File), StateError> {
+    let directory = path.parent().expect("every path here is below the state directory");
+    make_group(directory)?;
+    let name = path.file_name().expect("every path here ends in a name").to_string_lossy();
+    let temporary = directory.join(format!("{TEMPORARY}{name}"));
+    let written = write_fresh(&temporary, bytes);
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map(|file| (temporary.clone(), file)).map_err(at(&temporary))
+}
+
+/// Makes the names in a directory durable.
+pub(in crate::daemon) fn sync(directory: &Path) -> Result<(), StateError> {
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(at(directory))
+}
+
+/// Writes a whole file durably, in place of an old one.
+pub(super) fn whole(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+    finish(directory, name, bytes, |temporary, path| fs::rename(temporary, path))
+}
+
+/// Writes a whole file durably; [`io::ErrorKind::AlreadyExists`] if there is one, which is then untouched.
+pub(super) fn whole_new(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+    // Unlike a rename, a link does not replace: the system itself sees to it that a key is made once.
+    finish(directory, name, bytes, |temporary, path| fs::hard_link(temporary, path).and_then(|()| fs::remove_file(temporary)))
+}
+
+fn finish(
+    directory: &Path,
+    name: &str,
+    bytes: &[u8],
+    publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> Result<(), StateError> {
+    let path = directory.join(name);
+    let (temporary, file) = write_temporary(&path, bytes)?;
+    let published = file.sync_all().and_then(|()| publish(&temporary, &path));
+    if published.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    published.map_err(at(&path))?;
+    sync(directory)
+}
+
+fn write_fresh(temporary: &Path, bytes: &[u8]) -> io::Result<File> {
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Makes `revisions/GROUP`, and `revisions` above it, durably, unless they are there.
+pub(in crate::daemon) fn make_group(directory: &Path) -> Result<(), StateError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let shelf = directory.parent().expect("a group's directory is below a shelf");
+    let state = shelf.parent().expect("a shelf is below the state directory");
+    make_directory(shelf)?;
+    make_directory(directory)?;
+    sync(shelf)?;
+    sync(state)
+}
+
+/// Removes what a crash left under temporary names, in the state directory and on the shelves. Only for whoever holds the lock.
+pub(super) fn clear_leftovers(state: &Path) -> Result<(), StateError> {
+    clear(state)?;
+    for shelf in [Shelf::Revisions, Shelf::Pending] {
+        for directory in entries(&state.join(shelf.name()))? {
+            if directory.is_dir() {
+                clear(&directory)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn clear(directory: &Path) -> Result<(), StateError> {
+    for path in entries(directory)? {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY)) {
+            fs::remove_file(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a directory, by name; nothing if there is no such directory.
+pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StateError> {
+    let listed = match fs::read_dir(directory) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StateError::Io(directory.to_owned(), error)),
+    };
+    let paths: io::Result<Vec<PathBuf>> = listed.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(at(directory))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Before the name of a file that is being written. No name that is kept begins so.
+const TEMPORARY: &str = ".new-";

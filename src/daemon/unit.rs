@@ -1,0 +1,239 @@
+//! Unit's control API, as a client sees it.
+//!
+//! [`Unit::request`] asks one question and says exactly how a failure stands: whether anything was sent, and whether the server may
+//! still act on it. [`Unit::matches`] compares what the server runs with what is wanted, also where the answer is cut off, as Unit does
+//! with answers beyond its socket's buffer. Nothing here decides what to do: that is `target`'s part. Starling's own control socket
+//! speaks the same API, so the command line uses this client too.
+
+mod compare;
+mod http;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::http::Http;
+use crate::limits::{CHANGE_WAIT, READ_BACK_TRIES, READ_WAIT};
+use crate::model::json::{self, Value};
+
+/// Where a server takes its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// `host:port`: plain HTTP without authentication, so a loopback address if its owner is wise.
+    Tcp(String),
+}
+
+impl Control {
+    /// From what a person writes: a path, `unix:PATH`, or `http://host:port`.
+    pub fn parse(text: &str) -> Result<Self, NotAControl> {
+        if let Some(address) = text.strip_prefix("http://") {
+            let address = address.strip_suffix('/').unwrap_or(address);
+            let (host, port) = address.rsplit_once(':').ok_or(NotAControl::Port)?;
+            let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '@' | '?' | '#');
+            if host.is_empty() || !host.chars().all(plain) || host.parse::<std::net::Ipv6Addr>().is_ok() {
+                return Err(NotAControl::Host);
+            }
+            return match port.parse::<u16>() {
+                Ok(port) if port > 0 => Ok(Self::Tcp(format!("{host}:{port}"))),
+                _ => Err(NotAControl::Port),
+            };
+        }
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        match path {
+            "" => Err(NotAControl::Empty),
+            path if path.contains("://") => Err(NotAControl::Scheme),
+            path => Ok(Self::Unix(PathBuf::from(path))),
+        }
+    }
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "http://{address}"),
+        }
+    }
+}
+
+/// Why a text names no control socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAControl {
+    /// Nothing there.
+    Empty,
+    /// A URL, but not one of `http`.
+    Scheme,
+    /// No host, or one that is none; an IPv6 address needs its brackets.
+    Host,
+    /// No port from 1 to 65535.
+    Port,
+}
+
+impl fmt::Display for NotAControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "no control socket is named",
+            Self::Scheme => "a control socket is a path or http://host:port",
+            Self::Host => "not a host in http://host:port",
+            Self::Port => "no port in http://host:port",
+        })
+    }
+}
+
+impl std::error::Error for NotAControl {}
+
+/// Why there is no answer, by what may have become of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing was sent: nobody listens, or the request is one that cannot be sent. Nothing happened.
+    Unreachable(String),
+    /// Sent, or begun to be sent, and the connection ended without a whole answer. What happened is unknown; it is over.
+    Lost(String),
+    /// Sent, and no answer in time. It may still come about.
+    Late(String),
+    /// The head of an answer came, and less of its body than it announced: Unit cuts off long ones.
+    Cut {
+        /// What came; empty if the announced length was more than is ever read.
+        received: Vec<u8>,
+        /// The announced length, in bytes.
+        expected: u64,
+    },
+    /// A whole answer that is not what the API says.
+    Unreadable(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) | Self::Lost(why) | Self::Late(why) | Self::Unreadable(why) => f.write_str(why),
+            Self::Cut { received, expected } => write!(f, "{} of {expected} bytes came", received.len()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+/// How what runs compares with what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    /// The same, whatever the order of members.
+    Same,
+    /// It differs at these paths: some of them, if there are many.
+    Differs(Vec<String>),
+}
+
+/// How long a [`Unit`] waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the answer to a change: Unit answers when the applications have started.
+    pub change: Duration,
+    /// For the answer to a read.
+    pub read: Duration,
+    /// How often a server that cannot be read after a change is asked again, [`READ_BACK_WAIT`](crate::limits::READ_BACK_WAIT) apart.
+    pub tries: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { change: CHANGE_WAIT, read: READ_WAIT, tries: READ_BACK_TRIES }
+    }
+}
+
+/// A server's control API.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    control: Control,
+    http: Http,
+    patience: Patience,
+}
+
+impl Unit {
+    /// Connects to nothing yet.
+    pub fn new(control: Control) -> Self {
+        Self::with_patience(control, Patience::default())
+    }
+
+    /// The same with other waits.
+    pub fn with_patience(control: Control, patience: Patience) -> Self {
+        Self { http: Http::new(&control), control, patience }
+    }
+
+    /// Where it is.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// How long it waits.
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// One request on a connection of its own. `path` is sent as it stands and must be encoded. PUT and POST are given the time of a
+    /// change, all else that of a read. Any status is a success here; the answer is at most [`ANSWER_MAX`](crate::limits::ANSWER_MAX)
+    /// bytes, a longer one is [`Failure::Cut`].
+    pub fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Reply, Failure> {
+        let wait = if matches!(method, "PUT" | "POST" | "DELETE") { self.patience.change } else { self.patience.read };
+        self.http.exchange(method, path, body, wait)
+    }
+
+    /// Replaces the whole configuration by `text`. The server takes or leaves it as one.
+    pub fn put_config(&self, text: &str) -> Result<Reply, Failure> {
+        self.request("PUT", CONFIG, Some(text.as_bytes()))
+    }
+
+    /// The bytes of the whole configuration, as the server writes them.
+    pub fn read_config_text(&self) -> Result<Vec<u8>, Failure> {
+        let reply = self.request("GET", CONFIG, None)?;
+        match reply.status {
+            200 => Ok(reply.body),
+            status => Err(Failure::Unreadable(format!("GET {CONFIG} is answered with {status}"))),
+        }
+    }
+
+    /// The whole configuration.
+    pub fn read_config(&self) -> Result<Value, Failure> {
+        readable(&self.read_config_text()?)
+    }
+
+    /// Compares the configuration that runs with `want`: in one answer, or in parts where it is cut off. In parts it takes one request
+    /// for each member or element of what does not come whole; a member that is there and not wanted is then seen by the length that
+    /// the answer announced, unless Unit reorders so many objects that the length tells nothing.
+    pub fn matches(&self, want: &Value) -> Result<Match, Failure> {
+        compare::compare(self, want)
+    }
+}
+
+/// The configuration in what [`Unit::read_config_text`] gave.
+pub fn readable(text: &[u8]) -> Result<Value, Failure> {
+    json::parse(text).map_err(|error| Failure::Unreadable(format!("the server's configuration cannot be read: {error}")))
+}
+
+/// One GET over the Unix socket at `socket`, with the waits of a [`Unit`].
+pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
+    Unit::new(Control::Unix(socket.to_owned())).request("GET", target, None)
+}
+
+/// Where Unit's packages put the control socket: the first that exists.
+pub fn find_default() -> Option<PathBuf> {
+    USUAL.iter().map(PathBuf::from).find(|path| path.exists())
+}
+
+/// Debian's and Unit's own packages, FreeUnit's, Alpine's.
+const USUAL: [&str; 3] = ["/var/run/control.unit.sock", "/run/control.unit.sock", "/run/unit/control.sock"];
+
+/// The resource that holds the configuration.
+const CONFIG: &str = "/config";
+
+#[cfg(test)]
+mod tests;

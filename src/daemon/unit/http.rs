@@ -1,0 +1,277 @@
+//! HTTP/1.1 to one control socket: the one door to `ureq`.
+//!
+//! Asks one question on one connection, as Unit wants it: a head of at most 1024 bytes, `Content-Length` and never chunks, no
+//! `Expect`, no proxy, no redirects, nothing kept open. `ureq` is given a connector of ours, because it knows no Unix sockets, and a
+//! resolver that resolves nothing, because its own starts a thread for each request. What went wrong is told by how far the request
+//! came: not at all ([`Failure::Unreachable`]), or so far that the server may have acted on it.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::{Method, Request, Response, Uri};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
+use ureq::{Agent, Body, Error};
+
+use super::{Control, Failure, Reply};
+use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER, REQUEST_HEAD_MAX};
+
+/// A client for one control socket.
+#[derive(Debug, Clone)]
+pub struct Http {
+    agent: Agent,
+    /// What stands in the `Host` header and in the URI: Unit looks at neither.
+    authority: String,
+}
+
+impl Http {
+    /// Connects to nothing yet.
+    pub fn new(control: &Control) -> Self {
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections(0)
+            .allow_non_standard_methods(true)
+            .input_buffer_size(HTTP_BUFFER)
+            .output_buffer_size(HTTP_BUFFER)
+            // Each of these headers would come out of the 1024 bytes that a head may have.
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .build();
+        let authority = match control {
+            Control::Unix(_) => "localhost".to_owned(),
+            Control::Tcp(address) => address.clone(),
+        };
+        Self { agent: Agent::with_parts(config, Dial(control.clone()), Nowhere), authority }
+    }
+
+    /// One request and its answer, both done within `wait`.
+    pub fn exchange(&self, method: &str, path: &str, body: Option<&[u8]>, wait: Duration) -> Result<Reply, Failure> {
+        let body = body.or(matches!(method, "PUT" | "POST" | "PATCH").then_some(&[]));
+        self.fits(method, path, body)?;
+        let request = |uri: Uri, method: Method| Request::builder().method(method).uri(uri);
+        let uri = format!("http://{}{path}", self.authority).parse::<Uri>().map_err(unsendable)?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(unsendable)?;
+        let answer = match body {
+            Some(body) => {
+                let request = request(uri, method).body(body).map_err(unsendable)?;
+                self.agent.run(self.agent.configure_request(request).timeout_global(Some(wait)).build())
+            }
+            None => {
+                let request = request(uri, method).body(()).map_err(unsendable)?;
+                self.agent.run(self.agent.configure_request(request).timeout_global(Some(wait)).build())
+            }
+        };
+        receive(answer.map_err(failure)?)
+    }
+
+    /// Unit closes without a word on a head of 1025 bytes, which would look like a crash.
+    fn fits(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<(), Failure> {
+        let length = body.map_or(0, |body| format!("content-length: {}\r\n", body.len()).len());
+        let fixed = " ".len() + " HTTP/1.1\r\n".len() + "host: \r\n".len() + "\r\n".len();
+        let head = method.len() + path.len() + self.authority.len() + length + fixed;
+        if !path.starts_with('/') {
+            return Err(Failure::Unreachable("the path does not begin with a slash".to_owned()));
+        }
+        if head > REQUEST_HEAD_MAX {
+            return Err(Failure::Unreachable(format!("a request head of {head} bytes, more than the server takes")));
+        }
+        Ok(())
+    }
+}
+
+/// The body, whole, or what came of it.
+fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
+    let status = answer.status().as_u16();
+    let expected = answer.body().content_length();
+    if let Some(expected) = expected.filter(|expected| *expected > ANSWER_MAX) {
+        return Err(Failure::Cut { received: Vec::new(), expected });
+    }
+    let mut body = Vec::new();
+    let read = answer.into_body().into_reader().take(ANSWER_MAX + 1).read_to_end(&mut body);
+    match (read.map_err(Error::from), expected) {
+        (Ok(_), None) if body.len() as u64 > ANSWER_MAX => Err(Failure::Lost("an answer without end".to_owned())),
+        (Ok(_), _) => Ok(Reply { status, body }),
+        (Err(error @ Error::Timeout(_)), _) | (Err(error), None) => Err(failure(error)),
+        (Err(_), Some(expected)) => Err(Failure::Cut { received: body, expected }),
+    }
+}
+
+/// Nothing has been sent when these occur.
+fn unsendable(error: impl fmt::Display) -> Failure {
+    Failure::Unreachable(format!("cannot be sent: {error}"))
+}
+
+/// Whatever is not known to have failed before the first byte may have reached the server.
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Timeout(_) => Failure::Late("no answer in time".to_owned()),
+        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NotConnected>()) => {
+            Failure::Unreachable(error.to_string())
+        }
+        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Failure::Lost("closed without an answer".to_owned()),
+        other => Failure::Lost(other.to_string()),
+    }
+}
+
+/// Marks the errors of connecting, so that they can be told from those of a connection.
+#[derive(Debug)]
+struct NotConnected(String);
+
+impl fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotConnected {}
+
+/// Resolves nothing: [`Dial`] knows where to go.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Resolver for Nowhere {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
+}
+
+/// Opens the connection.
+#[derive(Debug)]
+struct Dial(Control);
+
+impl Dial {
+    fn open(&self) -> io::Result<Stream> {
+        match &self.0 {
+            Control::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
+            Control::Tcp(address) => {
+                let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
+                for address in address.to_socket_addrs()? {
+                    match TcpStream::connect_timeout(&address, CONNECT_WAIT) {
+                        Ok(stream) => return stream.set_nodelay(true).map(|()| Stream::Tcp(stream)),
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+        }
+    }
+}
+
+impl Connector for Dial {
+    type Out = Wire;
+
+    fn connect(&self, details: &ConnectionDetails, _chained: Option<()>) -> Result<Option<Wire>, Error> {
+        let stream = self.open().map_err(|error| io::Error::new(error.kind(), NotConnected(format!("{}: {error}", self.0))))?;
+        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Wire { stream, buffers, deaf: false }))
+    }
+}
+
+/// One connection, with ureq's buffers.
+#[derive(Debug)]
+struct Wire {
+    stream: Stream,
+    buffers: LazyBuffers,
+    /// The server has closed its ear; what it said before is still to be read.
+    deaf: bool,
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if self.deaf {
+            return Ok(());
+        }
+        self.stream.set_write_timeout(left(timeout)?)?;
+        let sent = self.stream.write_all(&self.buffers.output()[..amount]);
+        match sent {
+            // A server may answer and close before it has read a body that it will not have: its words count, not the pipe.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => self.deaf = true,
+            other => other.map_err(|error| blocked(error, timeout))?,
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        loop {
+            self.stream.set_read_timeout(left(timeout)?)?;
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Ok(count) => {
+                    self.buffers.input_appended(count);
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(blocked(error, timeout)),
+            }
+        }
+    }
+
+    /// Never used twice: Unit answers one request on a connection.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+}
+
+/// What is left of the request's time; a socket takes no time-out of zero.
+fn left(timeout: NextTimeout) -> Result<Option<Duration>, Error> {
+    if timeout.after.is_zero() {
+        return Err(Error::Timeout(timeout.reason));
+    }
+    Ok(timeout.not_zero().map(|left| *left))
+}
+
+/// A socket's time-out shows as one of two errors, depending on the system.
+fn blocked(error: io::Error, timeout: NextTimeout) -> Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+        _ => Error::Io(error),
+    }
+}
+
+/// Either kind of socket.
+#[derive(Debug)]
+enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    fn set_read_timeout(&self, wait: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_read_timeout(wait),
+            Self::Tcp(stream) => stream.set_read_timeout(wait),
+        }
+    }
+
+    fn set_write_timeout(&self, wait: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_write_timeout(wait),
+            Self::Tcp(stream) => stream.set_write_timeout(wait),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.read(into),
+            Self::Tcp(stream) => stream.read(into),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.write_all(bytes),
+            Self::Tcp(stream) => stream.write_all(bytes),
+        }
+    }
+}

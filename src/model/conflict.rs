@@ -1,0 +1,126 @@
+//! Open conflicts: edits that lost, as every host lists them until somebody settles them.
+//!
+//! A conflict stands in the head with all that a person needs to settle it: who wanted what, where, and what stood there then. Long
+//! values are given by length and hash; an edit of which no host holds the record any more is given by its name alone.
+
+use sha2::{Digest, Sha256};
+
+use super::edit::Verb;
+use super::json::{self, Map, Value};
+use super::ledger::EditRef;
+use super::peer_id::PeerId;
+use super::record::Header;
+use super::revision::{Operation, Revision};
+use crate::codec::hex;
+use crate::limits::{NOTE_MAX, OPEN_VALUE_MAX, OPERATIONS_MAX};
+
+/// What an edit wanted to write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted {
+    /// Nothing: a DELETE.
+    Nothing,
+    /// This value.
+    Value(Value),
+    /// A value whose compact text has this many bytes and this SHA-256.
+    Long {
+        /// Bytes of compact text.
+        len: u64,
+        /// SHA-256 of it.
+        hash: [u8; 32],
+    },
+}
+
+/// An edit that the head does not contain.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OpenConflict {
+    /// Who asked for it; `None` if no host holds its record any more.
+    pub author: Option<PeerId>,
+    /// Whether it was made with `If-Match`.
+    pub guarded: bool,
+    /// The author's note.
+    pub note: String,
+    /// What it wanted, operation by operation.
+    pub operations: Vec<(Operation, Wanted)>,
+}
+
+impl OpenConflict {
+    /// The edit that `revision` carries; values are taken from its document.
+    pub fn of(revision: &Revision) -> Self {
+        let header = &revision.record.header;
+        let wanted = |operation: &Operation| {
+            let value = revision.document.get(&operation.path);
+            match operation.verb {
+                Verb::Delete => Wanted::Nothing,
+                Verb::Put => value.map_or(Wanted::Nothing, Wanted::of),
+                Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()).map_or(Wanted::Nothing, Wanted::of),
+            }
+        };
+        Self {
+            author: Some(revision.edit_author()),
+            guarded: header.flags & Header::GUARDED != 0,
+            note: header.note.clone(),
+            operations: revision.edit.operations.iter().map(|operation| (operation.clone(), wanted(operation))).collect(),
+        }
+    }
+
+    /// As it stands in a body, under the name of its edit.
+    pub fn to_json(&self, edit: &EditRef) -> Value {
+        let mut object = Map::new();
+        object.insert("edit".into(), edit.to_string().into());
+        object.insert("author".into(), self.author.map_or(Value::Null, |author| author.to_string().into()));
+        object.insert("guarded".into(), self.guarded.into());
+        object.insert("note".into(), self.note.clone().into());
+        let ops = self.operations.iter().map(|(operation, wanted)| wanted.beside(operation.to_json()));
+        object.insert("ops".into(), Value::Array(ops.collect()));
+        Value::Object(object)
+    }
+
+    /// Reads what [`OpenConflict::to_json`] writes; `None` if it is anything else or out of bounds.
+    pub fn from_json(value: &Value) -> Option<(EditRef, Self)> {
+        let edit = EditRef::parse(value.get("edit")?.as_str()?)?;
+        let author = match value.get("author")? {
+            Value::Null => None,
+            Value::String(text) => Some(text.parse().ok()?),
+            _ => return None,
+        };
+        let note = value.get("note")?.as_str().filter(|note| note.len() <= NOTE_MAX)?.to_owned();
+        let ops = value.get("ops")?.as_array().filter(|ops| ops.len() <= OPERATIONS_MAX)?;
+        let read = |op: &Value| Some((Operation::from_json(op)?, Wanted::from(op)?));
+        let operations = ops.iter().map(read).collect::<Option<Vec<_>>>()?;
+        Some((edit, Self { author, guarded: value.get("guarded")?.as_bool()?, note, operations }))
+    }
+}
+
+impl Wanted {
+    fn of(value: &Value) -> Self {
+        let text = json::compact(value);
+        if text.len() <= OPEN_VALUE_MAX {
+            return Self::Value(value.clone());
+        }
+        Self::Long { len: text.len() as u64, hash: Sha256::digest(text.as_bytes()).into() }
+    }
+
+    fn beside(&self, mut operation: Value) -> Value {
+        let object = operation.as_object_mut().expect("an operation is written as an object");
+        match self {
+            Self::Nothing => None,
+            Self::Value(value) => object.insert("value".into(), value.clone()),
+            Self::Long { len, hash } => {
+                object.insert("value_len".into(), (*len).into());
+                object.insert("value_hash".into(), hex(hash).into())
+            }
+        };
+        operation
+    }
+
+    fn from(operation: &Value) -> Option<Self> {
+        match (operation.get("value"), operation.get("value_len"), operation.get("value_hash")) {
+            (None, None, None) => Some(Self::Nothing),
+            (Some(value), None, None) => Some(Self::Value(value.clone())),
+            (None, Some(len), Some(hash)) => {
+                Some(Self::Long { len: len.as_u64()?, hash: crate::codec::unhex_array(hash.as_str()?)? })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The document: the whole desired state of a group, as one JSON value.
+//!
+//! It is immutable and cheap to clone. Only its form is judged here; whether a configuration makes sense is for Unit to say. Both
+//! the value and its compact text are kept, since one is read by path and the other hashed, sent and stored.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::json::{self, JsonError, Map, Value};
+use super::path::{Path, element_index};
+use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, VALUES_MAX};
+
+/// `{"config": …, "certificates": {…}, "js_modules": {…}}`. Two are equal if their texts are.
+#[derive(Clone)]
+pub struct Document(Arc<Inner>);
+
+struct Inner {
+    value: Value,
+    text: String,
+}
+
+impl Document {
+    /// Takes an object with exactly the members `config` (any value), `certificates` and `js_modules` (objects), whose compact text
+    /// has at most [`DOCUMENT_MAX`] bytes, with at most [`DEPTH_MAX`] levels in each and [`VALUES_MAX`] values in all.
+    pub fn new(value: Value) -> Result<Self, NotADocument> {
+        let members = value.as_object().ok_or(NotADocument::NotAnObject)?;
+        if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+            return Err(NotADocument::Unknown(unknown.chars().take(SHOWN).collect()));
+        }
+        if let Some(missing) = MEMBERS.into_iter().find(|name| !members.contains_key(*name)) {
+            return Err(NotADocument::Missing(missing));
+        }
+        if let Some(scalar) = [CERTIFICATES, JS_MODULES].into_iter().find(|name| !value[*name].is_object()) {
+            return Err(NotADocument::NotAnObjectIn(scalar));
+        }
+        if !json::fits(&value, DEPTH_MAX + 1, usize::MAX) {
+            return Err(NotADocument::TooDeep);
+        }
+        if !json::fits(&value, DEPTH_MAX + 1, VALUES_MAX) {
+            return Err(NotADocument::TooManyValues);
+        }
+        let text = json::compact(&value);
+        if text.len() > DOCUMENT_MAX { Err(NotADocument::TooLarge) } else { Ok(Self(Arc::new(Inner { value, text }))) }
+    }
+
+    /// Reads a document's text. [`Document::text`] is the same bytes only if that text is compact.
+    pub fn parse(text: &[u8]) -> Result<Self, NotADocument> {
+        Self::new(json::parse_own(text).map_err(NotADocument::Json)?)
+    }
+
+    /// A document of this configuration, without certificates and modules.
+    pub fn from_config(config: Value) -> Result<Self, NotADocument> {
+        let empty = || Value::Object(Map::new());
+        let members = [(CONFIG, config), (CERTIFICATES, empty()), (JS_MODULES, empty())];
+        Self::new(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// What a server shows that was never configured.
+    pub fn factory() -> Self {
+        let config = json::parse(FACTORY).expect("the default is JSON");
+        Self::from_config(config).expect("the default is short")
+    }
+
+    /// The whole value.
+    pub fn value(&self) -> &Value {
+        &self.0.value
+    }
+
+    /// The configuration: what is below `/config`.
+    pub fn config(&self) -> &Value {
+        &self.0.value[CONFIG]
+    }
+
+    /// The compact text of the whole value.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The value at a path from the document's root (`/config/…`), by Unit's rules: a token names a member, or an element by its
+    /// index; below a scalar there is nothing, and nothing has a name longer than [`PATH_TOKEN_MAX`] bytes.
+    ///
+    /// Certificates are found with their private keys: what may be shown is for the caller to decide.
+    pub fn get(&self, path: &Path) -> Option<&Value> {
+        path.tokens().iter().try_fold(self.value(), |value, token| member(value, token))
+    }
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Document {}
+
+impl fmt::Debug for Document {
+    /// Its size only: there may be private keys in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes)", self.text().len())
+    }
+}
+
+/// Why a value is no document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotADocument {
+    /// Not even JSON.
+    Json(JsonError),
+    /// JSON, but not an object.
+    NotAnObject,
+    /// A member that a document does not have.
+    Unknown(String),
+    /// A member that it must have.
+    Missing(&'static str),
+    /// A member that must be an object and is not.
+    NotAnObjectIn(&'static str),
+    /// More than [`DEPTH_MAX`] levels.
+    TooDeep,
+    /// More than [`VALUES_MAX`] values.
+    TooManyValues,
+    /// More than [`DOCUMENT_MAX`] bytes.
+    TooLarge,
+}
+
+impl fmt::Display for NotADocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(error) => error.fmt(f),
+            Self::NotAnObject => f.write_str("a document is an object"),
+            Self::Unknown(name) => write!(f, "a document has no member {name:?}"),
+            Self::Missing(name) => write!(f, "a document has a member {name:?}"),
+            Self::NotAnObjectIn(name) => write!(f, "the member {name:?} of a document is an object"),
+            Self::TooDeep => write!(f, "a document has at most {DEPTH_MAX} levels"),
+            Self::TooManyValues => write!(f, "a document has at most {VALUES_MAX} values"),
+            Self::TooLarge => write!(f, "a document has at most {DOCUMENT_MAX} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for NotADocument {}
+
+/// Whether a configuration is what a server shows that was never configured, or has lost everything: the default with its members
+/// in any order, or `{}`.
+pub fn is_factory(config: &Value) -> bool {
+    let is_empty = config.as_object().is_some_and(Map::is_empty);
+    is_empty || json::same(config, Document::factory().config())
+}
+
+/// What a token names in a value; the rules of [`Document::get`].
+pub(super) fn member<'a>(value: &'a Value, token: &str) -> Option<&'a Value> {
+    match value {
+        _ if token.len() > PATH_TOKEN_MAX => None,
+        Value::Object(members) => members.get(token),
+        Value::Array(elements) => elements.get(element_index(token)?),
+        _ => None,
+    }
+}
+
+/// The member that holds the configuration.
+pub(super) const CONFIG: &str = "config";
+const CERTIFICATES: &str = "certificates";
+const JS_MODULES: &str = "js_modules";
+const MEMBERS: [&str; 3] = [CONFIG, CERTIFICATES, JS_MODULES];
+/// How much of a foreign name an error shows, in characters.
+const SHOWN: usize = 64;
+const FACTORY: &[u8] = br#"{"listeners":{},"routes":[],"applications":{}}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Value {
+        json::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_document_has_exactly_three_members() {
+        let whole = br#"{"config":[],"certificates":{},"js_modules":{}}"#;
+        assert_eq!(Document::parse(whole).unwrap().text().as_bytes(), whole);
+        for (text, expected) in [
+            (&b"[]"[..], NotADocument::NotAnObject),
+            (br#"{"config":{},"certificates":{}}"#, NotADocument::Missing("js_modules")),
+            (br#"{"config":{},"certificates":{},"js_modules":{},"x":1}"#, NotADocument::Unknown("x".to_owned())),
+            (br#"{"config":{},"certificates":[],"js_modules":{}}"#, NotADocument::NotAnObjectIn("certificates")),
+        ] {
+            assert_eq!(Document::parse(text), Err(expected));
+        }
+        assert!(matches!(Document::parse(b"{"), Err(NotADocument::Json(_))));
+    }
+
+    #[test]
+    fn what_can_be_made_can_be_read_back() {
+        let deep = |levels: usize| config(&("[".repeat(levels) + &"]".repeat(levels)));
+        let deepest = Document::from_config(deep(DEPTH_MAX)).unwrap();
+        assert_eq!(Document::parse(deepest.text().as_bytes()), Ok(deepest));
+        let deeper = Value::Array(vec![deep(DEPTH_MAX)]);
+        assert_eq!(Document::from_config(deeper), Err(NotADocument::TooDeep));
+        let crowded = Value::Array(vec![Value::Null; VALUES_MAX]);
+        assert_eq!(Document::from_config(crowded), Err(NotADocument::TooManyValues));
+    }
+
+    #[test]
+    fn a_document_has_a_largest_size() {
+        let around = Document::from_config(config(r#""""#)).unwrap().text().len();
+        let largest = Value::String("x".repeat(DOCUMENT_MAX - around));
+        assert_eq!(Document::from_config(largest).unwrap().text().len(), DOCUMENT_MAX);
+        let larger = Value::String("x".repeat(DOCUMENT_MAX - around + 1));
+        assert_eq!(Document::from_config(larger), Err(NotADocument::TooLarge));
+    }
+
+    #[test]
+    fn values_are_found_as_unit_finds_them() {
+        let long = "k".repeat(PATH_TOKEN_MAX + 1);
+        let text = format!(r#"{{"a/b":[1,{{"c":null}}],"{long}":1,"{}":2}}"#, &long[1..]);
+        let document = Document::from_config(config(&text)).unwrap();
+        let get = |target: &str| document.get(&Path::parse(target).unwrap()).map(json::compact);
+        assert_eq!(get("/config/a%2Fb/00").as_deref(), Some("1"));
+        assert_eq!(get("/config/a%2Fb/1/c/").as_deref(), Some("null"));
+        assert_eq!(get("/").as_deref(), Some(document.text()));
+        assert_eq!(get("/certificates").as_deref(), Some("{}"));
+        assert_eq!(get(&format!("/config/{}", &long[1..])).as_deref(), Some("2"));
+        for absent in ["/config/a/b", "/config/a%2Fb/2", "/config/a%2Fb/x", "/config/a%2Fb/1/c/d", "/nope"] {
+            assert_eq!(get(absent), None, "{absent}");
+        }
+        assert_eq!(get(&format!("/config/{long}")), None, "a name of 257 bytes cannot be asked for");
+    }
+
+    #[test]
+    fn the_default_is_known_in_any_order() {
+        assert!(is_factory(Document::factory().config()));
+        assert!(is_factory(&config(r#"{"applications":{},"listeners":{},"routes":[]}"#)));
+        assert!(is_factory(&config("{}")));
+        for other in ["[]", "null", r#"{"listeners":{},"routes":[]}"#, r#"{"listeners":{},"routes":{},"applications":{}}"#] {
+            assert!(!is_factory(&config(other)), "{other}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Names of fleets and groups: short, printable, and safe as the name of a directory.
+
+use crate::limits::NAME_MAX;
+
+/// Whether `text` can name a fleet or a group: 1 to 63 letters, digits, `-`, `_` and `.`, not beginning with a dot.
+pub fn is_name(text: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    !text.is_empty() && text.len() <= NAME_MAX && !text.starts_with('.') && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn a_name_can_be_a_directory_and_nothing_else() {
+        assert!(is_name("default") && is_name("shop-floor_3.b"));
+        for bad in ["", ".", "..", ".hidden", "a/b", "a b", "ä", "a\0", &"x".repeat(64)] {
+            assert!(!is_name(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Revisions: document records with their bodies, decoded.
+//!
+//! A body is two lines of JSON: the *head* says which edit made the revision, what it settles, the open conflicts, floor and ledger;
+//! the second line is the document. Nothing that stands in the document stands in the head. The edit of an original revision has that
+//! revision's own ID and stamp, so it is added to the ledger here rather than written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::conflict::OpenConflict;
+use super::document::Document;
+use super::edit::{Found, Op, Verb};
+use super::json::{self, JsonError, Map, Value};
+use super::ledger::{EditRef, Ledger, Standing};
+use super::path::Path;
+use super::peer_id::PeerId;
+use super::record::{Header, Kind, Rank, Record, RecordId};
+use super::signature::SecretKey;
+use super::stamp::Stamp;
+use crate::limits::{LEDGER_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
+
+/// What a revision does with its edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It is the first with this edit: the edit has the revision's own ID and stamp.
+    Original,
+    /// It applies an edit that was beaten, on a newer base.
+    Replay(EditRef, PeerId),
+    /// It leaves the document alone and lists a beaten edit as open conflict.
+    Note(EditRef, PeerId),
+}
+
+/// One operation of an edit: where, how, and what it found there. Its value stands in the document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// PUT, POST or DELETE, as Unit defines them.
+    pub verb: Verb,
+    /// Where.
+    pub path: Path,
+    /// What the author's base held there.
+    pub found: Found,
+}
+
+/// What a client asked for, once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// Whether this is its first revision.
+    pub origin: Origin,
+    /// At most 64, at places that do not overlap.
+    pub operations: Vec<Operation>,
+}
+
+/// A document record with its body.
+#[derive(Debug)]
+pub struct Revision {
+    /// Header and signature.
+    pub record: Record,
+    /// The body as it came.
+    pub body: Arc<[u8]>,
+    /// What made it.
+    pub edit: Edit,
+    /// The edits that it contains or settles, its own included.
+    pub ledger: Ledger,
+    /// The edits that it says it does not contain and nobody has settled.
+    pub open: BTreeMap<EditRef, OpenConflict>,
+    /// The open conflicts that it settles.
+    pub settled: Vec<EditRef>,
+    /// The whole desired state.
+    pub document: Document,
+}
+
+/// What an author decides about a revision; the rest follows from the base.
+pub struct Draft {
+    /// What made it.
+    pub edit: Edit,
+    /// The result.
+    pub document: Document,
+    /// Conflicts that it opens (a note's).
+    pub opens: BTreeMap<EditRef, OpenConflict>,
+    /// Conflicts that it settles.
+    pub settles: Vec<EditRef>,
+    /// [`Header::UNTRIED`], [`Header::GUARDED`].
+    pub flags: u16,
+    /// Who and why.
+    pub note: String,
+}
+
+/// In whose name a revision is made.
+pub struct Author<'a> {
+    /// Signs it.
+    pub secret: &'a SecretKey,
+    /// The fleet's owner.
+    pub fleet: [u8; 32],
+    /// The group.
+    pub group: &'a str,
+    /// Above everything the author has seen.
+    pub stamp: Stamp,
+}
+
+impl Revision {
+    /// Makes and signs the child of `base` (of nothing, if there is none) that `draft` describes.
+    pub fn author(author: &Author<'_>, base: Option<&Revision>, draft: Draft) -> Self {
+        let mut open = base.map(|base| base.open.clone()).unwrap_or_default();
+        let mut added: BTreeSet<EditRef> = draft.settles.iter().copied().collect();
+        added.extend(draft.opens.keys());
+        open.retain(|edit, _| !draft.settles.contains(edit));
+        if let Origin::Replay(edit, _) = &draft.edit.origin {
+            open.remove(edit);
+            added.insert(*edit);
+        }
+        open.extend(draft.opens);
+        let said = base.map(|base| base.ledger.clone()).unwrap_or_default().with(added);
+        let head = head_text(&draft.edit, &draft.settles, &open, &said);
+        let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.text().as_bytes()].concat().into();
+        let header = Header {
+            kind: Kind::Document,
+            flags: draft.flags,
+            fleet: author.fleet,
+            key: author.group.to_owned(),
+            author: PeerId::from_bytes(author.secret.public()).expect("a key pair's public half is sound"),
+            height: base.map_or(0, |base| base.record.header.height) + 1,
+            stamp: author.stamp,
+            base: base.map_or(RecordId::NONE, Revision::id),
+            body_len: 0,
+            body_hash: [0; 32],
+            note: draft.note,
+        };
+        let record = Record::sign(header, &body, author.secret);
+        let ledger = effective(&said, &draft.edit, &record);
+        let Draft { edit, document, settles: settled, .. } = draft;
+        Self { record, body, edit, ledger, open, settled, document }
+    }
+
+    /// Decodes the body of a document record. The caller has checked that the body is the record's own.
+    pub fn decode(record: Record, body: Arc<[u8]>) -> Result<Self, BadBody> {
+        let line_end = body.iter().position(|byte| *byte == b'\n').ok_or(BadBody::Member("line end"))?;
+        let head = json::parse_own(&body[..line_end]).map_err(BadBody::Head)?;
+        let document = Document::parse(&body[line_end + 1..]).map_err(|error| BadBody::Document(error.to_string()))?;
+        let edit = edit_from(member(&head, "edit")?)?;
+        let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX).ok_or(BadBody::Member("settled"))?;
+        let mut open = BTreeMap::new();
+        for value in member(&head, "open")?.as_array().filter(|list| list.len() <= OPEN_LISTED_MAX).ok_or(BadBody::Member("open"))? {
+            let (edit, conflict) = OpenConflict::from_json(value).ok_or(BadBody::Member("open"))?;
+            open.insert(edit, conflict);
+        }
+        let floor = member(&head, "floor")?.as_str().and_then(stamp_from).ok_or(BadBody::Member("floor"))?;
+        let entries = refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
+        let said = Ledger::from_parts(floor, &entries).ok_or(BadBody::Member("ledger"))?;
+        let ledger = effective(&said, &edit, &record);
+        Ok(Self { record, body, edit, ledger, open, settled, document })
+    }
+
+    /// The record's ID.
+    pub fn id(&self) -> RecordId {
+        self.record.id
+    }
+
+    /// Its place in the order.
+    pub fn rank(&self) -> Rank {
+        self.record.rank()
+    }
+
+    /// The edit that it carries, under the edit's own name.
+    pub fn edit_ref(&self) -> EditRef {
+        match &self.edit.origin {
+            Origin::Original => EditRef { stamp: self.record.header.stamp, id: self.record.id },
+            Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
+        }
+    }
+
+    /// Who asked for the edit that it carries.
+    pub fn edit_author(&self) -> PeerId {
+        match &self.edit.origin {
+            Origin::Original => self.record.header.author,
+            Origin::Replay(_, author) | Origin::Note(_, author) => *author,
+        }
+    }
+
+    /// Whether this revision contains `edit`, settles it or lists it as open conflict.
+    pub fn standing(&self, edit: &EditRef) -> Standing {
+        if self.open.contains_key(edit) { Standing::In } else { self.ledger.standing(edit) }
+    }
+
+    /// The edit as an open conflict, its values included where they are short.
+    pub fn as_conflict(&self) -> OpenConflict {
+        if let (Origin::Note(..), Some(listed)) = (&self.edit.origin, self.open.get(&self.edit_ref())) {
+            return listed.clone();
+        }
+        OpenConflict::of(self)
+    }
+}
+
+/// Operations as they will stand in a revision made on `base`.
+pub fn operations(base: &Document, ops: &[Op]) -> Vec<Operation> {
+    let made = |op: &Op| Operation { verb: op.change.verb(), path: op.path.clone(), found: super::edit::found(base, op) };
+    ops.iter().map(made).collect()
+}
+
+/// Why a body is none.
+#[derive(Debug, PartialEq)]
+pub enum BadBody {
+    /// The head line is no JSON.
+    Head(JsonError),
+    /// The document is none, in these words.
+    Document(String),
+    /// This member is missing, of the wrong type or out of bounds.
+    Member(&'static str),
+}
+
+impl fmt::Display for BadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(error) => write!(f, "bad head line: {error}"),
+            Self::Document(error) => write!(f, "bad document: {error}"),
+            Self::Member(name) => write!(f, "bad {name} in a revision"),
+        }
+    }
+}
+
+impl std::error::Error for BadBody {}
+
+/// The original's own edit is in its ledger too, though it cannot be written there: the ID is a hash over the body.
+fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
+    match edit.origin {
+        Origin::Original => said.with([EditRef { stamp: record.header.stamp, id: record.id }]),
+        Origin::Replay(..) | Origin::Note(..) => said.clone(),
+    }
+}
+
+/// The ledger stands last, next to the document: [`super::delta`] relies on it.
+fn head_text(edit: &Edit, settled: &[EditRef], open: &BTreeMap<EditRef, OpenConflict>, ledger: &Ledger) -> String {
+    let refs = |list: &mut dyn Iterator<Item = &EditRef>| list.map(|edit| format!("\"{edit}\"")).collect::<Vec<_>>().join(",");
+    let open: Vec<String> = open.iter().map(|(edit, conflict)| json::compact(&conflict.to_json(edit))).collect();
+    format!(
+        "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":[{}]}}",
+        json::compact(&edit_to(edit)),
+        refs(&mut settled.iter()),
+        open.join(","),
+        ledger.floor(),
+        refs(&mut ledger.entries()),
+    )
+}
+
+fn edit_to(edit: &Edit) -> Value {
+    let mut object = Map::new();
+    let kind = match &edit.origin {
+        Origin::Original => "original",
+        Origin::Replay(..) => "replay",
+        Origin::Note(..) => "note",
+    };
+    object.insert("kind".into(), kind.into());
+    if let Origin::Replay(of, author) | Origin::Note(of, author) = &edit.origin {
+        object.insert("of".into(), of.to_string().into());
+        object.insert("author".into(), author.to_string().into());
+    }
+    object.insert("ops".into(), Value::Array(edit.operations.iter().map(Operation::to_json).collect()));
+    Value::Object(object)
+}
+
+fn edit_from(value: &Value) -> Result<Edit, BadBody> {
+    let of = value.get("of").and_then(Value::as_str).and_then(EditRef::parse);
+    let author = value.get("author").and_then(Value::as_str).and_then(|text| text.parse::<PeerId>().ok());
+    let origin = match (value.get("kind").and_then(Value::as_str), of, author) {
+        (Some("original"), None, None) => Origin::Original,
+        (Some("replay"), Some(of), Some(author)) => Origin::Replay(of, author),
+        (Some("note"), Some(of), Some(author)) => Origin::Note(of, author),
+        _ => return Err(BadBody::Member("edit")),
+    };
+    let ops = value.get("ops").and_then(Value::as_array).filter(|ops| ops.len() <= OPERATIONS_MAX);
+    let operations = ops.and_then(|ops| ops.iter().map(Operation::from_json).collect::<Option<Vec<_>>>());
+    Ok(Edit { origin, operations: operations.ok_or(BadBody::Member("ops"))? })
+}
+
+impl Operation {
+    /// `{"op":…,"path":…,"found":…}`
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("op".into(), self.verb.word().into());
+        object.insert("path".into(), self.path.to_string().into());
+        object.insert("found".into(), self.found.to_json());
+        Value::Object(object)
+    }
+
+    /// Reads what [`Operation::to_json`] writes; further members are left alone.
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let verb = Verb::from_word(value.get("op")?.as_str()?)?;
+        let path = Path::parse(value.get("path")?.as_str()?).ok()?;
+        Some(Self { verb, path, found: Found::from_json(value.get("found")?).ok()? })
+    }
+}
+
+fn member<'a>(head: &'a Value, name: &'static str) -> Result<&'a Value, BadBody> {
+    head.get(name).ok_or(BadBody::Member(name))
+}
+
+fn refs_from(value: &Value, most: usize) -> Option<Vec<EditRef>> {
+    let list = value.as_array().filter(|list| list.len() <= most)?;
+    list.iter().map(|entry| entry.as_str().and_then(EditRef::parse)).collect()
+}
+
+fn stamp_from(text: &str) -> Option<Stamp> {
+    crate::codec::unhex_array(text).and_then(|bytes| Stamp::from_u64(u64::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+#[path = "revision_tests.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! Everything that a node can ask for.
+//!
+//! After each input the daemon performs all effects, in order, before the next input. A node never waits for one: what it needs to
+//! know comes back as an input under the same ticket.
+
+use std::net::SocketAddr;
+
+use super::answer::Answer;
+use super::input::{ClientId, LinkId, Ticket};
+use crate::model::document::Document;
+
+/// Something to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send this frame; the node keeps within the link's credit.
+    Send(LinkId, Vec<u8>),
+    /// Close the link after what is queued has gone out.
+    Close(LinkId),
+    /// Connect to `host:port` and shake hands.
+    Dial {
+        /// To be named in the answer.
+        dial: u64,
+        /// A socket address, or a name to resolve.
+        address: String,
+    },
+    /// Write to disk.
+    Disk(DiskJob),
+    /// Ask the server.
+    Server(Ticket, ServerJob),
+    /// Answer a client.
+    Answer(ClientId, Answer),
+    /// Write a line into the log.
+    Say(Level, &'static str, String),
+}
+
+/// A write to the state directory; names are those of [`super::revision_name`].
+#[derive(Debug)]
+pub enum DiskJob {
+    /// Keep a revision that the server is about to try; need not be durable yet.
+    Pending(Ticket, String, String, Vec<u8>),
+    /// Make that revision durable and one of the group's.
+    Commit(Ticket, String, String),
+    /// Forget it.
+    Discard(String, String),
+    /// Keep a revision durably.
+    Store(Ticket, String, String, Vec<u8>),
+    /// Forget a revision.
+    Remove(String, String),
+    /// Keep the address book.
+    Addresses(Vec<u8>),
+    /// Remember that this host has completed an exchange with its fleet.
+    Joined,
+    /// Keep what the server ran before it was first configured, unless that is kept already.
+    BeforeStarling(Vec<u8>),
+}
+
+/// A request to the server.
+#[derive(Debug, Clone)]
+pub enum ServerJob {
+    /// Put this document and read back.
+    Try(Document),
+    /// Put this document, unless the server runs it already, and read back.
+    Apply(Document),
+    /// Read what it runs.
+    Observe,
+}
+
+/// How much a line of the log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A person must act.
+    Error,
+    /// Odd, and handled.
+    Warn,
+    /// A change of state.
+    Info,
+    /// The rest.
+    Debug,
+}
+
+/// Addresses as they are kept and shown.
+pub fn address_texts(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(SocketAddr::to_string).collect()
+}

@@ -1,0 +1,143 @@
+//! Everything that can happen to a node.
+//!
+//! The daemon turns sockets, files, servers and clients into these, and so does a simulator. An input carries plain values only: no
+//! handle, no clock. What a peer or a client says is not checked yet.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::edit::Op;
+use crate::model::json::Value;
+use crate::model::path::Path;
+use crate::wire::handshake::Hello;
+
+/// The time, of both kinds, as it was when an input happened.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Since the node was made; never goes back. For waiting.
+    pub elapsed: Duration,
+    /// Milliseconds since 1970 as the host believes, right or wrong. For stamps only.
+    pub wall_ms: u64,
+}
+
+/// Names a link for as long as the process runs.
+pub type LinkId = u64;
+/// Names a request to disk or server, to match its answer.
+pub type Ticket = u64;
+/// Names a client's request that waits for its answer.
+pub type ClientId = u64;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A handshake was completed.
+    Linked {
+        /// Its name from now on.
+        link: LinkId,
+        /// Who is there.
+        hello: Hello,
+        /// Where.
+        address: SocketAddr,
+        /// The dial that led to it, if this host dialled.
+        dial: Option<u64>,
+    },
+    /// A frame came, not decoded yet.
+    Frame(LinkId, Vec<u8>),
+    /// This much credit for sending has come back.
+    Sent(LinkId, u32),
+    /// The connection is gone, and why.
+    Unlinked(LinkId, String),
+    /// A dial failed, and why.
+    DialFailed(u64, String),
+    /// mDNS shows a peer of this fleet.
+    Found {
+        /// Its instance name: a keyed hash of its peer ID.
+        instance: String,
+        /// Where it listens.
+        addresses: Vec<SocketAddr>,
+        /// Whether it has probably not heard of this host, so that there is no point in waiting for it to dial.
+        unheard: bool,
+    },
+    /// The addresses at which others can dial this host; sent at the start and whenever they change.
+    Addresses(Vec<SocketAddr>),
+    /// A write to disk is durable, or has failed, in the words of the system.
+    Stored(Ticket, Result<(), String>),
+    /// The server has done, or not done, what it was asked.
+    Server(ServerReport),
+    /// A client asks.
+    Asked(ClientId, Ask),
+    /// The deadline has come.
+    Tick,
+}
+
+/// What became of a request to the server.
+#[derive(Debug)]
+pub struct ServerReport {
+    /// Of the request.
+    pub ticket: Ticket,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What the server ran before, where that was read.
+    pub before: Option<Arc<Value>>,
+}
+
+/// What a server did.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It runs the document: accepted, and read back the same.
+    Applied,
+    /// It accepted the document, but what it then showed differs or could not be read, in these words.
+    Unverified(String),
+    /// It refused; nothing changed. Status and body are its own.
+    Refused(u16, Vec<u8>),
+    /// It could not be reached; nothing changed.
+    Unreachable(String),
+    /// Nobody can tell, not even after reading back.
+    Unknown(String),
+    /// It runs this configuration.
+    Observed(Arc<Value>),
+    /// It runs what it ran at the last observation.
+    Unchanged,
+}
+
+/// What a client wants.
+#[derive(Debug)]
+pub enum Ask {
+    /// `GET /config…`
+    Read(Path),
+    /// `PUT`, `POST` or `DELETE /config…`
+    Write(Change),
+    /// `POST /config` with an empty body: publish what the local server runs.
+    PublishLocal {
+        /// Even if the server shows its factory default or `{}`.
+        force: bool,
+        /// The `If-Match` header as sent.
+        if_match: Option<String>,
+        /// Who and why.
+        note: String,
+    },
+    /// `GET /fleet`
+    Fleet,
+    /// `GET /fleet/nodes[/ID]`
+    Nodes(Option<String>),
+    /// `GET /fleet/links`
+    Links,
+    /// `GET /fleet/revisions[/ID]`
+    Revisions(Option<String>),
+    /// `GET /fleet/conflicts`
+    Conflicts,
+    /// `GET /healthz`
+    Health,
+}
+
+/// A change that a client wants.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What and where.
+    pub op: Op,
+    /// The `If-Match` header as sent.
+    pub if_match: Option<String>,
+    /// Who and why; at most 512 bytes.
+    pub note: String,
+}

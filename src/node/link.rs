@@ -1,0 +1,242 @@
+//! One link as the node sees it: who is there, what waits to be sent, whether it is alive.
+//!
+//! What is sent waits here, not in the daemon: at most [`LINK_WINDOW`] bytes are in the daemon's hands, the rest can still be replaced
+//! by something newer. A flood that does not fit is dropped and the link marked for anti-entropy; an answer is never dropped, the
+//! link is closed instead. Bodies are cut into pieces only when there is room to send one, so a large body occupies no queue.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::effect::Effect;
+use super::input::{LinkId, Now};
+use crate::limits::{CREDIT_MIN, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::peer_id::PeerId;
+use crate::model::record::RecordId;
+use crate::model::revision::Revision;
+use crate::wire::frame::{Frame, Payload};
+use crate::wire::handshake::Hello;
+
+/// What a queued frame is, to know by what it may be replaced.
+#[derive(Debug)]
+pub enum Class {
+    /// Must be sent.
+    Answer,
+    /// Carries a revision; may be replaced by one that contains its edit.
+    Document(String, EditRef),
+    /// Carries a node record; may be replaced by a newer one of the same author.
+    Node(PeerId),
+}
+
+#[derive(Debug)]
+struct Queued {
+    class: Class,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Serving {
+    id: RecordId,
+    body: Arc<[u8]>,
+    offset: usize,
+}
+
+/// A link and what waits on it.
+#[derive(Debug)]
+pub struct Link {
+    /// Its name.
+    pub id: LinkId,
+    /// Who is there.
+    pub hello: Hello,
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether this host dialled.
+    pub outgoing: bool,
+    /// When the handshake was completed.
+    pub since: Duration,
+    /// When the last frame came.
+    pub heard: Duration,
+    /// The ping that was sent and not answered, and when.
+    pub pinged: Option<Duration>,
+    /// How long the last answer to a ping took.
+    pub round_trip: Option<Duration>,
+    /// Whether the other side, having completed an exchange itself, has completed one with us.
+    pub vouches: bool,
+    /// Whether something was dropped, so that an anti-entropy exchange is due.
+    pub overflowed: bool,
+    /// Bytes received and sent, frames before sealing.
+    pub bytes_in: u64,
+    /// See [`Link::bytes_in`].
+    pub bytes_out: u64,
+    queue: VecDeque<Queued>,
+    queued: usize,
+    serving: VecDeque<Serving>,
+    credit: usize,
+    /// IDs of records that the other side has, newest last: not to be sent back.
+    known: VecDeque<RecordId>,
+}
+
+impl Link {
+    /// A link that has just come up.
+    pub fn new(id: LinkId, hello: Hello, address: SocketAddr, outgoing: bool, now: Now) -> Self {
+        Self {
+            id,
+            hello,
+            address,
+            outgoing,
+            since: now.elapsed,
+            heard: now.elapsed,
+            pinged: None,
+            round_trip: None,
+            vouches: false,
+            overflowed: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            queue: VecDeque::new(),
+            queued: 0,
+            serving: VecDeque::new(),
+            credit: LINK_WINDOW as usize,
+            known: VecDeque::new(),
+        }
+    }
+
+    /// Queues something that must be sent. `false` if the link cannot keep up and has to be closed.
+    #[must_use]
+    pub fn answer(&mut self, frame: &Frame, effects: &mut Vec<Effect>) -> bool {
+        let fits = self.push(Class::Answer, frame.encode());
+        self.pump(effects);
+        fits
+    }
+
+    /// Queues a revision for a link that may not have it.
+    pub fn flood_document(&mut self, revision: &Revision, payload: Payload, effects: &mut Vec<Effect>) {
+        if !self.knows(&revision.id()) {
+            self.offer_document(revision, payload, effects);
+        }
+    }
+
+    /// Queues a revision, whatever the link is thought to have.
+    pub fn offer_document(&mut self, revision: &Revision, payload: Payload, effects: &mut Vec<Effect>) {
+        let group = &revision.record.header.key;
+        self.drop_queued(|class| matches!(class, Class::Document(other, edit)
+            if other == group && revision.standing(edit) == Standing::In));
+        let class = Class::Document(group.clone(), revision.edit_ref());
+        self.flood(class, revision.id(), Frame::Record(revision.record.clone(), 0, payload).encode(), effects);
+    }
+
+    /// Queues a node record in place of an older one of the same author.
+    pub fn flood_node(&mut self, author: PeerId, id: RecordId, frame: &Frame, effects: &mut Vec<Effect>) {
+        if !self.knows(&id) {
+            self.offer_node(author, id, frame, effects);
+        }
+    }
+
+    /// Queues a node record, whatever the link is thought to have.
+    pub fn offer_node(&mut self, author: PeerId, id: RecordId, frame: &Frame, effects: &mut Vec<Effect>) {
+        self.drop_queued(|class| matches!(class, Class::Node(other) if *other == author));
+        self.flood(Class::Node(author), id, frame.encode(), effects);
+    }
+
+    /// Notes that the other side has this record.
+    pub fn learn(&mut self, id: RecordId) {
+        if !self.knows(&id) {
+            self.known.push_back(id);
+            if self.known.len() > KNOWN_MAX {
+                self.known.pop_front();
+            }
+        }
+    }
+
+    /// Begins to send a body from an offset on, in place of what was being sent of it. `false` if too many are being sent.
+    pub fn serve(&mut self, id: RecordId, body: Arc<[u8]>, offset: usize, effects: &mut Vec<Effect>) -> bool {
+        self.serving.retain(|serving| serving.id != id);
+        if self.serving.len() >= SERVING_MAX {
+            return false;
+        }
+        self.serving.push_back(Serving { id, body, offset });
+        self.pump(effects);
+        true
+    }
+
+    /// Takes back credit that the daemon has used up.
+    pub fn sent(&mut self, credit: u32, effects: &mut Vec<Effect>) {
+        self.credit = (self.credit + credit as usize).min(LINK_WINDOW as usize);
+        self.pump(effects);
+    }
+
+    /// Bytes that wait here or in the daemon's hands.
+    pub fn backlog(&self) -> usize {
+        let serving: usize = self.serving.iter().map(|serving| serving.body.len() - serving.offset).sum();
+        self.queued + serving
+    }
+
+    fn knows(&self, id: &RecordId) -> bool {
+        self.known.contains(id)
+    }
+
+    fn flood(&mut self, class: Class, id: RecordId, bytes: Vec<u8>, effects: &mut Vec<Effect>) {
+        if self.push(class, bytes) {
+            self.learn(id);
+        } else {
+            self.overflowed = true;
+        }
+        self.pump(effects);
+    }
+
+    fn push(&mut self, class: Class, bytes: Vec<u8>) -> bool {
+        // Answers have room beyond that of floods: a link is given up only when even its answers are not read.
+        let room = if matches!(class, Class::Answer) { 2 * QUEUE_MAX } else { QUEUE_MAX };
+        if self.queued + bytes.len() > room {
+            return false;
+        }
+        self.queued += bytes.len();
+        self.queue.push_back(Queued { class, bytes });
+        true
+    }
+
+    fn drop_queued(&mut self, superseded: impl Fn(&Class) -> bool) {
+        self.queue.retain(|queued| !superseded(&queued.class));
+        self.queued = self.queue.iter().map(|queued| queued.bytes.len()).sum();
+    }
+
+    /// Hands over as much as there is credit for: what is queued first, then pieces, one of each body in turn.
+    fn pump(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(next) = self.queue.front() {
+            if !self.spend(next.bytes.len()) {
+                return;
+            }
+            let next = self.queue.pop_front().expect("its front was just seen");
+            self.queued -= next.bytes.len();
+            effects.push(Effect::Send(self.id, next.bytes));
+        }
+        while let Some(mut serving) = self.serving.pop_front() {
+            let end = (serving.offset + INLINE_MAX).min(serving.body.len());
+            if !self.spend(end - serving.offset + PIECE_OVERHEAD) {
+                self.serving.push_front(serving);
+                return;
+            }
+            let bytes = serving.body[serving.offset..end].to_vec();
+            let offset = u32::try_from(serving.offset).expect("bodies are shorter than 4 GiB");
+            effects.push(Effect::Send(self.id, Frame::Piece { id: serving.id, offset, bytes }.encode()));
+            serving.offset = end;
+            if end < serving.body.len() {
+                self.serving.push_back(serving);
+            }
+        }
+    }
+
+    fn spend(&mut self, bytes: usize) -> bool {
+        let cost = bytes.max(CREDIT_MIN as usize);
+        let affordable = cost <= self.credit;
+        if affordable {
+            self.credit -= cost;
+            self.bytes_out += bytes as u64;
+        }
+        affordable
+    }
+}
+
+/// Type, ID, offset and length of a piece.
+const PIECE_OVERHEAD: usize = 1 + 32 + 4 + 2;

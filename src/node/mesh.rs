@@ -1,0 +1,158 @@
+//! Whom to be linked with.
+//!
+//! Up to eight known hosts everybody is linked with everybody. Above that a peer keeps three outgoing links (one place for a
+//! configured address), and every half minute or so it exchanges one for a peer that it has no link with: without that, two halves of
+//! a fleet that was split stay two. Links are never closed because the count of known hosts has changed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Node;
+use super::book::{Contact, Entry};
+use super::effect::{DiskJob, Effect, Level};
+use super::input::LinkId;
+use crate::limits::{BOOK_EVERY, DIALS_MAX, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, ROTATE_EVERY};
+use crate::wire::frame::Goodbye;
+
+impl Node {
+    /// Whether the fleet is too large for everybody to be linked with everybody.
+    pub(super) fn is_large(&self) -> bool {
+        self.book.known() > FULL_MESH
+    }
+
+    pub(super) fn found(&mut self, instance: &str, addresses: &[SocketAddr], unheard: bool) {
+        if instance == self.instance || self.links.values().any(|link| self.instance_of(&link.hello.peer) == instance) {
+            return;
+        }
+        let patience = if unheard || self.instance.as_str() < instance { Duration::ZERO } else { MDNS_PATIENCE };
+        if self.book.find(instance, addresses, self.now.elapsed + patience) {
+            let at = addresses.first().map_or_else(String::new, |address| format!(" at {address}"));
+            self.say(Level::Info, "mdns", format!("discovered {instance}{at}"));
+        }
+        self.wake_dialler();
+    }
+
+    /// The host's own addresses, or the state of its interfaces, have changed: whatever failed may work now.
+    pub(super) fn readdressed(&mut self, addresses: Vec<SocketAddr>) {
+        if self.addresses != addresses {
+            self.addresses = addresses;
+            self.selfie_changed();
+        }
+        self.book.kick(self.now.elapsed);
+        self.wake_dialler();
+    }
+
+    pub(super) fn dial_failed(&mut self, dial: u64, reason: &str) {
+        if let Some((contact, news)) = self.book.failed(dial, reason, self.now.elapsed, &mut self.rng) {
+            let whom = match contact {
+                Contact::Peer(peer) => self.called(&peer),
+                Contact::Address(address) => address,
+                Contact::Instance(instance) => instance,
+            };
+            let level = if news { Level::Info } else { Level::Debug };
+            self.say(level, "dial", format!("cannot reach {whom}: {reason}"));
+        }
+        self.wake_dialler();
+    }
+
+    /// Whether a host that was linked a short time ago is not.
+    pub fn misses_somebody(&self) -> bool {
+        let lately = |entry: &Entry| entry.spoken.is_some_and(|spoken| self.now.elapsed.saturating_sub(spoken) < LATELY);
+        self.book.unlinked_contacts(|peer| self.is_linked(peer)).iter().any(|(_, entry, _)| lately(entry))
+    }
+
+    pub(super) fn wake_dialler(&mut self) {
+        self.timers.dial = self.now.elapsed;
+    }
+
+    /// Dials what is wanted and due, and notes when to look again.
+    pub(super) fn dial_if_due(&mut self) {
+        let now = self.now.elapsed;
+        if self.is_large() && self.timers.rotate <= now {
+            self.rotate();
+        }
+        if self.timers.dial > now {
+            return;
+        }
+        let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
+        let mut due: Vec<Contact> = Vec::new();
+        let mut next = Duration::MAX;
+        for (contact, entry, at) in contacts {
+            match at {
+                Some(at) if at <= now && self.is_wanted(entry) => due.push(contact.clone()),
+                Some(at) if at > now => next = next.min(at),
+                _ => {}
+            }
+        }
+        self.timers.dial = next;
+        let places = self.places();
+        while due.len() > places {
+            due.swap_remove(self.rng.below(due.len() as u64) as usize);
+        }
+        due.iter().for_each(|contact| self.dial(contact));
+    }
+
+    pub(super) fn book_changed(&mut self) {
+        let due = self.now.elapsed + BOOK_EVERY;
+        self.timers.save_book.get_or_insert(due);
+    }
+
+    pub(super) fn save_book_if_due(&mut self) {
+        if self.timers.save_book.is_some_and(|due| due <= self.now.elapsed) {
+            self.timers.save_book = None;
+            self.effects.push(Effect::Disk(DiskJob::Addresses(self.book.to_text())));
+        }
+    }
+
+    /// How many more dials may begin now.
+    fn places(&self) -> usize {
+        let free = DIALS_MAX.saturating_sub(self.book.dialling());
+        if !self.is_large() {
+            return free;
+        }
+        if self.links.is_empty() {
+            return free;
+        }
+        let missing = OUTGOING.saturating_sub(self.outgoing().len() + self.book.dialling());
+        let configured = self.outgoing().iter().any(|id| self.is_configured(*id));
+        // One place is kept for a configured address, so that a segment joined by one `--peer` stays joined.
+        free.min(missing.max(usize::from(!configured && self.book.dialling() == 0)))
+    }
+
+    fn is_wanted(&self, entry: &Entry) -> bool {
+        let full = self.is_large() && self.outgoing().len() >= OUTGOING;
+        !full || (entry.configured && !self.outgoing().iter().any(|id| self.is_configured(*id)))
+    }
+
+    fn outgoing(&self) -> Vec<LinkId> {
+        self.links.values().filter(|link| link.outgoing).map(|link| link.id).collect()
+    }
+
+    fn is_configured(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| self.book.is_configured(&link.hello.peer))
+    }
+
+    fn dial(&mut self, contact: &Contact) {
+        if let Some((dial, address)) = self.book.dial(contact) {
+            self.effects.push(Effect::Dial { dial, address });
+        }
+    }
+
+    /// Links to one more known peer, configured ones and those longest not spoken with first, and gives up one outgoing link if
+    /// there are enough of them.
+    fn rotate(&mut self) {
+        self.timers.rotate = self.now.elapsed + self.rng.around(ROTATE_EVERY);
+        let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
+        let free = contacts.into_iter().filter(|(_, _, at)| at.is_some());
+        let first = free.min_by_key(|(_, entry, _)| (!entry.configured, entry.spoken)).map(|(contact, _, _)| contact.clone());
+        let Some(contact) = first else { return };
+        self.dial(&contact);
+        let outgoing: Vec<LinkId> = self.outgoing().into_iter().filter(|id| !self.is_configured(*id)).collect();
+        if outgoing.len() > OUTGOING {
+            let gone = *self.rng.pick(&outgoing).expect("there are more than three");
+            self.answer(gone, &crate::wire::frame::Frame::Bye(Goodbye::Full, "making room for another peer".into()));
+            self.effects.push(Effect::Close(gone));
+            self.unlinked(gone, "exchanged for another peer");
+        }
+    }
+}

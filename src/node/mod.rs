@@ -1,0 +1,306 @@
+//! What to do: the state machine of a peer.
+//!
+//! No socket, no thread, no file, no clock, no chance but a seed. [`Node::handle`] takes one thing that happened and says what is to be
+//! done; the caller performs all of it, in order, before the next. [`Node::deadline`] says when it wants to be called at the latest.
+//! `input` and `effect` list everything that can come in and go out; the other files are one concern each, most of them an `impl` of
+//! [`Node`] over state that they own.
+
+pub mod answer;
+mod book;
+pub mod effect;
+pub mod input;
+mod link;
+mod mesh;
+mod peers;
+mod pulls;
+mod rebase;
+pub mod records;
+mod replica;
+mod rng;
+mod roster;
+mod selfie;
+mod server;
+mod spread;
+mod sync;
+mod views;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::book::Book;
+use self::effect::{DiskJob, Effect, Level};
+use self::input::{Ask, Input, LinkId, Now, Ticket};
+use self::link::Link;
+use self::peers::Newcomer;
+use self::pulls::Pulls;
+use self::replica::Replica;
+use self::rng::Rng;
+use self::roster::Roster;
+use self::selfie::Selfie;
+use self::server::Server;
+use self::writes::Writes;
+use crate::limits::{RETRY_MIN, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::model::peer_id::PeerId;
+use crate::model::record::{Record, RecordId};
+use crate::model::revision::Revision;
+use crate::model::signature::SecretKey;
+use crate::model::stamp::StampClock;
+use crate::wire::fleet::Fleet;
+use crate::wire::frame::{Frame, Goodbye};
+
+/// What a node is made with and never changes.
+pub struct Setup {
+    /// The peer's identity.
+    pub secret: SecretKey,
+    /// The fleet and its keys.
+    pub fleet: Fleet,
+    /// This run's number, as in the handshake.
+    pub run: u64,
+    /// The name shown to people.
+    pub name: String,
+    /// The group that this peer follows.
+    pub group: String,
+    /// Version of the program.
+    pub version: String,
+    /// Whether there is a server to configure.
+    pub server: bool,
+    /// Whether an exchange with the fleet has been completed, in this run or an earlier one.
+    pub joined: bool,
+    /// Configured addresses, `host:port`.
+    pub peers: Vec<String>,
+    /// Whether what the server ran before Starling first configured it is kept already.
+    pub before_kept: bool,
+    /// Seeds the jitter.
+    pub seed: u64,
+}
+
+/// A peer of a fleet.
+pub struct Node {
+    setup: Setup,
+    me: PeerId,
+    instance: String,
+    now: Now,
+    rng: Rng,
+    stamps: StampClock,
+    joined: bool,
+    addresses: Vec<SocketAddr>,
+    problems: BTreeSet<String>,
+    replica: Replica,
+    roster: Roster,
+    book: Book,
+    links: BTreeMap<LinkId, Link>,
+    newcomers: Vec<Newcomer>,
+    pulls: Pulls,
+    server: Server,
+    writes: Writes,
+    selfie: Selfie,
+    timers: Timers,
+    tickets: BTreeMap<Ticket, Waiting>,
+    next_ticket: Ticket,
+    effects: Vec<Effect>,
+}
+
+/// When each of the things that recur is due.
+struct Timers {
+    sync: Duration,
+    sync_nodes: Duration,
+    rotate: Duration,
+    rebase: Option<Duration>,
+    dial: Duration,
+    save_book: Option<Duration>,
+}
+
+/// What a ticket at the disk or the server is for.
+enum Waiting {
+    /// A revision from elsewhere, or of the history.
+    Stored,
+    /// A note of our own, to be published when it is durable.
+    Note(Arc<Revision>),
+    /// The client's change in hand.
+    Write,
+    /// The server's job in hand.
+    Server,
+}
+
+impl Node {
+    /// A node that holds nothing yet; `book` is what was kept of its address book.
+    pub fn new(setup: Setup, book: &[u8], now: Now) -> Self {
+        let me = PeerId::from_bytes(setup.secret.public()).expect("a key pair's public half is sound");
+        let instance = setup.fleet.key().instance(setup.fleet.id(), &me);
+        let mut node = Self {
+            me,
+            instance,
+            now,
+            rng: Rng::new(setup.seed),
+            stamps: StampClock::default(),
+            joined: setup.joined,
+            addresses: Vec::new(),
+            problems: BTreeSet::new(),
+            replica: Replica::default(),
+            roster: Roster::default(),
+            book: Book::default(),
+            links: BTreeMap::new(),
+            newcomers: Vec::new(),
+            pulls: Pulls::default(),
+            server: Server::new(setup.server, setup.before_kept),
+            writes: Writes::default(),
+            selfie: Selfie::default(),
+            timers: Timers {
+                sync: SYNC_EVERY,
+                sync_nodes: SYNC_NODES_EVERY,
+                rotate: SYNC_EVERY,
+                rebase: None,
+                dial: Duration::ZERO,
+                save_book: None,
+            },
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+            effects: Vec::new(),
+            setup,
+        };
+        node.book.read(book);
+        node.setup.peers.clone().iter().for_each(|address| node.book.configure(address, true));
+        node
+    }
+
+    /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest first is quickest.
+    pub fn load(&mut self, revision: Revision) {
+        self.stamps.observe(revision.record.header.stamp);
+        self.replica.take(Arc::new(revision), Duration::ZERO);
+        let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
+        self.timers.rebase = beaten.then_some(RETRY_MIN);
+    }
+
+    /// A change was under way when the host stopped: what was kept of it is dropped. The head is applied at the start in any case.
+    pub fn forget_pending(&mut self, group: String, name: String) {
+        self.disk(DiskJob::Discard(group, name));
+    }
+
+    /// This peer's ID.
+    pub fn peer(&self) -> PeerId {
+        self.me
+    }
+
+    /// Says goodbye on all links.
+    pub fn leave(&mut self, effects: &mut Vec<Effect>) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        links.into_iter().for_each(|id| self.answer(id, &Frame::Bye(Goodbye::Leaving, "this host stops".into())));
+        effects.append(&mut self.effects);
+    }
+
+    /// Takes in one thing that happened and appends what is to be done.
+    pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        self.now = now;
+        match input {
+            Input::Linked { link, hello, address, dial } => self.linked(link, hello, address, dial),
+            Input::Frame(link, bytes) => self.frame(link, &bytes),
+            Input::Sent(link, credit) => self.sent(link, credit),
+            Input::Unlinked(link, reason) => self.unlinked(link, &reason),
+            Input::DialFailed(dial, reason) => self.dial_failed(dial, &reason),
+            Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
+            Input::Addresses(addresses) => self.readdressed(addresses),
+            Input::Stored(ticket, result) => self.stored(ticket, result),
+            Input::Server(report) => self.server_reports(report),
+            Input::Asked(client, Ask::Write(change)) => self.write(client, change),
+            Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => self.publish_local(client, force, if_match, note),
+            Input::Asked(client, ask) => self.read(client, ask),
+            Input::Tick => {}
+        }
+        self.turn();
+        effects.append(&mut self.effects);
+    }
+
+    /// When [`Node::handle`] must be called at the latest, if nothing happens before.
+    pub fn deadline(&self) -> Duration {
+        let timers = [self.timers.sync, self.timers.sync_nodes, self.timers.dial, self.selfie.due(), self.pings_due()];
+        let optional = [
+            self.timers.rebase,
+            self.timers.save_book,
+            self.pulls.due(),
+            self.server.due(),
+            self.newcomers.iter().map(|newcomer| newcomer.until).min(),
+            self.is_large().then_some(self.timers.rotate),
+        ];
+        timers.into_iter().chain(optional.into_iter().flatten()).min().expect("there is always a next exchange")
+    }
+
+    /// Reports something wrong with what was found at the start; shown until the node ends.
+    pub fn report_problem(&mut self, problem: String) {
+        self.problems.insert(problem);
+    }
+
+    /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.
+    pub fn distrust(&mut self) {
+        self.joined = false;
+    }
+
+    /// Everything that is due by now, whatever it was that happened.
+    fn turn(&mut self) {
+        self.judge_newcomers();
+        self.check_pings();
+        self.stalled_pulls();
+        self.rebase_if_due();
+        self.exchange_if_due();
+        self.serve_writes();
+        self.serve_server();
+        self.refresh_selfie();
+        self.dial_if_due();
+        self.save_book_if_due();
+    }
+
+    fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
+        if let Err(error) = &result {
+            self.say(Level::Error, "disk", error.clone());
+            self.problems.insert(error.clone());
+        }
+        match self.tickets.remove(&ticket) {
+            Some(Waiting::Note(note)) => self.note_stored(note, result.is_ok()),
+            Some(Waiting::Write) => self.write_stored(result),
+            Some(Waiting::Stored | Waiting::Server) | None => {}
+        }
+    }
+
+    fn head(&self) -> Option<&Arc<Revision>> {
+        self.replica.head(&self.setup.group)
+    }
+
+    /// A ticket for something that is answered by an input.
+    fn ticket(&mut self, waiting: Waiting) -> Ticket {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, waiting);
+        self.next_ticket
+    }
+
+    fn disk(&mut self, job: DiskJob) {
+        self.effects.push(Effect::Disk(job));
+    }
+
+    fn remove_file(&mut self, record: &Record) {
+        let name = revision_name(record.header.height, &record.id);
+        self.disk(DiskJob::Remove(record.header.key.clone(), name));
+    }
+
+    fn say(&mut self, level: Level, area: &'static str, text: impl Into<String>) {
+        self.effects.push(Effect::Say(level, area, text.into()));
+    }
+
+    /// How a peer is called in the log: its name, if it has said one, and the end of its peer ID.
+    fn called(&self, peer: &PeerId) -> String {
+        match self.roster.get(peer).and_then(|node| node.text("name")) {
+            Some(name) => format!("{name} …{}", peer.short()),
+            None => format!("…{}", peer.short()),
+        }
+    }
+}
+
+/// The name of a revision's file: sorts by height, and is found by ID.
+pub fn revision_name(height: u64, id: &RecordId) -> String {
+    format!("{height:015}-{id}")
+}
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

@@ -1,0 +1,211 @@
+//! Links coming and going: who stays when two peers have two links, how many are kept, which are dead.
+//!
+//! Of two links between the same two runs that met, the one begun by the smaller peer ID stays, so both sides decide alike. Otherwise
+//! the newer stays, for it has just proved its peer alive, unless the run differs and the old one answers: then two hosts bear one
+//! identity, the newcomer is refused, and both are told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Node;
+use super::effect::{Effect, Level, address_texts};
+use super::input::LinkId;
+use super::link::Link;
+use crate::limits::{ADDRESSES_MAX, CLONE_TEST, DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, PING_AFTER};
+use crate::model::peer_id::PeerId;
+use crate::wire::frame::{Frame, Goodbye, Scope};
+use crate::wire::handshake::Hello;
+
+/// A link whose peer is linked already by another run: it waits for the old link's answer.
+pub(super) struct Newcomer {
+    link: Link,
+    dial: Option<u64>,
+    old: LinkId,
+    pub(super) until: Duration,
+}
+
+impl Node {
+    pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
+        let peer = hello.peer;
+        let link = Link::new(id, hello, address, dial.is_some(), self.now);
+        if peer == self.me {
+            return self.refuse_clone(link, "it bears this host's own identity");
+        }
+        let old = self.links.values().find(|old| old.hello.peer == peer).map(|old| (old.id, old.hello.run, old.since, old.outgoing));
+        let Some((old, run, since, outgoing)) = old else { return self.admit(link, dial) };
+        if run != link.hello.run {
+            self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);
+            self.answer(old, &Frame::Ping(self.now.elapsed.as_micros() as u64));
+            self.newcomers.push(Newcomer { link, dial, old, until: self.now.elapsed + CLONE_TEST });
+            return;
+        }
+        let met = self.now.elapsed.saturating_sub(since) < DIALS_MET && outgoing != link.outgoing;
+        let newer_stays = !met || link.outgoing == (self.me < peer);
+        if newer_stays {
+            self.dismiss(old, Goodbye::Duplicate, "another link to the same peer stays");
+            self.admit(link, dial);
+        } else {
+            self.book.linked(peer, &self.instance_of(&peer), dial, &[], self.now.elapsed);
+            self.turn_away(link, Goodbye::Duplicate, "another link to the same peer stays");
+        }
+    }
+
+    /// Decides about newcomers: the old link has answered, or its time is up.
+    pub(super) fn judge_newcomers(&mut self) {
+        let now = self.now.elapsed;
+        let answered = |node: &Self, newcomer: &Newcomer| {
+            node.links.get(&newcomer.old).map(|old| old.pinged.is_none() && old.heard + CLONE_TEST >= newcomer.until)
+        };
+        for newcomer in std::mem::take(&mut self.newcomers) {
+            match answered(self, &newcomer) {
+                Some(true) => {
+                    let text = "another host with the same identity answers";
+                    self.answer_bye(newcomer.old, Goodbye::Clone, "another host with the same identity has knocked");
+                    self.refuse_clone(newcomer.link, text);
+                }
+                Some(false) if now < newcomer.until => self.newcomers.push(newcomer),
+                Some(false) => {
+                    self.dismiss(newcomer.old, Goodbye::Duplicate, "the peer has started anew");
+                    self.admit(newcomer.link, newcomer.dial);
+                }
+                None => self.admit(newcomer.link, newcomer.dial),
+            }
+        }
+    }
+
+    pub(super) fn unlinked(&mut self, id: LinkId, reason: &str) {
+        self.newcomers.retain(|newcomer| newcomer.link.id != id);
+        let Some(link) = self.links.remove(&id) else { return };
+        let peer = link.hello.peer;
+        let called = self.called(&peer);
+        self.say(Level::Info, "link", format!("lost {called} at {}: {reason}", link.address));
+        self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
+        self.pulls_without(id);
+        self.wake_dialler();
+    }
+
+    /// The caller says how many others it is linked with: one that has some can be sent elsewhere when this host has enough.
+    pub(super) fn degree(&mut self, id: LinkId, others: u16) {
+        let crowded = self.is_large() && self.links.len() > DEGREE_MAX;
+        let incoming = self.links.get(&id).is_some_and(|link| !link.outgoing);
+        if crowded && incoming && others > 0 {
+            let addresses = self.other_addresses(id);
+            self.answer(id, &Frame::Addresses(addresses));
+            self.dismiss(id, Goodbye::Full, "enough links here");
+        }
+    }
+
+    /// The other side is about to close the link.
+    pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
+        let Some(link) = self.links.get(&id) else { return };
+        let called = self.called(&link.hello.peer);
+        if why == Goodbye::Clone {
+            let problem = format!("two hosts bear one identity: {called} at {} says: {text}", link.address);
+            self.say(Level::Error, "link", problem.clone());
+            self.problems.insert(problem);
+        }
+        self.say(Level::Debug, "link", format!("{called} says goodbye: {text}"));
+    }
+
+    /// When the next link has to be pinged or given up.
+    pub(super) fn pings_due(&self) -> Duration {
+        let due = |link: &Link| link.heard + if link.pinged.is_some() { DEAD_AFTER } else { PING_AFTER };
+        self.links.values().map(due).min().unwrap_or(Duration::MAX)
+    }
+
+    pub(super) fn check_pings(&mut self) {
+        let now = self.now.elapsed;
+        if self.pings_due() > now {
+            return;
+        }
+        // Whoever is due within a second is pinged now too: one wake-up for all links of an idle host.
+        let quiet = |link: &&mut Link| link.pinged.is_none() && link.heard + PING_AFTER <= now + Duration::from_secs(1);
+        let mut silent: Vec<LinkId> = Vec::new();
+        for link in self.links.values_mut().filter(quiet) {
+            link.pinged = Some(now);
+            silent.push(link.id);
+        }
+        silent.iter().for_each(|id| self.answer(*id, &Frame::Ping(now.as_micros() as u64)));
+        let dead: Vec<LinkId> = self.links.values().filter(|link| link.heard + DEAD_AFTER <= now).map(|link| link.id).collect();
+        for id in dead {
+            self.effects.push(Effect::Close(id));
+            self.unlinked(id, "no sign of life");
+        }
+    }
+
+    /// Queues what must be sent; a link that cannot keep up is closed instead.
+    pub(super) fn answer(&mut self, id: LinkId, frame: &Frame) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.answer(frame, &mut self.effects) {
+            self.effects.push(Effect::Close(id));
+            self.unlinked(id, "it does not read what it asked for");
+        }
+    }
+
+    /// Closes a link because of what came over it.
+    pub(super) fn fault(&mut self, id: LinkId, what: &str) {
+        let Some(link) = self.links.get(&id) else { return };
+        let called = self.called(&link.hello.peer);
+        self.say(Level::Warn, "link", format!("{called} at {} is at fault: {what}", link.address));
+        self.dismiss(id, Goodbye::Fault, what);
+    }
+
+    pub(super) fn instance_of(&self, peer: &PeerId) -> String {
+        self.setup.fleet.key().instance(self.setup.fleet.id(), peer)
+    }
+
+    fn admit(&mut self, mut link: Link, dial: Option<u64>) {
+        let (id, peer, address, outgoing) = (link.id, link.hello.peer, link.address, link.outgoing);
+        if self.links.len() >= LINKS_MAX {
+            return self.turn_away(link, Goodbye::Full, "no room for another link");
+        }
+        // The other side may have waited for the old link's answer: its silence began then.
+        link.heard = self.now.elapsed;
+        let texts = address_texts(&link.hello.addresses);
+        let others = u16::try_from(self.links.len()).expect("links are few");
+        self.book.linked(peer, &self.instance_of(&peer), dial, &texts, self.now.elapsed);
+        self.links.insert(id, link);
+        let called = self.called(&peer);
+        let direction = if outgoing { "dialled" } else { "they dialled" };
+        self.say(Level::Info, "link", format!("linked with {called} at {address} ({direction})"));
+        self.answer(id, &Frame::Degree(others));
+        if outgoing {
+            self.begin_exchange(id, Scope::Documents);
+            self.begin_exchange(id, Scope::Nodes);
+        }
+        self.book_changed();
+        self.wake_dialler();
+    }
+
+    /// Says goodbye on an admitted link and closes it.
+    fn dismiss(&mut self, id: LinkId, why: Goodbye, text: &str) {
+        self.answer_bye(id, why, text);
+        self.effects.push(Effect::Close(id));
+        self.unlinked(id, text);
+    }
+
+    fn answer_bye(&mut self, id: LinkId, why: Goodbye, text: &str) {
+        let short: String = text.chars().take(60).collect();
+        self.answer(id, &Frame::Bye(why, short));
+    }
+
+    /// Says goodbye on a link that was never admitted.
+    fn turn_away(&mut self, mut link: Link, why: Goodbye, text: &str) {
+        if !link.answer(&Frame::Bye(why, text.to_owned()), &mut self.effects) {
+            self.say(Level::Debug, "link", "a new link had no room for a goodbye");
+        }
+        self.effects.push(Effect::Close(link.id));
+    }
+
+    fn refuse_clone(&mut self, link: Link, text: &str) {
+        let problem = format!("two hosts bear one identity: …{}, one of them at {}", link.hello.peer.short(), link.address);
+        self.say(Level::Error, "link", problem.clone());
+        self.problems.insert(problem);
+        self.turn_away(link, Goodbye::Clone, text);
+    }
+
+    fn other_addresses(&self, except: LinkId) -> Vec<SocketAddr> {
+        let others = self.links.values().filter(|link| link.id != except).flat_map(|link| &link.hello.addresses);
+        others.take(ADDRESSES_MAX).copied().collect()
+    }
+}

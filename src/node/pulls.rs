@@ -1,0 +1,138 @@
+//! Bodies being fetched: from whom, how far, and what to do when nothing comes.
+//!
+//! A body is asked from whoever offered it first; after two seconds without a new piece the next who offered is asked to go on from
+//! there. At most four bodies are fetched at once, so what a peer can make this host hold is bounded.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::Node;
+use super::input::LinkId;
+use crate::limits::{PULL_PATIENCE, PULLS_MAX};
+use crate::model::record::{Record, RecordId};
+use crate::wire::frame::Frame;
+
+struct Pull {
+    record: Record,
+    body: Vec<u8>,
+    /// Who is asked, then who else has offered.
+    offers: VecDeque<LinkId>,
+    moved: Duration,
+}
+
+/// All bodies being fetched.
+#[derive(Default)]
+pub(super) struct Pulls {
+    pulls: BTreeMap<RecordId, Pull>,
+}
+
+impl Pulls {
+    /// When the next is to be asked of somebody else.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.pulls.values().map(|pull| pull.moved + PULL_PATIENCE).min()
+    }
+
+    /// Whether anything is being fetched from this link.
+    pub(super) fn depend_on(&self, link: LinkId) -> bool {
+        self.pulls.values().any(|pull| pull.offers.contains(&link))
+    }
+}
+
+impl Node {
+    /// A link offers a body: it is asked for it, or remembered.
+    pub(super) fn pull(&mut self, link: LinkId, record: Record) {
+        if let Some(pull) = self.pulls.pulls.get_mut(&record.id) {
+            if !pull.offers.contains(&link) {
+                pull.offers.push_back(link);
+            }
+            return;
+        }
+        if self.pulls.pulls.len() >= PULLS_MAX {
+            // Not forgotten: the link is marked, and the exchange that follows offers it again.
+            if let Some(link) = self.links.get_mut(&link) {
+                link.overflowed = true;
+            }
+            return;
+        }
+        let id = record.id;
+        let pull = Pull { record, body: Vec::new(), offers: VecDeque::from([link]), moved: self.now.elapsed };
+        self.pulls.pulls.insert(id, pull);
+        self.request(id);
+    }
+
+    pub(super) fn piece(&mut self, link: LinkId, id: RecordId, offset: usize, bytes: &[u8]) {
+        let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
+        // Late pieces of somebody who was given up are of no use, but no fault either.
+        if pull.body.len() != offset || pull.offers.front() != Some(&link) {
+            return;
+        }
+        let len = pull.record.header.body_len as usize;
+        if bytes.is_empty() || offset + bytes.len() > len {
+            return self.fault(link, "a piece beyond the end of its body");
+        }
+        pull.body.extend_from_slice(bytes);
+        pull.moved = self.now.elapsed;
+        if pull.body.len() == len {
+            let pull = self.pulls.pulls.remove(&id).expect("it was just found");
+            self.whole_document(link, pull.record, pull.body);
+            self.join_if_done(link);
+        }
+    }
+
+    /// The link does not have the body after all.
+    pub(super) fn pull_missing(&mut self, link: LinkId, id: RecordId) {
+        if self.pulls.pulls.get(&id).is_some_and(|pull| pull.offers.front() == Some(&link)) {
+            self.ask_next(id);
+        }
+    }
+
+    /// The revision is held now, however it came.
+    pub(super) fn pull_settled(&mut self, id: &RecordId) {
+        if let Some(pull) = self.pulls.pulls.remove(id) {
+            pull.offers.into_iter().for_each(|link| self.join_if_done(link));
+        }
+    }
+
+    pub(super) fn pulls_without(&mut self, link: LinkId) {
+        let touched: Vec<RecordId> = self.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
+        for id in touched {
+            let pull = self.pulls.pulls.get_mut(&id).expect("it was just found");
+            let was_asked = pull.offers.front() == Some(&link);
+            pull.offers.retain(|other| *other != link);
+            if was_asked {
+                self.request(id);
+            }
+        }
+    }
+
+    pub(super) fn stalled_pulls(&mut self) {
+        let now = self.now.elapsed;
+        let stalled = self.pulls.pulls.iter().filter(|(_, pull)| pull.moved + PULL_PATIENCE <= now);
+        for id in stalled.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.ask_next(id);
+        }
+    }
+
+    /// Asks the next who offered; whoever was asked goes to the end, or is forgotten if it is the only one and had its chance.
+    fn ask_next(&mut self, id: RecordId) {
+        let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
+        let asked = pull.offers.pop_front();
+        if !pull.offers.is_empty() {
+            pull.offers.extend(asked);
+        }
+        self.request(id);
+    }
+
+    fn request(&mut self, id: RecordId) {
+        let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
+        let Some(link) = pull.offers.front().copied() else {
+            // Nobody is left to ask: the next exchange with anybody who has it begins anew.
+            self.pulls.pulls.remove(&id);
+            return;
+        };
+        pull.moved = self.now.elapsed;
+        let have = self.replica.head(&pull.record.header.key).map_or(RecordId::NONE, |head| head.id());
+        let offset = u32::try_from(pull.body.len()).expect("bodies are shorter than 4 GiB");
+        self.answer(link, &Frame::Pull { id, offset, have });
+    }
+}

@@ -1,0 +1,251 @@
+//! Frames as they come in, and the records they bring.
+//!
+//! A record is believed only with the author's signature over its ID and, before it counts, with the body that its header names. A bad
+//! one is the fault of the link that brought it, which is closed; it is never held against the record's ID. What is held already is
+//! dropped after one look-up, so a doubled flood costs next to nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Node;
+use super::effect::{DiskJob, Level};
+use super::input::LinkId;
+use super::replica::Taken;
+use super::roster::NodeRecord;
+use super::{Waiting, revision_name};
+use crate::limits::REBASE_JITTER;
+use crate::model::delta;
+use crate::model::document::Document;
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::record::{Kind, Record};
+use crate::model::revision::Revision;
+use crate::wire::frame::{Frame, Payload};
+
+impl Node {
+    pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8]) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.heard = self.now.elapsed;
+        link.bytes_in += bytes.len() as u64;
+        match Frame::decode(bytes) {
+            Ok(Some(frame)) => self.take_frame(id, frame),
+            Ok(None) => {}
+            Err(error) => self.fault(id, &error.to_string()),
+        }
+    }
+
+    pub(super) fn sent(&mut self, id: LinkId, credit: u32) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.sent(credit, &mut self.effects);
+        }
+    }
+
+    fn take_frame(&mut self, id: LinkId, frame: Frame) {
+        match frame {
+            Frame::Ping(number) => self.answer(id, &Frame::Pong(number)),
+            Frame::Pong(sent) => self.pong(id, sent),
+            Frame::Degree(others) => self.degree(id, others),
+            Frame::Record(record, age, payload) => self.record(id, record, Duration::from_millis(age), payload),
+            Frame::Pull { id: wanted, offset, have } => self.serve_pull(id, wanted, offset as usize, have),
+            Frame::Piece { id: of, offset, bytes } => self.piece(id, of, offset as usize, &bytes),
+            Frame::Missing(of) => self.pull_missing(id, of),
+            Frame::Root(scope, complete, root) => self.root(id, scope, complete, root),
+            Frame::Buckets(scope, buckets) => self.buckets(id, scope, &buckets),
+            Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
+            Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
+            Frame::Addresses(addresses) => {
+                for address in addresses {
+                    self.book.configure(&address.to_string(), false);
+                }
+            }
+            Frame::Bye(why, text) => self.goodbye(id, why, &text),
+        }
+    }
+
+    fn pong(&mut self, id: LinkId, sent: u64) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.pinged = None;
+        link.round_trip = self.now.elapsed.checked_sub(Duration::from_micros(sent));
+    }
+
+    fn record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.learn(record.id);
+        }
+        if record.header.fleet != *self.setup.fleet.id().as_bytes() {
+            return self.fault(id, "a record of another fleet");
+        }
+        let held = match record.header.kind {
+            Kind::Document => self.replica.holds(&record.header.key, &record.rank()),
+            Kind::Node => self.roster.get(&record.header.author).is_some_and(|node| node.record.rank() >= record.rank()),
+            Kind::Policy => true,
+        };
+        if held {
+            return;
+        }
+        if !record.is_signed() {
+            return self.fault(id, "a record that its author did not sign");
+        }
+        match record.header.kind {
+            Kind::Document => self.document_record(id, record, payload),
+            Kind::Node => self.node_record(id, record, age, payload),
+            Kind::Policy => {}
+        }
+    }
+
+    fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
+        let body = match payload {
+            Payload::Whole(body) => body,
+            Payload::Delta(base, delta) => match self.replica.find(&base) {
+                Some(base) => match delta::apply(&base.body, &delta, record.header.body_len as usize) {
+                    Ok(body) => body,
+                    Err(error) => return self.fault(id, &error.to_string()),
+                },
+                None => return self.offered(id, record),
+            },
+            Payload::Announced => return self.offered(id, record),
+        };
+        self.whole_document(id, record, body);
+    }
+
+    /// A body may be had from this link. An original that the head contains already is not worth pulling.
+    fn offered(&mut self, id: LinkId, record: Record) {
+        let original = EditRef { stamp: record.header.stamp, id: record.id };
+        let head = self.replica.head(&record.header.key);
+        if head.is_some_and(|head| head.standing(&original) == Standing::In && head.rank() > record.rank()) {
+            return self.offer_head(id, &record.header.key.clone());
+        }
+        self.pull(id, record);
+    }
+
+    /// A document record with its body, from a link.
+    pub(super) fn whole_document(&mut self, id: LinkId, record: Record, body: Vec<u8>) {
+        if !record.matches(&body) {
+            return self.fault(id, "a body that is not the one its header names");
+        }
+        match Revision::decode(record, body.into()) {
+            Ok(revision) => self.take_revision(Some(id), Arc::new(revision)),
+            Err(error) => self.fault(id, &error.to_string()),
+        }
+    }
+
+    /// Takes a revision in, passes it on and stores it as far as it changes what is kept.
+    pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
+        self.stamps.observe(revision.record.header.stamp);
+        let group = revision.record.header.key.clone();
+        let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
+        let ours = group == self.setup.group;
+        match taken {
+            Taken::Head(was) => {
+                self.flood_revision(from, &revision);
+                if ours {
+                    self.head_moved(was.as_deref(), &revision, from.is_some());
+                }
+            }
+            Taken::Uncontained => self.flood_revision(from, &revision),
+            Taken::History => {}
+            Taken::Stale => return from.into_iter().for_each(|from| self.offer_head(from, &group)),
+            Taken::Held => return,
+            Taken::NoRoom => return self.say(Level::Warn, "records", format!("no room for {:?} of group {group}", revision.id())),
+        }
+        if from.is_some() {
+            self.store(&revision);
+        }
+        self.pull_settled(&revision.id());
+        if ours {
+            self.rebase_soon(REBASE_JITTER);
+        }
+        let pruned = self.replica.group_mut(&group).map(super::replica::Group::prune).unwrap_or_default();
+        pruned.iter().for_each(|record| self.remove_file(record));
+    }
+
+    fn head_moved(&mut self, was: Option<&Revision>, head: &Revision, received: bool) {
+        let header = &head.record.header;
+        if received {
+            let author = self.called(&header.author);
+            let text = format!("revision {} by {author} received: height {}", head.id().short(), header.height);
+            self.say(Level::Debug, "records", text);
+        }
+        if was.is_some_and(|was| head.standing(&was.edit_ref()) == Standing::Out) {
+            self.say(Level::Info, "records", format!("revision {} wins over {}", head.id().short(), was.map_or_else(String::new, |was| was.id().short())));
+        }
+        self.server.head_moved(head, self.now.elapsed);
+        self.selfie_changed();
+    }
+
+    fn store(&mut self, revision: &Revision) {
+        let ticket = self.ticket(Waiting::Stored);
+        let header = &revision.record.header;
+        let name = revision_name(header.height, &revision.id());
+        self.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
+    }
+
+    fn node_record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {
+        let Payload::Whole(body) = payload else { return self.fault(id, "a node record without its body") };
+        if !record.matches(&body) {
+            return self.fault(id, "a node record whose body is not the one its header names");
+        }
+        let author = record.header.author;
+        self.stamps.observe(record.header.stamp);
+        let Some(node) = NodeRecord::decode(record, body, age, self.now.elapsed) else {
+            return self.fault(id, "a node record that is no JSON object");
+        };
+        if author == self.me {
+            return self.overtake(node.record);
+        }
+        let frame = node_frame(&node, self.now.elapsed);
+        let (record_id, addresses) = (node.record.id, node_addresses(&node));
+        if !self.roster.take(node, self.now.elapsed) {
+            return;
+        }
+        if !addresses.is_empty() {
+            self.book.hear_of(author, &addresses);
+            self.book_changed();
+        }
+        self.flood_node(Some(id), author, record_id, &frame);
+    }
+}
+
+/// A revision as it is kept in a file: what it is, header and signature in hexadecimal, and the body as it travelled.
+pub fn file_text(revision: &Revision) -> Vec<u8> {
+    let hex = crate::codec::hex;
+    let head = format!("starling revision 1\nheader {}\nsignature {}\n\n", hex(&revision.record.bytes), hex(&revision.record.signature));
+    [head.as_bytes(), &revision.body].concat()
+}
+
+/// The record and the body that [`file_text`] wrote; `None` if it is anything else. Signature and hash are checked here too.
+pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
+    let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let mut lines = head.lines();
+    (lines.next()? == "starling revision 1").then_some(())?;
+    let header = crate::codec::unhex(lines.next()?.strip_prefix("header ")?)?;
+    let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
+    let record = Record::decode(&header, signature).ok()?;
+    let body = &bytes[end + 2..];
+    let sound = record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
+    sound.then(|| Revision::decode(record, body.into()).ok()).flatten()
+}
+
+/// The document in a file that [`file_text`] wrote, without looking at signatures: for showing what this host itself has kept.
+pub fn read_body(bytes: &[u8]) -> Option<Document> {
+    let body = bytes.windows(2).position(|pair| pair == b"\n\n").map(|end| &bytes[end + 2..])?;
+    let line_end = body.iter().position(|byte| *byte == b'\n')?;
+    Document::parse(&body[line_end + 1..]).ok()
+}
+
+/// A node record as it is sent: its age goes beside it.
+pub(super) fn node_frame(node: &NodeRecord, now: Duration) -> Frame {
+    let age = u64::try_from(node.age(now).as_millis()).expect("ages are below a week");
+    Frame::Record(node.record.clone(), age, Payload::Whole(node.body.clone()))
+}
+
+/// Where a peer says that it listens, as far as another host can use that.
+fn node_addresses(node: &NodeRecord) -> Vec<String> {
+    let list = node.said.get("addresses").and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
+    let parsed = list.iter().filter_map(|text| text.as_str()?.parse::<std::net::SocketAddr>().ok());
+    let usable = |address: &std::net::SocketAddr| {
+        let ip = address.ip();
+        !ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified() && address.port() != 0
+    };
+    parsed.filter(usable).take(crate::limits::ADDRESSES_MAX).map(|address| address.to_string()).collect()
+}

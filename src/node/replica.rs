@@ -1,0 +1,222 @@
+//! What this host holds of each group: the head, the uncontained revisions, and which older ones are on disk.
+//!
+//! State here is a function of the set of revisions taken in: the head is the greatest in rank, and a revision is uncontained exactly
+//! if the head says that it does not contain its edit. Nothing here sends, stores or applies anything; [`Taken`] tells the caller what
+//! became of a revision. Only the head and the uncontained keep their documents in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limits::{DELTA_WORTH, GROUPS_MAX, HISTORY_KEPT, SEEN_MAX, UNCONTAINED_MAX};
+use crate::model::delta;
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::record::{Rank, Record, RecordId};
+use crate::model::revision::{Operation, Origin, Revision};
+
+/// What became of a revision.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is the head now, in place of this one.
+    Head(Option<Arc<Revision>>),
+    /// It is kept beside the head, which does not contain it.
+    Uncontained,
+    /// The head contains it; it belongs to the history.
+    History,
+    /// It was here already.
+    Held,
+    /// The head contains it, and it is older than what is kept.
+    Stale,
+    /// There is no room for another group or another uncontained revision.
+    NoRoom,
+}
+
+/// An uncontained revision, and since when.
+#[derive(Debug, Clone)]
+pub struct Beaten {
+    /// The revision.
+    pub revision: Arc<Revision>,
+    /// Since when the head does not contain it.
+    pub since: Duration,
+}
+
+/// What is remembered of a revision whose body is on disk.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Header and signature.
+    pub record: Record,
+    /// Whether it carries its edit for the first time.
+    pub origin: Origin,
+    /// What it changed.
+    pub operations: Vec<Operation>,
+}
+
+impl Summary {
+    fn of(revision: &Revision) -> Self {
+        let edit = revision.edit.clone();
+        Self { record: revision.record.clone(), origin: edit.origin, operations: edit.operations }
+    }
+}
+
+/// What is held of one group.
+#[derive(Debug, Default)]
+pub struct Group {
+    head: Option<Arc<Revision>>,
+    beaten: BTreeMap<RecordId, Beaten>,
+    /// Edits once seen contained: what they are when the ledger no longer reaches them.
+    seen: BTreeSet<EditRef>,
+    history: BTreeMap<Rank, Summary>,
+    /// The head's body as a delta against its base's, when that was the head before it.
+    delta: Option<(RecordId, Vec<u8>)>,
+}
+
+impl Group {
+    /// The revision that the group is at.
+    pub fn head(&self) -> Option<&Arc<Revision>> {
+        self.head.as_ref()
+    }
+
+    /// The uncontained revisions.
+    pub fn beaten(&self) -> impl Iterator<Item = &Beaten> {
+        self.beaten.values()
+    }
+
+    /// Everything kept, oldest first: head, uncontained and history.
+    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Summary> {
+        self.history.values()
+    }
+
+    /// The head's body as a delta, and the base that it takes.
+    pub fn delta(&self) -> Option<&(RecordId, Vec<u8>)> {
+        self.delta.as_ref()
+    }
+
+    /// The head or an uncontained revision by its ID.
+    pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
+        let head = self.head.as_ref().filter(|head| head.id() == *id);
+        head.or_else(|| self.beaten.get(id).map(|beaten| &beaten.revision))
+    }
+
+    /// Open conflicts and uncontained revisions together.
+    pub fn unsettled(&self) -> usize {
+        self.beaten.len() + self.head.as_ref().map_or(0, |head| head.open.len())
+    }
+
+    /// Takes a revision in. The caller has checked signature and body.
+    pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
+        if self.history.contains_key(&revision.rank()) {
+            return Taken::Held;
+        }
+        if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
+            return self.crown(revision, now);
+        }
+        if self.contains(&revision.edit_ref()) {
+            let oldest = self.history.keys().next();
+            if self.history.len() >= HISTORY_KEPT && oldest.is_some_and(|oldest| revision.rank() < *oldest) {
+                return Taken::Stale;
+            }
+            self.history.insert(revision.rank(), Summary::of(&revision));
+            return Taken::History;
+        }
+        if self.beaten.len() >= UNCONTAINED_MAX {
+            return Taken::NoRoom;
+        }
+        self.history.insert(revision.rank(), Summary::of(&revision));
+        self.beaten.insert(revision.id(), Beaten { revision, since: now });
+        Taken::Uncontained
+    }
+
+    /// What falls out of the history: all but the newest 64, the head and the uncontained. To be removed from disk.
+    pub fn prune(&mut self) -> Vec<Record> {
+        let surplus = self.history.len().saturating_sub(HISTORY_KEPT + self.beaten.len());
+        let old = self.history.iter().filter(|(rank, _)| !self.beaten.contains_key(&rank.id)).take(surplus);
+        let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
+        old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
+    }
+
+    fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
+        self.history.insert(revision.rank(), Summary::of(&revision));
+        self.delta = self.head.as_ref().filter(|head| head.id() == revision.record.header.base).and_then(|base| {
+            let delta = delta::between(&base.body, &revision.body);
+            (delta.len() * DELTA_WORTH <= revision.body.len()).then(|| (base.id(), delta))
+        });
+        let was = self.head.replace(revision);
+        if let Some(was) = &was {
+            self.beaten.insert(was.id(), Beaten { revision: Arc::clone(was), since: now });
+        }
+        let mut still = std::mem::take(&mut self.beaten);
+        still.retain(|_, beaten| !self.contains(&beaten.revision.edit_ref()));
+        self.beaten = still;
+        Taken::Head(was)
+    }
+
+    /// Whether the head contains `edit`: as it says itself, or as was seen before its ledger forgot.
+    fn contains(&mut self, edit: &EditRef) -> bool {
+        let Some(head) = &self.head else { return false };
+        match head.standing(edit) {
+            Standing::In => {
+                self.seen.insert(*edit);
+                if self.seen.len() > SEEN_MAX {
+                    self.seen.pop_first();
+                }
+                true
+            }
+            Standing::Out => {
+                self.seen.remove(edit);
+                false
+            }
+            Standing::Unknown => self.seen.contains(edit),
+        }
+    }
+}
+
+/// What is held of all groups of the fleet.
+#[derive(Debug, Default)]
+pub struct Replica {
+    groups: BTreeMap<String, Group>,
+}
+
+impl Replica {
+    /// A group, if anything of it is held.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(name)
+    }
+
+    /// A group, to be changed; `None` if there is no room for another.
+    pub fn group_mut(&mut self, name: &str) -> Option<&mut Group> {
+        if !self.groups.contains_key(name) && self.groups.len() >= GROUPS_MAX {
+            return None;
+        }
+        Some(self.groups.entry(name.to_owned()).or_default())
+    }
+
+    /// Takes a revision into its group.
+    pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
+        let name = revision.record.header.key.clone();
+        self.group_mut(&name).map_or(Taken::NoRoom, |group| group.take(revision, now))
+    }
+
+    /// The head of a group.
+    pub fn head(&self, group: &str) -> Option<&Arc<Revision>> {
+        self.group(group).and_then(Group::head)
+    }
+
+    /// A head or an uncontained revision, of whatever group.
+    pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
+        self.groups.values().find_map(|group| group.find(id))
+    }
+
+    /// Whether a record of this rank is held in any form.
+    pub fn holds(&self, group: &str, rank: &Rank) -> bool {
+        self.group(group).is_some_and(|group| group.history.contains_key(rank))
+    }
+
+    /// What anti-entropy is about: heads and uncontained revisions.
+    pub fn exchanged(&self) -> impl Iterator<Item = &Arc<Revision>> {
+        self.groups.values().flat_map(|group| group.head.iter().chain(group.beaten.values().map(|beaten| &beaten.revision)))
+    }
+}
+
+#[cfg(test)]
+#[path = "replica_tests.rs"]
+mod tests;

@@ -1,0 +1,85 @@
+//! Node records: what each peer says of itself, newest only, in memory only.
+//!
+//! A record's age travels beside it and grows while it is held, so no clock has to be right for an old one to be forgotten. Whoever
+//! holds a record of this host above its own newest (from a run before this one) makes it sign a higher one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::limits::{NODES_MAX, NODE_AGE_MAX};
+use crate::model::json::{self, Value};
+use crate::model::peer_id::PeerId;
+use crate::model::record::Record;
+
+/// A node record as it is held.
+#[derive(Debug, Clone)]
+pub struct NodeRecord {
+    /// Header and signature.
+    pub record: Record,
+    /// The body's bytes as they came.
+    pub body: Vec<u8>,
+    /// The body, decoded.
+    pub said: Value,
+    /// When it came.
+    pub received: Duration,
+    /// How old it was then.
+    pub age_then: Duration,
+}
+
+impl NodeRecord {
+    /// From a record whose signature and body hash hold; `None` if the body is no JSON object.
+    pub fn decode(record: Record, body: Vec<u8>, age_then: Duration, now: Duration) -> Option<Self> {
+        let said = json::parse_own(&body).ok().filter(Value::is_object)?;
+        Some(Self { record, body, said, received: now, age_then })
+    }
+
+    /// How old it is.
+    pub fn age(&self, now: Duration) -> Duration {
+        self.age_then + now.saturating_sub(self.received)
+    }
+
+    /// A member that is text.
+    pub fn text(&self, member: &str) -> Option<&str> {
+        self.said.get(member).and_then(Value::as_str)
+    }
+}
+
+/// The newest node record of each peer.
+#[derive(Debug, Default)]
+pub struct Roster {
+    nodes: BTreeMap<PeerId, NodeRecord>,
+}
+
+impl Roster {
+    /// Takes a record in if it is newer than the one held, young enough, and there is room.
+    pub fn take(&mut self, node: NodeRecord, now: Duration) -> bool {
+        let author = node.record.header.author;
+        let newer = self.nodes.get(&author).is_none_or(|held| node.record.rank() > held.record.rank());
+        let room = self.nodes.contains_key(&author) || self.nodes.len() < NODES_MAX;
+        let taken = newer && room && node.age(now) < NODE_AGE_MAX;
+        if taken {
+            self.nodes.insert(author, node);
+        }
+        taken
+    }
+
+    /// Forgets what is too old.
+    pub fn expire(&mut self, now: Duration) {
+        self.nodes.retain(|_, node| node.age(now) < NODE_AGE_MAX);
+    }
+
+    /// The record of one peer.
+    pub fn get(&self, peer: &PeerId) -> Option<&NodeRecord> {
+        self.nodes.get(peer)
+    }
+
+    /// All records by peer.
+    pub fn iter(&self) -> impl Iterator<Item = (&PeerId, &NodeRecord)> {
+        self.nodes.iter()
+    }
+
+    /// The name that a peer has given itself; the end of its peer ID if it has not said.
+    pub fn name(&self, peer: &PeerId) -> String {
+        self.get(peer).and_then(|node| node.text("name")).map_or_else(|| format!("…{}", peer.short()), str::to_owned)
+    }
+}

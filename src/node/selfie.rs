@@ -1,0 +1,99 @@
+//! This host's own node record: what it says of itself to everybody.
+//!
+//! Made anew when something in it changes (at most every two seconds) and otherwise about once a minute for each 32 peers, so that
+//! others can tell a quiet host from a dead one. Its heights go on from whatever record of an earlier run is still around.
+
+use std::time::Duration;
+
+use super::Node;
+use super::effect::address_texts;
+use super::records::node_frame;
+use super::roster::NodeRecord;
+use crate::limits::{ADDRESSES_MAX, OVERTAKE_EVERY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX};
+use crate::model::json::{self, Map, Value};
+use crate::model::record::{Header, Kind, Record, RecordId};
+
+/// When the own record was made and when the next is due.
+#[derive(Default)]
+pub(super) struct Selfie {
+    /// The newest of our own that anybody holds.
+    last: Option<Record>,
+    made: Duration,
+    next: Duration,
+}
+
+impl Selfie {
+    pub(super) fn due(&self) -> Duration {
+        self.next
+    }
+}
+
+impl Node {
+    /// How long a record lasts before it is made anew.
+    pub(super) fn refresh_every(&self) -> Duration {
+        let peers = self.roster.iter().count().max(1);
+        REFRESH_EVERY * u32::try_from(peers.div_ceil(32)).expect("node records are bounded")
+    }
+
+    pub(super) fn selfie_changed(&mut self) {
+        // What changes together (a new head, and shortly after it the server's verdict) is told together.
+        let soonest = (self.selfie.made + REFRESH_MIN).max(self.now.elapsed + REFRESH_GATHER);
+        self.selfie.next = self.selfie.next.min(soonest);
+    }
+
+    /// Somebody holds a record of this host's that is above its newest: it is overtaken.
+    pub(super) fn overtake(&mut self, record: Record) {
+        if self.selfie.last.as_ref().is_none_or(|last| record.rank() > last.rank()) {
+            self.selfie.last = Some(record);
+            let soonest = self.selfie.made + OVERTAKE_EVERY;
+            self.selfie.next = self.selfie.next.min(soonest);
+        }
+    }
+
+    pub(super) fn refresh_selfie(&mut self) {
+        let now = self.now.elapsed;
+        if self.selfie.next > now {
+            return;
+        }
+        let said = self.said_of_self();
+        let body = json::compact(&said).into_bytes();
+        let base = self.selfie.last.as_ref();
+        let header = Header {
+            kind: Kind::Node,
+            flags: 0,
+            fleet: *self.setup.fleet.id().as_bytes(),
+            key: String::new(),
+            author: self.me,
+            height: base.map_or(0, |base| base.header.height) + 1,
+            stamp: self.stamps.next(self.now.wall_ms),
+            base: base.map_or(RecordId::NONE, |base| base.id),
+            body_len: 0,
+            body_hash: [0; 32],
+            note: String::new(),
+        };
+        let record = Record::sign(header, &body, &self.setup.secret);
+        let node = NodeRecord { record: record.clone(), body, said, received: now, age_then: Duration::ZERO };
+        let frame = node_frame(&node, now);
+        self.roster.take(node, now);
+        self.flood_node(None, self.me, record.id, &frame);
+        self.selfie = Selfie { last: Some(record), made: now, next: now + self.refresh_every() };
+    }
+
+    fn said_of_self(&self) -> Value {
+        let id = |id: Option<RecordId>| id.map_or(Value::Null, |id| id.to_string().into());
+        let mut said = Map::new();
+        let addresses: Vec<_> = self.addresses.iter().take(ADDRESSES_MAX).copied().collect();
+        let detail: String = self.server.verdict.detail().chars().take(WORDS_MAX / 4).collect();
+        said.insert("name".into(), self.setup.name.clone().into());
+        said.insert("version".into(), self.setup.version.clone().into());
+        said.insert("group".into(), self.setup.group.clone().into());
+        said.insert("addresses".into(), address_texts(&addresses).into());
+        said.insert("server".into(), self.server.present.into());
+        said.insert("desired".into(), id(self.head().map(|head| head.id())));
+        said.insert("applied".into(), id(self.server.applied.as_ref().map(|applied| applied.id)));
+        said.insert("verdict".into(), self.server.verdict.word().into());
+        said.insert("detail".into(), detail.into());
+        said.insert("drift".into(), (!self.server.drift.is_empty()).into());
+        Value::Object(said)
+    }
+}

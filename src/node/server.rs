@@ -1,0 +1,335 @@
+//! The server behind this peer: what it runs, what it should run, and what to do about the difference.
+//!
+//! What the fleet wants is the head; what the server runs is *applied* only after it was read back. The server is asked for one thing
+//! at a time. One that suddenly shows its factory default, or comes back after it was away, has lost what it had and is given the
+//! head again; any other difference is drift, somebody's doing, and is only reported. Nothing that a server shows is ever spread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::effect::{DiskJob, Effect, Level, ServerJob};
+use super::input::{Outcome, ServerReport};
+use super::{Node, Waiting};
+use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, WORDS_MAX};
+use crate::model::document::{Document, is_factory};
+use crate::model::json::{self, Value};
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::record::RecordId;
+use crate::model::revision::Revision;
+
+/// What the server is known to run.
+#[derive(Debug, Clone)]
+pub(super) struct Applied {
+    pub(super) id: RecordId,
+    edit: EditRef,
+    pub(super) document: Document,
+}
+
+/// How the last attempt to apply the head went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There is no server.
+    NoServer,
+    /// Nothing was tried yet.
+    Pending,
+    /// The server runs the head.
+    Applied,
+    /// It refused, in these words.
+    Refused(String),
+    /// It cannot be reached, for this reason.
+    Unreachable(String),
+    /// It accepted the head but shows something else.
+    Unverified(String),
+}
+
+impl Verdict {
+    /// One word for it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::NoServer => "none",
+            Self::Pending => "pending",
+            Self::Applied => "applied",
+            Self::Refused(_) => "refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::Unverified(_) => "unverified",
+        }
+    }
+
+    /// The particulars.
+    pub(super) fn detail(&self) -> &str {
+        match self {
+            Self::NoServer | Self::Pending | Self::Applied => "",
+            Self::Refused(words) | Self::Unreachable(words) | Self::Unverified(words) => words,
+        }
+    }
+}
+
+/// What the server was asked for.
+enum Job {
+    Apply(Applied),
+    PutBack,
+    Observe,
+    Try,
+}
+
+pub(super) struct Server {
+    pub(super) present: bool,
+    job: Option<Job>,
+    pub(super) applied: Option<Applied>,
+    pub(super) observed: Option<Arc<Value>>,
+    pub(super) verdict: Verdict,
+    /// Paths at which the server differs from what was applied.
+    pub(super) drift: Vec<String>,
+    put_back: Option<Document>,
+    observe_at: Duration,
+    apply_at: Duration,
+    backoff: Duration,
+    pub(super) before_kept: bool,
+}
+
+impl Server {
+    pub(super) fn new(present: bool, before_kept: bool) -> Self {
+        let verdict = if present { Verdict::Pending } else { Verdict::NoServer };
+        Self {
+            present,
+            job: None,
+            applied: None,
+            observed: None,
+            verdict,
+            drift: Vec::new(),
+            put_back: None,
+            observe_at: Duration::ZERO,
+            apply_at: Duration::ZERO,
+            backoff: REAPPLY_MIN,
+            before_kept,
+        }
+    }
+
+    /// A new head is to be applied: at once if it contains what is applied, after a moment if it does not, for then one that does may
+    /// be on its way and the server must not flap.
+    pub(super) fn head_moved(&mut self, head: &Revision, now: Duration) {
+        let takes_back = self.applied.as_ref().is_some_and(|applied| head.standing(&applied.edit) == Standing::Out);
+        self.apply_at = if takes_back { now + FLAP_PATIENCE } else { now };
+        self.backoff = REAPPLY_MIN;
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.job.is_none()
+    }
+
+    /// Whether nothing is known of the server yet, but soon will be.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.present && self.observed.is_none() && !matches!(self.verdict, Verdict::Unreachable(_))
+    }
+
+    /// When something is to be done, unless the server is busy.
+    pub(super) fn due(&self) -> Option<Duration> {
+        (self.present && self.job.is_none()).then(|| self.observe_at.min(self.apply_at.max(Duration::from_millis(1))))
+    }
+
+    /// What a published revision left the server with.
+    pub(super) fn set_applied(&mut self, revision: &Revision, verified: bool) {
+        self.applied = Some(Applied { id: revision.id(), edit: revision.edit_ref(), document: revision.document.clone() });
+        self.drift.clear();
+        self.verdict = if verified { Verdict::Applied } else { Verdict::Unverified("not read back yet".into()) };
+    }
+
+    /// The server was given something that is not to stay: the head is put back, or, without a head, what was there before.
+    pub(super) fn put_back(&mut self, base: Option<Document>, now: Duration) {
+        self.applied = None;
+        self.apply_at = now;
+        self.put_back = base;
+    }
+}
+
+impl Node {
+    /// Gives the server the next thing to do, if it is free.
+    pub(super) fn serve_server(&mut self) {
+        let now = self.now.elapsed;
+        if !self.server.present || !self.server.is_free() {
+            return;
+        }
+        let head = self.head().cloned();
+        match head {
+            Some(head) if self.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
+                if self.server.apply_at <= now {
+                    return self.apply(&head);
+                }
+            }
+            Some(_) => self.server.apply_at = Duration::MAX,
+            None => {
+                self.server.apply_at = Duration::MAX;
+                if let Some(document) = self.server.put_back.take() {
+                    return self.ask_server(Job::PutBack, ServerJob::Apply(document));
+                }
+            }
+        }
+        if self.server.observe_at <= now {
+            self.ask_server(Job::Observe, ServerJob::Observe);
+        }
+    }
+
+    /// The client's change in hand goes to the server.
+    pub(super) fn try_on_server(&mut self, job: ServerJob) {
+        self.ask_server(Job::Try, job);
+    }
+
+    /// The server is looked at now, for a client who waits for it.
+    pub(super) fn look_at_server(&mut self) {
+        self.ask_server(Job::Observe, ServerJob::Observe);
+    }
+
+    pub(super) fn server_reports(&mut self, report: ServerReport) {
+        if self.tickets.remove(&report.ticket).is_none() {
+            return;
+        }
+        self.server.observe_at = self.now.elapsed + OBSERVE_EVERY;
+        match self.server.job.take() {
+            Some(Job::Apply(applied)) => self.applied(applied, report),
+            Some(Job::Observe) => self.observed(report.outcome),
+            Some(Job::Try) => self.tried(report.outcome),
+            Some(Job::PutBack) | None => {}
+        }
+    }
+
+    /// Keeps what the server ran before Starling first configured it.
+    pub(super) fn keep_before(&mut self, before: Option<Arc<Value>>) {
+        let Some(before) = before.filter(|_| !self.server.before_kept) else { return };
+        self.server.before_kept = true;
+        self.disk(DiskJob::BeforeStarling(json::unit_format(&before).into_bytes()));
+        if !is_factory(&before) {
+            self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
+        }
+    }
+
+    fn apply(&mut self, head: &Arc<Revision>) {
+        let applied = Applied { id: head.id(), edit: head.edit_ref(), document: head.document.clone() };
+        let same = self.server.verdict == Verdict::Applied
+            && self.server.applied.as_ref().is_some_and(|before| before.document.text() == head.document.text());
+        if same {
+            self.server.applied = Some(applied);
+            return self.selfie_changed();
+        }
+        self.ask_server(Job::Apply(applied), ServerJob::Apply(head.document.clone()));
+    }
+
+    fn ask_server(&mut self, job: Job, ask: ServerJob) {
+        self.server.job = Some(job);
+        let ticket = self.ticket(Waiting::Server);
+        self.effects.push(Effect::Server(ticket, ask));
+    }
+
+    fn applied(&mut self, applied: Applied, report: ServerReport) {
+        let now = self.now.elapsed;
+        self.keep_before(report.before);
+        let id = applied.id;
+        match report.outcome {
+            Outcome::Applied => {
+                self.say_applied(&applied);
+                self.server.applied = Some(applied);
+                self.server.drift.clear();
+                self.server.backoff = REAPPLY_MIN;
+                self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
+            }
+            Outcome::Refused(status, body) => {
+                let text = format!("the server refuses revision {}: {status} {}", id.short(), words(&body));
+                self.server.apply_at = now + self.server.backoff;
+                self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+                self.judge(Verdict::Refused(words(&body)), Level::Warn, text);
+            }
+            Outcome::Unreachable(reason) => {
+                self.server.apply_at = now + OBSERVE_EVERY;
+                self.unreachable(reason);
+            }
+            Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
+                self.server.apply_at = now + self.server.backoff;
+                self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+                let text = format!("revision {} is not verified: {reason}", id.short());
+                self.judge(Verdict::Unverified(reason), Level::Warn, text);
+            }
+            Outcome::Observed(_) | Outcome::Unchanged => {}
+        }
+    }
+
+    fn say_applied(&mut self, applied: &Applied) {
+        let author = self.replica.find(&applied.id).map(|revision| revision.record.header.author);
+        let author = author.map_or_else(|| "…".into(), |author| if author == self.me { "this host".into() } else { self.called(&author) });
+        self.say(Level::Info, "server", format!("revision {} by {author} applied", applied.id.short()));
+    }
+
+    fn observed(&mut self, outcome: Outcome) {
+        let was_away = matches!(self.server.verdict, Verdict::Unreachable(_));
+        match outcome {
+            Outcome::Observed(config) => self.server.observed = Some(config),
+            Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
+                self.unreachable(reason);
+                return self.looked(false);
+            }
+            _ => {}
+        }
+        if was_away {
+            self.server.apply_at = self.now.elapsed;
+            self.server.backoff = REAPPLY_MIN;
+            self.judge(Verdict::Pending, Level::Info, "the server is there again".into());
+        }
+        self.compare(was_away);
+        self.looked(true);
+    }
+
+    /// Compares what the server shows with what was applied.
+    fn compare(&mut self, was_away: bool) {
+        let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
+        if self.head().is_none_or(|head| head.id() != applied.id) {
+            return;
+        }
+        let wanted = applied.document.config();
+        let drift = json::differing(wanted, config, DRIFT_SHOWN);
+        let lost = is_factory(config) && !is_factory(wanted);
+        if !drift.is_empty() && (lost || was_away) {
+            self.server.applied = None;
+            self.server.apply_at = self.now.elapsed;
+            return self.judge(Verdict::Pending, Level::Warn, "the server has lost its configuration and is given it again".into());
+        }
+        if was_away {
+            self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
+        }
+        if drift != self.server.drift {
+            let text = match drift.is_empty() {
+                true => "the server runs what was applied again".to_owned(),
+                false => format!("somebody has changed the server's own configuration at {}", drift.join(", ")),
+            };
+            self.say(Level::Warn, "server", text);
+            self.server.drift = drift;
+            self.selfie_changed();
+        }
+    }
+
+    fn unreachable(&mut self, reason: String) {
+        let text = format!("the server cannot be reached: {reason}");
+        self.judge(Verdict::Unreachable(reason), Level::Warn, text);
+    }
+
+    /// A verdict is logged and told to others when it changes.
+    fn judge(&mut self, verdict: Verdict, level: Level, text: String) {
+        if self.server.verdict != verdict {
+            self.say(level, "server", text);
+            self.server.verdict = verdict;
+        }
+        self.selfie_changed();
+    }
+}
+
+/// A server's words on one line, cut to what is shown.
+pub(super) fn words(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let said = json::parse_own(body).ok().and_then(|value| {
+        let error = value.get("error")?.as_str()?.to_owned();
+        let detail = value.get("detail").and_then(Value::as_str);
+        Some(detail.map_or_else(|| error.clone(), |detail| format!("{error} {detail}")))
+    });
+    let line = said.unwrap_or_else(|| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    line.chars().filter(|c| !c.is_control()).take(WORDS_MAX / 4).collect()
+}
+
+/// Paths of a drift that are shown.
+const DRIFT_SHOWN: usize = 8;

@@ -1,0 +1,74 @@
+//! Passing on: what is new goes to every link but the one it came from.
+//!
+//! A body that is small, or small as a delta, goes along; a larger one is announced and pulled. A link that has the record, or has
+//! named it, is left out.
+
+use std::sync::Arc;
+
+use super::Node;
+use super::input::LinkId;
+use crate::limits::INLINE_MAX;
+use crate::model::peer_id::PeerId;
+use crate::model::record::RecordId;
+use crate::model::revision::Revision;
+use crate::wire::frame::{Frame, Payload};
+
+impl Node {
+    pub(super) fn flood_revision(&mut self, from: Option<LinkId>, revision: &Arc<Revision>) {
+        let payload = self.payload(revision);
+        for link in self.links.values_mut().filter(|link| Some(link.id) != from) {
+            link.flood_document(revision, payload.clone(), &mut self.effects);
+        }
+    }
+
+    pub(super) fn flood_node(&mut self, from: Option<LinkId>, author: PeerId, id: RecordId, frame: &Frame) {
+        for link in self.links.values_mut().filter(|link| Some(link.id) != from && link.hello.peer != author) {
+            link.flood_node(author, id, frame, &mut self.effects);
+        }
+    }
+
+    /// Offers a link the head of a group, whatever it was offered before.
+    pub(super) fn offer_head(&mut self, id: LinkId, group: &str) {
+        if let Some(head) = self.replica.head(group).cloned() {
+            self.offer_revision(id, &head);
+        }
+    }
+
+    /// Sends a link a revision that it lacks.
+    pub(super) fn offer_revision(&mut self, id: LinkId, revision: &Arc<Revision>) {
+        let payload = match self.payload(revision) {
+            // Nothing is known of what this link holds, so a delta would be a guess.
+            Payload::Delta(..) if revision.body.len() <= INLINE_MAX => Payload::Whole(revision.body.to_vec()),
+            Payload::Delta(..) => Payload::Announced,
+            other => other,
+        };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.offer_document(revision, payload, &mut self.effects);
+        }
+    }
+
+    /// A peer wants a body, from an offset on. If it holds the base of our delta, the delta is enough.
+    pub(super) fn serve_pull(&mut self, id: LinkId, wanted: RecordId, offset: usize, have: RecordId) {
+        let Some(revision) = self.replica.find(&wanted).cloned() else { return self.answer(id, &Frame::Missing(wanted)) };
+        let payload = self.payload(&revision);
+        if offset == 0 && matches!(&payload, Payload::Delta(base, _) if *base == have) {
+            return self.answer(id, &Frame::Record(revision.record.clone(), 0, payload));
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let body = Arc::clone(&revision.body);
+        if offset >= body.len() || !link.serve(wanted, body, offset, &mut self.effects) {
+            self.answer(id, &Frame::Missing(wanted));
+        }
+    }
+
+    fn payload(&self, revision: &Revision) -> Payload {
+        let group = self.replica.group(&revision.record.header.key);
+        let is_head = group.and_then(|group| group.head()).is_some_and(|head| head.id() == revision.id());
+        let delta = group.and_then(|group| group.delta()).filter(|(_, delta)| is_head && delta.len() <= INLINE_MAX);
+        match delta {
+            Some((base, delta)) => Payload::Delta(*base, delta.clone()),
+            None if revision.body.len() <= INLINE_MAX => Payload::Whole(revision.body.to_vec()),
+            None => Payload::Announced,
+        }
+    }
+}

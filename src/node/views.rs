@@ -1,0 +1,234 @@
+//! What clients are shown: the document, and the fleet as this host sees it.
+//!
+//! Shapes are those of starling-api(7). Everything here only reads.
+
+use std::time::Duration;
+
+use super::Node;
+use super::answer::{Answer, Problem};
+use super::effect::{Effect, Level};
+use super::input::{Ask, ClientId};
+use super::link::Link;
+use super::replica::Summary;
+use super::roster::NodeRecord;
+use super::revision_name;
+use crate::model::conflict::OpenConflict;
+use crate::model::document::Document;
+use crate::model::json::{Map, Value};
+use crate::model::ledger::EditRef;
+use crate::model::path::Path;
+use crate::model::peer_id::PeerId;
+use crate::model::record::{Header, RecordId};
+use crate::model::revision::Origin;
+
+impl Node {
+    pub(super) fn read(&mut self, client: ClientId, ask: Ask) {
+        let answer = match ask {
+            Ask::Read(path) => self.value(path),
+            Ask::Fleet => Answer::Json(self.fleet_view()),
+            Ask::Nodes(None) => Answer::Json(Value::Array(self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect())),
+            Ask::Nodes(Some(ending)) => self.one_node(&ending),
+            Ask::Links => Answer::Json(self.links_view()),
+            Ask::Revisions(None) => Answer::Json(self.revisions_view()),
+            Ask::Revisions(Some(id)) => self.one_revision(&id),
+            Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
+            Ask::Conflicts => Answer::Json(self.conflicts_view()),
+            Ask::Write(_) | Ask::PublishLocal { .. } => {
+                self.say(Level::Error, "api", "a change came the way of questions");
+                Problem::new(500, "This cannot be.", "").into()
+            }
+        };
+        self.effects.push(Effect::Answer(client, answer));
+    }
+
+    /// What the own server runs, as far as is known.
+    pub(super) fn applied_id(&self) -> Option<RecordId> {
+        self.server.applied.as_ref().map(|applied| applied.id)
+    }
+
+    /// The name of a live peer of the group that has a server, if there is one.
+    pub(super) fn live_server(&self) -> Option<String> {
+        let has_server = |node: &NodeRecord| node.said.get("server").and_then(Value::as_bool) == Some(true);
+        let ours = |node: &NodeRecord| node.text("group") == Some(&self.setup.group);
+        let peers = self.roster.iter().filter(|(peer, node)| **peer != self.me && has_server(node) && ours(node));
+        peers.filter(|(peer, node)| self.is_live(peer, node)).map(|(peer, _)| self.roster.name(peer)).next()
+    }
+
+    fn is_live(&self, peer: &PeerId, node: &NodeRecord) -> bool {
+        self.is_linked(peer) || node.age(self.now.elapsed) < 3 * self.refresh_every()
+    }
+
+    pub(super) fn is_linked(&self, peer: &PeerId) -> bool {
+        self.links.values().any(|link| link.hello.peer == *peer)
+    }
+
+    /// Without a head, what the own server runs is shown; without a server, what Unit starts with.
+    fn value(&self, path: Path) -> Answer {
+        let head = self.head();
+        let observed = || self.server.observed.as_ref().and_then(|config| Document::from_config((**config).clone()).ok());
+        let document = head.map(|head| head.document.clone()).or_else(observed).unwrap_or_else(Document::factory);
+        Answer::Value { document, path, head: head.map(|head| head.id()), applied: self.applied_id() }
+    }
+
+    fn fleet_view(&self) -> Value {
+        let mut fleet = Map::new();
+        fleet.insert("name".into(), self.setup.fleet.name().into());
+        fleet.insert("id".into(), self.setup.fleet.id().to_string().into());
+        let mut peer = Map::new();
+        peer.insert("id".into(), self.me.to_string().into());
+        peer.insert("name".into(), self.setup.name.clone().into());
+        peer.insert("version".into(), self.setup.version.clone().into());
+        peer.insert("group".into(), self.setup.group.clone().into());
+        peer.insert("joined".into(), self.joined.into());
+        peer.insert("uptime_ms".into(), millis(self.now.elapsed));
+        let mut group = Map::new();
+        group.insert("name".into(), self.setup.group.clone().into());
+        let group_held = self.replica.group(&self.setup.group);
+        let head = self.head().and_then(|head| group_held?.history().rev().find(|summary| summary.record.id == head.id()));
+        group.insert("head".into(), head.map_or(Value::Null, |head| self.revision_view(head)));
+        group.insert("applied".into(), self.applied_id().map_or(Value::Null, |id| id.to_string().into()));
+        group.insert("verdict".into(), self.server.verdict.word().into());
+        group.insert("detail".into(), self.server.verdict.detail().into());
+        group.insert("drift".into(), self.server.drift.clone().into());
+        let nodes = self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect();
+        let mut view = Map::new();
+        view.insert("fleet".into(), Value::Object(fleet));
+        view.insert("peer".into(), Value::Object(peer));
+        view.insert("group".into(), Value::Object(group));
+        view.insert("links".into(), self.links_view());
+        view.insert("nodes".into(), Value::Array(nodes));
+        view.insert("conflicts".into(), self.conflicts_view());
+        view.insert("problems".into(), self.problems.iter().cloned().collect::<Vec<_>>().into());
+        Value::Object(view)
+    }
+
+    fn links_view(&self) -> Value {
+        Value::Array(self.links.values().map(|link| self.link_view(link)).collect())
+    }
+
+    fn link_view(&self, link: &Link) -> Value {
+        let mut view = Map::new();
+        view.insert("peer".into(), link.hello.peer.to_string().into());
+        view.insert("name".into(), self.roster.name(&link.hello.peer).into());
+        view.insert("address".into(), link.address.to_string().into());
+        view.insert("outgoing".into(), link.outgoing.into());
+        view.insert("since_ms".into(), millis(self.now.elapsed.saturating_sub(link.since)));
+        view.insert("bytes_in".into(), link.bytes_in.into());
+        view.insert("bytes_out".into(), link.bytes_out.into());
+        view.insert("queue".into(), link.backlog().into());
+        let round_trip = link.round_trip.map(|time| time.as_micros() as f64 / 1000.0);
+        view.insert("round_trip_ms".into(), round_trip.map_or(Value::Null, Value::from));
+        Value::Object(view)
+    }
+
+    fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
+        let mut view = Map::new();
+        view.insert("id".into(), peer.to_string().into());
+        // Only what is documented, and only of the type that is documented: a peer may say anything.
+        for member in ["name", "version", "group", "verdict", "detail"] {
+            view.insert(member.into(), node.text(member).unwrap_or_default().into());
+        }
+        for member in ["desired", "applied"] {
+            view.insert(member.into(), node.text(member).map_or(Value::Null, Value::from));
+        }
+        for member in ["server", "drift"] {
+            view.insert(member.into(), node.said.get(member).and_then(Value::as_bool).unwrap_or_default().into());
+        }
+        let addresses = node.said.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default();
+        view.insert("addresses".into(), Value::Array(addresses.into_iter().filter(Value::is_string).collect()));
+        view.insert("age_ms".into(), millis(node.age(self.now.elapsed)));
+        view.insert("linked".into(), self.is_linked(peer).into());
+        view.insert("self".into(), (*peer == self.me).into());
+        Value::Object(view)
+    }
+
+    fn one_node(&self, ending: &str) -> Answer {
+        let matches: Vec<_> = self.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
+        match matches[..] {
+            [(peer, node)] => Answer::Json(self.node_view(peer, node)),
+            [] => Problem::new(404, "No such peer.", format!("no peer ID ends with {ending}")).into(),
+            _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())).into(),
+        }
+    }
+
+    fn revisions_view(&self) -> Value {
+        let group = self.replica.group(&self.setup.group);
+        let newest_first = group.into_iter().flat_map(|group| group.history().rev());
+        Value::Array(newest_first.map(|summary| self.revision_view(summary)).collect())
+    }
+
+    fn revision_view(&self, summary: &Summary) -> Value {
+        let header = &summary.record.header;
+        let mut view = Map::new();
+        view.insert("id".into(), summary.record.id.to_string().into());
+        view.insert("height".into(), header.height.into());
+        view.insert("author".into(), header.author.to_string().into());
+        view.insert("author_name".into(), self.roster.name(&header.author).into());
+        view.insert("time".into(), header.stamp.wall_ms().into());
+        view.insert("note".into(), header.note.clone().into());
+        let base = (header.height > 1).then_some(header.base);
+        view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));
+        view.insert("size".into(), header.body_len.into());
+        view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
+        view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
+        let kind = match &summary.origin {
+            Origin::Original => "original",
+            Origin::Replay(..) => "replay",
+            Origin::Note(..) => "note",
+        };
+        view.insert("kind".into(), kind.into());
+        view.insert("edit".into(), Value::Array(summary.operations.iter().map(|operation| operation.to_json()).collect()));
+        Value::Object(view)
+    }
+
+    fn one_revision(&self, id: &str) -> Answer {
+        let group = self.replica.group(&self.setup.group);
+        let kept = group.into_iter().flat_map(|group| group.history());
+        let matches: Vec<_> = kept.filter(|summary| id.len() >= SHORT_ID_MIN && summary.record.id.to_string().starts_with(id)).collect();
+        match matches[..] {
+            [summary] => Answer::Stored {
+                summary: self.revision_view(summary),
+                group: self.setup.group.clone(),
+                name: revision_name(summary.record.header.height, &summary.record.id),
+            },
+            [] => Problem::new(404, "No such revision.", format!("none that is kept here begins with {id} (at least 4 digits)")).into(),
+            _ => Problem::new(409, "More than one revision.", format!("{} revisions begin with {id}", matches.len())).into(),
+        }
+    }
+
+    /// The head's open conflicts, and what this host holds beside the head that nobody has noted yet.
+    fn conflicts_view(&self) -> Value {
+        let group = self.replica.group(&self.setup.group);
+        let head = self.head();
+        let listed = head.into_iter().flat_map(|head| &head.open).map(|(edit, open)| (*edit, open.clone(), "open"));
+        let beaten = group.into_iter().flat_map(|group| group.beaten());
+        let held = beaten.map(|beaten| (beaten.revision.edit_ref(), beaten.revision.as_conflict(), "uncontained"));
+        let mut all: Vec<(EditRef, OpenConflict, &str)> = listed.chain(held).collect();
+        all.sort_by_key(|(edit, _, _)| *edit);
+        all.dedup_by_key(|(edit, _, _)| *edit);
+        Value::Array(all.iter().map(|(edit, open, state)| self.conflict_view(edit, open, state)).collect())
+    }
+
+    fn conflict_view(&self, edit: &EditRef, open: &OpenConflict, state: &str) -> Value {
+        let mut view = Map::new();
+        view.insert("id".into(), edit.id.to_string().into());
+        view.insert("state".into(), state.into());
+        view.insert("time".into(), edit.stamp.wall_ms().into());
+        if let Value::Object(members) = open.to_json(edit) {
+            view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(|(name, value)| match name.as_str() {
+                "ops" => ("edit".to_owned(), value),
+                _ => (name, value),
+            }));
+        }
+        let name = open.author.map_or(Value::Null, |author| self.roster.name(&author).into());
+        view.insert("author_name".into(), name);
+        Value::Object(view)
+    }
+}
+
+fn millis(time: Duration) -> Value {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+}
+
+/// Fewer digits of an ID are not taken for one.
+const SHORT_ID_MIN: usize = 4;

@@ -1,0 +1,324 @@
+//! The one table of subcommands and options.
+//!
+//! The parser, the usage text, the settings file's reader, `starling check` and the test of the man pages are all fed from here: an
+//! option that is not in the table does not exist, one that is in it is known everywhere. In the settings file an option is a member
+//! of its long name with `_` for `-`: text for an option with an argument, a list of texts for a repeatable one, `true` or `false`
+//! for one without.
+
+use super::{Settings, value};
+
+/// What `starling` is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Found a fleet.
+    Init,
+    /// Print what others need to join.
+    Token,
+    /// Join a fleet.
+    Join,
+    /// Print the peer ID.
+    Id,
+    /// Print what the settings mean.
+    Check,
+    /// Be the daemon.
+    Run,
+    /// Print what the daemon says of the fleet.
+    Status,
+}
+
+impl Command {
+    /// All of them, in the order in which a person meets them.
+    pub const ALL: [Self; 7] = [Self::Init, Self::Token, Self::Join, Self::Run, Self::Status, Self::Id, Self::Check];
+
+    /// The word to type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Token => "token",
+            Self::Join => "join",
+            Self::Id => "id",
+            Self::Check => "check",
+            Self::Run => "run",
+            Self::Status => "status",
+        }
+    }
+
+    /// What it takes besides options.
+    pub fn operand(self) -> Option<&'static str> {
+        matches!(self, Self::Join).then_some("TOKEN|-")
+    }
+
+    /// One line of help.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Init => "found a fleet on this host",
+            Self::Token => "print the token with which other hosts join; keep it secret",
+            Self::Join => "join the fleet of TOKEN (- reads it from standard input)",
+            Self::Id => "print this host's peer ID",
+            Self::Check => "print the settings and where each comes from",
+            Self::Run => "run the daemon, in the foreground",
+            Self::Status => "print what the daemon knows of the fleet",
+        }
+    }
+}
+
+/// An option of the command line, and perhaps a member of the settings file.
+#[derive(Debug)]
+pub struct Opt {
+    /// The long name, without dashes.
+    pub name: &'static str,
+    /// The short one.
+    pub short: Option<char>,
+    /// What its argument is called; `None` if it has none.
+    pub argument: Option<&'static str>,
+    /// One line of help.
+    pub help: &'static str,
+    /// The heading that it stands under in the usage text.
+    pub section: &'static str,
+    /// The subcommands that know it.
+    pub commands: &'static [Command],
+    /// How it becomes a setting; `None` if it only tells a subcommand what to do.
+    pub setting: Option<Setting>,
+}
+
+/// How an option becomes a setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Takes the text of the argument (`true` or `false` if there is none); the error is what was expected.
+    pub take: fn(&mut Settings, &str) -> Result<(), &'static str>,
+    /// The value as text.
+    pub show: fn(&Settings) -> String,
+    /// Forgets all values of a list. Only lists have it.
+    pub clear: Option<fn(&mut Settings)>,
+}
+
+impl Opt {
+    /// The member of the settings file; `None` if it cannot stand there.
+    pub fn member(&self) -> Option<String> {
+        self.setting.as_ref().map(|_| self.name.replace('-', "_"))
+    }
+
+    /// Whether it may be given more than once, and is a list in the file.
+    pub fn is_list(&self) -> bool {
+        self.setting.as_ref().is_some_and(|setting| setting.clear.is_some())
+    }
+}
+
+/// The option of this long name.
+pub fn option(name: &str) -> Option<&'static Opt> {
+    OPTIONS.iter().find(|option| option.name == name)
+}
+
+const EVERY: &[Command] = &Command::ALL;
+const RUN: &[Command] = &[Command::Run, Command::Check];
+const TOKEN: &[Command] = &[Command::Run, Command::Check, Command::Token];
+const CONTROL: &[Command] = &[Command::Run, Command::Check, Command::Status];
+
+/// All options, in the order of the usage text.
+pub static OPTIONS: &[Opt] = &[
+    Opt {
+        name: "state",
+        short: None,
+        argument: Some("DIR"),
+        help: "the state directory: keys, fleet and revisions",
+        section: "Files",
+        commands: EVERY,
+        setting: Some(Setting {
+            take: |settings, text| value::path(text).map(|path| settings.state = path),
+            show: |settings| settings.state.display().to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "config",
+        short: Some('f'),
+        argument: Some("FILE"),
+        help: "the settings file, if not /etc/starling/starling.conf",
+        section: "Files",
+        commands: EVERY,
+        setting: None,
+    },
+    Opt {
+        name: "control",
+        short: None,
+        argument: Some("PATH"),
+        help: "the Unix socket of the REST endpoint",
+        section: "REST",
+        commands: CONTROL,
+        setting: Some(Setting {
+            take: |settings, text| value::path(text).map(|path| settings.control = path),
+            show: |settings| settings.control.display().to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "api",
+        short: None,
+        argument: Some("ADDR:PORT"),
+        help: "serve REST on TCP too; without a token only GET, only on the loopback",
+        section: "REST",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::socket_address(text).map(|address| settings.api = Some(address)),
+            show: |settings| settings.api.map_or("none".to_owned(), |address| address.to_string()),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "api-token-file",
+        short: None,
+        argument: Some("FILE"),
+        help: "the file with the token that REST on TCP demands",
+        section: "REST",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::path(text).map(|path| settings.api_token_file = Some(path)),
+            show: |settings| settings.api_token_file.as_ref().map_or("none".to_owned(), |path| path.display().to_string()),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "listen",
+        short: None,
+        argument: Some("ADDR:PORT"),
+        help: "where peers reach this one",
+        section: "Links",
+        commands: TOKEN,
+        setting: Some(Setting {
+            take: |settings, text| value::socket_address(text).map(|address| settings.listen = address),
+            show: |settings| settings.listen.to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "peer",
+        short: None,
+        argument: Some("HOST:PORT"),
+        help: "a peer to link to; in a token, where to reach the fleet (repeatable)",
+        section: "Links",
+        commands: TOKEN,
+        setting: Some(Setting {
+            take: |settings, text| value::add(&mut settings.peers, value::host_and_port(text)?),
+            show: |settings| listed(&settings.peers),
+            clear: Some(|settings| settings.peers.clear()),
+        }),
+    },
+    Opt {
+        name: "no-mdns",
+        short: None,
+        argument: None,
+        help: "do not announce this peer, and do not look for others",
+        section: "Links",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::yes(text).map(|no| settings.mdns = !no),
+            show: |settings| (!settings.mdns).to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "interface",
+        short: None,
+        argument: Some("NAME"),
+        help: "use this interface, not all but the loopback (repeatable)",
+        section: "Links",
+        commands: TOKEN,
+        setting: Some(Setting {
+            take: |settings, text| value::add(&mut settings.interfaces, value::interface(text)?),
+            show: |settings| listed(&settings.interfaces),
+            clear: Some(|settings| settings.interfaces.clear()),
+        }),
+    },
+    Opt {
+        name: "unit",
+        short: None,
+        argument: Some("PATH|URL|none"),
+        help: "the control socket of NGINX Unit; found by itself if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::unit(text).map(|unit| settings.unit = unit),
+            show: value::show_unit,
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "name",
+        short: None,
+        argument: Some("NAME"),
+        help: "what people call this host; its host name if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::node_name(text).map(|name| settings.name = name),
+            show: |settings| settings.name.clone(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "group",
+        short: None,
+        argument: Some("NAME"),
+        help: "the group whose document this host follows",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::group(text).map(|group| settings.group = group),
+            show: |settings| settings.group.clone(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "log",
+        short: None,
+        argument: Some("LEVEL"),
+        help: "what to log: error, warn, info or debug",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::log(text).map(|level| settings.log = level),
+            show: value::show_log,
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "fleet",
+        short: None,
+        argument: Some("NAME"),
+        help: "what to call the fleet; fleet-XXXX if not given",
+        section: "Founding",
+        commands: &[Command::Init],
+        setting: None,
+    },
+    Opt {
+        name: "json",
+        short: None,
+        argument: None,
+        help: "print the daemon's answer as it is",
+        section: "Printing",
+        commands: &[Command::Status],
+        setting: None,
+    },
+    Opt {
+        name: "help",
+        short: Some('h'),
+        argument: None,
+        help: "print this text",
+        section: "Printing",
+        commands: EVERY,
+        setting: None,
+    },
+    Opt {
+        name: "version",
+        short: Some('V'),
+        argument: None,
+        help: "print the version",
+        section: "Printing",
+        commands: EVERY,
+        setting: None,
+    },
+];
+
+fn listed(items: &[String]) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(" ") }
+}

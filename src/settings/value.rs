@@ -1,0 +1,114 @@
+//! The values of single settings, from their text. Each error is what was expected, for the sentence "expected …, found …".
+
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::path::PathBuf;
+
+use super::{LogLevel, Settings, UnitChoice};
+use crate::limits;
+use crate::wire::fleet::is_name;
+use crate::wire::token::is_address;
+
+/// What was expected.
+pub(super) type Expected = &'static str;
+
+pub(super) const LISTEN: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, limits::PORT, 0, 0));
+
+/// A path; made of at least one character, so that "empty" can mean "not set".
+pub(super) fn path(text: &str) -> Result<PathBuf, Expected> {
+    match text {
+        "" => Err("a path"),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Expected> {
+    text.parse().map_err(|_| "an address and a port such as 127.0.0.1:3000 or [::1]:3000")
+}
+
+/// `host:port`, where an IPv6 address stands in brackets; a link-local one may name its interface. The name is not looked up: it may
+/// exist later.
+pub(super) fn host_and_port(text: &str) -> Result<String, Expected> {
+    let without_scope = match text.split_once('%').map(|(address, rest)| (address, rest.split_once(']'))) {
+        Some((address, Some((scope, port)))) if address.starts_with('[') && interface(scope).is_ok() => {
+            format!("{address}]{port}")
+        }
+        _ => text.to_owned(),
+    };
+    let is_good = is_address(&without_scope) && !text.starts_with(['-', '.']);
+    if is_good { Ok(text.to_owned()) } else { Err("a host and a port such as gull:7117, 192.0.2.1:7117 or [2001:db8::1]:7117") }
+}
+
+pub(super) fn interface(text: &str) -> Result<String, Expected> {
+    let is_fit = |c: char| c.is_ascii_graphic() && c != '/';
+    let is_good = (1..=limits::INTERFACE_NAME_MAX).contains(&text.len()) && text.chars().all(is_fit);
+    if is_good { Ok(text.to_owned()) } else { Err("an interface's name such as eth0") }
+}
+
+pub(super) fn unit(text: &str) -> Result<UnitChoice, Expected> {
+    let at_least_one = |rest: &str| !rest.is_empty();
+    match text {
+        "auto" => Ok(UnitChoice::Auto),
+        "none" => Ok(UnitChoice::None),
+        _ if text.starts_with('/') => Ok(UnitChoice::At(text.to_owned())),
+        _ if text.strip_prefix("unix:").is_some_and(at_least_one) => Ok(UnitChoice::At(text.to_owned())),
+        _ if text.strip_prefix("http://").is_some_and(at_least_one) => Ok(UnitChoice::At(text.to_owned())),
+        _ => Err("the absolute path of a control socket, http://HOST:PORT, auto or none"),
+    }
+}
+
+pub(super) fn node_name(text: &str) -> Result<String, Expected> {
+    let is_good = (1..=limits::NAME_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if is_good { Ok(text.to_owned()) } else { Err("a name of 1 to 63 bytes without control characters") }
+}
+
+/// A name that [`node_name`] takes, whatever the kernel says.
+pub(super) fn host_name(kernel: &str) -> String {
+    let mut name: String = kernel.trim().chars().filter(|c| !c.is_control()).collect();
+    while name.len() > limits::NAME_MAX {
+        name.pop();
+    }
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+pub(super) fn group(text: &str) -> Result<String, Expected> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a group's name: 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with a dot")
+    }
+}
+
+/// `--no-mdns` says `true` when it is given; the file may also say `false`.
+pub(super) fn yes(text: &str) -> Result<bool, Expected> {
+    text.parse().map_err(|_| "true or false")
+}
+
+pub(super) fn log(text: &str) -> Result<LogLevel, Expected> {
+    LEVELS.iter().find(|(name, _)| *name == text).map(|(_, level)| *level).ok_or("error, warn, info or debug")
+}
+
+pub(super) fn show_log(settings: &Settings) -> String {
+    LEVELS.iter().filter(|(_, level)| *level == settings.log).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+pub(super) fn show_unit(settings: &Settings) -> String {
+    match &settings.unit {
+        UnitChoice::Auto => "auto".to_owned(),
+        UnitChoice::None => "none".to_owned(),
+        UnitChoice::At(place) => place.clone(),
+    }
+}
+
+/// Adds to a list, within its bound.
+pub(super) fn add(list: &mut Vec<String>, item: String) -> Result<(), Expected> {
+    if list.len() == limits::SETTING_LIST_MAX {
+        return Err("at most 64 of them");
+    }
+    if !list.contains(&item) {
+        list.push(item);
+    }
+    Ok(())
+}
+
+const LEVELS: [(&str, LogLevel); 4] =
+    [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];

@@ -1,0 +1,259 @@
+//! Frames: what two linked peers say to each other, and its bytes.
+//!
+//! A frame is a type byte and fields in fixed order, at most 40 KiB, and travels as one sealed Noise message. Decoding checks form and
+//! bounds and nothing else: no frame is believed for having been decoded. A type that this version does not know is skipped, so that
+//! later versions can say more; a known type with the wrong form is the sender's fault and ends the link.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::codec::{Malformed, Reader, Writer};
+use crate::limits::{ADDRESSES_MAX, BODY_MAX, BUCKETS, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX};
+use crate::model::record::{Record, RecordId};
+
+/// Which set of records an anti-entropy exchange is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Heads and uncontained records of every group, and the policy.
+    Documents,
+    /// Node records.
+    Nodes,
+}
+
+/// How a record's body travels with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// Not at all: it can be pulled.
+    Announced,
+    /// As it is; at most 16 KiB.
+    Whole(Vec<u8>),
+    /// As a delta against the body of this record; at most 16 KiB.
+    Delta(RecordId, Vec<u8>),
+}
+
+/// One thing that a peer says.
+#[derive(Debug, Clone)]
+pub enum Frame {
+    /// Are you there? To be answered by a pong with the same number.
+    Ping(u64),
+    /// Yes.
+    Pong(u64),
+    /// How many links the sender has to others than the receiver; the first frame on every link.
+    Degree(u16),
+    /// A record: header, signature, and the body in some form. For a node record, its age in milliseconds, not signed.
+    Record(Record, u64, Payload),
+    /// Send this body from this offset on; the sender's own head, if any, may serve as base of a delta.
+    Pull {
+        /// The record.
+        id: RecordId,
+        /// Bytes that the puller has already.
+        offset: u32,
+        /// A record whose body the puller has; [`RecordId::NONE`] if it has none.
+        have: RecordId,
+    },
+    /// A run of a body's bytes, at most 16 KiB.
+    Piece {
+        /// The record.
+        id: RecordId,
+        /// Where the run belongs.
+        offset: u32,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// The body that was pulled cannot be had here.
+    Missing(RecordId),
+    /// The root of a set; begins an exchange. The flag says that the sender has itself completed one.
+    Root(Scope, bool, [u8; 32]),
+    /// The answer to a root that differs: all 256 bucket hashes of the answerer.
+    Buckets(Scope, Vec<[u8; 8]>),
+    /// The IDs that the sender has in these buckets. The flag asks for the same in return.
+    Ids(Scope, bool, Vec<u8>, Vec<RecordId>),
+    /// The exchange is over: all that the sender wanted to send has been sent. The flag is that of `Root`.
+    Done(Scope, bool),
+    /// Other addresses to try.
+    Addresses(Vec<SocketAddr>),
+    /// The link is about to be closed, and why.
+    Bye(Goodbye, String),
+}
+
+/// Why a peer closes a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goodbye {
+    /// It has enough links.
+    Full,
+    /// Another link to the same peer stays.
+    Duplicate,
+    /// Two hosts bear one identity.
+    Clone,
+    /// The program ends.
+    Leaving,
+    /// The receiver said something that it must not.
+    Fault,
+}
+
+impl Frame {
+    /// The frame's bytes; at most [`FRAME_MAX`] of them if its parts keep their bounds.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        match self {
+            Self::Ping(number) => out.u8(1).u64(*number),
+            Self::Pong(number) => out.u8(2).u64(*number),
+            Self::Degree(links) => out.u8(3).u16(*links),
+            Self::Record(record, age, payload) => {
+                out.u8(4).medium(&record.bytes).raw(&record.signature).u64(*age);
+                encode_payload(&mut out, payload)
+            }
+            Self::Pull { id, offset, have } => out.u8(5).raw(&id.0).u32(*offset).raw(&have.0),
+            Self::Piece { id, offset, bytes } => out.u8(6).raw(&id.0).u32(*offset).medium(bytes),
+            Self::Missing(id) => out.u8(7).raw(&id.0),
+            Self::Root(scope, complete, root) => out.u8(8).u8(scope_byte(*scope)).u8(u8::from(*complete)).raw(root),
+            Self::Buckets(scope, buckets) => out.u8(9).u8(scope_byte(*scope)).raw(buckets.as_flattened()),
+            Self::Ids(scope, asks, buckets, ids) => {
+                out.u8(10).u8(scope_byte(*scope)).u8(u8::from(*asks)).medium(buckets);
+                ids.iter().fold(out.u16(u16::try_from(ids.len()).expect("lists are bounded")), |out, id| out.raw(&id.0))
+            }
+            Self::Done(scope, complete) => out.u8(11).u8(scope_byte(*scope)).u8(u8::from(*complete)),
+            Self::Addresses(addresses) => {
+                addresses.iter().fold(out.u8(12).u8(addresses.len() as u8), |out, address| encode_address(out, address))
+            }
+            Self::Bye(why, text) => out.u8(13).u8(*why as u8).short(text.as_bytes()),
+        };
+        let bytes = out.finish();
+        assert!(bytes.len() <= FRAME_MAX, "a frame's parts are bounded by whoever makes it");
+        bytes
+    }
+
+    /// Decodes a frame; `None` for a type that this version does not know.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+        let mut r = Reader::new(bytes);
+        let frame = match r.u8("frame type")? {
+            1 => Self::Ping(r.u64("ping")?),
+            2 => Self::Pong(r.u64("pong")?),
+            3 => Self::Degree(r.u16("degree")?),
+            4 => {
+                let (header, signature) = (r.medium(HEADER_MAX, "header")?, r.array("signature")?);
+                let (record, age) = (Record::decode(header, signature)?, r.u64("age")?);
+                Self::Record(record, age, decode_payload(&mut r)?)
+            }
+            5 => Self::Pull { id: id(&mut r)?, offset: offset(&mut r)?, have: id(&mut r)? },
+            6 => Self::Piece { id: id(&mut r)?, offset: offset(&mut r)?, bytes: r.medium(INLINE_MAX, "piece")?.to_vec() },
+            7 => Self::Missing(id(&mut r)?),
+            8 => Self::Root(scope(&mut r)?, flag(&mut r)?, r.array("root")?),
+            9 => Self::Buckets(scope(&mut r)?, decode_buckets(&mut r)?),
+            10 => Self::Ids(scope(&mut r)?, flag(&mut r)?, r.medium(BUCKETS, "buckets")?.to_vec(), decode_ids(&mut r)?),
+            11 => Self::Done(scope(&mut r)?, flag(&mut r)?),
+            12 => Self::Addresses(decode_addresses(&mut r)?),
+            13 => {
+                let (why, text) = (goodbye(&mut r)?, r.short(REASON_MAX, "reason")?);
+                Self::Bye(why, String::from_utf8_lossy(text).into_owned())
+            }
+            _ => return Ok(None),
+        };
+        r.end("end of frame")?;
+        Ok(Some(frame))
+    }
+}
+
+fn encode_payload<'a>(out: &'a mut Writer, payload: &Payload) -> &'a mut Writer {
+    match payload {
+        Payload::Announced => out.u8(0),
+        Payload::Whole(body) => out.u8(1).medium(body),
+        Payload::Delta(base, delta) => out.u8(2).raw(&base.0).medium(delta),
+    }
+}
+
+fn decode_payload(r: &mut Reader<'_>) -> Result<Payload, Malformed> {
+    match r.u8("payload form")? {
+        0 => Ok(Payload::Announced),
+        1 => Ok(Payload::Whole(r.medium(INLINE_MAX, "body")?.to_vec())),
+        2 => Ok(Payload::Delta(id(r)?, r.medium(INLINE_MAX, "delta")?.to_vec())),
+        _ => Err(r.malformed("payload form")),
+    }
+}
+
+/// Writes an address: family (4 or 6), the bytes, the port. A scope means nothing to another host and is left out.
+pub fn encode_address<'a>(out: &'a mut Writer, address: &SocketAddr) -> &'a mut Writer {
+    match address.ip() {
+        IpAddr::V4(ip) => out.u8(4).raw(&ip.octets()),
+        IpAddr::V6(ip) => out.u8(6).raw(&ip.octets()),
+    }
+    .u16(address.port())
+}
+
+/// Reads what [`encode_address`] writes.
+pub fn decode_address(r: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
+    let ip = match r.u8("address family")? {
+        4 => IpAddr::from(Ipv4Addr::from(r.array::<4>("address")?)),
+        6 => IpAddr::from(Ipv6Addr::from(r.array::<16>("address")?)),
+        _ => return Err(r.malformed("address family")),
+    };
+    Ok(SocketAddr::new(ip, r.u16("port")?))
+}
+
+fn decode_addresses(r: &mut Reader<'_>) -> Result<Vec<SocketAddr>, Malformed> {
+    let count = usize::from(r.u8("number of addresses")?);
+    if count > ADDRESSES_MAX {
+        return Err(r.malformed("number of addresses"));
+    }
+    (0..count).map(|_| decode_address(r)).collect()
+}
+
+fn decode_buckets(r: &mut Reader<'_>) -> Result<Vec<[u8; 8]>, Malformed> {
+    (0..BUCKETS).map(|_| r.array("bucket")).collect()
+}
+
+fn decode_ids(r: &mut Reader<'_>) -> Result<Vec<RecordId>, Malformed> {
+    let count = usize::from(r.u16("number of IDs")?);
+    if count > IDS_MAX {
+        return Err(r.malformed("number of IDs"));
+    }
+    (0..count).map(|_| id(r)).collect()
+}
+
+fn id(r: &mut Reader<'_>) -> Result<RecordId, Malformed> {
+    r.array("record ID").map(RecordId)
+}
+
+fn offset(r: &mut Reader<'_>) -> Result<u32, Malformed> {
+    let offset = r.u32("offset")?;
+    if offset as usize > BODY_MAX { Err(r.malformed("offset")) } else { Ok(offset) }
+}
+
+fn flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
+    match r.u8("flag")? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(r.malformed("flag")),
+    }
+}
+
+fn scope_byte(scope: Scope) -> u8 {
+    match scope {
+        Scope::Documents => 0,
+        Scope::Nodes => 1,
+    }
+}
+
+fn scope(r: &mut Reader<'_>) -> Result<Scope, Malformed> {
+    match r.u8("scope")? {
+        0 => Ok(Scope::Documents),
+        1 => Ok(Scope::Nodes),
+        _ => Err(r.malformed("scope")),
+    }
+}
+
+fn goodbye(r: &mut Reader<'_>) -> Result<Goodbye, Malformed> {
+    match r.u8("reason to close")? {
+        0 => Ok(Goodbye::Full),
+        1 => Ok(Goodbye::Duplicate),
+        2 => Ok(Goodbye::Clone),
+        3 => Ok(Goodbye::Leaving),
+        4 => Ok(Goodbye::Fault),
+        _ => Err(r.malformed("reason to close")),
+    }
+}
+
+const _: () = assert!(NAME_MAX < 256 && REASON_MAX < 256, "both are counted by one byte");
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -1,0 +1,117 @@
+use super::*;
+use crate::codec::hex;
+use crate::model::peer_id::PeerId;
+use crate::model::record::{Header, Kind};
+use crate::model::signature::SecretKey;
+use crate::model::stamp::Stamp;
+
+fn record() -> Record {
+    let secret = SecretKey::from_seed(&[1; 32]);
+    let header = Header {
+        kind: Kind::Document,
+        flags: 0,
+        fleet: [2; 32],
+        key: "default".into(),
+        author: PeerId::from_bytes(secret.public()).unwrap(),
+        height: 1,
+        stamp: Stamp::default(),
+        base: RecordId::NONE,
+        body_len: 0,
+        body_hash: [0; 32],
+        note: String::new(),
+    };
+    Record::sign(header, b"body", &secret)
+}
+
+fn every_frame() -> Vec<Frame> {
+    let id = RecordId([7; 32]);
+    let addresses = vec!["10.0.0.1:7117".parse().unwrap(), "[fd00::1]:80".parse().unwrap()];
+    vec![
+        Frame::Ping(1),
+        Frame::Pong(u64::MAX),
+        Frame::Degree(3),
+        Frame::Record(record(), 9, Payload::Announced),
+        Frame::Record(record(), 0, Payload::Whole(b"body".to_vec())),
+        Frame::Record(record(), 0, Payload::Delta(id, b"delta".to_vec())),
+        Frame::Pull { id, offset: 5, have: RecordId::NONE },
+        Frame::Piece { id, offset: 5, bytes: vec![1; INLINE_MAX] },
+        Frame::Missing(id),
+        Frame::Root(Scope::Documents, true, [8; 32]),
+        Frame::Buckets(Scope::Nodes, vec![[9; 8]; BUCKETS]),
+        Frame::Ids(Scope::Nodes, true, (0..=255).collect(), vec![id; IDS_MAX]),
+        Frame::Done(Scope::Documents, false),
+        Frame::Addresses(addresses),
+        Frame::Bye(Goodbye::Clone, "two of you".into()),
+    ]
+}
+
+#[test]
+fn every_frame_survives_its_bytes() {
+    for frame in every_frame() {
+        let bytes = frame.encode();
+        let back = Frame::decode(&bytes).unwrap().unwrap();
+        assert_eq!(format!("{back:?}"), format!("{frame:?}"));
+        assert_eq!(back.encode(), bytes);
+    }
+}
+
+/// The form cannot change any more: these are the bytes of the short ones.
+#[test]
+fn the_bytes_of_frames_are_these() {
+    let text = |frame: Frame| hex(&frame.encode());
+    let id = RecordId([7; 32]);
+    assert_eq!(text(Frame::Ping(258)), "010000000000000102");
+    assert_eq!(text(Frame::Degree(3)), "030003");
+    let pull = ["05", &"07".repeat(32), "00000005", &"00".repeat(32)].concat();
+    assert_eq!(text(Frame::Pull { id, offset: 5, have: RecordId::NONE }), pull);
+    assert_eq!(text(Frame::Piece { id, offset: 1, bytes: vec![0xab] }), ["06", &"07".repeat(32), "00000001", "0001", "ab"].concat());
+    assert_eq!(text(Frame::Root(Scope::Nodes, true, [8; 32])), ["080101", &"08".repeat(32)].concat());
+    assert_eq!(text(Frame::Ids(Scope::Documents, true, vec![1, 9], vec![id])), ["0a0001", "0002", "0109", "0001", &"07".repeat(32)].concat());
+    assert_eq!(text(Frame::Addresses(vec!["10.0.0.1:7117".parse().unwrap()])), "0c01040a0000011bcd");
+    assert_eq!(text(Frame::Bye(Goodbye::Leaving, "x".into())), "0d030178");
+}
+
+#[test]
+fn a_frame_cut_short_or_with_more_behind_it_is_malformed() {
+    for frame in every_frame() {
+        let mut bytes = frame.encode();
+        for cut in 0..bytes.len().min(400) {
+            assert!(Frame::decode(&bytes[..cut]).is_err(), "{frame:?} cut at {cut}");
+        }
+        bytes.push(0);
+        assert!(Frame::decode(&bytes).is_err(), "{frame:?} and a byte");
+    }
+}
+
+#[test]
+fn a_frame_of_a_later_version_is_skipped() {
+    assert!(Frame::decode(&[200, 1, 2, 3]).unwrap().is_none());
+}
+
+#[test]
+fn lists_beyond_their_bound_are_refused() {
+    let mut long = vec![10, 0, 0, 0, 0];
+    long.extend_from_slice(&(IDS_MAX as u16 + 1).to_be_bytes());
+    long.extend_from_slice(&[0; 32 * (IDS_MAX + 1)]);
+    assert_eq!(Frame::decode(&long).unwrap_err().what, "number of IDs");
+    assert_eq!(Frame::decode(&[12, 9]).unwrap_err().what, "number of addresses");
+    assert_eq!(Frame::decode(&[8, 2, 0]).unwrap_err().what, "scope");
+}
+
+#[test]
+fn seeded_garbage_neither_panics_nor_passes_for_long() {
+    let mut state = 0x5eed_u64;
+    let mut next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    for _ in 0..20_000 {
+        let mut bytes: Vec<u8> = (0..usize::from(next()) * 2).map(|_| next()).collect();
+        if let Some(first) = bytes.first_mut() {
+            *first %= 16;
+        }
+        if let Ok(Some(frame)) = Frame::decode(&bytes) {
+            assert_eq!(frame.encode().len(), bytes.len());
+        }
+    }
+}

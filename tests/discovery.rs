@@ -1,0 +1,74 @@
+//! Discovery, by real multicast on this host's loopback interface.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use starlingd::daemon::discovery::{Discovery, DiscoveryEvent, Settings};
+use starlingd::model::peer_id::PeerId;
+use starlingd::model::signature::SecretKey;
+use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn key(first: u8) -> FleetKey {
+    // Its own for each run: other tests may be on this wire at the same time.
+    let mut key = [first; 32];
+    key[1..5].copy_from_slice(&std::process::id().to_be_bytes());
+    FleetKey::from_bytes(key)
+}
+
+fn settings(seed: u8, keys: &[u8]) -> Settings {
+    let owner = FleetId::from_bytes(SecretKey::from_seed(&[200; 32]).public()).unwrap();
+    let fleet = Fleet::new("test".to_owned(), owner, keys.iter().map(|first| key(*first)).collect()).unwrap();
+    let peer = PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap();
+    Settings { fleet, peer, interfaces: vec!["lo".to_owned()] }
+}
+
+fn instance(settings: &Settings) -> String {
+    settings.fleet.key().instance(settings.fleet.id(), &settings.peer)
+}
+
+fn start(settings: Settings, port: u16) -> (Discovery, Receiver<(Instant, DiscoveryEvent)>) {
+    let (sender, events) = mpsc::sync_channel(64);
+    let discovery = Discovery::start(settings, move |event| sender.send((Instant::now(), event)).unwrap_or(())).unwrap();
+    assert!(discovery.announce(port));
+    (discovery, events)
+}
+
+/// `wanted` is found at `port`: when, and whether it has heard of the finder. Anybody else is a mistake.
+fn found(events: &Receiver<(Instant, DiscoveryEvent)>, wanted: &str, port: u16) -> (Instant, bool) {
+    let (when, DiscoveryEvent::Found { instance, addresses, unheard }) = events.recv_timeout(PATIENCE).expect("it is found");
+    assert_eq!(instance, wanted);
+    assert_eq!(addresses, [SocketAddr::from(([127, 0, 0, 1], port))]);
+    (when, unheard)
+}
+
+#[test]
+fn hosts_of_one_fleet_find_each_other_and_nobody_else() {
+    let names = [instance(&settings(1, &[1])), instance(&settings(2, &[1]))];
+    let (_stranger, strange) = start(settings(3, &[9]), 3);
+    let (_one, at_one) = start(settings(1, &[1]), 1);
+    let begun = Instant::now();
+    let (two, at_two) = start(settings(2, &[1]), 2);
+    let (seen, unheard) = found(&at_one, &names[1], 2);
+    assert!(unheard, "it was announced a moment before the other could hear it");
+    let (sees, _) = found(&at_two, &names[0], 1);
+    println!("the second host is found after {:?}, finds the first after {:?}", seen - begun, sees - begun);
+    assert!(at_one.try_recv().is_err() && at_two.try_recv().is_err() && strange.try_recv().is_err());
+    let before = Instant::now();
+    two.stop();
+    assert!(before.elapsed() < Duration::from_millis(500), "the goodbye was sent, not waited out");
+    // Gone and come back on another port: that is news.
+    let (_two, _at_two) = start(settings(2, &[1]), 22);
+    found(&at_one, &names[1], 22);
+}
+
+#[test]
+fn any_key_in_common_is_enough() {
+    let names = [instance(&settings(4, &[2])), instance(&settings(5, &[3, 2]))];
+    let (_old, at_old) = start(settings(4, &[2]), 4);
+    let (_both, at_both) = start(settings(5, &[3, 2]), 5);
+    found(&at_old, &names[1], 5);
+    found(&at_both, &names[0], 4);
+}
