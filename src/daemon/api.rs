@@ -62,7 +62,9 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
 
 fn config(request: &Request, path: Path) -> Result<Ask, Response> {
     let is_root = path.tokens().len() == 1;
-    let change = |change| Ok(Ask::Write(Change { op: Op { path: path.clone(), change }, if_match: if_match(request), note: note(request)? }));
+    let change = |change| {
+        Ok(Ask::Write(Change { op: Op { path: path.clone(), change }, if_match: if_match(request), note: note(request)? }))
+    };
     match request.method.as_str() {
         "GET" => Ok(Ask::Read(path)),
         "PUT" => change(edit::Change::Put(body(request)?)),

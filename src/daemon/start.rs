@@ -56,7 +56,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let bound: Vec<String> = listener.local_addrs().iter().map(SocketAddr::to_string).collect();
     log::info!("listening on {}", bound.join(" and "));
     let dial_events = events.clone();
-    let dialler = Dialler::start(Arc::clone(&local), Arc::clone(&addresses), move |event| send(&dial_events, Event::Dial(event)))?;
+    let dialler =
+        Dialler::start(Arc::clone(&local), Arc::clone(&addresses), move |event| send(&dial_events, Event::Dial(event)))?;
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
@@ -65,7 +66,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let gate = open_gate(&settings, &events)?;
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop))?;
-    let parts = Parts { clock, node, queue, events, addresses, dialler, disk, target, listener, discovery, gate, state: settings.state };
+    let parts =
+        Parts { clock, node, queue, events, addresses, dialler, disk, target, listener, discovery, gate, state: settings.state };
     Loop::new(parts).run();
     Ok(())
 }
@@ -164,7 +166,9 @@ fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
     let mut newest = String::new();
     let fleet = *member.fleet.id().as_bytes();
     let mut errors = dir.load_revisions(|StoredFile { group, name, bytes }| match from_file(&bytes, &fleet) {
-        Some(revision) if is_named(&revision.record.header.key, &group, &name, revision_name(revision.rank().height, &revision.id())) => {
+        Some(revision)
+            if is_named(&revision.record.header.key, &group, &name, revision_name(revision.rank().height, &revision.id())) =>
+        {
             newest = newest.clone().max(name);
             node.load(revision);
         }
@@ -205,7 +209,12 @@ fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {
     })
 }
 
-fn listen(settings: &Settings, local: &Arc<Local>, addresses: &Addresses, events: &SyncSender<Event>) -> Result<Listener, RunError> {
+fn listen(
+    settings: &Settings,
+    local: &Arc<Local>,
+    addresses: &Addresses,
+    events: &SyncSender<Event>,
+) -> Result<Listener, RunError> {
     let events = events.clone();
     let settings =
         listener::Settings { listen: vec![settings.listen], local: Arc::clone(local), addresses: Arc::clone(addresses) };
@@ -248,7 +257,7 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
 }
 
 fn open_gate(settings: &Settings, events: &SyncSender<Event>) -> Result<Gate, RunError> {
-    let token = settings.api_token_file.as_ref().map(|path| read_token(path)).transpose()?;
+    let token = settings.api_token_file.as_ref().map(read_token).transpose()?;
     let api = settings.api.map(|listen| TcpApi { listen, token });
     let events = events.clone();
     let gate = gate::start(GateSettings { control: settings.control.clone(), api }, move |request, responder| {

@@ -267,8 +267,22 @@ mod tests {
         let author = hex(&SecretKey::from_seed(&[1; 32]).public());
         let body_hash = "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5";
         let expected = [
-            "01", "01", "8002", &"02".repeat(32), "07", &hex(b"default"), &author, "0000000000000007", "0000000000630000",
-            "0000000000000006", &"03".repeat(32), "00000004", body_hash, "0007", &hex(b"because"), "0000",
+            "01",
+            "01",
+            "8002",
+            &"02".repeat(32),
+            "07",
+            &hex(b"default"),
+            &author,
+            "0000000000000007",
+            "0000000000630000",
+            "0000000000000006",
+            &"03".repeat(32),
+            "00000004",
+            body_hash,
+            "0007",
+            &hex(b"because"),
+            "0000",
         ]
         .concat();
         assert_eq!(text, expected);

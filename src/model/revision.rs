@@ -140,7 +140,9 @@ impl Revision {
         let edit = edit_from(member(&head, "edit")?)?;
         let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX).ok_or(BadBody::Member("settled"))?;
         let mut open = BTreeMap::new();
-        for value in member(&head, "open")?.as_array().filter(|list| list.len() <= OPEN_LISTED_MAX).ok_or(BadBody::Member("open"))? {
+        for value in
+            member(&head, "open")?.as_array().filter(|list| list.len() <= OPEN_LISTED_MAX).ok_or(BadBody::Member("open"))?
+        {
             let (edit, conflict) = OpenConflict::from_json(value).ok_or(BadBody::Member("open"))?;
             open.insert(edit, conflict);
         }

@@ -120,8 +120,10 @@ impl Link {
     /// Queues a revision, whatever the link is thought to have.
     pub fn offer_document(&mut self, revision: &Revision, payload: Payload, effects: &mut Vec<Effect>) {
         let group = &revision.record.header.key;
-        self.drop_queued(|class| matches!(class, Class::Document(other, edit)
-            if other == group && revision.standing(edit) == Standing::In));
+        self.drop_queued(|class| {
+            matches!(class, Class::Document(other, edit)
+            if other == group && revision.standing(edit) == Standing::In)
+        });
         let class = Class::Document(group.clone(), revision.edit_ref());
         self.flood(class, revision.id(), Frame::Record(revision.record.clone(), 0, payload).encode(), effects);
     }

@@ -205,7 +205,9 @@ impl Node {
             Input::Stored(ticket, result) => self.stored(ticket, result),
             Input::Server(report) => self.server_reports(report),
             Input::Asked(client, Ask::Write(change)) => self.write(client, change),
-            Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => self.publish_local(client, force, if_match, note),
+            Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => {
+                self.publish_local(client, force, if_match, note)
+            }
             Input::Asked(client, ask) => self.read(client, ask),
             Input::Tick => {}
         }

@@ -31,7 +31,8 @@ impl Node {
         if peer == self.me {
             return self.refuse_clone(link, "it bears this host's own identity");
         }
-        let old = self.links.values().find(|old| old.hello.peer == peer).map(|old| (old.id, old.hello.run, old.since, old.outgoing));
+        let old =
+            self.links.values().find(|old| old.hello.peer == peer).map(|old| (old.id, old.hello.run, old.since, old.outgoing));
         let Some((old, run, since, outgoing)) = old else { return self.admit(link, dial) };
         if run != link.hello.run {
             self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);

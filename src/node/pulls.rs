@@ -94,7 +94,8 @@ impl Node {
     }
 
     pub(super) fn pulls_without(&mut self, link: LinkId) {
-        let touched: Vec<RecordId> = self.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
+        let touched: Vec<RecordId> =
+            self.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
         for id in touched {
             let pull = self.pulls.pulls.get_mut(&id).expect("it was just found");
             let was_asked = pull.offers.front() == Some(&link);

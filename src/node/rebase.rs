@@ -52,7 +52,11 @@ impl Node {
     pub(super) fn note_stored(&mut self, note: Arc<Revision>, durable: bool) {
         let fits = self.head().is_some_and(|head| head.id() == note.record.header.base);
         if durable && fits {
-            self.say(Level::Info, "rebase", format!("{} listed as open conflict by {}", note.edit_ref().id.short(), note.id().short()));
+            self.say(
+                Level::Info,
+                "rebase",
+                format!("{} listed as open conflict by {}", note.edit_ref().id.short(), note.id().short()),
+            );
             self.take_revision(None, note);
         } else {
             self.remove_file(&note.record);
@@ -67,7 +71,8 @@ impl Node {
         let mut opens = BTreeMap::new();
         let room = OPEN_LISTED_MAX.saturating_sub(head.open.len());
         for revision in due {
-            let ghosts = revision.ledger.entries().filter(|edit| head.standing(edit) == Standing::Out && !held.contains_key(edit));
+            let ghosts =
+                revision.ledger.entries().filter(|edit| head.standing(edit) == Standing::Out && !held.contains_key(edit));
             opens.extend(ghosts.map(|edit| (*edit, OpenConflict::default())));
             opens.insert(revision.edit_ref(), revision.as_conflict());
         }
@@ -80,11 +85,13 @@ impl Node {
             self.problems.insert(text.clone());
             return self.say(Level::Error, "rebase", text);
         };
-        let edit = Edit { origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()), operations: beaten.edit.operations.clone() };
+        let edit =
+            Edit { origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()), operations: beaten.edit.operations.clone() };
         let flags = head.record.header.flags & crate::model::record::Header::UNTRIED;
         let draft = Draft { edit, document: head.document.clone(), opens, settles: Vec::new(), flags, note: String::new() };
         let stamp = self.stamps.next(self.now.wall_ms);
-        let author = Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
+        let author =
+            Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
         let note = Arc::new(Revision::author(&author, Some(&head), draft));
         let ticket = self.ticket(Waiting::Note(Arc::clone(&note)));
         let name = revision_name(note.record.header.height, &note.id());

@@ -145,7 +145,9 @@ impl Node {
             Taken::History => {}
             Taken::Stale => return from.into_iter().for_each(|from| self.offer_head(from, &group)),
             Taken::Held => return,
-            Taken::NoRoom => return self.say(Level::Warn, "records", format!("no room for {:?} of group {group}", revision.id())),
+            Taken::NoRoom => {
+                return self.say(Level::Warn, "records", format!("no room for {:?} of group {group}", revision.id()));
+            }
         }
         if from.is_some() {
             self.store(&revision);
@@ -166,7 +168,11 @@ impl Node {
             self.say(Level::Debug, "records", text);
         }
         if was.is_some_and(|was| head.standing(&was.edit_ref()) == Standing::Out) {
-            self.say(Level::Info, "records", format!("revision {} wins over {}", head.id().short(), was.map_or_else(String::new, |was| was.id().short())));
+            self.say(
+                Level::Info,
+                "records",
+                format!("revision {} wins over {}", head.id().short(), was.map_or_else(String::new, |was| was.id().short())),
+            );
         }
         self.server.head_moved(head, self.now.elapsed);
         self.selfie_changed();
@@ -208,7 +214,8 @@ impl Node {
 /// A revision as it is kept in a file: what it is, header and signature in hexadecimal, and the body as it travelled.
 pub fn file_text(revision: &Revision) -> Vec<u8> {
     let hex = crate::codec::hex;
-    let head = format!("starling revision 1\nheader {}\nsignature {}\n\n", hex(&revision.record.bytes), hex(&revision.record.signature));
+    let head =
+        format!("starling revision 1\nheader {}\nsignature {}\n\n", hex(&revision.record.bytes), hex(&revision.record.signature));
     [head.as_bytes(), &revision.body].concat()
 }
 
@@ -222,7 +229,8 @@ pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
     let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
     let record = Record::decode(&header, signature).ok()?;
     let body = &bytes[end + 2..];
-    let sound = record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
+    let sound =
+        record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
     sound.then(|| Revision::decode(record, body.into()).ok()).flatten()
 }
 

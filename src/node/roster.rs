@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::limits::{NODES_MAX, NODE_AGE_MAX};
+use crate::limits::{NODE_AGE_MAX, NODES_MAX};
 use crate::model::json::{self, Value};
 use crate::model::peer_id::PeerId;
 use crate::model::record::Record;

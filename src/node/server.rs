@@ -253,7 +253,8 @@ impl Node {
 
     fn say_applied(&mut self, applied: &Applied) {
         let author = self.replica.find(&applied.id).map(|revision| revision.record.header.author);
-        let author = author.map_or_else(|| "…".into(), |author| if author == self.me { "this host".into() } else { self.called(&author) });
+        let author =
+            author.map_or_else(|| "…".into(), |author| if author == self.me { "this host".into() } else { self.called(&author) });
         self.say(Level::Info, "server", format!("revision {} by {author} applied", applied.id.short()));
     }
 
@@ -288,7 +289,11 @@ impl Node {
         if !drift.is_empty() && (lost || was_away) {
             self.server.applied = None;
             self.server.apply_at = self.now.elapsed;
-            return self.judge(Verdict::Pending, Level::Warn, "the server has lost its configuration and is given it again".into());
+            return self.judge(
+                Verdict::Pending,
+                Level::Warn,
+                "the server has lost its configuration and is given it again".into(),
+            );
         }
         if was_away {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());

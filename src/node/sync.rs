@@ -92,14 +92,16 @@ impl Node {
         }
         self.joined = true;
         self.disk(DiskJob::Joined);
-        let head = self.head().map_or_else(|| "which has no document yet".into(), |head| format!("at revision {}", head.id().short()));
+        let head =
+            self.head().map_or_else(|| "which has no document yet".into(), |head| format!("at revision {}", head.id().short()));
         self.say(Level::Info, "fleet", format!("in step with fleet {}, {head}", self.setup.fleet.name()));
     }
 
     fn send_lacking(&mut self, id: LinkId, scope: Scope, lacking: impl Fn(&RecordId) -> bool) {
         match scope {
             Scope::Documents => {
-                let revisions: Vec<Arc<Revision>> = self.replica.exchanged().filter(|revision| lacking(&revision.id())).cloned().collect();
+                let revisions: Vec<Arc<Revision>> =
+                    self.replica.exchanged().filter(|revision| lacking(&revision.id())).cloned().collect();
                 revisions.iter().for_each(|revision| self.offer_revision(id, revision));
             }
             Scope::Nodes => {
@@ -118,7 +120,8 @@ impl Node {
         let mut named: Vec<u8> = Vec::new();
         let mut ids: Vec<RecordId> = Vec::new();
         for bucket in buckets {
-            let inside: Vec<RecordId> = own.iter().filter(|own| bucket_of(own) == usize::from(*bucket)).take(IDS_MAX).copied().collect();
+            let inside: Vec<RecordId> =
+                own.iter().filter(|own| bucket_of(own) == usize::from(*bucket)).take(IDS_MAX).copied().collect();
             if ids.len() + inside.len() > IDS_MAX {
                 self.answer(id, &Frame::Ids(scope, asks, std::mem::take(&mut named), std::mem::take(&mut ids)));
             }

@@ -10,8 +10,8 @@ use super::effect::{Effect, Level};
 use super::input::{Ask, ClientId};
 use super::link::Link;
 use super::replica::Summary;
-use super::roster::NodeRecord;
 use super::revision_name;
+use super::roster::NodeRecord;
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
 use crate::model::json::{Map, Value};
@@ -26,7 +26,9 @@ impl Node {
         let answer = match ask {
             Ask::Read(path) => self.value(path),
             Ask::Fleet => Answer::Json(self.fleet_view()),
-            Ask::Nodes(None) => Answer::Json(Value::Array(self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect())),
+            Ask::Nodes(None) => {
+                Answer::Json(Value::Array(self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect()))
+            }
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
             Ask::Links => Answer::Json(self.links_view()),
             Ask::Revisions(None) => Answer::Json(self.revisions_view()),
@@ -184,14 +186,16 @@ impl Node {
     fn one_revision(&self, id: &str) -> Answer {
         let group = self.replica.group(&self.setup.group);
         let kept = group.into_iter().flat_map(|group| group.history());
-        let matches: Vec<_> = kept.filter(|summary| id.len() >= SHORT_ID_MIN && summary.record.id.to_string().starts_with(id)).collect();
+        let matches: Vec<_> =
+            kept.filter(|summary| id.len() >= SHORT_ID_MIN && summary.record.id.to_string().starts_with(id)).collect();
         match matches[..] {
             [summary] => Answer::Stored {
                 summary: self.revision_view(summary),
                 group: self.setup.group.clone(),
                 name: revision_name(summary.record.header.height, &summary.record.id),
             },
-            [] => Problem::new(404, "No such revision.", format!("none that is kept here begins with {id} (at least 4 digits)")).into(),
+            [] => Problem::new(404, "No such revision.", format!("none that is kept here begins with {id} (at least 4 digits)"))
+                .into(),
             _ => Problem::new(409, "More than one revision.", format!("{} revisions begin with {id}", matches.len())).into(),
         }
     }

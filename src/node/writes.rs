@@ -154,9 +154,12 @@ impl Node {
             _ if group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
                 Problem::new(409, "Too many conflicts are open.", "settle some of those in /fleet/conflicts first")
             }
-            Verdict::Refused(words) if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) => {
+            Verdict::Refused(words)
+                if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
+            {
                 let detail = format!("send the change to a host in step; this one's server said: {words}");
-                Problem::new(409, "This host's own server refuses the fleet's revision.", detail).at(self.head().map(|head| head.id()))
+                Problem::new(409, "This host's own server refuses the fleet's revision.", detail)
+                    .at(self.head().map(|head| head.id()))
             }
             Verdict::NoServer if self.live_server().is_some() => {
                 let detail = format!("send the change to {}, which can try it", self.live_server().unwrap_or_default());
@@ -219,7 +222,8 @@ impl Node {
         let note = request.note.clone();
         let draft = Draft { edit, document: plan.after, opens: Default::default(), settles: Vec::new(), flags, note };
         let stamp = self.stamps.next(self.now.wall_ms);
-        let author = Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
+        let author =
+            Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
         let revision = Arc::new(Revision::author(&author, base.as_deref(), draft));
         let (group, name) = file_of(&revision);
         let ticket = self.ticket(Waiting::Write);
@@ -229,7 +233,8 @@ impl Node {
             Phase::Pending => DiskJob::Pending(ticket, group, name, text),
             _ => DiskJob::Store(ticket, group, name, text),
         });
-        self.writes.current = Some(Current { request, ops: plan.ops, revision, base, before: plan.before, verified: false, phase });
+        self.writes.current =
+            Some(Current { request, ops: plan.ops, revision, base, before: plan.before, verified: false, phase });
     }
 
     /// The change in hand is on disk, as pending or for good; or could not be written.
@@ -283,7 +288,11 @@ impl Node {
         let head = self.head().cloned();
         let met = head.as_ref().map(|head| head.id());
         let still = |head: &Arc<Revision>| {
-            current.ops.iter().zip(&current.revision.edit.operations).all(|(op, was)| edit::still_there(&head.document, op, &was.found))
+            current
+                .ops
+                .iter()
+                .zip(&current.revision.edit.operations)
+                .all(|(op, was)| edit::still_there(&head.document, op, &was.found))
         };
         let collides = !head.as_ref().is_some_and(still);
         let guarded = check_if_match(current.request.if_match.as_deref(), met).err();
@@ -314,7 +323,8 @@ impl Node {
         let name = revision.id().short();
         self.say(Level::Info, "config", format!("revision {name} by this host published: {}", summary(&revision)));
         self.take_revision(None, Arc::clone(&revision));
-        self.effects.push(Effect::Answer(current.request.client, Answer::Done { revision: revision.id(), applied: self.applied_id() }));
+        self.effects
+            .push(Effect::Answer(current.request.client, Answer::Done { revision: revision.id(), applied: self.applied_id() }));
     }
 
     fn give_up(&mut self, current: Current, answer: Answer, put_back: bool) {
@@ -351,7 +361,8 @@ fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Result<(), An
         Some(_) if header.trim() == "*" => true,
         Some(head) => header.split(',').any(|tag| tag.trim() == format!("\"{head}\"")),
     };
-    let problem = || Problem::new(412, "The document has changed.", "the ETag given is not that of the present revision").at(head);
+    let problem =
+        || Problem::new(412, "The document has changed.", "the ETag given is not that of the present revision").at(head);
     if matches { Ok(()) } else { Err(problem().into()) }
 }
 

@@ -64,9 +64,15 @@ fn the_bytes_of_frames_are_these() {
     assert_eq!(text(Frame::Degree(3)), "030003");
     let pull = ["05", &"07".repeat(32), "00000005", &"00".repeat(32)].concat();
     assert_eq!(text(Frame::Pull { id, offset: 5, have: RecordId::NONE }), pull);
-    assert_eq!(text(Frame::Piece { id, offset: 1, bytes: vec![0xab] }), ["06", &"07".repeat(32), "00000001", "0001", "ab"].concat());
+    assert_eq!(
+        text(Frame::Piece { id, offset: 1, bytes: vec![0xab] }),
+        ["06", &"07".repeat(32), "00000001", "0001", "ab"].concat()
+    );
     assert_eq!(text(Frame::Root(Scope::Nodes, true, [8; 32])), ["080101", &"08".repeat(32)].concat());
-    assert_eq!(text(Frame::Ids(Scope::Documents, true, vec![1, 9], vec![id])), ["0a0001", "0002", "0109", "0001", &"07".repeat(32)].concat());
+    assert_eq!(
+        text(Frame::Ids(Scope::Documents, true, vec![1, 9], vec![id])),
+        ["0a0001", "0002", "0109", "0001", &"07".repeat(32)].concat()
+    );
     assert_eq!(text(Frame::Addresses(vec!["10.0.0.1:7117".parse().unwrap()])), "0c01040a0000011bcd");
     assert_eq!(text(Frame::Bye(Goodbye::Leaving, "x".into())), "0d030178");
 }
