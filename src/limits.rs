@@ -36,10 +36,10 @@ pub const OPERATIONS_MAX: usize = 64;
 pub const OPEN_MAX: usize = 64;
 /// Open conflicts that a body may list: more than [`OPEN_MAX`], since notes are never refused.
 pub const OPEN_LISTED_MAX: usize = 256;
-/// A value in an open conflict, as compact text in bytes; a longer one is given by length and hash.
+/// The values of one open conflict taken together, as compact text in bytes; what is longer is given by length and hash.
 pub const OPEN_VALUE_MAX: usize = 4096;
-/// A header: the fixed part is 209 bytes.
-pub const HEADER_MAX: usize = 209 + NAME_MAX + NOTE_MAX + EXTENSION_MAX;
+/// A header: the fixed part is 165 bytes.
+pub const HEADER_MAX: usize = 165 + NAME_MAX + NOTE_MAX + EXTENSION_MAX;
 /// A body up to this size travels with its record; above it the record is announced and the body pulled. Also the size of a piece:
 /// between two pieces other frames pass, so nothing waits longer than 16 KiB take.
 pub const INLINE_MAX: usize = 16 << 10;
@@ -123,6 +123,8 @@ pub const KNOWN_MAX: usize = 64;
 pub const PING_AFTER: Duration = Duration::from_secs(10);
 /// Silence after which a link is dead: with the ping at 10 s, a dead link is noticed within 15 s.
 pub const DEAD_AFTER: Duration = Duration::from_millis(14_500);
+/// Newcomers that wait for an old link's answer at once.
+pub const NEWCOMERS_MAX: usize = 8;
 /// How long an old link has to answer when a newcomer with the same identity but another run knocks.
 pub const CLONE_TEST: Duration = Duration::from_secs(1);
 /// Two links of the same two runs, begun within this of each other from both sides, are two dials that met.
@@ -142,6 +144,8 @@ pub const LINKS_MAX: usize = 64;
 pub const DIALS_MAX: usize = 8;
 /// The shortest wait before a contact is tried again.
 pub const RETRY_MIN: Duration = Duration::from_millis(500);
+/// The shortest wait of all, for what must not be done in a circle without any.
+pub const RETRY_SOON: Duration = Duration::from_millis(50);
 /// The longest.
 pub const RETRY_MAX: Duration = Duration::from_secs(60);
 /// The longest while the contact was linked a short time ago: it is probably being restarted or plugged in.
@@ -163,6 +167,10 @@ pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
 pub const PULLS_MAX: usize = 4;
 /// Without a new piece for this long, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
+/// So many times in a row without a new piece, and a pull is given up until the next exchange.
+pub const PULL_ROUNDS_MAX: u32 = 15;
+/// Values in a node record, so that 8 192 of them stay within a few dozen megabytes however they are written.
+pub const NODE_VALUES_MAX: usize = 64;
 /// A node record is made anew this often for each 32 peers. Ten seconds, as first planned, cost five idle hosts four times the rest.
 pub const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// A node record changes at most this often.
@@ -191,6 +199,12 @@ pub const WATCH_LOST_EVERY: Duration = Duration::from_millis(250);
 
 /// Changes by clients that may wait their turn.
 pub const WRITES_MAX: usize = 64;
+/// Fewer digits of an ID are not taken for its beginning.
+pub const SHORT_ID_MIN: usize = 4;
+/// Problems that are remembered until the end of the run.
+pub const PROBLEMS_MAX: usize = 32;
+/// Conflicts that one change may settle by name.
+pub const SETTLES_MAX: usize = 64;
 /// How often a change is redone when the head moves under it.
 pub const WRITE_TRIES: usize = 3;
 /// The server is looked at this often: what it lost is given back within about 2 s.
@@ -270,6 +284,11 @@ pub const CONNECT_WAIT_MIN: Duration = Duration::from_millis(10);
 /// Browsing begins anew this often. mdns-sd's own browsing backs off to an hour, and a healed partition would go unnoticed for
 /// long.
 pub const BROWSE_EVERY: Duration = Duration::from_secs(30);
+/// So many times after the start or a change of the network, and then
+pub const BROWSES_EAGER: u32 = 10;
+/// this often: each browse is answered by every host on the wire, which costs five idle hosts more than all else they do. Known peers
+/// are reconnected from the address book; mDNS only has to find those that were never met.
+pub const BROWSE_CALM_EVERY: Duration = Duration::from_secs(300);
 /// A daemon that has not heard its own announcement by then is deaf (the port is taken, avahi refuses company, no interface is
 /// up).
 pub const DEAF_AFTER: Duration = Duration::from_secs(3);
@@ -333,9 +352,6 @@ pub const TARGET_STACK: usize = 256 << 10;
 
 const _: () = assert!(ANSWER_MAX >= 2 * DOCUMENT_MAX as u64, "a document must come back");
 const _: () = assert!(DEPTH_MAX < 128, "the recursion must fit a 64 KiB stack");
-
-/// Placeholder so that the import stands; tuning constants follow below.
-pub const TICK: Duration = Duration::from_millis(1);
 
 // ── gate: the REST endpoint's front ─────────────────────────────────────────────────────────────────────────────────────────────
 

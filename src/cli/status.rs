@@ -15,7 +15,7 @@ use crate::settings::Settings;
 /// Prints what the daemon says: as it is, or as a table.
 pub(super) fn print(settings: &Settings, as_json: bool) -> Result<(), Failure> {
     let control = settings.control.display();
-    let unreachable = |error| Failure::Failed(format!("{control}: {error}; is starling run running here?"));
+    let unreachable = |error| Failure::Failed(format!("{error}; is `starling run` running here?"));
     let reply = unit::get(&settings.control, "/fleet").map_err(unreachable)?;
     let words = String::from_utf8_lossy(&reply.body);
     if reply.status != 200 {
@@ -37,7 +37,8 @@ fn page(answer: &Value, width: Option<usize>) -> String {
         let items = answer.pointer(member).or_else(|| answer.get(member)).and_then(Value::as_array);
         for (index, item) in items.into_iter().flatten().enumerate() {
             let title = if index == 0 { format!("\n{title}:\n") } else { String::new() };
-            writeln!(page, "{title}  {}", sentence(item)).expect("a String takes everything");
+            writeln!(page, "{title}  {}", if member == "conflicts" { conflict(item) } else { sentence(item) })
+                .expect("a String takes everything");
         }
     }
     match width {
@@ -68,7 +69,9 @@ fn head(answer: &Value) -> String {
         }
     }
     if let Some(verdict) = answer.pointer("/group/verdict") {
-        writeln!(lines, "here: {}", scalar(verdict)).expect("a String takes everything");
+        let detail = answer.pointer("/group/detail").map(scalar).filter(|detail| !detail.is_empty() && detail != "-");
+        let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
+        writeln!(lines, "here: {}{detail}", scalar(verdict)).expect("a String takes everything");
     }
     lines
 }
@@ -103,6 +106,20 @@ fn sentence(item: &Value) -> String {
     }
 }
 
+/// A conflict: what was wanted, by whom, when and why.
+fn conflict(item: &Value) -> String {
+    let ops = item.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let wanted = ops.iter().map(|op| {
+        let value = op.get("value").map_or(String::new(), |value| format!(" = {}", cut(&scalar(value), VALUE_WIDTH)));
+        format!("{} {}{value}", text(op, "/op"), text(op, "/path"))
+    });
+    let wanted = wanted.collect::<Vec<_>>().join(", ");
+    let id: String = text(item, "/id").chars().take(SHORT).collect();
+    let time = item.get("time").map_or("-".to_owned(), moment);
+    let note = item.get("note").map(scalar).filter(|note| !note.is_empty()).map_or(String::new(), |note| format!(": {note}"));
+    format!("{id}  {wanted}, by {} ({}), {time}{note}", text(item, "/author_name"), ending(&text(item, "/author")))
+}
+
 /// A time: milliseconds since 1970 as a date, in UTC; anything else as it is.
 fn moment(time: &Value) -> String {
     let Some(ms) = time.as_u64().filter(|ms| *ms < YEAR_9999_MS) else { return scalar(time) };
@@ -133,6 +150,8 @@ fn cut(line: &str, width: usize) -> String {
 
 /// Characters of an ID that people are shown.
 const SHORT: usize = 8;
+/// Characters of a value that a conflict is shown with.
+const VALUE_WIDTH: usize = 60;
 const YEAR_9999_MS: u64 = 253_370_764_800_000;
 
 #[cfg(test)]

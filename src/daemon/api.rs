@@ -7,7 +7,7 @@
 use std::path::Path as FilePath;
 
 use super::gate::{Request, Response};
-use crate::limits::NOTE_MAX;
+use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
 use crate::model::json::{self, JsonError, Map, Value};
@@ -32,7 +32,7 @@ pub fn ask(request: &Request) -> Result<Ask, Response> {
         ["fleet", "revisions", id] => get_only(request, Ask::Revisions(Some(id.to_owned()))),
         ["fleet", "conflicts"] => get_only(request, Ask::Conflicts),
         ["certificates" | "js_modules" | "status" | "control", ..] => {
-            Err(failure(501, "Not supported by this version of Starling.", "only /config and /fleet are"))
+            Err(failure(501, "Not supported by this version of Starling.", "it serves /config, /fleet and /healthz"))
         }
         _ => Err(failure(404, NO_VALUE, "")),
     }
@@ -52,7 +52,9 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         Answer::Edit(EditError::Missing) => failure(404, NO_VALUE, ""),
         Answer::Edit(EditError::NotAllowed) => failure(405, NOT_ALLOWED, ""),
         Answer::Edit(EditError::TokenTooLong) => failure(500, "Memory allocation failed.", ""),
-        Answer::Edit(error @ EditError::TooLarge) => failure(413, "The document is too large.", &error.to_string()),
+        Answer::Edit(EditError::TooLarge) => {
+            failure(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))
+        }
         Answer::Refused(status, body) => Response { status, headers: vec![json_type()], body },
         Answer::Json(value) => json_response(200, &value),
         Answer::Stored { summary, group, name } => stored(summary, &state.join("revisions").join(group).join(name)),
@@ -63,7 +65,12 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
 fn config(request: &Request, path: Path) -> Result<Ask, Response> {
     let is_root = path.tokens().len() == 1;
     let change = |change| {
-        Ok(Ask::Write(Change { op: Op { path: path.clone(), change }, if_match: if_match(request), note: note(request)? }))
+        Ok(Ask::Write(Change {
+            op: Op { path: path.clone(), change },
+            if_match: if_match(request),
+            note: note(request)?,
+            settles: settles(request)?,
+        }))
     };
     match request.method.as_str() {
         "GET" => Ok(Ask::Read(path)),
@@ -111,6 +118,20 @@ fn note(request: &Request) -> Result<String, Response> {
         return Err(failure(400, "The note is too long.", &format!("Starling-Note takes {NOTE_MAX} bytes at most")));
     }
     Ok(note.to_owned())
+}
+
+/// The conflicts that a change settles: a list of IDs or their beginnings, or `*`.
+fn settles(request: &Request) -> Result<Vec<String>, Response> {
+    let given = request.header("starling-settles").unwrap_or_default();
+    let named: Vec<String> = given.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect();
+    if named.len() > SETTLES_MAX {
+        return Err(failure(
+            400,
+            "Too many conflicts are named.",
+            &format!("Starling-Settles takes {SETTLES_MAX} at most, or *"),
+        ));
+    }
+    Ok(named)
 }
 
 fn value(document: &Document, path: &Path, head: Option<RecordId>, applied: Option<RecordId>) -> Response {

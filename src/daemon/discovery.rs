@@ -21,8 +21,8 @@ use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ScopedIp, ServiceDa
 use self::found::{Known, News};
 use super::clock;
 use crate::limits::{
-    ANNOUNCED_LATELY, BROWSE_EVERY, DEAF_AFTER, GOODBYE_WAIT, GREETED_FLEET_MAX, MDNS_CHECK_EVERY, MDNS_QUEUE, MDNS_RECORDS_MAX,
-    MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
+    ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT, GREETED_FLEET_MAX,
+    MDNS_CHECK_EVERY, MDNS_QUEUE, MDNS_RECORDS_MAX, MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
 };
 use crate::model::peer_id::PeerId;
 use crate::wire::fleet::Fleet;
@@ -121,6 +121,8 @@ struct Worker<S> {
     /// When this host was last announced, if it was.
     announced_at: Option<Instant>,
     browses: u64,
+    /// How many more browses follow each other closely.
+    eager: u32,
     back: SyncSender<Note>,
     inbox: Receiver<Note>,
     stop: Arc<AtomicBool>,
@@ -158,6 +160,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
             warned: false,
             announced_at: None,
             browses: 0,
+            eager: BROWSES_EAGER,
             back,
             inbox,
             stop,
@@ -243,7 +246,8 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     /// Asks the wire anew, with an empty cache: whoever answers is there.
     fn browse(&mut self, now: Instant) {
         let Some(responder) = &mut self.responder else { return };
-        responder.browse_at = now + BROWSE_EVERY;
+        responder.browse_at = now + if self.eager > 0 { BROWSE_EVERY } else { BROWSE_CALM_EVERY };
+        self.eager = self.eager.saturating_sub(1);
         responder.heard_self = false;
         self.browses += 1;
         self.known.next_round();
@@ -270,6 +274,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
         match note {
             Note::Announce(port) => {
                 self.port = Some(port);
+                self.eager = BROWSES_EAGER;
                 if let Some(responder) = &mut self.responder {
                     responder.deaf_at = responder.deaf_at.max(clock::instant() + DEAF_AFTER);
                 }

@@ -17,7 +17,8 @@ use super::gate::{Gate, Responder};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
 use super::target::{self, Report, Target};
-use super::{api, interfaces, start};
+use super::unit::{self, Control, Unit};
+use super::{api, interfaces, logger, start};
 use crate::limits::{DISK_WAITING_MAX, WATCH_EVERY, WATCH_LOST_EVERY};
 use crate::node::Node;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
@@ -33,6 +34,8 @@ pub(super) enum Event {
     Link(LinkEvent),
     /// mDNS shows a peer.
     Found { instance: String, addresses: Vec<SocketAddr>, unheard: bool },
+    /// A revision was read from disk.
+    Loaded(Vec<u8>),
     /// A job is on disk.
     Disk(Done),
     /// The server has answered.
@@ -53,6 +56,8 @@ pub(super) struct Parts {
     pub dialler: Dialler,
     pub disk: Disk,
     pub target: Option<Target>,
+    /// Whether to look for a server that was not there at the start.
+    pub find_server: bool,
     pub listener: Listener,
     pub discovery: Option<Discovery>,
     pub gate: Gate,
@@ -67,6 +72,8 @@ pub(super) struct Loop {
     next_client: ClientId,
     /// Jobs for which the disk had no room yet.
     waiting: VecDeque<disk::Job>,
+    /// What has happened while effects were performed: it comes after all of them.
+    inputs: VecDeque<Input>,
     watch: interfaces::Watch,
     watch_at: Duration,
 }
@@ -80,6 +87,7 @@ impl Loop {
             clients: BTreeMap::new(),
             next_client: 0,
             waiting: VecDeque::new(),
+            inputs: VecDeque::new(),
             watch: interfaces::Watch::new(),
             watch_at: Duration::ZERO,
         }
@@ -114,6 +122,7 @@ impl Loop {
                 self.happens(Input::Unlinked(link, reason));
             }
             Event::Found { instance, addresses, unheard } => self.happens(Input::Found { instance, addresses, unheard }),
+            Event::Loaded(bytes) => self.happens(Input::Loaded(bytes)),
             Event::Disk(done) => {
                 self.happens(Input::Stored(done.ticket, done.result));
                 self.feed_disk();
@@ -142,16 +151,19 @@ impl Loop {
                 self.happens(Input::Linked { link: id, hello, address, dial });
             }
             Err(error) => {
-                log::warn!("no threads for a link with {address}: {error}");
+                log::warn!(target: "link", "no threads for a link with {address}: {error}");
                 dial.into_iter().for_each(|dial| self.happens(Input::DialFailed(dial, error.to_string())));
             }
         }
     }
 
     fn happens(&mut self, input: Input) {
-        let mut effects = Vec::new();
-        self.parts.node.handle(start::at(&self.parts.clock), input, &mut effects);
-        effects.into_iter().for_each(|effect| self.perform(effect));
+        self.inputs.push_back(input);
+        while let Some(input) = self.inputs.pop_front() {
+            let mut effects = Vec::new();
+            self.parts.node.handle(start::at(&self.parts.clock), input, &mut effects);
+            effects.into_iter().for_each(|effect| self.perform(effect));
+        }
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -160,13 +172,14 @@ impl Loop {
             Effect::Close(link) => drop(self.links.remove(&link)),
             Effect::Dial { dial, address } => {
                 if !self.parts.dialler.dial(dial, address) {
-                    self.happens(Input::DialFailed(dial, "too many dials are waiting".into()));
+                    self.inputs.push_back(Input::DialFailed(dial, "too many dials are waiting".into()));
                 }
             }
             Effect::Disk(job) => {
                 self.waiting.push_back(disk_job(job));
                 self.feed_disk();
             }
+            Effect::Load(group, name) => self.load(&group, &name),
             Effect::Server(ticket, job) => self.ask_server(ticket, job),
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
@@ -199,7 +212,20 @@ impl Loop {
         while self.waiting.len() > DISK_WAITING_MAX {
             let ticket = self.waiting.pop_back().and_then(|job| disk_ticket(&job));
             let failed = |ticket| Input::Stored(ticket, Err("the disk has stopped taking writes".into()));
-            ticket.map(failed).into_iter().for_each(|input| self.happens(input));
+            self.inputs.extend(ticket.map(failed));
+        }
+    }
+
+    /// Reads a file on a thread of its own: the disk may be slow, and this is needed only when another branch has won.
+    fn load(&self, group: &str, name: &str) {
+        let path = self.parts.state.join("revisions").join(group).join(name);
+        let events = self.parts.events.clone();
+        let read = move || match std::fs::read(&path) {
+            Ok(bytes) => drop(events.send(Event::Loaded(bytes))),
+            Err(error) => log::warn!(target: "disk", "{}: {error}", path.display()),
+        };
+        if let Err(error) = std::thread::Builder::new().name("load".to_owned()).spawn(read) {
+            log::warn!(target: "disk", "no thread to read {name}: {error}");
         }
     }
 
@@ -211,7 +237,7 @@ impl Loop {
         };
         if self.parts.target.as_ref().is_none_or(|target| target.submit(job).is_err()) {
             let outcome = Outcome::Unreachable("the server's thread is busy".into());
-            self.happens(Input::Server(ServerReport { ticket, outcome, before: None }));
+            self.inputs.push_back(Input::Server(ServerReport { ticket, outcome, before: None }));
         }
     }
 
@@ -222,9 +248,35 @@ impl Loop {
             return;
         }
         self.watch_at = now + if self.parts.node.misses_somebody() { WATCH_LOST_EVERY } else { WATCH_EVERY };
+        self.find_server();
         if self.watch.changed() {
+            let port = self.parts.listener.local_addrs().first().map_or(0, SocketAddr::port);
+            if self.parts.discovery.as_ref().is_some_and(|discovery| !discovery.announce(port)) {
+                log::debug!(target: "mdns", "too busy to announce this host anew");
+            }
             let addresses = (self.parts.addresses)();
             self.happens(Input::Addresses(addresses));
+        }
+    }
+
+    /// A server that is started after this program is found later.
+    fn find_server(&mut self) {
+        if !self.parts.find_server || self.parts.target.is_some() {
+            return;
+        }
+        let Some(path) = unit::find_default() else { return };
+        let events = self.parts.events.clone();
+        let tell = move |report| {
+            let _nobody_left_to_tell = events.send(Event::Server(report));
+        };
+        match target::start(Unit::new(Control::Unix(path.clone())), tell) {
+            Ok(target) => {
+                log::info!(target: "server", "configuring the server at {} from now on", path.display());
+                self.parts.target = Some(target);
+                self.parts.node.server_appears();
+                self.happens(Input::Tick);
+            }
+            Err(error) => log::warn!(target: "server", "no thread for the server: {error}"),
         }
     }
 
@@ -239,9 +291,9 @@ impl Loop {
         gate.stop();
         drop((discovery, queue));
         if !disk.stop() {
-            log::warn!("the disk did not finish in time");
+            log::warn!(target: "daemon", "the disk did not finish in time");
         }
-        log::info!("stopped");
+        log::info!(target: "daemon", "stopped");
     }
 }
 
@@ -279,11 +331,10 @@ fn server_report(report: Report) -> ServerReport {
 }
 
 fn say(level: Level, area: &'static str, text: &str) {
-    let level = match level {
-        Level::Error => log::Level::Error,
-        Level::Warn => log::Level::Warn,
-        Level::Info => log::Level::Info,
-        Level::Debug => log::Level::Debug,
-    };
-    log::log!(target: area, level, "{text}");
+    match level {
+        Level::Error => log::error!(target: area, "{text}"),
+        Level::Warn => log::warn!(target: area, "{text}"),
+        Level::Info => log::info!(target: area, "{text}"),
+        Level::Debug => logger::debug(area, text),
+    }
 }

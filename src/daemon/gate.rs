@@ -9,9 +9,11 @@
 //! `answer` are those of the module `http`. Those without a name are tiny_http's: a panic there costs a request, not the daemon.
 
 use std::fmt;
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -106,6 +108,14 @@ pub fn start(settings: GateSettings, on_request: impl Fn(Request, Responder) + S
     start_with(settings, Timing::default(), on_request)
 }
 
+/// Makes the socket's directory if only that is missing: `/run` is empty after each boot. The socket itself is closed to others.
+fn make_home(control: &Path) -> std::io::Result<()> {
+    match control.parent() {
+        Some(home) if !home.as_os_str().is_empty() && !home.exists() => DirBuilder::new().mode(0o755).create(home),
+        _ => Ok(()),
+    }
+}
+
 fn start_with(
     settings: GateSettings,
     timing: Timing,
@@ -117,6 +127,7 @@ fn start_with(
     let tcp = api.map(|api| TcpListener::bind(api.listen).map_err(|error| GateError::Api(api.listen, error))).transpose()?;
     let api = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
     let failed = |error| GateError::Control(control.clone(), error);
+    make_home(&control).map_err(failed)?;
     let http = Http::start(private(&control), on_request).map_err(failed)?;
     let unix = listen_private(&control).map_err(failed).inspect_err(|_| http.stop())?;
     let (alive, ended) = mpsc::sync_channel(0);

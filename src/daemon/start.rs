@@ -66,8 +66,22 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let gate = open_gate(&settings, &events)?;
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop))?;
-    let parts =
-        Parts { clock, node, queue, events, addresses, dialler, disk, target, listener, discovery, gate, state: settings.state };
+    let find_server = settings.unit == UnitChoice::Auto;
+    let parts = Parts {
+        find_server,
+        clock,
+        node,
+        queue,
+        events,
+        addresses,
+        dialler,
+        disk,
+        target,
+        listener,
+        discovery,
+        gate,
+        state: settings.state,
+    };
     Loop::new(parts).run();
     Ok(())
 }

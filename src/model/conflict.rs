@@ -47,13 +47,15 @@ impl OpenConflict {
     /// The edit that `revision` carries; values are taken from its document.
     pub fn of(revision: &Revision) -> Self {
         let header = &revision.record.header;
-        let wanted = |operation: &Operation| {
+        let mut room = OPEN_VALUE_MAX;
+        let mut wanted = |operation: &Operation| {
             let value = revision.document.get(&operation.path);
-            match operation.verb {
-                Verb::Delete => Wanted::Nothing,
-                Verb::Put => value.map_or(Wanted::Nothing, Wanted::of),
-                Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()).map_or(Wanted::Nothing, Wanted::of),
-            }
+            let value = match operation.verb {
+                Verb::Delete => None,
+                Verb::Put => value,
+                Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()),
+            };
+            value.map_or(Wanted::Nothing, |value| Wanted::of(value, &mut room))
         };
         Self {
             author: Some(revision.edit_author()),
@@ -92,9 +94,11 @@ impl OpenConflict {
 }
 
 impl Wanted {
-    fn of(value: &Value) -> Self {
+    /// The value itself if there is `room` for it, which it then takes.
+    fn of(value: &Value, room: &mut usize) -> Self {
         let text = json::compact(value);
-        if text.len() <= OPEN_VALUE_MAX {
+        if text.len() <= *room {
+            *room -= text.len();
             return Self::Value(value.clone());
         }
         Self::Long { len: text.len() as u64, hash: Sha256::digest(text.as_bytes()).into() }

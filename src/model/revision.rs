@@ -18,7 +18,7 @@ use super::peer_id::PeerId;
 use super::record::{Header, Kind, Rank, Record, RecordId};
 use super::signature::SecretKey;
 use super::stamp::Stamp;
-use crate::limits::{LEDGER_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
+use crate::limits::{BODY_MAX, HEIGHT_LIMIT, LEDGER_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
 
 /// What a revision does with its edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +99,9 @@ pub struct Author<'a> {
 }
 
 impl Revision {
-    /// Makes and signs the child of `base` (of nothing, if there is none) that `draft` describes.
-    pub fn author(author: &Author<'_>, base: Option<&Revision>, draft: Draft) -> Self {
+    /// Makes and signs the child of `base` (of nothing, if there is none) that `draft` describes. `None` if no other peer would take it:
+    /// its body would be too long, or its height too great.
+    pub fn author(author: &Author<'_>, base: Option<&Revision>, draft: Draft) -> Option<Self> {
         let mut open = base.map(|base| base.open.clone()).unwrap_or_default();
         let mut added: BTreeSet<EditRef> = draft.settles.iter().copied().collect();
         added.extend(draft.opens.keys());
@@ -113,13 +114,17 @@ impl Revision {
         let said = base.map(|base| base.ledger.clone()).unwrap_or_default().with(added);
         let head = head_text(&draft.edit, &draft.settles, &open, &said);
         let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.text().as_bytes()].concat().into();
+        let height = base.map_or(0, |base| base.record.header.height) + 1;
+        if body.len() > BODY_MAX || height >= HEIGHT_LIMIT {
+            return None;
+        }
         let header = Header {
             kind: Kind::Document,
             flags: draft.flags,
             fleet: author.fleet,
             key: author.group.to_owned(),
             author: PeerId::from_bytes(author.secret.public()).expect("a key pair's public half is sound"),
-            height: base.map_or(0, |base| base.record.header.height) + 1,
+            height,
             stamp: author.stamp,
             base: base.map_or(RecordId::NONE, Revision::id),
             body_len: 0,
@@ -129,7 +134,7 @@ impl Revision {
         let record = Record::sign(header, &body, author.secret);
         let ledger = effective(&said, &draft.edit, &record);
         let Draft { edit, document, settles: settled, .. } = draft;
-        Self { record, body, edit, ledger, open, settled, document }
+        Some(Self { record, body, edit, ledger, open, settled, document })
     }
 
     /// Decodes the body of a document record. The caller has checked that the body is the record's own.
@@ -287,7 +292,8 @@ impl Operation {
     /// Reads what [`Operation::to_json`] writes; further members are left alone.
     pub fn from_json(value: &Value) -> Option<Self> {
         let verb = Verb::from_word(value.get("op")?.as_str()?)?;
-        let path = Path::parse(value.get("path")?.as_str()?).ok()?;
+        let text = value.get("path")?.as_str()?;
+        let path = Path::parse(text).ok().filter(|path| path.is_config() && path.to_string() == text)?;
         Some(Self { verb, path, found: Found::from_json(value.get("found")?).ok()? })
     }
 }

@@ -37,14 +37,26 @@ pub struct Entry {
     dial: Option<u64>,
     /// Who answered at a configured address, the last time.
     answered: Option<PeerId>,
-    /// The mDNS instance of a peer, once it was found by that.
+    /// The mDNS instance that a peer must have.
     instance: Option<String>,
+    /// Whether only another peer's word says that somebody is there: forgotten at the first failure.
+    hearsay: bool,
+    /// When it was last dialled.
+    pub tried: Option<Duration>,
+    /// Until then it wants no link with us.
+    refused_until: Duration,
     /// Whether an address of it was configured.
     pub configured: bool,
     /// When a link to it last ended or began.
     pub spoken: Option<Duration>,
     /// Why the last try failed.
     pub failure: Option<String>,
+}
+
+impl Entry {
+    fn next_address(&self) -> Option<&str> {
+        self.addresses.get(self.turn % self.addresses.len().max(1)).map(String::as_str)
+    }
 }
 
 /// All contacts.
@@ -62,13 +74,19 @@ impl Book {
         entry.addresses = vec![address.to_owned()];
     }
 
-    /// Takes in what a peer says of where it listens, or what was kept of that. Newer addresses come first.
-    pub fn hear_of(&mut self, peer: PeerId, addresses: &[String]) {
-        if !self.entries.contains_key(&Contact::Peer(peer)) && self.entries.len() >= CONTACTS_MAX && !self.forget_one() {
+    /// Takes in what a peer says of where it listens, or what was kept of that, and the mDNS instance that it must have. Newer addresses
+    /// come first.
+    pub fn hear_of(&mut self, peer: PeerId, instance: &str, addresses: &[String]) {
+        let found = self.entries.remove(&Contact::Instance(instance.to_owned()));
+        if !self.entries.contains_key(&Contact::Peer(peer)) && !self.make_room() {
             return;
         }
         let entry = self.entries.entry(Contact::Peer(peer)).or_default();
+        if let Some(found) = found {
+            prefer(&mut entry.addresses, &found.addresses);
+        }
         prefer(&mut entry.addresses, addresses);
+        entry.instance = Some(instance.to_owned());
     }
 
     /// Takes in what mDNS shows; the contact is due after `delay`. Says whether it was unknown until now.
@@ -82,7 +100,7 @@ impl Book {
         }
         let contact = Contact::Instance(instance.to_owned());
         let new = !self.entries.contains_key(&contact);
-        if new && self.entries.len() >= CONTACTS_MAX && !self.forget_one() {
+        if new && !self.make_room() {
             return false;
         }
         let entry = self.entries.entry(contact).or_default();
@@ -91,38 +109,66 @@ impl Book {
         new
     }
 
-    /// A link with `peer` is up, by this dial if by one. What was known of the address or instance becomes knowledge of the peer.
-    pub fn linked(&mut self, peer: PeerId, instance: &str, dial: Option<u64>, addresses: &[String], now: Duration) {
-        self.hear_of(peer, addresses);
-        let by = self.dialled(dial);
-        let mut configured = false;
-        if let Some(contact) = by {
-            let entry = self.entries.get_mut(&contact).expect("dialled finds what is there");
-            (entry.dial, entry.failures, entry.failure) = (None, 0, None);
-            if let Contact::Address(address) = &contact {
-                entry.answered = Some(peer);
-                configured = entry.configured;
-                let address = address.clone();
-                self.hear_of(peer, &[address]);
-            }
+    /// An address that somebody names as worth a try.
+    pub fn hint(&mut self, address: &SocketAddr) {
+        let text = address.to_string();
+        let contact = Contact::Address(text.clone());
+        if is_reachable(address) && (self.entries.contains_key(&contact) || self.make_room()) {
+            self.configure(&text, false);
+            let entry = self.entries.get_mut(&contact).expect("it was just made");
+            entry.hearsay = !entry.configured && entry.answered.is_none();
         }
-        let found = self.entries.remove(&Contact::Instance(instance.to_owned()));
-        if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
-            if let Some(found) = found {
-                prefer(&mut entry.addresses, &found.addresses);
+    }
+
+    /// Somebody has answered a dial: it is over, and its contact is not due before long unless a link is made of it. Whoever was expected
+    /// at that address and is not there loses it. Gives what the dial was for.
+    pub fn answered(&mut self, dial: u64, peer: PeerId, instance: &str, now: Duration) -> Option<Contact> {
+        let contact = self.dialled(Some(dial))?;
+        let entry = self.entries.get_mut(&contact).expect("dialled finds what is there");
+        (entry.dial, entry.failures, entry.failure, entry.due) = (None, 0, None, now + RETRY_MAX / 2);
+        match &contact {
+            Contact::Address(_) => entry.answered = Some(peer),
+            Contact::Peer(expected) if *expected == peer => {}
+            Contact::Peer(_) => {
+                let turn = entry.turn % entry.addresses.len().max(1);
+                if turn < entry.addresses.len() {
+                    entry.addresses.remove(turn);
+                }
             }
+            Contact::Instance(expected) if expected == instance => {}
+            Contact::Instance(_) => drop(self.entries.remove(&contact)),
+        }
+        Some(contact)
+    }
+
+    /// A link with `peer` is up. What was known of the address that was dialled, or of its mDNS instance, becomes knowledge of the peer.
+    pub fn linked(&mut self, peer: PeerId, instance: &str, by: Option<&Contact>, addresses: &[String], now: Duration) {
+        self.hear_of(peer, instance, addresses);
+        let mut configured = false;
+        if let Some(Contact::Address(address)) = by {
+            configured = self.entries.get(&Contact::Address(address.clone())).is_some_and(|entry| entry.configured);
+            self.hear_of(peer, instance, std::slice::from_ref(address));
+        }
+        if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
             entry.configured |= configured;
-            entry.instance = Some(instance.to_owned());
             (entry.failures, entry.spoken, entry.dial, entry.failure) = (0, Some(now), None, None);
         }
     }
 
-    /// The link with `peer` is gone: to be tried again soon.
+    /// The link with `peer` is gone: to be tried again soon, unless it has said that it has enough links.
     pub fn unlinked(&mut self, peer: PeerId, now: Duration, rng: &mut Rng) {
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
             entry.spoken = Some(now);
-            entry.due = now + rng.up_to(RETRY_MIN);
+            entry.due = entry.refused_until.max(now + rng.up_to(RETRY_MIN));
             entry.failures = 0;
+        }
+    }
+
+    /// The peer has enough links.
+    pub fn refused(&mut self, peer: PeerId, now: Duration, rng: &mut Rng) {
+        if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
+            entry.refused_until = now + rng.around(RETRY_MAX);
+            entry.due = entry.refused_until;
         }
     }
 
@@ -135,6 +181,10 @@ impl Book {
         entry.turn += 1;
         let news = entry.failure.as_deref() != Some(reason);
         entry.failure = Some(reason.to_owned());
+        if entry.hearsay {
+            self.entries.remove(&contact);
+            return Some((contact, news));
+        }
         if entry.turn.is_multiple_of(entry.addresses.len().max(1)) {
             entry.failures = (entry.failures + 1).min(16);
             let lately = entry.spoken.is_some_and(|spoken| now.saturating_sub(spoken) < LATELY);
@@ -152,11 +202,18 @@ impl Book {
     }
 
     /// Begins a dial to a contact: its number and the address.
-    pub fn dial(&mut self, contact: &Contact) -> Option<(u64, String)> {
+    pub fn dial(&mut self, contact: &Contact, now: Duration) -> Option<(u64, String)> {
+        let address = self.entries.get(contact)?.next_address()?.to_owned();
+        let same = |other: &Entry| other.dial.is_some() && other.next_address() == Some(&address);
+        let busy = self.entries.values().any(same);
         let entry = self.entries.get_mut(contact)?;
-        let address = entry.addresses.get(entry.turn % entry.addresses.len().max(1))?.clone();
+        if busy {
+            // Another contact is being sought at this very address: its answer will tell.
+            entry.due = now + RETRY_MIN;
+            return None;
+        }
         self.dials += 1;
-        entry.dial = Some(self.dials);
+        (entry.dial, entry.tried) = (Some(self.dials), Some(now));
         Some((self.dials, address))
     }
 
@@ -199,8 +256,11 @@ impl Book {
             match contact {
                 Contact::Peer(peer) if !entry.addresses.is_empty() => {
                     let mut object = Map::new();
+                    let mut addresses = entry.addresses.clone();
+                    // Which of them was heard last is not worth a write to flash.
+                    addresses.sort_unstable();
                     object.insert("id".into(), peer.to_string().into());
-                    object.insert("addresses".into(), entry.addresses.clone().into());
+                    object.insert("addresses".into(), addresses.into());
                     peers.push(Value::Object(object));
                 }
                 Contact::Address(address) if !entry.configured && entry.answered.is_none() => {
@@ -218,7 +278,7 @@ impl Book {
     }
 
     /// Takes in what [`Book::to_text`] wrote. What is unreadable is left out: it is only a book of hints.
-    pub fn read(&mut self, text: &[u8]) {
+    pub fn read(&mut self, text: &[u8], instance_of: impl Fn(&PeerId) -> String) {
         let Ok(book) = json::parse_own(text) else { return };
         let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         let texts = |value: &Value, name: &str| -> Vec<String> {
@@ -229,7 +289,7 @@ impl Book {
         tokens.for_each(|address| self.configure(address, false));
         for peer in list(&book, "peers") {
             if let Some(id) = peer.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
-                self.hear_of(id, &texts(&peer, "addresses"));
+                self.hear_of(id, &instance_of(&id), &texts(&peer, "addresses"));
             }
         }
     }
@@ -239,12 +299,21 @@ impl Book {
         self.entries.iter().find(|(_, entry)| entry.dial == Some(dial)).map(|(contact, _)| contact.clone())
     }
 
-    /// Makes room by forgetting whom nobody configured and nobody has spoken with for longest.
-    fn forget_one(&mut self) -> bool {
+    /// Makes room for one more by forgetting whom nobody configured and nobody has spoken with for longest.
+    fn make_room(&mut self) -> bool {
+        if self.entries.len() < CONTACTS_MAX {
+            return true;
+        }
         let idle = self.entries.iter().filter(|(_, entry)| !entry.configured && entry.dial.is_none());
         let oldest = idle.min_by_key(|(_, entry)| entry.spoken).map(|(contact, _)| contact.clone());
         oldest.is_some_and(|contact| self.entries.remove(&contact).is_some())
     }
+}
+
+/// Whether another host's word that somebody listens there can be of use here.
+pub fn is_reachable(address: &SocketAddr) -> bool {
+    let ip = address.ip();
+    !ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified() && address.port() != 0
 }
 
 /// Puts `newer` first and keeps at most eight.

@@ -25,6 +25,8 @@ pub enum Effect {
     },
     /// Write to disk.
     Disk(DiskJob),
+    /// Read a revision's file, by group and name; what is there comes back as an input.
+    Load(String, String),
     /// Ask the server.
     Server(Ticket, ServerJob),
     /// Answer a client.

@@ -63,6 +63,8 @@ pub enum Input {
     Addresses(Vec<SocketAddr>),
     /// A write to disk is durable, or has failed, in the words of the system.
     Stored(Ticket, Result<(), String>),
+    /// A revision's file, as it was asked for.
+    Loaded(Vec<u8>),
     /// The server has done, or not done, what it was asked.
     Server(ServerReport),
     /// A client asks.
@@ -140,4 +142,6 @@ pub struct Change {
     pub if_match: Option<String>,
     /// Who and why; at most 512 bytes.
     pub note: String,
+    /// Open conflicts that the change settles: beginnings of their IDs, or `*` for all.
+    pub settles: Vec<String>,
 }

@@ -14,7 +14,7 @@ use super::input::{LinkId, Now};
 use crate::limits::{CREDIT_MIN, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
-use crate::model::record::RecordId;
+use crate::model::record::{Rank, RecordId};
 use crate::model::revision::Revision;
 use crate::wire::frame::{Frame, Payload};
 use crate::wire::handshake::Hello;
@@ -24,8 +24,8 @@ use crate::wire::handshake::Hello;
 pub enum Class {
     /// Must be sent.
     Answer,
-    /// Carries a revision; may be replaced by one that contains its edit.
-    Document(String, EditRef),
+    /// Carries a revision; may be replaced by a greater one that contains its edit.
+    Document(String, EditRef, Rank),
     /// Carries a node record; may be replaced by a newer one of the same author.
     Node(PeerId),
 }
@@ -64,8 +64,12 @@ pub struct Link {
     pub round_trip: Option<Duration>,
     /// Whether the other side, having completed an exchange itself, has completed one with us.
     pub vouches: bool,
+    /// Lists of document IDs that ask for one in return and have not been answered to the end.
+    pub asked: u32,
     /// Whether something was dropped, so that an anti-entropy exchange is due.
     pub overflowed: bool,
+    /// Not before this is that exchange to begin.
+    pub exchange_at: Duration,
     /// Bytes received and sent, frames before sealing.
     pub bytes_in: u64,
     /// See [`Link::bytes_in`].
@@ -91,7 +95,9 @@ impl Link {
             pinged: None,
             round_trip: None,
             vouches: false,
+            asked: 0,
             overflowed: false,
+            exchange_at: now.elapsed,
             bytes_in: 0,
             bytes_out: 0,
             queue: VecDeque::new(),
@@ -121,10 +127,10 @@ impl Link {
     pub fn offer_document(&mut self, revision: &Revision, payload: Payload, effects: &mut Vec<Effect>) {
         let group = &revision.record.header.key;
         self.drop_queued(|class| {
-            matches!(class, Class::Document(other, edit)
-            if other == group && revision.standing(edit) == Standing::In)
+            matches!(class, Class::Document(other, edit, rank)
+            if other == group && *rank < revision.rank() && revision.standing(edit) == Standing::In)
         });
-        let class = Class::Document(group.clone(), revision.edit_ref());
+        let class = Class::Document(group.clone(), revision.edit_ref(), revision.rank());
         self.flood(class, revision.id(), Frame::Record(revision.record.clone(), 0, payload).encode(), effects);
     }
 

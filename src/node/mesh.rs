@@ -57,6 +57,9 @@ impl Node {
 
     /// Whether a host that was linked a short time ago is not.
     pub fn misses_somebody(&self) -> bool {
+        if self.is_large() && !self.links.is_empty() {
+            return false;
+        }
         let lately = |entry: &Entry| entry.spoken.is_some_and(|spoken| self.now.elapsed.saturating_sub(spoken) < LATELY);
         self.book.unlinked_contacts(|peer| self.is_linked(peer)).iter().any(|(_, entry, _)| lately(entry))
     }
@@ -133,7 +136,7 @@ impl Node {
     }
 
     fn dial(&mut self, contact: &Contact) {
-        if let Some((dial, address)) = self.book.dial(contact) {
+        if let Some((dial, address)) = self.book.dial(contact, self.now.elapsed) {
             self.effects.push(Effect::Dial { dial, address });
         }
     }
@@ -144,7 +147,9 @@ impl Node {
         self.timers.rotate = self.now.elapsed + self.rng.around(ROTATE_EVERY);
         let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
         let free = contacts.into_iter().filter(|(_, _, at)| at.is_some());
-        let first = free.min_by_key(|(_, entry, _)| (!entry.configured, entry.spoken)).map(|(contact, _, _)| contact.clone());
+        let first = free
+            .min_by_key(|(_, entry, _)| (!entry.configured, entry.spoken.max(entry.tried)))
+            .map(|(contact, _, _)| contact.clone());
         let Some(contact) = first else { return };
         self.dial(&contact);
         let outgoing: Vec<LinkId> = self.outgoing().into_iter().filter(|id| !self.is_configured(*id)).collect();

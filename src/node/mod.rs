@@ -42,7 +42,7 @@ use self::roster::Roster;
 use self::selfie::Selfie;
 use self::server::Server;
 use self::writes::Writes;
-use crate::limits::{RETRY_MIN, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
@@ -98,6 +98,8 @@ pub struct Node {
     writes: Writes,
     selfie: Selfie,
     timers: Timers,
+    /// Whether an exchange about documents has ended in this run: before that, what is held may be old.
+    exchanged: bool,
     tickets: BTreeMap<Ticket, Waiting>,
     next_ticket: Ticket,
     effects: Vec<Effect>,
@@ -156,12 +158,16 @@ impl Node {
                 dial: Duration::ZERO,
                 save_book: None,
             },
+            exchanged: false,
             tickets: BTreeMap::new(),
             next_ticket: 0,
             effects: Vec::new(),
             setup,
         };
-        node.book.read(book);
+        let (key, id) = (node.setup.fleet.key().clone(), *node.setup.fleet.id());
+        node.book.read(book, |peer| key.instance(&id, peer));
+        // The own group has its place, however many others there are.
+        node.replica.group_mut(&node.setup.group);
         node.setup.peers.clone().iter().for_each(|address| node.book.configure(address, true));
         node
     }
@@ -169,7 +175,7 @@ impl Node {
     /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest first is quickest.
     pub fn load(&mut self, revision: Revision) {
         self.stamps.observe(revision.record.header.stamp);
-        self.replica.take(Arc::new(revision), Duration::ZERO);
+        self.replica.take(Arc::new(revision), self.now.elapsed);
         let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
         self.timers.rebase = beaten.then_some(RETRY_MIN);
     }
@@ -203,6 +209,7 @@ impl Node {
             Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
             Input::Addresses(addresses) => self.readdressed(addresses),
             Input::Stored(ticket, result) => self.stored(ticket, result),
+            Input::Loaded(bytes) => self.loaded(&bytes),
             Input::Server(report) => self.server_reports(report),
             Input::Asked(client, Ask::Write(change)) => self.write(client, change),
             Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => {
@@ -222,7 +229,12 @@ impl Node {
             self.timers.rebase,
             self.timers.save_book,
             self.pulls.due(),
-            self.server.due(),
+            self.server.due().filter(|_| !self.writes.is_busy()),
+            self.links
+                .values()
+                .filter(|link| link.overflowed)
+                .map(|link| link.exchange_at.max(self.now.elapsed + RETRY_SOON))
+                .min(),
             self.newcomers.iter().map(|newcomer| newcomer.until).min(),
             self.is_large().then_some(self.timers.rotate),
         ];
@@ -231,7 +243,15 @@ impl Node {
 
     /// Reports something wrong with what was found at the start; shown until the node ends.
     pub fn report_problem(&mut self, problem: String) {
-        self.problems.insert(problem);
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.insert(problem);
+        }
+    }
+
+    /// There is a server to configure after all.
+    pub fn server_appears(&mut self) {
+        self.server = Server::new(true, self.server.before_kept);
+        self.selfie_changed();
     }
 
     /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.
@@ -256,7 +276,7 @@ impl Node {
     fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
         if let Err(error) = &result {
             self.say(Level::Error, "disk", error.clone());
-            self.problems.insert(error.clone());
+            self.report_problem(error.clone());
         }
         match self.tickets.remove(&ticket) {
             Some(Waiting::Note(note)) => self.note_stored(note, result.is_ok()),

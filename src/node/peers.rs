@@ -8,10 +8,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Node;
+use super::book::{Contact, is_reachable};
 use super::effect::{Effect, Level, address_texts};
 use super::input::LinkId;
 use super::link::Link;
-use crate::limits::{ADDRESSES_MAX, CLONE_TEST, DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, PING_AFTER};
+use crate::limits::{
+    ADDRESSES_MAX, CLONE_TEST, DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, NEWCOMERS_MAX, PING_AFTER, REASON_MAX,
+};
 use crate::model::peer_id::PeerId;
 use crate::wire::frame::{Frame, Goodbye, Scope};
 use crate::wire::handshake::Hello;
@@ -19,7 +22,7 @@ use crate::wire::handshake::Hello;
 /// A link whose peer is linked already by another run: it waits for the old link's answer.
 pub(super) struct Newcomer {
     link: Link,
-    dial: Option<u64>,
+    by: Option<Contact>,
     old: LinkId,
     pub(super) until: Duration,
 }
@@ -27,28 +30,48 @@ pub(super) struct Newcomer {
 impl Node {
     pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
         let peer = hello.peer;
-        let link = Link::new(id, hello, address, dial.is_some(), self.now);
+        let by = dial.and_then(|dial| self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed));
+        self.place(Link::new(id, hello, address, dial.is_some(), self.now), by);
+    }
+
+    /// Finds a place for a link, beside or instead of another with the same peer.
+    fn place(&mut self, link: Link, by: Option<Contact>) {
+        let peer = link.hello.peer;
         if peer == self.me {
             return self.refuse_clone(link, "it bears this host's own identity");
         }
         let old =
             self.links.values().find(|old| old.hello.peer == peer).map(|old| (old.id, old.hello.run, old.since, old.outgoing));
-        let Some((old, run, since, outgoing)) = old else { return self.admit(link, dial) };
+        let Some((old, run, since, outgoing)) = old else { return self.admit(link, by.as_ref(), Level::Info) };
         if run != link.hello.run {
-            self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);
-            self.answer(old, &Frame::Ping(self.now.elapsed.as_micros() as u64));
-            self.newcomers.push(Newcomer { link, dial, old, until: self.now.elapsed + CLONE_TEST });
-            return;
+            return self.wait_for_old(link, by, old);
         }
-        let met = self.now.elapsed.saturating_sub(since) < DIALS_MET && outgoing != link.outgoing;
-        let newer_stays = !met || link.outgoing == (self.me < peer);
+        let recent = self.now.elapsed.saturating_sub(since) < DIALS_MET;
+        let newer_stays = match (recent, outgoing == link.outgoing) {
+            (false, _) => true,
+            // Two dials that met.
+            (true, false) => link.outgoing == (self.me < peer),
+            // One side dialled twice. Which link came first looks different from here and there, so the dialler alone decides.
+            (true, true) if link.outgoing => false,
+            (true, true) => return self.admit(link, by.as_ref(), Level::Debug),
+        };
         if newer_stays {
-            self.dismiss(old, Goodbye::Duplicate, "another link to the same peer stays");
-            self.admit(link, dial);
+            self.dismiss(old, Goodbye::Duplicate, REPLACED);
+            self.admit(link, by.as_ref(), Level::Debug);
         } else {
-            self.book.linked(peer, &self.instance_of(&peer), dial, &[], self.now.elapsed);
-            self.turn_away(link, Goodbye::Duplicate, "another link to the same peer stays");
+            self.book.linked(peer, &self.instance_of(&peer), by.as_ref(), &[], self.now.elapsed);
+            self.turn_away(link, Goodbye::Duplicate, REPLACED);
         }
+    }
+
+    /// The same identity in another run: the old link has a second to show that it is still there.
+    fn wait_for_old(&mut self, link: Link, by: Option<Contact>, old: LinkId) {
+        if self.newcomers.len() >= NEWCOMERS_MAX {
+            return self.turn_away(link, Goodbye::Full, "no room for another link");
+        }
+        self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);
+        self.answer(old, &Frame::Ping(self.now.elapsed.as_micros() as u64));
+        self.newcomers.push(Newcomer { link, by, old, until: self.now.elapsed + CLONE_TEST });
     }
 
     /// Decides about newcomers: the old link has answered, or its time is up.
@@ -60,17 +83,26 @@ impl Node {
         for newcomer in std::mem::take(&mut self.newcomers) {
             match answered(self, &newcomer) {
                 Some(true) => {
-                    let text = "another host with the same identity answers";
                     self.answer_bye(newcomer.old, Goodbye::Clone, "another host with the same identity has knocked");
-                    self.refuse_clone(newcomer.link, text);
+                    self.refuse_clone(newcomer.link, "another host with the same identity answers");
                 }
                 Some(false) if now < newcomer.until => self.newcomers.push(newcomer),
                 Some(false) => {
                     self.dismiss(newcomer.old, Goodbye::Duplicate, "the peer has started anew");
-                    self.admit(newcomer.link, newcomer.dial);
+                    self.admit_late(newcomer);
                 }
-                None => self.admit(newcomer.link, newcomer.dial),
+                None => self.admit_late(newcomer),
             }
+        }
+    }
+
+    /// What a newcomer said while it waited was not heard, so this side begins to compare, whoever dialled.
+    fn admit_late(&mut self, newcomer: Newcomer) {
+        let id = newcomer.link.id;
+        self.place(newcomer.link, newcomer.by);
+        if self.links.get(&id).is_some_and(|link| !link.outgoing) {
+            self.begin_exchange(id, Scope::Documents);
+            self.begin_exchange(id, Scope::Nodes);
         }
     }
 
@@ -79,7 +111,8 @@ impl Node {
         let Some(link) = self.links.remove(&id) else { return };
         let peer = link.hello.peer;
         let called = self.called(&peer);
-        self.say(Level::Info, "link", format!("lost {called} at {}: {reason}", link.address));
+        let level = if reason == REPLACED { Level::Debug } else { Level::Info };
+        self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
         self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
         self.pulls_without(id);
         self.wake_dialler();
@@ -99,11 +132,12 @@ impl Node {
     /// The other side is about to close the link.
     pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
         let Some(link) = self.links.get(&id) else { return };
-        let called = self.called(&link.hello.peer);
+        let (peer, called) = (link.hello.peer, self.called(&link.hello.peer));
+        if matches!(why, Goodbye::Full | Goodbye::Clone) {
+            self.book.refused(peer, self.now.elapsed, &mut self.rng);
+        }
         if why == Goodbye::Clone {
-            let problem = format!("two hosts bear one identity: {called} at {} says: {text}", link.address);
-            self.say(Level::Error, "link", problem.clone());
-            self.problems.insert(problem);
+            self.report_clone(&peer);
         }
         self.say(Level::Debug, "link", format!("{called} says goodbye: {text}"));
     }
@@ -155,20 +189,24 @@ impl Node {
         self.setup.fleet.key().instance(self.setup.fleet.id(), peer)
     }
 
-    fn admit(&mut self, mut link: Link, dial: Option<u64>) {
+    fn admit(&mut self, mut link: Link, by: Option<&Contact>, level: Level) {
         let (id, peer, address, outgoing) = (link.id, link.hello.peer, link.address, link.outgoing);
         if self.links.len() >= LINKS_MAX {
             return self.turn_away(link, Goodbye::Full, "no room for another link");
         }
         // The other side may have waited for the old link's answer: its silence began then.
         link.heard = self.now.elapsed;
-        let texts = address_texts(&link.hello.addresses);
+        // Loopback addresses mean something only to a peer on this very host.
+        let here = link.address.ip().is_loopback();
+        let usable: Vec<SocketAddr> =
+            link.hello.addresses.iter().filter(|address| here || is_reachable(address)).copied().collect();
+        let texts = address_texts(&usable);
         let others = u16::try_from(self.links.len()).expect("links are few");
-        self.book.linked(peer, &self.instance_of(&peer), dial, &texts, self.now.elapsed);
+        self.book.linked(peer, &self.instance_of(&peer), by, &texts, self.now.elapsed);
         self.links.insert(id, link);
         let called = self.called(&peer);
         let direction = if outgoing { "dialled" } else { "they dialled" };
-        self.say(Level::Info, "link", format!("linked with {called} at {address} ({direction})"));
+        self.say(level, "link", format!("linked with {called} at {address} ({direction})"));
         self.answer(id, &Frame::Degree(others));
         if outgoing {
             self.begin_exchange(id, Scope::Documents);
@@ -186,8 +224,11 @@ impl Node {
     }
 
     fn answer_bye(&mut self, id: LinkId, why: Goodbye, text: &str) {
-        let short: String = text.chars().take(60).collect();
-        self.answer(id, &Frame::Bye(why, short));
+        let mut end = text.len().min(REASON_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.answer(id, &Frame::Bye(why, text[..end].to_owned()));
     }
 
     /// Says goodbye on a link that was never admitted.
@@ -199,10 +240,17 @@ impl Node {
     }
 
     fn refuse_clone(&mut self, link: Link, text: &str) {
-        let problem = format!("two hosts bear one identity: …{}, one of them at {}", link.hello.peer.short(), link.address);
-        self.say(Level::Error, "link", problem.clone());
-        self.problems.insert(problem);
+        self.report_clone(&link.hello.peer);
+        self.say(Level::Debug, "link", format!("one of them is at {}", link.address));
         self.turn_away(link, Goodbye::Clone, text);
+    }
+
+    fn report_clone(&mut self, peer: &PeerId) {
+        let problem = format!("two hosts bear the identity {peer}: one of them must be given its own");
+        if !self.problems.contains(&problem) {
+            self.say(Level::Error, "link", problem.clone());
+            self.report_problem(problem);
+        }
     }
 
     fn other_addresses(&self, except: LinkId) -> Vec<SocketAddr> {
@@ -210,3 +258,6 @@ impl Node {
         others.take(ADDRESSES_MAX).copied().collect()
     }
 }
+
+/// Why the loser of two links to one peer is closed.
+const REPLACED: &str = "another link to the same peer stays";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Node;
 use super::input::LinkId;
-use crate::limits::{PULL_PATIENCE, PULLS_MAX};
+use crate::limits::{PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
 use crate::model::record::{Record, RecordId};
 use crate::wire::frame::Frame;
 
@@ -18,6 +18,12 @@ struct Pull {
     /// Who is asked, then who else has offered.
     offers: VecDeque<LinkId>,
     moved: Duration,
+    /// How often nothing came.
+    rounds: u32,
+    /// Whether pieces came from more than one link.
+    mixed: bool,
+    /// Whether a delta is of no use.
+    plain: bool,
 }
 
 /// All bodies being fetched.
@@ -51,11 +57,20 @@ impl Node {
             // Not forgotten: the link is marked, and the exchange that follows offers it again.
             if let Some(link) = self.links.get_mut(&link) {
                 link.overflowed = true;
+                link.exchange_at = self.now.elapsed + PULL_PATIENCE;
             }
             return;
         }
         let id = record.id;
-        let pull = Pull { record, body: Vec::new(), offers: VecDeque::from([link]), moved: self.now.elapsed };
+        let pull = Pull {
+            record,
+            body: Vec::new(),
+            offers: VecDeque::from([link]),
+            moved: self.now.elapsed,
+            rounds: 0,
+            mixed: false,
+            plain: false,
+        };
         self.pulls.pulls.insert(id, pull);
         self.request(id);
     }
@@ -71,7 +86,12 @@ impl Node {
             return self.fault(link, "a piece beyond the end of its body");
         }
         pull.body.extend_from_slice(bytes);
-        pull.moved = self.now.elapsed;
+        (pull.moved, pull.rounds) = (self.now.elapsed, 0);
+        if pull.body.len() == len && pull.mixed && !pull.record.matches(&pull.body) {
+            // Nobody can say whose pieces were wrong: once more, all from one.
+            (pull.body, pull.mixed) = (Vec::new(), false);
+            return self.request(id);
+        }
         if pull.body.len() == len {
             let pull = self.pulls.pulls.remove(&id).expect("it was just found");
             self.whole_document(link, pull.record, pull.body);
@@ -81,9 +101,10 @@ impl Node {
 
     /// The link does not have the body after all.
     pub(super) fn pull_missing(&mut self, link: LinkId, id: RecordId) {
-        if self.pulls.pulls.get(&id).is_some_and(|pull| pull.offers.front() == Some(&link)) {
-            self.ask_next(id);
-        }
+        let Some(pull) = self.pulls.pulls.get_mut(&id).filter(|pull| pull.offers.front() == Some(&link)) else { return };
+        pull.offers.pop_front();
+        pull.mixed |= !pull.body.is_empty();
+        self.request(id);
     }
 
     /// The revision is held now, however it came.
@@ -99,6 +120,7 @@ impl Node {
         for id in touched {
             let pull = self.pulls.pulls.get_mut(&id).expect("it was just found");
             let was_asked = pull.offers.front() == Some(&link);
+            pull.mixed |= was_asked && !pull.body.is_empty();
             pull.offers.retain(|other| *other != link);
             if was_asked {
                 self.request(id);
@@ -114,12 +136,23 @@ impl Node {
         }
     }
 
-    /// Asks the next who offered; whoever was asked goes to the end, or is forgotten if it is the only one and had its chance.
+    /// A delta came whose base is not held: the body itself is asked for. `false` if it is not being pulled from this link.
+    pub(super) fn pull_plainly(&mut self, link: LinkId, id: &RecordId) -> bool {
+        let pull = self.pulls.pulls.get_mut(id).filter(|pull| pull.offers.front() == Some(&link) && !pull.plain);
+        let Some(pull) = pull else { return false };
+        pull.plain = true;
+        self.request(*id);
+        true
+    }
+
+    /// Asks the next who offered to go on, or the only one again; for a while.
     fn ask_next(&mut self, id: RecordId) {
         let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
-        let asked = pull.offers.pop_front();
-        if !pull.offers.is_empty() {
-            pull.offers.extend(asked);
+        pull.offers.rotate_left(1);
+        pull.rounds += 1;
+        pull.mixed |= pull.offers.len() > 1 && !pull.body.is_empty();
+        if pull.rounds > PULL_ROUNDS_MAX {
+            pull.offers.clear();
         }
         self.request(id);
     }
@@ -132,7 +165,8 @@ impl Node {
             return;
         };
         pull.moved = self.now.elapsed;
-        let have = self.replica.head(&pull.record.header.key).map_or(RecordId::NONE, |head| head.id());
+        let plain = pull.plain;
+        let have = self.replica.head(&pull.record.header.key).filter(|_| !plain).map_or(RecordId::NONE, |head| head.id());
         let offset = u32::try_from(pull.body.len()).expect("bodies are shorter than 4 GiB");
         self.answer(link, &Frame::Pull { id, offset, have });
     }

@@ -32,6 +32,11 @@ impl Node {
         if writing || self.timers.rebase.is_none_or(|due| due > now) {
             return;
         }
+        if !self.exchanged || self.links.is_empty() {
+            // What is held may be old, and a note made on it would beat what the fleet has agreed on since. An exchange comes first.
+            self.timers.rebase = None;
+            return;
+        }
         self.timers.rebase = None;
         let Some(group) = self.replica.group(&self.setup.group) else { return };
         let edits = greatest_by_edit(group);
@@ -73,7 +78,8 @@ impl Node {
         for revision in due {
             let ghosts =
                 revision.ledger.entries().filter(|edit| head.standing(edit) == Standing::Out && !held.contains_key(edit));
-            opens.extend(ghosts.map(|edit| (*edit, OpenConflict::default())));
+            let remembered = |edit: &EditRef| group.remembered(edit).cloned().unwrap_or_default();
+            opens.extend(ghosts.map(|edit| (*edit, remembered(edit))));
             opens.insert(revision.edit_ref(), revision.as_conflict());
         }
         opens.into_iter().take(room).collect()
@@ -82,7 +88,7 @@ impl Node {
     fn note(&mut self, beaten: &Revision, opens: BTreeMap<EditRef, OpenConflict>) {
         let Some(head) = self.head().cloned().filter(|_| opens.contains_key(&beaten.edit_ref())) else {
             let text = format!("too many open conflicts in group {}: settle some", self.setup.group);
-            self.problems.insert(text.clone());
+            self.report_problem(text.clone());
             return self.say(Level::Error, "rebase", text);
         };
         let edit =
@@ -92,7 +98,10 @@ impl Node {
         let stamp = self.stamps.next(self.now.wall_ms);
         let author =
             Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
-        let note = Arc::new(Revision::author(&author, Some(&head), draft));
+        let Some(note) = Revision::author(&author, Some(&head), draft).map(Arc::new) else {
+            let text = format!("the open conflicts of group {} fill a whole revision: settle some", self.setup.group);
+            return self.report_problem(text);
+        };
         let ticket = self.ticket(Waiting::Note(Arc::clone(&note)));
         let name = revision_name(note.record.header.height, &note.id());
         self.disk(DiskJob::Store(ticket, self.setup.group.clone(), name, file_text(&note)));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
+use super::book::is_reachable;
 use super::effect::{DiskJob, Level};
 use super::input::LinkId;
 use super::replica::Taken;
@@ -35,6 +36,8 @@ impl Node {
 
     pub(super) fn sent(&mut self, id: LinkId, credit: u32) {
         if let Some(link) = self.links.get_mut(&id) {
+            // What goes out is a sign of life too: a ping may wait behind a large body, and TCP ends a wire that takes nothing.
+            link.heard = self.now.elapsed;
             link.sent(credit, &mut self.effects);
         }
     }
@@ -52,11 +55,7 @@ impl Node {
             Frame::Buckets(scope, buckets) => self.buckets(id, scope, &buckets),
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
             Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
-            Frame::Addresses(addresses) => {
-                for address in addresses {
-                    self.book.configure(&address.to_string(), false);
-                }
-            }
+            Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.book.hint(address)),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
     }
@@ -100,11 +99,18 @@ impl Node {
                     Ok(body) => body,
                     Err(error) => return self.fault(id, &error.to_string()),
                 },
-                None => return self.offered(id, record),
+                None => return self.without_base(id, record),
             },
             Payload::Announced => return self.offered(id, record),
         };
         self.whole_document(id, record, body);
+    }
+
+    /// A delta against a body that is not held, or not any more: the whole body is asked for.
+    fn without_base(&mut self, id: LinkId, record: Record) {
+        if !self.pull_plainly(id, &record.id) {
+            self.offered(id, record);
+        }
     }
 
     /// A body may be had from this link. An original that the head contains already is not worth pulling.
@@ -137,6 +143,7 @@ impl Node {
         match taken {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
+                self.load_fallen(&group);
                 if ours {
                     self.head_moved(was.as_deref(), &revision, from.is_some());
                 }
@@ -158,6 +165,28 @@ impl Node {
         }
         let pruned = self.replica.group_mut(&group).map(super::replica::Group::prune).unwrap_or_default();
         pruned.iter().for_each(|record| self.remove_file(record));
+    }
+
+    /// Another branch has won: what it does not contain of the old one is read from disk and becomes uncontained again.
+    fn load_fallen(&mut self, group: &str) {
+        let fallen = self.replica.group(group).map(super::replica::Group::fallen).unwrap_or_default();
+        for record in fallen {
+            let name = revision_name(record.header.height, &record.id);
+            self.effects.push(super::effect::Effect::Load(group.to_owned(), name));
+        }
+    }
+
+    /// A revision was read from disk.
+    pub(super) fn loaded(&mut self, bytes: &[u8]) {
+        let Some(revision) = from_file(bytes, self.setup.fleet.id().as_bytes()).map(Arc::new) else { return };
+        let group = revision.record.header.key.clone();
+        let now = self.now.elapsed;
+        if self.replica.group_mut(&group).is_some_and(|group| group.revive(Arc::clone(&revision), now)) {
+            self.flood_revision(None, &revision);
+            if group == self.setup.group {
+                self.rebase_soon(REBASE_JITTER);
+            }
+        }
     }
 
     fn head_moved(&mut self, was: Option<&Revision>, head: &Revision, received: bool) {
@@ -204,7 +233,7 @@ impl Node {
             return;
         }
         if !addresses.is_empty() {
-            self.book.hear_of(author, &addresses);
+            self.book.hear_of(author, &self.instance_of(&author), &addresses);
             self.book_changed();
         }
         self.flood_node(Some(id), author, record_id, &frame);
@@ -251,9 +280,5 @@ pub(super) fn node_frame(node: &NodeRecord, now: Duration) -> Frame {
 fn node_addresses(node: &NodeRecord) -> Vec<String> {
     let list = node.said.get("addresses").and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
     let parsed = list.iter().filter_map(|text| text.as_str()?.parse::<std::net::SocketAddr>().ok());
-    let usable = |address: &std::net::SocketAddr| {
-        let ip = address.ip();
-        !ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified() && address.port() != 0
-    };
-    parsed.filter(usable).take(crate::limits::ADDRESSES_MAX).map(|address| address.to_string()).collect()
+    parsed.filter(is_reachable).take(crate::limits::ADDRESSES_MAX).map(|address| address.to_string()).collect()
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{DELTA_WORTH, GROUPS_MAX, HISTORY_KEPT, SEEN_MAX, UNCONTAINED_MAX};
+use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::{Rank, Record, RecordId};
-use crate::model::revision::{Operation, Origin, Revision};
+use crate::model::revision::{Origin, Revision};
 
 /// What became of a revision.
 #[derive(Debug)]
@@ -47,14 +48,21 @@ pub struct Summary {
     pub record: Record,
     /// Whether it carries its edit for the first time.
     pub origin: Origin,
-    /// What it changed.
-    pub operations: Vec<Operation>,
+    /// What it changed, with the values that are short: what a conflict would be listed with.
+    pub conflict: OpenConflict,
 }
 
 impl Summary {
     fn of(revision: &Revision) -> Self {
-        let edit = revision.edit.clone();
-        Self { record: revision.record.clone(), origin: edit.origin, operations: edit.operations }
+        Self { record: revision.record.clone(), origin: revision.edit.origin.clone(), conflict: revision.as_conflict() }
+    }
+
+    /// The edit that it carries, under the edit's own name.
+    fn edit_ref(&self) -> EditRef {
+        match &self.origin {
+            Origin::Original => EditRef { stamp: self.record.header.stamp, id: self.record.id },
+            Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
+        }
     }
 }
 
@@ -111,8 +119,8 @@ impl Group {
             return self.crown(revision, now);
         }
         if self.contains(&revision.edit_ref()) {
-            let oldest = self.history.keys().next();
-            if self.history.len() >= HISTORY_KEPT && oldest.is_some_and(|oldest| revision.rank() < *oldest) {
+            let oldest = self.history.keys().find(|rank| !self.beaten.contains_key(&rank.id));
+            if self.surplus() >= 0 && oldest.is_some_and(|oldest| revision.rank() < *oldest) {
                 return Taken::Stale;
             }
             self.history.insert(revision.rank(), Summary::of(&revision));
@@ -128,10 +136,43 @@ impl Group {
 
     /// What falls out of the history: all but the newest 64, the head and the uncontained. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
-        let surplus = self.history.len().saturating_sub(HISTORY_KEPT + self.beaten.len());
+        let surplus = usize::try_from(self.surplus()).unwrap_or_default();
         let old = self.history.iter().filter(|(rank, _)| !self.beaten.contains_key(&rank.id)).take(surplus);
         let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
         old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
+    }
+
+    /// The names of revisions in the history that the head turns out not to contain: another branch has won. Their bodies are on disk;
+    /// with them they can be taken back by [`Group::revive`].
+    pub fn fallen(&self) -> Vec<Record> {
+        let Some(head) = &self.head else { return Vec::new() };
+        let out = |summary: &&Summary| {
+            let record = &summary.record;
+            record.id != head.id() && !self.beaten.contains_key(&record.id) && head.standing(&summary.edit_ref()) == Standing::Out
+        };
+        self.history.values().filter(out).map(|summary| summary.record.clone()).collect()
+    }
+
+    /// Takes back a revision of the history that the head does not contain. Says whether it did.
+    pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
+        let is_history = self.history.contains_key(&revision.rank()) && self.find(&revision.id()).is_none();
+        let out = self.head.as_ref().is_some_and(|head| head.standing(&revision.edit_ref()) == Standing::Out);
+        let revived = is_history && out && self.beaten.len() < UNCONTAINED_MAX;
+        if revived {
+            self.beaten.insert(revision.id(), Beaten { revision, since: now });
+        }
+        revived
+    }
+
+    /// What is known of an edit from the history, if anything.
+    pub fn remembered(&self, edit: &EditRef) -> Option<&OpenConflict> {
+        self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
+    }
+
+    /// By how many the history is longer than the head, the uncontained and 64.
+    fn surplus(&self) -> isize {
+        let kept = 1 + self.beaten.len() + HISTORY_KEPT;
+        self.history.len() as isize - kept as isize
     }
 
     fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {

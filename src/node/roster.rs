@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::limits::{NODE_AGE_MAX, NODES_MAX};
+use crate::limits::{NODE_AGE_MAX, NODE_VALUES_MAX, NODES_MAX};
 use crate::model::json::{self, Value};
 use crate::model::peer_id::PeerId;
 use crate::model::record::Record;
@@ -29,7 +29,7 @@ pub struct NodeRecord {
 impl NodeRecord {
     /// From a record whose signature and body hash hold; `None` if the body is no JSON object.
     pub fn decode(record: Record, body: Vec<u8>, age_then: Duration, now: Duration) -> Option<Self> {
-        let said = json::parse_own(&body).ok().filter(Value::is_object)?;
+        let said = json::parse_own(&body).ok().filter(|said| said.is_object() && json::fits(said, 4, NODE_VALUES_MAX))?;
         Some(Self { record, body, said, received: now, age_then })
     }
 

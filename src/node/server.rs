@@ -113,6 +113,7 @@ impl Server {
         self.backoff = REAPPLY_MIN;
     }
 
+    /// Whether nothing is asked of it.
     pub(super) fn is_free(&self) -> bool {
         self.job.is_none()
     }
@@ -146,7 +147,9 @@ impl Node {
     /// Gives the server the next thing to do, if it is free.
     pub(super) fn serve_server(&mut self) {
         let now = self.now.elapsed;
-        if !self.server.present || !self.server.is_free() {
+        // A client's change has the server from its first write to disk to its publication: what is asked in between would be taken
+        // for the answer to it, or change what is about to be called applied.
+        if !self.server.present || !self.server.is_free() || self.writes.is_busy() {
             return;
         }
         let head = self.head().cloned();

@@ -11,7 +11,7 @@ use super::Node;
 use super::effect::{DiskJob, Level};
 use super::input::LinkId;
 use super::records::node_frame;
-use crate::limits::{IDS_MAX, QUEUE_MAX, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::limits::{IDS_MAX, QUEUE_MAX, REBASE_JITTER, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::digest::{Digest, bucket_of};
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
@@ -38,7 +38,8 @@ impl Node {
                 self.rng.pick(&all).copied().into_iter().for_each(|id| self.begin_exchange(id, scope));
             }
         }
-        let caught_up = self.links.values_mut().filter(|link| link.overflowed && link.backlog() < QUEUE_MAX / 4);
+        let caught_up =
+            self.links.values_mut().filter(|link| link.overflowed && link.exchange_at <= now && link.backlog() < QUEUE_MAX / 4);
         let caught_up: Vec<LinkId> = caught_up.map(|link| (link.overflowed = false, link.id).1).collect();
         for id in caught_up {
             self.begin_exchange(id, Scope::Documents);
@@ -57,6 +58,10 @@ impl Node {
 
     pub(super) fn buckets(&mut self, id: LinkId, scope: Scope, theirs: &[[u8; 8]]) {
         let differing = Digest::of(self.exchanged_ids(scope)).differing(theirs);
+        if differing.is_empty() {
+            // What differed has come in the meantime: once more, so that both sides hear that they are done.
+            return self.begin_exchange(id, scope);
+        }
         self.name_ids(id, scope, true, &differing);
     }
 
@@ -67,26 +72,31 @@ impl Node {
         self.send_lacking(id, scope, lacking);
         if asks {
             self.name_ids(id, scope, false, buckets);
-            self.answer(id, &Frame::Done(scope, self.joined));
-        } else {
-            // The other side now waits for nothing more from here.
-            self.answer(id, &Frame::Done(scope, self.joined));
         }
+        // The other side now waits for nothing more from here.
+        self.answer(id, &Frame::Done(scope, self.vouches_on(id)));
+    }
+
+    /// Whether all that this host has to send over a link was sent or queued, and it speaks for the fleet.
+    fn vouches_on(&self, id: LinkId) -> bool {
+        self.joined && self.links.get(&id).is_some_and(|link| !link.overflowed)
     }
 
     /// The other side has sent all that it wanted to send.
     pub(super) fn exchange_done(&mut self, id: LinkId, scope: Scope, complete: bool) {
-        if scope == Scope::Documents && complete {
-            if let Some(link) = self.links.get_mut(&id) {
-                link.vouches = true;
-            }
+        let Some(link) = self.links.get_mut(&id).filter(|_| scope == Scope::Documents) else { return };
+        link.asked = link.asked.saturating_sub(1);
+        if link.asked == 0 {
+            link.vouches = complete;
+            self.exchanged = true;
+            self.rebase_soon(REBASE_JITTER);
             self.join_if_done(id);
         }
     }
 
     /// An exchange with a peer that has itself completed one makes this host speak for the fleet, once all that it offered is here.
     pub(super) fn join_if_done(&mut self, id: LinkId) {
-        let vouches = self.links.get(&id).is_some_and(|link| link.vouches);
+        let vouches = self.links.get(&id).is_some_and(|link| link.vouches && !link.overflowed);
         if self.joined || !vouches || self.pulls.depend_on(id) {
             return;
         }
@@ -123,13 +133,22 @@ impl Node {
             let inside: Vec<RecordId> =
                 own.iter().filter(|own| bucket_of(own) == usize::from(*bucket)).take(IDS_MAX).copied().collect();
             if ids.len() + inside.len() > IDS_MAX {
+                self.count_asked(id, scope, asks);
                 self.answer(id, &Frame::Ids(scope, asks, std::mem::take(&mut named), std::mem::take(&mut ids)));
             }
             named.push(*bucket);
             ids.extend(inside);
         }
         if !named.is_empty() {
+            self.count_asked(id, scope, asks);
             self.answer(id, &Frame::Ids(scope, asks, named, ids));
+        }
+    }
+
+    /// Each list that asks for one in return is answered by a `Done` of its own.
+    fn count_asked(&mut self, id: LinkId, scope: Scope, asks: bool) {
+        if let Some(link) = self.links.get_mut(&id).filter(|_| asks && scope == Scope::Documents) {
+            link.asked += 1;
         }
     }
 

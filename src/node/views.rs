@@ -12,6 +12,7 @@ use super::link::Link;
 use super::replica::Summary;
 use super::revision_name;
 use super::roster::NodeRecord;
+use crate::limits::SHORT_ID_MIN;
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
 use crate::model::json::{Map, Value};
@@ -179,7 +180,10 @@ impl Node {
             Origin::Note(..) => "note",
         };
         view.insert("kind".into(), kind.into());
-        view.insert("edit".into(), Value::Array(summary.operations.iter().map(|operation| operation.to_json()).collect()));
+        view.insert(
+            "edit".into(),
+            Value::Array(summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect()),
+        );
         Value::Object(view)
     }
 
@@ -233,6 +237,3 @@ impl Node {
 fn millis(time: Duration) -> Value {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
 }
-
-/// Fewer digits of an ID are not taken for one.
-const SHORT_ID_MIN: usize = 4;

@@ -19,10 +19,11 @@ use super::input::{Change, ClientId, Outcome};
 use super::records::file_text;
 use super::server::Verdict;
 use super::{Node, Waiting, revision_name};
-use crate::limits::{OPEN_MAX, WRITE_TRIES, WRITES_MAX};
+use crate::limits::{OPEN_MAX, SHORT_ID_MIN, WRITE_TRIES, WRITES_MAX};
 use crate::model::difference::difference;
 use crate::model::document::{Document, is_factory};
 use crate::model::edit::{self, Op};
+use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::record::{Header, RecordId};
 use crate::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
@@ -42,6 +43,7 @@ struct Request {
     wish: Wish,
     if_match: Option<String>,
     note: String,
+    settles: Vec<String>,
     tries: usize,
 }
 
@@ -70,21 +72,36 @@ pub(super) struct Writes {
     current: Option<Current>,
 }
 
+impl Writes {
+    /// Whether a change is in hand.
+    pub(super) fn is_busy(&self) -> bool {
+        self.current.is_some()
+    }
+}
+
 /// What is to be published, and what it was made on.
 struct Plan {
     ops: Vec<Op>,
     before: Document,
     after: Document,
+    settles: Vec<EditRef>,
 }
 
 impl Node {
     pub(super) fn write(&mut self, client: ClientId, change: Change) {
-        let Change { op, if_match, note } = change;
-        self.enqueue(Request { client, wish: Wish::Change(op), if_match, note, tries: 0 });
+        let Change { op, if_match, note, settles } = change;
+        self.enqueue(Request { client, wish: Wish::Change(op), if_match, note, settles, tries: 0 });
     }
 
     pub(super) fn publish_local(&mut self, client: ClientId, force: bool, if_match: Option<String>, note: String) {
-        self.enqueue(Request { client, wish: Wish::Local { force, looked: false }, if_match, note, tries: 0 });
+        self.enqueue(Request {
+            client,
+            wish: Wish::Local { force, looked: false },
+            if_match,
+            note,
+            settles: Vec::new(),
+            tries: 0,
+        });
     }
 
     fn enqueue(&mut self, request: Request) {
@@ -125,25 +142,44 @@ impl Node {
     /// Whether and how a change can be made on the present head.
     fn plan(&self, request: &Request) -> Result<Plan, Answer> {
         let head = self.head();
-        self.may_write()?;
+        let settles = self.settled_by(&request.settles)?;
+        self.may_write(!settles.is_empty())?;
         check_if_match(request.if_match.as_deref(), head.map(|head| head.id()))?;
-        let plan = match &request.wish {
+        let mut plan = match &request.wish {
             Wish::Change(op) => {
                 let before = self.base_document()?;
                 let after = edit::apply(&before, op).map_err(Answer::Edit)?;
-                Plan { ops: vec![op.clone()], before, after }
+                Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
             }
             Wish::Local { force, .. } => self.plan_local(*force)?,
         };
+        plan.settles = settles;
         match head {
-            Some(head) if head.document.text() == plan.after.text() => {
+            Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
                 Err(Answer::Done { revision: head.id(), applied: self.applied_id() })
             }
             _ => Ok(plan),
         }
     }
 
-    fn may_write(&self) -> Result<(), Answer> {
+    /// The open conflicts that a client names.
+    fn settled_by(&self, named: &[String]) -> Result<Vec<EditRef>, Problem> {
+        let open: Vec<EditRef> = self.head().into_iter().flat_map(|head| head.open.keys().copied()).collect();
+        let mut settles = Vec::new();
+        for name in named {
+            let matching: Vec<EditRef> =
+                open.iter().filter(|edit| name == "*" || edit.id.to_string().starts_with(name)).copied().collect();
+            if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
+                let detail = format!("{} open conflicts have an ID that begins with {name}", matching.len());
+                return Err(Problem::new(409, "No such conflict.", detail).at(self.head().map(|head| head.id())));
+            }
+            settles.extend(matching);
+        }
+        settles.dedup();
+        Ok(settles)
+    }
+
+    fn may_write(&self, settles: bool) -> Result<(), Answer> {
         let group = self.replica.group(&self.setup.group);
         let problem = match &self.server.verdict {
             _ if !self.joined => Problem::new(
@@ -151,8 +187,9 @@ impl Node {
                 "This host is not in step with its fleet yet.",
                 "it takes changes once it has completed an exchange with a host that is",
             ),
-            _ if group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
-                Problem::new(409, "Too many conflicts are open.", "settle some of those in /fleet/conflicts first")
+            _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
+                let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
+                Problem::new(409, "Too many conflicts are open.", detail)
             }
             Verdict::Refused(words)
                 if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
@@ -193,7 +230,7 @@ impl Node {
             let before = Document::factory();
             let after = self.base_document()?;
             let op = Op { path: config_path(), change: edit::Change::Put(after.config().clone()) };
-            return Ok(Plan { ops: vec![op], before, after });
+            return Ok(Plan { ops: vec![op], before, after, settles: Vec::new() });
         };
         if is_factory(config) && !is_factory(head.document.config()) && !force {
             return Err(refused("The server shows its factory default.", "publish that with ?force if it is meant"));
@@ -211,7 +248,7 @@ impl Node {
             }
             after = edit::apply(&after, op).map_err(|_| Answer::from(collides()))?;
         }
-        Ok(Plan { ops, before: head.document.clone(), after })
+        Ok(Plan { ops, before: head.document.clone(), after, settles: Vec::new() })
     }
 
     fn begin(&mut self, request: Request, plan: Plan) {
@@ -220,11 +257,14 @@ impl Node {
         let mut flags = if self.server.present { 0 } else { Header::UNTRIED };
         flags |= if request.if_match.is_some() { Header::GUARDED } else { 0 };
         let note = request.note.clone();
-        let draft = Draft { edit, document: plan.after, opens: Default::default(), settles: Vec::new(), flags, note };
+        let draft = Draft { edit, document: plan.after, opens: Default::default(), settles: plan.settles, flags, note };
         let stamp = self.stamps.next(self.now.wall_ms);
         let author =
             Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
-        let revision = Arc::new(Revision::author(&author, base.as_deref(), draft));
+        let Some(revision) = Revision::author(&author, base.as_deref(), draft).map(Arc::new) else {
+            let detail = "with the edit and the open conflicts it would be longer than peers take";
+            return self.reply(request.client, Problem::new(413, "The revision is too large.", detail));
+        };
         let (group, name) = file_of(&revision);
         let ticket = self.ticket(Waiting::Write);
         let phase = if self.server.present { Phase::Pending } else { Phase::Committing };
@@ -309,6 +349,8 @@ impl Node {
             return self.give_up(current, answer, true);
         }
         self.discard(&current);
+        // The server still runs what it tried: unless the next try is published, the head is put back.
+        self.server.put_back(None, self.now.elapsed);
         if let Wish::Local { looked, .. } = &mut current.request.wish {
             *looked = false;
         }

@@ -13,7 +13,7 @@ use crate::model::record::{Record, RecordId};
 /// Which set of records an anti-entropy exchange is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Heads and uncontained records of every group, and the policy.
+    /// Heads and uncontained records of every group.
     Documents,
     /// Node records.
     Nodes,
@@ -125,6 +125,9 @@ impl Frame {
     /// Decodes a frame; `None` for a type that this version does not know.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let mut r = Reader::new(bytes);
+        if is_of_a_later_version(bytes) {
+            return Ok(None);
+        }
         let frame = match r.u8("frame type")? {
             1 => Self::Ping(r.u64("ping")?),
             2 => Self::Pong(r.u64("pong")?),
@@ -144,12 +147,22 @@ impl Frame {
             12 => Self::Addresses(decode_addresses(&mut r)?),
             13 => {
                 let (why, text) = (goodbye(&mut r)?, r.short(REASON_MAX, "reason")?);
-                Self::Bye(why, String::from_utf8_lossy(text).into_owned())
+                Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
             _ => return Ok(None),
         };
         r.end("end of frame")?;
         Ok(Some(frame))
+    }
+}
+
+/// Records of a kind, and exchanges about a set, that this version does not know are passed over like unknown frames.
+fn is_of_a_later_version(bytes: &[u8]) -> bool {
+    match bytes {
+        // type, header length (2), record version, kind
+        [4, _, _, _, kind, ..] => !(1..=3).contains(kind),
+        [8..=11, scope, ..] => *scope > 1,
+        _ => false,
     }
 }
 
@@ -248,7 +261,8 @@ fn goodbye(r: &mut Reader<'_>) -> Result<Goodbye, Malformed> {
         2 => Ok(Goodbye::Clone),
         3 => Ok(Goodbye::Leaving),
         4 => Ok(Goodbye::Fault),
-        _ => Err(r.malformed("reason to close")),
+        // Whatever a later version means by it, the link is about to be closed.
+        _ => Ok(Goodbye::Leaving),
     }
 }
 

@@ -92,6 +92,8 @@ fn a_frame_cut_short_or_with_more_behind_it_is_malformed() {
 #[test]
 fn a_frame_of_a_later_version_is_skipped() {
     assert!(Frame::decode(&[200, 1, 2, 3]).unwrap().is_none());
+    assert!(Frame::decode(&[8, 2, 0]).unwrap().is_none(), "an exchange about another set");
+    assert!(Frame::decode(&[4, 0, 9, 1, 4]).unwrap().is_none(), "a record of another kind");
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn lists_beyond_their_bound_are_refused() {
     long.extend_from_slice(&[0; 32 * (IDS_MAX + 1)]);
     assert_eq!(Frame::decode(&long).unwrap_err().what, "number of IDs");
     assert_eq!(Frame::decode(&[12, 9]).unwrap_err().what, "number of addresses");
-    assert_eq!(Frame::decode(&[8, 2, 0]).unwrap_err().what, "scope");
+    assert_eq!(Frame::decode(&[8, 1, 2]).unwrap_err().what, "flag");
 }
 
 #[test]

@@ -15,7 +15,8 @@ const ANSWER: &str = r#"{
     {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused: no such \u001b[2Jmodule", "age_ms": 5, "linked": true},
     {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "age_ms": 7300000}
   ],
-  "conflicts": [{"id": "77", "author": "tern"}],
+  "conflicts": [{"id": "77", "author_name": "tern", "author": "12D3KooWBBBBBBBB", "time": 1763843460000, "note": "because",
+    "edit": [{"op": "put", "path": "/config/routes", "value": []}]}],
   "problems": ["revision 9 was damaged"]
 }"#;
 
@@ -32,7 +33,7 @@ tern  BBBBBBBB  linked        default  behind   refused: no such \\u{1b}[2Jmodul
 Möwe  CCCCCCCC  seen 2 h ago  edge     -
 
 conflicts:
-  id 77, author tern
+  77  put /config/routes = [], by tern (BBBBBBBB), 2025-11-22 20:31 UTC: because
 
 problems:
   revision 9 was damaged

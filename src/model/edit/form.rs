@@ -7,8 +7,9 @@ use std::fmt;
 
 use super::{Change, Found, Op, Verb};
 use crate::codec::{hex, unhex_array};
+use crate::limits::SHORT_MAX;
 use crate::model::document::Document;
-use crate::model::json::{Map, Value};
+use crate::model::json::{Map, Value, compact};
 use crate::model::path::Path;
 
 impl Op {
@@ -97,7 +98,9 @@ impl Found {
             ABSENT => form.only(&["is"]).map(|()| Self::Absent),
             SHORT => {
                 form.only(&["is", "value"])?;
-                Ok(Self::Short(form.0.get("value").ok_or(BadForm::Missing("value"))?.clone()))
+                let value = form.0.get("value").ok_or(BadForm::Missing("value"))?;
+                let is_short = compact(value).len() <= SHORT_MAX;
+                is_short.then(|| Self::Short(value.clone())).ok_or(BadForm::Wrong("value"))
             }
             LONG => {
                 form.only(&["is", "hash"])?;

@@ -157,7 +157,7 @@ fn the_gate_does_not_open_where_it_must_not() {
     std::fs::remove_file(other()).expect("it is still there");
     let taken = rig.doors.api.to_string();
     assert!(matches!(open(other(), Some((&taken, None))), Err(GateError::Api(..))));
-    assert!(matches!(open(rig.directory.join("no/such"), None), Err(GateError::Control(..))));
+    assert!(matches!(open(rig.directory.join("no/such/home"), None), Err(GateError::Control(..))));
     drop(UnixListener::bind(other()).expect("a socket that nobody listens on"));
     open(other(), Some(("0.0.0.0:0", Some(TOKEN)))).expect("a dead socket is replaced").stop();
     assert!(!other().exists());
