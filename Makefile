@@ -25,11 +25,13 @@ static:
 
 # Several daemons on this host, each in front of a stand-in for NGINX Unit.
 demo: all
+	sh .ci/need.sh curl:curl
 	$(CARGO) build --release --locked --example unit-standin
 	sh tests/demo.sh $(BINARY) $(STANDIN)
 
-bench:
-	$(CARGO) run --release --locked --example bench
+bench: all
+	sh .ci/need.sh ip:iproute2 nft:nftables
+	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) run --release --locked --example bench
 
 # What is asked of a change beside `make test`.
 ci:

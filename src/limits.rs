@@ -179,6 +179,8 @@ pub const REFRESH_MIN: Duration = Duration::from_secs(2);
 pub const REFRESH_GATHER: Duration = Duration::from_millis(100);
 /// A node record below another host's copy of it is signed anew at most this often.
 pub const OVERTAKE_EVERY: Duration = Duration::from_secs(10);
+/// How long a change of the address book waits for others to go with it.
+pub const BOOK_GATHER: Duration = Duration::from_secs(5);
 /// The address book is written at most this often.
 pub const BOOK_EVERY: Duration = Duration::from_secs(60);
 /// A rebase waits a random time up to this, so that several authors do not collide again.
@@ -296,7 +298,9 @@ pub const DEAF_AFTER: Duration = Duration::from_secs(3);
 pub const MDNS_RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often the size of mdns-sd's cache is looked at, one look after it was asked for. A flood of 6 000 records a second, all that a
 /// small sender makes, grows it by 10 MB in two such times.
-pub const MDNS_CHECK_EVERY: Duration = Duration::from_secs(2);
+pub const MDNS_CHECK_EVERY: Duration = Duration::from_secs(10);
+/// How often mdns-sd looks for new interfaces and addresses, in seconds.
+pub const MDNS_INTERFACES_EVERY_S: u32 = 15;
 /// Records and timers that mdns-sd may hold: a thousand hosts' worth, some 5 MB by measurement. It has no bound of its own.
 pub const MDNS_RECORDS_MAX: i64 = 8 << 10;
 /// Timers count less: 16 bytes each.

@@ -1,4 +1,7 @@
 //! What the defaults depend on: the user, the directories, the host's name, and the settings file itself.
+//!
+//! Only here does the command line look at the machine; what follows from it is decided in [`crate::settings`]. Nothing is
+//! written, and a directory that is not named as its specification wants it counts as not set.
 
 use std::env;
 use std::fs::{self, File};

@@ -1,4 +1,7 @@
 //! The table of peers in `starling status`: one row each, columns as wide as their widest cell.
+//!
+//! It decides what a person is shown of a node, and in which words. It asks nobody and relies on nothing: what is missing from
+//! the answer is shown as `-`.
 
 use super::status::{ending, scalar, text};
 use crate::model::json::Value;
@@ -34,6 +37,7 @@ fn row(answer: &Value, node: &Value) -> Row {
 fn server(node: &Value) -> &'static str {
     let is_set = |member: &str| node.get(member).filter(|value| !value.is_null());
     match (is_set("desired"), is_set("applied"), node.get("drift")) {
+        _ if node.get("server") == Some(&Value::Bool(false)) => "-",
         (_, _, Some(Value::Bool(true))) => "drift",
         (Some(desired), Some(applied), _) if desired == applied => "in step",
         (Some(_), _, _) => "behind",

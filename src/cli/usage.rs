@@ -1,4 +1,7 @@
-//! The usage text, from the tables.
+//! The usage text: the program's, and one for each subcommand.
+//!
+//! It is made from the table of options alone, so that it cannot name what the parser does not know. It never prints: that is for
+//! the caller.
 
 use std::fmt::Write;
 

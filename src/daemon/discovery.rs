@@ -22,7 +22,7 @@ use self::found::{Known, News};
 use super::clock;
 use crate::limits::{
     ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT, GREETED_FLEET_MAX,
-    MDNS_CHECK_EVERY, MDNS_QUEUE, MDNS_RECORDS_MAX, MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
+    MDNS_CHECK_EVERY, MDNS_INTERFACES_EVERY_S, MDNS_QUEUE, MDNS_RECORDS_MAX, MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
 };
 use crate::model::peer_id::PeerId;
 use crate::wire::fleet::Fleet;
@@ -338,6 +338,8 @@ impl Responder {
             false => !only.contains(&interface.name),
         });
         daemon.disable_interface(IfKind::Predicate(unwanted))?;
+        // Its own look at the interfaces, every 5 s unless told otherwise, is most of what it does when idle.
+        daemon.set_ip_check_interval(MDNS_INTERFACES_EVERY_S)?;
         let deaf_at = now + DEAF_AFTER;
         Ok(Self { daemon, heard_self: false, browse_at: now, deaf_at, check_at: now + MDNS_CHECK_EVERY, asked: None })
     }

@@ -1,4 +1,7 @@
 //! Secrets from the operating system: the one door to `getrandom`.
+//!
+//! Keys are drawn here when a fleet is founded or joined, and at each start the run number, the static key of handshakes and the
+//! seed of all jitter. The node never draws: it has that one seed, so that a run can be repeated.
 
 use std::io;
 

@@ -1,4 +1,7 @@
 //! Names of fleets and groups: short, printable, and safe as the name of a directory.
+//!
+//! They come from peers, tokens and settings, and a group's becomes part of paths on disk: whatever could lead elsewhere is no
+//! name. The names of hosts are free text, and never become paths.
 
 use crate::limits::NAME_MAX;
 

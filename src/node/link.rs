@@ -16,7 +16,7 @@ use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, RecordId};
 use crate::model::revision::Revision;
-use crate::wire::frame::{Frame, Payload};
+use crate::wire::frame::{Frame, Goodbye, Payload};
 use crate::wire::handshake::Hello;
 
 /// What a queued frame is, to know by what it may be replaced.
@@ -62,6 +62,8 @@ pub struct Link {
     pub pinged: Option<Duration>,
     /// How long the last answer to a ping took.
     pub round_trip: Option<Duration>,
+    /// Why the other side is about to close the link, if it has said so.
+    pub goodbye: Option<(Goodbye, String)>,
     /// Whether the other side, having completed an exchange itself, has completed one with us.
     pub vouches: bool,
     /// Lists of document IDs that ask for one in return and have not been answered to the end.
@@ -94,6 +96,7 @@ impl Link {
             heard: now.elapsed,
             pinged: None,
             round_trip: None,
+            goodbye: None,
             vouches: false,
             asked: 0,
             overflowed: false,

@@ -11,7 +11,7 @@ use super::Node;
 use super::book::{Contact, Entry};
 use super::effect::{DiskJob, Effect, Level};
 use super::input::LinkId;
-use crate::limits::{BOOK_EVERY, DIALS_MAX, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, ROTATE_EVERY};
+use crate::limits::{BOOK_EVERY, BOOK_GATHER, DIALS_MAX, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, ROTATE_EVERY};
 use crate::wire::frame::Goodbye;
 
 impl Node {
@@ -96,14 +96,18 @@ impl Node {
     }
 
     pub(super) fn book_changed(&mut self) {
-        let due = self.now.elapsed + BOOK_EVERY;
+        let due = (self.now.elapsed + BOOK_GATHER).max(self.saved_book.0 + BOOK_EVERY);
         self.timers.save_book.get_or_insert(due);
     }
 
     pub(super) fn save_book_if_due(&mut self) {
         if self.timers.save_book.is_some_and(|due| due <= self.now.elapsed) {
             self.timers.save_book = None;
-            self.effects.push(Effect::Disk(DiskJob::Addresses(self.book.to_text())));
+            let text = self.book.to_text();
+            if self.saved_book.1 != text {
+                self.saved_book = (self.now.elapsed, text.clone());
+                self.effects.push(Effect::Disk(DiskJob::Addresses(text)));
+            }
         }
     }
 

@@ -91,6 +91,8 @@ pub struct Node {
     replica: Replica,
     roster: Roster,
     book: Book,
+    /// When the address book was last written, and its text then.
+    saved_book: (Duration, Vec<u8>),
     links: BTreeMap<LinkId, Link>,
     newcomers: Vec<Newcomer>,
     pulls: Pulls,
@@ -144,6 +146,7 @@ impl Node {
             replica: Replica::default(),
             roster: Roster::default(),
             book: Book::default(),
+            saved_book: (Duration::ZERO, book.to_vec()),
             links: BTreeMap::new(),
             newcomers: Vec::new(),
             pulls: Pulls::default(),

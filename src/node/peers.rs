@@ -111,7 +111,9 @@ impl Node {
         let Some(link) = self.links.remove(&id) else { return };
         let peer = link.hello.peer;
         let called = self.called(&peer);
-        let level = if reason == REPLACED { Level::Debug } else { Level::Info };
+        let replaced = reason == REPLACED || matches!(link.goodbye, Some((Goodbye::Duplicate, _)));
+        let level = if replaced { Level::Debug } else { Level::Info };
+        let reason = link.goodbye.as_ref().map_or(reason, |(_, text)| text);
         self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
         self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
         self.pulls_without(id);
@@ -131,15 +133,15 @@ impl Node {
 
     /// The other side is about to close the link.
     pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
-        let Some(link) = self.links.get(&id) else { return };
-        let (peer, called) = (link.hello.peer, self.called(&link.hello.peer));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let peer = link.hello.peer;
+        link.goodbye = Some((why, text.chars().filter(|c| !c.is_control()).collect()));
         if matches!(why, Goodbye::Full | Goodbye::Clone) {
             self.book.refused(peer, self.now.elapsed, &mut self.rng);
         }
         if why == Goodbye::Clone {
             self.report_clone(&peer);
         }
-        self.say(Level::Debug, "link", format!("{called} says goodbye: {text}"));
     }
 
     /// When the next link has to be pinged or given up.

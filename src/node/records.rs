@@ -194,7 +194,8 @@ impl Node {
         if received {
             let author = self.called(&header.author);
             let text = format!("revision {} by {author} received: height {}", head.id().short(), header.height);
-            self.say(Level::Debug, "records", text);
+            // With a server, what is said is that it was applied.
+            self.say(if self.server.present { Level::Debug } else { Level::Info }, "config", text);
         }
         if was.is_some_and(|was| head.standing(&was.edit_ref()) == Standing::Out) {
             self.say(
@@ -235,6 +236,7 @@ impl Node {
         if !addresses.is_empty() {
             self.book.hear_of(author, &self.instance_of(&author), &addresses);
             self.book_changed();
+            self.wake_dialler();
         }
         self.flood_node(Some(id), author, record_id, &frame);
     }

@@ -289,7 +289,7 @@ impl Node {
         let wanted = applied.document.config();
         let drift = json::differing(wanted, config, DRIFT_SHOWN);
         let lost = is_factory(config) && !is_factory(wanted);
-        if !drift.is_empty() && (lost || was_away) {
+        if !drift.is_empty() && (lost || was_away) && !self.writes.wants_local() {
             self.server.applied = None;
             self.server.apply_at = self.now.elapsed;
             return self.judge(

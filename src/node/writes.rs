@@ -73,6 +73,11 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    /// Whether a client is about to publish what the server runs, whatever it is: then it must not be mended first.
+    pub(super) fn wants_local(&self) -> bool {
+        matches!(self.queue.front(), Some(Request { wish: Wish::Local { force: true, .. }, .. }))
+    }
+
     /// Whether a change is in hand.
     pub(super) fn is_busy(&self) -> bool {
         self.current.is_some()

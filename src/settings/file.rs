@@ -1,4 +1,7 @@
 //! The settings file: JSON with comments, one object, its members those of the table.
+//!
+//! It decides which member is which option, and whether it has the JSON type for it. It opens no file, and does not judge what a
+//! value says: the functions that take the flags do that.
 
 use super::nearest::nearest;
 use super::table::{OPTIONS, Opt};

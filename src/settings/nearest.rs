@@ -1,4 +1,6 @@
 //! The known name that is most like a mistyped one, for "did you mean".
+//!
+//! It only suggests: nothing is ever taken for the name that it is near to.
 
 /// The name in `known` that takes the fewest single-character changes, if these are few enough to be a slip of the hand.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,4 +1,7 @@
 //! The values of single settings, from their text. Each error is what was expected, for the sentence "expected …, found …".
+//!
+//! Form only: no name is looked up, no path is tried, no port is opened, for what is not there now may be there when it is
+//! needed. What depends on several settings at once is checked by the caller.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::PathBuf;

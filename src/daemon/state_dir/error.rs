@@ -1,4 +1,7 @@
 //! What can be wrong with the state directory, in words that say what to do.
+//!
+//! One type for all that reads and writes there. It decides nothing: whether to set a file aside, to report or to end is for the
+//! caller.
 
 use std::fmt;
 use std::io;

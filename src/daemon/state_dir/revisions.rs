@@ -1,4 +1,7 @@
 //! Reading back the revisions, one after another: a group's history can be far larger than the memory of a small board.
+//!
+//! Only names and lengths are judged here, never the content: whether a file is whole and rightly signed is found out by whoever
+//! takes it, and one that turns out to be damaged gets another name and is not deleted.
 
 use std::path::Path;
 
