@@ -17,7 +17,7 @@ all:
 # that need it say that they were skipped; with STARLING_TEST_REQUIRE=all in the environment they fail instead.
 test:
 	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime
-	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked
+	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked --no-fail-fast
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:

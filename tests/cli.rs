@@ -265,7 +265,7 @@ fn status_asks_the_daemon_and_prints_its_answer() {
 fn status_without_a_daemon_says_so() {
     let bench = Bench::new("nobody");
     let words = bad(&bench.run(&["status", "--control", "none.sock"]), 1);
-    assert!(words.contains("none.sock: ") && words.contains("is starling run running here?"), "{words}");
+    assert!(words.contains("none.sock: ") && words.contains("is `starling run` running here?"), "{words}");
 }
 
 #[test]

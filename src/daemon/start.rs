@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -289,9 +290,12 @@ fn open_gate(settings: &Settings, events: &SyncSender<Event>) -> Result<Gate, Ru
 
 fn read_token(path: &PathBuf) -> Result<String, RunError> {
     let wrong = |why: String| RunError::Setting(format!("token file {}: {why}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if size > TOKEN_FILE_MAX {
-        return Err(wrong(format!("{size} bytes are too many for a token")));
+    let found = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if found.len() > TOKEN_FILE_MAX {
+        return Err(wrong(format!("{} bytes are too many for a token", found.len())));
+    }
+    if found.mode() & 0o077 != 0 {
+        return Err(wrong(format!("others can read it: chmod 600 {}", path.display())));
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     Ok(text.trim().to_owned())

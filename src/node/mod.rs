@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use self::book::Book;
 use self::effect::{DiskJob, Effect, Level};
-use self::input::{Ask, Input, LinkId, Now, Ticket};
+use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
 use self::link::Link;
 use self::peers::Newcomer;
 use self::pulls::Pulls;
@@ -43,6 +43,7 @@ use self::selfie::Selfie;
 use self::server::Server;
 use self::writes::Writes;
 use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
@@ -98,6 +99,8 @@ pub struct Node {
     pulls: Pulls,
     server: Server,
     writes: Writes,
+    /// Who asked for the document before the server was seen.
+    early: Vec<(ClientId, Path)>,
     selfie: Selfie,
     timers: Timers,
     /// Whether an exchange about documents has ended in this run: before that, what is held may be old.
@@ -152,6 +155,7 @@ impl Node {
             pulls: Pulls::default(),
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
+            early: Vec::new(),
             selfie: Selfie::default(),
             timers: Timers {
                 sync: SYNC_EVERY,
@@ -269,6 +273,7 @@ impl Node {
         self.stalled_pulls();
         self.rebase_if_due();
         self.exchange_if_due();
+        self.serve_early_reads();
         self.serve_writes();
         self.serve_server();
         self.refresh_selfie();

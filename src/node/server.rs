@@ -120,7 +120,8 @@ impl Server {
 
     /// Whether nothing is known of the server yet, but soon will be.
     pub(super) fn is_unseen(&self) -> bool {
-        self.present && self.observed.is_none() && !matches!(self.verdict, Verdict::Unreachable(_))
+        // With a head the first thing that is done is to apply it, and how that went is all that a change needs to know.
+        self.observed.is_none() && self.verdict == Verdict::Pending
     }
 
     /// When something is to be done, unless the server is busy.
@@ -267,7 +268,7 @@ impl Node {
             Outcome::Observed(config) => self.server.observed = Some(config),
             Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
                 self.unreachable(reason);
-                return self.looked(false);
+                return self.looked_in_vain();
             }
             _ => {}
         }
@@ -277,7 +278,6 @@ impl Node {
             self.judge(Verdict::Pending, Level::Info, "the server is there again".into());
         }
         self.compare(was_away);
-        self.looked(true);
     }
 
     /// Compares what the server shows with what was applied.
@@ -289,7 +289,7 @@ impl Node {
         let wanted = applied.document.config();
         let drift = json::differing(wanted, config, DRIFT_SHOWN);
         let lost = is_factory(config) && !is_factory(wanted);
-        if !drift.is_empty() && (lost || was_away) && !self.writes.wants_local() {
+        if !drift.is_empty() && (lost || was_away) && !self.is_default_meant() {
             self.server.applied = None;
             self.server.apply_at = self.now.elapsed;
             return self.judge(

@@ -14,7 +14,6 @@ use super::revision_name;
 use super::roster::NodeRecord;
 use crate::limits::SHORT_ID_MIN;
 use crate::model::conflict::OpenConflict;
-use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::ledger::EditRef;
 use crate::model::path::Path;
@@ -25,6 +24,8 @@ use crate::model::revision::Origin;
 impl Node {
     pub(super) fn read(&mut self, client: ClientId, ask: Ask) {
         let answer = match ask {
+            // At most one from each of the gate's connections.
+            Ask::Read(path) if self.is_blind() => return self.early.push((client, path)),
             Ask::Read(path) => self.value(path),
             Ask::Fleet => Answer::Json(self.fleet_view()),
             Ask::Nodes(None) => {
@@ -65,12 +66,29 @@ impl Node {
         self.links.values().any(|link| link.hello.peer == *peer)
     }
 
-    /// Without a head, what the own server runs is shown; without a server, what Unit starts with.
+    /// What the next change would be made on: the head, or else what the own server runs. Where that is not known nothing is guessed,
+    /// for a client may send back what it is shown.
     fn value(&self, path: Path) -> Answer {
-        let head = self.head();
-        let observed = || self.server.observed.as_ref().and_then(|config| Document::from_config((**config).clone()).ok());
-        let document = head.map(|head| head.document.clone()).or_else(observed).unwrap_or_else(Document::factory);
-        Answer::Value { document, path, head: head.map(|head| head.id()), applied: self.applied_id() }
+        match self.base_document() {
+            Ok(document) => Answer::Value { document, path, head: self.head().map(|head| head.id()), applied: self.applied_id() },
+            Err(problem) => problem.into(),
+        }
+    }
+
+    /// Whether there is nothing to show yet, but soon will be.
+    fn is_blind(&self) -> bool {
+        self.head().is_none() && self.server.is_unseen()
+    }
+
+    /// Answers those who asked for the document before there was one to show.
+    pub(super) fn serve_early_reads(&mut self) {
+        if self.is_blind() {
+            return;
+        }
+        for (client, path) in std::mem::take(&mut self.early) {
+            let answer = self.value(path);
+            self.effects.push(Effect::Answer(client, answer));
+        }
     }
 
     fn fleet_view(&self) -> Value {

@@ -31,10 +31,9 @@ use crate::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
 /// What a client wants.
 enum Wish {
     Change(Op),
-    /// Publish what the server runs; the flag says that this was looked at after the client asked.
+    /// Publish what the server runs; also its factory default, if that is forced.
     Local {
         force: bool,
-        looked: bool,
     },
 }
 
@@ -45,6 +44,8 @@ struct Request {
     note: String,
     settles: Vec<String>,
     tries: usize,
+    /// Whether the server is looked at, or was, for this change.
+    looked: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,11 +74,6 @@ pub(super) struct Writes {
 }
 
 impl Writes {
-    /// Whether a client is about to publish what the server runs, whatever it is: then it must not be mended first.
-    pub(super) fn wants_local(&self) -> bool {
-        matches!(self.queue.front(), Some(Request { wish: Wish::Local { force: true, .. }, .. }))
-    }
-
     /// Whether a change is in hand.
     pub(super) fn is_busy(&self) -> bool {
         self.current.is_some()
@@ -95,17 +91,18 @@ struct Plan {
 impl Node {
     pub(super) fn write(&mut self, client: ClientId, change: Change) {
         let Change { op, if_match, note, settles } = change;
-        self.enqueue(Request { client, wish: Wish::Change(op), if_match, note, settles, tries: 0 });
+        self.enqueue(Request { client, wish: Wish::Change(op), if_match, note, settles, tries: 0, looked: false });
     }
 
     pub(super) fn publish_local(&mut self, client: ClientId, force: bool, if_match: Option<String>, note: String) {
         self.enqueue(Request {
             client,
-            wish: Wish::Local { force, looked: false },
+            wish: Wish::Local { force },
             if_match,
             note,
             settles: Vec::new(),
             tries: 0,
+            looked: false,
         });
     }
 
@@ -119,8 +116,11 @@ impl Node {
     /// Takes the next change in hand, if none is and the server is free.
     pub(super) fn serve_writes(&mut self) {
         while self.writes.current.is_none() && self.server.is_free() && !self.server.is_unseen() {
-            let Some(request) = self.writes.queue.pop_front() else { return };
-            if matches!(request.wish, Wish::Local { looked: false, .. }) && self.server.present {
+            let Some(mut request) = self.writes.queue.pop_front() else { return };
+            // Without a head a change is made on what the server runs now, not on what it ran a moment ago.
+            let looks = matches!(request.wish, Wish::Local { .. }) || self.head().is_none();
+            if looks && !request.looked && self.server.present {
+                request.looked = true;
                 self.writes.queue.push_front(request);
                 return self.look_at_server();
             }
@@ -131,17 +131,19 @@ impl Node {
         }
     }
 
-    /// The server was looked at, or could not be.
-    pub(super) fn looked(&mut self, seen: bool) {
-        let Some(request) = self.writes.queue.front_mut() else { return };
-        if let Wish::Local { looked, .. } = &mut request.wish {
-            *looked = true;
-            if !seen {
-                let request = self.writes.queue.pop_front().expect("its front was just seen");
-                let detail = self.server.verdict.detail().to_owned();
-                self.reply(request.client, Problem::new(503, "The server cannot be reached.", detail));
-            }
+    /// The server could not be looked at. A change that waits for that is given up.
+    pub(super) fn looked_in_vain(&mut self) {
+        if self.writes.queue.front().is_some_and(|request| request.looked)
+            && let Some(request) = self.writes.queue.pop_front()
+        {
+            let detail = self.server.verdict.detail().to_owned();
+            self.reply(request.client, Problem::new(503, "The server cannot be reached.", detail));
         }
+    }
+
+    /// Whether the next change publishes the server's factory default on purpose: it must not be given its configuration back first.
+    pub(super) fn is_default_meant(&self) -> bool {
+        self.writes.queue.front().is_some_and(|request| matches!(request.wish, Wish::Local { force: true }))
     }
 
     /// Whether and how a change can be made on the present head.
@@ -156,7 +158,7 @@ impl Node {
                 let after = edit::apply(&before, op).map_err(Answer::Edit)?;
                 Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
             }
-            Wish::Local { force, .. } => self.plan_local(*force)?,
+            Wish::Local { force } => self.plan_local(*force)?,
         };
         plan.settles = settles;
         match head {
@@ -213,7 +215,7 @@ impl Node {
     }
 
     /// What the first change of all is made on: what the own server runs; without one, what Unit starts with.
-    fn base_document(&self) -> Result<Document, Problem> {
+    pub(super) fn base_document(&self) -> Result<Document, Problem> {
         if let Some(head) = self.head() {
             return Ok(head.document.clone());
         }
@@ -356,9 +358,7 @@ impl Node {
         self.discard(&current);
         // The server still runs what it tried: unless the next try is published, the head is put back.
         self.server.put_back(None, self.now.elapsed);
-        if let Wish::Local { looked, .. } = &mut current.request.wish {
-            *looked = false;
-        }
+        current.request.looked = false;
         self.writes.queue.push_front(current.request);
     }
 

@@ -119,7 +119,8 @@ fn seeded_garbage_neither_panics_nor_passes_for_long() {
             *first %= 16;
         }
         if let Ok(Some(frame)) = Frame::decode(&bytes) {
-            assert_eq!(frame.encode().len(), bytes.len());
+            let bytes = frame.encode();
+            assert_eq!(Frame::decode(&bytes).unwrap().unwrap().encode(), bytes, "what was read can be passed on");
         }
     }
 }

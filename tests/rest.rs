@@ -1,0 +1,30 @@
+//! The REST endpoint as its users meet it: the built program, one host, a stand-in server, the control socket and TCP.
+//!
+//! What a module tests, its head says; what a request must come back with is starling-api(7). Two hosts and more: see `lab/`.
+
+#[path = "rest/access.rs"]
+mod access;
+#[path = "rest/bounds.rs"]
+mod bounds;
+#[path = "rest/faults.rs"]
+mod faults;
+#[path = "rest/host.rs"]
+mod host;
+#[path = "rest/http.rs"]
+mod http;
+#[path = "rest/input.rs"]
+mod input;
+#[path = "rest/life.rs"]
+mod life;
+#[path = "rest/publishing.rs"]
+mod publishing;
+#[path = "standin/server.rs"]
+mod standin;
+#[path = "rest/triggers.rs"]
+mod triggers;
+#[path = "rest/views.rs"]
+mod views;
+#[path = "rest/watch.rs"]
+mod watch;
+#[path = "rest/writes.rs"]
+mod writes;
