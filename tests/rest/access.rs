@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
+use super::host::write_private;
 use super::host::{Host, STARLING, TOKEN};
 use super::http::Reply;
 
@@ -112,8 +113,9 @@ fn an_address_that_others_can_reach_is_refused_without_a_token_file() {
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && words.contains("is open to other hosts, so a token is needed"), "{words}");
     }
-    std::fs::write(host.path("blank"), "\n").expect("the directory can be written");
-    for (file, why) in [("blank", "the token is empty"), ("missing", "token file")] {
+    write_private(&host.path("blank"), "\n");
+    std::fs::write(host.path("open"), TOKEN).expect("the directory can be written");
+    for (file, why) in [("blank", "the token is empty"), ("missing", "token file"), ("open", "others can read it: chmod 600")] {
         let file = host.path(file);
         let output = run(&["--api", "127.0.0.1:0", "--api-token-file", file.to_str().expect("it is text")]);
         let words = String::from_utf8_lossy(&output.stderr).into_owned();

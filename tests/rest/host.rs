@@ -1,6 +1,7 @@
 //! One host: the built program in a directory of its own, in front of a stand-in server, with both doors open.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,7 +48,7 @@ impl Host {
         let name = format!("starling-rest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir(&dir).expect("the directory is new");
-        std::fs::write(dir.join("token"), format!("{TOKEN}\n")).expect("the directory can be written");
+        write_private(&dir.join("token"), &format!("{TOKEN}\n"));
         std::fs::write(dir.join("empty.conf"), "{}").expect("the directory can be written");
         let server = StandIn::start(Setup { socket: dir.join("unit.sock"), ..Setup::default() }).expect("the stand-in starts");
         let init = Command::new(STARLING).args(["init", "--fleet", "gulls", "--state"]).arg(dir.join("state")).output();
@@ -139,3 +140,9 @@ fn remove(dir: &Path) {
 
 /// More than a start takes on a busy machine with two cores.
 const START_WAIT: Duration = Duration::from_secs(30);
+
+/// Writes a file that only its owner can read.
+pub fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("the directory can be written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+}
