@@ -102,6 +102,9 @@ impl Node {
         }
         self.joined = true;
         self.disk(DiskJob::Joined);
+        // Others that have only met hosts like this one can hear now that they too are in step.
+        let others: Vec<LinkId> = self.links.keys().copied().filter(|other| *other != id).collect();
+        others.into_iter().for_each(|other| self.begin_exchange(other, Scope::Documents));
         let head =
             self.head().map_or_else(|| "which has no document yet".into(), |head| format!("at revision {}", head.id().short()));
         self.say(Level::Info, "fleet", format!("in step with fleet {}, {head}", self.setup.fleet.name()));
