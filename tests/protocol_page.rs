@@ -267,7 +267,8 @@ fn the_limits_of_the_page_are_those_of_the_program() {
         format!("operations of an edit, or of an open conflict Ta {}", limits::OPERATIONS_MAX),
         format!("ledger Ta {} names", limits::LEDGER_MAX),
         format!("open conflicts in a body Ta {}", limits::OPEN_LISTED_MAX),
-        format!("value in an open conflict Ta {} bytes", limits::OPEN_VALUE_MAX),
+        format!("values in an open conflict, together Ta {} bytes", limits::OPEN_VALUE_MAX),
+        format!("values in a node record Ta {}", limits::NODE_VALUES_MAX),
         format!("path Ta {} bytes, decoded", limits::PATH_MAX),
         format!("height Ta 2^{tallest} - 1"),
         format!("milliseconds of a stamp Ta 2^{} - 1", (Stamp::MAX.wall_ms() + 1).ilog2()),
@@ -281,6 +282,7 @@ fn the_limits_of_the_page_are_those_of_the_program() {
         format!("queue of a link Ta {} bytes, with answers {}", limits::QUEUE_MAX, 2 * limits::QUEUE_MAX),
         format!("links Ta {}", limits::LINKS_MAX),
         format!("dials under way Ta {}", limits::DIALS_MAX),
+        format!("newcomers that wait Ta {}", limits::NEWCOMERS_MAX),
     ];
     let (_, tables) = PAGE.split_once(".Sh LIMITS\n").unwrap();
     let (tables, _) = tables.split_once("\n.Sh ").unwrap();

@@ -46,5 +46,5 @@ fn row(text: &mut String, left: &str, right: &str) {
     writeln!(text, "  {left:<LEFT$}  {right}").expect("a String takes everything");
 }
 
-/// The longest left side; the right ones are then in 80 columns.
-const LEFT: usize = 24;
+/// The longest left side; the right ones then have 55 columns, up to the 80th.
+const LEFT: usize = 21;

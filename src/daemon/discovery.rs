@@ -3,7 +3,8 @@
 //! This host is announced under a keyed hash, and hosts of the same fleet that announce themselves are reported. All of it is a
 //! hint: nothing here is authenticated, anybody on the wire can forge it or fill it, so everything is bounded and an address is
 //! only worth a dial. The thread `mdns` owns mdns-sd's own; `mdns-events` waits for that one's events. mdns-sd fails silently,
-//! backs off to an hour and has no bound, so it is asked anew every [`BROWSE_EVERY`] and made anew when it is deaf or has grown.
+//! backs off to an hour and has no bound, so it is asked anew every [`BROWSE_EVERY`], later every [`BROWSE_CALM_EVERY`], and made
+//! anew when it is deaf or has grown.
 
 mod found;
 
@@ -277,6 +278,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
                 self.eager = BROWSES_EAGER;
                 if let Some(responder) = &mut self.responder {
                     responder.deaf_at = responder.deaf_at.max(clock::instant() + DEAF_AFTER);
+                    responder.browse_at = responder.browse_at.min(clock::instant() + BROWSE_EVERY);
                 }
                 self.register();
             }

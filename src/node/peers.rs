@@ -1,8 +1,8 @@
 //! Links coming and going: who stays when two peers have two links, how many are kept, which are dead.
 //!
-//! Of two links between the same two runs that met, the one begun by the smaller peer ID stays, so both sides decide alike. Otherwise
-//! the newer stays, for it has just proved its peer alive, unless the run differs and the old one answers: then two hosts bear one
-//! identity, the newcomer is refused, and both are told.
+//! Of two links between the same two runs that met, the one begun by the smaller peer ID stays, so both sides decide alike; of
+//! two that one side began, that side alone closes the newer. Otherwise the newer stays, for it has just proved its peer alive,
+//! unless the run differs and the old one answers: then two hosts bear one identity, the newcomer is refused, and both are told.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -52,8 +52,8 @@ impl Command {
     pub fn help(self) -> &'static str {
         match self {
             Self::Init => "found a fleet on this host",
-            Self::Token => "print the token with which other hosts join; keep it secret",
-            Self::Join => "join the fleet of TOKEN (- reads it from standard input)",
+            Self::Token => "print the secret token with which other hosts join",
+            Self::Join => "join the fleet of TOKEN (-: from standard input)",
             Self::Id => "print this host's peer ID",
             Self::Check => "print the settings and where each comes from",
             Self::Run => "run the daemon, in the foreground",
@@ -133,7 +133,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "config",
         short: Some('f'),
         argument: Some("FILE"),
-        help: "the settings file, if not /etc/starling/starling.conf",
+        help: "settings file, if not /etc/starling/starling.conf",
         section: "Files",
         commands: EVERY,
         setting: None,
@@ -155,7 +155,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "api",
         short: None,
         argument: Some("ADDR:PORT"),
-        help: "serve REST on TCP too; without a token only GET, only on the loopback",
+        help: "REST on TCP too; without a token, GET on loopback only",
         section: "REST",
         commands: RUN,
         setting: Some(Setting {
@@ -194,7 +194,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "peer",
         short: None,
         argument: Some("HOST:PORT"),
-        help: "a peer to link to; in a token, where to reach the fleet (repeatable)",
+        help: "a peer to link to, or to name in a token (repeatable)",
         section: "Links",
         commands: TOKEN,
         setting: Some(Setting {
@@ -207,7 +207,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "no-mdns",
         short: None,
         argument: None,
-        help: "do not announce this peer, and do not look for others",
+        help: "neither announce this peer nor look for others",
         section: "Links",
         commands: RUN,
         setting: Some(Setting {
@@ -220,7 +220,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "interface",
         short: None,
         argument: Some("NAME"),
-        help: "use this interface, not all but the loopback (repeatable)",
+        help: "use this, not all but the loopback (repeatable)",
         section: "Links",
         commands: TOKEN,
         setting: Some(Setting {
@@ -233,7 +233,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "unit",
         short: None,
         argument: Some("PATH|URL|none"),
-        help: "the control socket of NGINX Unit; found by itself if not given",
+        help: "NGINX Unit's control API; found by itself if not given",
         section: "This host",
         commands: RUN,
         setting: Some(Setting {
@@ -246,7 +246,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "name",
         short: None,
         argument: Some("NAME"),
-        help: "what people call this host; its host name if not given",
+        help: "what people call this host, if not its host name",
         section: "This host",
         commands: RUN,
         setting: Some(Setting {
