@@ -240,7 +240,10 @@ impl Node {
             return Ok(Plan { ops: vec![op], before, after, settles: Vec::new() });
         };
         if is_factory(config) && !is_factory(head.document.config()) && !force {
-            return Err(refused("The server shows its factory default.", "to publish an empty configuration, DELETE /config here"));
+            return Err(refused(
+                "The server shows its factory default.",
+                "to publish an empty configuration, DELETE /config here",
+            ));
         }
         let applied = self.server.applied.as_ref();
         let Some(applied) = applied.filter(|applied| applied.id == head.id() || self.server.verdict != Verdict::Pending) else {
