@@ -175,11 +175,6 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes that [`hex`] wrote; `None` if it is anything else (upper case included: one text for one value).
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
     if !text.len().is_multiple_of(2) {
         return None;
     }
@@ -188,7 +183,22 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
 
 /// [`unhex`] into an array of exactly `N` bytes.
 pub fn unhex_array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    unhex(text)?.try_into().ok()
+    let mut bytes = [0; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn digit(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

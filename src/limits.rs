@@ -163,6 +163,8 @@ pub const ROTATE_EVERY: Duration = Duration::from_secs(30);
 pub const SYNC_EVERY: Duration = Duration::from_secs(30);
 /// Node records likewise.
 pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
+/// Records of which further copies are passed over without decoding them.
+pub const LATELY_HELD_MAX: usize = 128;
 /// Bodies being pulled at once; their buffers are the only memory that a peer can make us hold.
 pub const PULLS_MAX: usize = 4;
 /// Without a new piece for this long, the next peer that offered is asked.

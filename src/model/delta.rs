@@ -13,9 +13,9 @@ pub fn between(base: &[u8], new: &[u8]) -> Vec<u8> {
     let (new_head, new_document) = split(new);
     let mut out = Script::default();
     head_between(&mut out, base_head, new_head);
-    let common = base_document.iter().zip(new_document).take_while(|(a, b)| a == b).count();
+    let common = common_prefix(base_document, new_document);
     let (base_rest, new_rest) = (&base_document[common..], &new_document[common..]);
-    let tail = base_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+    let tail = common_suffix(base_rest, new_rest);
     out.copy(base_head.len(), common);
     out.insert(&new_rest[..new_rest.len() - tail]);
     out.copy(base.len() - tail, tail);
@@ -55,15 +55,29 @@ fn head_between(out: &mut Script, base: &[u8], new: &[u8]) {
     let first = fresh.get(..ENTRY_LEN).filter(|entry| entry[0] == b'"');
     let kept = first.and_then(|first| old.chunks(ENTRY_LEN).position(|entry| entry.starts_with(&first[..ENTRY_LEN - 1])));
     let Some(kept) = kept.map(|index| index * ENTRY_LEN) else { return out.insert(new) };
-    let common = old[kept..].iter().zip(fresh).take_while(|(a, b)| a == b).count();
+    let common = common_prefix(&old[kept..], fresh);
     out.insert(&new[..new_at]);
     out.copy(base_at + kept, common);
     out.insert(&fresh[common..]);
 }
 
-/// Where the first entry of the ledger begins in a head line.
-fn ledger_at(head: &[u8]) -> Option<usize> {
-    head.windows(LEDGER_LABEL.len()).rposition(|window| window == LEDGER_LABEL).map(|at| at + LEDGER_LABEL.len())
+/// Where the first entry of the ledger begins in a head line. Should an open conflict's value hold the same words before it, the delta
+/// is longer than it need be.
+pub(super) fn ledger_at(head: &[u8]) -> Option<usize> {
+    head.windows(LEDGER_LABEL.len()).position(|window| window == LEDGER_LABEL).map(|at| at + LEDGER_LABEL.len())
+}
+
+/// How many bytes two texts have in common at the beginning. Most of a large document is the same: whole runs are compared first.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let runs = a.chunks_exact(RUN).zip(b.chunks_exact(RUN)).take_while(|(a, b)| a == b).count() * RUN;
+    runs + a[runs..].iter().zip(&b[runs..]).take_while(|(a, b)| a == b).count()
+}
+
+/// The same at the end.
+fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+    let runs = a.rchunks_exact(RUN).zip(b.rchunks_exact(RUN)).take_while(|(a, b)| a == b).count() * RUN;
+    let (a, b) = (&a[..a.len() - runs], &b[..b.len() - runs]);
+    runs + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
 
 /// The head line with its line end, and the document.
@@ -100,9 +114,11 @@ fn number(value: usize) -> u32 {
 const COPY: u8 = 0;
 const INSERT: u8 = 1;
 /// How a head line introduces its ledger.
-pub(super) const LEDGER_LABEL: &[u8] = b"\"ledger\":[";
+const LEDGER_LABEL: &[u8] = b"\"ledger\":[";
 /// A ledger entry with its quotes and comma.
-const ENTRY_LEN: usize = 83;
+pub(super) const ENTRY_LEN: usize = 83;
+/// Bytes that are compared at a time.
+const RUN: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,6 @@
 //! these alone a host tells of any edit whether it is in, out, or too old to say. Inferring it from ancestry loses edits and applies
 //! appends twice.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::record::RecordId;
@@ -24,7 +23,7 @@ pub struct EditRef {
 impl EditRef {
     /// From the 80 hexadecimal digits that `Display` writes: stamp, then ID.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = unhex_array::<40>(text)?;
+        let bytes: [u8; 40] = unhex_array(text)?;
         let (stamp, id) = bytes.split_at(8);
         let stamp = Stamp::from_u64(u64::from_be_bytes(stamp.try_into().ok()?))?;
         Some(Self { stamp, id: RecordId(id.try_into().ok()?) })
@@ -51,7 +50,8 @@ pub enum Standing {
 /// The edits that a revision contains or settles, as far back as is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
-    entries: BTreeSet<EditRef>,
+    /// Rising.
+    entries: Vec<EditRef>,
     floor: Stamp,
 }
 
@@ -60,16 +60,20 @@ impl Ledger {
     pub fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| pair[0] < pair[1]);
         let above = entries.first().is_none_or(|first| first.stamp >= floor);
-        (entries.len() <= LEDGER_MAX && rising && above).then(|| Self { entries: entries.iter().copied().collect(), floor })
+        (entries.len() <= LEDGER_MAX && rising && above).then(|| Self { entries: entries.to_vec(), floor })
     }
 
     /// This ledger and `new` edits; the oldest beyond 256 drop out and raise the floor.
     pub fn with(&self, new: impl IntoIterator<Item = EditRef>) -> Self {
         let mut next = self.clone();
-        next.entries.extend(new);
-        while next.entries.len() > LEDGER_MAX {
-            let dropped = next.entries.pop_first().expect("there are more than 256");
-            next.floor = next.floor.max(dropped.stamp);
+        for edit in new {
+            if let Err(place) = next.entries.binary_search(&edit) {
+                next.entries.insert(place, edit);
+            }
+        }
+        let surplus = next.entries.len().saturating_sub(LEDGER_MAX);
+        if let Some(last) = next.entries.drain(..surplus).next_back() {
+            next.floor = next.floor.max(last.stamp);
         }
         next
     }
@@ -77,7 +81,7 @@ impl Ledger {
     /// Whether `edit` is in, out, or too old to say.
     pub fn standing(&self, edit: &EditRef) -> Standing {
         match () {
-            () if self.entries.contains(edit) => Standing::In,
+            () if self.entries.binary_search(edit).is_ok() => Standing::In,
             () if edit.stamp > self.floor => Standing::Out,
             () => Standing::Unknown,
         }

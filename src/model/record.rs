@@ -24,6 +24,11 @@ impl RecordId {
     /// No record: the base of a first revision.
     pub const NONE: Self = Self([0; 32]);
 
+    /// The ID of the record with this header.
+    pub fn of(header: &[u8]) -> Self {
+        Self(Sha256::digest(header).into())
+    }
+
     /// From 64 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         unhex_array(text).map(Self)
@@ -182,7 +187,7 @@ impl Record {
     /// Decodes a header and takes the signature as it is.
     pub fn decode(bytes: &[u8], signature: Signature) -> Result<Self, Malformed> {
         let header = Arc::new(Header::decode(bytes)?);
-        Ok(Self { id: RecordId(Sha256::digest(bytes).into()), header, bytes: bytes.into(), signature })
+        Ok(Self { id: RecordId::of(bytes), header, bytes: bytes.into(), signature })
     }
 
     /// Makes and signs a record with this body. `header`'s author, body length and body hash are filled in here.
@@ -191,7 +196,7 @@ impl Record {
         header.body_len = u32::try_from(body.len()).expect("bodies are bounded by whoever makes them");
         header.body_hash = Sha256::digest(body).into();
         let bytes = header.encode();
-        let id = RecordId(Sha256::digest(&bytes).into());
+        let id = RecordId::of(&bytes);
         let signature = secret.sign(Purpose::Record, &header.fleet, &id.0);
         Self { id, header: Arc::new(header), bytes: bytes.into(), signature }
     }

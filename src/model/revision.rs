@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::conflict::OpenConflict;
+use super::delta;
 use super::document::Document;
 use super::edit::{Found, Op, Verb};
 use super::json::{self, JsonError, Map, Value};
@@ -140,7 +141,7 @@ impl Revision {
     /// Decodes the body of a document record. The caller has checked that the body is the record's own.
     pub fn decode(record: Record, body: Arc<[u8]>) -> Result<Self, BadBody> {
         let line_end = body.iter().position(|byte| *byte == b'\n').ok_or(BadBody::Member("line end"))?;
-        let head = json::parse_own(&body[..line_end]).map_err(BadBody::Head)?;
+        let (head, entries) = read_head(&body[..line_end])?;
         let document = Document::parse(&body[line_end + 1..]).map_err(|error| BadBody::Document(error.to_string()))?;
         let edit = edit_from(member(&head, "edit")?)?;
         let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX).ok_or(BadBody::Member("settled"))?;
@@ -152,7 +153,6 @@ impl Revision {
             open.insert(edit, conflict);
         }
         let floor = member(&head, "floor")?.as_str().and_then(stamp_from).ok_or(BadBody::Member("floor"))?;
-        let entries = refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
         let said = Ledger::from_parts(floor, &entries).ok_or(BadBody::Member("ledger"))?;
         let ledger = effective(&said, &edit, &record);
         Ok(Self { record, body, edit, ledger, open, settled, document })
@@ -227,6 +227,32 @@ impl fmt::Display for BadBody {
 
 impl std::error::Error for BadBody {}
 
+/// The head line and its ledger. As authors write it, the ledger stands last and its entries are of one length: then they are read where
+/// they stand, which takes a tenth of the time. Otherwise the line is read as any JSON.
+fn read_head(line: &[u8]) -> Result<(Value, Vec<EditRef>), BadBody> {
+    if let Some((head, entries)) = read_plain_head(line) {
+        return Ok((head, entries));
+    }
+    let head = json::parse_own(line).map_err(BadBody::Head)?;
+    let entries = refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
+    Ok((head, entries))
+}
+
+fn read_plain_head(line: &[u8]) -> Option<(Value, Vec<EditRef>)> {
+    let at = delta::ledger_at(line)?;
+    let ledger = line[at..].strip_suffix(b"]}")?;
+    let entry = |entry: &[u8]| {
+        let text = entry.strip_suffix(b",").unwrap_or(entry).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        EditRef::parse(std::str::from_utf8(text).ok()?)
+    };
+    let whole = ledger.is_empty() || (ledger.len() + 1).is_multiple_of(delta::ENTRY_LEN);
+    let fits = whole && ledger.len() < LEDGER_MAX * delta::ENTRY_LEN && !ledger.ends_with(b",");
+    let commas = ledger.chunks_exact(delta::ENTRY_LEN).all(|entry| entry.ends_with(b","));
+    let entries = (fits && commas).then(|| ledger.chunks(delta::ENTRY_LEN).map(entry).collect::<Option<Vec<_>>>())??;
+    let head = json::parse_own(&[&line[..at], b"]}"].concat()).ok()?;
+    Some((head, entries))
+}
+
 /// The original's own edit is in its ledger too, though it cannot be written there: the ID is a hash over the body.
 fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
     match edit.origin {
@@ -237,7 +263,14 @@ fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
 
 /// The ledger stands last, next to the document: [`super::delta`] relies on it.
 fn head_text(edit: &Edit, settled: &[EditRef], open: &BTreeMap<EditRef, OpenConflict>, ledger: &Ledger) -> String {
-    let refs = |list: &mut dyn Iterator<Item = &EditRef>| list.map(|edit| format!("\"{edit}\"")).collect::<Vec<_>>().join(",");
+    let refs = |list: &mut dyn Iterator<Item = &EditRef>| {
+        let mut text = String::new();
+        for edit in list {
+            let comma = if text.is_empty() { "" } else { "," };
+            text.extend([comma, "\"", &edit.to_string(), "\""]);
+        }
+        text
+    };
     let open: Vec<String> = open.iter().map(|(edit, conflict)| json::compact(&conflict.to_json(edit))).collect();
     format!(
         "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":[{}]}}",

@@ -16,7 +16,7 @@ use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, RecordId};
 use crate::model::revision::Revision;
-use crate::wire::frame::{Frame, Goodbye, Payload};
+use crate::wire::frame::{Frame, Goodbye};
 use crate::wire::handshake::Hello;
 
 /// What a queued frame is, to know by what it may be replaced.
@@ -120,21 +120,21 @@ impl Link {
     }
 
     /// Queues a revision for a link that may not have it.
-    pub fn flood_document(&mut self, revision: &Revision, payload: Payload, effects: &mut Vec<Effect>) {
+    pub fn flood_document(&mut self, revision: &Revision, bytes: &[u8], effects: &mut Vec<Effect>) {
         if !self.knows(&revision.id()) {
-            self.offer_document(revision, payload, effects);
+            self.offer_document(revision, bytes, effects);
         }
     }
 
     /// Queues a revision, whatever the link is thought to have.
-    pub fn offer_document(&mut self, revision: &Revision, payload: Payload, effects: &mut Vec<Effect>) {
+    pub fn offer_document(&mut self, revision: &Revision, bytes: &[u8], effects: &mut Vec<Effect>) {
         let group = &revision.record.header.key;
         self.drop_queued(|class| {
             matches!(class, Class::Document(other, edit, rank)
             if other == group && *rank < revision.rank() && revision.standing(edit) == Standing::In)
         });
         let class = Class::Document(group.clone(), revision.edit_ref(), revision.rank());
-        self.flood(class, revision.id(), Frame::Record(revision.record.clone(), 0, payload).encode(), effects);
+        self.flood(class, revision.id(), bytes.to_vec(), effects);
     }
 
     /// Queues a node record in place of an older one of the same author.

@@ -25,7 +25,7 @@ mod sync;
 mod views;
 mod writes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +97,8 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     newcomers: Vec<Newcomer>,
     pulls: Pulls,
+    /// The newest of the records that are held.
+    lately_held: VecDeque<RecordId>,
     server: Server,
     writes: Writes,
     /// Who asked for the document before the server was seen.
@@ -153,6 +155,7 @@ impl Node {
             links: BTreeMap::new(),
             newcomers: Vec::new(),
             pulls: Pulls::default(),
+            lately_held: VecDeque::new(),
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
             early: Vec::new(),

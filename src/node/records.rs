@@ -14,19 +14,23 @@ use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
 use super::{Waiting, revision_name};
-use crate::limits::REBASE_JITTER;
+use crate::limits::{LATELY_HELD_MAX, REBASE_JITTER};
 use crate::model::delta;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
-use crate::model::record::{Kind, Record};
+use crate::model::record::{Kind, Record, RecordId};
 use crate::model::revision::Revision;
-use crate::wire::frame::{Frame, Payload};
+use crate::wire::frame::{Frame, Payload, carried};
 
 impl Node {
     pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.heard = self.now.elapsed;
         link.bytes_in += bytes.len() as u64;
+        if let Some(record) = carried(bytes).filter(|record| self.lately_held.contains(record)) {
+            link.learn(record);
+            return;
+        }
         match Frame::decode(bytes) {
             Ok(Some(frame)) => self.take_frame(id, frame),
             Ok(None) => {}
@@ -79,7 +83,7 @@ impl Node {
             Kind::Policy => true,
         };
         if held {
-            return;
+            return self.note_held(record.id);
         }
         if !record.is_signed() {
             return self.fault(id, "a record that its author did not sign");
@@ -88,6 +92,14 @@ impl Node {
             Kind::Document => self.document_record(id, record, payload),
             Kind::Node => self.node_record(id, record, age, payload),
             Kind::Policy => {}
+        }
+    }
+
+    /// The next copies of a record that is held need not even be decoded.
+    fn note_held(&mut self, id: RecordId) {
+        self.lately_held.push_back(id);
+        if self.lately_held.len() > LATELY_HELD_MAX {
+            self.lately_held.pop_front();
         }
     }
 
@@ -140,6 +152,9 @@ impl Node {
         let group = revision.record.header.key.clone();
         let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
         let ours = group == self.setup.group;
+        if !matches!(taken, Taken::Stale | Taken::NoRoom) {
+            self.note_held(revision.id());
+        }
         match taken {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
@@ -233,6 +248,7 @@ impl Node {
         if !self.roster.take(node, self.now.elapsed) {
             return;
         }
+        self.note_held(record_id);
         if !addresses.is_empty() {
             self.book.hear_of(author, &self.instance_of(&author), &addresses);
             self.book_changed();

@@ -15,9 +15,9 @@ use crate::wire::frame::{Frame, Payload};
 
 impl Node {
     pub(super) fn flood_revision(&mut self, from: Option<LinkId>, revision: &Arc<Revision>) {
-        let payload = self.payload(revision);
+        let bytes = Frame::Record(revision.record.clone(), 0, self.payload(revision)).encode();
         for link in self.links.values_mut().filter(|link| Some(link.id) != from) {
-            link.flood_document(revision, payload.clone(), &mut self.effects);
+            link.flood_document(revision, &bytes, &mut self.effects);
         }
     }
 
@@ -43,7 +43,7 @@ impl Node {
             other => other,
         };
         if let Some(link) = self.links.get_mut(&id) {
-            link.offer_document(revision, payload, &mut self.effects);
+            link.offer_document(revision, &Frame::Record(revision.record.clone(), 0, payload).encode(), &mut self.effects);
         }
     }
 

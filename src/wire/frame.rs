@@ -156,6 +156,13 @@ impl Frame {
     }
 }
 
+/// The ID of the record that a frame carries, if it carries one, without looking further: most floods come more than once.
+pub fn carried(bytes: &[u8]) -> Option<RecordId> {
+    let mut r = Reader::new(bytes);
+    (r.u8("frame type").ok()? == 4).then_some(())?;
+    r.medium(HEADER_MAX, "header").ok().map(RecordId::of)
+}
+
 /// Records of a kind, and exchanges about a set, that this version does not know are passed over like unknown frames.
 fn is_of_a_later_version(bytes: &[u8]) -> bool {
     match bytes {
