@@ -128,3 +128,70 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::edit::Found;
+    use crate::model::path::Path;
+    use crate::model::record::RecordId;
+    use crate::model::signature::SecretKey;
+    use crate::model::stamp::Stamp;
+
+    fn edit() -> EditRef {
+        EditRef { stamp: Stamp::from_u64(7 << 16).unwrap(), id: RecordId([4; 32]) }
+    }
+
+    fn conflict() -> OpenConflict {
+        let author = PeerId::from_bytes(SecretKey::from_seed(&[1; 32]).public());
+        let operation = |verb, path: &str| Operation { verb, path: Path::parse(path).unwrap(), found: Found::Absent };
+        let long = Value::from("x".repeat(OPEN_VALUE_MAX));
+        let mut room = OPEN_VALUE_MAX;
+        let operations = vec![
+            (operation(Verb::Put, "/config/a"), Wanted::of(&Value::from(1), &mut room)),
+            (operation(Verb::Put, "/config/b"), Wanted::of(&long, &mut room)),
+            (operation(Verb::Delete, "/config/c"), Wanted::Nothing),
+            (operation(Verb::Put, "/config/d"), Wanted::Value(Value::Null)),
+        ];
+        OpenConflict { author, guarded: true, note: "why".into(), operations }
+    }
+
+    #[test]
+    fn a_conflict_survives_its_json_with_short_values_whole_and_long_ones_by_hash() {
+        let json = conflict().to_json(&edit());
+        assert_eq!(OpenConflict::from_json(&json), Some((edit(), conflict())));
+        assert_eq!(json["ops"][0]["value"], 1);
+        assert_eq!(json["ops"][1]["value_len"], OPEN_VALUE_MAX + 2);
+        assert!(json["ops"][1].get("value").is_none() && json["ops"][2].get("value").is_none());
+        assert!(json::compact(&json).len() < 1_000, "no long value is carried along");
+    }
+
+    #[test]
+    fn an_edit_whose_record_nobody_holds_is_listed_by_its_name_alone() {
+        let nameless = OpenConflict::default();
+        let json = nameless.to_json(&edit());
+        assert_eq!(json["author"], Value::Null);
+        assert_eq!(OpenConflict::from_json(&json), Some((edit(), nameless)));
+    }
+
+    #[test]
+    fn what_is_missing_wrong_or_out_of_bounds_is_no_conflict() {
+        let json = conflict().to_json(&edit());
+        for member in ["edit", "author", "guarded", "note", "ops"] {
+            let mut less = json.clone();
+            less.as_object_mut().unwrap().shift_remove(member);
+            assert_eq!(OpenConflict::from_json(&less), None, "without {member}");
+        }
+        let wrong = |change: fn(&mut Value)| {
+            let mut other = json.clone();
+            change(&mut other);
+            OpenConflict::from_json(&other).is_none()
+        };
+        assert!(wrong(|json| json["author"] = "nobody".into()));
+        assert!(wrong(|json| json["note"] = "x".repeat(NOTE_MAX + 1).into()));
+        assert!(wrong(|json| json["ops"] = vec![json["ops"][0].clone(); OPERATIONS_MAX + 1].into()));
+        assert!(wrong(|json| json["ops"][1]["value"] = 1.into()), "a value and a hash of one");
+        assert!(wrong(|json| json["ops"][1]["value_hash"] = "00".into()));
+        assert!(!wrong(|json| json["later"] = 1.into()), "what a later version adds is left alone");
+    }
+}

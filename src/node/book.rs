@@ -120,37 +120,31 @@ impl Book {
         }
     }
 
-    /// Somebody has answered a dial: it is over, and its contact is not due before long unless a link is made of it. Whoever was expected
-    /// at that address and is not there loses it. Gives what the dial was for.
-    pub fn answered(&mut self, dial: u64, peer: PeerId, instance: &str, now: Duration) -> Option<Contact> {
-        let contact = self.dialled(Some(dial))?;
+    /// Somebody has answered a dial: it is over, and its contact is not due before long unless a link is made of it. The address is the
+    /// peer's who answered there, and no longer that of whoever was meant.
+    pub fn answered(&mut self, dial: u64, peer: PeerId, instance: &str, now: Duration) {
+        let Some(contact) = self.dialled(Some(dial)) else { return };
         let entry = self.entries.get_mut(&contact).expect("dialled finds what is there");
         (entry.dial, entry.failures, entry.failure, entry.due) = (None, 0, None, now + RETRY_MAX / 2);
+        let Some(address) = entry.next_address().map(str::to_owned) else { return };
         match &contact {
-            Contact::Address(_) => entry.answered = Some(peer),
-            Contact::Peer(expected) if *expected == peer => {}
-            Contact::Peer(_) => {
-                let turn = entry.turn % entry.addresses.len().max(1);
-                if turn < entry.addresses.len() {
-                    entry.addresses.remove(turn);
-                }
-            }
-            Contact::Instance(expected) if expected == instance => {}
-            Contact::Instance(_) => drop(self.entries.remove(&contact)),
+            Contact::Peer(meant) if *meant != peer => entry.addresses.retain(|other| *other != address),
+            Contact::Instance(meant) if meant != instance => drop(self.entries.remove(&contact)),
+            _ => {}
         }
-        Some(contact)
+        if let Some(entry) = self.entries.get_mut(&Contact::Address(address.clone())) {
+            (entry.answered, entry.hearsay) = (Some(peer), false);
+        }
+        self.hear_of(peer, instance, &[address]);
     }
 
-    /// A link with `peer` is up. What was known of the address that was dialled, or of its mDNS instance, becomes knowledge of the peer.
-    pub fn linked(&mut self, peer: PeerId, instance: &str, by: Option<&Contact>, addresses: &[String], now: Duration) {
+    /// A link with `peer` is up.
+    pub fn linked(&mut self, peer: PeerId, instance: &str, addresses: &[String], now: Duration) {
         self.hear_of(peer, instance, addresses);
-        let mut configured = false;
-        if let Some(Contact::Address(address)) = by {
-            configured = self.entries.get(&Contact::Address(address.clone())).is_some_and(|entry| entry.configured);
-            self.hear_of(peer, instance, std::slice::from_ref(address));
-        }
+        let is_its = |entry: &Entry| entry.configured && entry.answered == Some(peer);
+        let configured = self.entries.iter().any(|(contact, entry)| matches!(contact, Contact::Address(_)) && is_its(entry));
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
-            entry.configured |= configured;
+            entry.configured = configured;
             (entry.failures, entry.spoken, entry.dial, entry.failure) = (0, Some(now), None, None);
         }
     }

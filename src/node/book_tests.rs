@@ -1,1 +1,194 @@
+use super::*;
+use crate::model::signature::SecretKey;
 
+const SECOND: Duration = Duration::from_secs(1);
+
+fn peer(seed: u8) -> PeerId {
+    PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap()
+}
+
+fn texts(addresses: &[&str]) -> Vec<String> {
+    addresses.iter().map(|address| (*address).to_owned()).collect()
+}
+
+/// The wait of a contact, if no dial to it is under way.
+fn due(book: &Book, contact: &Contact) -> Option<Duration> {
+    let all = book.unlinked_contacts(|_| false);
+    all.into_iter().find(|(other, _, _)| *other == contact).and_then(|(_, _, due)| due)
+}
+
+/// A dial has been answered by `peer`, and a link was made of it.
+fn link(book: &mut Book, dial: u64, peer: PeerId, instance: &str) {
+    book.answered(dial, peer, instance, SECOND);
+    book.linked(peer, instance, &[], SECOND);
+}
+
+fn fail(book: &mut Book, contact: &Contact, now: Duration, rng: &mut Rng) -> Duration {
+    let (dial, _) = book.dial(contact, now).expect("it has an address");
+    assert_eq!(due(book, contact), None, "while a dial is under way no other is due");
+    book.failed(dial, "refused", now, rng);
+    due(book, contact).expect("it is tried for ever")
+}
+
+#[test]
+fn waits_grow_with_full_jitter_to_a_minute_and_never_beyond() {
+    let (mut book, mut rng) = (Book::default(), Rng::new(7));
+    let contact = Contact::Address("gull:7117".into());
+    book.configure("gull:7117", true);
+    let waits: Vec<Duration> = (0..200).map(|_| fail(&mut book, &contact, SECOND, &mut rng) - SECOND).collect();
+    assert!(waits.iter().all(|wait| (RETRY_MIN..=RETRY_MIN + RETRY_MAX).contains(wait)));
+    assert!(waits[0] <= 3 * RETRY_MIN, "the first is short: {:?}", waits[0]);
+    let late = &waits[20..];
+    let mean = late.iter().sum::<Duration>() / late.len() as u32;
+    assert!((20 * SECOND..40 * SECOND).contains(&mean), "spread over the whole minute: {mean:?}");
+    assert!(late.iter().any(|wait| *wait < 10 * SECOND) && late.iter().any(|wait| *wait > 50 * SECOND));
+}
+
+#[test]
+fn a_peer_that_was_linked_lately_is_tried_every_few_seconds() {
+    let (mut book, mut rng) = (Book::default(), Rng::new(7));
+    let contact = Contact::Peer(peer(1));
+    book.linked(peer(1), "i", &texts(&["10.0.0.1:1"]), SECOND);
+    book.unlinked(peer(1), SECOND, &mut rng);
+    assert!(due(&book, &contact).unwrap() <= SECOND + RETRY_MIN);
+    for _ in 0..100 {
+        let wait = fail(&mut book, &contact, 2 * SECOND, &mut rng) - 2 * SECOND;
+        assert!((RETRY_MIN..=RETRY_MIN + RETRY_LATELY_MAX).contains(&wait), "{wait:?}");
+    }
+    let later = LATELY + 3 * SECOND;
+    let longest = (0..50).map(|_| fail(&mut book, &contact, later, &mut rng) - later).max();
+    assert!(longest > Some(RETRY_LATELY_MAX + RETRY_MIN), "after a while it is taken for gone");
+}
+
+#[test]
+fn one_that_has_enough_links_is_not_asked_again_at_once() {
+    let (mut book, mut rng) = (Book::default(), Rng::new(7));
+    book.linked(peer(1), "i", &texts(&["10.0.0.1:1"]), SECOND);
+    book.refused(peer(1), SECOND, &mut rng);
+    let wait = due(&book, &Contact::Peer(peer(1))).unwrap() - SECOND;
+    assert!((RETRY_MAX / 2..=RETRY_MAX + RETRY_MAX / 2).contains(&wait), "{wait:?}");
+}
+
+#[test]
+fn the_addresses_of_a_contact_are_tried_in_turn_before_it_has_to_wait() {
+    let (mut book, mut rng) = (Book::default(), Rng::new(7));
+    let contact = Contact::Peer(peer(1));
+    book.hear_of(peer(1), "i", &texts(&["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"]));
+    let mut tried = Vec::new();
+    for turn in 1..=6 {
+        let (dial, address) = book.dial(&contact, SECOND).unwrap();
+        tried.push(address);
+        book.failed(dial, "refused", SECOND, &mut rng);
+        let waits = due(&book, &contact).unwrap() > SECOND;
+        assert_eq!(waits, turn >= 3, "after {turn} addresses");
+    }
+    assert_eq!(tried[..3], texts(&["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"]));
+    assert_eq!(tried[..3], tried[3..]);
+}
+
+#[test]
+fn a_change_of_the_network_makes_everything_due_even_what_is_under_way() {
+    let (mut book, mut rng) = (Book::default(), Rng::new(7));
+    let contact = Contact::Address("gull:7117".into());
+    book.configure("gull:7117", true);
+    for _ in 0..9 {
+        fail(&mut book, &contact, SECOND, &mut rng);
+    }
+    let (dial, _) = book.dial(&contact, SECOND).unwrap();
+    book.kick(5 * SECOND);
+    assert_eq!(due(&book, &contact), Some(5 * SECOND));
+    assert_eq!(book.dialling(), 0);
+    assert!(book.failed(dial, "late", 5 * SECOND, &mut rng).is_none(), "what became of that dial no longer matters");
+    assert!(fail(&mut book, &contact, 5 * SECOND, &mut rng) <= 5 * SECOND + 3 * RETRY_MIN, "waits begin anew");
+}
+
+#[test]
+fn only_the_first_of_equal_failures_is_news() {
+    let (mut book, mut rng) = (Book::default(), Rng::new(7));
+    let contact = Contact::Address("gull:7117".into());
+    book.configure("gull:7117", true);
+    let mut news = |reason: &str| {
+        let (dial, _) = book.dial(&contact, SECOND).unwrap();
+        book.failed(dial, reason, SECOND, &mut rng).unwrap().1
+    };
+    assert_eq!([news("refused"), news("refused"), news("timed out"), news("timed out")], [true, false, true, false]);
+}
+
+#[test]
+fn whoever_answers_at_a_configured_address_is_known_by_its_peer_id_from_then_on() {
+    let mut book = Book::default();
+    book.configure("gull:7117", true);
+    assert_eq!(book.known(), 1);
+    let (dial, _) = book.dial(&Contact::Address("gull:7117".into()), SECOND).unwrap();
+    link(&mut book, dial, peer(1), "i");
+    assert_eq!(book.known(), 1, "it is one host");
+    assert!(book.is_configured(&peer(1)));
+    let contacts: Vec<Contact> = book.unlinked_contacts(|_| false).into_iter().map(|(contact, _, _)| contact.clone()).collect();
+    assert_eq!(contacts, vec![Contact::Peer(peer(1))], "dialled once, not by both names");
+    assert!(book.unlinked_contacts(|_| true).is_empty());
+}
+
+#[test]
+fn an_mdns_instance_becomes_the_peer_that_bears_it() {
+    let mut book = Book::default();
+    assert!(book.find("abc", &["10.0.0.1:1".parse().unwrap()], 3 * SECOND));
+    assert!(!book.find("abc", &["10.0.0.1:1".parse().unwrap()], SECOND), "seen before");
+    assert_eq!(due(&book, &Contact::Instance("abc".into())), Some(SECOND), "the sooner time counts");
+    let (dial, _) = book.dial(&Contact::Instance("abc".into()), SECOND).unwrap();
+    link(&mut book, dial, peer(1), "abc");
+    assert_eq!(book.known(), 1);
+    assert!(!book.find("abc", &["10.0.0.9:1".parse().unwrap()], 9 * SECOND), "it is known as the peer's");
+    assert_eq!(book.dial(&Contact::Peer(peer(1)), SECOND).unwrap().1, "10.0.0.9:1", "what mDNS shows is newest");
+}
+
+/// A host was installed anew, or two have changed places.
+#[test]
+fn an_address_where_another_peer_answers_is_taken_from_the_one_that_was_meant() {
+    let mut book = Book::default();
+    book.configure("10.0.0.1:1", true);
+    let (dial, _) = book.dial(&Contact::Address("10.0.0.1:1".into()), SECOND).unwrap();
+    link(&mut book, dial, peer(1), "i");
+    let (dial, _) = book.dial(&Contact::Peer(peer(1)), SECOND).unwrap();
+    link(&mut book, dial, peer(2), "j");
+    let left = book.unlinked_contacts(|other| *other == peer(2));
+    assert!(left.is_empty(), "nothing is left to dial: {left:?}");
+    let left: Vec<Contact> = book.unlinked_contacts(|_| false).into_iter().map(|(contact, _, _)| contact.clone()).collect();
+    assert_eq!(left, vec![Contact::Peer(peer(2))]);
+    assert!(book.is_configured(&peer(2)));
+}
+
+#[test]
+fn the_book_has_1024_contacts_at_most_and_never_forgets_a_configured_one() {
+    let mut book = Book::default();
+    book.configure("gull:7117", true);
+    for number in 0..CONTACTS_MAX as u32 + 500 {
+        let address = SocketAddr::from((std::net::Ipv4Addr::from(number), 7117));
+        match number % 2 {
+            0 => drop(book.find(&format!("{number}"), &[address], SECOND)),
+            _ => book.hint(&address),
+        }
+        book.hear_of(peer((number % 200) as u8), &format!("p{}", number % 200), &[address.to_string()]);
+    }
+    assert!(book.entries.len() <= CONTACTS_MAX, "{}", book.entries.len());
+    assert!(book.entries.contains_key(&Contact::Address("gull:7117".into())));
+    assert!(book.entries.values().all(|entry| entry.addresses.len() <= ADDRESSES_MAX));
+}
+
+#[test]
+fn the_text_of_a_book_is_read_back_and_anything_else_is_left_out() {
+    let mut book = Book::default();
+    book.hear_of(peer(1), "i", &texts(&["10.0.0.1:1", "10.0.0.2:1"]));
+    book.hear_of(peer(2), "j", &texts(&["[fd00::1]:1"]));
+    book.configure("token:7117", false);
+    book.configure("settings:7117", true);
+    let text = book.to_text();
+    let mut back = Book::default();
+    back.read(&text, |_| "i".into());
+    assert_eq!(back.to_text(), text);
+    assert_eq!(back.known(), 3, "what is configured comes from the settings");
+    for nonsense in [&b"{"[..], b"[]", b"{\"peers\":[{\"id\":\"x\"}],\"addresses\":7}", b"\xff"] {
+        let mut empty = Book::default();
+        empty.read(nonsense, |_| "i".into());
+        assert_eq!(empty.known(), 0);
+    }
+}

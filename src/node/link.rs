@@ -251,3 +251,7 @@ impl Link {
 
 /// Type, ID, offset and length of a piece.
 const PIECE_OVERHEAD: usize = 1 + 32 + 4 + 2;
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;

@@ -145,14 +145,14 @@ impl Node {
         }
     }
 
-    /// Links to one more known peer, configured ones and those longest not spoken with first, and gives up one outgoing link if
-    /// there are enough of them.
+    /// Links to one more known peer, the one longest neither spoken with nor dialled, and gives up one outgoing link if there are enough of
+    /// them. Were dials not counted, a host that is gone for good would be first for ever.
     fn rotate(&mut self) {
         self.timers.rotate = self.now.elapsed + self.rng.around(ROTATE_EVERY);
         let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
         let free = contacts.into_iter().filter(|(_, _, at)| at.is_some());
         let first = free
-            .min_by_key(|(_, entry, _)| (!entry.configured, entry.spoken.max(entry.tried)))
+            .min_by_key(|(_, entry, _)| (entry.spoken.max(entry.tried), !entry.configured))
             .map(|(contact, _, _)| contact.clone());
         let Some(contact) = first else { return };
         self.dial(&contact);

@@ -1,1 +1,323 @@
+use super::*;
+use crate::model::edit::{Change as EditChange, Op};
+use crate::model::json::Value;
+use crate::model::path::Path;
+use crate::node::answer::Answer;
+use crate::node::effect::ServerJob;
+use crate::node::input::{Change, ClientId, Outcome, ServerReport};
+use crate::wire::fleet::{FleetId, FleetKey};
+use crate::wire::handshake::Hello;
 
+/// One node, and all that it has asked for.
+struct Lone {
+    node: Node,
+    now: Now,
+    effects: Vec<Effect>,
+}
+
+impl Lone {
+    fn new(server: bool) -> Self {
+        let now = Now { elapsed: Duration::ZERO, wall_ms: 1_000 };
+        let id = FleetId::from_bytes(SecretKey::from_seed(&[250; 32]).public()).unwrap();
+        let setup = Setup {
+            secret: SecretKey::from_seed(&[1; 32]),
+            fleet: Fleet::new("test".into(), id, vec![FleetKey::from_bytes([9; 32])]).unwrap(),
+            run: 1,
+            name: "gull".into(),
+            group: "default".into(),
+            version: "test".into(),
+            server,
+            joined: true,
+            peers: Vec::new(),
+            before_kept: false,
+            seed: 7,
+        };
+        let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };
+        lone.happens(Input::Addresses(Vec::new()));
+        lone
+    }
+
+    fn happens(&mut self, input: Input) {
+        self.node.handle(self.now, input, &mut self.effects);
+    }
+
+    fn write(&mut self, client: ClientId, text: &str) {
+        let op = Op { path: Path::parse("/config/routes").unwrap(), change: EditChange::Put(Value::from(text)) };
+        self.happens(Input::Asked(client, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() })));
+    }
+
+    fn linked(&mut self, link: LinkId, identity: u8) {
+        let peer = PeerId::from_bytes(SecretKey::from_seed(&[identity; 32]).public()).unwrap();
+        let hello = Hello { peer, run: 5, features: 0, addresses: Vec::new() };
+        let address = "10.0.0.2:7117".parse().unwrap();
+        self.happens(Input::Linked { link, hello, address, dial: None });
+    }
+
+    /// The statuses with which clients were answered.
+    fn statuses(&self) -> Vec<(ClientId, u16)> {
+        let status = |effect: &Effect| match effect {
+            Effect::Answer(client, Answer::Problem(problem)) => Some((*client, problem.status)),
+            Effect::Answer(client, Answer::Done { .. }) => Some((*client, 200)),
+            _ => None,
+        };
+        self.effects.iter().filter_map(status).collect()
+    }
+
+    /// Answers all that is on its way to disk and server until nothing is.
+    fn serve(&mut self, outcome: &Outcome) {
+        loop {
+            let mut inputs = Vec::new();
+            for effect in &self.effects {
+                match effect {
+                    Effect::Disk(DiskJob::Pending(ticket, ..) | DiskJob::Commit(ticket, ..) | DiskJob::Store(ticket, ..)) => {
+                        inputs.push(Input::Stored(*ticket, Ok(())));
+                    }
+                    Effect::Server(ticket, job) => {
+                        let outcome = if matches!(job, ServerJob::Observe) { observed() } else { outcome.clone() };
+                        inputs.push(Input::Server(ServerReport { ticket: *ticket, outcome, before: None }));
+                    }
+                    _ => {}
+                }
+            }
+            self.effects.retain(|effect| !matches!(effect, Effect::Disk(_) | Effect::Server(..)));
+            if inputs.is_empty() {
+                return;
+            }
+            inputs.into_iter().for_each(|input| self.happens(input));
+        }
+    }
+}
+
+fn observed() -> Outcome {
+    Outcome::Observed(Arc::new(crate::model::document::Document::factory().config().clone()))
+}
+
+#[test]
+fn a_node_says_when_it_wants_to_be_called_and_then_has_nothing_left_to_do() {
+    let mut lone = Lone::new(true);
+    for _ in 0..200 {
+        lone.serve(&Outcome::Applied);
+        lone.now.elapsed = lone.node.deadline();
+        lone.happens(Input::Tick);
+        lone.serve(&Outcome::Applied);
+        assert!(lone.node.deadline() > lone.now.elapsed, "it would spin at {:?}", lone.now.elapsed);
+    }
+    assert!(lone.now.elapsed > Duration::from_secs(120), "it wakes too often: 200 times in {:?}", lone.now.elapsed);
+}
+
+#[test]
+fn of_many_changes_64_wait_and_the_rest_are_told_so_at_once() {
+    let mut lone = Lone::new(true);
+    lone.write(1000, "the first");
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    (0..70).for_each(|client| lone.write(client, &format!("{client}")));
+    // One is in hand, 64 wait.
+    assert_eq!(lone.statuses(), (65..70).map(|client| (client, 503)).collect::<Vec<_>>());
+    lone.serve(&Outcome::Applied);
+    let done: Vec<ClientId> =
+        lone.statuses().into_iter().filter(|(_, status)| *status == 200).map(|(client, _)| client).collect();
+    assert_eq!(done, (0..65).collect::<Vec<_>>(), "in the order in which they came");
+}
+
+#[test]
+fn while_a_change_is_in_hand_the_server_is_asked_for_nothing_else() {
+    let mut lone = Lone::new(true);
+    lone.write(1000, "the first");
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    lone.write(1, "one");
+    for seconds in 1..20 {
+        lone.now.elapsed = Duration::from_secs(seconds);
+        lone.happens(Input::Tick);
+    }
+    let jobs = lone.effects.iter().filter(|effect| matches!(effect, Effect::Server(..))).count();
+    assert_eq!(jobs, 0, "the disk has not answered yet");
+    lone.serve(&Outcome::Applied);
+    assert_eq!(lone.statuses(), vec![(1, 200)]);
+}
+
+#[test]
+fn an_answer_that_nobody_can_tell_is_taken_back_from_the_server() {
+    let mut lone = Lone::new(true);
+    lone.serve(&Outcome::Applied);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Unknown("no answer".into()));
+    assert_eq!(lone.statuses(), vec![(1, 503)]);
+    assert!(lone.node.head().is_none());
+}
+
+#[test]
+fn without_a_server_a_change_is_published_untried_and_shown_so() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    assert_eq!(lone.statuses(), vec![(1, 200)]);
+    let header = &lone.node.head().unwrap().record.header;
+    assert_eq!(header.flags & crate::model::record::Header::UNTRIED, 1);
+}
+
+#[test]
+fn what_is_loaded_is_the_head_and_is_not_written_again() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    let text = records::file_text(lone.node.head().unwrap());
+    let mut next = Lone::new(false);
+    next.node.load(records::from_file(&text, lone.node.setup.fleet.id().as_bytes()).unwrap());
+    next.now.wall_ms = 0;
+    next.happens(Input::Tick);
+    assert_eq!(next.node.head().map(|head| head.id()), lone.node.head().map(|head| head.id()));
+    assert!(!next.effects.iter().any(|effect| matches!(effect, Effect::Disk(DiskJob::Store(..)))));
+    next.write(2, "two");
+    next.serve(&Outcome::Applied);
+    let (old, new) = (lone.node.head().unwrap(), next.node.head().unwrap());
+    assert!(new.record.header.stamp > old.record.header.stamp, "a clock that went back moves nothing");
+}
+
+#[test]
+fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    let fleet = *lone.node.setup.fleet.id().as_bytes();
+    let text = records::file_text(lone.node.head().unwrap());
+    assert!(records::from_file(&text, &[3; 32]).is_none());
+    for at in (0..text.len()).step_by(7) {
+        let mut bad = text.clone();
+        bad[at] ^= 1;
+        assert!(records::from_file(&bad, &fleet).is_none(), "byte {at}");
+    }
+    assert_eq!(records::read_body(&text).as_ref(), lone.node.head().map(|head| &head.document));
+}
+
+#[test]
+fn a_node_that_ends_says_goodbye_on_all_links() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.linked(2, 3);
+    lone.effects.clear();
+    lone.node.leave(&mut lone.effects);
+    let bye = |effect: &Effect| match effect {
+        Effect::Send(link, bytes) => matches!(Frame::decode(bytes), Ok(Some(Frame::Bye(Goodbye::Leaving, _)))).then_some(*link),
+        _ => None,
+    };
+    assert_eq!(lone.effects.iter().filter_map(bye).collect::<Vec<_>>(), vec![1, 2]);
+}
+
+#[test]
+fn a_silent_link_is_pinged_and_then_given_up() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.effects.clear();
+    let mut pinged = None;
+    let mut closed = None;
+    while closed.is_none() {
+        lone.now.elapsed = lone.node.deadline();
+        lone.happens(Input::Tick);
+        for effect in lone.effects.drain(..) {
+            match effect {
+                Effect::Send(1, bytes) if matches!(Frame::decode(&bytes), Ok(Some(Frame::Ping(_)))) => {
+                    pinged.get_or_insert(lone.now.elapsed);
+                }
+                Effect::Close(1) => closed = Some(lone.now.elapsed),
+                _ => {}
+            }
+        }
+        assert!(lone.now.elapsed < Duration::from_secs(60));
+    }
+    assert!(pinged.is_some_and(|at| at >= Duration::from_secs(9) && at <= crate::limits::PING_AFTER));
+    assert_eq!(closed, Some(crate::limits::DEAD_AFTER));
+}
+
+#[test]
+fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
+    let mut lone = Lone::new(true);
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    lone.happens(Input::Frame(77, Frame::Ping(1).encode()));
+    lone.happens(Input::Sent(77, 1024));
+    lone.happens(Input::Unlinked(77, "gone".into()));
+    lone.happens(Input::Stored(999, Ok(())));
+    lone.happens(Input::Server(ServerReport { ticket: 999, outcome: Outcome::Applied, before: None }));
+    lone.happens(Input::DialFailed(999, "refused".into()));
+    assert!(lone.effects.is_empty(), "{:?}", lone.effects);
+}
+
+#[test]
+fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes() {
+    let mut lone = Lone::new(false);
+    lone.node.report_problem("a file was damaged".into());
+    lone.node.distrust();
+    lone.node.forget_pending("default".into(), "000-x".into());
+    lone.happens(Input::Asked(1, Ask::Fleet));
+    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Disk(DiskJob::Discard(..)))));
+    let shown = lone.effects.iter().any(|effect| match effect {
+        Effect::Answer(1, Answer::Json(view)) => view["problems"][0] == "a file was damaged",
+        _ => false,
+    });
+    assert!(shown);
+    lone.write(2, "x");
+    assert_eq!(lone.statuses(), vec![(2, 503)]);
+}
+
+#[test]
+fn the_name_of_a_file_sorts_by_height() {
+    let id = RecordId([1; 32]);
+    assert!(revision_name(9, &id) < revision_name(10, &id));
+    assert!(revision_name((1 << 48) - 1, &id).len() <= crate::limits::REVISION_NAME_MAX);
+}
+
+/// A host that is gone for good must not be the only one that is ever tried.
+#[test]
+fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answers() {
+    let mut lone = Lone::new(false);
+    lone.node.book.configure("10.9.9.9:7117", true);
+    for number in 1..=12 {
+        let addresses = vec![format!("10.0.0.{number}:7117").parse().unwrap()];
+        lone.happens(Input::Found { instance: format!("{number}"), addresses, unheard: true });
+    }
+    let (mut links, mut tried, mut next) = (BTreeSet::new(), BTreeSet::new(), 0);
+    while lone.now.elapsed < Duration::from_secs(1_200) {
+        for effect in std::mem::take(&mut lone.effects) {
+            match effect {
+                Effect::Dial { dial, address } if address == "10.9.9.9:7117" => {
+                    lone.happens(Input::DialFailed(dial, "no route".into()))
+                }
+                Effect::Dial { dial, address } => {
+                    next += 1;
+                    links.insert(next);
+                    let identity: u8 =
+                        address.strip_prefix("10.0.0.").and_then(|rest| rest.strip_suffix(":7117")).unwrap().parse().unwrap();
+                    tried.insert(identity);
+                    let peer = PeerId::from_bytes(SecretKey::from_seed(&[100 + identity; 32]).public()).unwrap();
+                    let hello = Hello { peer, run: 5, features: 0, addresses: Vec::new() };
+                    lone.happens(Input::Linked { link: next, hello, address: address.parse().unwrap(), dial: Some(dial) });
+                }
+                Effect::Close(link) => drop(links.remove(&link)),
+                _ => {}
+            }
+        }
+        for link in &links {
+            lone.happens(Input::Sent(*link, crate::limits::LINK_WINDOW));
+            lone.happens(Input::Frame(*link, Frame::Pong(0).encode()));
+        }
+        lone.now.elapsed = lone.node.deadline().max(lone.now.elapsed + Duration::from_millis(1));
+        lone.happens(Input::Tick);
+    }
+    assert_eq!(tried.len(), 12, "only these were tried: {tried:?}");
+    assert!(links.len() <= crate::limits::FULL_MESH + 1, "{} links", links.len());
+}
+
+#[test]
+fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_its_contact_is_tried_again() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    let peer = PeerId::from_bytes(SecretKey::from_seed(&[2; 32]).public()).unwrap();
+    lone.node.book.hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
+    let (dial, _) = lone.node.book.dial(&book::Contact::Peer(peer), Duration::ZERO).unwrap();
+    let hello = Hello { peer, run: 6, features: 0, addresses: Vec::new() };
+    lone.happens(Input::Linked { link: 2, hello, address: "10.0.0.2:7117".parse().unwrap(), dial: Some(dial) });
+    lone.happens(Input::Unlinked(2, "reset".into()));
+    assert_eq!(lone.node.book.dialling(), 0);
+}

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Node;
-use super::book::{Contact, is_reachable};
+use super::book::is_reachable;
 use super::effect::{Effect, Level, address_texts};
 use super::input::LinkId;
 use super::link::Link;
@@ -22,7 +22,6 @@ use crate::wire::handshake::Hello;
 /// A link whose peer is linked already by another run: it waits for the old link's answer.
 pub(super) struct Newcomer {
     link: Link,
-    by: Option<Contact>,
     old: LinkId,
     pub(super) until: Duration,
 }
@@ -30,21 +29,23 @@ pub(super) struct Newcomer {
 impl Node {
     pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
         let peer = hello.peer;
-        let by = dial.and_then(|dial| self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed));
-        self.place(Link::new(id, hello, address, dial.is_some(), self.now), by);
+        if let Some(dial) = dial {
+            self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed);
+        }
+        self.place(Link::new(id, hello, address, dial.is_some(), self.now));
     }
 
     /// Finds a place for a link, beside or instead of another with the same peer.
-    fn place(&mut self, link: Link, by: Option<Contact>) {
+    fn place(&mut self, link: Link) {
         let peer = link.hello.peer;
         if peer == self.me {
             return self.refuse_clone(link, "it bears this host's own identity");
         }
         let old =
             self.links.values().find(|old| old.hello.peer == peer).map(|old| (old.id, old.hello.run, old.since, old.outgoing));
-        let Some((old, run, since, outgoing)) = old else { return self.admit(link, by.as_ref(), Level::Info) };
+        let Some((old, run, since, outgoing)) = old else { return self.admit(link, Level::Info) };
         if run != link.hello.run {
-            return self.wait_for_old(link, by, old);
+            return self.wait_for_old(link, old);
         }
         let recent = self.now.elapsed.saturating_sub(since) < DIALS_MET;
         let newer_stays = match (recent, outgoing == link.outgoing) {
@@ -53,25 +54,25 @@ impl Node {
             (true, false) => link.outgoing == (self.me < peer),
             // One side dialled twice. Which link came first looks different from here and there, so the dialler alone decides.
             (true, true) if link.outgoing => false,
-            (true, true) => return self.admit(link, by.as_ref(), Level::Debug),
+            (true, true) => return self.admit(link, Level::Debug),
         };
         if newer_stays {
             self.dismiss(old, Goodbye::Duplicate, REPLACED);
-            self.admit(link, by.as_ref(), Level::Debug);
+            self.admit(link, Level::Debug);
         } else {
-            self.book.linked(peer, &self.instance_of(&peer), by.as_ref(), &[], self.now.elapsed);
+            self.book.linked(peer, &self.instance_of(&peer), &[], self.now.elapsed);
             self.turn_away(link, Goodbye::Duplicate, REPLACED);
         }
     }
 
     /// The same identity in another run: the old link has a second to show that it is still there.
-    fn wait_for_old(&mut self, link: Link, by: Option<Contact>, old: LinkId) {
+    fn wait_for_old(&mut self, link: Link, old: LinkId) {
         if self.newcomers.len() >= NEWCOMERS_MAX {
             return self.turn_away(link, Goodbye::Full, "no room for another link");
         }
         self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);
         self.answer(old, &Frame::Ping(self.now.elapsed.as_micros() as u64));
-        self.newcomers.push(Newcomer { link, by, old, until: self.now.elapsed + CLONE_TEST });
+        self.newcomers.push(Newcomer { link, old, until: self.now.elapsed + CLONE_TEST });
     }
 
     /// Decides about newcomers: the old link has answered, or its time is up.
@@ -99,7 +100,7 @@ impl Node {
     /// What a newcomer said while it waited was not heard, so this side begins to compare, whoever dialled.
     fn admit_late(&mut self, newcomer: Newcomer) {
         let id = newcomer.link.id;
-        self.place(newcomer.link, newcomer.by);
+        self.place(newcomer.link);
         if self.links.get(&id).is_some_and(|link| !link.outgoing) {
             self.begin_exchange(id, Scope::Documents);
             self.begin_exchange(id, Scope::Nodes);
@@ -140,7 +141,9 @@ impl Node {
             self.book.refused(peer, self.now.elapsed, &mut self.rng);
         }
         if why == Goodbye::Clone {
-            self.report_clone(&peer);
+            // It is this host's identity that somebody else bears too.
+            let me = self.me;
+            self.report_clone(&me);
         }
     }
 
@@ -191,7 +194,7 @@ impl Node {
         self.setup.fleet.key().instance(self.setup.fleet.id(), peer)
     }
 
-    fn admit(&mut self, mut link: Link, by: Option<&Contact>, level: Level) {
+    fn admit(&mut self, mut link: Link, level: Level) {
         let (id, peer, address, outgoing) = (link.id, link.hello.peer, link.address, link.outgoing);
         if self.links.len() >= LINKS_MAX {
             return self.turn_away(link, Goodbye::Full, "no room for another link");
@@ -204,7 +207,7 @@ impl Node {
             link.hello.addresses.iter().filter(|address| here || is_reachable(address)).copied().collect();
         let texts = address_texts(&usable);
         let others = u16::try_from(self.links.len()).expect("links are few");
-        self.book.linked(peer, &self.instance_of(&peer), by, &texts, self.now.elapsed);
+        self.book.linked(peer, &self.instance_of(&peer), &texts, self.now.elapsed);
         self.links.insert(id, link);
         let called = self.called(&peer);
         let direction = if outgoing { "dialled" } else { "they dialled" };
@@ -248,7 +251,7 @@ impl Node {
     }
 
     fn report_clone(&mut self, peer: &PeerId) {
-        let problem = format!("two hosts bear the identity {peer}: one of them must be given its own");
+        let problem = format!("two hosts bear one identity, {peer}: one of them must be given its own");
         if !self.problems.contains(&problem) {
             self.say(Level::Error, "link", problem.clone());
             self.report_problem(problem);

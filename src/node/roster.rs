@@ -83,3 +83,64 @@ impl Roster {
         self.get(peer).and_then(|node| node.text("name")).map_or_else(|| format!("…{}", peer.short()), str::to_owned)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::{Header, Kind, RecordId};
+    use crate::model::signature::SecretKey;
+    use crate::model::stamp::Stamp;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn said(seed: u8, height: u64, body: &str, age: Duration, now: Duration) -> Option<NodeRecord> {
+        let secret = SecretKey::from_seed(&[seed; 32]);
+        let header = Header {
+            kind: Kind::Node,
+            flags: 0,
+            fleet: [2; 32],
+            key: String::new(),
+            author: PeerId::from_bytes(secret.public()).unwrap(),
+            height,
+            stamp: Stamp::default(),
+            base: if height == 1 { RecordId::NONE } else { RecordId([1; 32]) },
+            body_len: 0,
+            body_hash: [0; 32],
+            note: String::new(),
+        };
+        NodeRecord::decode(Record::sign(header, body.as_bytes(), &secret), body.as_bytes().to_vec(), age, now)
+    }
+
+    #[test]
+    fn of_each_peer_the_newest_record_is_kept() {
+        let mut roster = Roster::default();
+        let take = |roster: &mut Roster, height| roster.take(said(1, height, "{\"name\":\"gull\"}", HOUR, HOUR).unwrap(), HOUR);
+        assert!(take(&mut roster, 2));
+        assert!(!take(&mut roster, 2) && !take(&mut roster, 1) && take(&mut roster, 3));
+        assert!(roster.take(said(2, 1, "{}", HOUR, HOUR).unwrap(), HOUR));
+        let names: Vec<String> = roster.iter().map(|(peer, _)| roster.name(peer)).collect();
+        assert_eq!(names.len(), 2);
+        assert!(names.contains(&"gull".to_owned()));
+        assert!(names.iter().any(|name| name.starts_with('…')), "who has not said its name is called by its ID");
+    }
+
+    #[test]
+    fn a_record_grows_old_while_it_is_held_and_is_forgotten_after_a_week() {
+        let mut roster = Roster::default();
+        let young = said(1, 1, "{}", 24 * HOUR, HOUR).unwrap();
+        assert_eq!(young.age(3 * HOUR), 26 * HOUR);
+        assert!(roster.take(young, HOUR));
+        assert!(!roster.take(said(2, 1, "{}", NODE_AGE_MAX, HOUR).unwrap(), HOUR), "too old to be taken");
+        roster.expire(6 * 24 * HOUR);
+        assert_eq!(roster.iter().count(), 1);
+        roster.expire(HOUR + 6 * 24 * HOUR);
+        assert_eq!(roster.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_no_node_record() {
+        for body in ["[]", "1", "{", ""] {
+            assert!(said(1, 1, body, HOUR, HOUR).is_none(), "{body}");
+        }
+    }
+}

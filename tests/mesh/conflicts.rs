@@ -1,0 +1,117 @@
+//! Changes made at once: one wins everywhere, the other is listed everywhere.
+
+use std::time::Duration;
+
+use starlingd::model::record::RecordId;
+use starlingd::node::answer::Answer;
+
+use crate::client::SOON;
+use crate::net::Net;
+use crate::seeds;
+use crate::spreading::joined;
+
+/// Two hosts change the same place before either has heard of the other's change. The IDs, if both were published.
+fn collide(net: &mut Net) -> Option<(RecordId, RecordId)> {
+    let first = net.put_config(0, "/config/routes", "[\"first\"]");
+    let second = net.put_config(1, "/config/routes", "[\"second\"]");
+    match (net.answer(0, first), net.answer(1, second)) {
+        (Answer::Done { revision: first, .. }, Answer::Done { revision: second, .. }) => Some((first, second)),
+        (Answer::Done { .. }, Answer::Problem(problem)) | (Answer::Problem(problem), Answer::Done { .. }) => {
+            assert_eq!(problem.status, 409, "{problem:?}");
+            None
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_two_changes_at_once_one_wins_and_the_other_is_open_everywhere_and_for_whoever_joins_later() {
+    let mut both = 0;
+    for seed in seeds(30) {
+        let mut net = joined(seed, 3);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        let Some((first, second)) = collide(&mut net) else { continue };
+        both += 1;
+        net.until("it is listed", SOON, |net| net.agree() && net.conflicts(2).iter().any(|(_, state)| state == "open"));
+        net.settle(SOON);
+        net.add(Net::spec(3));
+        net.until("a fourth host has joined", SOON, |net| net.all_joined());
+        net.settle(SOON);
+        let lost = if net.config(0).contains("first") { second } else { first };
+        for host in 0..4 {
+            assert_eq!(net.conflicts(host), vec![(lost.to_string(), "open".to_owned())], "seed {seed}, host {host}");
+        }
+    }
+    assert!(both >= 1 || std::env::var("STARLING_SEED").is_ok(), "no seed had both changes published");
+}
+
+#[test]
+fn the_changes_of_an_author_that_died_are_listed_by_another_after_ten_seconds() {
+    for seed in seeds(6) {
+        let mut net = joined(seed, 4);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        // Host 3 publishes on its own, and is heard of by host 2 only, which is cut off from the others too.
+        net.split(&[2, 3]);
+        let lost = net.set(3, "/config/routes", "[\"lost\"]");
+        net.until("host 2 has it", SOON, |net| net.head(2) == Some(lost));
+        net.set(0, "/config/routes", "[1]");
+        net.set(0, "/config/routes", "[2]");
+        net.crash(3, false);
+        net.heal();
+        net.until("one head", Duration::from_secs(90), |net| net.agree());
+        let since = net.now;
+        net.until("it is listed", Duration::from_secs(40), |net| {
+            net.agree() && net.conflicts(0) == vec![(lost.to_string(), "open".to_owned())]
+        });
+        assert!(net.now - since >= Duration::from_secs(5), "seed {seed}: nobody waited for the author");
+        net.settle(SOON);
+    }
+}
+
+#[test]
+fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
+    for seed in seeds(6) {
+        let mut net = joined(seed, 5);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        let mut asked = Vec::new();
+        for number in 0..20 {
+            let host = net.chance.below(5);
+            asked.push((number, host, net.put_config(host, &format!("/config/applications/n{number}"), "{}")));
+            let pause = net.chance.below(60) as u64;
+            net.run(Duration::from_millis(pause));
+        }
+        let mut made = Vec::new();
+        for (number, host, client) in asked {
+            match net.answer(host, client) {
+                Answer::Done { revision, .. } => made.push((number, revision)),
+                Answer::Problem(problem) => assert!([409, 503].contains(&problem.status), "{problem:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let (config, open) = at_rest(&mut net);
+        for (number, revision) in made {
+            let contained = config.contains(&format!("\"n{number}\""));
+            assert!(contained || open.contains(&revision.to_string()), "seed {seed}: n{number} is lost");
+        }
+    }
+}
+
+/// The configuration and the open conflicts when nobody publishes any more.
+fn at_rest(net: &mut Net) -> (String, Vec<String>) {
+    loop {
+        let head = net.settle(SOON);
+        net.run(Duration::from_secs(40));
+        if net.all_at(head) {
+            break;
+        }
+    }
+    let conflicts = net.conflicts(0);
+    assert!(conflicts.iter().all(|(_, state)| state == "open"), "{conflicts:?}");
+    for host in net.running() {
+        assert_eq!(net.conflicts(host), conflicts);
+    }
+    (net.config(0), conflicts.into_iter().map(|(id, _)| id).collect())
+}

@@ -1,0 +1,124 @@
+//! Fleets above the full mesh: few links each, one head, and no two halves for long.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use starlingd::limits::DEGREE_MAX;
+use starlingd::node::input::Input;
+
+use crate::client::SOON;
+use crate::host::Spec;
+use crate::net::{Net, address};
+use crate::seeds;
+
+const COUNT: usize = 12;
+/// So many that each half has more places for links than hosts need.
+const MANY: usize = 20;
+
+/// A fleet whose hosts are all known to all.
+fn fleet(seed: u64, count: usize) -> Net {
+    let mut net = Net::fleet(seed, count);
+    net.until("all have joined", Duration::from_secs(120), |net| net.all_joined());
+    net.run(Duration::from_secs(60));
+    net
+}
+
+#[test]
+fn twelve_hosts_keep_few_links_and_one_head() {
+    for seed in seeds(2) {
+        let mut net = fleet(seed, COUNT);
+        for number in 0..10 {
+            let author = net.chance.below(COUNT);
+            let head = net.set(author, "/config/routes", &format!("[{number}]"));
+            net.until("it is everywhere", Duration::from_secs(3), |net| net.all_at(head));
+        }
+        net.settle(SOON);
+        for host in 0..COUNT {
+            let degree = net.degree(host);
+            assert!((1..=DEGREE_MAX).contains(&degree), "seed {seed}: host {host} has {degree} links");
+        }
+    }
+}
+
+/// Links between the halves are gone for longer than anybody keeps them; those within hold.
+#[test]
+fn two_halves_that_were_apart_for_long_find_each_other_again() {
+    for seed in seeds(2) {
+        let mut net = fleet(seed, COUNT);
+        let half: Vec<usize> = (0..COUNT / 2).map(|n| 2 * n + 1).collect();
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.split(&half);
+        net.run(Duration::from_secs(600));
+        net.set(0, "/config/routes", "[1]");
+        net.set(0, "/config/routes", "[2]");
+        net.set(1, "/config/applications/half", "{}");
+        net.heal();
+        net.until("one head", Duration::from_secs(300), |net| net.agree());
+        net.settle(Duration::from_secs(60));
+    }
+}
+
+/// Nothing is configured but a host that is gone for good; the others have found each other by mDNS, once.
+#[test]
+fn a_host_that_is_gone_for_good_does_not_keep_two_halves_apart() {
+    for seed in seeds(1) {
+        let mut net = Net::new(seed);
+        for number in 0..MANY {
+            net.add(Spec { peers: vec!["10.9.9.9:7117".to_owned()], ..Net::spec(number) });
+        }
+        (0..MANY).for_each(|host| find_all(&mut net, host));
+        net.until("all have joined", Duration::from_secs(10), |net| net.all_joined());
+        net.run(Duration::from_secs(60));
+        let half: Vec<usize> = (0..MANY / 2).map(|n| 2 * n + 1).collect();
+        net.split(&half);
+        net.run(Duration::from_secs(600));
+        net.set(0, "/config/routes", "[0]");
+        net.heal();
+        net.until("one head", Duration::from_secs(300), |net| net.agree());
+    }
+}
+
+fn find_all(net: &mut Net, host: usize) {
+    let fleet = crate::host::fleet();
+    for other in (0..MANY).filter(|other| *other != host) {
+        let instance = fleet.key().instance(fleet.id(), &net.hosts[other].node.peer());
+        net.happens(host, Input::Found { instance, addresses: vec![address(other)], unheard: true });
+    }
+}
+
+/// All others have the first host configured; it has room for twelve.
+#[test]
+fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
+    let mut net = fleet(1, 24);
+    // When it comes back, all others have links enough to be sent elsewhere.
+    net.crash(0, false);
+    net.run(Duration::from_secs(30));
+    net.restart(0);
+    net.run(Duration::from_secs(60));
+    let dials: u64 = net.hosts.iter().map(|host| host.dials).sum();
+    net.run(Duration::from_secs(120));
+    let dials = net.hosts.iter().map(|host| host.dials).sum::<u64>() - dials;
+    println!("24 hosts have {} links and dial {} times a minute", net.pairs().len(), dials / 2);
+    assert!(dials < 24 * 2 * 6, "{dials} dials in two minutes");
+    let parts = parts(&net);
+    assert_eq!(parts, 1, "the fleet is in {parts} parts");
+}
+
+/// In how many parts the fleet is.
+fn parts(net: &Net) -> usize {
+    let mut left: BTreeSet<usize> = net.running().into_iter().collect();
+    let pairs = net.pairs();
+    let mut parts = 0;
+    while let Some(first) = left.pop_first() {
+        parts += 1;
+        let mut edge = vec![first];
+        while let Some(here) = edge.pop() {
+            let near: Vec<usize> =
+                left.iter().copied().filter(|there| pairs.contains(&(here.min(*there), here.max(*there)))).collect();
+            left.retain(|there| !near.contains(there));
+            edge.extend(near);
+        }
+    }
+    parts
+}

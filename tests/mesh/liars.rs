@@ -1,0 +1,174 @@
+//! Members that lie: their link is closed, and what is held stays as it was.
+
+use starlingd::limits::INLINE_MAX;
+use starlingd::model::document::Document;
+use starlingd::model::peer_id::PeerId;
+use starlingd::model::record::{Header, Kind, Record, RecordId};
+use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
+use starlingd::model::stamp::Stamp;
+use starlingd::node::input::Ask;
+use starlingd::wire::frame::{Frame, Payload, Scope};
+use starlingd::wire::handshake::Hello;
+
+use crate::chance::Chance;
+use crate::client::{SOON, value};
+use crate::host::{fleet, secret};
+use crate::seeds;
+use crate::spreading::joined;
+
+const LIAR: u8 = 99;
+
+fn hello() -> Hello {
+    let peer = PeerId::from_bytes(secret(LIAR).public()).unwrap();
+    Hello { peer, run: 1, features: 0, addresses: Vec::new() }
+}
+
+/// A first revision by the liar, of the fleet that is named.
+fn revision(fleet: [u8; 32], stamp: u64, config: &str) -> Revision {
+    let secret = secret(LIAR);
+    let stamp = Stamp::from_u64(stamp << 16).unwrap();
+    let author = Author { secret: &secret, fleet, group: "default", stamp };
+    let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+    let document = Document::from_config(value(config)).unwrap();
+    let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
+    Revision::author(&author, None, draft).unwrap()
+}
+
+fn ours() -> [u8; 32] {
+    *fleet().id().as_bytes()
+}
+
+fn whole(revision: &Revision) -> Frame {
+    Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec()))
+}
+
+/// The lies, each by its name.
+fn lies() -> Vec<(&'static str, Vec<u8>)> {
+    let honest = revision(ours(), 5, "{}");
+    let mut unsigned = honest.record.clone();
+    unsigned.signature[9] ^= 1;
+    let mut body = honest.body.to_vec();
+    *body.last_mut().unwrap() ^= 1;
+    let bytes = |record: &Record, payload| Frame::Record(record.clone(), 0, payload).encode();
+    let header = Header { kind: Kind::Node, key: String::new(), ..(*honest.record.header).clone() };
+    let node = Record::sign(header.clone(), b"[1]", &secret(LIAR));
+    let nonsense = Record::sign(Header { kind: Kind::Document, key: "default".into(), ..header }, b"no body", &secret(LIAR));
+    vec![
+        ("a bad signature", bytes(&unsigned, Payload::Whole(honest.body.to_vec()))),
+        ("another body", bytes(&honest.record, Payload::Whole(body))),
+        ("another fleet's record", whole(&revision([7; 32], 5, "{}")).encode()),
+        ("a body that is none", bytes(&nonsense, Payload::Whole(b"no body".to_vec()))),
+        ("a node record that is no object", bytes(&node, Payload::Whole(b"[1]".to_vec()))),
+        ("a node record without a body", bytes(&node, Payload::Announced)),
+        ("half a frame", vec![8, 0]),
+        ("a frame with something after it", [&Frame::Ping(1).encode()[..], b"x"].concat()),
+        ("a flag that is none", vec![11, 0, 2]),
+        ("an empty frame", Vec::new()),
+    ]
+}
+
+#[test]
+fn each_lie_ends_its_link_and_changes_nothing() {
+    let mut net = joined(1, 2);
+    let head = net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    for (name, frame) in lies() {
+        let revisions = net.view(0, Ask::Revisions(None));
+        let puppet = net.puppet(0, hello());
+        assert!(!net.puppets[puppet].closed, "{name}: the link is not up");
+        net.says(puppet, frame);
+        assert!(net.puppets[puppet].closed, "{name}: the link stays");
+        assert!(net.all_at(head), "{name}");
+        assert_eq!(net.view(0, Ask::Revisions(None)), revisions, "{name}");
+        assert_eq!(net.degree(0), 1, "{name}: the other link stays");
+    }
+}
+
+/// A lie is held against the link, never against the record: it may come again, and whole.
+#[test]
+fn a_record_that_came_with_a_lie_is_taken_when_it_comes_honestly() {
+    let mut net = joined(1, 2);
+    net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    let honest = revision(ours(), 5, "{}");
+    let puppet = net.puppet(0, hello());
+    net.says(puppet, Frame::Record(honest.record.clone(), 0, Payload::Whole(b"lie\n{}".to_vec())).encode());
+    assert!(net.puppets[puppet].closed);
+    let puppet = net.puppet(0, hello());
+    net.says(puppet, whole(&honest).encode());
+    assert!(!net.puppets[puppet].closed);
+    assert!(net.conflicts(0).iter().any(|(id, _)| *id == honest.id().to_string()));
+}
+
+#[test]
+fn pieces_that_are_not_of_the_body_end_the_link() {
+    let mut net = joined(1, 2);
+    let head = net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    let long = revision(ours(), 5, &format!("[\"{}\"]", "x".repeat(40_000)));
+    let id = long.id();
+    let puppet = net.puppet(0, hello());
+    net.says(puppet, Frame::Record(long.record.clone(), 0, Payload::Announced).encode());
+    let asked = net.puppets[puppet]
+        .frames
+        .iter()
+        .any(|frame| matches!(Frame::decode(frame), Ok(Some(Frame::Pull { id: wanted, .. })) if wanted == id));
+    assert!(asked, "a body that was announced is asked for");
+    for offset in (0..long.body.len()).step_by(INLINE_MAX) {
+        let bytes = vec![b'y'; INLINE_MAX.min(long.body.len() - offset)];
+        net.says(puppet, Frame::Piece { id, offset: offset as u32, bytes }.encode());
+    }
+    assert!(net.puppets[puppet].closed);
+    assert!(net.all_at(head) && net.conflicts(0).is_empty());
+}
+
+#[test]
+fn a_peer_that_asks_and_does_not_read_is_given_up() {
+    let mut net = joined(1, 1);
+    let puppet = net.puppet(0, hello());
+    let mut said = 0;
+    while !net.puppets[puppet].closed {
+        net.says(puppet, Frame::Root(Scope::Documents, false, [said as u8; 32]).encode());
+        said += 1;
+        assert!(said < 5_000, "its answers are queued without end");
+    }
+    assert!(said > 100);
+}
+
+#[test]
+fn garbage_and_altered_frames_never_make_a_node_panic_or_change_its_head() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 1);
+        let head = net.set(0, "/config/routes", "[0]");
+        let mut chance = Chance::new(seed);
+        let honest: Vec<Vec<u8>> = lies().into_iter().map(|(_, frame)| frame).chain(more_frames(head)).collect();
+        for _ in 0..300 {
+            let puppet = net.puppet(0, hello());
+            let mut frame = honest[chance.below(honest.len())].clone();
+            for _ in 0..=chance.below(3) {
+                if !frame.is_empty() {
+                    let at = chance.below(frame.len());
+                    frame[at] = chance.next() as u8;
+                }
+            }
+            net.says(puppet, frame);
+            assert_eq!(net.head(0), Some(head));
+        }
+    }
+}
+
+fn more_frames(head: RecordId) -> Vec<Vec<u8>> {
+    let all = [
+        Frame::Pull { id: head, offset: 0, have: RecordId::NONE },
+        Frame::Pull { id: head, offset: 1 << 20, have: head },
+        Frame::Piece { id: head, offset: 0, bytes: vec![1; 100] },
+        Frame::Missing(head),
+        Frame::Root(Scope::Nodes, true, [1; 32]),
+        Frame::Buckets(Scope::Documents, vec![[3; 8]; 256]),
+        Frame::Ids(Scope::Nodes, true, (0..=255).collect(), vec![head; 100]),
+        Frame::Done(Scope::Documents, true),
+        Frame::Degree(9),
+        Frame::Pong(u64::MAX),
+    ];
+    all.iter().map(Frame::encode).collect()
+}

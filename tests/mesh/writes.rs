@@ -1,0 +1,250 @@
+//! A client's change: tried, stored, published, answered; and what every failure on that way leaves behind.
+
+use std::time::Duration;
+
+use starlingd::model::json;
+use starlingd::node::answer::{Answer, Problem};
+
+use crate::client::{SOON, value};
+use crate::host::REFUSAL;
+use crate::net::Net;
+use crate::seeds;
+use crate::spreading::joined;
+
+fn problem(answer: Answer) -> Problem {
+    match answer {
+        Answer::Problem(problem) => problem,
+        other => panic!("no problem, but {other:?}"),
+    }
+}
+
+/// Nothing has changed anywhere, and the server of the host runs the head.
+fn nothing_happened(net: &mut Net, host: usize, head: starlingd::model::record::RecordId) {
+    net.run(SOON);
+    assert!(net.all_at(head), "something was published");
+    let config = net.config(host);
+    assert_eq!(json::compact(&net.hosts[host].server.config), config);
+    assert!(net.hosts[host].disk.pending.is_empty(), "a pending file is left");
+}
+
+#[test]
+fn what_the_server_refuses_is_answered_in_its_own_words_and_goes_nowhere() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 3);
+        let head = net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[1].server.refuses = Some("bad");
+        match net.change(1, "/config/bad", "{}") {
+            Answer::Refused(400, body) => assert_eq!(body, REFUSAL),
+            other => panic!("{other:?}"),
+        }
+        nothing_happened(&mut net, 1, head);
+    }
+}
+
+#[test]
+fn a_server_that_is_down_means_503_and_nothing_is_published() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 3);
+        let head = net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[1].server.up = false;
+        let pause = net.chance.below(5_000) as u64;
+        net.run(Duration::from_millis(pause));
+        let answer = net.change(1, "/config/routes", "[1]");
+        assert_eq!(problem(answer).status, 503);
+        net.hosts[1].server.up = true;
+        nothing_happened(&mut net, 1, head);
+        net.set(1, "/config/routes", "[2]");
+    }
+}
+
+#[test]
+fn a_full_disk_means_507_and_the_server_gets_back_what_it_ran() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 3);
+        let head = net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[1].disk.full = true;
+        let answer = net.change(1, "/config/routes", "[1]");
+        assert_eq!(problem(answer).status, 507);
+        nothing_happened(&mut net, 1, head);
+        assert!(!net.problems(1).as_array().unwrap().is_empty(), "a full disk is shown");
+    }
+}
+
+#[test]
+fn before_the_first_revision_too_a_full_disk_leaves_the_server_as_it_was() {
+    let mut net = joined(1, 1);
+    let before = value(r#"{"listeners":{},"routes":["mine"],"applications":{}}"#);
+    net.hosts[0].server.config = before.clone().into();
+    net.run(SOON);
+    net.hosts[0].disk.full = true;
+    let answer = net.change(0, "/config/applications/a", "{}");
+    assert_eq!(problem(answer).status, 507);
+    net.run(SOON);
+    assert_eq!(*net.hosts[0].server.config, before);
+    assert_eq!(net.head(0), None);
+}
+
+#[test]
+fn the_first_change_is_made_on_what_the_server_ran_and_that_is_kept() {
+    let mut net = joined(1, 1);
+    net.hosts[0].server.config = value(r#"{"listeners":{},"routes":["mine"],"applications":{}}"#).into();
+    net.run(SOON);
+    net.set(0, "/config/applications/a", "{}");
+    assert_eq!(net.config(0), r#"{"listeners":{},"routes":["mine"],"applications":{"a":{}}}"#);
+    net.run(SOON);
+    let before = net.hosts[0].disk.before.clone().expect("it is kept");
+    assert!(String::from_utf8(before).unwrap().contains("mine"));
+}
+
+#[test]
+fn if_match_lets_a_change_pass_on_its_revision_only() {
+    let mut net = joined(1, 2);
+    let head = net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    for (tag, accepted) in [("\"0\"", false), ("W/\"x\", \"y\"", false)] {
+        let client = net.put_if(1, "/config/routes", "[1]", Some(tag.to_owned()));
+        let answer = net.answer(1, client);
+        assert_eq!(problem(answer).status == 412, !accepted);
+    }
+    assert!(net.all_at(head));
+    let client = net.put_if(1, "/config/routes", "[2]", Some(format!("\"other\", \"{head}\"")));
+    let answer = net.answer(1, client);
+    net.done(answer);
+    let client = net.put_if(1, "/config/routes", "[3]", Some("*".to_owned()));
+    let answer = net.answer(1, client);
+    net.done(answer);
+    let client = net.put_if(0, "/config/routes", "[4]", Some(format!("\"{head}\"")));
+    let answer = net.answer(0, client);
+    assert_eq!(problem(answer).status, 412);
+}
+
+/// Host 1's server is slow; while it tries, host 0 publishes `texts` at `path`, one after the other.
+fn meanwhile(seed: u64, if_match: bool, path: &str, changes: usize) -> (Net, Answer) {
+    let mut net = joined(seed, 3);
+    let head = net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    net.hosts[1].server.slow = Duration::from_millis(900);
+    let client = net.put_if(1, "/config/routes", "[\"mine\"]", if_match.then(|| format!("\"{head}\"")));
+    net.run(Duration::from_millis(200));
+    for number in 0..changes {
+        net.set(0, path, &format!("[{number},\"theirs\"]"));
+        net.run(Duration::from_millis(850));
+    }
+    let answer = net.answer(1, client);
+    (net, answer)
+}
+
+#[test]
+fn a_change_is_made_again_when_the_head_moves_elsewhere_while_the_server_tries_it() {
+    for seed in seeds(10) {
+        let (mut net, answer) = meanwhile(seed, false, "/config/applications", 1);
+        let revision = net.done(answer);
+        net.until("it is everywhere", SOON, |net| net.all_at(revision));
+        net.settle(SOON);
+        assert!(net.config(2).contains("mine") && net.config(2).contains("theirs"));
+        assert!(net.conflicts(0).is_empty());
+    }
+}
+
+#[test]
+fn a_change_that_meets_another_at_its_place_is_answered_409_and_leaves_no_trace() {
+    for seed in seeds(10) {
+        let (mut net, answer) = meanwhile(seed, false, "/config/routes", 1);
+        let problem = problem(answer);
+        assert_eq!(problem.status, 409);
+        assert_eq!(problem.revision, net.head(1));
+        let head = net.head(0).unwrap();
+        nothing_happened(&mut net, 1, head);
+    }
+}
+
+#[test]
+fn a_guarded_change_is_not_made_again_on_another_head() {
+    for seed in seeds(5) {
+        let (mut net, answer) = meanwhile(seed, true, "/config/applications", 1);
+        assert_eq!(problem(answer).status, 412);
+        let head = net.head(0).unwrap();
+        nothing_happened(&mut net, 1, head);
+    }
+}
+
+#[test]
+fn a_change_that_never_gets_a_word_in_is_given_up_after_three_tries() {
+    for seed in seeds(5) {
+        let (mut net, answer) = meanwhile(seed, false, "/config/applications", 6);
+        assert_eq!(problem(answer).status, 503);
+        let head = net.head(0).unwrap();
+        nothing_happened(&mut net, 1, head);
+    }
+}
+
+/// The server is looked at every two seconds: sooner or later just when a change has been begun and is on its way to the disk.
+#[test]
+fn a_change_that_is_begun_when_the_server_is_due_to_be_looked_at_is_tried_all_the_same() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 1);
+        net.hosts[0].disk.slow = Duration::from_millis(40);
+        net.hosts[0].server.refuses = Some("bad");
+        for number in 0..60 {
+            net.set(0, "/config/routes", &format!("[{number}]"));
+            let pause = 1900 + net.chance.below(200) as u64;
+            net.run(Duration::from_millis(pause));
+            match net.change(0, "/config/bad", "{}") {
+                Answer::Refused(400, _) => {}
+                other => panic!("seed {seed}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Disks are slower than servers: a head can come between the server's yes and the disk's.
+#[test]
+fn a_head_that_comes_while_a_change_is_made_durable_is_what_the_server_runs_in_the_end_or_the_change_is() {
+    for seed in seeds(30) {
+        let mut net = joined(seed, 3);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[1].disk.slow = Duration::from_millis(300);
+        let client = net.put_config(1, "/config/applications", "{\"one\":{}}");
+        net.run(Duration::from_millis(300));
+        let pause = net.chance.below(100) as u64;
+        net.run(Duration::from_millis(pause));
+        let other = net.put_config(0, "/config/applications", "{\"two\":{}}");
+        let answers = (net.answer(1, client), net.answer(0, other));
+        net.run(Duration::from_secs(1));
+        net.settle(SOON);
+        net.run(SOON);
+        assert!(net.agree() && net.all_applied(), "seed {seed}: {answers:?}\n{}", net.report());
+        for host in 0..3 {
+            assert_eq!(net.view(host, starlingd::node::input::Ask::Fleet)["group"]["drift"].as_array().map(Vec::len), Some(0));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_has_lost_everything_is_given_the_head_again() {
+    for seed in seeds(5) {
+        let mut net = joined(seed, 2);
+        net.set(0, "/config/routes", "[0]");
+        let head = net.settle(SOON);
+        net.hosts[1].server.lose_everything();
+        net.until("it runs the head again", SOON, |net| net.all_applied());
+        assert!(net.all_at(head), "nothing was published");
+    }
+}
+
+#[test]
+fn a_host_whose_server_refuses_the_head_says_so_on_changes_and_applies_a_later_one() {
+    let mut net = joined(1, 2);
+    net.hosts[1].server.refuses = Some("modern");
+    let head = net.set(0, "/config/modern", "{}");
+    net.until("it is refused", SOON, |net| net.verdict(1) == "refused");
+    let answer = net.change(1, "/config/routes", "[1]");
+    assert_eq!(problem(answer).status, 409);
+    assert!(net.all_at(head));
+    net.hosts[1].server.refuses = None;
+    net.settle(Duration::from_secs(120));
+}
