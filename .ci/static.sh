@@ -59,6 +59,7 @@ edition = "2024"
 name = "panic-is-caught"
 path = "main.rs"
 [profile.release]
+opt-level = "s"
 lto = "fat"
 codegen-units = 1
 strip = true

@@ -95,7 +95,8 @@ impl Node {
         if pull.body.len() == len {
             let pull = self.pulls.pulls.remove(&id).expect("it was just found");
             self.whole_document(link, pull.record, pull.body);
-            self.join_if_done(link);
+            // Whoever has vouched for this host and waited only for this body can be believed now.
+            pull.offers.into_iter().for_each(|link| self.join_if_done(link));
         }
     }
 
