@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
@@ -21,9 +22,9 @@ pub fn start(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // A full socket must not block the handler.
     waker.set_nonblocking(true)?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let impatient = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
-        // In this order: the first signal finds the flag down and raises it, the second finds it up.
-        flag::register_conditional_shutdown(signal, EXIT_AT_ONCE, Arc::clone(&stopping))?;
+        flag::register_conditional_shutdown(signal, EXIT_AT_ONCE, Arc::clone(&impatient))?;
         flag::register(signal, Arc::clone(&stopping))?;
         pipe::register(signal, waker.try_clone()?)?;
     }
@@ -32,7 +33,14 @@ pub fn start(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
         while wait(&mut woken) {
             if stopping.load(Ordering::SeqCst) {
                 log::info!("stopping; a second signal stops at once");
-                return stop();
+                // On a thread of its own: it may hang, and then the second signal is what it is for.
+                if let Err(error) = thread::Builder::new().name("stop".to_owned()).stack_size(STACK).spawn(stop) {
+                    log::error!("no thread to stop in good order: {error}");
+                    std::process::exit(EXIT_AT_ONCE);
+                }
+                // timeout(1) and others send one signal twice, to the process and to its group: that is nobody's impatience.
+                thread::sleep(SAME_SIGNAL);
+                return impatient.store(true, Ordering::SeqCst);
             }
             log::info!("SIGHUP ignored: settings are read at the start only");
         }
@@ -53,6 +61,8 @@ fn wait(woken: &mut UnixStream) -> bool {
 
 /// What a shell shows for a program that did not end in good order.
 const EXIT_AT_ONCE: i32 = 1;
+/// Signals that come within this time of the first are the same one.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// The thread formats log lines and calls one closure.
 const STACK: usize = 64 << 10;
 
