@@ -167,6 +167,8 @@ pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
 pub const LATELY_HELD_MAX: usize = 128;
 /// Bodies being pulled at once; their buffers are the only memory that a peer can make us hold.
 pub const PULLS_MAX: usize = 4;
+/// Revisions asked for by ID at once, and files read for peers at once.
+pub const WANTED_MAX: usize = 64;
 /// Without a new piece for this long, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times in a row without a new piece, and a pull is given up until the next exchange.

@@ -11,6 +11,8 @@ mod client;
 mod conflicts;
 #[path = "mesh/host.rs"]
 mod host;
+#[path = "mesh/kept.rs"]
+mod kept;
 #[path = "mesh/large.rs"]
 mod large;
 #[path = "mesh/liars.rs"]

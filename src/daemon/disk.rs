@@ -63,6 +63,13 @@ pub enum Job {
         /// The file's name.
         name: String,
     },
+    /// Gives a damaged revision another name beside its own, if it is there.
+    SetAside {
+        /// The group.
+        group: String,
+        /// The file's name.
+        name: String,
+    },
     /// Keeps the address book, unless it is as it was.
     Addresses {
         /// Its whole text.

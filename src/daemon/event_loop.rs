@@ -16,6 +16,7 @@ use super::disk::{self, Disk, Done};
 use super::gate::{Gate, Responder};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
+use super::state_dir::read_revision;
 use super::target::{self, Report, Target};
 use super::unit::{self, Control, Unit};
 use super::{api, interfaces, logger, start};
@@ -35,7 +36,7 @@ pub(super) enum Event {
     /// mDNS shows a peer.
     Found { instance: String, addresses: Vec<SocketAddr>, unheard: bool },
     /// A revision was read from disk.
-    Loaded(Vec<u8>),
+    Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// A job is on disk.
     Disk(Done),
     /// The server has answered.
@@ -122,7 +123,7 @@ impl Loop {
                 self.happens(Input::Unlinked(link, reason));
             }
             Event::Found { instance, addresses, unheard } => self.happens(Input::Found { instance, addresses, unheard }),
-            Event::Loaded(bytes) => self.happens(Input::Loaded(bytes)),
+            Event::Loaded(ticket, read) => self.happens(Input::Loaded(ticket, read)),
             Event::Disk(done) => {
                 self.happens(Input::Stored(done.ticket, done.result));
                 self.feed_disk();
@@ -179,7 +180,7 @@ impl Loop {
                 self.waiting.push_back(disk_job(job));
                 self.feed_disk();
             }
-            Effect::Load(group, name) => self.load(&group, &name),
+            Effect::Load(ticket, group, name) => self.load(ticket, &group, &name),
             Effect::Server(ticket, job) => self.ask_server(ticket, job),
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
@@ -216,16 +217,16 @@ impl Loop {
         }
     }
 
-    /// Reads a file on a thread of its own: the disk may be slow, and this is needed only when another branch has won.
-    fn load(&self, group: &str, name: &str) {
+    /// Reads a file on a thread of its own: the disk may be slow, and this is seldom needed.
+    fn load(&mut self, ticket: Ticket, group: &str, name: &str) {
         let path = self.parts.state.join("revisions").join(group).join(name);
         let events = self.parts.events.clone();
-        let read = move || match std::fs::read(&path) {
-            Ok(bytes) => drop(events.send(Event::Loaded(bytes))),
-            Err(error) => log::warn!(target: "disk", "{}: {error}", path.display()),
+        let read = move || {
+            let read = read_revision(&path).map_err(|error| error.to_string());
+            let _nobody_left_to_tell = events.send(Event::Loaded(ticket, read));
         };
         if let Err(error) = std::thread::Builder::new().name("load".to_owned()).spawn(read) {
-            log::warn!(target: "disk", "no thread to read {name}: {error}");
+            self.inputs.push_back(Input::Loaded(ticket, Err(format!("no thread to read it: {error}"))));
         }
     }
 
@@ -304,6 +305,7 @@ fn disk_job(job: DiskJob) -> disk::Job {
         DiskJob::Discard(group, name) => disk::Job::Discard { group, name },
         DiskJob::Store(ticket, group, name, bytes) => disk::Job::Store { ticket, group, name, bytes },
         DiskJob::Remove(group, name) => disk::Job::Remove { group, name },
+        DiskJob::SetAside(group, name) => disk::Job::SetAside { group, name },
         DiskJob::Addresses(bytes) => disk::Job::Addresses { bytes },
         DiskJob::Joined => disk::Job::Joined,
         DiskJob::BeforeStarling(bytes) => disk::Job::BeforeStarling { bytes },

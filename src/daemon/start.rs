@@ -22,6 +22,7 @@ use super::state_dir::{Membership, StateDir, StateError, StoredFile};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, target};
 use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
+use crate::model::record::RecordId;
 use crate::model::signature::SecretKey;
 use crate::node::input::Now;
 use crate::node::records::from_file;
@@ -194,7 +195,10 @@ fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
             node.distrust();
         }
         match dir.set_revision_aside(&group, &name) {
-            Ok(path) => node.report_problem(format!("a damaged revision was set aside as {}", path.display())),
+            Ok(path) => {
+                node.report_problem(format!("a damaged revision was set aside as {}", path.display()));
+                id_in(&name).into_iter().for_each(|id| node.want(id));
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -207,6 +211,11 @@ fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
         node.forget_pending(group, name);
     });
     unfinished.iter().for_each(|error| log::error!("{error}"));
+}
+
+/// The ID in the name of a revision's file.
+fn id_in(name: &str) -> Option<RecordId> {
+    name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
 fn is_named(key: &str, group: &str, name: &str, right: String) -> bool {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::error::StateError;
 pub use self::keys::Membership;
-pub use self::revisions::StoredFile;
+pub use self::revisions::{StoredFile, read_revision};
 pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
 
 use self::error::at;

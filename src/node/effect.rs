@@ -25,8 +25,8 @@ pub enum Effect {
     },
     /// Write to disk.
     Disk(DiskJob),
-    /// Read a revision's file, by group and name; what is there comes back as an input.
-    Load(String, String),
+    /// Read a revision's file, by group and name.
+    Load(Ticket, String, String),
     /// Ask the server.
     Server(Ticket, ServerJob),
     /// Answer a client.
@@ -48,6 +48,8 @@ pub enum DiskJob {
     Store(Ticket, String, String, Vec<u8>),
     /// Forget a revision.
     Remove(String, String),
+    /// Give a revision's damaged file another name.
+    SetAside(String, String),
     /// Keep the address book.
     Addresses(Vec<u8>),
     /// Remember that this host has completed an exchange with its fleet.

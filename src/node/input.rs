@@ -63,8 +63,8 @@ pub enum Input {
     Addresses(Vec<SocketAddr>),
     /// A write to disk is durable, or has failed, in the words of the system.
     Stored(Ticket, Result<(), String>),
-    /// A revision's file, as it was asked for.
-    Loaded(Vec<u8>),
+    /// A revision's file, as it was asked for; `None` if there is none, an error in the words of the system if it cannot be read now.
+    Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// The server has done, or not done, what it was asked.
     Server(ServerReport),
     /// A client asks.

@@ -13,6 +13,7 @@ mod link;
 mod mesh;
 mod peers;
 mod pulls;
+mod reading;
 mod rebase;
 pub mod records;
 mod replica;
@@ -36,6 +37,7 @@ use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
 use self::link::Link;
 use self::peers::Newcomer;
 use self::pulls::Pulls;
+use self::reading::Reading;
 use self::replica::Replica;
 use self::rng::Rng;
 use self::roster::Roster;
@@ -99,6 +101,8 @@ pub struct Node {
     pulls: Pulls,
     /// The newest of the records that are held.
     lately_held: VecDeque<RecordId>,
+    /// Revisions that peers are asked for by ID.
+    wanted: BTreeSet<RecordId>,
     server: Server,
     writes: Writes,
     /// Who asked for the document before the server was seen.
@@ -132,6 +136,8 @@ enum Waiting {
     Write,
     /// The server's job in hand.
     Server,
+    /// A file that is read.
+    Read(Record, Reading),
 }
 
 impl Node {
@@ -156,6 +162,7 @@ impl Node {
             newcomers: Vec::new(),
             pulls: Pulls::default(),
             lately_held: VecDeque::new(),
+            wanted: BTreeSet::new(),
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
             early: Vec::new(),
@@ -219,7 +226,7 @@ impl Node {
             Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
             Input::Addresses(addresses) => self.readdressed(addresses),
             Input::Stored(ticket, result) => self.stored(ticket, result),
-            Input::Loaded(bytes) => self.loaded(&bytes),
+            Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Asked(client, Ask::Write(change)) => self.write(client, change),
             Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => {
@@ -292,7 +299,7 @@ impl Node {
         match self.tickets.remove(&ticket) {
             Some(Waiting::Note(note)) => self.note_stored(note, result.is_ok()),
             Some(Waiting::Write) => self.write_stored(result),
-            Some(Waiting::Stored | Waiting::Server) | None => {}
+            Some(Waiting::Stored | Waiting::Server | Waiting::Read(..)) | None => {}
         }
     }
 

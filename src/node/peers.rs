@@ -213,6 +213,7 @@ impl Node {
         let direction = if outgoing { "dialled" } else { "they dialled" };
         self.say(level, "link", format!("linked with {called} at {address} ({direction})"));
         self.answer(id, &Frame::Degree(others));
+        self.want_from(id);
         if outgoing {
             self.begin_exchange(id, Scope::Documents);
             self.begin_exchange(id, Scope::Nodes);

@@ -59,6 +59,7 @@ impl Node {
             Frame::Buckets(scope, buckets) => self.buckets(id, scope, &buckets),
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
             Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
+            Frame::Want(wanted) => self.wanted_by(id, wanted),
             Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.book.hint(address)),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
@@ -128,7 +129,7 @@ impl Node {
     /// A body may be had from this link. An original that the head contains already is not worth pulling.
     fn offered(&mut self, id: LinkId, record: Record) {
         let original = EditRef { stamp: record.header.stamp, id: record.id };
-        let head = self.replica.head(&record.header.key);
+        let head = self.replica.head(&record.header.key).filter(|_| !self.wanted.contains(&record.id));
         if head.is_some_and(|head| head.standing(&original) == Standing::In && head.rank() > record.rank()) {
             return self.offer_head(id, &record.header.key.clone());
         }
@@ -149,6 +150,7 @@ impl Node {
     /// Takes a revision in, passes it on and stores it as far as it changes what is kept.
     pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
         self.stamps.observe(revision.record.header.stamp);
+        self.wanted.remove(&revision.id());
         let group = revision.record.header.key.clone();
         let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
         let ours = group == self.setup.group;
@@ -180,28 +182,6 @@ impl Node {
         }
         let pruned = self.replica.group_mut(&group).map(super::replica::Group::prune).unwrap_or_default();
         pruned.iter().for_each(|record| self.remove_file(record));
-    }
-
-    /// Another branch has won: what it does not contain of the old one is read from disk and becomes uncontained again.
-    fn load_fallen(&mut self, group: &str) {
-        let fallen = self.replica.group(group).map(super::replica::Group::fallen).unwrap_or_default();
-        for record in fallen {
-            let name = revision_name(record.header.height, &record.id);
-            self.effects.push(super::effect::Effect::Load(group.to_owned(), name));
-        }
-    }
-
-    /// A revision was read from disk.
-    pub(super) fn loaded(&mut self, bytes: &[u8]) {
-        let Some(revision) = from_file(bytes, self.setup.fleet.id().as_bytes()).map(Arc::new) else { return };
-        let group = revision.record.header.key.clone();
-        let now = self.now.elapsed;
-        if self.replica.group_mut(&group).is_some_and(|group| group.revive(Arc::clone(&revision), now)) {
-            self.flood_revision(None, &revision);
-            if group == self.setup.group {
-                self.rebase_soon(REBASE_JITTER);
-            }
-        }
     }
 
     fn head_moved(&mut self, was: Option<&Revision>, head: &Revision, received: bool) {

@@ -164,6 +164,13 @@ impl Group {
         revived
     }
 
+    /// Drops a revision of the history whose file is damaged. Head and uncontained revisions are whole in memory, and stay.
+    pub fn forget(&mut self, rank: &Rank) {
+        if self.find(&rank.id).is_none() {
+            self.history.remove(rank);
+        }
+    }
+
     /// What is known of an edit from the history, if anything.
     pub fn remembered(&self, edit: &EditRef) -> Option<&OpenConflict> {
         self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
@@ -245,6 +252,12 @@ impl Replica {
     /// A head or an uncontained revision, of whatever group.
     pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
         self.groups.values().find_map(|group| group.find(id))
+    }
+
+    /// The record of this ID, if it is held in any form.
+    pub fn kept(&self, id: &RecordId) -> Option<&Record> {
+        let all = self.groups.values().flat_map(|group| group.history.values());
+        all.map(|summary| &summary.record).find(|record| record.id == *id)
     }
 
     /// Whether a record of this rank is held in any form.

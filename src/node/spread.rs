@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::input::LinkId;
+use super::reading::Reading;
 use crate::limits::INLINE_MAX;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
@@ -49,7 +50,12 @@ impl Node {
 
     /// A peer wants a body, from an offset on. If it holds the base of our delta, the delta is enough.
     pub(super) fn serve_pull(&mut self, id: LinkId, wanted: RecordId, offset: usize, have: RecordId) {
-        let Some(revision) = self.replica.find(&wanted).cloned() else { return self.answer(id, &Frame::Missing(wanted)) };
+        let Some(revision) = self.replica.find(&wanted).cloned() else {
+            return match self.replica.kept(&wanted).cloned() {
+                Some(record) if self.may_read() => self.read_kept(record, Reading::Pulled(id, offset)),
+                _ => self.answer(id, &Frame::Missing(wanted)),
+            };
+        };
         let payload = self.payload(&revision);
         if offset == 0 && matches!(&payload, Payload::Delta(base, _) if *base == have) {
             return self.answer(id, &Frame::Record(revision.record.clone(), 0, payload));

@@ -71,6 +71,8 @@ pub enum Frame {
     Done(Scope, bool),
     /// Other addresses to try.
     Addresses(Vec<SocketAddr>),
+    /// Offer this record, whatever is thought of it: the sender knows its ID and lacks it.
+    Want(RecordId),
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),
 }
@@ -116,6 +118,7 @@ impl Frame {
                 addresses.iter().fold(out.u8(12).u8(addresses.len() as u8), |out, address| encode_address(out, address))
             }
             Self::Bye(why, text) => out.u8(13).u8(*why as u8).short(text.as_bytes()),
+            Self::Want(id) => out.u8(14).raw(&id.0),
         };
         let bytes = out.finish();
         assert!(bytes.len() <= FRAME_MAX, "a frame's parts are bounded by whoever makes it");
@@ -149,6 +152,7 @@ impl Frame {
                 let (why, text) = (goodbye(&mut r)?, r.short(REASON_MAX, "reason")?);
                 Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
+            14 => Self::Want(id(&mut r)?),
             _ => return Ok(None),
         };
         r.end("end of frame")?;

@@ -42,6 +42,7 @@ fn every_frame() -> Vec<Frame> {
         Frame::Done(Scope::Documents, false),
         Frame::Addresses(addresses),
         Frame::Bye(Goodbye::Clone, "two of you".into()),
+        Frame::Want(id),
     ]
 }
 
@@ -75,6 +76,7 @@ fn the_bytes_of_frames_are_these() {
     );
     assert_eq!(text(Frame::Addresses(vec!["10.0.0.1:7117".parse().unwrap()])), "0c01040a0000011bcd");
     assert_eq!(text(Frame::Bye(Goodbye::Leaving, "x".into())), "0d030178");
+    assert_eq!(text(Frame::Want(id)), ["0e", &"07".repeat(32)].concat());
 }
 
 #[test]

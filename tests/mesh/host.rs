@@ -215,7 +215,7 @@ impl Disk {
                 self.kept.remove(&(group.clone(), name.clone()));
                 self.pending.remove(&(group, name));
             }
-            DiskJob::Remove(group, name) => drop(self.revisions.remove(&(group, name))),
+            DiskJob::SetAside(group, name) | DiskJob::Remove(group, name) => drop(self.revisions.remove(&(group, name))),
             DiskJob::Addresses(bytes) => self.book = bytes,
             DiskJob::Joined => self.joined = true,
             DiskJob::BeforeStarling(bytes) => self.before = self.before.take().or(Some(bytes)),

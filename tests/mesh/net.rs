@@ -56,7 +56,7 @@ struct Event {
 enum What {
     Input(Input),
     Disk(DiskJob),
-    Load(String, String),
+    Load(Ticket, String, String),
     Server(Ticket, ServerJob),
     Dial(u64, String),
     Tick,
@@ -215,10 +215,9 @@ impl Net {
             What::Input(input) => self.happens(event.to, input),
             What::Tick => self.tick(event.to),
             What::Dial(dial, address) => self.dialled(event.to, dial, &address),
-            What::Load(group, name) => {
-                if let Some(bytes) = host.disk.revisions.get(&(group, name)).cloned() {
-                    self.happens(event.to, Input::Loaded(bytes));
-                }
+            What::Load(ticket, group, name) => {
+                let read = host.disk.revisions.get(&(group, name)).cloned();
+                self.happens(event.to, Input::Loaded(ticket, Ok(read)));
             }
             What::Disk(job) => {
                 if let Some((ticket, result)) = host.disk.perform(job) {
@@ -262,9 +261,9 @@ impl Net {
                 let after = self.latency();
                 self.later(host, after, What::Dial(dial, address));
             }
-            Effect::Load(group, name) => {
+            Effect::Load(ticket, group, name) => {
                 let after = self.hosts[host].disk.slow;
-                self.later(host, after, What::Load(group, name));
+                self.later(host, after, What::Load(ticket, group, name));
             }
             Effect::Disk(job) => {
                 let disk = &mut self.hosts[host].disk;

@@ -86,10 +86,18 @@ impl Writer {
             Job::Store { group, name, bytes, .. } => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
             Job::Discard { group, name } => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
             Job::Remove { group, name } => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
+            Job::SetAside { group, name } => self.set_aside(group, name),
             Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
             Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
             Job::Joined => self.dir.complete().map(|()| Prepared::Finished),
             Job::BeforeStarling { bytes } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
+        }
+    }
+
+    fn set_aside(&self, group: &str, name: &str) -> Result<Prepared, StateError> {
+        match self.dir.set_revision_aside(group, name) {
+            Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Prepared::Finished),
+            other => other.map(|_| Prepared::Finished),
         }
     }
 
@@ -152,6 +160,7 @@ fn touched(job: &Job) -> (&str, &str) {
         | Job::Commit { group, name, .. }
         | Job::Discard { group, name }
         | Job::Store { group, name, .. }
+        | Job::SetAside { group, name }
         | Job::Remove { group, name } => (group, name),
         // No group's name begins with a dot.
         Job::Addresses { .. } => (".addresses", ""),

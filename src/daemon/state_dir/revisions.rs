@@ -21,6 +21,15 @@ pub struct StoredFile {
     pub bytes: Vec<u8>,
 }
 
+/// The bytes of one stored revision; `None` if there is no such file. One that is too long for a revision reads as empty, which is none.
+pub fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    match read_bounded(path, limits::REVISION_FILE_MAX) {
+        Err(StateError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(StateError::TooLong { .. }) => Ok(Some(Vec::new())),
+        other => other.map(Some),
+    }
+}
+
 impl StateDir {
     /// Hands over each stored revision, by group and then by name, and returns what could not be read; the rest is read all the same.
     pub fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<StateError> {

@@ -1,0 +1,145 @@
+//! Revisions of the history, whose bodies are on disk only: read back when somebody wants them.
+//!
+//! What was read is checked like anything from elsewhere. A file that is damaged, or gone, is set aside and reported, and the revision
+//! is asked of the peers again; whoever waited for it is told, and nothing is guessed.
+
+use std::sync::Arc;
+
+use super::effect::{DiskJob, Effect, Level};
+use super::input::{LinkId, Ticket};
+use super::records::from_file;
+use super::{Node, Waiting, revision_name};
+use crate::limits::{REBASE_JITTER, WANTED_MAX};
+use crate::model::record::{Record, RecordId};
+use crate::model::revision::Revision;
+use crate::wire::frame::Frame;
+
+/// Who wants a revision of the history, and what for.
+pub(super) enum Reading {
+    /// The head does not contain it any more: another branch has won.
+    Fallen,
+    /// A peer has asked for it by its ID alone.
+    Wanted(LinkId),
+    /// A peer pulls its body from an offset on.
+    Pulled(LinkId, usize),
+}
+
+impl Node {
+    /// Another branch has won: what it does not contain of the old one is read from disk and becomes uncontained again.
+    pub(super) fn load_fallen(&mut self, group: &str) {
+        let fallen = self.replica.group(group).map(super::replica::Group::fallen).unwrap_or_default();
+        fallen.into_iter().for_each(|record| self.read_kept(record, Reading::Fallen));
+    }
+
+    /// Reads a revision that is kept.
+    pub(super) fn read_kept(&mut self, record: Record, reading: Reading) {
+        let (group, name) = (record.header.key.clone(), revision_name(record.header.height, &record.id));
+        let ticket = self.ticket(Waiting::Read(record, reading));
+        self.effects.push(Effect::Load(ticket, group, name));
+    }
+
+    /// A revision was read from disk, or could not be.
+    pub(super) fn loaded(&mut self, ticket: Ticket, read: Result<Option<Vec<u8>>, String>) {
+        let Some(Waiting::Read(record, reading)) = self.tickets.remove(&ticket) else { return };
+        let revision = self.sound(&record, read);
+        match (reading, revision) {
+            (Reading::Fallen, Some(revision)) => self.revive(revision),
+            (Reading::Fallen, None) => {}
+            (Reading::Wanted(link), Some(revision)) => self.offer_revision(link, &revision),
+            (Reading::Pulled(link, offset), Some(revision)) => self.serve_body(link, &revision, offset),
+            (Reading::Wanted(link) | Reading::Pulled(link, _), None) => self.answer(link, &Frame::Missing(record.id)),
+        }
+    }
+
+    /// The revision in a file that was read, if it is the one that was to be there.
+    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Option<Arc<Revision>> {
+        let is_kept = self.replica.holds(&record.header.key, &record.rank());
+        match read {
+            Ok(Some(bytes)) => {
+                let revision = from_file(&bytes, self.setup.fleet.id().as_bytes());
+                let revision = revision.filter(|revision| revision.id() == record.id).map(Arc::new);
+                if revision.is_none() {
+                    self.lose_file(record, "is damaged");
+                }
+                revision
+            }
+            // Pruned in the meantime: nothing is wrong with that.
+            Ok(None) if !is_kept => None,
+            Ok(None) => {
+                self.lose_file(record, "is gone");
+                None
+            }
+            // The file may be sound: it stays where it is.
+            Err(reason) => {
+                self.say(Level::Error, "disk", format!("revision {} cannot be read: {reason}", record.id.short()));
+                None
+            }
+        }
+    }
+
+    /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.
+    pub fn want(&mut self, id: RecordId) {
+        if self.wanted.len() >= WANTED_MAX {
+            return;
+        }
+        self.wanted.insert(id);
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        links.into_iter().for_each(|link| self.answer(link, &Frame::Want(id)));
+    }
+
+    /// A new link is asked for what is still wanted.
+    pub(super) fn want_from(&mut self, link: LinkId) {
+        let wanted: Vec<RecordId> = self.wanted.iter().copied().collect();
+        wanted.into_iter().for_each(|id| self.answer(link, &Frame::Want(id)));
+    }
+
+    /// A peer asks for a revision by its ID: whatever is kept here is given.
+    pub(super) fn wanted_by(&mut self, link: LinkId, id: RecordId) {
+        if let Some(revision) = self.replica.find(&id).cloned() {
+            return self.offer_revision(link, &revision);
+        }
+        match self.replica.kept(&id).cloned() {
+            Some(record) if self.may_read() => self.read_kept(record, Reading::Wanted(link)),
+            _ => self.answer(link, &Frame::Missing(id)),
+        }
+    }
+
+    /// Whether one more file may be read for a peer: what peers can make this host do at once is bounded.
+    pub(super) fn may_read(&self) -> bool {
+        let reads = self.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(..)));
+        reads.count() < WANTED_MAX
+    }
+
+    /// A body from disk goes to a peer that pulls it.
+    fn serve_body(&mut self, id: LinkId, revision: &Revision, offset: usize) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (record, body) = (revision.id(), Arc::clone(&revision.body));
+        if offset >= body.len() || !link.serve(record, body, offset, &mut self.effects) {
+            self.answer(id, &Frame::Missing(record));
+        }
+    }
+
+    fn revive(&mut self, revision: Arc<Revision>) {
+        let (group, now) = (revision.record.header.key.clone(), self.now.elapsed);
+        if self.replica.group_mut(&group).is_some_and(|group| group.revive(Arc::clone(&revision), now)) {
+            self.flood_revision(None, &revision);
+            if group == self.setup.group {
+                self.rebase_soon(REBASE_JITTER);
+            }
+        }
+    }
+
+    /// The file of a revision that is kept turns out to be damaged or gone.
+    fn lose_file(&mut self, record: &Record, what: &str) {
+        let name = revision_name(record.header.height, &record.id);
+        let text = format!("the file of revision {} {what}; peers are asked for it again", record.id.short());
+        self.say(Level::Error, "disk", text.clone());
+        self.report_problem(text);
+        self.disk(DiskJob::SetAside(record.header.key.clone(), name));
+        if let Some(group) = self.replica.group_mut(&record.header.key) {
+            group.forget(&record.rank());
+        }
+        self.lately_held.retain(|held| *held != record.id);
+        self.want(record.id);
+    }
+}
