@@ -12,6 +12,7 @@ pub mod input;
 mod link;
 mod mesh;
 mod peers;
+mod plan;
 mod pulls;
 mod reading;
 mod rebase;
@@ -23,6 +24,7 @@ mod selfie;
 mod server;
 mod spread;
 mod sync;
+mod trial;
 mod views;
 mod writes;
 
@@ -43,6 +45,7 @@ use self::rng::Rng;
 use self::roster::Roster;
 use self::selfie::Selfie;
 use self::server::Server;
+use self::trial::Trial;
 use self::writes::Writes;
 use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::path::Path;
@@ -105,6 +108,7 @@ pub struct Node {
     wanted: BTreeSet<RecordId>,
     server: Server,
     writes: Writes,
+    trial: Option<Trial>,
     /// Who asked for the document before the server was seen.
     early: Vec<(ClientId, Path)>,
     selfie: Selfie,
@@ -132,8 +136,8 @@ enum Waiting {
     Stored,
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
-    /// The client's change in hand.
-    Write,
+    /// The revision in the making.
+    Trial,
     /// The server's job in hand.
     Server,
     /// A file that is read.
@@ -165,6 +169,7 @@ impl Node {
             wanted: BTreeSet::new(),
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
+            trial: None,
             early: Vec::new(),
             selfie: Selfie::default(),
             timers: Timers {
@@ -243,10 +248,10 @@ impl Node {
     pub fn deadline(&self) -> Duration {
         let timers = [self.timers.sync, self.timers.sync_nodes, self.timers.dial, self.selfie.due(), self.pings_due()];
         let optional = [
-            self.timers.rebase,
+            self.rebase_due(),
             self.timers.save_book,
             self.pulls.due(),
-            self.server.due().filter(|_| !self.writes.is_busy()),
+            self.server.due().filter(|_| self.trial.is_none()),
             self.links
                 .values()
                 .filter(|link| link.overflowed)
@@ -298,7 +303,7 @@ impl Node {
         }
         match self.tickets.remove(&ticket) {
             Some(Waiting::Note(note)) => self.note_stored(note, result.is_ok()),
-            Some(Waiting::Write) => self.write_stored(result),
+            Some(Waiting::Trial) => self.trial_stored(result),
             Some(Waiting::Stored | Waiting::Server | Waiting::Read(..)) | None => {}
         }
     }

@@ -86,6 +86,8 @@ pub struct Server {
     pub config: Arc<Value>,
     /// Refuses a configuration with a member of this name.
     pub refuses: Option<&'static str>,
+    /// Refuses a configuration with applications of these two names.
+    pub refuses_both: Option<(&'static str, &'static str)>,
     /// How often it was given a configuration.
     pub changes: u64,
     pub slow: Duration,
@@ -98,7 +100,7 @@ impl Host {
         let factory = Document::factory().config().clone();
         let config = Arc::new(factory);
         let (slow, free_at) = (Duration::from_millis(20), Duration::ZERO);
-        let server = Server { up: true, config, refuses: None, changes: 0, slow, free_at };
+        let server = Server { up: true, config, refuses: None, refuses_both: None, changes: 0, slow, free_at };
         let node = boot(&spec, seed, 0, &disk, now);
         Self {
             node,
@@ -249,6 +251,10 @@ impl Server {
 
     fn configure(&mut self, document: &Document) -> Outcome {
         if self.refuses.is_some_and(|name| document.config().get(name).is_some()) {
+            return Outcome::Refused(400, REFUSAL.to_vec());
+        }
+        let has = |name: &str| document.config().get("applications").is_some_and(|all| all.get(name).is_some());
+        if self.refuses_both.is_some_and(|(one, other)| has(one) && has(other)) {
             return Outcome::Refused(400, REFUSAL.to_vec());
         }
         if !json::same(&self.config, document.config()) {
