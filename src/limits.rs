@@ -435,6 +435,10 @@ pub const REVISION_NAME_MAX: usize = 128;
 pub const DAMAGED_MAX: u32 = 99;
 /// Jobs that wait for the disk. A slow SD card takes 100 ms for one; more than this waiting means that it has stopped.
 pub const DISK_QUEUE: usize = 64;
+/// A disk that has failed is probed after this, doubling: a few hundred bytes each time.
+pub const PROBE_MIN: Duration = Duration::from_secs(2);
+/// The longest such wait: somebody who has made room should not wait long for it to be noticed.
+pub const PROBE_MAX: Duration = Duration::from_secs(15);
 /// Jobs that share their fsyncs: more would make the first wait long for the last.
 pub const DISK_BATCH: usize = 16;
 /// How long a stop waits for the jobs that are queued: longer than a slow card takes, shorter than service managers wait.

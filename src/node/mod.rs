@@ -23,6 +23,7 @@ mod roster;
 mod selfie;
 mod server;
 mod spread;
+mod storing;
 mod sync;
 mod trial;
 mod views;
@@ -45,6 +46,7 @@ use self::rng::Rng;
 use self::roster::Roster;
 use self::selfie::Selfie;
 use self::server::Server;
+use self::storing::Storing;
 use self::trial::Trial;
 use self::writes::Writes;
 use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
@@ -112,6 +114,7 @@ pub struct Node {
     /// Who asked for the document before the server was seen.
     early: Vec<(ClientId, Path)>,
     selfie: Selfie,
+    storing: Storing,
     timers: Timers,
     /// Whether an exchange about documents has ended in this run: before that, what is held may be old.
     exchanged: bool,
@@ -132,8 +135,10 @@ struct Timers {
 
 /// What a ticket at the disk or the server is for.
 enum Waiting {
-    /// A revision from elsewhere, or of the history.
-    Stored,
+    /// A revision from elsewhere.
+    Stored(RecordId),
+    /// Whether the disk takes writes again.
+    Probe,
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
     /// The revision in the making.
@@ -172,6 +177,7 @@ impl Node {
             trial: None,
             early: Vec::new(),
             selfie: Selfie::default(),
+            storing: Storing::default(),
             timers: Timers {
                 sync: SYNC_EVERY,
                 sync_nodes: SYNC_NODES_EVERY,
@@ -251,6 +257,7 @@ impl Node {
             self.rebase_due(),
             self.timers.save_book,
             self.pulls.due(),
+            self.storing.due(),
             self.server.due().filter(|_| self.trial.is_none()),
             self.links
                 .values()
@@ -265,8 +272,8 @@ impl Node {
 
     /// Reports something wrong with what was found at the start; shown until the node ends.
     pub fn report_problem(&mut self, problem: String) {
-        if self.problems.len() < PROBLEMS_MAX {
-            self.problems.insert(problem);
+        if self.problems.len() < PROBLEMS_MAX && self.problems.insert(problem) {
+            self.selfie_changed();
         }
     }
 
@@ -286,6 +293,7 @@ impl Node {
         self.judge_newcomers();
         self.check_pings();
         self.stalled_pulls();
+        self.probe_if_due();
         self.rebase_if_due();
         self.exchange_if_due();
         self.serve_early_reads();
@@ -294,18 +302,6 @@ impl Node {
         self.refresh_selfie();
         self.dial_if_due();
         self.save_book_if_due();
-    }
-
-    fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
-        if let Err(error) = &result {
-            self.say(Level::Error, "disk", error.clone());
-            self.report_problem(error.clone());
-        }
-        match self.tickets.remove(&ticket) {
-            Some(Waiting::Note(note)) => self.note_stored(note, result.is_ok()),
-            Some(Waiting::Trial) => self.trial_stored(result),
-            Some(Waiting::Stored | Waiting::Server | Waiting::Read(..)) | None => {}
-        }
     }
 
     fn head(&self) -> Option<&Arc<Revision>> {

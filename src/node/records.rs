@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use super::Node;
 use super::book::is_reachable;
-use super::effect::{DiskJob, Level};
+use super::effect::Level;
 use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
-use super::{Waiting, revision_name};
 use crate::limits::{LATELY_HELD_MAX, REBASE_JITTER};
 use crate::model::delta;
 use crate::model::document::Document;
@@ -201,13 +200,6 @@ impl Node {
         }
         self.server.head_moved(head, self.now.elapsed);
         self.selfie_changed();
-    }
-
-    fn store(&mut self, revision: &Revision) {
-        let ticket = self.ticket(Waiting::Stored);
-        let header = &revision.record.header;
-        let name = revision_name(header.height, &revision.id());
-        self.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
     }
 
     fn node_record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {

@@ -196,6 +196,7 @@ impl Disk {
                 }
                 Some((ticket, result))
             }
+            DiskJob::Probe(ticket) => Some((ticket, result())),
             DiskJob::Store(ticket, group, name, bytes) => {
                 assert!(bytes.len() < 3 * BODY_MAX, "a revision's file is bounded");
                 let result = result();
