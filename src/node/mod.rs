@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod book;
+mod doubts;
 pub mod effect;
 pub mod input;
 mod link;
@@ -16,6 +17,7 @@ mod plan;
 mod pulls;
 mod reading;
 mod rebase;
+mod recall;
 pub mod records;
 mod replica;
 mod rng;

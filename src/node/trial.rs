@@ -178,6 +178,9 @@ impl Node {
         };
         self.say(Level::Info, "config", text);
         self.take_revision(None, Arc::clone(&revision));
+        if matches!(trial.cause, Cause::Replay(_)) {
+            self.rebase_soon(self.rebase_jitter());
+        }
         if let Cause::Client(request) = trial.cause {
             let applied = self.applied_id();
             self.effects.push(Effect::Answer(request.client, Answer::Done { revision: revision.id(), applied }));
