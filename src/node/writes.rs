@@ -74,6 +74,11 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    /// How many changes wait their turn.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether a change is in hand.
     pub(super) fn is_busy(&self) -> bool {
         self.current.is_some()

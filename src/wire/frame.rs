@@ -7,7 +7,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::limits::{ADDRESSES_MAX, BODY_MAX, BUCKETS, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX};
+use crate::limits::{
+    ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
+};
 use crate::model::record::{Record, RecordId};
 
 /// Which set of records an anti-entropy exchange is about.
@@ -158,6 +160,11 @@ impl Frame {
         r.end("end of frame")?;
         Ok(Some(frame))
     }
+}
+
+/// The credit that a frame of `length` bytes costs on a link; see [`CREDIT_MIN`].
+pub fn charge(length: usize) -> u32 {
+    u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
 }
 
 /// The ID of the record that a frame carries, if it carries one, without looking further: most floods come more than once.
