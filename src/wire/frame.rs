@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{
-    ADDRESSES_MAX, BODY_MAX, BUCKETS, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
+    ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
 };
 use crate::model::ledger::EditRef;
 use crate::model::name::is_name;
@@ -194,6 +194,11 @@ impl Frame {
         r.end("end of frame")?;
         Ok(Some(frame))
     }
+}
+
+/// The credit that a frame of `length` bytes costs on a link; see [`CREDIT_MIN`].
+pub fn charge(length: usize) -> u32 {
+    u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
 }
 
 /// The ID of the record that a frame carries, if it carries one, without looking further: most floods come more than once.

@@ -79,9 +79,9 @@ fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
         net.settle(SOON);
         let mut asked = Vec::new();
         for number in 0..20 {
-            let host = net.chance.below(5);
+            let host = net.below(5);
             asked.push((number, host, net.put_config(host, &format!("/config/applications/n{number}"), "{}")));
-            let pause = net.chance.below(60) as u64;
+            let pause = net.below(60) as u64;
             net.run(Duration::from_millis(pause));
         }
         let mut made = Vec::new();
