@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::effect::{DiskJob, Level};
+use super::reading::Reading;
 use super::records::file_text;
 use super::replica::{Beaten, Group};
 use super::server::Verdict;
@@ -52,10 +53,12 @@ impl Node {
         if others { REBASE_JITTER } else { Duration::ZERO }
     }
 
-    /// When the uncontained edits are to be looked at, unless something is being made or tried: its end brings the next look.
+    /// When the uncontained edits are to be looked at, unless something is being made or tried, or edits are being read back without which
+    /// others would seem to collide: its end brings the next look.
     pub(super) fn rebase_due(&self) -> Option<Duration> {
-        let noting = self.tickets.values().any(|waiting| matches!(waiting, Waiting::Note(_)));
-        self.timers.rebase.filter(|_| !noting && self.trial.is_none() && self.server.is_free())
+        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen));
+        let busy = self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
+        self.timers.rebase.filter(|_| !busy)
     }
 
     pub(super) fn rebase_if_due(&mut self) {
