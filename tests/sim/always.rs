@@ -153,7 +153,7 @@ impl Seen {
                 {
                     self.broken(world.now, format!("host {host} sends {:?} with another body", record.id));
                 }
-                if !matches!(payload, Payload::Announced) {
+                if matches!(payload, Payload::Whole(_)) {
                     self.count_crossing(world, host, link, record.id);
                 }
             }
@@ -178,8 +178,9 @@ impl Seen {
         }
     }
 
-    /// A body has crossed a link when it went whole, as a delta, or with its first piece, in either direction. Once by a flood, and once
-    /// because an exchange was under way at that moment, or a flood in the other direction: more is waste.
+    /// A body has crossed a link when it went whole or with its first piece, in either direction; a delta is no body, and is of no use
+    /// where its base is not held. Once by a flood, and once because an exchange was under way at that moment, or a flood in the other
+    /// direction: more is waste.
     fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
         let Some(end) = world.hosts[host].links.get(&link) else { return };
         let Other::Host(_, theirs) = end.other else { return };
