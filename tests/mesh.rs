@@ -17,6 +17,8 @@ mod liars;
 mod links;
 #[path = "mesh/net.rs"]
 mod net;
+#[path = "mesh/replay.rs"]
+mod replay;
 #[path = "mesh/spreading.rs"]
 mod spreading;
 #[path = "mesh/writes.rs"]

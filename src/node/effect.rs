@@ -48,6 +48,8 @@ pub enum DiskJob {
     Store(Ticket, String, String, Vec<u8>),
     /// Forget a revision.
     Remove(String, String),
+    /// Write something small and remove it again, to find out whether that can be done.
+    Probe(Ticket),
     /// Give a revision's damaged file another name.
     SetAside(String, String),
     /// Keep the address book.

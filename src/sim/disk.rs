@@ -172,6 +172,7 @@ impl Disk {
                 let result = if here { Ok(()) } else { self.can_write(true) };
                 Some((ticket, result.map(|()| self.keep(name, bytes))))
             }
+            DiskJob::Probe(ticket) => Some((ticket, self.can_write(true))),
             other => {
                 self.perform_silently(other);
                 None
@@ -196,7 +197,9 @@ impl Disk {
             DiskJob::Addresses(bytes) => self.book = bytes,
             DiskJob::Joined => self.joined = true,
             DiskJob::BeforeStarling(bytes) => self.before = self.before.take().or(Some(bytes)),
-            DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..) => unreachable!("these are answered"),
+            DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..) | DiskJob::Probe(_) => {
+                unreachable!("these are answered")
+            }
         }
     }
 

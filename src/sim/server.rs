@@ -40,6 +40,8 @@ pub enum Refuses {
     Nothing,
     /// Those with a member of this name.
     Member(String),
+    /// Those with applications of these two names.
+    Both(String, String),
     /// One in so many, told by a hash over the salt and the text.
     OneIn(u64, u64),
 }
@@ -50,6 +52,10 @@ impl Refuses {
         match self {
             Self::Nothing => false,
             Self::Member(name) => config.get(name).is_some(),
+            Self::Both(one, other) => {
+                let has = |name: &String| config.get("applications").is_some_and(|all| all.get(name).is_some());
+                has(one) && has(other)
+            }
             Self::OneIn(count, salt) => {
                 let hash = Sha256::new().chain_update(salt.to_be_bytes()).chain_update(json::compact(config)).finalize();
                 let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
