@@ -17,7 +17,7 @@ impl Node {
             let mut edits = group.unsure();
             edits.truncate(DOUBTS_MAX);
             let head = group.head().filter(|_| !edits.is_empty())?.id();
-            Some(Frame::Doubts { group: name.clone(), head, edits })
+            Some(Frame::Doubts { group: name.to_owned(), head, edits })
         });
         let frames: Vec<Frame> = unsure.collect();
         frames.iter().for_each(|frame| self.answer(link, frame));

@@ -34,7 +34,7 @@ pub struct Counts {
 impl Node {
     /// The head of each group that is held.
     pub fn heads(&self) -> impl Iterator<Item = (&str, &Arc<Revision>)> {
-        self.replica.groups().filter_map(|(name, group)| Some((&name[..], group.head()?)))
+        self.replica.groups().filter_map(|(name, group)| Some((name, group.head()?)))
     }
 
     /// The head of the group that this peer follows.

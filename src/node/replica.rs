@@ -240,9 +240,9 @@ impl Replica {
         self.groups.get(name)
     }
 
-    /// All groups by name.
-    pub fn groups(&self) -> impl Iterator<Item = (&String, &Group)> {
-        self.groups.iter()
+    /// All groups of which anything is held, by name.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(name, group)| (&name[..], group))
     }
 
     /// A group, to be changed; `None` if there is no room for another.

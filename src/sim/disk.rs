@@ -165,6 +165,7 @@ impl Disk {
                 let result = self.can_write(true).and_then(|()| self.pending.remove(&name).ok_or_else(|| GONE.to_owned()));
                 Some((ticket, result.map(|bytes| self.keep(name, bytes))))
             }
+            DiskJob::Probe(ticket) => Some((ticket, self.can_write(true))),
             DiskJob::Store(ticket, group, name, bytes) => {
                 assert!(bytes.len() <= REVISION_FILE_MAX, "a revision's file is bounded");
                 let name = (group, name);
@@ -172,7 +173,6 @@ impl Disk {
                 let result = if here { Ok(()) } else { self.can_write(true) };
                 Some((ticket, result.map(|()| self.keep(name, bytes))))
             }
-            DiskJob::Probe(ticket) => Some((ticket, self.can_write(true))),
             other => {
                 self.perform_silently(other);
                 None
@@ -197,7 +197,7 @@ impl Disk {
             DiskJob::Addresses(bytes) => self.book = bytes,
             DiskJob::Joined => self.joined = true,
             DiskJob::BeforeStarling(bytes) => self.before = self.before.take().or(Some(bytes)),
-            DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..) | DiskJob::Probe(_) => {
+            DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..) | DiskJob::Probe(..) => {
                 unreachable!("these are answered")
             }
         }

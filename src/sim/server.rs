@@ -40,7 +40,7 @@ pub enum Refuses {
     Nothing,
     /// Those with a member of this name.
     Member(String),
-    /// Those with applications of these two names.
+    /// Those with applications of both names.
     Both(String, String),
     /// One in so many, told by a hash over the salt and the text.
     OneIn(u64, u64),
@@ -53,7 +53,7 @@ impl Refuses {
             Self::Nothing => false,
             Self::Member(name) => config.get(name).is_some(),
             Self::Both(one, other) => {
-                let has = |name: &String| config.get("applications").is_some_and(|all| all.get(name).is_some());
+                let has = |name: &str| config.get("applications").is_some_and(|all| all.get(name).is_some());
                 has(one) && has(other)
             }
             Self::OneIn(count, salt) => {
