@@ -195,7 +195,7 @@ impl Seen {
     /// Only what some server has accepted is given to a server, but for a client's change, which is being tried.
     pub fn check_server_job(&mut self, world: &World, host: usize, ticket: Ticket, job: &ServerJob) {
         let (document, tried) = match job {
-            ServerJob::Try(document) => (document, true),
+            ServerJob::Try { document, .. } => (document, true),
             ServerJob::Apply(document) => (document, false),
             ServerJob::Observe => return,
         };
