@@ -11,6 +11,7 @@
 //! cli, main         what was asked: subcommands and flags
 //! daemon            how it is done: threads, sockets, files, clocks
 //! ═══════════════   nothing below this line does input or output
+//! sim               many nodes in one thread: virtual time, and a network, disks and servers drawn from a seed
 //! node              what to do: Input → Node → Effect
 //! wire, settings    what peers say; what can be set
 //! model             what is replicated: path, document, edit, revision, record, ledger, digest
@@ -72,4 +73,5 @@ pub mod limits;
 pub mod model;
 pub mod node;
 pub mod settings;
+pub mod sim;
 pub mod wire;

@@ -7,18 +7,22 @@
 
 pub mod answer;
 mod book;
+mod doubts;
 pub mod effect;
 pub mod input;
+mod inspect;
 mod link;
+pub mod load;
 mod mesh;
 mod peers;
 mod plan;
 mod pulls;
 mod reading;
 mod rebase;
+mod recall;
 pub mod records;
 mod replica;
-mod rng;
+pub mod rng;
 mod roster;
 mod selfie;
 mod server;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::effect::{DiskJob, Level};
+use super::reading::Reading;
 use super::records::file_text;
 use super::replica::{Beaten, Group};
 use super::server::Verdict;
@@ -25,6 +26,7 @@ use crate::model::peer_id::PeerId;
 use crate::model::record::Header;
 use crate::model::replay::replayed;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
+use crate::model::stamp::Stamp;
 
 /// What is to be done about an uncontained edit.
 enum Remedy {
@@ -44,10 +46,19 @@ impl Node {
         }
     }
 
-    /// When the uncontained edits are to be looked at, unless something is being made or tried: its end brings the next look.
+    /// How long the next rebase waits at most: not at all if all that is left is this host's own to do.
+    pub(super) fn rebase_jitter(&self) -> Duration {
+        let group = self.replica.group(&self.setup.group);
+        let others = group.is_some_and(|group| group.beaten().any(|beaten| !is_by(group, &beaten.revision, &self.me)));
+        if others { REBASE_JITTER } else { Duration::ZERO }
+    }
+
+    /// When the uncontained edits are to be looked at, unless something is being made or tried, or edits are being read back without which
+    /// others would seem to collide: its end brings the next look.
     pub(super) fn rebase_due(&self) -> Option<Duration> {
-        let noting = self.tickets.values().any(|waiting| matches!(waiting, Waiting::Note(_)));
-        self.timers.rebase.filter(|_| !noting && self.trial.is_none() && self.server.is_free())
+        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen));
+        let busy = self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
+        self.timers.rebase.filter(|_| !busy)
     }
 
     pub(super) fn rebase_if_due(&mut self) {
@@ -132,14 +143,20 @@ impl Node {
         if stand_in > now && !is_by(group, revision, &self.me) {
             return Remedy::Later(stand_in);
         }
+        let doubted = made_on(revision).any(|edit| group.standing(edit) == Standing::Unknown);
+        let patience = beaten.since + 3 * STAND_IN_AFTER;
+        if patience > now && (doubted || group.standing(&revision.edit_ref()) == Standing::Unknown) {
+            return Remedy::Later(patience);
+        }
+        // Not what this host knows but what the ledger says: all must come to the same, or an edit would be made twice.
         let is_out = head.standing(&revision.edit_ref()) == Standing::Out;
         let may_replay = is_out && revision.record.header.flags & Header::GUARDED == 0;
         let Some(document) = may_replay.then(|| replayed(&head.document, revision)).flatten() else {
             // What it was made on may be on its way into the head: only then it is known whether it collides.
             let own = revision.edit_ref();
-            let mut bases = revision.ledger.entries().filter(|edit| **edit != own && held.contains_key(edit));
+            let mut bases = made_on(revision).filter(|edit| **edit != own && held.contains_key(edit));
             let waits = beaten.since + 2 * STAND_IN_AFTER;
-            let early = may_replay && waits > now && bases.any(|edit| head.standing(edit) == Standing::Out);
+            let early = may_replay && waits > now && bases.any(|edit| group.standing(edit) == Standing::Out);
             return if early { Remedy::Later(waits) } else { Remedy::Note };
         };
         if self.can_judge(head) { Remedy::Replay(document) } else { Remedy::Later(now + STAND_IN_AFTER) }
@@ -157,6 +174,7 @@ impl Node {
     }
 
     fn replay(&mut self, beaten: Arc<Revision>, document: Document) {
+        self.report_beyond(&beaten);
         let Some(head) = self.head().cloned() else { return };
         let origin = Origin::Replay(beaten.edit_ref(), beaten.edit_author());
         let mut opens = self.listed(std::slice::from_ref(&beaten));
@@ -173,6 +191,18 @@ impl Node {
         self.begin_trial(Cause::Replay(beaten), draft, head.document.clone());
     }
 
+    /// A branch that lost may be longer than a ledger: of its first edits not even the names are known.
+    fn report_beyond(&mut self, beaten: &Revision) {
+        let Some(group) = self.replica.group(&self.setup.group) else { return };
+        let first = beaten.ledger.entries().next();
+        if beaten.ledger.floor() > Stamp::default() && first.is_some_and(|edit| group.standing(edit) == Standing::Out) {
+            let name = beaten.id().short();
+            self.report_problem(format!(
+                "the branch of revision {name} lost and is so long that its first changes are not listed"
+            ));
+        }
+    }
+
     /// The edits of these revisions as open conflicts, and those they were made on that would be forgotten with them: nobody holds a
     /// record of those any more.
     fn listed(&self, due: &[Arc<Revision>]) -> BTreeMap<EditRef, OpenConflict> {
@@ -181,9 +211,9 @@ impl Node {
         let mut opens = BTreeMap::new();
         let room = OPEN_LISTED_MAX.saturating_sub(head.open.len());
         for revision in due {
-            let ghosts =
-                revision.ledger.entries().filter(|edit| head.standing(edit) == Standing::Out && !held.contains_key(edit));
-            let remembered = |edit: &EditRef| group.remembered(edit).cloned().unwrap_or_default();
+            let ghosts = made_on(revision).filter(|edit| group.standing(edit) == Standing::Out && !held.contains_key(edit));
+            let remembered =
+                |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
             opens.extend(ghosts.map(|edit| (*edit, remembered(edit))));
             opens.insert(revision.edit_ref(), revision.as_conflict());
         }
@@ -191,6 +221,7 @@ impl Node {
     }
 
     fn note(&mut self, beaten: &Revision, opens: BTreeMap<EditRef, OpenConflict>) {
+        self.report_beyond(beaten);
         let Some(head) = self.head().cloned().filter(|_| opens.contains_key(&beaten.edit_ref())) else {
             let text = format!("too many open conflicts in group {}: settle some", self.setup.group);
             self.report_problem(text.clone());
@@ -208,6 +239,11 @@ impl Node {
         let name = revision_name(note.record.header.height, &note.id());
         self.disk(DiskJob::Store(ticket, self.setup.group.clone(), name, file_text(&note)));
     }
+}
+
+/// The edits that a revision contains or lists: what goes with it if it is beaten.
+fn made_on(revision: &Revision) -> impl Iterator<Item = &EditRef> {
+    revision.ledger.entries().chain(revision.open.keys())
 }
 
 /// Of each uncontained edit the revision that carries it, oldest edit first: the original if it is held, for that shows what the author

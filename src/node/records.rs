@@ -59,6 +59,8 @@ impl Node {
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
             Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
             Frame::Want(wanted) => self.wanted_by(id, wanted),
+            Frame::Doubts { group, head, edits } => self.doubts(id, group, head, &edits),
+            Frame::Rulings { group, head, contained, out } => self.rulings(&group, head, contained, out),
             Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.book.hint(address)),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
@@ -160,6 +162,7 @@ impl Node {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
                 self.load_fallen(&group);
+                from.into_iter().for_each(|from| self.ask_about_edits(from));
                 if ours {
                     self.head_moved(was.as_deref(), &revision, from.is_some());
                 }

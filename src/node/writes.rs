@@ -42,6 +42,13 @@ pub(super) struct Writes {
     queue: VecDeque<Request>,
 }
 
+impl Writes {
+    /// How many changes wait their turn.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
 impl Node {
     pub(super) fn write(&mut self, client: ClientId, change: Change) {
         let Change { op, if_match, note, settles } = change;

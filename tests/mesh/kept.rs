@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use starlingd::model::record::RecordId;
 use starlingd::node::input::Ask;
+use starlingd::sim::Failure;
 
 use crate::client::SOON;
 use crate::net::Net;
@@ -57,7 +58,7 @@ fn a_host_with_a_full_disk_goes_on_receiving_in_memory_and_stores_it_all_when_th
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        net.hosts[2].disk.full = true;
+        net.hosts[2].disk.failure = Some(Failure::Full);
         for number in 0..5 {
             net.set(number % 2, "/config/applications/a", &number.to_string());
             net.run(Duration::from_millis(300));
@@ -71,7 +72,7 @@ fn a_host_with_a_full_disk_goes_on_receiving_in_memory_and_stores_it_all_when_th
             "{seed}"
         );
         net.until("the others are told", SOON, |net| net.view(0, Ask::Nodes(None)).to_string().contains("takes no writes"));
-        net.hosts[2].disk.full = false;
+        net.hosts[2].disk.failure = None;
         net.until("it is all stored", Duration::from_secs(20), |net| net.problems(2).as_array().unwrap().is_empty());
         assert!(net.hosts[2].disk.revisions.len() > revisions);
         assert!(net.hosts[2].disk.revisions.keys().any(|(_, name)| name.ends_with(&head.to_string())), "seed {seed}");

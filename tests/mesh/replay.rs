@@ -6,6 +6,7 @@ use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::path::Path;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, ClientId};
+use starlingd::sim::Refuses;
 
 use crate::client::{SOON, value};
 use crate::net::Net;
@@ -83,7 +84,7 @@ fn an_edit_that_the_replayers_server_refuses_on_the_head_becomes_a_conflict() {
         net.set(0, "/config/applications/b", "2");
         let lost = net.set(3, "/config/applications/c", "3");
         // Its server took the edit, and will not take it together with what the others did.
-        net.hosts[3].server.refuses_both = Some(("a", "c"));
+        net.hosts[3].server.refuses = Refuses::Both("a".into(), "c".into());
         net.heal();
         net.until("it is listed", MINUTE, |net| net.agree() && net.conflicts(0) == vec![(lost.to_string(), "open".to_owned())]);
         net.settle(SOON);

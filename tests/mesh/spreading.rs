@@ -23,7 +23,7 @@ fn five_hosts_agree_on_each_of_fifty_changes_by_anybody() {
     for seed in seeds(4) {
         let mut net = joined(seed, 5);
         for number in 0..50 {
-            let author = net.chance.below(5);
+            let author = net.below(5);
             let head = net.set(author, &format!("/config/applications/app-{}", number % 7), &format!("{{\"n\":{number}}}"));
             net.until("the change is everywhere", Duration::from_secs(2), |net| net.all_at(head));
         }
@@ -56,7 +56,6 @@ fn a_host_that_joins_refuses_changes_until_it_is_in_step_and_then_takes_them() {
 fn a_host_that_reaches_nobody_takes_no_changes_but_shows_what_its_server_runs() {
     let mut net = joined(1, 1);
     net.set(0, "/config/routes", "[1]");
-    net.hosts[0].up = false;
     net.crash(0, false);
     net.add(Net::spec(1));
     net.run(Duration::from_secs(300));
@@ -75,7 +74,7 @@ fn after_a_cut_with_changes_on_both_sides_at_different_places_every_host_has_all
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
         net.split(&[3, 4]);
-        let (longer, shorter) = (2 + net.chance.below(3), 1 + net.chance.below(2));
+        let (longer, shorter) = (2 + net.below(3), 1 + net.below(2));
         for number in 0..longer {
             net.set(0, &format!("/config/applications/a{number}"), "{}");
         }
@@ -165,11 +164,11 @@ fn an_idle_fleet_writes_nothing_to_disk_and_says_little() {
     net.settle(SOON);
     net.run(Duration::from_secs(180));
     let writes: u64 = net.hosts.iter().map(|host| host.disk.writes).sum();
-    let (frames, bytes) = (net.frames, net.bytes);
+    let (frames, bytes) = (net.traffic.frames, net.traffic.bytes);
     net.run(Duration::from_secs(600));
     let after: u64 = net.hosts.iter().map(|host| host.disk.writes).sum();
     assert_eq!(after, writes, "an idle fleet wears out no flash");
-    let (frames, bytes) = ((net.frames - frames) / 10, (net.bytes - bytes) / 10);
+    let (frames, bytes) = ((net.traffic.frames - frames) / 10, (net.traffic.bytes - bytes) / 10);
     println!("five idle hosts, ten links: {frames} frames and {bytes} bytes a minute");
     // A ping and a pong on each of ten links every ten seconds are 120; node records and exchanges are the rest.
     assert!(frames <= 400, "{frames} frames a minute");
