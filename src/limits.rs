@@ -171,7 +171,7 @@ pub const LATELY_HELD_MAX: usize = 128;
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.
 pub const WANTED_MAX: usize = 64;
-/// Without a new piece for this long, the next peer that offered is asked.
+/// Without a new piece for this long, or three times as long as the slowest took, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times in a row without a new piece, and a pull is given up until the next exchange.
 pub const PULL_ROUNDS_MAX: u32 = 15;
