@@ -6,13 +6,20 @@
 //! `cargo test --test lab NAME` runs those whose name contains NAME.
 
 mod away;
+mod clients;
 mod clocks;
 mod conflicts;
+mod crowd;
 mod demo;
 mod fleet;
+mod kills;
 mod reach;
+mod scarce;
 mod servers;
+mod slow;
+mod split;
 mod spread;
+mod stalled;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
@@ -53,6 +60,8 @@ fn lab<F: FnOnce(&mut Lab)>(hosts: usize, subnets: usize, pace: Pace, scenario: 
     let done = scratch.path().join("done").exists();
     let said = fs::read_to_string(&output).unwrap_or_default();
     assert!(ended && done, "in the lab:\n{said}");
+    // The figures, for `cargo test --test lab -- --show-output`.
+    print!("{said}");
 }
 
 /// The name of the test that made this closure: `lab::away::sentence::{{closure}}` without its ends.
