@@ -20,8 +20,8 @@ fn the_fleets_document_wins_on_a_host_that_joins_and_what_its_server_ran_is_kept
         http::request(&lab.host(2).unit_socket(), "PUT", "/config", old.as_bytes()).expect("the server answers");
         lab.host_mut(2).start();
         wait_all_have(lab, &[1, 2], &["main"]);
-        let kept = fs::read_to_string(lab.host(2).state().join("before-starling.json")).expect("the old document is kept");
-        assert!(kept.contains("418"), "kept: {kept}");
+        let kept = || fs::read_to_string(lab.host(2).state().join("before-starling.json")).unwrap_or_default();
+        lab.wait_for(SOON, || format!("the old document is kept: {:?}", kept()), || kept().contains("418"));
         assert!(!has(lab, 1, "mine"), "a host that joins does not speak for the fleet");
     });
 }
