@@ -96,8 +96,14 @@ const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a va
 
 /// Groups in a fleet. Every peer holds every group's head.
 pub const GROUPS_MAX: usize = 64;
-/// Older revisions of a group kept on disk, beside the head and the uncontained ones.
+/// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the settings say otherwise: weeks of a
+/// busy fleet's changes, and a few megabytes of a small flash at usual sizes.
 pub const HISTORY_KEPT: usize = 64;
+/// The least that can be set. When another branch wins, what it does not contain is read back from the history: a host that has been
+/// cut off for long must still have its own changes to list them.
+pub const HISTORY_KEPT_MIN: usize = 16;
+/// The most: in memory each costs its header and the short values of its edit, some 6 KiB at the worst.
+pub const HISTORY_KEPT_MAX: usize = 1024;
 /// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other hosts wrote before they saw that.
 pub const UNCONTAINED_MAX: usize = 256;
 /// Edits remembered as contained after the ledger has forgotten them: four ledgers.

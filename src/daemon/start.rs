@@ -166,6 +166,7 @@ fn make_node(
         joined: member.joined,
         peers: settings.peers.clone(),
         before_kept: dir.has_before_starling(),
+        history: settings.history,
         seed: u64::from_be_bytes(entropy::bytes()?),
     };
     let book = dir.addresses()?.unwrap_or_default();

@@ -76,6 +76,8 @@ pub struct Setup {
     pub peers: Vec<String>,
     /// Whether what the server ran before Starling first configured it is kept already.
     pub before_kept: bool,
+    /// How many older revisions of a group are kept beside the head and the uncontained ones.
+    pub history: usize,
     /// Seeds the jitter.
     pub seed: u64,
 }
@@ -154,7 +156,7 @@ impl Node {
             joined: setup.joined,
             addresses: Vec::new(),
             problems: BTreeSet::new(),
-            replica: Replica::default(),
+            replica: Replica::new(setup.history),
             roster: Roster::default(),
             book: Book::default(),
             saved_book: (Duration::ZERO, book.to_vec()),

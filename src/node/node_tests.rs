@@ -30,6 +30,7 @@ impl Lone {
             joined: true,
             peers: Vec::new(),
             before_kept: false,
+            history: crate::limits::HISTORY_KEPT,
             seed: 7,
         };
         let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };

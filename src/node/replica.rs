@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::{DELTA_WORTH, GROUPS_MAX, HISTORY_KEPT, SEEN_MAX, UNCONTAINED_MAX};
+use crate::limits::{DELTA_WORTH, GROUPS_MAX, SEEN_MAX, UNCONTAINED_MAX};
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
@@ -69,6 +69,8 @@ impl Summary {
 /// What is held of one group.
 #[derive(Debug, Default)]
 pub struct Group {
+    /// How many older revisions are kept beside the head and what is kept in any case.
+    kept: usize,
     head: Option<Arc<Revision>>,
     beaten: BTreeMap<RecordId, Beaten>,
     /// Edits once seen contained: what they are when the ledger no longer reaches them.
@@ -134,7 +136,7 @@ impl Group {
         Taken::Uncontained
     }
 
-    /// What falls out of the history: all but the newest 64, the head and the uncontained. To be removed from disk.
+    /// What falls out of the history: all but the newest so many, the head and the uncontained. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
         let surplus = usize::try_from(self.surplus()).unwrap_or_default();
         let old = self.history.iter().filter(|(rank, _)| !self.beaten.contains_key(&rank.id)).take(surplus);
@@ -176,9 +178,9 @@ impl Group {
         self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
     }
 
-    /// By how many the history is longer than the head, the uncontained and 64.
+    /// By how many the history is longer than the head, the uncontained and what is kept beside them.
     fn surplus(&self) -> isize {
-        let kept = 1 + self.beaten.len() + HISTORY_KEPT;
+        let kept = 1 + self.beaten.len() + self.kept;
         self.history.len() as isize - kept as isize
     }
 
@@ -219,12 +221,18 @@ impl Group {
 }
 
 /// What is held of all groups of the fleet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Replica {
     groups: BTreeMap<String, Group>,
+    kept: usize,
 }
 
 impl Replica {
+    /// Holds nothing yet, and of each group will keep so many older revisions beside the head and the uncontained ones.
+    pub fn new(kept: usize) -> Self {
+        Self { groups: BTreeMap::new(), kept }
+    }
+
     /// A group, if anything of it is held.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.get(name)
@@ -235,7 +243,7 @@ impl Replica {
         if !self.groups.contains_key(name) && self.groups.len() >= GROUPS_MAX {
             return None;
         }
-        Some(self.groups.entry(name.to_owned()).or_default())
+        Some(self.groups.entry(name.to_owned()).or_insert_with(|| Group { kept: self.kept, ..Group::default() }))
     }
 
     /// Takes a revision into its group.

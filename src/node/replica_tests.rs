@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::HISTORY_KEPT;
 use crate::model::digest::Digest;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
@@ -41,7 +42,7 @@ fn chain(length: u64) -> Vec<Arc<Revision>> {
 }
 
 fn taken<'a>(revisions: impl IntoIterator<Item = &'a Arc<Revision>>) -> Replica {
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(HISTORY_KEPT);
     let mut disk: BTreeMap<RecordId, Arc<Revision>> = BTreeMap::new();
     for revision in revisions {
         disk.insert(revision.id(), Arc::clone(revision));

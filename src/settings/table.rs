@@ -2,8 +2,8 @@
 //!
 //! The parser, the usage text, the settings file's reader, `starling check` and the test of the man pages are all fed from here: an
 //! option that is not in the table does not exist, one that is in it is known everywhere. In the settings file an option is a member
-//! of its long name with `_` for `-`: text for an option with an argument, a list of texts for a repeatable one, `true` or `false`
-//! for one without.
+//! of its long name with `_` for `-`: text or a number for an option with an argument, a list of texts for a repeatable one, `true`
+//! or `false` for one without.
 
 use super::{Settings, value};
 
@@ -98,11 +98,19 @@ impl Opt {
         self.setting.as_ref().map(|_| self.name.replace('-', "_"))
     }
 
+    /// Whether it is a number, in the file too.
+    pub fn is_count(&self) -> bool {
+        self.argument == Some(COUNT)
+    }
+
     /// Whether it may be given more than once, and is a list in the file.
     pub fn is_list(&self) -> bool {
         self.setting.as_ref().is_some_and(|setting| setting.clear.is_some())
     }
 }
+
+/// What the argument of an option is called that is a number.
+const COUNT: &str = "COUNT";
 
 /// The option of this long name.
 pub fn option(name: &str) -> Option<&'static Opt> {
@@ -265,6 +273,19 @@ pub static OPTIONS: &[Opt] = &[
         setting: Some(Setting {
             take: |settings, text| value::group(text).map(|group| settings.group = group),
             show: |settings| settings.group.clone(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "history",
+        short: None,
+        argument: Some(COUNT),
+        help: "how many older revisions to keep; 64 if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::history(text).map(|count| settings.history = count),
+            show: |settings| settings.history.to_string(),
             clear: None,
         }),
     },

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use starlingd::limits::BODY_MAX;
+use starlingd::limits::{BODY_MAX, HISTORY_KEPT};
 use starlingd::model::document::Document;
 use starlingd::model::json::{self, Value};
 use starlingd::model::signature::SecretKey;
@@ -151,6 +151,7 @@ fn boot(spec: &Spec, seed: u64, start: u64, disk: &Disk, now: Duration) -> Node 
         joined: disk.joined,
         peers: spec.peers.clone(),
         before_kept: disk.before.is_some(),
+        history: HISTORY_KEPT,
         seed,
     };
     let wall_ms = 1_700_000_000_000 + u64::try_from(now.as_millis()).expect("runs are short");
