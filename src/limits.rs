@@ -217,6 +217,17 @@ pub const SHORT_ID_MIN: usize = 4;
 pub const PROBLEMS_MAX: usize = 32;
 /// Conflicts that one change may settle by name.
 pub const SETTLES_MAX: usize = 64;
+/// Restored revisions and conflicts to be kept that are being read or wait their turn: each may hold a whole document.
+pub const ERRANDS_MAX: usize = 4;
+/// Older revisions that no linked peer had are asked for again after this, or when there is a new link.
+pub const FETCH_AGAIN: Duration = Duration::from_secs(60);
+/// Bodies that are read to find out since when a value stands, in bytes: 32 of a megabyte each take about a second.
+pub const BLAME_READ_MAX: usize = 32 << 20;
+/// Changes that a difference lists one by one: a page that a person can still look through.
+pub const DIFFERENCE_MAX: usize = 1024;
+/// The values of a difference taken together, as compact text in bytes; what is longer is given by its length. With tabs and line ends
+/// the answer still fits what clients of Unit take.
+pub const DIFFERENCE_VALUES_MAX: usize = DOCUMENT_MAX;
 /// How often a change is redone when the head moves under it.
 pub const WRITE_TRIES: usize = 3;
 /// The server is looked at this often: what it lost is given back within about 2 s.

@@ -9,6 +9,8 @@ mod chance;
 mod client;
 #[path = "mesh/conflicts.rs"]
 mod conflicts;
+#[path = "mesh/history.rs"]
+mod history;
 #[path = "mesh/host.rs"]
 mod host;
 #[path = "mesh/kept.rs"]

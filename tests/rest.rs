@@ -8,6 +8,8 @@ mod access;
 mod bounds;
 #[path = "rest/faults.rs"]
 mod faults;
+#[path = "rest/history.rs"]
+mod history;
 #[path = "rest/host.rs"]
 mod host;
 #[path = "rest/http.rs"]
@@ -16,6 +18,8 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/planted.rs"]
+mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
 #[path = "standin/server.rs"]

@@ -8,6 +8,8 @@
 pub mod answer;
 mod book;
 pub mod effect;
+mod fetch;
+mod history;
 pub mod input;
 mod link;
 mod mesh;
@@ -21,6 +23,7 @@ mod rng;
 mod roster;
 mod selfie;
 mod server;
+mod settle;
 mod spread;
 mod sync;
 mod views;
@@ -33,6 +36,7 @@ use std::time::Duration;
 
 use self::book::Book;
 use self::effect::{DiskJob, Effect, Level};
+use self::fetch::Fetch;
 use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
 use self::link::Link;
 use self::peers::Newcomer;
@@ -105,6 +109,8 @@ pub struct Node {
     lately_held: VecDeque<RecordId>,
     /// Revisions that peers are asked for by ID.
     wanted: BTreeSet<RecordId>,
+    /// The one of them that somebody waits for who looks at the history.
+    fetch: Option<Fetch>,
     server: Server,
     writes: Writes,
     /// Who asked for the document before the server was seen.
@@ -165,6 +171,7 @@ impl Node {
             pulls: Pulls::default(),
             lately_held: VecDeque::new(),
             wanted: BTreeSet::new(),
+            fetch: None,
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
             early: Vec::new(),
@@ -283,6 +290,7 @@ impl Node {
         self.judge_newcomers();
         self.check_pings();
         self.stalled_pulls();
+        self.fetch_on();
         self.rebase_if_due();
         self.exchange_if_due();
         self.serve_early_reads();

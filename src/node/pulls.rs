@@ -38,6 +38,11 @@ impl Pulls {
         self.pulls.values().map(|pull| pull.moved + PULL_PATIENCE).min()
     }
 
+    /// Whether this body is being fetched.
+    pub(super) fn has(&self, id: &RecordId) -> bool {
+        self.pulls.contains_key(id)
+    }
+
     /// Whether anything is being fetched from this link.
     pub(super) fn depend_on(&self, link: LinkId) -> bool {
         self.pulls.values().any(|pull| pull.offers.contains(&link))

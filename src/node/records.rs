@@ -54,7 +54,10 @@ impl Node {
             Frame::Record(record, age, payload) => self.record(id, record, Duration::from_millis(age), payload),
             Frame::Pull { id: wanted, offset, have } => self.serve_pull(id, wanted, offset as usize, have),
             Frame::Piece { id: of, offset, bytes } => self.piece(id, of, offset as usize, &bytes),
-            Frame::Missing(of) => self.pull_missing(id, of),
+            Frame::Missing(of) => {
+                self.pull_missing(id, of);
+                self.fetch_missing(id, of);
+            }
             Frame::Root(scope, complete, root) => self.root(id, scope, complete, root),
             Frame::Buckets(scope, buckets) => self.buckets(id, scope, &buckets),
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
@@ -248,24 +251,29 @@ pub fn file_text(revision: &Revision) -> Vec<u8> {
 
 /// The record and the body that [`file_text`] wrote; `None` if it is anything else. Signature and hash are checked here too.
 pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
+    let (record, body) = record_and_body(bytes)?;
+    let sound =
+        record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
+    sound.then(|| Revision::decode(record, body.into()).ok()).flatten()
+}
+
+/// The document of this revision in a file that [`file_text`] wrote; `None` if it is anything else. Hashes lead from the ID to the
+/// document, so nobody's signature is needed.
+pub fn document_in(bytes: &[u8], id: &RecordId) -> Option<Document> {
+    let (record, body) = record_and_body(bytes)?;
+    let line_end = body.iter().position(|byte| *byte == b'\n')?;
+    let is_it = record.id == *id && record.matches(body);
+    is_it.then(|| Document::parse(&body[line_end + 1..]).ok()).flatten()
+}
+
+fn record_and_body(bytes: &[u8]) -> Option<(Record, &[u8])> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
     (lines.next()? == "starling revision 1").then_some(())?;
     let header = crate::codec::unhex(lines.next()?.strip_prefix("header ")?)?;
     let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
-    let record = Record::decode(&header, signature).ok()?;
-    let body = &bytes[end + 2..];
-    let sound =
-        record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
-    sound.then(|| Revision::decode(record, body.into()).ok()).flatten()
-}
-
-/// The document in a file that [`file_text`] wrote, without looking at signatures: for showing what this host itself has kept.
-pub fn read_body(bytes: &[u8]) -> Option<Document> {
-    let body = bytes.windows(2).position(|pair| pair == b"\n\n").map(|end| &bytes[end + 2..])?;
-    let line_end = body.iter().position(|byte| *byte == b'\n')?;
-    Document::parse(&body[line_end + 1..]).ok()
+    Some((Record::decode(&header, signature).ok()?, &bytes[end + 2..]))
 }
 
 /// A node record as it is sent: its age goes beside it.

@@ -50,15 +50,22 @@ pub struct Summary {
     pub origin: Origin,
     /// What it changed, with the values that are short: what a conflict would be listed with.
     pub conflict: OpenConflict,
+    /// The open conflicts that it settles.
+    pub settled: Vec<EditRef>,
 }
 
 impl Summary {
     fn of(revision: &Revision) -> Self {
-        Self { record: revision.record.clone(), origin: revision.edit.origin.clone(), conflict: revision.as_conflict() }
+        Self {
+            record: revision.record.clone(),
+            origin: revision.edit.origin.clone(),
+            conflict: revision.as_conflict(),
+            settled: revision.settled.clone(),
+        }
     }
 
     /// The edit that it carries, under the edit's own name.
-    fn edit_ref(&self) -> EditRef {
+    pub fn edit_ref(&self) -> EditRef {
         match &self.origin {
             Origin::Original => EditRef { stamp: self.record.header.stamp, id: self.record.id },
             Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
@@ -120,9 +127,11 @@ impl Group {
         if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
             return self.crown(revision, now);
         }
-        if self.contains(&revision.edit_ref()) {
-            let oldest = self.history.keys().find(|rank| !self.beaten.contains_key(&rank.id));
-            if self.surplus() >= 0 && oldest.is_some_and(|oldest| revision.rank() < *oldest) {
+        if self.contains(&revision.edit_ref()) || self.is_made_on(&revision) {
+            let originals = self.originals();
+            let oldest = self.history.keys().find(|rank| !self.is_needed(rank, &originals));
+            let is_old = self.surplus(&originals) >= 0 && oldest.is_some_and(|oldest| revision.rank() < *oldest);
+            if is_old && !originals.contains(&revision.id()) {
                 return Taken::Stale;
             }
             self.history.insert(revision.rank(), Summary::of(&revision));
@@ -136,11 +145,13 @@ impl Group {
         Taken::Uncontained
     }
 
-    /// What falls out of the history: all but the newest so many, the head and the uncontained. To be removed from disk.
+    /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
+    /// are listed by hash. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
-        let surplus = usize::try_from(self.surplus()).unwrap_or_default();
-        let old = self.history.iter().filter(|(rank, _)| !self.beaten.contains_key(&rank.id)).take(surplus);
-        let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
+        let originals = self.originals();
+        let surplus = usize::try_from(self.surplus(&originals)).unwrap_or_default();
+        let old = self.history.keys().filter(|rank| !self.is_needed(rank, &originals)).take(surplus);
+        let old: Vec<Rank> = old.copied().collect();
         old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
     }
 
@@ -178,10 +189,46 @@ impl Group {
         self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
     }
 
-    /// By how many the history is longer than the head, the uncontained and what is kept beside them.
-    fn surplus(&self) -> isize {
-        let kept = 1 + self.beaten.len() + self.kept;
+    /// The head, what it was made on, what that was made on, and so on as far as they are kept.
+    pub fn line(&self) -> impl Iterator<Item = &Summary> {
+        let kept: BTreeMap<RecordId, &Summary> = self.history.values().map(|summary| (summary.record.id, summary)).collect();
+        let head = self.head.as_ref().and_then(|head| kept.get(&head.id()).copied());
+        std::iter::successors(head, move |summary| kept.get(&summary.record.header.base).copied())
+    }
+
+    /// What the oldest of the head's line was made on and is not kept; `None` if that is the first revision of all.
+    pub fn beyond(&self) -> Option<RecordId> {
+        self.line().last().map(|oldest| oldest.record.header.base).filter(|base| *base != RecordId::NONE)
+    }
+
+    /// Whether there is room for one more revision of the history.
+    pub fn has_room(&self) -> bool {
+        self.surplus(&self.originals()) < 0
+    }
+
+    /// By how many the history is longer than the head, the uncontained, these originals, and what is kept beside them.
+    fn surplus(&self, originals: &BTreeSet<RecordId>) -> isize {
+        let needed = self.history.keys().filter(|rank| originals.contains(&rank.id)).count();
+        let kept = 1 + self.beaten.len() + needed + self.kept;
         self.history.len() as isize - kept as isize
+    }
+
+    /// The revisions that it takes to make the edits again that the head lists by hash.
+    fn originals(&self) -> BTreeSet<RecordId> {
+        let open = self.head.iter().flat_map(|head| &head.open);
+        open.filter(|(_, conflict)| !conflict.is_whole()).map(|(edit, _)| edit.id).collect()
+    }
+
+    /// Whether a revision is kept whatever its age; the head never falls to its age.
+    fn is_needed(&self, rank: &Rank, originals: &BTreeSet<RecordId>) -> bool {
+        self.beaten.contains_key(&rank.id) || originals.contains(&rank.id)
+    }
+
+    /// Whether the head was made on this revision, and its ledger reaches back less far: then the edit is contained, since each of the
+    /// revisions between them has taken over what its base contained.
+    fn is_made_on(&self, revision: &Revision) -> bool {
+        let unknown = self.head.as_ref().is_some_and(|head| head.standing(&revision.edit_ref()) == Standing::Unknown);
+        unknown && self.line().any(|summary| summary.record.header.base == revision.id())
     }
 
     fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {

@@ -29,12 +29,16 @@ use crate::model::record::{Header, RecordId};
 use crate::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
 
 /// What a client wants.
-enum Wish {
+pub(super) enum Wish {
     Change(Op),
     /// Publish what the server runs; also its factory default, if that is forced.
     Local {
         force: bool,
     },
+    /// Make of what is at a path what it is in this document.
+    Restore(Document, Path),
+    /// Make these operations of an edit that lost, or none, and settle its conflict.
+    Settle(Vec<Op>),
 }
 
 struct Request {
@@ -78,14 +82,19 @@ impl Writes {
     pub(super) fn is_busy(&self) -> bool {
         self.current.is_some()
     }
+
+    /// How many wait that hold something which was read for them.
+    pub(super) fn errands(&self) -> usize {
+        self.queue.iter().filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
+    }
 }
 
 /// What is to be published, and what it was made on.
-struct Plan {
-    ops: Vec<Op>,
-    before: Document,
-    after: Document,
-    settles: Vec<EditRef>,
+pub(super) struct Plan {
+    pub(super) ops: Vec<Op>,
+    pub(super) before: Document,
+    pub(super) after: Document,
+    pub(super) settles: Vec<EditRef>,
 }
 
 impl Node {
@@ -104,6 +113,11 @@ impl Node {
             tries: 0,
             looked: false,
         });
+    }
+
+    /// A change that was worked out from what is held here: at most so many may wait, for each holds a document.
+    pub(super) fn wish(&mut self, client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) {
+        self.enqueue(Request { client, wish, if_match, note, settles, tries: 0, looked: false });
     }
 
     fn enqueue(&mut self, request: Request) {
@@ -159,6 +173,8 @@ impl Node {
                 Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
             }
             Wish::Local { force } => self.plan_local(*force)?,
+            Wish::Restore(document, path) => self.plan_restore(document, path)?,
+            Wish::Settle(ops) => self.plan_settling(ops)?,
         };
         plan.settles = settles;
         match head {
@@ -293,11 +309,11 @@ impl Node {
         match (current.phase, result) {
             (Phase::Pending, Ok(())) => {
                 let document = current.revision.document.clone();
-                let local = matches!(current.request.wish, Wish::Local { .. });
+                let known = matches!(current.request.wish, Wish::Local { .. } | Wish::Settle(_));
                 current.phase = Phase::Trying;
                 self.writes.current = Some(current);
                 // What the server runs already must not be sent to it again: it might restart applications.
-                self.try_on_server(if local { ServerJob::Apply(document) } else { ServerJob::Try(document) });
+                self.try_on_server(if known { ServerJob::Apply(document) } else { ServerJob::Try(document) });
             }
             (_, Ok(())) => self.publish(current),
             (_, Err(error)) => self.give_up(current, Problem::new(507, "The change cannot be stored.", error).into(), true),
@@ -391,7 +407,7 @@ impl Node {
         self.disk(DiskJob::Discard(group, name));
     }
 
-    fn reply(&mut self, client: ClientId, problem: Problem) {
+    pub(super) fn reply(&mut self, client: ClientId, problem: Problem) {
         self.effects.push(Effect::Answer(client, problem.into()));
     }
 }
@@ -399,7 +415,8 @@ impl Node {
 /// What a revision changed, in words.
 pub(super) fn summary(revision: &Revision) -> String {
     let words = revision.edit.operations.iter().map(|operation| format!("{} {}", operation.verb.word(), operation.path));
-    let words: Vec<String> = words.take(4).collect();
+    let settled = revision.settled.iter().map(|edit| format!("settle {}", edit.id.short()));
+    let words: Vec<String> = words.chain(settled).take(4).collect();
     words.join(", ")
 }
 
@@ -421,6 +438,6 @@ fn file_of(revision: &Revision) -> (String, String) {
     (header.key.clone(), revision_name(header.height, &revision.id()))
 }
 
-fn config_path() -> Path {
+pub(super) fn config_path() -> Path {
     Path::parse("/config").expect("it is a path")
 }

@@ -74,7 +74,8 @@ fn revisions_are_listed_newest_first_and_found_by_the_beginning_of_their_id() {
     assert_eq!(reply.status, 200);
     let revisions = host.json("/fleet/revisions");
     let [second, oldest] = &revisions.as_array().expect("a list")[..] else { panic!("{revisions}") };
-    let members = ["id", "height", "author", "author_name", "time", "note", "base", "size", "untried", "guarded", "kind", "edit"];
+    let members = ["id", "height", "author", "author_name", "time", "note", "base", "size", "untried", "guarded", "kind"];
+    let members = [&members[..], &["edit", "settled"]].concat();
     assert_eq!(names(second), members);
     assert!(is_id(&second["id"]) && second["size"].is_u64() && second["time"].as_u64() > Some(1_700_000_000_000));
     assert_eq!((text(&oldest["id"]), &oldest["base"], oldest["height"].as_u64()), (first.clone(), &Value::Null, Some(1)));
@@ -133,8 +134,7 @@ fn what_this_version_does_not_serve_says_so() {
 #[test]
 fn only_get_is_taken_by_what_only_shows() {
     let mut host = Host::new();
-    for target in ["/healthz", "/fleet", "/fleet/nodes", "/fleet/nodes/0", "/fleet/links", "/fleet/revisions", "/fleet/conflicts"]
-    {
+    for target in ONLY_SHOWN {
         for method in ["PUT", "POST", "DELETE", "PATCH", "OPTIONS", "BREW"] {
             let reply = host.ask(method, target, "{}");
             assert_eq!((reply.status, reply.header("Allow")), (405, Some("GET")), "{method} {target}");
@@ -150,3 +150,16 @@ fn only_get_is_taken_by_what_only_shows() {
     }
     host.is_unharmed();
 }
+
+const ONLY_SHOWN: [&str; 10] = [
+    "/healthz",
+    "/fleet",
+    "/fleet/nodes",
+    "/fleet/nodes/0",
+    "/fleet/links",
+    "/fleet/revisions",
+    "/fleet/revisions/0",
+    "/fleet/conflicts",
+    "/fleet/conflicts/0",
+    "/fleet/blame/config/0",
+];
