@@ -102,7 +102,8 @@ pub const HISTORY_KEPT: usize = 64;
 /// The least that can be set. When another branch wins, what it does not contain is read back from the history: a host that has been
 /// cut off for long must still have its own changes to list them.
 pub const HISTORY_KEPT_MIN: usize = 16;
-/// The most: in memory each costs its header and the short values of its edit, some 6 KiB at the worst.
+/// The most: in memory each costs its header and its edit, usually less than a kilobyte, and 4 KiB of values and the edit's paths at
+/// the worst.
 pub const HISTORY_KEPT_MAX: usize = 1024;
 /// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other hosts wrote before they saw that.
 pub const UNCONTAINED_MAX: usize = 256;

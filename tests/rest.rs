@@ -6,6 +6,8 @@
 mod access;
 #[path = "rest/bounds.rs"]
 mod bounds;
+#[path = "rest/commands.rs"]
+mod commands;
 #[path = "rest/faults.rs"]
 mod faults;
 #[path = "rest/history.rs"]

@@ -3,6 +3,8 @@
 //! Bodies are on disk only. For a view the place of the file is handed over with what is known without it; for a change the node reads
 //! the file itself, and what comes of it is an ordinary change. Looking at the history has older revisions fetched, see `fetch`.
 
+use std::collections::BTreeSet;
+
 use super::Node;
 use super::answer::{Answer, Kept, Place, Problem};
 use super::input::ClientId;
@@ -22,31 +24,36 @@ use crate::model::revision::Origin;
 impl Node {
     pub(super) fn revisions(&mut self) -> Answer {
         let older = self.fetch_older();
+        let line = self.line();
         let newest_first = self.group().into_iter().flat_map(|group| group.history().rev());
-        Answer::History(Value::Array(newest_first.map(|summary| self.revision_view(summary)).collect()), older)
+        Answer::History(Value::Array(newest_first.map(|summary| self.revision_view(summary, &line)).collect()), older)
     }
 
     pub(super) fn revision(&self, id: &str) -> Answer {
-        self.kept_revision(id).map_or_else(Answer::from, |summary| Answer::Revision(Box::new(self.kept(summary))))
+        self.kept_revision(id).map_or_else(Answer::from, |summary| Answer::Revision(Box::new(self.kept(summary, &self.line()))))
     }
 
     /// What leads to a revision from another, or from the one that it was made on.
     pub(super) fn difference(&mut self, to: &str, from: Option<&str>) -> Answer {
         let older = self.fetch_older();
+        let line = self.line();
+        let kept = |summary| Box::new(self.kept(summary, &line));
         let pair = || {
             let to = self.kept_revision(to)?;
             let from = match from {
                 Some(from) => Some(self.kept_revision(from)?),
                 None => self.base_of(to)?,
             };
-            Ok(Answer::Difference { from: from.map(|from| Box::new(self.kept(from))), to: Box::new(self.kept(to)), older })
+            Ok(Answer::Difference { from: from.map(kept), to: kept(to), older })
         };
         pair().unwrap_or_else(|problem: Problem| problem.into())
     }
 
     pub(super) fn blame(&mut self, path: Path) -> Answer {
         let older = self.fetch_older();
-        let line: Vec<Kept> = self.group().into_iter().flat_map(|group| group.line()).map(|summary| self.kept(summary)).collect();
+        let ids = self.line();
+        let line = self.group().into_iter().flat_map(|group| group.line());
+        let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
         if line.is_empty() {
             return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
         }
@@ -124,13 +131,13 @@ impl Node {
         base.map(Some).ok_or_else(|| Problem::new(404, "The revision that it was made on is not kept here.", detail()))
     }
 
-    fn kept(&self, summary: &Summary) -> Kept {
+    fn kept(&self, summary: &Summary, line: &BTreeSet<RecordId>) -> Kept {
         let record = &summary.record;
         let place = self.in_memory(&record.id).map_or_else(
             || Place::File { group: record.header.key.clone(), name: revision_name(record.header.height, &record.id) },
             Place::Memory,
         );
-        Kept { id: record.id, view: self.revision_view(summary), size: record.header.body_len as usize, place }
+        Kept { id: record.id, view: self.revision_view(summary, line), size: record.header.body_len as usize, place }
     }
 
     /// The document of the head or of an uncontained revision.
@@ -142,7 +149,19 @@ impl Node {
         self.replica.group(&self.setup.group)
     }
 
-    pub(super) fn revision_view(&self, summary: &Summary) -> Value {
+    /// The head, what it was made on, and so on.
+    fn line(&self) -> BTreeSet<RecordId> {
+        self.group().into_iter().flat_map(|group| group.line()).map(|summary| summary.record.id).collect()
+    }
+
+    /// The head as a revision, if there is one.
+    pub(super) fn head_view(&self) -> Value {
+        let head = self.group().and_then(|group| group.line().next());
+        head.map_or(Value::Null, |head| self.revision_view(head, &BTreeSet::from([head.record.id])))
+    }
+
+    /// A revision without its document; those that the head was not made on are beaten.
+    fn revision_view(&self, summary: &Summary, line: &BTreeSet<RecordId>) -> Value {
         let header = &summary.record.header;
         let mut view = Map::new();
         view.insert("id".into(), summary.record.id.to_string().into());
@@ -172,6 +191,7 @@ impl Node {
         view.insert("edit".into(), Value::Array(operations.collect()));
         let settled = summary.settled.iter().map(|edit| Value::from(edit.id.to_string()));
         view.insert("settled".into(), Value::Array(settled.collect()));
+        view.insert("beaten".into(), (!line.contains(&summary.record.id)).into());
         Value::Object(view)
     }
 }

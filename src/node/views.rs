@@ -103,9 +103,7 @@ impl Node {
         peer.insert("uptime_ms".into(), millis(self.now.elapsed));
         let mut group = Map::new();
         group.insert("name".into(), self.setup.group.clone().into());
-        let group_held = self.replica.group(&self.setup.group);
-        let head = self.head().and_then(|head| group_held?.history().rev().find(|summary| summary.record.id == head.id()));
-        group.insert("head".into(), head.map_or(Value::Null, |head| self.revision_view(head)));
+        group.insert("head".into(), self.head_view());
         group.insert("applied".into(), self.applied_id().map_or(Value::Null, |id| id.to_string().into()));
         group.insert("verdict".into(), self.server.verdict.word().into());
         group.insert("detail".into(), self.server.verdict.detail().into());

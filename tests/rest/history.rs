@@ -99,8 +99,11 @@ fn blame_names_the_revision_since_which_the_value_stands() {
 fn blame_says_so_where_the_line_begins_and_where_it_leaves_what_is_kept() {
     let host = Host::new();
     assert_eq!(host.ask("GET", "/fleet/blame/config", "").status, 404, "nothing was ever changed");
-    let first = host.change("PUT", "/config", r#"{"routes":[],"applications":{}}"#);
-    let second = host.change("PUT", "/config/applications/a", "1");
+    // The first revision of all is made on what the server runs.
+    let first = host.change("PUT", "/config/applications/a", "1");
+    let second = host.change("PUT", "/config/applications/b", "1");
+    let blame = host.json("/fleet/blame/config/applications/a");
+    assert_eq!((text(&blame["revision"]["id"]), &blame["reach"]), (first.clone(), &"set".into()));
     let blame = host.json("/fleet/blame/config/routes");
     assert_eq!((text(&blame["revision"]["id"]), &blame["reach"]), (first.clone(), &"first".into()));
     std::fs::write(file_of(&host, &first, 1), "not a revision").expect("a revision is a file");

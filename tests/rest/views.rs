@@ -75,7 +75,7 @@ fn revisions_are_listed_newest_first_and_found_by_the_beginning_of_their_id() {
     let revisions = host.json("/fleet/revisions");
     let [second, oldest] = &revisions.as_array().expect("a list")[..] else { panic!("{revisions}") };
     let members = ["id", "height", "author", "author_name", "time", "note", "base", "size", "untried", "guarded", "kind"];
-    let members = [&members[..], &["edit", "settled"]].concat();
+    let members = [&members[..], &["edit", "settled", "beaten"]].concat();
     assert_eq!(names(second), members);
     assert!(is_id(&second["id"]) && second["size"].is_u64() && second["time"].as_u64() > Some(1_700_000_000_000));
     assert_eq!((text(&oldest["id"]), &oldest["base"], oldest["height"].as_u64()), (first.clone(), &Value::Null, Some(1)));

@@ -106,8 +106,18 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
             Err(missing) => return missing.response(),
         }
     }
+    if reach == "first" && covers(&since.view, path) {
+        reach = "set";
+    }
     let members = [("path", path.to_string().into()), ("value", value), ("reach", reach.into()), ("revision", since.view)];
     with_older(json_response(200, &object(members)), older)
+}
+
+/// Whether an edit is made at or above the path: of the first revision of all there is no other way to know whether it set a value.
+fn covers(revision: &Value, path: &Path) -> bool {
+    let edit = revision.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let at = |operation: &Value| Path::parse(operation.get("path")?.as_str()?).ok();
+    edit.iter().filter_map(at).any(|at| path.tokens().starts_with(at.tokens()))
 }
 
 /// The answer, and whether there are older revisions than are kept here.
