@@ -22,11 +22,10 @@ use super::state_dir::{Membership, StateDir, StateError, StoredFile};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, target};
 use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
-use crate::model::record::RecordId;
 use crate::model::signature::SecretKey;
 use crate::node::input::Now;
-use crate::node::records::from_file;
-use crate::node::{Node, Setup, revision_name};
+use crate::node::load::Loading;
+use crate::node::{Node, Setup};
 use crate::settings::{Settings, UnitChoice};
 use crate::wire::handshake::Local;
 
@@ -50,7 +49,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         features: 0,
     });
     let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
-    load(&mut node, &dir, &member);
+    load(&mut node, &dir);
     let port = Arc::new(AtomicU16::new(0));
     let addresses = own_addresses(&settings, &port);
     let listener = listen(&settings, &local, &addresses, &events)?;
@@ -176,34 +175,15 @@ fn make_node(
     Ok(node)
 }
 
-/// Hands the node what is on disk. A file that is damaged is set aside; if it was the newest of its group, this host must not speak
-/// for the fleet until it has heard from others.
-fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
-    let mut damaged: Vec<(String, String)> = Vec::new();
-    let mut newest = String::new();
-    let fleet = *member.fleet.id().as_bytes();
-    let mut errors = dir.load_revisions(|StoredFile { group, name, bytes }| match from_file(&bytes, &fleet) {
-        Some(revision)
-            if is_named(&revision.record.header.key, &group, &name, revision_name(revision.rank().height, &revision.id())) =>
-        {
-            newest = newest.clone().max(name);
-            node.load(revision);
-        }
-        _ => damaged.push((group, name)),
+/// Hands the node what is on disk.
+fn load(node: &mut Node, dir: &StateDir) {
+    let mut loading = Loading::new(node);
+    let unread = dir.load_revisions(|StoredFile { group, name, bytes }| loading.file(group, name, &bytes));
+    loading.finish(|group, name| {
+        let aside = dir.set_revision_aside(group, name).inspect_err(|error| log::error!("{error}"));
+        aside.map(|path| path.display().to_string()).map_err(|error| error.to_string())
     });
-    for (group, name) in damaged {
-        if name > newest {
-            node.distrust();
-        }
-        match dir.set_revision_aside(&group, &name) {
-            Ok(path) => {
-                node.report_problem(format!("a damaged revision was set aside as {}", path.display()));
-                id_in(&name).into_iter().for_each(|id| node.want(id));
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    for error in errors {
+    for error in unread {
         log::error!("{error}");
         node.report_problem(error.to_string());
     }
@@ -212,15 +192,6 @@ fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
         node.forget_pending(group, name);
     });
     unfinished.iter().for_each(|error| log::error!("{error}"));
-}
-
-/// The ID in the name of a revision's file.
-fn id_in(name: &str) -> Option<RecordId> {
-    name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
-}
-
-fn is_named(key: &str, group: &str, name: &str, right: String) -> bool {
-    key == group && name == right
 }
 
 fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {

@@ -108,6 +108,13 @@ impl StateDir {
         }
     }
 
+    /// Finds out whether the disk takes writes: a small file is written, synced and removed. Needs the lock.
+    pub fn probe(&self) -> Result<(), StateError> {
+        write::whole(&self.locked().path, PROBE, b"the disk takes writes\n")?;
+        let path = self.path.join(PROBE);
+        fs::remove_file(&path).map_err(at(&path))
+    }
+
     /// Whether [`StateDir::keep_before_starling`] has kept something.
     pub fn has_before_starling(&self) -> bool {
         self.path.join(BEFORE).exists()
@@ -177,6 +184,7 @@ const FLEET: &str = "fleet.json";
 const ADDRESSES: &str = "addresses.json";
 const BEFORE: &str = "before-starling.json";
 const LOCK: &str = "lock";
+const PROBE: &str = "probe";
 /// Between a damaged file's name and its number.
 const DAMAGED: &str = ".damaged-";
 const DIRECTORY_MODE: u32 = 0o700;

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::Node;
 use super::answer::{Answer, Kept, Place, Problem};
 use super::input::ClientId;
+use super::plan::{Plan, config_path};
 use super::replica::{Group, Summary};
 use super::revision_name;
 use super::settle::Errand;
-use super::writes::{Plan, Wish, config_path};
+use super::writes::Wish;
 use crate::limits::SHORT_ID_MIN;
 use crate::model::difference::difference;
 use crate::model::document::Document;
@@ -174,6 +175,7 @@ impl Node {
         view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));
         view.insert("size".into(), header.body_len.into());
         view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
+        view.insert("stored".into(), self.storing.has(&summary.record.id).into());
         view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
         let (kind, of) = match &summary.origin {
             Origin::Original => ("original", None),

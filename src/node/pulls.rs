@@ -43,6 +43,11 @@ impl Pulls {
         self.pulls.contains_key(id)
     }
 
+    /// How many bodies are being fetched.
+    pub(super) fn len(&self) -> usize {
+        self.pulls.len()
+    }
+
     /// Whether anything is being fetched from this link.
     pub(super) fn depend_on(&self, link: LinkId) -> bool {
         self.pulls.values().any(|pull| pull.offers.contains(&link))

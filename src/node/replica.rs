@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::{DELTA_WORTH, GROUPS_MAX, SEEN_MAX, UNCONTAINED_MAX};
+use super::recall::Recall;
+use crate::limits::{DELTA_WORTH, GROUPS_MAX, UNCONTAINED_MAX};
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
@@ -80,8 +81,7 @@ pub struct Group {
     kept: usize,
     head: Option<Arc<Revision>>,
     beaten: BTreeMap<RecordId, Beaten>,
-    /// Edits once seen contained: what they are when the ledger no longer reaches them.
-    seen: BTreeSet<EditRef>,
+    recall: Recall,
     history: BTreeMap<Rank, Summary>,
     /// The head's body as a delta against its base's, when that was the head before it.
     delta: Option<(RecordId, Vec<u8>)>,
@@ -99,7 +99,7 @@ impl Group {
     }
 
     /// Everything kept, oldest first: head, uncontained and history.
-    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Summary> {
+    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Summary> + ExactSizeIterator {
         self.history.values()
     }
 
@@ -127,11 +127,11 @@ impl Group {
         if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
             return self.crown(revision, now);
         }
-        if self.contains(&revision.edit_ref()) || self.is_made_on(&revision) {
+        if self.standing(&revision.edit_ref()) == Standing::In || self.is_made_on(&revision) {
             let originals = self.originals();
-            let oldest = self.history.keys().find(|rank| !self.is_needed(rank, &originals));
-            let is_old = self.surplus(&originals) >= 0 && oldest.is_some_and(|oldest| revision.rank() < *oldest);
-            if is_old && !originals.contains(&revision.id()) {
+            let oldest = self.history.values().find(|summary| !self.is_needed(summary, &originals));
+            let is_old = oldest.is_some_and(|oldest| revision.rank() < oldest.record.rank());
+            if is_old && self.surplus(&originals) >= 0 && !originals.contains(&revision.id()) {
                 return Taken::Stale;
             }
             self.history.insert(revision.rank(), Summary::of(&revision));
@@ -150,26 +150,25 @@ impl Group {
     pub fn prune(&mut self) -> Vec<Record> {
         let originals = self.originals();
         let surplus = usize::try_from(self.surplus(&originals)).unwrap_or_default();
-        let old = self.history.keys().filter(|rank| !self.is_needed(rank, &originals)).take(surplus);
-        let old: Vec<Rank> = old.copied().collect();
+        let old = self.history.iter().filter(|(_, summary)| !self.is_needed(summary, &originals)).take(surplus);
+        let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
         old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
     }
 
     /// The names of revisions in the history that the head turns out not to contain: another branch has won. Their bodies are on disk;
     /// with them they can be taken back by [`Group::revive`].
     pub fn fallen(&self) -> Vec<Record> {
-        let Some(head) = &self.head else { return Vec::new() };
-        let out = |summary: &&Summary| {
-            let record = &summary.record;
-            record.id != head.id() && !self.beaten.contains_key(&record.id) && head.standing(&summary.edit_ref()) == Standing::Out
-        };
-        self.history.values().filter(out).map(|summary| summary.record.clone()).collect()
+        self.history.values().filter(|summary| self.is_fallen(summary)).map(|summary| summary.record.clone()).collect()
+    }
+
+    fn is_fallen(&self, summary: &Summary) -> bool {
+        self.find(&summary.record.id).is_none() && self.standing(&summary.edit_ref()) == Standing::Out
     }
 
     /// Takes back a revision of the history that the head does not contain. Says whether it did.
     pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
         let is_history = self.history.contains_key(&revision.rank()) && self.find(&revision.id()).is_none();
-        let out = self.head.as_ref().is_some_and(|head| head.standing(&revision.edit_ref()) == Standing::Out);
+        let out = self.standing(&revision.edit_ref()) == Standing::Out;
         let revived = is_history && out && self.beaten.len() < UNCONTAINED_MAX;
         if revived {
             self.beaten.insert(revision.id(), Beaten { revision, since: now });
@@ -206,10 +205,32 @@ impl Group {
         self.surplus(&self.originals()) < 0
     }
 
-    /// By how many the history is longer than the head, the uncontained, these originals, and what is kept beside them.
+    /// Whether the head contains `edit`: as it says itself, or as this host knows from before its ledger forgot.
+    pub fn standing(&self, edit: &EditRef) -> Standing {
+        self.head.as_ref().map_or(Standing::Out, |head| self.recall.standing(head, edit))
+    }
+
+    /// Edits of which this host cannot tell whether the head contains them, and has to know: those that the head before contained, and the
+    /// uncontained ones.
+    pub fn unsure(&self) -> Vec<EditRef> {
+        let beaten = self.beaten.values().map(|beaten| beaten.revision.edit_ref());
+        let beaten = beaten.filter(|edit| self.standing(edit) == Standing::Unknown);
+        let mut unsure: Vec<EditRef> = self.recall.unsure().copied().chain(beaten).collect();
+        unsure.sort_unstable();
+        unsure.dedup();
+        unsure
+    }
+
+    /// Takes in what a peer knows of such edits that is at the same head. What turns out to be contained is history.
+    pub fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
+        self.recall.learn(contained, out);
+        self.drop_contained();
+    }
+
+    /// By how many the history is longer than what is kept whatever its age and what is kept beside that.
     fn surplus(&self, originals: &BTreeSet<RecordId>) -> isize {
-        let needed = self.history.keys().filter(|rank| originals.contains(&rank.id)).count();
-        let kept = 1 + self.beaten.len() + needed + self.kept;
+        let needed = self.history.values().filter(|summary| self.is_needed(summary, originals)).count();
+        let kept = needed + self.kept;
         self.history.len() as isize - kept as isize
     }
 
@@ -219,15 +240,16 @@ impl Group {
         open.filter(|(_, conflict)| !conflict.is_whole()).map(|(edit, _)| edit.id).collect()
     }
 
-    /// Whether a revision is kept whatever its age; the head never falls to its age.
-    fn is_needed(&self, rank: &Rank, originals: &BTreeSet<RecordId>) -> bool {
-        self.beaten.contains_key(&rank.id) || originals.contains(&rank.id)
+    /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that are still being read back, and originals.
+    fn is_needed(&self, summary: &Summary, originals: &BTreeSet<RecordId>) -> bool {
+        let id = &summary.record.id;
+        self.find(id).is_some() || originals.contains(id) || self.is_fallen(summary)
     }
 
     /// Whether the head was made on this revision, and its ledger reaches back less far: then the edit is contained, since each of the
     /// revisions between them has taken over what its base contained.
     fn is_made_on(&self, revision: &Revision) -> bool {
-        let unknown = self.head.as_ref().is_some_and(|head| head.standing(&revision.edit_ref()) == Standing::Unknown);
+        let unknown = self.standing(&revision.edit_ref()) == Standing::Unknown;
         unknown && self.line().any(|summary| summary.record.header.base == revision.id())
     }
 
@@ -241,29 +263,16 @@ impl Group {
         if let Some(was) = &was {
             self.beaten.insert(was.id(), Beaten { revision: Arc::clone(was), since: now });
         }
-        let mut still = std::mem::take(&mut self.beaten);
-        still.retain(|_, beaten| !self.contains(&beaten.revision.edit_ref()));
-        self.beaten = still;
+        let head = self.head.as_ref().expect("it was just put there");
+        self.recall.moved(was.as_deref(), head);
+        self.drop_contained();
         Taken::Head(was)
     }
 
-    /// Whether the head contains `edit`: as it says itself, or as was seen before its ledger forgot.
-    fn contains(&mut self, edit: &EditRef) -> bool {
-        let Some(head) = &self.head else { return false };
-        match head.standing(edit) {
-            Standing::In => {
-                self.seen.insert(*edit);
-                if self.seen.len() > SEEN_MAX {
-                    self.seen.pop_first();
-                }
-                true
-            }
-            Standing::Out => {
-                self.seen.remove(edit);
-                false
-            }
-            Standing::Unknown => self.seen.contains(edit),
-        }
+    fn drop_contained(&mut self) {
+        let mut still = std::mem::take(&mut self.beaten);
+        still.retain(|_, beaten| self.standing(&beaten.revision.edit_ref()) != Standing::In);
+        self.beaten = still;
     }
 }
 
@@ -283,6 +292,11 @@ impl Replica {
     /// A group, if anything of it is held.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.get(name)
+    }
+
+    /// All groups of which anything is held, by name.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(name, group)| (&name[..], group))
     }
 
     /// A group, to be changed; `None` if there is no room for another.

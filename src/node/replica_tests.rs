@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::limits::{HISTORY_KEPT, LEDGER_MAX};
 use crate::model::digest::Digest;

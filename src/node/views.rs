@@ -100,6 +100,7 @@ impl Node {
         peer.insert("version".into(), self.setup.version.clone().into());
         peer.insert("group".into(), self.setup.group.clone().into());
         peer.insert("joined".into(), self.joined.into());
+        peer.insert("in_memory".into(), self.storing.in_memory().into());
         peer.insert("uptime_ms".into(), millis(self.now.elapsed));
         let mut group = Map::new();
         group.insert("name".into(), self.setup.group.clone().into());
@@ -116,8 +117,13 @@ impl Node {
         view.insert("links".into(), self.links_view());
         view.insert("nodes".into(), Value::Array(nodes));
         view.insert("conflicts".into(), self.conflicts_view());
-        view.insert("problems".into(), self.problems.iter().cloned().collect::<Vec<_>>().into());
+        view.insert("problems".into(), self.problems().collect::<Vec<_>>().into());
         Value::Object(view)
+    }
+
+    /// What a person should look at.
+    pub(super) fn problems(&self) -> impl Iterator<Item = String> {
+        self.storing.problem().into_iter().chain(self.problems.iter().cloned())
     }
 
     fn links_view(&self) -> Value {
@@ -143,7 +149,7 @@ impl Node {
         let mut view = Map::new();
         view.insert("id".into(), peer.to_string().into());
         // Only what is documented, and only of the type that is documented: a peer may say anything.
-        for member in ["name", "version", "group", "verdict", "detail"] {
+        for member in ["name", "version", "group", "verdict", "detail", "problem"] {
             view.insert(member.into(), node.text(member).unwrap_or_default().into());
         }
         for member in ["desired", "applied"] {

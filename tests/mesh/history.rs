@@ -8,6 +8,7 @@ use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::{Answer, Older, Problem};
 use starlingd::node::input::{Ask, ClientId};
+use starlingd::sim::Refuses;
 
 use crate::client::SOON;
 use crate::net::Net;
@@ -61,7 +62,8 @@ fn conflict(net: &mut Net, first: &str, second: &str) -> (RecordId, String) {
 
 /// A host joins that was not there; its number.
 fn late(net: &mut Net) -> usize {
-    let number = net.add(Net::spec(net.hosts.len()));
+    let spec = Net::spec(net.hosts.len());
+    let number = net.add(spec);
     net.until("the late one has joined", SOON, |net| net.all_joined());
     net.settle(SOON);
     number
@@ -110,7 +112,7 @@ fn a_restore_is_tried_first_and_its_server_may_refuse_it() {
         let old = net.set(0, "/config", r#"{"routes":[],"teapot":{}}"#);
         let head = net.set(0, "/config", r#"{"routes":[1]}"#);
         net.settle(SOON);
-        net.hosts[1].server.refuses = Some("teapot");
+        net.hosts[1].server.refuses = Refuses::Member("teapot".into());
         let client = restore(&mut net, 1, old, "/config");
         assert!(matches!(net.answer(1, client), Answer::Refused(400, _)));
         net.settle(SOON);
