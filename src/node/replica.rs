@@ -227,11 +227,18 @@ impl Group {
         self.drop_contained();
     }
 
-    /// By how many the history is longer than what is kept whatever its age and what is kept beside that.
+    /// Revisions of the history that only people may want: all but what is kept whatever its age.
+    pub fn spare(&self) -> usize {
+        self.spare_but(&self.originals())
+    }
+
+    fn spare_but(&self, originals: &BTreeSet<RecordId>) -> usize {
+        self.history.values().filter(|summary| !self.is_needed(summary, originals)).count()
+    }
+
+    /// By how many they are more than are kept.
     fn surplus(&self, originals: &BTreeSet<RecordId>) -> isize {
-        let needed = self.history.values().filter(|summary| self.is_needed(summary, originals)).count();
-        let kept = needed + self.kept;
-        self.history.len() as isize - kept as isize
+        self.spare_but(originals) as isize - self.kept as isize
     }
 
     /// The revisions that it takes to make the edits again that the head lists by hash.
