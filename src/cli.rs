@@ -6,6 +6,7 @@
 
 mod environment;
 mod fleet;
+mod fsck;
 mod nodes;
 mod status;
 mod usage;
@@ -166,6 +167,7 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Check => check(&resolved),
         Command::Run => run(resolved),
         Command::Status => status::print(&resolved.settings, order.text("json").is_some()),
+        Command::Fsck => fsck::run(&resolved.settings, order.text("json").is_some()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! is written under another name, synced and renamed, so that under its own name it is whole or not there; what is found damaged
 //! is renamed, never deleted. Whoever writes holds the lock; reading needs none.
 
+mod check;
 mod error;
 mod keys;
 mod revisions;
@@ -15,13 +16,15 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub use self::check::{Finding, Report, check};
 pub use self::error::StateError;
 pub use self::keys::Membership;
-pub use self::revisions::{StoredFile, read_revision};
+pub use self::revisions::{StoredFile, Unread, read_revision};
 pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
 
 use self::error::at;
 use crate::limits;
+use crate::model::json;
 
 /// A state directory that exists and that others cannot read.
 #[derive(Debug)]
@@ -34,12 +37,7 @@ pub struct StateDir {
 impl StateDir {
     /// Makes the directory, and those above it, unless they exist, and opens it.
     pub fn create(path: &Path) -> Result<Self, StateError> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(at(parent))?;
-        }
-        make_directory(path)?;
-        // Above it may be a directory that we may not read: then this is left to the system.
-        let _ = path.parent().map(sync);
+        write::make_with_parents(path)?;
         Self::open(path)
     }
 
@@ -61,19 +59,13 @@ impl StateDir {
         Ok(dir)
     }
 
-    /// Takes the directory for this process alone, and clears away what a crash left half written.
+    /// Takes the directory for this process alone, clears away what a crash left half written, and makes the directories that are there
+    /// durable: the run that made them may have been killed before it did. A disk that takes no writes can be locked all the same.
     ///
     /// [`StateError::Held`] if another process has it; nothing has changed then.
     pub fn lock(&mut self) -> Result<(), StateError> {
         let path = self.path.join(LOCK);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(&path)
-            .map_err(at(&path))?;
+        let mut file = self.open_lock(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::Held { path: self.path.clone(), process: holder(&file) }),
@@ -82,7 +74,23 @@ impl StateDir {
         // Who holds it is for people to read, so a full disk does not matter here.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         self.lock = Some(file);
-        write::clear_leftovers(&self.path)
+        if let Err(error) = write::clear_leftovers(&self.path) {
+            log::warn!(target: "disk", "what an earlier run left half written stays: {error}");
+        }
+        write::settle(&self.path);
+        Ok(())
+    }
+
+    /// On a read-only disk the lock is a file that cannot be written, or the directory itself, which nobody can put a file into.
+    fn open_lock(&self, path: &Path) -> Result<File, StateError> {
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
+        match opened {
+            Err(error) if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) => {
+                log::error!(target: "disk", "{}: {error}; what is there is served, and no change is taken", path.display());
+                File::open(path).or_else(|_| File::open(&self.path)).map_err(at(path))
+            }
+            other => other.map_err(at(path)),
+        }
     }
 
     /// Where it is.
@@ -93,6 +101,11 @@ impl StateDir {
     /// The address book as it was last kept; `None` if it never was.
     pub fn addresses(&self) -> Result<Option<Vec<u8>>, StateError> {
         self.read(ADDRESSES, limits::ADDRESSES_FILE_MAX)
+    }
+
+    /// Whether [`StateDir::addresses`] gave something that can be an address book.
+    pub fn is_address_book(text: &[u8]) -> bool {
+        json::parse_own(text).is_ok_and(|book| book.is_object())
     }
 
     /// Keeps the address book, durably. Needs the lock.
@@ -122,10 +135,17 @@ impl StateDir {
             let aside = damaged.with_file_name(format!("{name}{DAMAGED}{number}"));
             if fs::symlink_metadata(&aside).is_err() {
                 fs::rename(&damaged, &aside).map_err(at(&damaged))?;
+                // Should it be damaged under its own name after a power cut, it is set aside once more.
+                let _ = damaged.parent().map(sync);
                 return Ok(aside);
             }
         }
         Err(StateError::Damaged(damaged))
+    }
+
+    /// Where the address book is.
+    pub fn addresses_path(&self) -> PathBuf {
+        self.path.join(ADDRESSES)
     }
 
     /// A whole file of the directory; `None` if it does not exist.

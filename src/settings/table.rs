@@ -24,11 +24,13 @@ pub enum Command {
     Run,
     /// Print what the daemon says of the fleet.
     Status,
+    /// Say what is wrong with the state directory.
+    Fsck,
 }
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 7] = [Self::Init, Self::Token, Self::Join, Self::Run, Self::Status, Self::Id, Self::Check];
+    pub const ALL: [Self; 8] = [Self::Init, Self::Token, Self::Join, Self::Run, Self::Status, Self::Id, Self::Check, Self::Fsck];
 
     /// The word to type.
     pub fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Command {
             Self::Check => "check",
             Self::Run => "run",
             Self::Status => "status",
+            Self::Fsck => "fsck",
         }
     }
 
@@ -58,6 +61,7 @@ impl Command {
             Self::Check => "print the settings and where each comes from",
             Self::Run => "run the daemon, in the foreground",
             Self::Status => "print what the daemon knows of the fleet",
+            Self::Fsck => "look through the state directory for damage",
         }
     }
 }
@@ -294,9 +298,9 @@ pub static OPTIONS: &[Opt] = &[
         name: "json",
         short: None,
         argument: None,
-        help: "print the daemon's answer as it is",
+        help: "print it as JSON, for programs",
         section: "Printing",
-        commands: &[Command::Status],
+        commands: &[Command::Status, Command::Fsck],
         setting: None,
     },
     Opt {
