@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use support::http::Reply;
 use support::lab::Lab;
-use support::private::{Scratch, inside, lacks, run_inside};
+use support::private::{Scratch, inside, lacks, run_inside, skip};
 
 /// How a scenario spends its time: this decides what may run beside it.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,12 +61,6 @@ fn test_name<F>() -> &'static str {
     let name = type_name::<F>();
     let name = name.split_once("::").map_or(name, |(_, rest)| rest);
     name.split_once("::{{").map_or(name, |(rest, _)| rest)
-}
-
-/// Says that a test was not run, and for want of what.
-fn skip(need: &str) {
-    assert!(std::env::var("STARLING_TEST_REQUIRE").as_deref() != Ok("all"), "this needs {need}");
-    println!("skipped: needs {need}");
 }
 
 /// Publishes the first document of a fleet through host `author`.
