@@ -11,6 +11,7 @@
 //! cli, main         what was asked: subcommands and flags
 //! daemon            how it is done: threads, sockets, files, clocks
 //! ═══════════════   nothing below this line does input or output
+//! sim               many nodes in one thread: virtual time, and a network, disks and servers drawn from a seed
 //! node              what to do: Input → Node → Effect
 //! wire, settings    what peers say; what can be set
 //! model             what is replicated: path, document, edit, revision, record, ledger, digest
@@ -53,8 +54,8 @@
 //!    what a record is and which is greater, `node::replica` what is kept, `node::sync` that hosts which meet end up the same.
 //! 2. A change is tried first, on its author's own server, or is marked untried: `node::writes`.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200: [`daemon::disk`], [`daemon::state_dir`].
-//! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]), and one that lost is listed on every
-//!    host ([`model::conflict`], `node::rebase`).
+//! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one that lost is made again where it still
+//!    fits ([`model::replay`], `node::rebase`), else listed on every host ([`model::conflict`]).
 //! 5. Strangers get nothing, not one byte back: [`wire::handshake`], [`daemon::listener`].
 //! 6. Desired is not applied: `node::server` keeps them apart, and believes only what was read back.
 //! 7. Clocks are not trusted: [`model::stamp`] breaks ties of equal height only; waiting goes by the monotonic time of
@@ -72,4 +73,5 @@ pub mod limits;
 pub mod model;
 pub mod node;
 pub mod settings;
+pub mod sim;
 pub mod wire;

@@ -49,6 +49,8 @@ pub const FRAME_MAX: usize = 40 << 10;
 pub const BUCKETS: usize = 256;
 /// IDs in one list of an anti-entropy exchange (32 bytes each): a longer list goes as several frames.
 pub const IDS_MAX: usize = 512;
+/// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open conflicts between them.
+pub const DOUBTS_MAX: usize = 768;
 /// Words with which a link is closed, in bytes.
 pub const REASON_MAX: usize = 200;
 
@@ -100,7 +102,7 @@ pub const GROUPS_MAX: usize = 64;
 pub const HISTORY_KEPT: usize = 64;
 /// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other hosts wrote before they saw that.
 pub const UNCONTAINED_MAX: usize = 256;
-/// Edits remembered as contained after the ledger has forgotten them: four ledgers.
+/// Edits remembered as contained after the ledger has forgotten them, and as not contained: four ledgers each.
 pub const SEEN_MAX: usize = 4 * LEDGER_MAX;
 /// Node records held: far above any fleet this is meant for, and 40 MB at the very worst.
 pub const NODES_MAX: usize = 8192;
@@ -435,6 +437,10 @@ pub const REVISION_NAME_MAX: usize = 128;
 pub const DAMAGED_MAX: u32 = 99;
 /// Jobs that wait for the disk. A slow SD card takes 100 ms for one; more than this waiting means that it has stopped.
 pub const DISK_QUEUE: usize = 64;
+/// A disk that has failed is probed after this, doubling: a few hundred bytes each time.
+pub const PROBE_MIN: Duration = Duration::from_secs(2);
+/// The longest such wait: somebody who has made room should not wait long for it to be noticed.
+pub const PROBE_MAX: Duration = Duration::from_secs(15);
 /// Jobs that share their fsyncs: more would make the first wait long for the last.
 pub const DISK_BATCH: usize = 16;
 /// How long a stop waits for the jobs that are queued: longer than a slow card takes, shorter than service managers wait.
@@ -444,6 +450,7 @@ pub const DISK_STACK: usize = 128 << 10;
 
 const _: () = assert!(LINK_WINDOW as usize >= 2 * FRAME_MAX, "a frame always fits the window");
 const _: () = assert!(INLINE_MAX + HEADER_MAX + 256 <= FRAME_MAX, "a record with an inline body is one frame");
+const _: () = assert!(DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX, "a list of edits is one frame");
 const _: () = assert!(IDS_MAX * 32 + BUCKETS * 8 + 64 <= FRAME_MAX, "a list of IDs is one frame");
 const _: () = assert!(FRAME_MAX <= 65_519, "a frame is one Noise message");
 const _: () = assert!(BODY_MAX >= DOCUMENT_MAX + OPEN_LISTED_MAX * (OPEN_VALUE_MAX + 2048), "conflicts fit beside the document");

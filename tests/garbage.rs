@@ -14,16 +14,12 @@ use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
 use starlingd::model::{conflict, delta};
 use starlingd::node::records::{file_text, from_file, read_body};
+use starlingd::node::rng::Rng;
 use starlingd::settings::{Environment, Resolved, SettingsFile};
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, Local, message_len};
 use starlingd::wire::token::Token;
-
-#[path = "mesh/chance.rs"]
-mod chance;
-
-use chance::Chance;
 
 /// Inputs for each decoder and seed.
 const ROUNDS: usize = 1_500;
@@ -83,25 +79,29 @@ fn frames() -> Vec<Vec<u8>> {
     all.iter().map(Frame::encode).collect()
 }
 
+fn below(rng: &mut Rng, bound: usize) -> usize {
+    rng.below(bound as u64) as usize
+}
+
 /// Random bytes, or one of the honest inputs with a few bytes changed, taken out, doubled or cut off.
-fn garbage(chance: &mut Chance, honest: &[Vec<u8>], most: usize) -> Vec<u8> {
-    if chance.below(4) == 0 {
-        let length = chance.below(most);
-        return (0..length).map(|_| chance.next() as u8).collect();
+fn garbage(rng: &mut Rng, honest: &[Vec<u8>], most: usize) -> Vec<u8> {
+    if below(rng, 4) == 0 {
+        let length = below(rng, most);
+        return (0..length).map(|_| below(rng, 256) as u8).collect();
     }
-    let mut bytes = honest[chance.below(honest.len())].clone();
-    for _ in 0..=chance.below(4) {
+    let mut bytes = honest[below(rng, honest.len())].clone();
+    for _ in 0..=below(rng, 4) {
         if bytes.is_empty() {
             break;
         }
-        let at = chance.below(bytes.len());
-        match chance.below(6) {
+        let at = below(rng, bytes.len());
+        match below(rng, 6) {
             0 => bytes.truncate(at),
             1 => drop(bytes.remove(at)),
-            2 => bytes.insert(at, chance.next() as u8),
+            2 => bytes.insert(at, below(rng, 256) as u8),
             3 => bytes.extend_from_within(at..),
-            4 => bytes[at] ^= 1 << chance.below(8),
-            _ => bytes[at] = [0, 0xff, b'"', b'\\', b'{', b'[', b'/', b'9'][chance.below(8)],
+            4 => bytes[at] ^= 1 << below(rng, 8),
+            _ => bytes[at] = [0, 0xff, b'"', b'\\', b'{', b'[', b'/', b'9'][below(rng, 8)],
         }
     }
     bytes
@@ -112,9 +112,9 @@ fn feed(name: &str, honest: &[Vec<u8>], most: usize, mut decode: impl FnMut(&[u8
     let before = greatest_size_kib();
     let mut accepted = 0;
     for seed in seeds() {
-        let mut chance = Chance::new(seed);
+        let mut rng = Rng::new(seed);
         for round in 0..ROUNDS {
-            let bytes = garbage(&mut chance, honest, most);
+            let bytes = garbage(&mut rng, honest, most);
             let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| decode(&bytes)));
             accepted += usize::from(taken.unwrap_or_else(|_| panic!("seed {seed}, round {round}: {name} panics over {bytes:?}")));
         }
@@ -263,19 +263,19 @@ fn first_messages_of_garbage() {
 #[test]
 fn second_and_third_messages_of_garbage() {
     let (listener, dialler) = (local(1), local(2));
-    let mut chance = Chance::new(0);
+    let mut rng = Rng::new(0);
     for round in 0..200 {
         let (dialling, first) = Dialling::begin(&dialler).expect("there is randomness");
         let listening = Listening::receive(&listener, first.as_slice().try_into().expect("its length")).expect("of this fleet");
         let (second, awaiting) = listening.reply(&listener, &[]).expect("there is randomness");
         let honest = second[2..].to_vec();
         if round % 2 == 0 {
-            let bad = garbage(&mut chance, std::slice::from_ref(&honest), 2_000);
+            let bad = garbage(&mut rng, std::slice::from_ref(&honest), 2_000);
             assert!(bad == honest || dialling.answer(&dialler, &[], &bad).is_err());
             continue;
         }
         let (third, ..) = dialling.answer(&dialler, &[], &honest).expect("it is honest");
-        let bad = garbage(&mut chance, &[third[2..].to_vec()], 2_000);
+        let bad = garbage(&mut rng, &[third[2..].to_vec()], 2_000);
         assert!(bad == third[2..] || awaiting.finish(&listener, &bad).is_err());
     }
     for length in 0..=u16::MAX {

@@ -3,14 +3,10 @@
 //! Each scenario runs for several seeds and prints each before it begins; `STARLING_SEED=7 cargo test --test mesh NAME -- --nocapture` runs one
 //! of them again, the same to the last frame, and `STARLING_RUNS=20` takes twenty times as many.
 
-#[path = "mesh/chance.rs"]
-mod chance;
 #[path = "mesh/client.rs"]
 mod client;
 #[path = "mesh/conflicts.rs"]
 mod conflicts;
-#[path = "mesh/host.rs"]
-mod host;
 #[path = "mesh/kept.rs"]
 mod kept;
 #[path = "mesh/large.rs"]
@@ -21,6 +17,8 @@ mod liars;
 mod links;
 #[path = "mesh/net.rs"]
 mod net;
+#[path = "mesh/replay.rs"]
+mod replay;
 #[path = "mesh/spreading.rs"]
 mod spreading;
 #[path = "mesh/writes.rs"]

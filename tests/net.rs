@@ -8,11 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use starlingd::daemon::dialler::{self, Addresses, DialError, DialEvent, Dialler};
-use starlingd::daemon::link::{self, Link, LinkEvent, Parts, charge};
+use starlingd::daemon::link::{self, Link, LinkEvent, Parts};
 use starlingd::daemon::listener::{Listener, Settings};
 use starlingd::limits::{CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_MAX, LINK_WINDOW};
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
+use starlingd::wire::frame::charge;
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Local};
 
 /// Far more than anything here takes; what takes longer has failed.

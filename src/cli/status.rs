@@ -41,10 +41,23 @@ fn page(answer: &Value, width: Option<usize>) -> String {
                 .expect("a String takes everything");
         }
     }
+    page.push_str(&elsewhere(answer));
     match width {
         Some(width) => page.lines().map(|line| cut(line, width) + "\n").collect(),
         None => page,
     }
+}
+
+/// What is wrong on other hosts, as they say.
+fn elsewhere(answer: &Value) -> String {
+    let nodes = answer.get("nodes").and_then(Value::as_array).into_iter().flatten();
+    let others = nodes.filter(|node| node.get("self") != Some(&Value::Bool(true)));
+    let lines = others.filter_map(|node| {
+        let problem = node.get("problem").map(scalar).filter(|problem| !problem.is_empty() && problem != "-")?;
+        Some(format!("  {} ({}): {problem}\n", text(node, "/name"), ending(&text(node, "/id"))))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\nproblems elsewhere:\n{lines}") }
 }
 
 /// Fleet and peer; head; what this host's server makes of it.

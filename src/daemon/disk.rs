@@ -63,6 +63,11 @@ pub enum Job {
         /// The file's name.
         name: String,
     },
+    /// Writes a small file durably and removes it again.
+    Probe {
+        /// Comes back in the answer.
+        ticket: u64,
+    },
     /// Gives a damaged revision another name beside its own, if it is there.
     SetAside {
         /// The group.

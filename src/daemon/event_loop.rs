@@ -232,7 +232,7 @@ impl Loop {
 
     fn ask_server(&mut self, ticket: Ticket, job: ServerJob) {
         let job = match job {
-            ServerJob::Try(document) => target::Job::Try { ticket, document },
+            ServerJob::Try { document, look_first } => target::Job::Try { ticket, document, look_first },
             ServerJob::Apply(document) => target::Job::Apply { ticket, document },
             ServerJob::Observe => target::Job::Observe { ticket },
         };
@@ -305,6 +305,7 @@ fn disk_job(job: DiskJob) -> disk::Job {
         DiskJob::Discard(group, name) => disk::Job::Discard { group, name },
         DiskJob::Store(ticket, group, name, bytes) => disk::Job::Store { ticket, group, name, bytes },
         DiskJob::Remove(group, name) => disk::Job::Remove { group, name },
+        DiskJob::Probe(ticket) => disk::Job::Probe { ticket },
         DiskJob::SetAside(group, name) => disk::Job::SetAside { group, name },
         DiskJob::Addresses(bytes) => disk::Job::Addresses { bytes },
         DiskJob::Joined => disk::Job::Joined,
@@ -314,7 +315,10 @@ fn disk_job(job: DiskJob) -> disk::Job {
 
 fn disk_ticket(job: &disk::Job) -> Option<Ticket> {
     match job {
-        disk::Job::Pending { ticket, .. } | disk::Job::Commit { ticket, .. } | disk::Job::Store { ticket, .. } => Some(*ticket),
+        disk::Job::Pending { ticket, .. }
+        | disk::Job::Commit { ticket, .. }
+        | disk::Job::Store { ticket, .. }
+        | disk::Job::Probe { ticket } => Some(*ticket),
         _ => None,
     }
 }

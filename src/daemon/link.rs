@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use super::{clock, dialler, timed};
 use crate::limits::{CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH, WRITE_PATIENCE};
+use crate::wire::frame::charge;
 use crate::wire::handshake::Hello;
 use crate::wire::session::{MESSAGE_MAX, Opener, Sealer, Session};
 
@@ -82,11 +83,6 @@ pub fn start(link: u64, parts: Parts, sink: impl Fn(LinkEvent) + Send + Clone + 
     // If this fails, the queue's and the reader's ends are dropped and the writer goes home by itself.
     spawn(format!("read-{link}"), move || reader.run())?;
     Ok(Link { frames, line })
-}
-
-/// The credit that a frame of `length` bytes costs.
-pub fn charge(length: usize) -> u32 {
-    u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
 }
 
 impl Link {

@@ -2,7 +2,6 @@
 //!
 //! Whatever is wrong is said before anything is listened on. What is damaged on disk is set aside and reported, never guessed at.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -23,12 +22,10 @@ use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, target};
 use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
-use crate::model::record::RecordId;
-use crate::model::revision::Revision;
 use crate::model::signature::SecretKey;
 use crate::node::input::Now;
-use crate::node::records::from_file;
-use crate::node::{Node, Setup, revision_name};
+use crate::node::load::Loading;
+use crate::node::{Node, Setup};
 use crate::settings::{Settings, UnitChoice};
 use crate::wire::handshake::Local;
 
@@ -52,7 +49,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         features: 0,
     });
     let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
-    load(&mut node, &dir, &member);
+    load(&mut node, &dir);
     let port = Arc::new(AtomicU16::new(0));
     let addresses = own_addresses(&settings, &port);
     let listener = listen(&settings, &local, &addresses, &events)?;
@@ -172,88 +169,35 @@ fn make_node(
     };
     let (book, problem) = address_book(dir);
     let mut node = Node::new(setup, &book, now);
-    problem.into_iter().for_each(|problem| complain(&mut node, problem));
+    if let Some(problem) = problem {
+        log::warn!("{problem}");
+        node.report_problem(problem);
+    }
     log::info!("my peer ID is {}", node.peer());
     log::info!("fleet {}, group {}, called {}", member.fleet.name(), settings.group, settings.name);
     Ok(node)
 }
 
-/// Hands the node what is on disk. A file that is damaged is set aside, one that is only misnamed gets its own name. If the newest of a
-/// group is lost, this host must not speak for the fleet until it has heard from others.
-fn load(node: &mut Node, dir: &StateDir, member: &Membership) {
-    let (mut damaged, mut misnamed): (Vec<(String, String)>, Vec<(StoredFile, Revision)>) = Default::default();
-    let mut newest: BTreeMap<String, String> = BTreeMap::new();
-    let fleet = *member.fleet.id().as_bytes();
-    let unread = dir.load_revisions(|file| match from_file(&file.bytes, &fleet) {
-        Some(revision) if is_named(&revision, &file) => {
-            // They come in the order of their names.
-            newest.insert(file.group, file.name);
-            node.load(revision);
-        }
-        Some(revision) => misnamed.push((StoredFile { bytes: Vec::new(), ..file }, revision)),
-        None => damaged.push((file.group, file.name)),
+/// Hands the node what is on disk.
+fn load(node: &mut Node, dir: &StateDir) {
+    let mut loading = Loading::new(node);
+    for Unread { file, error } in dir.load_revisions(|StoredFile { group, name, bytes }| loading.file(group, name, &bytes)) {
+        loading.unread(file, error.to_string());
+    }
+    loading.put_right(|found, right| match dir.rename_revision(found, right) {
+        Ok(()) => Ok(true),
+        Err(StateError::Exists(_)) => Ok(false),
+        Err(error) => Err(error.to_string()),
     });
-    for (file, revision) in misnamed {
-        let (group, name) = own_name(&revision);
-        put_right(node, dir, &file, revision);
-        let newest = newest.entry(group).or_default();
-        *newest = name.max(std::mem::take(newest));
-    }
-    for (group, name) in damaged {
-        let aside = dir.set_revision_aside(&group, &name).map(|path| path.display().to_string());
-        let problem = match aside {
-            Ok(path) => format!("a damaged revision was set aside as {path}"),
-            Err(error) => format!("a damaged revision cannot be set aside: {error}"),
-        };
-        lose(node, &newest, &group, &name, problem);
-    }
-    for Unread { file, error } in unread {
-        match file {
-            Some((group, name)) => lose(node, &newest, &group, &name, error.to_string()),
-            None => complain(node, error.to_string()),
-        }
-    }
+    loading.finish(|group, name| {
+        let aside = dir.set_revision_aside(group, name);
+        aside.map(|path| path.display().to_string()).map_err(|error| error.to_string())
+    });
     let unfinished = dir.load_pending(|StoredFile { group, name, .. }| {
         log::warn!("a change was under way when this host stopped; it was not published and is put back");
         node.forget_pending(group, name);
     });
     unfinished.iter().for_each(|unread| log::error!("{}", unread.error));
-}
-
-/// A sound revision under a wrong name: somebody has moved it.
-fn put_right(node: &mut Node, dir: &StateDir, file: &StoredFile, revision: Revision) {
-    let (group, name) = own_name(&revision);
-    let found = format!("{}/{}", file.group, file.name);
-    match dir.rename_revision(file, &group, &name) {
-        Ok(()) => {
-            log::warn!("revision {found} has its own name again: {group}/{name}");
-            node.load(revision);
-        }
-        Err(StateError::Exists(_)) => match dir.set_revision_aside(&file.group, &file.name) {
-            Ok(path) => log::warn!("a revision under a wrong name was set aside as {}", path.display()),
-            Err(error) => complain(node, error.to_string()),
-        },
-        Err(error) => {
-            complain(node, format!("revision {found} has not its own name: {error}"));
-            node.load(revision);
-        }
-    }
-}
-
-/// A revision cannot be had from disk: peers are asked for it.
-fn lose(node: &mut Node, newest: &BTreeMap<String, String>, group: &str, name: &str, problem: String) {
-    complain(node, problem);
-    let Some(id) = id_in(name) else { return };
-    if newest.get(group).is_none_or(|newest| name > newest.as_str()) {
-        node.distrust();
-    }
-    node.want(id);
-}
-
-/// For the log and for whoever asks how this host is.
-fn complain(node: &mut Node, problem: String) {
-    log::error!("{problem}");
-    node.report_problem(problem);
 }
 
 /// The address book as it was kept. It is a book of hints: if it is damaged, this host goes by what else it knows.
@@ -269,20 +213,6 @@ fn address_book(dir: &StateDir) -> (Vec<u8>, Option<String>) {
         Err(error) => format!("{wrong}; it cannot be set aside: {error}"),
     };
     (Vec::new(), Some(became))
-}
-
-/// The ID in the name of a revision's file.
-fn id_in(name: &str) -> Option<RecordId> {
-    name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
-}
-
-fn is_named(revision: &Revision, file: &StoredFile) -> bool {
-    own_name(revision) == (file.group.clone(), file.name.clone())
-}
-
-/// The group and the name of the file that a revision belongs in.
-fn own_name(revision: &Revision) -> (String, String) {
-    (revision.record.header.key.clone(), revision_name(revision.rank().height, &revision.id()))
 }
 
 fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {

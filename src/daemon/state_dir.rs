@@ -12,7 +12,7 @@ mod revisions;
 mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -65,32 +65,32 @@ impl StateDir {
     /// [`StateError::Held`] if another process has it; nothing has changed then.
     pub fn lock(&mut self) -> Result<(), StateError> {
         let path = self.path.join(LOCK);
-        let mut file = self.open_lock(&path)?;
+        let writable = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
+        if let Err(error) = &writable {
+            match error.kind() {
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull => {
+                    let text = "what is there is served, and no change is taken until it takes writes";
+                    log::error!(target: "disk", "{}: {error}; {text}", path.display());
+                }
+                _ => return writable.map(drop).map_err(at(&path)),
+            }
+        }
+        // Held without the right to write, so that the disk can be made read-only meanwhile. On one that is, the lock may be the directory
+        // itself, which nobody can put a file into.
+        let file = File::open(&path).or_else(|_| File::open(&self.path)).map_err(at(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::Held { path: self.path.clone(), process: holder(&file) }),
             Err(TryLockError::Error(error)) => return Err(StateError::Io(path, error)),
         }
         // Who holds it is for people to read, so a full disk does not matter here.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let _ = writable.and_then(|mut file| file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())));
         self.lock = Some(file);
         if let Err(error) = write::clear_leftovers(&self.path) {
             log::warn!(target: "disk", "what an earlier run left half written stays: {error}");
         }
         write::settle(&self.path);
         Ok(())
-    }
-
-    /// On a read-only disk the lock is a file that cannot be written, or the directory itself, which nobody can put a file into.
-    fn open_lock(&self, path: &Path) -> Result<File, StateError> {
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
-        match opened {
-            Err(error) if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) => {
-                log::error!(target: "disk", "{}: {error}; what is there is served, and no change is taken", path.display());
-                File::open(path).or_else(|_| File::open(&self.path)).map_err(at(path))
-            }
-            other => other.map_err(at(path)),
-        }
     }
 
     /// Where it is.
@@ -119,6 +119,13 @@ impl StateDir {
             Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }
+    }
+
+    /// Finds out whether the disk takes writes: a small file is written, synced and removed. Needs the lock.
+    pub fn probe(&self) -> Result<(), StateError> {
+        write::whole(&self.locked().path, PROBE, b"the disk takes writes\n")?;
+        let path = self.path.join(PROBE);
+        fs::remove_file(&path).map_err(at(&path))
     }
 
     /// Whether [`StateDir::keep_before_starling`] has kept something.
@@ -197,6 +204,8 @@ const FLEET: &str = "fleet.json";
 const ADDRESSES: &str = "addresses.json";
 const BEFORE: &str = "before-starling.json";
 const LOCK: &str = "lock";
+/// What [`StateDir::probe`] writes: should it be left over, the next start clears it away like anything that is half written.
+const PROBE: &str = ".new-probe";
 /// Between a damaged file's name and its number.
 const DAMAGED: &str = ".damaged-";
 const DIRECTORY_MODE: u32 = 0o700;

@@ -155,14 +155,30 @@ pub fn found(document: &Document, op: &Op) -> Found {
 pub fn still_there(document: &Document, op: &Op, found: &Found) -> bool {
     match (&op.change, found) {
         (Change::Append(_), Found::Array { len, hash }) => {
-            let outermost = array_above(document, &op.path).is_none();
-            let elements = document.get(&op.path).and_then(Value::as_array);
-            let prefix = elements.and_then(|elements| elements.get(..usize::try_from(*len).ok()?));
-            outermost && prefix.is_some_and(|prefix| hash_of_elements(prefix) == *hash)
+            let prefix = outermost_array(document, &op.path).and_then(|elements| elements.get(..usize::try_from(*len).ok()?));
+            prefix.is_some_and(|prefix| hash_of_elements(prefix) == *hash)
         }
         (_, Found::Absent) => self::found(document, op) == Found::Absent && has_parent_object(document, &op.path),
         _ => self::found(document, op) == *found,
     }
+}
+
+/// Whether a document is already as `op` wants it. An append is never done: two who append the same want it twice. Nor is a change inside
+/// an array, whose elements have no lasting names.
+pub fn is_done(document: &Document, op: &Op) -> bool {
+    let inside_array = array_above(document, &op.path).is_some();
+    match &op.change {
+        _ if inside_array => false,
+        Change::Put(value) => document.get(&op.path).is_some_and(|present| json::compact(present) == json::compact(value)),
+        Change::Append(_) => false,
+        Change::Delete => document.get(&op.path).is_none(),
+    }
+}
+
+/// The elements of the array that stands at a path, unless another array stands above it.
+pub fn outermost_array<'a>(document: &'a Document, path: &Path) -> Option<&'a [Value]> {
+    let outermost = array_above(document, path).is_none();
+    document.get(path).filter(|_| outermost)?.as_array().map(Vec::as_slice)
 }
 
 /// The outermost array that the path leads through, and how many tokens lead to it.

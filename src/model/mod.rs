@@ -15,6 +15,7 @@ pub mod name;
 pub mod path;
 pub mod peer_id;
 pub mod record;
+pub mod replay;
 pub mod revision;
 pub mod signature;
 pub mod stamp;

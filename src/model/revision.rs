@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::conflict::OpenConflict;
 use super::delta;
 use super::document::Document;
-use super::edit::{Found, Op, Verb};
+use super::edit::{Change, Found, Op, Verb};
 use super::json::{self, JsonError, Map, Value};
 use super::ledger::{EditRef, Ledger, Standing};
 use super::path::Path;
@@ -187,6 +187,24 @@ impl Revision {
     /// Whether this revision contains `edit`, settles it or lists it as open conflict.
     pub fn standing(&self, edit: &EditRef) -> Standing {
         if self.open.contains_key(edit) { Standing::In } else { self.ledger.standing(edit) }
+    }
+
+    /// The operations of the edit with their values, which stand in the document; `None` of a note, whose document does not have them.
+    pub fn ops(&self) -> Option<Vec<Op>> {
+        if matches!(self.edit.origin, Origin::Note(..)) {
+            return None;
+        }
+        self.edit.operations.iter().map(|operation| self.op(operation)).collect()
+    }
+
+    fn op(&self, operation: &Operation) -> Option<Op> {
+        let value = || self.document.get(&operation.path);
+        let change = match operation.verb {
+            Verb::Put => Change::Put(value()?.clone()),
+            Verb::Append => Change::Append(value()?.as_array()?.last()?.clone()),
+            Verb::Delete => Change::Delete,
+        };
+        Some(Op { path: operation.path.clone(), change })
     }
 
     /// The edit as an open conflict, its values included where they are short.

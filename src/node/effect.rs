@@ -48,6 +48,8 @@ pub enum DiskJob {
     Store(Ticket, String, String, Vec<u8>),
     /// Forget a revision.
     Remove(String, String),
+    /// Write something small and remove it again, to find out whether that can be done.
+    Probe(Ticket),
     /// Give a revision's damaged file another name.
     SetAside(String, String),
     /// Keep the address book.
@@ -61,8 +63,13 @@ pub enum DiskJob {
 /// A request to the server.
 #[derive(Debug, Clone)]
 pub enum ServerJob {
-    /// Put this document and read back.
-    Try(Document),
+    /// Put this document and read back: nobody has tried it yet.
+    Try {
+        /// What to run.
+        document: Document,
+        /// Whether to put it only if the server does not run it already.
+        look_first: bool,
+    },
     /// Put this document, unless the server runs it already, and read back.
     Apply(Document),
     /// Read what it runs.

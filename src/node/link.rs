@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use super::effect::Effect;
 use super::input::{LinkId, Now};
-use crate::limits::{CREDIT_MIN, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
+use crate::limits::{INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, RecordId};
 use crate::model::revision::Revision;
-use crate::wire::frame::{Frame, Goodbye};
+use crate::wire::frame::{Frame, Goodbye, charge};
 use crate::wire::handshake::Hello;
 
 /// What a queued frame is, to know by what it may be replaced.
@@ -183,6 +183,11 @@ impl Link {
         self.queued + serving
     }
 
+    /// Bytes of frames that wait here, bodies being sent apart.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
     fn knows(&self, id: &RecordId) -> bool {
         self.known.contains(id)
     }
@@ -239,7 +244,7 @@ impl Link {
     }
 
     fn spend(&mut self, bytes: usize) -> bool {
-        let cost = bytes.max(CREDIT_MIN as usize);
+        let cost = charge(bytes) as usize;
         let affordable = cost <= self.credit;
         if affordable {
             self.credit -= cost;

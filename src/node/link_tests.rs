@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::limits::FRAME_MAX;
+use crate::limits::{CREDIT_MIN, FRAME_MAX};
 use crate::model::document::Document;
 use crate::model::json::Value;
 use crate::model::revision::{Author, Draft, Edit, Origin};

@@ -7,22 +7,29 @@
 
 pub mod answer;
 mod book;
+mod doubts;
 pub mod effect;
 pub mod input;
+mod inspect;
 mod link;
+pub mod load;
 mod mesh;
 mod peers;
+mod plan;
 mod pulls;
 mod reading;
 mod rebase;
+mod recall;
 pub mod records;
 mod replica;
-mod rng;
+pub mod rng;
 mod roster;
 mod selfie;
 mod server;
 mod spread;
+mod storing;
 mod sync;
+mod trial;
 mod views;
 mod writes;
 
@@ -43,6 +50,8 @@ use self::rng::Rng;
 use self::roster::Roster;
 use self::selfie::Selfie;
 use self::server::Server;
+use self::storing::Storing;
+use self::trial::Trial;
 use self::writes::Writes;
 use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::path::Path;
@@ -105,9 +114,11 @@ pub struct Node {
     wanted: BTreeSet<RecordId>,
     server: Server,
     writes: Writes,
+    trial: Option<Trial>,
     /// Who asked for the document before the server was seen.
     early: Vec<(ClientId, Path)>,
     selfie: Selfie,
+    storing: Storing,
     timers: Timers,
     /// Whether an exchange about documents has ended in this run: before that, what is held may be old.
     exchanged: bool,
@@ -128,12 +139,14 @@ struct Timers {
 
 /// What a ticket at the disk or the server is for.
 enum Waiting {
-    /// A revision from elsewhere, or of the history.
-    Stored,
+    /// A revision from elsewhere.
+    Stored(RecordId),
+    /// Whether the disk takes writes again.
+    Probe,
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
-    /// The client's change in hand.
-    Write,
+    /// The revision in the making.
+    Trial,
     /// The server's job in hand.
     Server,
     /// A file that is read.
@@ -165,8 +178,10 @@ impl Node {
             wanted: BTreeSet::new(),
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
+            trial: None,
             early: Vec::new(),
             selfie: Selfie::default(),
+            storing: Storing::default(),
             timers: Timers {
                 sync: SYNC_EVERY,
                 sync_nodes: SYNC_NODES_EVERY,
@@ -243,10 +258,11 @@ impl Node {
     pub fn deadline(&self) -> Duration {
         let timers = [self.timers.sync, self.timers.sync_nodes, self.timers.dial, self.selfie.due(), self.pings_due()];
         let optional = [
-            self.timers.rebase,
+            self.rebase_due(),
             self.timers.save_book,
             self.pulls.due(),
-            self.server.due().filter(|_| !self.writes.is_busy()),
+            self.storing.due(),
+            self.server.due().filter(|_| self.trial.is_none()),
             self.links
                 .values()
                 .filter(|link| link.overflowed)
@@ -260,8 +276,8 @@ impl Node {
 
     /// Reports something wrong with what was found at the start; shown until the node ends.
     pub fn report_problem(&mut self, problem: String) {
-        if self.problems.len() < PROBLEMS_MAX {
-            self.problems.insert(problem);
+        if self.problems.len() < PROBLEMS_MAX && self.problems.insert(problem) {
+            self.selfie_changed();
         }
     }
 
@@ -281,6 +297,7 @@ impl Node {
         self.judge_newcomers();
         self.check_pings();
         self.stalled_pulls();
+        self.probe_if_due();
         self.rebase_if_due();
         self.exchange_if_due();
         self.serve_early_reads();
@@ -289,18 +306,6 @@ impl Node {
         self.refresh_selfie();
         self.dial_if_due();
         self.save_book_if_due();
-    }
-
-    fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
-        if let Err(error) = &result {
-            self.say(Level::Error, "disk", error.clone());
-            self.report_problem(error.clone());
-        }
-        match self.tickets.remove(&ticket) {
-            Some(Waiting::Note(note)) => self.note_stored(note, result.is_ok()),
-            Some(Waiting::Write) => self.write_stored(result),
-            Some(Waiting::Stored | Waiting::Server | Waiting::Read(..)) | None => {}
-        }
     }
 
     fn head(&self) -> Option<&Arc<Revision>> {

@@ -38,6 +38,11 @@ impl Pulls {
         self.pulls.values().map(|pull| pull.moved + PULL_PATIENCE).min()
     }
 
+    /// How many bodies are being fetched.
+    pub(super) fn len(&self) -> usize {
+        self.pulls.len()
+    }
+
     /// Whether anything is being fetched from this link.
     pub(super) fn depend_on(&self, link: LinkId) -> bool {
         self.pulls.values().any(|pull| pull.offers.contains(&link))

@@ -3,6 +3,7 @@
 //! What was read is checked like anything from elsewhere. A file that is damaged, or gone, is set aside and reported, and the revision
 //! is asked of the peers again; whoever waited for it is told, and nothing is guessed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::effect::{DiskJob, Effect, Level};
@@ -28,7 +29,13 @@ impl Node {
     /// Another branch has won: what it does not contain of the old one is read from disk and becomes uncontained again.
     pub(super) fn load_fallen(&mut self, group: &str) {
         let fallen = self.replica.group(group).map(super::replica::Group::fallen).unwrap_or_default();
-        fallen.into_iter().for_each(|record| self.read_kept(record, Reading::Fallen));
+        let reads = self.tickets.values().filter_map(|waiting| match waiting {
+            Waiting::Read(record, Reading::Fallen) => Some(record.id),
+            _ => None,
+        });
+        let reads: BTreeSet<RecordId> = reads.collect();
+        let fallen = fallen.into_iter().filter(|record| !reads.contains(&record.id));
+        fallen.for_each(|record| self.read_kept(record, Reading::Fallen));
     }
 
     /// Reads a revision that is kept.

@@ -1,22 +1,42 @@
 //! What becomes of edits that lost.
 //!
-//! The author of an uncontained edit publishes a *note*: the head's document unchanged, with the edit among its open conflicts, so that
-//! every host lists it. Edits that the beaten revision was made on, and that nobody holds any more, are listed with it. If an author
-//! stays away for ten seconds, whoever holds the edit does it in its place; doing it twice is harmless, for the ledger names it.
+//! The author of an uncontained edit *replays* it: if every place that it touches still holds what it found, or what it wanted, and the
+//! own server accepts the result, the edit is published again on the head. Otherwise it publishes a *note*: the head's document
+//! unchanged, the edit among its open conflicts, so that every host lists it. Oldest edits come first. Edits that the beaten revision was
+//! made on, and that nobody holds any more, are listed with it. If an author stays away for ten seconds, whoever holds the edit and has a
+//! server that can judge it does this in its place; doing it twice is harmless, for the ledger names it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::effect::{DiskJob, Level};
+use super::reading::Reading;
 use super::records::file_text;
 use super::replica::{Beaten, Group};
+use super::server::Verdict;
+use super::trial::Cause;
 use super::{Node, Waiting, revision_name};
-use crate::limits::{OPEN_LISTED_MAX, REBASE_JITTER, STAND_IN_AFTER};
+use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, REBASE_JITTER, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
+use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
-use crate::model::revision::{Author, Draft, Edit, Origin, Revision};
+use crate::model::record::Header;
+use crate::model::replay::replayed;
+use crate::model::revision::{Draft, Edit, Origin, Revision};
+use crate::model::stamp::Stamp;
+
+/// What is to be done about an uncontained edit.
+enum Remedy {
+    /// It still fits: this is the head's document with it.
+    Replay(Document),
+    /// It has to be listed.
+    Note,
+    /// Somebody else is to do it, or what it was made on comes first: look again at this time.
+    Later(Duration),
+}
 
 impl Node {
     /// Looks at the uncontained edits after a random time up to `most`, unless that is due sooner.
@@ -26,31 +46,44 @@ impl Node {
         }
     }
 
+    /// How long the next rebase waits at most: not at all if all that is left is this host's own to do.
+    pub(super) fn rebase_jitter(&self) -> Duration {
+        let group = self.replica.group(&self.setup.group);
+        let others = group.is_some_and(|group| group.beaten().any(|beaten| !is_by(group, &beaten.revision, &self.me)));
+        if others { REBASE_JITTER } else { Duration::ZERO }
+    }
+
+    /// When the uncontained edits are to be looked at, unless something is being made or tried, or edits are being read back without which
+    /// others would seem to collide: its end brings the next look.
+    pub(super) fn rebase_due(&self) -> Option<Duration> {
+        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen));
+        let busy = self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
+        self.timers.rebase.filter(|_| !busy)
+    }
+
     pub(super) fn rebase_if_due(&mut self) {
-        let now = self.now.elapsed;
-        let writing = self.tickets.values().any(|waiting| matches!(waiting, Waiting::Note(_)));
-        if writing || self.timers.rebase.is_none_or(|due| due > now) {
-            return;
-        }
-        if !self.exchanged || self.links.is_empty() {
-            // What is held may be old, and a note made on it would beat what the fleet has agreed on since. An exchange comes first.
-            self.timers.rebase = None;
+        if self.rebase_due().is_none_or(|due| due > self.now.elapsed) {
             return;
         }
         self.timers.rebase = None;
-        let Some(group) = self.replica.group(&self.setup.group) else { return };
-        let edits = greatest_by_edit(group);
-        let waits = |beaten: &Beaten| beaten.since + STAND_IN_AFTER;
-        let due = edits.values().filter(|beaten| is_by(group, &beaten.revision, &self.me) || waits(beaten) <= now);
-        let due: Vec<Arc<Revision>> = due.map(|beaten| Arc::clone(&beaten.revision)).collect();
-        let next = edits.values().map(|beaten| waits(beaten)).filter(|at| *at > now).min();
-        if due.is_empty() {
-            // Jitter, so that not all hosts stand in at once for one that is away.
-            self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4));
-            return;
+        // Without an exchange in this run what is held may be old, and a revision made on it would beat what the fleet has agreed on
+        // since. The exchange comes first, and brings the next look.
+        if self.exchanged && !self.links.is_empty() {
+            self.rebase();
         }
-        let opens = self.conflicts_of(&due);
-        self.note(&due[0], opens);
+    }
+
+    /// A replay could not be made: noted if the server refused it, else tried again later.
+    pub(super) fn replay_failed(&mut self, beaten: &Arc<Revision>, answer: &Answer) {
+        let name = beaten.edit_ref().id.short();
+        match answer {
+            Answer::Refused(..) | Answer::Problem(super::answer::Problem { status: 413, .. }) => {
+                self.say(Level::Info, "rebase", format!("the edit {name} does not fit the head any more"));
+                let opens = self.listed(std::slice::from_ref(beaten));
+                self.note(beaten, opens);
+            }
+            _ => self.timers.rebase = Some(self.now.elapsed + REAPPLY_MIN),
+        }
     }
 
     /// A note of our own is durable, or could not be written: it is published if the head is still the one it was made on.
@@ -66,19 +99,121 @@ impl Node {
         } else {
             self.remove_file(&note.record);
         }
-        self.rebase_soon(REBASE_JITTER);
+        if durable {
+            self.rebase_soon(REBASE_JITTER);
+        } else {
+            self.timers.rebase = Some(self.now.elapsed + REAPPLY_MIN);
+        }
     }
 
-    /// The edits of these revisions, and those they were made on that would be forgotten with them.
-    fn conflicts_of(&self, due: &[Arc<Revision>]) -> BTreeMap<EditRef, OpenConflict> {
+    /// Does the next thing about the uncontained edits, oldest first: one replay, or one note of all that must be noted before it.
+    fn rebase(&mut self) {
+        let Some((group, head)) = self.replica.group(&self.setup.group).and_then(|group| Some((group, group.head()?))) else {
+            return;
+        };
+        let held = carriers(group);
+        let mut next: Option<Duration> = None;
+        let mut noted: Vec<Arc<Revision>> = Vec::new();
+        let mut replay = None;
+        for beaten in held.values() {
+            match self.remedy(group, head, &held, beaten) {
+                Remedy::Later(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Remedy::Note => noted.push(Arc::clone(&beaten.revision)),
+                Remedy::Replay(document) if noted.is_empty() => {
+                    replay = Some((Arc::clone(&beaten.revision), document));
+                    break;
+                }
+                Remedy::Replay(_) => break,
+            }
+        }
+        match (noted.first().cloned(), replay) {
+            (Some(first), _) => {
+                let opens = self.listed(&noted);
+                self.note(&first, opens);
+            }
+            (None, Some((beaten, document))) => self.replay(beaten, document),
+            // Jitter, so that not all hosts stand in at once for one that is away.
+            (None, None) => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
+        }
+    }
+
+    fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &BTreeMap<EditRef, &Beaten>, beaten: &Beaten) -> Remedy {
+        let (now, revision) = (self.now.elapsed, &beaten.revision);
+        let stand_in = beaten.since + STAND_IN_AFTER;
+        if stand_in > now && !is_by(group, revision, &self.me) {
+            return Remedy::Later(stand_in);
+        }
+        let doubted = made_on(revision).any(|edit| group.standing(edit) == Standing::Unknown);
+        let patience = beaten.since + 3 * STAND_IN_AFTER;
+        if patience > now && (doubted || group.standing(&revision.edit_ref()) == Standing::Unknown) {
+            return Remedy::Later(patience);
+        }
+        // Not what this host knows but what the ledger says: all must come to the same, or an edit would be made twice.
+        let is_out = head.standing(&revision.edit_ref()) == Standing::Out;
+        let may_replay = is_out && revision.record.header.flags & Header::GUARDED == 0;
+        let Some(document) = may_replay.then(|| replayed(&head.document, revision)).flatten() else {
+            // What it was made on may be on its way into the head: only then it is known whether it collides.
+            let own = revision.edit_ref();
+            let mut bases = made_on(revision).filter(|edit| **edit != own && held.contains_key(edit));
+            let waits = beaten.since + 2 * STAND_IN_AFTER;
+            let early = may_replay && waits > now && bases.any(|edit| group.standing(edit) == Standing::Out);
+            return if early { Remedy::Later(waits) } else { Remedy::Note };
+        };
+        if self.can_judge(head) { Remedy::Replay(document) } else { Remedy::Later(now + STAND_IN_AFTER) }
+    }
+
+    /// Whether what the own server says of a replay says something about the replay. A host without a server leaves it to those that have
+    /// one.
+    fn can_judge(&self, head: &Revision) -> bool {
+        match &self.server.verdict {
+            Verdict::NoServer => self.live_server().is_none(),
+            Verdict::Refused(_) => self.server.applied.as_ref().is_some_and(|applied| applied.id == head.id()),
+            Verdict::Unreachable(_) => false,
+            Verdict::Pending | Verdict::Applied | Verdict::Unverified(_) => true,
+        }
+    }
+
+    fn replay(&mut self, beaten: Arc<Revision>, document: Document) {
+        self.report_beyond(&beaten);
+        let Some(head) = self.head().cloned() else { return };
+        let origin = Origin::Replay(beaten.edit_ref(), beaten.edit_author());
+        let mut opens = self.listed(std::slice::from_ref(&beaten));
+        opens.remove(&beaten.edit_ref());
+        let draft = Draft {
+            // What it found is what it found when it was asked for: on a newer base that is still there, else it would not be replayed.
+            edit: Edit { origin, operations: beaten.edit.operations.clone() },
+            document,
+            opens,
+            settles: beaten.settled.clone(),
+            flags: if self.server.present { 0 } else { Header::UNTRIED },
+            note: beaten.record.header.note.clone(),
+        };
+        self.begin_trial(Cause::Replay(beaten), draft, head.document.clone());
+    }
+
+    /// A branch that lost may be longer than a ledger: of its first edits not even the names are known.
+    fn report_beyond(&mut self, beaten: &Revision) {
+        let Some(group) = self.replica.group(&self.setup.group) else { return };
+        let first = beaten.ledger.entries().next();
+        if beaten.ledger.floor() > Stamp::default() && first.is_some_and(|edit| group.standing(edit) == Standing::Out) {
+            let name = beaten.id().short();
+            self.report_problem(format!(
+                "the branch of revision {name} lost and is so long that its first changes are not listed"
+            ));
+        }
+    }
+
+    /// The edits of these revisions as open conflicts, and those they were made on that would be forgotten with them: nobody holds a
+    /// record of those any more.
+    fn listed(&self, due: &[Arc<Revision>]) -> BTreeMap<EditRef, OpenConflict> {
         let (Some(group), Some(head)) = (self.replica.group(&self.setup.group), self.head()) else { return BTreeMap::new() };
-        let held = greatest_by_edit(group);
+        let held = carriers(group);
         let mut opens = BTreeMap::new();
         let room = OPEN_LISTED_MAX.saturating_sub(head.open.len());
         for revision in due {
-            let ghosts =
-                revision.ledger.entries().filter(|edit| head.standing(edit) == Standing::Out && !held.contains_key(edit));
-            let remembered = |edit: &EditRef| group.remembered(edit).cloned().unwrap_or_default();
+            let ghosts = made_on(revision).filter(|edit| group.standing(edit) == Standing::Out && !held.contains_key(edit));
+            let remembered =
+                |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
             opens.extend(ghosts.map(|edit| (*edit, remembered(edit))));
             opens.insert(revision.edit_ref(), revision.as_conflict());
         }
@@ -86,6 +221,7 @@ impl Node {
     }
 
     fn note(&mut self, beaten: &Revision, opens: BTreeMap<EditRef, OpenConflict>) {
+        self.report_beyond(beaten);
         let Some(head) = self.head().cloned().filter(|_| opens.contains_key(&beaten.edit_ref())) else {
             let text = format!("too many open conflicts in group {}: settle some", self.setup.group);
             self.report_problem(text.clone());
@@ -93,12 +229,9 @@ impl Node {
         };
         let edit =
             Edit { origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()), operations: beaten.edit.operations.clone() };
-        let flags = head.record.header.flags & crate::model::record::Header::UNTRIED;
+        let flags = head.record.header.flags & Header::UNTRIED;
         let draft = Draft { edit, document: head.document.clone(), opens, settles: Vec::new(), flags, note: String::new() };
-        let stamp = self.stamps.next(self.now.wall_ms);
-        let author =
-            Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
-        let Some(note) = Revision::author(&author, Some(&head), draft).map(Arc::new) else {
+        let Some(note) = self.author(Some(&head), draft).map(Arc::new) else {
             let text = format!("the open conflicts of group {} fill a whole revision: settle some", self.setup.group);
             return self.report_problem(text);
         };
@@ -108,12 +241,26 @@ impl Node {
     }
 }
 
-/// Of each uncontained edit the greatest revision that carries it, oldest edit first.
-fn greatest_by_edit(group: &Group) -> BTreeMap<EditRef, &Beaten> {
+/// The edits that a revision contains or lists: what goes with it if it is beaten.
+fn made_on(revision: &Revision) -> impl Iterator<Item = &EditRef> {
+    revision.ledger.entries().chain(revision.open.keys())
+}
+
+/// Of each uncontained edit the revision that carries it, oldest edit first: the original if it is held, for that shows what the author
+/// saw; else the greatest of those that have its values.
+fn carriers(group: &Group) -> BTreeMap<EditRef, &Beaten> {
+    let worth = |beaten: &Beaten| {
+        let kind = match beaten.revision.edit.origin {
+            Origin::Original => 2,
+            Origin::Replay(..) => 1,
+            Origin::Note(..) => 0,
+        };
+        (kind, beaten.revision.rank())
+    };
     let mut edits: BTreeMap<EditRef, &Beaten> = BTreeMap::new();
     for beaten in group.beaten() {
         let best = edits.entry(beaten.revision.edit_ref()).or_insert(beaten);
-        if beaten.revision.rank() > best.revision.rank() {
+        if worth(beaten) > worth(best) {
             *best = beaten;
         }
     }

@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use super::Node;
 use super::book::is_reachable;
-use super::effect::{DiskJob, Level};
+use super::effect::Level;
 use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
-use super::{Waiting, revision_name};
 use crate::limits::{LATELY_HELD_MAX, REBASE_JITTER};
 use crate::model::delta;
 use crate::model::document::Document;
@@ -61,6 +60,8 @@ impl Node {
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
             Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
             Frame::Want(wanted) => self.wanted_by(id, wanted),
+            Frame::Doubts { group, head, edits } => self.doubts(id, group, head, &edits),
+            Frame::Rulings { group, head, contained, out } => self.rulings(&group, head, contained, out),
             Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.book.hint(address)),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
@@ -162,6 +163,7 @@ impl Node {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
                 self.load_fallen(&group);
+                from.into_iter().for_each(|from| self.ask_about_edits(from));
                 if ours {
                     self.head_moved(was.as_deref(), &revision, from.is_some());
                 }
@@ -202,13 +204,6 @@ impl Node {
         }
         self.server.head_moved(head, self.now.elapsed);
         self.selfie_changed();
-    }
-
-    fn store(&mut self, revision: &Revision) {
-        let ticket = self.ticket(Waiting::Stored);
-        let header = &revision.record.header;
-        let name = revision_name(header.height, &revision.id());
-        self.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
     }
 
     fn node_record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {

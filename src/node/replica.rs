@@ -4,11 +4,12 @@
 //! if the head says that it does not contain its edit. Nothing here sends, stores or applies anything; [`Taken`] tells the caller what
 //! became of a revision. Only the head and the uncontained keep their documents in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::{DELTA_WORTH, GROUPS_MAX, HISTORY_KEPT, SEEN_MAX, UNCONTAINED_MAX};
+use super::recall::Recall;
+use crate::limits::{DELTA_WORTH, GROUPS_MAX, HISTORY_KEPT, UNCONTAINED_MAX};
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
@@ -71,8 +72,7 @@ impl Summary {
 pub struct Group {
     head: Option<Arc<Revision>>,
     beaten: BTreeMap<RecordId, Beaten>,
-    /// Edits once seen contained: what they are when the ledger no longer reaches them.
-    seen: BTreeSet<EditRef>,
+    recall: Recall,
     history: BTreeMap<Rank, Summary>,
     /// The head's body as a delta against its base's, when that was the head before it.
     delta: Option<(RecordId, Vec<u8>)>,
@@ -90,7 +90,7 @@ impl Group {
     }
 
     /// Everything kept, oldest first: head, uncontained and history.
-    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Summary> {
+    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Summary> + ExactSizeIterator {
         self.history.values()
     }
 
@@ -118,7 +118,7 @@ impl Group {
         if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
             return self.crown(revision, now);
         }
-        if self.contains(&revision.edit_ref()) {
+        if self.standing(&revision.edit_ref()) == Standing::In {
             let oldest = self.history.keys().find(|rank| !self.beaten.contains_key(&rank.id));
             if self.surplus() >= 0 && oldest.is_some_and(|oldest| revision.rank() < *oldest) {
                 return Taken::Stale;
@@ -137,7 +137,8 @@ impl Group {
     /// What falls out of the history: all but the newest 64, the head and the uncontained. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
         let surplus = usize::try_from(self.surplus()).unwrap_or_default();
-        let old = self.history.iter().filter(|(rank, _)| !self.beaten.contains_key(&rank.id)).take(surplus);
+        let needed = |rank: &Rank, summary: &Summary| self.find(&rank.id).is_some() || self.is_fallen(summary);
+        let old = self.history.iter().filter(|(rank, summary)| !needed(rank, summary)).take(surplus);
         let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
         old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
     }
@@ -145,18 +146,17 @@ impl Group {
     /// The names of revisions in the history that the head turns out not to contain: another branch has won. Their bodies are on disk;
     /// with them they can be taken back by [`Group::revive`].
     pub fn fallen(&self) -> Vec<Record> {
-        let Some(head) = &self.head else { return Vec::new() };
-        let out = |summary: &&Summary| {
-            let record = &summary.record;
-            record.id != head.id() && !self.beaten.contains_key(&record.id) && head.standing(&summary.edit_ref()) == Standing::Out
-        };
-        self.history.values().filter(out).map(|summary| summary.record.clone()).collect()
+        self.history.values().filter(|summary| self.is_fallen(summary)).map(|summary| summary.record.clone()).collect()
+    }
+
+    fn is_fallen(&self, summary: &Summary) -> bool {
+        self.find(&summary.record.id).is_none() && self.standing(&summary.edit_ref()) == Standing::Out
     }
 
     /// Takes back a revision of the history that the head does not contain. Says whether it did.
     pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
         let is_history = self.history.contains_key(&revision.rank()) && self.find(&revision.id()).is_none();
-        let out = self.head.as_ref().is_some_and(|head| head.standing(&revision.edit_ref()) == Standing::Out);
+        let out = self.standing(&revision.edit_ref()) == Standing::Out;
         let revived = is_history && out && self.beaten.len() < UNCONTAINED_MAX;
         if revived {
             self.beaten.insert(revision.id(), Beaten { revision, since: now });
@@ -176,9 +176,32 @@ impl Group {
         self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
     }
 
-    /// By how many the history is longer than the head, the uncontained and 64.
+    /// Whether the head contains `edit`: as it says itself, or as this host knows from before its ledger forgot.
+    pub fn standing(&self, edit: &EditRef) -> Standing {
+        self.head.as_ref().map_or(Standing::Out, |head| self.recall.standing(head, edit))
+    }
+
+    /// Edits of which this host cannot tell whether the head contains them, and has to know: those that the head before contained, and the
+    /// uncontained ones.
+    pub fn unsure(&self) -> Vec<EditRef> {
+        let beaten = self.beaten.values().map(|beaten| beaten.revision.edit_ref());
+        let beaten = beaten.filter(|edit| self.standing(edit) == Standing::Unknown);
+        let mut unsure: Vec<EditRef> = self.recall.unsure().copied().chain(beaten).collect();
+        unsure.sort_unstable();
+        unsure.dedup();
+        unsure
+    }
+
+    /// Takes in what a peer knows of such edits that is at the same head. What turns out to be contained is history.
+    pub fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
+        self.recall.learn(contained, out);
+        self.drop_contained();
+    }
+
+    /// By how many the history is longer than the head, the uncontained (also those that are still being read back) and 64.
     fn surplus(&self) -> isize {
-        let kept = 1 + self.beaten.len() + HISTORY_KEPT;
+        let fallen = self.history.values().filter(|summary| self.is_fallen(summary)).count();
+        let kept = 1 + self.beaten.len() + fallen + HISTORY_KEPT;
         self.history.len() as isize - kept as isize
     }
 
@@ -192,29 +215,16 @@ impl Group {
         if let Some(was) = &was {
             self.beaten.insert(was.id(), Beaten { revision: Arc::clone(was), since: now });
         }
-        let mut still = std::mem::take(&mut self.beaten);
-        still.retain(|_, beaten| !self.contains(&beaten.revision.edit_ref()));
-        self.beaten = still;
+        let head = self.head.as_ref().expect("it was just put there");
+        self.recall.moved(was.as_deref(), head);
+        self.drop_contained();
         Taken::Head(was)
     }
 
-    /// Whether the head contains `edit`: as it says itself, or as was seen before its ledger forgot.
-    fn contains(&mut self, edit: &EditRef) -> bool {
-        let Some(head) = &self.head else { return false };
-        match head.standing(edit) {
-            Standing::In => {
-                self.seen.insert(*edit);
-                if self.seen.len() > SEEN_MAX {
-                    self.seen.pop_first();
-                }
-                true
-            }
-            Standing::Out => {
-                self.seen.remove(edit);
-                false
-            }
-            Standing::Unknown => self.seen.contains(edit),
-        }
+    fn drop_contained(&mut self) {
+        let mut still = std::mem::take(&mut self.beaten);
+        still.retain(|_, beaten| self.standing(&beaten.revision.edit_ref()) != Standing::In);
+        self.beaten = still;
     }
 }
 
@@ -228,6 +238,11 @@ impl Replica {
     /// A group, if anything of it is held.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.get(name)
+    }
+
+    /// All groups of which anything is held, by name.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(name, group)| (&name[..], group))
     }
 
     /// A group, to be changed; `None` if there is no room for another.

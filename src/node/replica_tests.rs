@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::model::digest::Digest;
 use crate::model::document::Document;

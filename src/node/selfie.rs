@@ -94,6 +94,10 @@ impl Node {
         said.insert("verdict".into(), self.server.verdict.word().into());
         said.insert("detail".into(), detail.into());
         said.insert("drift".into(), (!self.server.drift.is_empty()).into());
+        if let Some(problem) = self.problems().next() {
+            let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
+            said.insert("problem".into(), problem.into());
+        }
         Value::Object(said)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, ServerReport};
 use super::{Node, Waiting};
-use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, WORDS_MAX};
+use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
 use crate::model::json::{self, Value};
 use crate::model::ledger::{EditRef, Standing};
@@ -150,7 +150,7 @@ impl Node {
         let now = self.now.elapsed;
         // A client's change has the server from its first write to disk to its publication: what is asked in between would be taken
         // for the answer to it, or change what is about to be called applied.
-        if !self.server.present || !self.server.is_free() || self.writes.is_busy() {
+        if !self.server.present || !self.server.is_free() || self.trial.is_some() {
             return;
         }
         let head = self.head().cloned();
@@ -322,6 +322,8 @@ impl Node {
         if self.server.verdict != verdict {
             self.say(level, "server", text);
             self.server.verdict = verdict;
+            // A replay may have waited for a server that can judge it.
+            self.rebase_soon(REBASE_JITTER);
         }
         self.selfie_changed();
     }

@@ -89,6 +89,7 @@ impl Node {
         if link.asked == 0 {
             link.vouches = complete;
             self.exchanged = true;
+            self.ask_about_edits(id);
             self.rebase_soon(REBASE_JITTER);
             self.join_if_done(id);
         }

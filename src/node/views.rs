@@ -101,6 +101,7 @@ impl Node {
         peer.insert("version".into(), self.setup.version.clone().into());
         peer.insert("group".into(), self.setup.group.clone().into());
         peer.insert("joined".into(), self.joined.into());
+        peer.insert("in_memory".into(), self.storing.in_memory().into());
         peer.insert("uptime_ms".into(), millis(self.now.elapsed));
         let mut group = Map::new();
         group.insert("name".into(), self.setup.group.clone().into());
@@ -119,8 +120,13 @@ impl Node {
         view.insert("links".into(), self.links_view());
         view.insert("nodes".into(), Value::Array(nodes));
         view.insert("conflicts".into(), self.conflicts_view());
-        view.insert("problems".into(), self.problems.iter().cloned().collect::<Vec<_>>().into());
+        view.insert("problems".into(), self.problems().collect::<Vec<_>>().into());
         Value::Object(view)
+    }
+
+    /// What a person should look at.
+    pub(super) fn problems(&self) -> impl Iterator<Item = String> {
+        self.storing.problem().into_iter().chain(self.problems.iter().cloned())
     }
 
     fn links_view(&self) -> Value {
@@ -146,7 +152,7 @@ impl Node {
         let mut view = Map::new();
         view.insert("id".into(), peer.to_string().into());
         // Only what is documented, and only of the type that is documented: a peer may say anything.
-        for member in ["name", "version", "group", "verdict", "detail"] {
+        for member in ["name", "version", "group", "verdict", "detail", "problem"] {
             view.insert(member.into(), node.text(member).unwrap_or_default().into());
         }
         for member in ["desired", "applied"] {
@@ -191,6 +197,7 @@ impl Node {
         view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));
         view.insert("size".into(), header.body_len.into());
         view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
+        view.insert("stored".into(), self.storing.has(&summary.record.id).into());
         view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
         let kind = match &summary.origin {
             Origin::Original => "original",

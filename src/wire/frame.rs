@@ -7,8 +7,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::limits::{ADDRESSES_MAX, BODY_MAX, BUCKETS, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX};
+use crate::limits::{
+    ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
+};
+use crate::model::ledger::EditRef;
+use crate::model::name::is_name;
 use crate::model::record::{Record, RecordId};
+use crate::model::stamp::Stamp;
 
 /// Which set of records an anti-entropy exchange is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +78,26 @@ pub enum Frame {
     Addresses(Vec<SocketAddr>),
     /// Offer this record, whatever is thought of it: the sender knows its ID and lacks it.
     Want(RecordId),
+    /// By this head of a group the sender cannot tell whether these edits are contained.
+    Doubts {
+        /// The group.
+        group: String,
+        /// The sender's head.
+        head: RecordId,
+        /// At most 768.
+        edits: Vec<EditRef>,
+    },
+    /// What the sender knows of edits that it was asked about; those that it does not know of are left out.
+    Rulings {
+        /// The group.
+        group: String,
+        /// The sender's head.
+        head: RecordId,
+        /// Contained in it.
+        contained: Vec<EditRef>,
+        /// Not contained in it. Both lists together have at most 768.
+        out: Vec<EditRef>,
+    },
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),
 }
@@ -119,6 +144,10 @@ impl Frame {
             }
             Self::Bye(why, text) => out.u8(13).u8(*why as u8).short(text.as_bytes()),
             Self::Want(id) => out.u8(14).raw(&id.0),
+            Self::Doubts { group, head, edits } => encode_edits(out.u8(15).short(group.as_bytes()).raw(&head.0), edits),
+            Self::Rulings { group, head, contained, out: not } => {
+                encode_edits(encode_edits(out.u8(16).short(group.as_bytes()).raw(&head.0), contained), not)
+            }
         };
         let bytes = out.finish();
         assert!(bytes.len() <= FRAME_MAX, "a frame's parts are bounded by whoever makes it");
@@ -153,11 +182,23 @@ impl Frame {
                 Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
             14 => Self::Want(id(&mut r)?),
+            15 => Self::Doubts { group: group(&mut r)?, head: id(&mut r)?, edits: decode_edits(&mut r, DOUBTS_MAX)? },
+            16 => {
+                let (group, head) = (group(&mut r)?, id(&mut r)?);
+                let contained = decode_edits(&mut r, DOUBTS_MAX)?;
+                let out = decode_edits(&mut r, DOUBTS_MAX - contained.len())?;
+                Self::Rulings { group, head, contained, out }
+            }
             _ => return Ok(None),
         };
         r.end("end of frame")?;
         Ok(Some(frame))
     }
+}
+
+/// The credit that a frame of `length` bytes costs on a link; see [`CREDIT_MIN`].
+pub fn charge(length: usize) -> u32 {
+    u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
 }
 
 /// The ID of the record that a frame carries, if it carries one, without looking further: most floods come more than once.
@@ -223,6 +264,30 @@ fn decode_addresses(r: &mut Reader<'_>) -> Result<Vec<SocketAddr>, Malformed> {
 
 fn decode_buckets(r: &mut Reader<'_>) -> Result<Vec<[u8; 8]>, Malformed> {
     (0..BUCKETS).map(|_| r.array("bucket")).collect()
+}
+
+fn encode_edits<'a>(out: &'a mut Writer, edits: &[EditRef]) -> &'a mut Writer {
+    let count = u16::try_from(edits.len()).expect("lists are bounded");
+    edits.iter().fold(out.u16(count), |out, edit| out.u64(edit.stamp.as_u64()).raw(&edit.id.0))
+}
+
+fn decode_edits(r: &mut Reader<'_>, most: usize) -> Result<Vec<EditRef>, Malformed> {
+    let count = usize::from(r.u16("number of edits")?);
+    if count > most {
+        return Err(r.malformed("number of edits"));
+    }
+    (0..count)
+        .map(|_| {
+            let stamp = Stamp::from_u64(r.u64("stamp")?).ok_or(r.malformed("stamp"))?;
+            Ok(EditRef { stamp, id: id(r)? })
+        })
+        .collect()
+}
+
+fn group(r: &mut Reader<'_>) -> Result<String, Malformed> {
+    let name = r.short(NAME_MAX, "group")?;
+    let name = String::from_utf8(name.to_vec()).ok().filter(|name| is_name(name));
+    name.ok_or(r.malformed("group"))
 }
 
 fn decode_ids(r: &mut Reader<'_>) -> Result<Vec<RecordId>, Malformed> {

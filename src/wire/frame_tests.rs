@@ -23,6 +23,10 @@ fn record() -> Record {
     Record::sign(header, b"body", &secret)
 }
 
+fn edit(ms: u64) -> EditRef {
+    EditRef { stamp: Stamp::from_u64(ms << 16).unwrap(), id: RecordId([9; 32]) }
+}
+
 fn every_frame() -> Vec<Frame> {
     let id = RecordId([7; 32]);
     let addresses = vec!["10.0.0.1:7117".parse().unwrap(), "[fd00::1]:80".parse().unwrap()];
@@ -43,6 +47,8 @@ fn every_frame() -> Vec<Frame> {
         Frame::Addresses(addresses),
         Frame::Bye(Goodbye::Clone, "two of you".into()),
         Frame::Want(id),
+        Frame::Doubts { group: "default".into(), head: id, edits: vec![edit(1); DOUBTS_MAX] },
+        Frame::Rulings { group: "edge".into(), head: id, contained: vec![edit(1), edit(2)], out: vec![edit(3)] },
     ]
 }
 
@@ -77,6 +83,11 @@ fn the_bytes_of_frames_are_these() {
     assert_eq!(text(Frame::Addresses(vec!["10.0.0.1:7117".parse().unwrap()])), "0c01040a0000011bcd");
     assert_eq!(text(Frame::Bye(Goodbye::Leaving, "x".into())), "0d030178");
     assert_eq!(text(Frame::Want(id)), ["0e", &"07".repeat(32)].concat());
+    let named = ["0000000000020000", &"09".repeat(32)].concat();
+    assert_eq!(
+        text(Frame::Rulings { group: "g".into(), head: id, contained: vec![], out: vec![edit(2)] }),
+        ["100167", &"07".repeat(32), "0000", "0001", &named].concat()
+    );
 }
 
 #[test]

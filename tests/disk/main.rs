@@ -5,9 +5,9 @@
 //! where these are not to be had and passes, unless `STARLING_TEST_REQUIRE=all` is set. `cargo test --test disk NAME` runs those whose
 //! name contains NAME.
 
-//mod damage;
+mod damage;
 mod fsck;
-//mod full;
+mod full;
 #[path = "../support/http.rs"]
 mod http;
 mod judge;
@@ -19,6 +19,10 @@ mod peer;
 mod power;
 #[path = "../support/private.rs"]
 mod private;
+#[path = "../support/privately.rs"]
+mod privately;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../standin/server.rs"]
 mod standin;
 mod strace;

@@ -169,6 +169,11 @@ impl Peer {
         self.json("/config").pointer(&format!("/routes/{name}")).is_some()
     }
 
+    /// Whether it may speak for the fleet.
+    pub fn is_in_step(&self) -> bool {
+        self.json("/fleet").pointer("/peer/joined") == Some(&true.into())
+    }
+
     /// What is wrong, as this peer reports it.
     pub fn problems(&self) -> Vec<String> {
         let fleet = self.json("/fleet");
@@ -197,15 +202,16 @@ impl Peer {
         command
     }
 
-    /// The daemon's own process is the one that the lock names: the child may be strace.
+    /// The daemon's process, under strace too: that one has a single child.
+    pub fn process(&self) -> String {
+        let child = self.child.as_ref().expect("it runs").id();
+        let children = fs::read_to_string(format!("/proc/{child}/task/{child}/children")).unwrap_or_default();
+        children.split_whitespace().next().map_or(child.to_string(), str::to_owned)
+    }
+
     fn signal(&self, name: &str) {
-        let process = fs::read_to_string(self.state.join("lock")).unwrap_or_default();
-        let process = match process.trim() {
-            "" => self.child.as_ref().expect("it runs").id().to_string(),
-            written => written.to_owned(),
-        };
         // It may be over by now.
-        let _ = Command::new("kill").args([&format!("-{name}"), &process]).status();
+        let _ = Command::new("kill").args([&format!("-{name}"), &self.process()]).status();
     }
 }
 

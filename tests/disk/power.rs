@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use super::judge::Judge;
 use super::model::Model;
 use super::peer::Peer;
-use super::private::{Scratch, skip};
+use super::private::Scratch;
+use super::skip::skip;
 use super::strace::{Step, lacks, recorder, steps};
 use super::wait;
 

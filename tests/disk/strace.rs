@@ -45,6 +45,14 @@ pub fn recorder(file: &Path, inject: &str) -> Vec<String> {
     words
 }
 
+/// A strace that has every fsync of a running process, and of its threads, fail with this error until it is ended.
+pub fn failing_fsync(process: &str, error: &str) -> Command {
+    let inject = format!("inject=fsync,fdatasync:error={error}");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-p", process, "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &inject]);
+    command
+}
+
 /// Why nothing can be recorded on this machine, or nothing.
 pub fn lacks() -> Option<String> {
     match Command::new("strace").args(["-f", "-e", "trace=fsync", "true"]).output() {

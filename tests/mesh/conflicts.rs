@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
+use starlingd::node::input::Ask;
 
 use crate::client::SOON;
 use crate::net::Net;
@@ -78,9 +79,9 @@ fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
         net.settle(SOON);
         let mut asked = Vec::new();
         for number in 0..20 {
-            let host = net.chance.below(5);
+            let host = net.below(5);
             asked.push((number, host, net.put_config(host, &format!("/config/applications/n{number}"), "{}")));
-            let pause = net.chance.below(60) as u64;
+            let pause = net.below(60) as u64;
             net.run(Duration::from_millis(pause));
         }
         let mut made = Vec::new();
@@ -96,6 +97,56 @@ fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
             let contained = config.contains(&format!("\"n{number}\""));
             assert!(contained || open.contains(&revision.to_string()), "seed {seed}: n{number} is lost");
         }
+    }
+}
+
+/// More than a ledger names: what the other side did long ago is then neither in nor out by the ledger alone.
+const MORE_THAN_A_LEDGER: usize = 270;
+
+#[test]
+fn the_edits_of_a_side_that_was_apart_while_a_whole_ledger_was_written_are_listed_and_nothing_else_is() {
+    for seed in seeds(2) {
+        let mut net = joined(seed, 4);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.split(&[2, 3]);
+        let lost: Vec<RecordId> = (0..3).map(|n| net.set(2 + n % 2, &format!("/config/applications/b{n}"), "{}")).collect();
+        for number in 0..MORE_THAN_A_LEDGER {
+            net.set(0, "/config/applications/a", &number.to_string());
+        }
+        net.heal();
+        let (config, open) = at_rest(&mut net);
+        for (number, id) in lost.iter().enumerate() {
+            let contained = config.contains(&format!("\"b{number}\""));
+            assert!(contained || open.contains(&id.to_string()), "seed {seed}: b{number} is nowhere");
+        }
+        assert!(open.len() <= lost.len(), "seed {seed}: {open:?}");
+        let view = net.view(1, Ask::Conflicts);
+        for conflict in view.as_array().unwrap() {
+            assert!(
+                conflict["author"].is_string() && !conflict["edit"].as_array().unwrap().is_empty(),
+                "seed {seed}: {conflict}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_host_that_was_away_while_a_whole_ledger_was_written_comes_back_without_a_conflict() {
+    for seed in seeds(2) {
+        let mut net = joined(seed, 3);
+        for number in 0..5 {
+            net.set(2, "/config/applications/c", &number.to_string());
+        }
+        net.settle(SOON);
+        net.crash(2, false);
+        for number in 0..MORE_THAN_A_LEDGER {
+            net.set(0, "/config/applications/a", &number.to_string());
+        }
+        net.restart(2);
+        let (_, open) = at_rest(&mut net);
+        assert!(open.is_empty(), "seed {seed}: {open:?}");
+        assert!(net.conflicts(2).is_empty());
     }
 }
 

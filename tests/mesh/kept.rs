@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use starlingd::model::record::RecordId;
 use starlingd::node::input::Ask;
+use starlingd::sim::Failure;
 
 use crate::client::SOON;
 use crate::net::Net;
@@ -48,5 +49,35 @@ fn a_revision_of_the_history_whose_file_is_damaged_comes_back_from_a_peer() {
         let problems = net.view(2, Ask::Fleet)["problems"].to_string();
         assert!(problems.contains("is damaged"), "seed {seed}: {problems}");
         net.settle(SOON);
+    }
+}
+
+#[test]
+fn a_host_with_a_full_disk_goes_on_receiving_in_memory_and_stores_it_all_when_there_is_room() {
+    for seed in seeds(6) {
+        let mut net = joined(seed, 3);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[2].disk.failure = Some(Failure::Full);
+        for number in 0..5 {
+            net.set(number % 2, "/config/applications/a", &number.to_string());
+            net.run(Duration::from_millis(300));
+        }
+        let head = net.settle(SOON);
+        let revisions = net.hosts[2].disk.revisions.len();
+        let view = net.view(2, Ask::Fleet);
+        assert_eq!(
+            (view["peer"]["in_memory"].clone(), view["group"]["head"]["stored"].clone()),
+            (1.into(), false.into()),
+            "{seed}"
+        );
+        net.until("the others are told", SOON, |net| net.view(0, Ask::Nodes(None)).to_string().contains("takes no writes"));
+        net.hosts[2].disk.failure = None;
+        net.until("it is all stored", Duration::from_secs(20), |net| net.problems(2).as_array().unwrap().is_empty());
+        assert!(net.hosts[2].disk.revisions.len() > revisions);
+        assert!(net.hosts[2].disk.revisions.keys().any(|(_, name)| name.ends_with(&head.to_string())), "seed {seed}");
+        net.until("the others are told that too", SOON, |net| {
+            !net.view(0, Ask::Nodes(None)).to_string().contains("takes no writes")
+        });
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use starlingd::limits::DEGREE_MAX;
 use starlingd::node::input::Input;
+use starlingd::sim::{Spec, address};
 
 use crate::client::SOON;
-use crate::host::Spec;
-use crate::net::{Net, address};
+use crate::net::Net;
 use crate::seeds;
 
 const COUNT: usize = 12;
@@ -28,7 +28,7 @@ fn twelve_hosts_keep_few_links_and_one_head() {
     for seed in seeds(2) {
         let mut net = fleet(seed, COUNT);
         for number in 0..10 {
-            let author = net.chance.below(COUNT);
+            let author = net.below(COUNT);
             let head = net.set(author, "/config/routes", &format!("[{number}]"));
             net.until("it is everywhere", Duration::from_secs(3), |net| net.all_at(head));
         }
@@ -80,7 +80,7 @@ fn a_host_that_is_gone_for_good_does_not_keep_two_halves_apart() {
 }
 
 fn find_all(net: &mut Net, host: usize) {
-    let fleet = crate::host::fleet();
+    let fleet = starlingd::sim::fleet();
     for other in (0..MANY).filter(|other| *other != host) {
         let instance = fleet.key().instance(fleet.id(), &net.hosts[other].node.peer());
         net.happens(host, Input::Found { instance, addresses: vec![address(other)], unheard: true });

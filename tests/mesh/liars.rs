@@ -7,16 +7,16 @@ use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::input::Ask;
+use starlingd::node::rng::Rng;
+use starlingd::sim::{fleet, secret};
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
-use crate::chance::Chance;
 use crate::client::{SOON, value};
-use crate::host::{fleet, secret};
 use crate::seeds;
 use crate::spreading::joined;
 
-const LIAR: u8 = 99;
+const LIAR: u64 = 99;
 
 fn hello() -> Hello {
     let peer = PeerId::from_bytes(secret(LIAR).public()).unwrap();
@@ -140,15 +140,16 @@ fn garbage_and_altered_frames_never_make_a_node_panic_or_change_its_head() {
     for seed in seeds(10) {
         let mut net = joined(seed, 1);
         let head = net.set(0, "/config/routes", "[0]");
-        let mut chance = Chance::new(seed);
+        let mut rng = Rng::new(seed);
+        let mut below = |bound: usize| rng.below(bound as u64) as usize;
         let honest: Vec<Vec<u8>> = lies().into_iter().map(|(_, frame)| frame).chain(more_frames(head)).collect();
         for _ in 0..300 {
             let puppet = net.puppet(0, hello());
-            let mut frame = honest[chance.below(honest.len())].clone();
-            for _ in 0..=chance.below(3) {
+            let mut frame = honest[below(honest.len())].clone();
+            for _ in 0..=below(3) {
                 if !frame.is_empty() {
-                    let at = chance.below(frame.len());
-                    frame[at] = chance.next() as u8;
+                    let at = below(frame.len());
+                    frame[at] = below(256) as u8;
                 }
             }
             net.says(puppet, frame);

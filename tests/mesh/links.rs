@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use starlingd::node::input::{Ask, Input};
+use starlingd::sim::{Spec, address};
 
 use crate::client::SOON;
-use crate::host::Spec;
-use crate::net::{Net, address};
+use crate::net::Net;
 use crate::seeds;
 use crate::spreading::joined;
 
@@ -16,7 +16,7 @@ fn links(net: &Net) -> BTreeMap<(usize, usize), usize> {
     let mut count = BTreeMap::new();
     for (here, host) in net.hosts.iter().enumerate() {
         for end in host.links.values() {
-            if let crate::host::Other::Host(there, _) = end.other {
+            if let starlingd::sim::Other::Host(there, _) = end.other {
                 *count.entry((here, there)).or_default() += 1;
             }
         }
@@ -97,7 +97,7 @@ fn another_peer_at_a_known_address_is_linked_once() {
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
         net.crash(2, false);
-        net.hosts[2].spec.identity = 70 + seed as u8;
+        net.hosts[2].spec.identity = 70 + seed;
         let dials = net.hosts[0].dials + net.hosts[1].dials;
         net.restart(2);
         net.run(Duration::from_secs(120));
@@ -127,7 +127,7 @@ fn a_host_is_dialled_again_for_ever_and_at_once_when_the_network_changes() {
 
 /// Random text, so that no delta helps.
 fn large(net: &mut Net, kilobytes: usize) -> String {
-    let words: Vec<String> = (0..kilobytes * 64).map(|_| format!("{:016x}", net.chance.next())).collect();
+    let words: Vec<String> = (0..kilobytes * 64).map(|_| format!("{:016x}", net.rng.draw())).collect();
     format!("[\"{}\"]", words.join(""))
 }
 
@@ -137,15 +137,15 @@ fn a_large_body_is_announced_and_pulled_and_a_small_change_to_it_is_small() {
         let mut net = joined(seed, 4);
         net.until("a full mesh", Duration::from_secs(60), |net| links(net).len() == 12);
         let body = large(&mut net, 300);
-        let bytes = net.bytes;
+        let bytes = net.traffic.bytes;
         net.set(0, "/config/routes", &body);
         net.settle(SOON);
-        let spent = net.bytes - bytes;
+        let spent = net.traffic.bytes - bytes;
         assert!(spent < 4 * 310_000, "seed {seed}: {spent} bytes for three copies");
-        let bytes = net.bytes;
+        let bytes = net.traffic.bytes;
         let head = net.set(1, "/config/applications/a", "{}");
         net.until("it is everywhere", SOON, |net| net.all_at(head));
-        let spent = net.bytes - bytes;
+        let spent = net.traffic.bytes - bytes;
         assert!(spent < 40_000, "seed {seed}: {spent} bytes for a change of a few");
     }
 }
@@ -156,7 +156,7 @@ fn a_body_whose_offerer_dies_midway_is_had_from_the_next() {
         let mut net = joined(seed, 4);
         net.until("a full mesh", Duration::from_secs(60), |net| links(net).len() == 12);
         let body = large(&mut net, 300);
-        net.delay = (Duration::from_millis(20), Duration::from_millis(60));
+        net.network.delay = (Duration::from_millis(20), Duration::from_millis(60));
         net.split(&[3]);
         let head = net.set(0, "/config/routes", &body);
         net.until("two have it", SOON, |net| net.head(1) == Some(head) && net.head(2) == Some(head));

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use starlingd::model::json;
 use starlingd::node::answer::{Answer, Problem};
+use starlingd::sim::{Failure, REFUSAL, Refuses};
 
 use crate::client::{SOON, value};
-use crate::host::REFUSAL;
 use crate::net::Net;
 use crate::seeds;
 use crate::spreading::joined;
@@ -33,7 +33,7 @@ fn what_the_server_refuses_is_answered_in_its_own_words_and_goes_nowhere() {
         let mut net = joined(seed, 3);
         let head = net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        net.hosts[1].server.refuses = Some("bad");
+        net.hosts[1].server.refuses = Refuses::Member("bad".into());
         match net.change(1, "/config/bad", "{}") {
             Answer::Refused(400, body) => assert_eq!(body, REFUSAL),
             other => panic!("{other:?}"),
@@ -49,7 +49,7 @@ fn a_server_that_is_down_means_503_and_nothing_is_published() {
         let head = net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
         net.hosts[1].server.up = false;
-        let pause = net.chance.below(5_000) as u64;
+        let pause = net.below(5_000) as u64;
         net.run(Duration::from_millis(pause));
         let answer = net.change(1, "/config/routes", "[1]");
         assert_eq!(problem(answer).status, 503);
@@ -60,12 +60,13 @@ fn a_server_that_is_down_means_503_and_nothing_is_published() {
 }
 
 #[test]
-fn a_full_disk_means_507_and_the_server_gets_back_what_it_ran() {
-    for seed in seeds(10) {
+fn a_disk_that_takes_nothing_means_507_and_the_server_gets_back_what_it_ran() {
+    for seed in seeds(12) {
+        let failure = [Failure::Full, Failure::ReadOnly, Failure::Sync][seed as usize % 3];
         let mut net = joined(seed, 3);
         let head = net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        net.hosts[1].disk.full = true;
+        net.hosts[1].disk.failure = Some(failure);
         let answer = net.change(1, "/config/routes", "[1]");
         assert_eq!(problem(answer).status, 507);
         nothing_happened(&mut net, 1, head);
@@ -74,12 +75,13 @@ fn a_full_disk_means_507_and_the_server_gets_back_what_it_ran() {
 }
 
 #[test]
-fn before_the_first_revision_too_a_full_disk_leaves_the_server_as_it_was() {
+fn before_the_first_revision_too_a_disk_that_fails_leaves_the_server_as_it_was() {
+    let failure = Failure::Sync;
     let mut net = joined(1, 1);
     let before = value(r#"{"listeners":{},"routes":["mine"],"applications":{}}"#);
     net.hosts[0].server.config = before.clone().into();
     net.run(SOON);
-    net.hosts[0].disk.full = true;
+    net.hosts[0].disk.failure = Some(failure);
     let answer = net.change(0, "/config/applications/a", "{}");
     assert_eq!(problem(answer).status, 507);
     net.run(SOON);
@@ -187,10 +189,10 @@ fn a_change_that_is_begun_when_the_server_is_due_to_be_looked_at_is_tried_all_th
     for seed in seeds(10) {
         let mut net = joined(seed, 1);
         net.hosts[0].disk.slow = Duration::from_millis(40);
-        net.hosts[0].server.refuses = Some("bad");
+        net.hosts[0].server.refuses = Refuses::Member("bad".into());
         for number in 0..60 {
             net.set(0, "/config/routes", &format!("[{number}]"));
-            let pause = 1900 + net.chance.below(200) as u64;
+            let pause = 1900 + net.below(200) as u64;
             net.run(Duration::from_millis(pause));
             match net.change(0, "/config/bad", "{}") {
                 Answer::Refused(400, _) => {}
@@ -210,7 +212,7 @@ fn a_head_that_comes_while_a_change_is_made_durable_is_what_the_server_runs_in_t
         net.hosts[1].disk.slow = Duration::from_millis(300);
         let client = net.put_config(1, "/config/applications", "{\"one\":{}}");
         net.run(Duration::from_millis(300));
-        let pause = net.chance.below(100) as u64;
+        let pause = net.below(100) as u64;
         net.run(Duration::from_millis(pause));
         let other = net.put_config(0, "/config/applications", "{\"two\":{}}");
         let answers = (net.answer(1, client), net.answer(0, other));
@@ -230,7 +232,7 @@ fn a_server_that_has_lost_everything_is_given_the_head_again() {
         let mut net = joined(seed, 2);
         net.set(0, "/config/routes", "[0]");
         let head = net.settle(SOON);
-        net.hosts[1].server.lose_everything();
+        net.hosts[1].server.lose_everything(Duration::ZERO);
         net.until("it runs the head again", SOON, |net| net.all_applied());
         assert!(net.all_at(head), "nothing was published");
     }
@@ -239,12 +241,12 @@ fn a_server_that_has_lost_everything_is_given_the_head_again() {
 #[test]
 fn a_host_whose_server_refuses_the_head_says_so_on_changes_and_applies_a_later_one() {
     let mut net = joined(1, 2);
-    net.hosts[1].server.refuses = Some("modern");
+    net.hosts[1].server.refuses = Refuses::Member("modern".into());
     let head = net.set(0, "/config/modern", "{}");
     net.until("it is refused", SOON, |net| net.verdict(1) == "refused");
     let answer = net.change(1, "/config/routes", "[1]");
     assert_eq!(problem(answer).status, 409);
     assert!(net.all_at(head));
-    net.hosts[1].server.refuses = None;
+    net.hosts[1].server.refuses = Refuses::Nothing;
     net.settle(Duration::from_secs(120));
 }

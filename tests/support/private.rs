@@ -82,12 +82,6 @@ pub fn run_inside(scratch: &Scratch, arguments: &[&str], output: Option<&Path>, 
     }
 }
 
-/// Says that a test was not run, and for want of what.
-pub fn skip(need: &str) {
-    assert!(std::env::var("STARLING_TEST_REQUIRE").as_deref() != Ok("all"), "this needs {need}");
-    println!("skipped: needs {need}");
-}
-
 fn in_path(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(tool).exists())

@@ -13,7 +13,7 @@ const ANSWER: &str = r#"{
   "nodes": [
     {"id": "12D3KooWaaaaaaaaAAAAAAAA", "name": "gull", "group": "default", "desired": "41", "applied": "41", "verdict": "applied", "drift": false, "age_ms": 5, "linked": false},
     {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused: no such \u001b[2Jmodule", "age_ms": 5, "linked": true},
-    {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "age_ms": 7300000}
+    {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "age_ms": 7300000, "problem": "the disk takes no writes"}
   ],
   "conflicts": [{"id": "77", "author_name": "tern", "author": "12D3KooWBBBBBBBB", "time": 1763843460000, "note": "because",
     "edit": [{"op": "put", "path": "/config/routes", "value": []}]}],
@@ -40,6 +40,9 @@ problems:
 
 drift:
   /config/routes
+
+problems elsewhere:
+  Möwe (CCCCCCCC): the disk takes no writes
 ";
     assert_eq!(page(&parsed(ANSWER), None), expected);
 }

@@ -89,6 +89,7 @@ impl Writer {
             Job::Store { group, name, bytes, .. } => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
             Job::Discard { group, name } => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
             Job::Remove { group, name } => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
+            Job::Probe { .. } => self.dir.probe().map(|()| Prepared::Finished),
             Job::SetAside { group, name } => self.set_aside(group, name),
             Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
             Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
@@ -128,7 +129,9 @@ impl Writer {
             None => Ok(()),
         });
         match work.job {
-            Job::Pending { ticket, .. } | Job::Commit { ticket, .. } | Job::Store { ticket, .. } => Some(Done { ticket, result }),
+            Job::Pending { ticket, .. } | Job::Commit { ticket, .. } | Job::Store { ticket, .. } | Job::Probe { ticket } => {
+                Some(Done { ticket, result })
+            }
             job => {
                 self.note(job, result);
                 None
@@ -167,6 +170,7 @@ fn touched(job: &Job) -> (&str, &str) {
         | Job::Remove { group, name } => (group, name),
         // No group's name begins with a dot.
         Job::Addresses { .. } => (".addresses", ""),
+        Job::Probe { .. } => (".probe", ""),
         Job::Joined => (".joined", ""),
         Job::BeforeStarling { .. } => (".before", ""),
     }

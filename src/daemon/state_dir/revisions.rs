@@ -60,11 +60,11 @@ impl StateDir {
         self.set_aside(&path)
     }
 
-    /// Gives a sound revision that was found under another name its own, durably. Needs the lock. [`StateError::Exists`] if it is there
+    /// Gives a sound revision that was found under another group and name its own, durably. Needs the lock. [`StateError::Exists`] if it is there
     /// already.
-    pub fn rename_revision(&self, found: &StoredFile, group: &str, name: &str) -> Result<(), StateError> {
-        let (_, from) = place(&self.locked().path, Shelf::Revisions, &found.group, &found.name)?;
-        let (directory, to) = place(&self.path, Shelf::Revisions, group, name)?;
+    pub fn rename_revision(&self, found: (&str, &str), right: (&str, &str)) -> Result<(), StateError> {
+        let (_, from) = place(&self.locked().path, Shelf::Revisions, found.0, found.1)?;
+        let (directory, to) = place(&self.path, Shelf::Revisions, right.0, right.1)?;
         if fs::symlink_metadata(&to).is_ok() {
             return Err(StateError::Exists(to));
         }

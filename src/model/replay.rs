@@ -1,0 +1,118 @@
+//! Making an edit again on a document that others have changed meanwhile: whether it still fits there, and what comes of it.
+//!
+//! An edit fits where each place that it touches still holds what the edit found, or already holds what it wanted. An append also fits
+//! where the array has every element that its author saw, in that order, whatever others have put between and behind: so appends by
+//! several hosts, and whole runs of them, get along. Nothing else is merged.
+
+use super::document::Document;
+use super::edit::{self, Change, Op};
+use super::json::{self, Value};
+use super::revision::Revision;
+
+/// `document` with the edit of `revision` made on it. `None` if it does not fit there, if the result would be none, or if the revision is
+/// a note, which does not have the edit's values.
+pub fn replayed(document: &Document, revision: &Revision) -> Option<Document> {
+    let ops = revision.ops()?;
+    let mut left = ops.iter().zip(&revision.edit.operations).filter(|(op, _)| !edit::is_done(document, op));
+    let still = |op: &Op, operation: &super::revision::Operation| edit::still_there(document, op, &operation.found);
+    let fits = left.clone().all(|(op, operation)| still(op, operation) || has_grown(document, &revision.document, op));
+    fits.then(|| left.try_fold(document.clone(), |document, (op, _)| edit::apply(&document, op).ok())).flatten()
+}
+
+/// Whether `op` is an append, and `document` has all that the array held before it, as `after` shows it with the appended element.
+fn has_grown(document: &Document, after: &Document, op: &Op) -> bool {
+    let elements = |document| edit::outermost_array(document, &op.path);
+    match (&op.change, elements(after).and_then(<[Value]>::split_last), elements(document)) {
+        (Change::Append(_), Some((_, before)), Some(present)) => is_subsequence(before, present),
+        _ => false,
+    }
+}
+
+fn is_subsequence(few: &[Value], many: &[Value]) -> bool {
+    let mut many = many.iter().map(json::compact);
+    few.iter().map(json::compact).all(|wanted| many.any(|present| present == wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::path::Path;
+    use crate::model::revision::{Author, Draft, Edit, Origin, operations};
+    use crate::model::signature::SecretKey;
+    use crate::model::stamp::Stamp;
+
+    fn document(config: &str) -> Document {
+        Document::from_config(json::parse(config.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn put(path: &str, value: &str) -> Op {
+        Op { path: Path::parse(path).unwrap(), change: Change::Put(json::parse(value.as_bytes()).unwrap()) }
+    }
+
+    fn append(path: &str, value: &str) -> Op {
+        Op { path: Path::parse(path).unwrap(), change: Change::Append(json::parse(value.as_bytes()).unwrap()) }
+    }
+
+    fn delete(path: &str) -> Op {
+        Op { path: Path::parse(path).unwrap(), change: Change::Delete }
+    }
+
+    /// What becomes of `config` when `ops`, made on `base`, are made on it.
+    fn replay(base: &str, ops: &[Op], config: &str) -> Option<String> {
+        let base = document(base);
+        let after = ops.iter().fold(base.clone(), |document, op| edit::apply(&document, op).unwrap());
+        let edit = Edit { origin: Origin::Original, operations: operations(&base, ops) };
+        let (opens, settles) = (Default::default(), Vec::new());
+        let draft = Draft { edit, document: after, opens, settles, flags: 0, note: String::new() };
+        let secret = SecretKey::from_seed(&[1; 32]);
+        let author = Author { secret: &secret, fleet: [2; 32], group: "default", stamp: Stamp::default() };
+        let revision = Revision::author(&author, None, draft).unwrap();
+        replayed(&document(config), &revision).map(|document| json::compact(document.config()))
+    }
+
+    #[test]
+    fn an_edit_fits_where_its_place_is_as_it_was() {
+        let ops = [put("/config/a", "2")];
+        assert_eq!(replay(r#"{"a":1}"#, &ops, r#"{"b":9,"a":1}"#).as_deref(), Some(r#"{"b":9,"a":2}"#));
+        assert_eq!(replay(r#"{"a":1}"#, &ops, r#"{"a":3}"#), None, "somebody else has changed it");
+        assert_eq!(replay(r#"{"a":1}"#, &ops, "{}"), None, "somebody else has removed it");
+        assert_eq!(replay("{}", &[put("/config/a/b", "1")].map(|_| put("/config/a", "1")), r#"{"a":0}"#), None);
+        assert_eq!(replay(r#"{"a":{}}"#, &[put("/config/a/b", "1")], "{}"), None, "what it stood in is gone");
+    }
+
+    #[test]
+    fn an_edit_that_is_made_already_fits_and_changes_nothing() {
+        assert_eq!(replay(r#"{"a":1}"#, &[put("/config/a", "2")], r#"{"a":2}"#).as_deref(), Some(r#"{"a":2}"#));
+        assert_eq!(replay(r#"{"a":1}"#, &[delete("/config/a")], "{}").as_deref(), Some("{}"));
+        let both = [put("/config/a", "2"), put("/config/b", "2")];
+        assert_eq!(replay(r#"{"a":1}"#, &both, r#"{"a":2}"#).as_deref(), Some(r#"{"a":2,"b":2}"#));
+        let other = r#"{"a":{"y":1,"x":1}}"#;
+        assert_eq!(
+            replay("{}", &[put("/config/a", r#"{"x":1,"y":1}"#)], other),
+            None,
+            "the order of members matters to a server"
+        );
+    }
+
+    #[test]
+    fn an_append_fits_where_all_that_its_author_saw_is_there_in_order() {
+        let ops = [append("/config/l", "9")];
+        let case = |config: &str| replay(r#"{"l":[1,2]}"#, &ops, config);
+        assert_eq!(case(r#"{"l":[1,2]}"#).as_deref(), Some(r#"{"l":[1,2,9]}"#));
+        assert_eq!(case(r#"{"l":[1,2,3]}"#).as_deref(), Some(r#"{"l":[1,2,3,9]}"#));
+        assert_eq!(case(r#"{"l":[1,7,8,2,3]}"#).as_deref(), Some(r#"{"l":[1,7,8,2,3,9]}"#), "others' appends came first");
+        assert_eq!(case(r#"{"l":[1,2,9]}"#).as_deref(), Some(r#"{"l":[1,2,9,9]}"#), "two who append the same want it twice");
+        for gone in [r#"{"l":[2,1]}"#, r#"{"l":[1]}"#, r#"{"l":[]}"#, r#"{"l":{}}"#, "{}"] {
+            assert_eq!(case(gone), None, "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_change_inside_an_array_fits_only_where_the_whole_array_is_as_it_was() {
+        let ops = [put("/config/l/0", "5")];
+        assert_eq!(replay(r#"{"l":[1,2]}"#, &ops, r#"{"l":[1,2],"m":1}"#).as_deref(), Some(r#"{"l":[5,2],"m":1}"#));
+        assert_eq!(replay(r#"{"l":[1,2]}"#, &ops, r#"{"l":[1,2,3]}"#), None);
+        let inner = [append("/config/l/0", "5")];
+        assert_eq!(replay(r#"{"l":[[1],2]}"#, &inner, r#"{"l":[[1],2,3]}"#), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Asking peers about edits that the head's ledger does not reach, and answering them.
+//!
+//! Only a peer at the same head is believed, and only about what was asked. Who cannot tell leaves an edit out of the answer. As long as
+//! nobody could tell, nothing is decided about such an edit, for half a minute; see `rebase`.
+
+use super::Node;
+use super::input::LinkId;
+use crate::limits::{DOUBTS_MAX, REBASE_JITTER};
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::record::RecordId;
+use crate::wire::frame::Frame;
+
+impl Node {
+    /// Asks a peer about all edits that this host is unsure about.
+    pub(super) fn ask_about_edits(&mut self, link: LinkId) {
+        let unsure = self.replica.groups().filter_map(|(name, group)| {
+            let mut edits = group.unsure();
+            edits.truncate(DOUBTS_MAX);
+            let head = group.head().filter(|_| !edits.is_empty())?.id();
+            Some(Frame::Doubts { group: name.to_owned(), head, edits })
+        });
+        let frames: Vec<Frame> = unsure.collect();
+        frames.iter().for_each(|frame| self.answer(link, frame));
+    }
+
+    /// A peer asks what this host knows of some edits.
+    pub(super) fn doubts(&mut self, link: LinkId, name: String, head: RecordId, edits: &[EditRef]) {
+        let Some(group) = self.replica.group(&name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
+            return;
+        };
+        let with = |wanted: Standing| edits.iter().filter(|edit| group.standing(edit) == wanted).copied().collect::<Vec<_>>();
+        let (contained, out) = (with(Standing::In), with(Standing::Out));
+        if !contained.is_empty() || !out.is_empty() {
+            self.answer(link, &Frame::Rulings { group: name, head, contained, out });
+        }
+    }
+
+    /// A peer tells what it knows.
+    pub(super) fn rulings(&mut self, name: &str, head: RecordId, mut contained: Vec<EditRef>, mut out: Vec<EditRef>) {
+        let Some(group) = self.replica.group_mut(name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
+            return;
+        };
+        let unsure = group.unsure();
+        let asked = |edit: &EditRef| unsure.binary_search(edit).is_ok();
+        contained.retain(asked);
+        out.retain(asked);
+        group.learn(&contained, &out);
+        self.load_fallen(name);
+        if name == self.setup.group {
+            self.rebase_soon(REBASE_JITTER);
+        }
+    }
+}

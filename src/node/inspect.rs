@@ -1,0 +1,86 @@
+//! What may be seen of a node from outside without asking it as a client: heads, and how much of everything is held.
+//!
+//! Everything here only reads, costs at most one look at each link, and says nothing that the bounds in [`crate::limits`] do not name.
+
+use std::sync::Arc;
+
+use super::Node;
+use crate::model::record::RecordId;
+use crate::model::revision::Revision;
+
+/// How much a node holds of what is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Links that are up.
+    pub links: usize,
+    /// Bytes queued for the link that has most of them, bodies being sent apart.
+    pub queued_max: usize,
+    /// Bodies being fetched.
+    pub pulls: usize,
+    /// Uncontained revisions of the group that has most of them.
+    pub uncontained_max: usize,
+    /// Revisions of the history, beside the head and the uncontained, of the group that has most of them.
+    pub history_max: usize,
+    /// Node records.
+    pub nodes: usize,
+    /// Contacts in the address book, alive or not.
+    pub known: usize,
+    /// Revisions that peers are asked for by ID.
+    pub wanted: usize,
+    /// Changes by clients that wait their turn.
+    pub writes: usize,
+}
+
+impl Node {
+    /// The head of each group that is held.
+    pub fn heads(&self) -> impl Iterator<Item = (&str, &Arc<Revision>)> {
+        self.replica.groups().filter_map(|(name, group)| Some((name, group.head()?)))
+    }
+
+    /// The head of the group that this peer follows.
+    pub fn own_head(&self) -> Option<&Arc<Revision>> {
+        self.head()
+    }
+
+    /// The uncontained revisions of the group that this peer follows.
+    pub fn uncontained(&self) -> impl Iterator<Item = &Arc<Revision>> {
+        self.replica.group(&self.setup.group).into_iter().flat_map(|group| group.beaten().map(|beaten| &beaten.revision))
+    }
+
+    /// Whether a revision is held in any form.
+    pub fn keeps(&self, id: &RecordId) -> bool {
+        self.replica.kept(id).is_some()
+    }
+
+    /// Whether this host speaks for its fleet.
+    pub fn is_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// What the own server runs, as far as is known.
+    pub fn runs(&self) -> Option<RecordId> {
+        self.applied_id()
+    }
+
+    /// How the last attempt to apply the head went, in one word.
+    pub fn verdict(&self) -> &'static str {
+        self.server.verdict.word()
+    }
+
+    /// How much is held of everything that is bounded.
+    pub fn counts(&self) -> Counts {
+        let groups = || self.replica.groups().map(|(_, group)| group);
+        let most = |count: &mut dyn Iterator<Item = usize>| count.max().unwrap_or_default();
+        Counts {
+            links: self.links.len(),
+            queued_max: most(&mut self.links.values().map(super::link::Link::queued)),
+            pulls: self.pulls.len(),
+            uncontained_max: most(&mut groups().map(|group| group.beaten().count())),
+            history_max: most(&mut groups().map(|group| group.history().len().saturating_sub(1 + group.beaten().count()))),
+            nodes: self.roster.iter().count(),
+            known: self.book.known(),
+            wanted: self.wanted.len(),
+            writes: self.writes.len(),
+        }
+    }
+}

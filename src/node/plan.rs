@@ -1,0 +1,158 @@
+//! Whether and how a client's change can be made: what it becomes on the present head, or why it is refused.
+//!
+//! Nothing here changes anything. A plan is made when the change's turn has come, and made anew when the head has moved meanwhile.
+
+use super::Node;
+use super::answer::{Answer, Problem};
+use super::server::Verdict;
+use super::writes::{Request, Wish};
+use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
+use crate::model::difference::difference;
+use crate::model::document::{Document, is_factory};
+use crate::model::edit::{self, Op};
+use crate::model::ledger::EditRef;
+use crate::model::path::Path;
+use crate::model::record::RecordId;
+use crate::model::revision::operations;
+
+/// What is to be published, and what it was made on.
+pub(super) struct Plan {
+    pub(super) ops: Vec<Op>,
+    pub(super) before: Document,
+    pub(super) after: Document,
+    pub(super) settles: Vec<EditRef>,
+}
+
+impl Node {
+    /// Whether and how a change can be made on the present head.
+    pub(super) fn plan(&self, request: &Request) -> Result<Plan, Answer> {
+        let head = self.head();
+        let settles = self.settled_by(&request.settles)?;
+        self.may_write(!settles.is_empty())?;
+        check_if_match(request.if_match.as_deref(), head.map(|head| head.id()))?;
+        let mut plan = match &request.wish {
+            Wish::Change(op) => {
+                let before = self.base_document()?;
+                let after = edit::apply(&before, op).map_err(Answer::Edit)?;
+                Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
+            }
+            Wish::Local { force } => self.plan_local(*force)?,
+        };
+        plan.settles = settles;
+        match head {
+            Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
+                Err(Answer::Done { revision: head.id(), applied: self.applied_id() })
+            }
+            _ => Ok(plan),
+        }
+    }
+
+    /// The open conflicts that a client names.
+    fn settled_by(&self, named: &[String]) -> Result<Vec<EditRef>, Problem> {
+        let open: Vec<EditRef> = self.head().into_iter().flat_map(|head| head.open.keys().copied()).collect();
+        let mut settles = Vec::new();
+        for name in named {
+            let matching: Vec<EditRef> =
+                open.iter().filter(|edit| name == "*" || edit.id.to_string().starts_with(name)).copied().collect();
+            if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
+                let detail = format!("{} open conflicts have an ID that begins with {name}", matching.len());
+                return Err(Problem::new(409, "No such conflict.", detail).at(self.head().map(|head| head.id())));
+            }
+            settles.extend(matching);
+        }
+        settles.dedup();
+        Ok(settles)
+    }
+
+    fn may_write(&self, settles: bool) -> Result<(), Answer> {
+        let group = self.replica.group(&self.setup.group);
+        let problem = match &self.server.verdict {
+            _ if !self.joined => Problem::new(
+                503,
+                "This host is not in step with its fleet yet.",
+                "it takes changes once it has completed an exchange with a host that is",
+            ),
+            _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
+                let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
+                Problem::new(409, "Too many conflicts are open.", detail)
+            }
+            Verdict::Refused(words)
+                if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
+            {
+                let detail = format!("send the change to a host in step; this one's server said: {words}");
+                Problem::new(409, "This host's own server refuses the fleet's revision.", detail)
+                    .at(self.head().map(|head| head.id()))
+            }
+            Verdict::NoServer if self.live_server().is_some() => {
+                let detail = format!("send the change to {}, which can try it", self.live_server().unwrap_or_default());
+                Problem::new(409, "This host has no server to try the change on.", detail)
+            }
+            _ => return Ok(()),
+        };
+        Err(problem.into())
+    }
+
+    /// What the first change of all is made on: what the own server runs; without one, what Unit starts with.
+    pub(super) fn base_document(&self) -> Result<Document, Problem> {
+        if let Some(head) = self.head() {
+            return Ok(head.document.clone());
+        }
+        match (&self.server.observed, &self.server.verdict) {
+            (_, Verdict::NoServer) => Ok(Document::factory()),
+            (Some(config), _) => Document::from_config((**config).clone())
+                .map_err(|error| Problem::new(409, "What the server runs cannot be a fleet's document.", error.to_string())),
+            (None, verdict) => Err(Problem::new(503, "The server cannot be reached.", verdict.detail())),
+        }
+    }
+
+    /// What the server runs, as a change made on what was last applied here.
+    fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
+        let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
+        let Some(config) = &self.server.observed else {
+            return Err(refused("There is nothing to publish.", "this host has no server"));
+        };
+        let Some(head) = self.head() else {
+            let before = Document::factory();
+            let after = self.base_document()?;
+            let op = Op { path: config_path(), change: edit::Change::Put(after.config().clone()) };
+            return Ok(Plan { ops: vec![op], before, after, settles: Vec::new() });
+        };
+        if is_factory(config) && !is_factory(head.document.config()) && !force {
+            return Err(refused(
+                "The server shows its factory default.",
+                "to publish an empty configuration, DELETE /config here",
+            ));
+        }
+        let applied = self.server.applied.as_ref();
+        let Some(applied) = applied.filter(|applied| applied.id == head.id() || self.server.verdict != Verdict::Pending) else {
+            return Err(refused("Nothing of the fleet's has been applied here yet.", "try again in a moment"));
+        };
+        let ops = difference(&config_path(), applied.document.config(), config);
+        let mut after = head.document.clone();
+        for (op, operation) in ops.iter().zip(operations(&applied.document, &ops)) {
+            let collides = || Problem::new(409, "It collides with a newer change.", op.path.to_string()).at(Some(head.id()));
+            if !edit::still_there(&head.document, op, &operation.found) {
+                return Err(collides().into());
+            }
+            after = edit::apply(&after, op).map_err(|_| Answer::from(collides()))?;
+        }
+        Ok(Plan { ops, before: head.document.clone(), after, settles: Vec::new() })
+    }
+}
+
+/// RFC 9110, section 13.1.1: `*`, or a list of entity tags of which a strong one must be the head's.
+pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Result<(), Answer> {
+    let Some(header) = header else { return Ok(()) };
+    let matches = match head {
+        None => false,
+        Some(_) if header.trim() == "*" => true,
+        Some(head) => header.split(',').any(|tag| tag.trim() == format!("\"{head}\"")),
+    };
+    let problem =
+        || Problem::new(412, "The document has changed.", "the ETag given is not that of the present revision").at(head);
+    if matches { Ok(()) } else { Err(problem().into()) }
+}
+
+fn config_path() -> Path {
+    Path::parse("/config").expect("it is a path")
+}

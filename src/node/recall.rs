@@ -1,0 +1,78 @@
+//! Edits that the head's ledger does not reach any more: whether the head contains them, as far as this host can know.
+//!
+//! A host that has followed the head from child to child, or at least without a gap that a ledger cannot bridge, has seen each edit that
+//! dropped out, and knows of any other that it is not contained. Where the head has come from elsewhere (another branch has won, or this
+//! host was away while more than a whole ledger was written) it knows nothing of what the new ledger does not reach, and says so: then
+//! peers that have followed the head are asked. Guessing would lose edits without a word in the one case, and list the whole past as
+//! conflicts in the other.
+
+use std::collections::BTreeSet;
+
+use crate::limits::SEEN_MAX;
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::revision::Revision;
+use crate::model::stamp::Stamp;
+
+/// What is remembered of the edits of one group.
+#[derive(Debug, Default)]
+pub(super) struct Recall {
+    /// Contained, though the ledger does not say so any more.
+    seen: BTreeSet<EditRef>,
+    /// Not contained, as a peer has said that knows.
+    out: BTreeSet<EditRef>,
+    /// What the head before contained and of this one cannot be told.
+    unsure: BTreeSet<EditRef>,
+    /// Of an edit with a later stamp that has dropped out of the ledger, `seen` tells whether it is contained.
+    reach: Stamp,
+}
+
+impl Recall {
+    /// The head has moved, from nothing or from `was`.
+    pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision) {
+        let Some(was) = was else {
+            self.reach = head.ledger.floor();
+            return;
+        };
+        let beyond = |edit: &&EditRef| head.standing(edit) == Standing::Unknown;
+        let contained = was.ledger.entries().chain(was.open.keys()).filter(beyond).copied();
+        if head.standing(&was.edit_ref()) == Standing::In {
+            self.seen.extend(contained);
+        } else {
+            *self = Self { unsure: contained.collect(), reach: head.ledger.floor(), ..Self::default() };
+        }
+        while self.seen.len() > SEEN_MAX {
+            let forgotten = self.seen.pop_first().expect("it is not empty");
+            self.reach = self.reach.max(forgotten.stamp);
+        }
+        self.unsure.retain(|edit| head.standing(edit) == Standing::Unknown);
+        self.out.retain(|edit| head.standing(edit) == Standing::Unknown);
+    }
+
+    /// Whether `head` contains `edit`: as it says itself, or as this host knows; [`Standing::Unknown`] if it does not.
+    pub(super) fn standing(&self, head: &Revision, edit: &EditRef) -> Standing {
+        match head.standing(edit) {
+            Standing::Unknown if self.seen.contains(edit) => Standing::In,
+            Standing::Unknown if self.out.contains(edit) => Standing::Out,
+            Standing::Unknown if edit.stamp > self.reach && !self.unsure.contains(edit) => Standing::Out,
+            other => other,
+        }
+    }
+
+    /// What a peer knows that has followed the head.
+    pub(super) fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
+        for (edits, set) in [(contained, &mut self.seen), (out, &mut self.out)] {
+            for edit in edits.iter().take(SEEN_MAX) {
+                self.unsure.remove(edit);
+                set.insert(*edit);
+            }
+        }
+        while self.out.len() > SEEN_MAX {
+            self.out.pop_first();
+        }
+    }
+
+    /// What the head before contained and of this one cannot be told.
+    pub(super) fn unsure(&self) -> impl Iterator<Item = &EditRef> {
+        self.unsure.iter()
+    }
+}

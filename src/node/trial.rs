@@ -1,0 +1,222 @@
+//! One revision in the making: tried on the own server first, durable before it is published.
+//!
+//! ```text
+//!  begun ──▶ kept as pending ──▶ tried by the server ──▶ made durable ──▶ published
+//!                 │ disk full         │ refused               │ disk full
+//!                 ▼                   ▼                       ▼
+//!             given up            given up          put back, given up
+//! ```
+//!
+//! It is made for a client who waits, or to replay an edit that was beaten. If the head moves meanwhile the result is thrown away and the
+//! cause begins anew. Whatever was not published is not left on the server either.
+
+use std::sync::Arc;
+
+use super::answer::{Answer, Problem};
+use super::effect::{DiskJob, Effect, Level, ServerJob};
+use super::input::Outcome;
+use super::plan::check_if_match;
+use super::records::file_text;
+use super::writes::{Request, Wish};
+use super::{Node, Waiting, revision_name};
+use crate::limits::{FLAP_PATIENCE, REBASE_JITTER, WRITE_TRIES};
+use crate::model::document::Document;
+use crate::model::replay::replayed;
+use crate::model::revision::{Author, Draft, Origin, Revision};
+
+/// What a revision is made for.
+pub(super) enum Cause {
+    /// A client's change.
+    Client(Request),
+    /// An edit that the head does not contain, carried by this revision.
+    Replay(Arc<Revision>),
+}
+
+/// A revision in the making.
+pub(super) struct Trial {
+    cause: Cause,
+    revision: Arc<Revision>,
+    base: Option<Arc<Revision>>,
+    /// What the server ran before the first revision of all.
+    before: Document,
+    /// Whether the server was seen to run it.
+    verified: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Pending,
+    Trying,
+    Committing,
+}
+
+impl Node {
+    /// Makes the child of the present head that `draft` describes; `before` is what it changes.
+    pub(super) fn begin_trial(&mut self, cause: Cause, draft: Draft, before: Document) {
+        let base = self.head().cloned();
+        let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
+            let detail = "with the edit and the open conflicts it would be longer than peers take";
+            return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
+        };
+        let (group, name) = file_of(&revision);
+        let ticket = self.ticket(Waiting::Trial);
+        let phase = if self.server.present { Phase::Pending } else { Phase::Committing };
+        let text = file_text(&revision);
+        self.disk(match phase {
+            Phase::Pending => DiskJob::Pending(ticket, group, name, text),
+            _ => DiskJob::Store(ticket, group, name, text),
+        });
+        self.trial = Some(Trial { cause, revision, base, before, verified: false, phase });
+    }
+
+    /// Makes and signs a revision of the own group. `None` if no other peer would take it.
+    pub(super) fn author(&mut self, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
+        let stamp = self.stamps.next(self.now.wall_ms);
+        let author =
+            Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
+        Revision::author(&author, base, draft)
+    }
+
+    /// The revision in hand is on disk, as pending or for good; or could not be written.
+    pub(super) fn trial_stored(&mut self, result: Result<(), String>) {
+        let Some(mut trial) = self.trial.take() else { return };
+        match (trial.phase, result) {
+            (Phase::Pending, Ok(())) => {
+                let document = trial.revision.document.clone();
+                // What the server may run already must not be sent to it again: it might restart applications.
+                let look_first =
+                    matches!(&trial.cause, Cause::Replay(_) | Cause::Client(Request { wish: Wish::Local { .. }, .. }));
+                trial.phase = Phase::Trying;
+                self.trial = Some(trial);
+                self.try_on_server(ServerJob::Try { document, look_first });
+            }
+            (_, Ok(())) => self.publish(trial),
+            (_, Err(error)) => self.give_up(trial, Problem::new(507, "The change cannot be stored.", error).into(), true),
+        }
+    }
+
+    /// The server has tried the revision in hand.
+    pub(super) fn tried(&mut self, outcome: Outcome) {
+        let Some(mut trial) = self.trial.take() else { return };
+        let unreachable = |reason: String| Answer::from(Problem::new(503, "The server cannot be reached.", reason));
+        match outcome {
+            Outcome::Applied | Outcome::Unverified(_) if self.has_moved(&trial) => self.begin_anew(trial),
+            Outcome::Applied | Outcome::Unverified(_) => {
+                trial.verified = matches!(outcome, Outcome::Applied);
+                trial.phase = Phase::Committing;
+                if self.head().is_none() {
+                    let observed = self.server.observed.clone();
+                    self.keep_before(observed);
+                }
+                let (group, name) = file_of(&trial.revision);
+                let ticket = self.ticket(Waiting::Trial);
+                self.disk(DiskJob::Commit(ticket, group, name));
+                self.trial = Some(trial);
+            }
+            Outcome::Refused(status, body) => self.give_up(trial, Answer::Refused(status, body), false),
+            Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
+            Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
+            Outcome::Observed(_) | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
+        }
+    }
+
+    fn has_moved(&self, trial: &Trial) -> bool {
+        self.head().map(|head| head.id()) != trial.base.as_ref().map(|base| base.id())
+    }
+
+    /// The head has moved while the server tried: once more on the new head, if a client's change still fits there.
+    fn begin_anew(&mut self, trial: Trial) {
+        if let Some(answer) = self.why_not_again(&trial) {
+            return self.give_up(trial, answer, true);
+        }
+        self.discard(&trial);
+        match trial.cause {
+            Cause::Client(mut request) => {
+                // The server still runs what it tried: unless the next try is published, the head is put back.
+                self.server.put_back(None, self.now.elapsed);
+                request.tries += 1;
+                self.retry(request);
+            }
+            Cause::Replay(_) => {
+                // The next replay comes within a moment, and the server should not flap.
+                self.server.put_back(None, self.now.elapsed + FLAP_PATIENCE);
+                self.rebase_soon(REBASE_JITTER);
+            }
+        }
+    }
+
+    /// Why a client's change cannot be made once more on the head that has come meanwhile.
+    fn why_not_again(&self, trial: &Trial) -> Option<Answer> {
+        let Cause::Client(request) = &trial.cause else { return None };
+        let head = self.head();
+        let met = head.map(|head| head.id());
+        let still = |head: &Arc<Revision>| replayed(&head.document, &trial.revision).is_some();
+        let guarded = check_if_match(request.if_match.as_deref(), met).err();
+        match () {
+            () if guarded.is_some() => guarded,
+            () if !head.is_some_and(still) => Some(Problem::new(409, "It collides with a newer change.", "").at(met).into()),
+            () if request.tries + 1 >= WRITE_TRIES => {
+                Some(Problem::new(503, "Others are changing the document too.", "try again in a moment").at(met).into())
+            }
+            () => None,
+        }
+    }
+
+    fn publish(&mut self, trial: Trial) {
+        // If the head has moved while the disk wrote, this revision is beaten, as it would be had that head come a moment later.
+        let revision = trial.revision;
+        if self.server.present {
+            self.server.set_applied(&revision, trial.verified);
+        }
+        let name = revision.id().short();
+        let text = match &revision.edit.origin {
+            Origin::Replay(edit, _) => {
+                format!("revision {name} by this host replays {}: {}", edit.id.short(), summary(&revision))
+            }
+            _ => format!("revision {name} by this host published: {}", summary(&revision)),
+        };
+        self.say(Level::Info, "config", text);
+        self.take_revision(None, Arc::clone(&revision));
+        if matches!(trial.cause, Cause::Replay(_)) {
+            self.rebase_soon(self.rebase_jitter());
+        }
+        if let Cause::Client(request) = trial.cause {
+            let applied = self.applied_id();
+            self.effects.push(Effect::Answer(request.client, Answer::Done { revision: revision.id(), applied }));
+        }
+    }
+
+    fn give_up(&mut self, trial: Trial, answer: Answer, put_back: bool) {
+        self.discard(&trial);
+        if put_back && self.server.present {
+            let base = trial.base.is_none().then(|| trial.before.clone());
+            self.server.put_back(base, self.now.elapsed);
+        }
+        self.abandon(trial.cause, answer);
+    }
+
+    fn abandon(&mut self, cause: Cause, answer: Answer) {
+        match cause {
+            Cause::Client(request) => self.effects.push(Effect::Answer(request.client, answer)),
+            Cause::Replay(beaten) => self.replay_failed(&beaten, &answer),
+        }
+    }
+
+    fn discard(&mut self, trial: &Trial) {
+        let (group, name) = file_of(&trial.revision);
+        self.disk(DiskJob::Discard(group, name));
+    }
+}
+
+/// What a revision changed, in words.
+pub(super) fn summary(revision: &Revision) -> String {
+    let words = revision.edit.operations.iter().map(|operation| format!("{} {}", operation.verb.word(), operation.path));
+    let words: Vec<String> = words.take(4).collect();
+    words.join(", ")
+}
+
+fn file_of(revision: &Revision) -> (String, String) {
+    let header = &revision.record.header;
+    (header.key.clone(), revision_name(header.height, &revision.id()))
+}

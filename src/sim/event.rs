@@ -1,0 +1,57 @@
+//! What is going to happen, in the order in which it will: by time, and what was arranged first comes first.
+//!
+//! An event is meant for one start of a host. Whether it still finds that, and whether it gets through, is seen when it happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::node::effect::ServerJob;
+use crate::node::input::{Input, LinkId, Ticket};
+
+/// Something that happens to a host.
+pub(super) struct Event {
+    pub(super) to: usize,
+    /// Meant for this start of the host: one that has crashed in between never hears of it.
+    pub(super) start: u64,
+    /// The host that it comes from over the network, if it does.
+    pub(super) from: Option<usize>,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Input(Input),
+    /// A frame arrives on a link; `sender` is the sender's name of it.
+    Frame {
+        link: LinkId,
+        sender: LinkId,
+        bytes: Vec<u8>,
+    },
+    /// The disk has done the oldest of its jobs.
+    Disk,
+    Load(Ticket, String, String),
+    Server(Ticket, ServerJob),
+    /// A dial gets where it leads.
+    Dial(u64, String),
+    Tick,
+}
+
+/// All that is going to happen.
+#[derive(Default)]
+pub(super) struct Queue {
+    events: BTreeMap<(Duration, u64), Event>,
+    next: u64,
+}
+
+impl Queue {
+    pub(super) fn put(&mut self, at: Duration, event: Event) {
+        self.next += 1;
+        self.events.insert((at, self.next), event);
+    }
+
+    /// The next event, if it happens by `end`, and when.
+    pub(super) fn pop(&mut self, end: Duration) -> Option<(Duration, Event)> {
+        let entry = self.events.first_entry().filter(|entry| entry.key().0 <= end)?;
+        let ((at, _), event) = entry.remove_entry();
+        Some((at, event))
+    }
+}

@@ -1,0 +1,221 @@
+//! One host: a node, its disk, its server, its clock, and what its clients were answered.
+//!
+//! It starts as the daemon does: what is on disk is handed to the node as far as it is whole, what is damaged is set aside.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::disk::{Disk, Failure};
+use super::server::Server;
+use crate::model::signature::SecretKey;
+use crate::node::answer::Answer;
+use crate::node::input::{ClientId, LinkId, Now};
+use crate::node::load::Loading;
+use crate::node::{Node, Setup};
+use crate::wire::fleet::{Fleet, FleetId, FleetKey};
+use crate::wire::handshake::Hello;
+
+/// What a host is made of; a restart takes the same again.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Seeds its identity; two hosts with one seed bear one identity.
+    pub identity: u64,
+    /// Tells the hosts apart that bear one identity.
+    pub copy: u64,
+    /// The group that it follows.
+    pub group: String,
+    /// Whether there is a server to configure.
+    pub server: bool,
+    /// Whether it began the fleet.
+    pub began: bool,
+    /// Configured addresses.
+    pub peers: Vec<String>,
+}
+
+/// What a host believes the time to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clock {
+    /// By how many milliseconds it is wrong.
+    pub off_ms: i64,
+    /// Where it stands still, if it does.
+    pub stands_at_ms: Option<u64>,
+}
+
+/// A host and all that belongs to it.
+pub struct Host {
+    /// Its node.
+    pub node: Node,
+    /// What it is made of.
+    pub spec: Spec,
+    /// Whether it runs.
+    pub up: bool,
+    /// Whether its power is cut: nobody is even refused there.
+    pub dark: bool,
+    /// Which start of the host this is: what was meant for an earlier one is lost.
+    pub start: u64,
+    /// When it was started.
+    pub started: Duration,
+    /// Its ends of connections, by the name that its node has for them.
+    pub links: BTreeMap<LinkId, End>,
+    /// Its disk.
+    pub disk: Disk,
+    /// Its server.
+    pub server: Server,
+    /// Its clock.
+    pub clock: Clock,
+    /// Answers that no client has taken yet.
+    pub answers: BTreeMap<ClientId, Answer>,
+    /// The last lines of its log.
+    pub said: VecDeque<String>,
+    /// How often it has dialled.
+    pub dials: u64,
+    /// After so many more effects it stops dead, with power cut or not.
+    pub crash_after: Option<(u64, bool)>,
+    /// When the next tick is on its way.
+    pub(super) tick: Option<Duration>,
+    /// Ticks without any time going by.
+    pub(super) spins: u32,
+}
+
+/// One side of a connection.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// Who is on the other side.
+    pub other: Other,
+    /// Whether what is sent from here is taken by the system and never read.
+    pub stalled: bool,
+    /// Credit that is in use.
+    pub(super) used: u32,
+    /// Credit of frames that were read, and is not given back yet.
+    pub(super) owed: u32,
+    /// When the last frame that was sent arrives: the next one is not faster.
+    pub(super) arrives: Duration,
+}
+
+/// Who is on the other side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// A host, and its name for the link.
+    Host(usize, LinkId),
+    /// A peer whose frames are written from outside.
+    Puppet(usize),
+}
+
+impl Host {
+    /// A new host with this disk, started now.
+    pub(super) fn new(spec: Spec, disk: Disk, seed: u64, now: Duration) -> Self {
+        let clock = Clock::default();
+        let mut disk = disk;
+        let node = boot(&spec, 0, &mut disk, seed, clock.wall_ms(now));
+        Self {
+            node,
+            spec,
+            up: true,
+            dark: false,
+            start: 0,
+            started: now,
+            links: BTreeMap::new(),
+            disk,
+            server: Server::new(),
+            clock,
+            answers: BTreeMap::new(),
+            said: VecDeque::new(),
+            dials: 0,
+            crash_after: None,
+            tick: None,
+            spins: 0,
+        }
+    }
+
+    /// Starts again from what is on disk.
+    pub(super) fn restart(&mut self, seed: u64, now: Duration) {
+        (self.up, self.dark, self.start, self.started, self.tick) = (true, false, self.start + 1, now, None);
+        self.node = boot(&self.spec, self.start, &mut self.disk, seed, self.clock.wall_ms(now));
+    }
+
+    /// What it says of itself in a handshake.
+    pub(super) fn hello(&self, address: SocketAddr) -> Hello {
+        Hello { peer: self.node.peer(), run: run_number(&self.spec, self.start), features: 0, addresses: vec![address] }
+    }
+
+    /// The time as this host sees it: since its start, and by its clock.
+    pub fn now(&self, now: Duration) -> Now {
+        Now { elapsed: now - self.started, wall_ms: self.clock.wall_ms(now) }
+    }
+
+    /// Says a line into its log; the oldest are forgotten.
+    pub(super) fn say(&mut self, line: String) {
+        if self.said.len() >= SAID_KEPT {
+            self.said.pop_front();
+        }
+        self.said.push_back(line);
+    }
+}
+
+impl Clock {
+    /// What it shows.
+    pub fn wall_ms(&self, now: Duration) -> u64 {
+        let right = BEGINNING_MS + u64::try_from(now.as_millis()).expect("runs are shorter than the age of the universe");
+        self.stands_at_ms.unwrap_or_else(|| right.saturating_add_signed(self.off_ms))
+    }
+}
+
+/// A run is told by its number even where identities are shared.
+fn run_number(spec: &Spec, start: u64) -> u64 {
+    (spec.copy << 48) ^ (spec.identity << 24) ^ start
+}
+
+fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> Node {
+    let setup = Setup {
+        secret: secret(spec.identity),
+        fleet: fleet(),
+        run: run_number(spec, start),
+        name: format!("host-{}", spec.identity),
+        group: spec.group.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        server: spec.server,
+        joined: disk.joined,
+        peers: spec.peers.clone(),
+        before_kept: disk.before.is_some(),
+        seed,
+    };
+    let mut node = Node::new(setup, &disk.book, Now { elapsed: Duration::ZERO, wall_ms });
+    let mut loading = Loading::new(&mut node);
+    // Names begin with the height, so this is oldest first.
+    for ((group, name), bytes) in &disk.revisions {
+        loading.file(group.clone(), name.clone(), bytes);
+    }
+    let mut damaged = Vec::new();
+    loading.finish(|group, name| {
+        damaged.push((group.to_owned(), name.to_owned()));
+        if disk.failure == Some(Failure::ReadOnly) {
+            Err("Read-only file system (os error 30)".into())
+        } else {
+            Ok(format!("{name}.damaged"))
+        }
+    });
+    if disk.failure != Some(Failure::ReadOnly) {
+        damaged.iter().for_each(|name| drop(disk.revisions.remove(name)));
+    }
+    disk.pending.keys().for_each(|(group, name)| node.forget_pending(group.clone(), name.clone()));
+    node
+}
+
+/// The key pair of an identity.
+pub fn secret(identity: u64) -> SecretKey {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&identity.to_be_bytes());
+    SecretKey::from_seed(&seed)
+}
+
+/// The fleet that all hosts are of.
+pub fn fleet() -> Fleet {
+    let id = FleetId::from_bytes(secret(u64::MAX).public()).expect("a key pair's public half is sound");
+    Fleet::new("simulated".to_owned(), id, vec![FleetKey::from_bytes([9; 32])]).expect("a name and one key make a fleet")
+}
+
+/// What a clock shows that is right when a world begins: some day in 2023.
+const BEGINNING_MS: u64 = 1_700_000_000_000;
+/// Lines of a host's log that are kept.
+const SAID_KEPT: usize = 25;

@@ -1,0 +1,128 @@
+//! A host's server: takes a document or refuses it, loses everything, is slow, and sometimes closes without an answer.
+//!
+//! It takes any configuration but those that it is told to refuse, and always refuses the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::model::document::Document;
+use crate::model::json::{self, Value};
+use crate::node::effect::ServerJob;
+use crate::node::input::{Outcome, ServerReport, Ticket};
+use crate::node::rng::Rng;
+
+/// A server as Unit is one.
+pub struct Server {
+    /// Whether it can be reached.
+    pub up: bool,
+    /// What it runs.
+    pub config: Arc<Value>,
+    /// What it does not take.
+    pub refuses: Refuses,
+    /// Of a million changes, so many are not answered: it has made them, or not, as likely.
+    pub unanswered_ppm: u64,
+    /// How often it was given another configuration.
+    pub changes: u64,
+    /// When it last lost everything, if it has.
+    pub lost: Option<Duration>,
+    /// How long it takes for one thing.
+    pub slow: Duration,
+    pub(super) free_at: Duration,
+}
+
+/// Which configurations a server refuses; the same at every try.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Refuses {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those with a member of this name.
+    Member(String),
+    /// Those with applications of both names.
+    Both(String, String),
+    /// One in so many, told by a hash over the salt and the text.
+    OneIn(u64, u64),
+}
+
+impl Refuses {
+    /// Whether this configuration is refused.
+    pub fn refuses(&self, config: &Value) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Member(name) => config.get(name).is_some(),
+            Self::Both(one, other) => {
+                let has = |name: &str| config.get("applications").is_some_and(|all| all.get(name).is_some());
+                has(one) && has(other)
+            }
+            Self::OneIn(count, salt) => {
+                let hash = Sha256::new().chain_update(salt.to_be_bytes()).chain_update(json::compact(config)).finalize();
+                let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                number.is_multiple_of((*count).max(1))
+            }
+        }
+    }
+}
+
+impl Server {
+    /// One that was never configured.
+    pub(super) fn new() -> Self {
+        Self {
+            up: true,
+            config: Arc::new(Document::factory().config().clone()),
+            refuses: Refuses::Nothing,
+            unanswered_ppm: 0,
+            changes: 0,
+            lost: None,
+            slow: USUAL,
+            free_at: Duration::ZERO,
+        }
+    }
+
+    /// It crashes, and comes back as it was delivered.
+    pub fn lose_everything(&mut self, now: Duration) {
+        self.config = Arc::new(Document::factory().config().clone());
+        self.lost = Some(now);
+    }
+
+    /// When it will have done one thing more.
+    pub(super) fn done_at(&mut self, now: Duration) -> Duration {
+        self.free_at = self.free_at.max(now) + self.slow;
+        self.free_at
+    }
+
+    pub(super) fn perform(&mut self, ticket: Ticket, job: &ServerJob, rng: &mut Rng) -> ServerReport {
+        if !self.up {
+            let outcome = Outcome::Unreachable("Connection refused (os error 111)".into());
+            return ServerReport { ticket, outcome, before: None };
+        }
+        match job {
+            ServerJob::Observe => ServerReport { ticket, outcome: Outcome::Observed(Arc::clone(&self.config)), before: None },
+            ServerJob::Try { document, .. } | ServerJob::Apply(document) => {
+                let before = Some(Arc::clone(&self.config));
+                let unanswered = self.unanswered_ppm > rng.below(1_000_000);
+                let lost = unanswered && rng.below(2) == 0;
+                let outcome = if lost { Outcome::Applied } else { self.configure(document) };
+                let outcome = if unanswered { Outcome::Unknown("closed without an answer".into()) } else { outcome };
+                ServerReport { ticket, outcome, before }
+            }
+        }
+    }
+
+    fn configure(&mut self, document: &Document) -> Outcome {
+        if self.refuses.refuses(document.config()) {
+            return Outcome::Refused(400, REFUSAL.to_vec());
+        }
+        if !json::same(&self.config, document.config()) {
+            self.changes += 1;
+            self.config = Arc::new(document.config().clone());
+        }
+        Outcome::Applied
+    }
+}
+
+/// What a server says that refuses.
+pub const REFUSAL: &[u8] = b"{\n\t\"error\": \"Invalid configuration.\",\n\t\"detail\": \"Unknown parameter.\"\n}\n";
+/// How long a server takes that is well.
+const USUAL: Duration = Duration::from_millis(20);

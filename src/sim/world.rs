@@ -1,0 +1,389 @@
+//! The world: time, hosts, and everything that happens to them, one thing after the other.
+//!
+//! After each input all effects of the node are performed, in order, before the next; a host that crashes in between performs no more of
+//! them. What a world must get right for a node to be judged by it is asserted: no frame beyond its link's credit or on a link that is
+//! closed, no answer twice, no node that spins.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::disk::Disk;
+use super::event::{Event, Queue, What};
+use super::host::{Host, Other, Spec};
+use super::network::Network;
+use super::observer::Observer;
+use crate::limits::PORT;
+use crate::node::answer::Answer;
+use crate::node::effect::Effect;
+use crate::node::input::{Ask, ClientId, Input, LinkId};
+use crate::node::rng::Rng;
+
+/// A fleet, its network, and the time.
+pub struct World<O = ()> {
+    /// What all chance comes from.
+    pub seed: u64,
+    /// Since the world began.
+    pub now: Duration,
+    /// The chance of the world, and of whoever acts on it.
+    pub rng: Rng,
+    /// All hosts, up or not, by number.
+    pub hosts: Vec<Host>,
+    /// All puppets.
+    pub puppets: Vec<Puppet>,
+    /// What is between the hosts.
+    pub network: Network,
+    /// What has gone over links.
+    pub traffic: Traffic,
+    queue: Queue,
+    next_name: u64,
+    observer: Option<Box<O>>,
+}
+
+/// A peer whose frames are written from outside.
+#[derive(Debug)]
+pub struct Puppet {
+    /// What it was sent.
+    pub frames: Vec<Vec<u8>>,
+    /// Whether its link was closed by the host.
+    pub closed: bool,
+    pub(super) host: usize,
+    pub(super) link: LinkId,
+}
+
+/// Frames that were sent, and their bytes before sealing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl<O: Observer> World<O> {
+    /// A world without hosts.
+    pub fn new(seed: u64, observer: O) -> Self {
+        Self {
+            seed,
+            now: Duration::ZERO,
+            rng: Rng::new(seed),
+            hosts: Vec::new(),
+            puppets: Vec::new(),
+            network: Network::new(),
+            traffic: Traffic::default(),
+            queue: Queue::default(),
+            next_name: 0,
+            observer: Some(Box::new(observer)),
+        }
+    }
+
+    /// The usual host of this number: it has a server, and unless it is the first, which began the fleet, that one is configured.
+    pub fn spec(number: usize) -> Spec {
+        let peers = if number == 0 { Vec::new() } else { vec![address(0).to_string()] };
+        Spec { identity: number as u64 + 1, copy: 0, group: "default".to_owned(), server: true, began: number == 0, peers }
+    }
+
+    /// Adds a host and starts it.
+    pub fn add(&mut self, spec: Spec) -> usize {
+        let disk = Disk::new(spec.began);
+        self.add_with(spec, disk)
+    }
+
+    /// Adds a host that finds this on its disk, and starts it.
+    pub fn add_with(&mut self, spec: Spec, disk: Disk) -> usize {
+        let number = self.hosts.len();
+        let seed = self.rng.draw();
+        self.hosts.push(Host::new(spec, disk, seed, self.now));
+        self.begin(number);
+        number
+    }
+
+    /// A host stops dead. If its process was killed, others are told so by its system; with `power` cut nobody is told, and what its disk
+    /// has not made durable may be gone or torn.
+    pub fn crash(&mut self, host: usize, power: bool) {
+        if !self.hosts[host].up {
+            return;
+        }
+        self.observe(|observer, world| observer.crashing(world, host));
+        let here = &mut self.hosts[host];
+        (here.up, here.dark, here.start, here.crash_after) = (false, power, here.start + 1, None);
+        here.disk.crash(power, &mut self.rng);
+        for (_, end) in std::mem::take(&mut here.links) {
+            if let (Other::Host(to, theirs), false) = (end.other, power) {
+                self.ends_for(host, &end, to, theirs, "connection reset by peer");
+            }
+        }
+    }
+
+    /// Starts a host again that is not up.
+    pub fn restart(&mut self, host: usize) {
+        assert!(!self.hosts[host].up, "seed {}: host {host} runs", self.seed);
+        let seed = self.rng.draw();
+        self.hosts[host].restart(seed, self.now);
+        self.begin(host);
+    }
+
+    /// Cuts the network into parts: hosts of different parts do not hear each other. Those that are not named are a part too.
+    pub fn partition(&mut self, parts: &[Vec<usize>]) {
+        let sides = parts.iter().enumerate().flat_map(|(number, part)| part.iter().map(move |host| (*host, number + 1)));
+        self.network.set_sides(sides.collect());
+        self.release();
+    }
+
+    /// Mends the cut between two parts, by their place in the list that [`World::partition`] took, counted from 1; 0 are the unnamed.
+    pub fn join(&mut self, part: usize, into: usize) {
+        self.network.join(part, into);
+        self.release();
+    }
+
+    /// Cuts the way from one host to another, and not the way back; or mends it.
+    pub fn cut(&mut self, from: usize, to: usize, cut: bool) {
+        self.network.cut(from, to, cut);
+        self.release();
+    }
+
+    /// All hear each other again; what was on its way arrives.
+    pub fn heal(&mut self) {
+        self.network.mend();
+        self.release();
+    }
+
+    fn release(&mut self) {
+        for event in self.network.release() {
+            self.queue.put(self.now, event);
+        }
+    }
+
+    /// Lets so much time pass.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((at, event)) = self.queue.pop(end) {
+            self.now = self.now.max(at);
+            self.perform(event);
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until `holds`, looking at it every `step`, but not longer than `most`. Whether it came to hold.
+    pub fn run_until(&mut self, step: Duration, most: Duration, mut holds: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.now + most;
+        while !holds(self) {
+            if self.now >= end {
+                return false;
+            }
+            self.run(step);
+        }
+        true
+    }
+
+    /// Gives a host something from outside, now.
+    pub fn happens(&mut self, host: usize, input: Input) {
+        self.observe(|observer, world| observer.input(world, host, &input));
+        let here = &mut self.hosts[host];
+        match &input {
+            Input::Sent(link, credit) => here.links.get_mut(link).into_iter().for_each(|end| end.used -= credit),
+            Input::Unlinked(link, _) => drop(here.links.remove(link)),
+            _ => {}
+        }
+        let (now, start) = (here.now(self.now), here.start);
+        let mut effects = Vec::new();
+        here.node.handle(now, input, &mut effects);
+        self.observe(|observer, world| observer.handled(world, host));
+        for effect in effects {
+            if self.is_last_moment(host) {
+                return;
+            }
+            self.observe(|observer, world| observer.effect(world, host, &effect));
+            self.effect(host, effect);
+        }
+        if self.hosts[host].start == start {
+            self.schedule_tick(host);
+        }
+    }
+
+    /// Asks a host as a client. What can be said at once has been answered when this returns.
+    pub fn ask(&mut self, host: usize, ask: Ask) -> ClientId {
+        let client = self.name();
+        self.happens(host, Input::Asked(client, ask));
+        client
+    }
+
+    /// Takes the answer to a client, if there is one.
+    pub fn take_answer(&mut self, host: usize, client: ClientId) -> Option<Answer> {
+        self.hosts[host].answers.remove(&client)
+    }
+
+    /// The numbers of the hosts that run.
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.hosts.len()).filter(|host| self.hosts[*host].up).collect()
+    }
+
+    /// Who looks on.
+    pub fn observer(&self) -> &O {
+        self.observer.as_ref().expect("it is away only while it is told")
+    }
+
+    /// Who looks on, to be told something.
+    pub fn observer_mut(&mut self) -> &mut O {
+        self.observer.as_mut().expect("it is away only while it is told")
+    }
+
+    /// The last lines of all logs by time, for whoever has to find out what went wrong.
+    pub fn report(&self) -> String {
+        let said = self.hosts.iter().enumerate().flat_map(|(number, host)| host.said.iter().map(move |line| (line, number)));
+        let mut lines: Vec<(&String, usize)> = said.collect();
+        lines.sort_by(|a, b| a.0[..TIME_WIDTH].cmp(&b.0[..TIME_WIDTH]));
+        lines.iter().map(|(line, number)| format!("  host {number}: {line}\n")).collect()
+    }
+
+    fn begin(&mut self, host: usize) {
+        self.observe(|observer, world| observer.started(world, host));
+        self.happens(host, Input::Addresses(vec![address(host)]));
+    }
+
+    fn observe(&mut self, tell: impl FnOnce(&mut O, &Self)) {
+        if let Some(mut observer) = self.observer.take() {
+            tell(&mut observer, self);
+            self.observer = Some(observer);
+        }
+    }
+
+    /// Whether the host crashes before its next effect.
+    fn is_last_moment(&mut self, host: usize) -> bool {
+        match &mut self.hosts[host].crash_after {
+            Some((0, power)) => {
+                let power = *power;
+                self.crash(host, power);
+                true
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn perform(&mut self, event: Event) {
+        let Event { to, start, from, .. } = event;
+        if from.is_some_and(|from| !self.network.reaches(from, to)) {
+            return self.hold_up(event);
+        }
+        let host = &mut self.hosts[to];
+        let is_meant = host.up && host.start == start;
+        match event.what {
+            What::Frame { link, sender, bytes } if is_meant && host.links.contains_key(&link) => {
+                self.arrives(to, from, link, sender, bytes);
+            }
+            What::Frame { sender, .. } => self.is_unexpected(to, from, sender),
+            _ if !is_meant => {}
+            What::Input(Input::Linked { link, .. }) if !host.links.contains_key(&link) => {}
+            What::Input(input) => self.happens(to, input),
+            What::Tick => self.tick(to),
+            What::Dial(dial, address) => self.dialled(to, dial, &address),
+            What::Load(ticket, group, name) => {
+                let read = host.disk.revisions.get(&(group, name)).cloned();
+                self.happens(to, Input::Loaded(ticket, Ok(read)));
+            }
+            What::Disk => {
+                if let Some((ticket, result)) = host.disk.perform_next() {
+                    self.happens(to, Input::Stored(ticket, result));
+                }
+            }
+            What::Server(ticket, job) => {
+                let report = host.server.perform(ticket, &job, &mut self.rng);
+                self.happens(to, Input::Server(report));
+            }
+        }
+    }
+
+    /// A tick has come; the node may have put off what it was for.
+    fn tick(&mut self, number: usize) {
+        let host = &mut self.hosts[number];
+        if host.tick != Some(self.now) {
+            return;
+        }
+        host.tick = None;
+        if host.started + host.node.deadline().min(FOREVER) > self.now {
+            return self.schedule_tick(number);
+        }
+        self.happens(number, Input::Tick);
+    }
+
+    fn schedule_tick(&mut self, number: usize) {
+        let host = &mut self.hosts[number];
+        let due = (host.started + host.node.deadline().min(FOREVER)).max(self.now);
+        host.spins = if due == self.now { host.spins + 1 } else { 0 };
+        assert!(host.spins < SPINS_MAX, "seed {}: host {number} spins at {:?}\n{}", self.seed, self.now, self.report());
+        if host.tick.is_none_or(|tick| tick > due) {
+            host.tick = Some(due);
+            self.arrange(number, due, None, What::Tick);
+        }
+    }
+
+    fn effect(&mut self, host: usize, effect: Effect) {
+        match effect {
+            Effect::Send(link, bytes) => self.send(host, link, bytes),
+            Effect::Close(link) => self.close(host, link),
+            Effect::Dial { dial, address } => {
+                self.hosts[host].dials += 1;
+                let after = self.network.latency(host, host, 0, &mut self.rng);
+                self.later(host, after, What::Dial(dial, address));
+            }
+            Effect::Load(ticket, group, name) => {
+                let after = self.hosts[host].disk.slow;
+                self.later(host, after, What::Load(ticket, group, name));
+            }
+            Effect::Disk(job) => {
+                let at = self.hosts[host].disk.submit(job, self.now);
+                self.arrange(host, at, None, What::Disk);
+            }
+            Effect::Server(ticket, job) => {
+                let at = self.hosts[host].server.done_at(self.now);
+                self.arrange(host, at, None, What::Server(ticket, job));
+            }
+            Effect::Answer(client, answer) => {
+                let twice = self.hosts[host].answers.insert(client, answer);
+                assert!(twice.is_none(), "seed {}: client {client} was answered twice", self.seed);
+            }
+            Effect::Say(level, area, text) => {
+                let line = format!("{:TIME_WIDTH$.3} {level:?} {area}: {text}", self.now.as_secs_f64());
+                self.hosts[host].say(line);
+            }
+        }
+    }
+
+    /// A name that nothing else has: of a link, of a client.
+    pub(super) fn name(&mut self) -> u64 {
+        self.next_name += 1;
+        self.next_name
+    }
+
+    /// Something will happen to a host as it is now.
+    pub(super) fn arrange(&mut self, to: usize, at: Duration, from: Option<usize>, what: What) {
+        let start = self.hosts[to].start;
+        self.queue.put(at, Event { to, start, from, what });
+    }
+
+    pub(super) fn later(&mut self, host: usize, after: Duration, what: What) {
+        self.arrange(host, self.now + after, None, what);
+    }
+
+    /// The host that listens at an address.
+    pub(super) fn host_at(&self, text: &str) -> Option<usize> {
+        let SocketAddr::V4(address) = text.parse().ok()? else { return None };
+        let number = u32::from(*address.ip()).checked_sub(u32::from(FIRST))? as usize;
+        (number < self.hosts.len() && address.port() == PORT).then_some(number)
+    }
+}
+
+/// Where a host listens.
+pub fn address(host: usize) -> SocketAddr {
+    let number = u32::try_from(host).expect("hosts are fewer than addresses");
+    SocketAddr::from((Ipv4Addr::from(u32::from(FIRST) + number), PORT))
+}
+
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+const SPINS_MAX: u32 = 50;
+/// Columns of the time in a line of the log.
+const TIME_WIDTH: usize = 12;

@@ -1,0 +1,225 @@
+//! What must hold after every step of every host.
+
+use std::time::Duration;
+
+use starlingd::limits::{HISTORY_KEPT, LINKS_MAX, NODES_MAX, PULLS_MAX, QUEUE_MAX, UNCONTAINED_MAX, WANTED_MAX, WRITES_MAX};
+use starlingd::model::document::Document;
+use starlingd::model::json;
+use starlingd::model::ledger::Standing;
+use starlingd::model::record::{Header, Kind, Record, RecordId};
+use starlingd::model::revision::Revision;
+use starlingd::node::effect::{DiskJob, ServerJob};
+use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
+use starlingd::node::records::from_file;
+use starlingd::node::revision_name;
+use starlingd::sim::{Other, fleet};
+use starlingd::wire::frame::{Frame, Payload};
+
+use crate::watch::{Seen, World};
+
+impl Seen {
+    /// After a start: what was acknowledged is there, and the head is the greatest of what is on disk.
+    pub fn check_start(&mut self, world: &World, host: usize) {
+        let here = &world.hosts[host];
+        if world.now == Duration::ZERO && self.accepted.is_empty() {
+            self.accepted.insert(Document::factory().text().to_owned());
+        }
+        let head = here.node.own_head();
+        let memory = self.hosts.entry(host).or_default();
+        (memory.applied, memory.given) = (None, Default::default());
+        let missing = memory.acknowledged.iter().find(|id| {
+            let in_head =
+                || head.zip(self.revisions.get(id)).is_some_and(|(head, was)| head.standing(&was.edit_ref()) != Standing::Out);
+            !here.node.keeps(id) && !in_head()
+        });
+        let missing = missing.copied();
+        let on_disk = |name: &str| here.disk.revisions.keys().any(|(_, other)| other == name);
+        let back =
+            memory.head.as_ref().filter(|(rank, name)| on_disk(name) && head.is_none_or(|head| head.rank() < *rank)).cloned();
+        memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
+        let own = |revision: &&Revision| revision.record.header.author == here.node.peer() && here.node.keeps(&revision.id());
+        memory.stamp = self.revisions.values().filter(own).map(|revision| revision.record.header.stamp).max();
+        if let Some(id) = missing {
+            self.broken(world.now, format!("host {host} has acknowledged {id:?} and does not have it after a start"));
+        }
+        if let Some((rank, _)) = back {
+            self.broken(world.now, format!("host {host} was at {:?}, has it on disk, and is behind it after a start", rank.id));
+        }
+    }
+
+    /// After an input: the head has not gone back, applied is what the server runs, and everything bounded is within its bounds.
+    pub fn check_node(&mut self, world: &World, host: usize) {
+        let here = &world.hosts[host];
+        let head = here.node.own_head();
+        let rank = head.map(|head| head.rank());
+        let memory = self.memory(host);
+        let was = memory.head.as_ref().map(|(rank, _)| *rank);
+        if rank < was {
+            self.broken(world.now, format!("the head of host {host} goes back from {was:?} to {rank:?}"));
+        } else if rank != was {
+            memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
+            if let Some(head) = head {
+                let kind = match head.edit.origin {
+                    starlingd::model::revision::Origin::Original => "original",
+                    starlingd::model::revision::Origin::Replay(..) => "replay",
+                    starlingd::model::revision::Origin::Note(..) => "note",
+                };
+                let text = format!(
+                    "host {host} is at height {} {:?} ({kind} of {:?}, {} open)",
+                    head.rank().height,
+                    head.id(),
+                    head.edit_ref().id,
+                    head.open.len()
+                );
+                self.note(world.now, text);
+                self.check_known(world, host, &head.record);
+            }
+        }
+        self.check_applied(world, host);
+        self.check_counts(world, host);
+    }
+
+    fn check_applied(&mut self, world: &World, host: usize) {
+        let here = &world.hosts[host];
+        let applied = here.node.runs();
+        let memory = self.memory(host);
+        if applied == memory.applied {
+            return;
+        }
+        memory.applied = applied;
+        let Some(revision) = applied.and_then(|id| self.revisions.get(&id)) else { return };
+        // What the server has lost since it was last asked nobody can know yet.
+        let runs = json::same(&here.server.config, revision.document.config()) || here.server.lost.is_some();
+        if here.spec.server && !runs {
+            let id = revision.id();
+            self.broken(world.now, format!("host {host} says that its server runs {id:?}, which it does not"));
+        }
+    }
+
+    fn check_counts(&mut self, world: &World, host: usize) {
+        let counts = world.hosts[host].node.counts();
+        let bounds = [
+            ("links", counts.links, LINKS_MAX),
+            ("bytes queued for a link", counts.queued_max, 2 * QUEUE_MAX),
+            ("pulls", counts.pulls, PULLS_MAX),
+            ("uncontained revisions", counts.uncontained_max, UNCONTAINED_MAX),
+            ("revisions of the history", counts.history_max, HISTORY_KEPT),
+            ("node records", counts.nodes, NODES_MAX),
+            ("revisions wanted", counts.wanted, WANTED_MAX),
+            ("changes that wait", counts.writes, WRITES_MAX),
+        ];
+        if let Some((what, count, most)) = bounds.into_iter().find(|(_, count, most)| count > most) {
+            self.broken(world.now, format!("host {host} has {count} {what}; {most} are the most"));
+        }
+    }
+
+    /// What goes to disk is a revision, rightly signed, under its own name, and above what its author has made before.
+    pub fn check_job(&mut self, world: &World, host: usize, job: &DiskJob) {
+        let (DiskJob::Pending(_, group, name, bytes) | DiskJob::Store(_, group, name, bytes)) = job else { return };
+        let known = name.split_once('-').and_then(|(_, id)| RecordId::parse(id));
+        if known.is_some_and(|id| self.revisions.contains_key(&id)) {
+            return;
+        }
+        let Some(revision) = from_file(bytes, fleet().id().as_bytes()) else {
+            return self.broken(world.now, format!("host {host} stores {name}, which is no signed revision"));
+        };
+        let header = &revision.record.header;
+        if revision_name(header.height, &revision.id()) != *name || header.key != *group {
+            self.broken(world.now, format!("host {host} stores {name} of group {group} under a wrong name"));
+        }
+        if header.author != world.hosts[host].node.peer() {
+            self.broken(world.now, format!("host {host} stores {name}, which its author has never written down"));
+        }
+        let (stamp, memory) = (header.stamp, self.memory(host));
+        let rises = memory.stamp.is_none_or(|before| stamp > before) || memory.unnatural;
+        memory.stamp = memory.stamp.max(Some(stamp));
+        if !rises {
+            self.broken(world.now, format!("host {host} makes {name} with a stamp that is not above its last"));
+        }
+        self.revisions.insert(revision.id(), revision);
+    }
+
+    /// What goes over a link is rightly signed, and no body goes more than twice.
+    pub fn check_frame(&mut self, world: &World, host: usize, link: LinkId, bytes: &[u8]) {
+        // Records and pieces only.
+        if !matches!(bytes.first(), Some(4 | 6)) {
+            return;
+        }
+        match Frame::decode(bytes) {
+            Ok(Some(Frame::Record(record, _, payload))) => {
+                self.check_known(world, host, &record);
+                if let (Payload::Whole(body), false) = (&payload, self.broken.is_some())
+                    && !record.matches(body)
+                {
+                    self.broken(world.now, format!("host {host} sends {:?} with another body", record.id));
+                }
+                if matches!(payload, Payload::Whole(_)) {
+                    self.count_crossing(world, host, link, record.id);
+                }
+            }
+            Ok(Some(Frame::Piece { id, offset: 0, .. })) => self.count_crossing(world, host, link, id),
+            Ok(_) => {}
+            Err(error) => self.broken(world.now, format!("host {host} sends what nobody can read: {error}")),
+        }
+    }
+
+    /// A record that is held or sent: a document that its author has written down, or a node's that is signed.
+    fn check_known(&mut self, world: &World, host: usize, record: &Record) {
+        let sound = match record.header.kind {
+            Kind::Document => self
+                .revisions
+                .get(&record.id)
+                .is_some_and(|known| known.record.bytes == record.bytes && known.record.signature == record.signature),
+            _ if self.signed.contains(&record.id) => true,
+            _ => record.is_signed() && self.signed.insert(record.id),
+        };
+        if !sound {
+            self.broken(world.now, format!("host {host} holds or sends {:?}, which its author never signed", record.id));
+        }
+    }
+
+    /// A body has crossed a link when it went whole or with its first piece, in either direction; a delta is no body, and is of no use
+    /// where its base is not held. Once by a flood, and once because an exchange was under way at that moment, or a flood in the other
+    /// direction: more is waste.
+    fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
+        let Some(end) = world.hosts[host].links.get(&link) else { return };
+        let Other::Host(_, theirs) = end.other else { return };
+        let count = self.crossed.entry((link.min(theirs), id)).or_default();
+        *count += 1;
+        if *count > CROSSINGS_MAX {
+            let count = *count;
+            self.broken(world.now, format!("the body of {id:?} crosses link {link} of host {host} for the {count}. time"));
+        }
+    }
+
+    /// Only what some server has accepted is given to a server, but for a client's change, which is being tried.
+    pub fn check_server_job(&mut self, world: &World, host: usize, ticket: Ticket, job: &ServerJob) {
+        let (document, tried) = match job {
+            ServerJob::Try { document, .. } => (document, true),
+            ServerJob::Apply(document) => (document, false),
+            ServerJob::Observe => return,
+        };
+        let untried = || {
+            let of = |revision: &Revision| revision.document == *document && revision.record.header.flags & Header::UNTRIED != 0;
+            self.revisions.values().any(of)
+        };
+        if !tried && !self.accepted.contains(document.text()) && !untried() {
+            self.broken(world.now, format!("host {host} gives its server a document that no server has accepted"));
+        }
+        self.memory(host).given.insert(ticket, document.clone());
+    }
+
+    pub fn server_reports(&mut self, world: &World, host: usize, report: &ServerReport) {
+        let Some(document) = self.memory(host).given.remove(&report.ticket) else { return };
+        let accepted = match &report.outcome {
+            Outcome::Applied | Outcome::Unverified(_) => true,
+            Outcome::Unknown(_) => json::same(&world.hosts[host].server.config, document.config()),
+            _ => false,
+        };
+        if accepted {
+            self.accepted.insert(document.text().to_owned());
+        }
+    }
+}
+
+const CROSSINGS_MAX: u32 = 2;

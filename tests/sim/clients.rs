@@ -1,0 +1,103 @@
+//! Clients: what they ask for, where, and how often.
+//!
+//! All of them write below `/config` of one document, which has places of three kinds: `kv`, where everybody writes the same few members;
+//! `own`, where each host's clients have members of their own; and `lists`, which are appended to.
+
+use std::time::Duration;
+
+use starlingd::model::edit::{Change as Edit, Op};
+use starlingd::model::json::{self, Value};
+use starlingd::model::path::Path;
+use starlingd::node::input::{Ask, Change};
+
+use crate::content::{MARK, value_of};
+use crate::watch::World;
+
+/// What all changes are made on.
+pub const FIRST: &str = r#"{"listeners":{},"routes":[],"applications":{},"kv":{},"own":{},"lists":{"l0":[],"l1":[]}}"#;
+
+/// How the clients of a run behave.
+pub struct Clients {
+    /// Between two changes, on the average.
+    pub pause: Duration,
+    /// Members of `kv` that they fight for.
+    pub keys: u64,
+    /// Of a thousand changes, so many begin a burst.
+    pub bursts: u64,
+    /// Whether only the first host has clients.
+    pub single: bool,
+    tokens: u64,
+    /// Changes left to be asked for.
+    pub left: u64,
+}
+
+impl Clients {
+    pub fn new(pause: Duration, changes: u64) -> Self {
+        Self { pause, keys: 4, bursts: 50, single: false, tokens: 0, left: changes }
+    }
+
+    /// Asks a host that is up for some change.
+    pub fn ask(&mut self, world: &mut World) {
+        if self.left == 0 {
+            return;
+        }
+        let up = world.running();
+        let candidates = if self.single { &up[..up.len().min(1)] } else { &up[..] };
+        let Some(host) = world.rng.pick(candidates).copied() else { return };
+        let burst = if world.rng.below(1000) < self.bursts { 3 + world.rng.below(8) } else { 1 };
+        for _ in 0..burst.min(self.left) {
+            self.left -= 1;
+            let change = self.change(world, host);
+            world.ask(host, Ask::Write(change));
+            if !world.hosts[host].up {
+                return;
+            }
+        }
+    }
+
+    fn change(&mut self, world: &mut World, host: usize) -> Change {
+        let (key, kind) = (world.rng.below(self.keys), world.rng.below(100));
+        let list = world.rng.below(2);
+        let own = world.rng.below(3);
+        let head = world.hosts[host].node.own_head();
+        let (guard, conflicts) = (head.map(|head| format!("\"{}\"", head.id())), head.is_some_and(|head| !head.open.is_empty()));
+        let value = self.value();
+        let put = |path: String| put(&path, value.clone());
+        match kind {
+            0..30 => put(format!("/config/kv/k{key}")),
+            30..50 => put(format!("/config/own/h{host}-{own}")),
+            50..72 => change(Op { path: path(&format!("/config/lists/l{list}")), change: Edit::Append(value) }),
+            72..82 => change(Op { path: path(&format!("/config/kv/k{key}")), change: Edit::Delete }),
+            82..90 => Change { if_match: guard, ..put(format!("/config/kv/k{key}")) },
+            90..95 if conflicts => Change { settles: vec!["*".to_owned()], ..put(format!("/config/own/h{host}-{own}")) },
+            _ => change(Op {
+                path: path("/config/kv"),
+                change: Edit::Put(Value::Object([("k0".to_owned(), value)].into_iter().collect())),
+            }),
+        }
+    }
+
+    fn value(&mut self) -> Value {
+        self.tokens += 1;
+        value_of(self.tokens)
+    }
+}
+
+/// Asks for the document on which everything else is made.
+pub fn ask_for_first(world: &mut World, host: usize) {
+    let value = json::parse(FIRST.as_bytes()).expect("it is JSON");
+    world.ask(host, Ask::Write(put("/config", value)));
+}
+
+fn put(at: &str, value: Value) -> Change {
+    change(Op { path: path(at), change: Edit::Put(value) })
+}
+
+fn change(op: Op) -> Change {
+    Change { op, if_match: None, note: String::new(), settles: Vec::new() }
+}
+
+fn path(text: &str) -> Path {
+    debug_assert!(!text.contains(MARK), "paths bear no tokens");
+    Path::parse(text).expect("it is a path")
+}

@@ -1,0 +1,153 @@
+//! At the end, by content and not by ancestry: what became of every change.
+//!
+//! Every value that a client writes bears a number of its own, a *token*, so the documents themselves show what happened. The head's
+//! document came about along one chain of revisions, from base to base; only what stands in that chain has had an effect. For each
+//! change that was acknowledged one of these must be so:
+//!
+//! - its token stands in the head's document, once;
+//! - it stood there once, and each revision of the chain that took it away carries an edit whose author had seen it: the edit was first
+//!   made on a document with that token in it;
+//! - the head lists it as open conflict, or a revision of the chain settles it by name.
+//!
+//! A deletion has no token; what it deleted must be gone, or it must be listed or settled. No token stands in the head twice, and none
+//! that its client was told was refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use starlingd::model::edit;
+use starlingd::model::json::{self, Value};
+use starlingd::model::record::RecordId;
+use starlingd::model::revision::{Origin, Revision};
+
+use crate::watch::{Asked, Seen, Told};
+
+/// What begins a token in a document.
+pub const MARK: &str = "edit-";
+
+/// The token in a change's value: the last one, if there are several.
+pub fn token_of(change: &edit::Change) -> Option<u64> {
+    match change {
+        edit::Change::Put(value) | edit::Change::Append(value) => tokens(&json::compact(value)).into_keys().next_back(),
+        edit::Change::Delete => None,
+    }
+}
+
+/// The value that bears a token.
+pub fn value_of(token: u64) -> Value {
+    Value::from(format!("{MARK}{token}"))
+}
+
+/// All tokens in a text, and how often each stands there.
+fn tokens(text: &str) -> BTreeMap<u64, usize> {
+    let mut found = BTreeMap::new();
+    for (at, _) in text.match_indices(MARK) {
+        let digits: String = text[at + MARK.len()..].chars().take_while(char::is_ascii_digit).collect();
+        if let Ok(token) = digits.parse() {
+            *found.entry(token).or_default() += 1;
+        }
+    }
+    found
+}
+
+/// The way in which the head came about.
+struct Chain<'a> {
+    seen: &'a Seen,
+    /// From the head to the first revision.
+    revisions: Vec<&'a Revision>,
+    /// The tokens in each.
+    tokens: Vec<BTreeMap<u64, usize>>,
+    settled: BTreeSet<RecordId>,
+}
+
+impl<'a> Chain<'a> {
+    fn of(seen: &'a Seen, head: RecordId) -> Result<Self, String> {
+        let mut chain = Self { seen, revisions: Vec::new(), tokens: Vec::new(), settled: BTreeSet::new() };
+        let mut next = head;
+        while next != RecordId::NONE {
+            let revision =
+                seen.revisions.get(&next).ok_or_else(|| format!("{next:?} is in the head's past and was never written"))?;
+            chain.revisions.push(revision);
+            chain.tokens.push(tokens(revision.document.text()));
+            chain.settled.extend(revision.settled.iter().map(|edit| edit.id));
+            next = revision.record.header.base;
+        }
+        Ok(chain)
+    }
+
+    fn head(&self) -> &Revision {
+        self.revisions[0]
+    }
+
+    fn is_listed_or_settled(&self, edit: RecordId) -> bool {
+        self.head().open.keys().any(|open| open.id == edit) || self.settled.contains(&edit)
+    }
+
+    /// The tokens of the document that an edit was first made on.
+    fn seen_by(&self, edit: RecordId) -> BTreeMap<u64, usize> {
+        let base = self.seen.revisions.get(&edit).map(|original| original.record.header.base);
+        base.and_then(|base| self.seen.revisions.get(&base)).map(|base| tokens(base.document.text())).unwrap_or_default()
+    }
+
+    fn judge(&self, asked: &Asked) -> Result<(), String> {
+        let Some(Told::Done(edit)) = asked.answer else { return self.judge_refused(asked) };
+        match asked.token {
+            Some(token) => self.judge_value(token, edit, asked),
+            None => self.judge_deletion(edit, asked),
+        }
+    }
+
+    fn judge_refused(&self, asked: &Asked) -> Result<(), String> {
+        let Some(token) = asked.token.filter(|_| asked.answer.is_some()) else { return Ok(()) };
+        let made = self.tokens.iter().any(|tokens| tokens.contains_key(&token));
+        if made { Err(format!("{MARK}{token} is made, and its client was told {:?}", asked.answer)) } else { Ok(()) }
+    }
+
+    fn judge_value(&self, token: u64, edit: RecordId, asked: &Asked) -> Result<(), String> {
+        let has = |number: usize| self.tokens[number].contains_key(&token);
+        let was_there = (0..self.tokens.len()).any(has);
+        if has(0) || self.is_listed_or_settled(edit) || (asked.excused && !was_there) {
+            return Ok(());
+        }
+        if !was_there {
+            return Err(format!(
+                "{MARK}{token} ({edit:?}), acknowledged by host {}, is in no document of the head's past and not listed",
+                asked.host
+            ));
+        }
+        for number in 0..self.revisions.len() {
+            let revision = self.revisions[number];
+            let taken_away = !has(number) && number + 1 < self.tokens.len() && has(number + 1);
+            let by = revision.edit_ref().id;
+            let saw = revision.edit.origin == Origin::Original || self.seen_by(by).contains_key(&token);
+            if taken_away && !saw {
+                let id = revision.id();
+                return Err(format!(
+                    "{MARK}{token} ({edit:?}) is overwritten by {id:?}, whose author had not seen it, and is not listed"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_deletion(&self, edit: RecordId, asked: &Asked) -> Result<(), String> {
+        let Some(original) = self.seen.revisions.get(&edit) else { return Err(format!("{edit:?} was never written")) };
+        let after = tokens(original.document.text());
+        let gone: Vec<u64> = self.seen_by(edit).into_keys().filter(|token| !after.contains_key(token)).collect();
+        let back = gone.into_iter().find(|token| self.tokens[0].contains_key(token));
+        match back.filter(|_| !self.is_listed_or_settled(edit) && !asked.excused) {
+            Some(token) => {
+                Err(format!("{MARK}{token} was deleted by {edit:?}, acknowledged, and is there; the deletion is not listed"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Judges every change that any client asked for; the first that is wrong.
+pub fn judge(seen: &Seen, head: RecordId) -> Result<(), String> {
+    let chain = Chain::of(seen, head)?;
+    if let Some((token, count)) = chain.tokens[0].iter().find(|(_, count)| **count > 1) {
+        return Err(format!("{MARK}{token} stands in the head {count} times"));
+    }
+    seen.asked.values().try_for_each(|asked| chain.judge(asked))
+}

@@ -1,0 +1,135 @@
+//! One run: a fleet, clients, faults, calm, and the judgement.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::clients::{Clients, ask_for_first};
+use crate::content;
+use crate::eventually::{Took, settle};
+use crate::nemesis::Nemesis;
+use crate::watch::{Watch, World};
+
+/// What came of a run in which all held.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran {
+    pub trace: u64,
+    pub took: Took,
+    pub changes: usize,
+    pub frames: u64,
+}
+
+/// What was wrong, and what came before.
+pub struct Failed {
+    pub seed: u64,
+    pub what: String,
+    pub history: Vec<String>,
+}
+
+impl Failed {
+    /// For the one who has to find out why.
+    pub fn print(&self) {
+        println!("seed {}: {}", self.seed, self.what);
+        self.history.iter().for_each(|line| println!("  {line}"));
+        println!("seed {}: {}", self.seed, self.what);
+        println!("SEED={} cargo test --test sim replay -- --nocapture", self.seed);
+    }
+}
+
+/// How a run is made up.
+pub struct Plan {
+    pub hosts: usize,
+    pub clients: Clients,
+    pub strikes: u64,
+    pub length: Duration,
+}
+
+impl Plan {
+    /// The usual mixture, drawn from the seed.
+    fn draw(world: &mut World) -> Self {
+        let hosts = if world.rng.below(8) == 0 { 9 + world.rng.below(4) } else { 2 + world.rng.below(5) } as usize;
+        let changes = 10 + world.rng.below(50);
+        let length = Duration::from_secs(20 + world.rng.below(60));
+        let mut clients = Clients::new(length / changes as u32, changes);
+        clients.single = world.rng.below(8) == 0;
+        clients.keys = 1 + world.rng.below(6);
+        let strikes = world.rng.below(14);
+        Self { hosts, clients, strikes, length }
+    }
+}
+
+/// Runs a seed with the usual mixture.
+pub fn run(seed: u64) -> Result<Ran, Failed> {
+    run_with(seed, Plan::draw)
+}
+
+/// Runs a seed as planned.
+pub fn run_with(seed: u64, plan: impl FnOnce(&mut World) -> Plan) -> Result<Ran, Failed> {
+    let watch = Watch::default();
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(seed, watch.clone());
+        let plan = plan(&mut world);
+        play(&mut world, plan)
+    }));
+    let what = match result {
+        Ok(Ok(ran)) => return Ok(ran),
+        Ok(Err(what)) => what,
+        Err(panic) => panic.downcast_ref::<String>().map_or("it panicked", |text| text).to_owned(),
+    };
+    let history = std::mem::take(&mut watch.seen_mut().history);
+    Err(Failed { seed, what, history })
+}
+
+fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
+    let Plan { hosts, mut clients, strikes, length } = plan;
+    let mut nemesis = Nemesis::default();
+    begin(world, hosts)?;
+    nemesis.characters(world);
+    nemesis.plan(world, strikes, length);
+    let end = world.now + length;
+    let mut next_change = world.now;
+    while world.now < end {
+        let next = nemesis.next().unwrap_or(end).min(next_change).min(end);
+        world.run(next.saturating_sub(world.now));
+        held(world)?;
+        nemesis.act(world);
+        if next_change <= world.now {
+            clients.ask(world);
+            let pause = clients.pause;
+            next_change = world.now + world.rng.up_to(2 * pause).max(Duration::from_millis(1));
+        }
+    }
+    nemesis.calm(world);
+    held(world)?;
+    let settled = settle(world, &nemesis.gone);
+    held(world)?;
+    let (head, took) = settled?;
+    let seen = world.observer().seen();
+    content::judge(&seen, head)?;
+    Ok(Ran { trace: seen.trace, took, changes: seen.asked.len(), frames: seen.frames })
+}
+
+/// A fleet whose hosts have all joined and have a document to write in.
+fn begin(world: &mut World, hosts: usize) -> Result<(), String> {
+    let serverless = if world.rng.below(5) == 0 { world.rng.below(hosts as u64) as usize } else { hosts };
+    for number in 0..hosts {
+        let mut spec = World::spec(number);
+        spec.server = number != serverless;
+        world.add(spec);
+    }
+    let first = |world: &World| world.hosts.iter().all(|host| host.node.is_joined());
+    world.run_until(STEP, BEGUN_BY, |world| first(world)).then_some(()).ok_or("the hosts do not join")?;
+    world.run(Duration::from_secs(3));
+    let author = usize::from(serverless == 0);
+    ask_for_first(world, author);
+    let has_it = |world: &World| world.hosts.iter().all(|host| host.node.own_head().is_some());
+    world.run_until(STEP, BEGUN_BY, |world| has_it(world)).then_some(()).ok_or("the first change does not get around")?;
+    held(world)
+}
+
+/// Whether everything that must hold always has held until now.
+fn held(world: &World) -> Result<(), String> {
+    world.observer().seen().broken.clone().map_or(Ok(()), Err)
+}
+
+const STEP: Duration = Duration::from_millis(50);
+const BEGUN_BY: Duration = Duration::from_secs(120);

@@ -1,0 +1,224 @@
+//! Who looks on: keeps the history of a run, knows every revision that was ever made, and tells what must hold always.
+//!
+//! A run is judged by what is seen here and by nothing that a node says of itself, where the two can differ. What the rules are stands
+//! in `always.rs` (after each step), `eventually.rs` (once faults have stopped) and `content.rs` (at the end).
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use starlingd::model::record::{Rank, RecordId};
+use starlingd::model::revision::Revision;
+use starlingd::model::stamp::Stamp;
+use starlingd::node::answer::Answer;
+use starlingd::node::effect::{Effect, Level};
+use starlingd::node::input::{Ask, Change, ClientId, Input, Ticket};
+use starlingd::node::revision_name;
+use starlingd::sim::observer::Observer;
+
+use crate::content;
+
+pub type World = starlingd::sim::World<Watch>;
+
+/// A change that a client asked for, and what became of it.
+pub struct Asked {
+    pub host: usize,
+    pub at: Duration,
+    /// The number that its value bears, if it has a value.
+    pub token: Option<u64>,
+    pub answer: Option<Told>,
+    /// The host crashed before it answered: anything may have become of it.
+    pub hung_up: bool,
+    /// Its host's disk was put back to a state before it, or was a clone's, and nobody else had it: it may be lost.
+    pub excused: bool,
+}
+
+/// What a client was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Done(RecordId),
+    /// With this status: nothing has changed.
+    Refused(u16),
+}
+
+/// What is remembered of a host.
+#[derive(Default)]
+pub struct Memory {
+    pub head: Option<(Rank, String)>,
+    pub applied: Option<RecordId>,
+    /// Documents that the server was given, by ticket.
+    pub given: BTreeMap<Ticket, starlingd::model::document::Document>,
+    /// The greatest stamp of a document of its own that it has written.
+    pub stamp: Option<Stamp>,
+    /// Whether it has been put back to an older state, or bears somebody else's identity: its stamps may repeat.
+    pub unnatural: bool,
+    /// Changes that it has acknowledged.
+    pub acknowledged: Vec<RecordId>,
+}
+
+/// Everything that was seen.
+#[derive(Default)]
+pub struct Seen {
+    pub history: Vec<String>,
+    /// Of all inputs of all hosts, in order.
+    pub trace: u64,
+    /// The first promise that was broken.
+    pub broken: Option<String>,
+    pub revisions: BTreeMap<RecordId, Revision>,
+    pub asked: BTreeMap<ClientId, Asked>,
+    pub hosts: BTreeMap<usize, Memory>,
+    /// How often a body has crossed a link, by the link and the record.
+    pub crossed: BTreeMap<(u64, RecordId), u32>,
+    /// Records of nodes whose signature was found good.
+    pub signed: BTreeSet<RecordId>,
+    /// Configurations that some server has accepted, or had before there was anything else.
+    pub accepted: BTreeSet<String>,
+    /// The greatest that was seen of what is bounded, for the report.
+    pub frames: u64,
+}
+
+#[derive(Clone, Default)]
+pub struct Watch(Rc<RefCell<Seen>>);
+
+impl Watch {
+    pub fn seen(&self) -> Ref<'_, Seen> {
+        self.0.borrow()
+    }
+
+    pub fn seen_mut(&self) -> RefMut<'_, Seen> {
+        self.0.borrow_mut()
+    }
+}
+
+impl Seen {
+    pub fn note(&mut self, now: Duration, text: String) {
+        self.history.push(format!("{:10.3} {text}", now.as_secs_f64()));
+    }
+
+    /// A promise is broken. The first counts: what follows may be due to it.
+    pub fn broken(&mut self, now: Duration, what: String) {
+        if self.broken.is_none() {
+            self.note(now, format!("BROKEN: {what}"));
+            self.broken = Some(what);
+        }
+    }
+
+    pub fn memory(&mut self, host: usize) -> &mut Memory {
+        self.hosts.entry(host).or_default()
+    }
+
+    /// The disk of `host` was changed for another, or is gone for good. Acknowledged changes that are now on no disk may be lost.
+    pub fn forget(&mut self, host: usize, is_on_disk: impl Fn(&str) -> bool) {
+        let memory = self.memory(host);
+        memory.acknowledged.clear();
+        (memory.unnatural, memory.head) = (true, None);
+        for asked in self.asked.values_mut() {
+            if let Some(Told::Done(id)) = asked.answer
+                && let Some(revision) = self.revisions.get(&id)
+            {
+                asked.excused |= !is_on_disk(&revision_name(revision.rank().height, &id));
+            }
+        }
+    }
+
+    fn fold(&mut self, word: u64) {
+        self.trace = (self.trace.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn trace(&mut self, now: Duration, host: usize, input: &Input) {
+        self.fold(now.as_micros() as u64);
+        let (kind, detail) = match input {
+            Input::Linked { link, .. } => (1, *link),
+            Input::Frame(link, _) => (2, *link),
+            Input::Sent(link, credit) => (3, link ^ u64::from(*credit)),
+            Input::Unlinked(link, _) => (4, *link),
+            Input::DialFailed(dial, _) => (5, *dial),
+            Input::Found { .. } => (6, 0),
+            Input::Addresses(_) => (7, 0),
+            Input::Stored(ticket, result) => (8, ticket ^ u64::from(result.is_ok()) << 32),
+            Input::Loaded(ticket, _) => (9, *ticket),
+            Input::Server(report) => (10, report.ticket),
+            Input::Asked(client, _) => (11, *client),
+            Input::Tick => (12, 0),
+        };
+        self.fold(host as u64 | kind << 32);
+        self.fold(detail);
+        if let Input::Frame(_, bytes) = input {
+            self.frames += 1;
+            bytes.chunks(8).for_each(|chunk| self.fold(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))));
+        }
+    }
+
+    fn asks(&mut self, now: Duration, host: usize, client: ClientId, change: &Change) {
+        let token = content::token_of(&change.op.change);
+        let verb = change.op.change.verb().word();
+        let guard = if change.if_match.is_some() { " if the head is as it was" } else { "" };
+        let settles = if change.settles.is_empty() { "" } else { ", settling all that is open" };
+        self.note(now, format!("host {host}: client {client} asks: {verb} {} {token:?}{guard}{settles}", change.op.path));
+        let asked = Asked { host, at: now, token, answer: None, hung_up: false, excused: false };
+        self.asked.insert(client, asked);
+    }
+
+    fn answers(&mut self, now: Duration, host: usize, client: ClientId, answer: &Answer) {
+        let Some(asked) = self.asked.get_mut(&client) else { return };
+        let told = match answer {
+            Answer::Done { revision, .. } => Told::Done(*revision),
+            Answer::Edit(_) => Told::Refused(404),
+            Answer::Refused(status, _) => Told::Refused(*status),
+            Answer::Problem(problem) => Told::Refused(problem.status),
+            other => return self.broken(now, format!("client {client} of host {host} gets no answer to a change: {other:?}")),
+        };
+        let twice = asked.answer.replace(told).is_some();
+        self.note(now, format!("host {host}: client {client} is told {told:?}"));
+        if twice {
+            self.broken(now, format!("client {client} of host {host} is answered twice"));
+        }
+        if let Told::Done(revision) = told {
+            self.memory(host).acknowledged.push(revision);
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn started(&mut self, world: &World, host: usize) {
+        let mut seen = self.seen_mut();
+        seen.note(world.now, format!("host {host} starts"));
+        seen.check_start(world, host);
+    }
+
+    fn crashing(&mut self, world: &World, host: usize) {
+        let mut seen = self.seen_mut();
+        seen.note(world.now, format!("host {host} crashes"));
+        let waiting = seen.asked.values_mut().filter(|asked| asked.host == host && asked.answer.is_none());
+        waiting.for_each(|asked| asked.hung_up = true);
+    }
+
+    fn input(&mut self, world: &World, host: usize, input: &Input) {
+        let mut seen = self.seen_mut();
+        seen.trace(world.now, host, input);
+        match input {
+            Input::Asked(client, Ask::Write(change)) => seen.asks(world.now, host, *client, change),
+            Input::Server(report) => seen.server_reports(world, host, report),
+            _ => {}
+        }
+    }
+
+    fn handled(&mut self, world: &World, host: usize) {
+        self.seen_mut().check_node(world, host);
+    }
+
+    fn effect(&mut self, world: &World, host: usize, effect: &Effect) {
+        let mut seen = self.seen_mut();
+        match effect {
+            Effect::Send(link, bytes) => seen.check_frame(world, host, *link, bytes),
+            Effect::Disk(job) => seen.check_job(world, host, job),
+            Effect::Server(ticket, job) => seen.check_server_job(world, host, *ticket, job),
+            Effect::Answer(client, answer) => seen.answers(world.now, host, *client, answer),
+            Effect::Say(level, area, text) if *level != Level::Debug && *area != "dial" => {
+                seen.note(world.now, format!("host {host} {area}: {text}"));
+            }
+            _ => {}
+        }
+    }
+}
