@@ -8,6 +8,7 @@ mod asking;
 mod conflicts;
 mod environment;
 mod fleet;
+mod fsck;
 mod history;
 mod nodes;
 mod page;
@@ -191,6 +192,7 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Resolve => {
             conflicts::resolve(settings, order.operand(0), (order.has("keep"), order.has("drop")), order.text("note"))
         }
+        Command::Fsck => fsck::run(settings, order.has("json")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! one is the fault of the link that brought it, which is closed; it is never held against the record's ID. What is held already is
 //! dropped after one look-up, so a doubled flood costs next to nothing.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -246,29 +247,74 @@ pub fn file_text(revision: &Revision) -> Vec<u8> {
 
 /// The record and the body that [`file_text`] wrote; `None` if it is anything else. Signature and hash are checked here too.
 pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
-    let (record, body) = record_and_body(bytes)?;
-    let sound =
-        record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
-    sound.then(|| Revision::decode(record, body.into()).ok()).flatten()
+    judge_file(bytes, fleet).ok()
+}
+
+/// As [`from_file`], but says what is wrong.
+pub fn judge_file(bytes: &[u8], fleet: &[u8; 32]) -> Result<Revision, FileFault> {
+    let (header, signature, body) = file_parts(bytes).ok_or(FileFault::Form)?;
+    let record = Record::decode(&header, signature).map_err(|_| FileFault::Header)?;
+    let faults = [
+        (record.header.kind != Kind::Document, FileFault::Header),
+        (record.header.fleet != *fleet, FileFault::Fleet),
+        (!record.is_signed(), FileFault::Signature),
+        (!record.matches(body), FileFault::Body),
+    ];
+    match faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault)) {
+        Some(fault) => Err(fault),
+        None => Revision::decode(record, body.into()).map_err(|_| FileFault::Content),
+    }
 }
 
 /// The document of this revision in a file that [`file_text`] wrote; `None` if it is anything else. Hashes lead from the ID to the
 /// document, so nobody's signature is needed.
 pub fn document_in(bytes: &[u8], id: &RecordId) -> Option<Document> {
-    let (record, body) = record_and_body(bytes)?;
+    let (header, signature, body) = file_parts(bytes)?;
+    let record = Record::decode(&header, signature).ok()?;
     let line_end = body.iter().position(|byte| *byte == b'\n')?;
     let is_it = record.id == *id && record.matches(body);
     is_it.then(|| Document::parse(&body[line_end + 1..]).ok()).flatten()
 }
 
-fn record_and_body(bytes: &[u8]) -> Option<(Record, &[u8])> {
+/// Header, signature and body.
+fn file_parts(bytes: &[u8]) -> Option<(Vec<u8>, [u8; 64], &[u8])> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
     (lines.next()? == "starling revision 1").then_some(())?;
     let header = crate::codec::unhex(lines.next()?.strip_prefix("header ")?)?;
     let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
-    Some((Record::decode(&header, signature).ok()?, &bytes[end + 2..]))
+    Some((header, signature, &bytes[end + 2..]))
+}
+
+/// Why a file is no revision of this fleet's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFault {
+    /// It does not begin as [`file_text`] begins.
+    Form,
+    /// The header cannot be decoded, or is not that of a document.
+    Header,
+    /// It belongs to another fleet.
+    Fleet,
+    /// The signature is not the author's, over this header.
+    Signature,
+    /// The body is not the one that the header names.
+    Body,
+    /// Signed and whole, and yet no revision: its author's program was at fault.
+    Content,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "is not a revision's file",
+            Self::Header => "its header is damaged",
+            Self::Fleet => "it is a revision of another fleet",
+            Self::Signature => "its author did not sign this header",
+            Self::Body => "its body is not the one that its header names",
+            Self::Content => "its body is no revision",
+        })
+    }
 }
 
 /// A node record as it is sent: its age goes beside it.

@@ -38,11 +38,13 @@ pub enum Command {
     Conflicts,
     /// Settle a conflict.
     Resolve,
+    /// Say what is wrong with the state directory.
+    Fsck,
 }
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Init,
         Self::Token,
         Self::Join,
@@ -57,6 +59,7 @@ impl Command {
         Self::Resolve,
         Self::Id,
         Self::Check,
+        Self::Fsck,
     ];
 
     /// The word to type.
@@ -76,6 +79,7 @@ impl Command {
             Self::Restore => "restore",
             Self::Conflicts => "conflicts",
             Self::Resolve => "resolve",
+            Self::Fsck => "fsck",
         }
     }
 
@@ -107,6 +111,7 @@ impl Command {
             Self::Restore => "publish the content of an old revision again",
             Self::Conflicts => "print the changes that lost and are not settled",
             Self::Resolve => "make a change that lost, or drop it",
+            Self::Fsck => "look through the state directory for damage",
         }
     }
 }
@@ -182,7 +187,8 @@ const CONTROL: &[Command] = &[
     Command::Resolve,
 ];
 const CHANGE: &[Command] = &[Command::Restore, Command::Resolve];
-const PRINT: &[Command] = &[Command::Status, Command::Log, Command::Show, Command::Diff, Command::Blame, Command::Conflicts];
+const PRINT: &[Command] =
+    &[Command::Status, Command::Log, Command::Show, Command::Diff, Command::Blame, Command::Conflicts, Command::Fsck];
 
 /// All options, in the order of the usage text.
 pub static OPTIONS: &[Opt] = &[
@@ -413,7 +419,7 @@ pub static OPTIONS: &[Opt] = &[
         name: "json",
         short: None,
         argument: None,
-        help: "print the daemon's answer as it is",
+        help: "print it as JSON, for programs",
         section: "Printing",
         commands: PRINT,
         setting: None,
