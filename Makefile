@@ -13,10 +13,10 @@ STANDIN = target/release/examples/unit-standin
 all:
 	$(CARGO) build --release --locked --bin starling
 
-# The tests of several hosts want network namespaces, a firewall and a second clock. What of these is missing is named, and the tests
+# The tests of several hosts want namespaces, a firewall, a second clock, bad cables and disks. What is missing is named, and the tests
 # that need it say that they were skipped; with STARLING_TEST_REQUIRE=all in the environment they fail instead.
 test:
-	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime strace:strace
+	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime strace:strace python3:python3 ethtool:ethtool
 	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked --no-fail-fast
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.

@@ -178,7 +178,7 @@ pub const LATELY_HELD_MAX: usize = 128;
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.
 pub const WANTED_MAX: usize = 64;
-/// Without a new piece for this long, the next peer that offered is asked.
+/// Without a new piece for this long, or three times as long as the slowest took, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times in a row without a new piece, and a pull is given up until the next exchange.
 pub const PULL_ROUNDS_MAX: u32 = 15;
@@ -270,6 +270,9 @@ pub const WRITE_PATIENCE: Duration = Duration::from_millis(250);
 /// Written bytes that the other host's kernel has not acknowledged for this long end the link, as does a reader that takes
 /// nothing for this long: TCP alone would wait a quarter of an hour on a cable that was pulled.
 pub const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
+/// Bytes that the kernel takes of a link beyond those that are on the wire. It would take megabytes, and what is written after them
+/// would wait for minutes on a slow wire; this is a piece, and keeps a fast one busy all the same.
+pub const UNSENT_MAX: u32 = 16 << 10;
 /// The stack of a link's reader and writer: they seal, open, read and write. Optimised they need less than 16 KiB (measured), in a
 /// debug build between 32 and 64; the rest is for the sink, which is the daemon's. Only pages that are touched cost memory.
 pub const LINK_STACK: usize = 128 << 10;

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use starlingd::daemon::dialler::{self, Addresses, DialError, DialEvent, Dialler};
 use starlingd::daemon::link::{self, Link, LinkEvent, Parts};
 use starlingd::daemon::listener::{Listener, Settings};
-use starlingd::limits::{CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_MAX, LINK_WINDOW};
+use starlingd::limits::{CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_MAX, INLINE_MAX, LINK_WINDOW};
+use starlingd::model::record::RecordId;
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
-use starlingd::wire::frame::charge;
+use starlingd::wire::frame::{Frame, charge};
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Local};
 
 /// Far more than anything here takes; what takes longer has failed.
@@ -138,6 +139,25 @@ fn the_largest_frames_pass_and_credit_comes_back() {
 }
 
 #[test]
+fn a_small_frame_passes_the_pieces_that_wait_for_a_slow_reader_and_pieces_stay_in_order() {
+    let (dialled, accepted) = pair("127.0.0.1:0");
+    socket2::SockRef::from(&dialled.stream).set_send_buffer_size(16 << 10).unwrap();
+    socket2::SockRef::from(&accepted.stream).set_recv_buffer_size(16 << 10).unwrap();
+    let (one, _from_two) = start(1, dialled);
+    let piece = |n: u8| Frame::Piece { id: RecordId([n; 32]), offset: 0, bytes: vec![n; INLINE_MAX] }.encode();
+    let pieces: Vec<Vec<u8>> = (0..15).map(piece).collect();
+    assert!(LINK_WINDOW > 15 * charge(pieces[0].len()) + charge(1), "all that is sent here is within the window");
+    assert!(pieces.iter().all(|piece| one.send(piece.clone())));
+    assert!(one.send(b"small".to_vec()));
+    // Only now does the other side begin to read.
+    let (_two, from_one) = start(2, accepted);
+    let arrived: Vec<Vec<u8>> = (0..16).map(|_| next_frame(&from_one)).collect();
+    let at = arrived.iter().position(|frame| frame == b"small").expect("it arrives");
+    assert!(at < 10, "it waited for {at} pieces");
+    assert_eq!(arrived.into_iter().filter(|frame| frame != b"small").collect::<Vec<_>>(), pieces);
+}
+
+#[test]
 fn a_frame_beyond_the_bound_ends_the_link_on_the_side_that_sends_it() {
     let (dialled, accepted) = pair("127.0.0.1:0");
     let ((one, at_one), (two, at_two)) = (start(1, dialled), start(2, accepted));
@@ -160,12 +180,12 @@ fn what_is_queued_goes_out_before_a_link_closes() {
     let (dialled, accepted) = pair("127.0.0.1:0");
     let ((one, at_one), (two, at_two)) = (start(1, dialled), start(2, accepted));
     for n in 0..50_u8 {
-        assert!(one.send(vec![n; 1000]));
+        assert!(one.send(vec![100 + n; 1000]));
         assert!(two.send(vec![n; 1000]), "so that the other side's bytes lie unread in the socket");
     }
     one.close();
     for n in 0..50_u8 {
-        assert_eq!(next_frame(&at_two), vec![n; 1000]);
+        assert_eq!(next_frame(&at_two), vec![100 + n; 1000]);
     }
     assert_eq!(the_first_down(&at_two), "closed by the peer");
     drop(two);

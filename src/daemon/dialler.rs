@@ -19,7 +19,7 @@ use super::timed::Timed;
 use super::{clock, interfaces};
 use crate::limits::{
     CONNECT_WAIT_MIN, DIALS_MAX, DIALS_QUEUED, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT, RESOLVED_MAX, SMALL_STACK,
-    UNACKNOWLEDGED_MAX,
+    UNACKNOWLEDGED_MAX, UNSENT_MAX,
 };
 use crate::wire::handshake::{Dialling, HandshakeError, Local};
 
@@ -88,7 +88,9 @@ pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
     // which that host delays by up to 40 ms in the hope of an answer to put it on. The writer gathers what it has into one write
     // itself.
     stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
+    let socket = SockRef::from(stream);
+    socket.set_tcp_notsent_lowat(UNSENT_MAX)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
 
 /// An IPv4 address as such, also where a socket for both shows it as IPv6 (RFC 4291, section 2.5.5.2).

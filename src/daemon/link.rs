@@ -1,10 +1,13 @@
 //! Links: one thread reads a peer's frames, another writes ours.
 //!
-//! What a frame says is not looked at here; this file only carries frames, in order, sealed, until either side ends. The one who
+//! What a frame says is not looked at here; this file only carries frames, sealed, until either side ends. They go in order, but
+//! that pieces of bodies, in order among themselves, give way to all else: on a slow link a window of them takes half a minute, and
+//! a small change or a ping must not wait for that. The one who
 //! holds the [`Link`] keeps within a window of credit ([`charge`], [`LINK_WINDOW`]), so that the queue to the writer is never
 //! full and sending never waits, however slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its reader's
 //! events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and then means nothing.
 
+use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +18,7 @@ use std::time::Instant;
 
 use super::{clock, dialler, timed};
 use crate::limits::{CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH, WRITE_PATIENCE};
-use crate::wire::frame::charge;
+use crate::wire::frame::{charge, is_piece};
 use crate::wire::handshake::Hello;
 use crate::wire::session::{MESSAGE_MAX, Opener, Sealer, Session};
 
@@ -143,8 +146,9 @@ struct Writer<S> {
 impl<S: Fn(LinkEvent)> Writer<S> {
     fn run(mut self) {
         let mut owed = 0;
-        while let Ok(first) = self.queue.recv() {
-            match self.write_batch(first) {
+        let mut waiting = Waiting::default();
+        while waiting.fill(&self.queue) {
+            match self.write_batch(&mut waiting) {
                 Ok(credit) => owed += credit,
                 Err(reason) => return self.line.end(&reason),
             }
@@ -156,15 +160,15 @@ impl<S: Fn(LinkEvent)> Writer<S> {
         self.hang_up();
     }
 
-    /// Writes `first` and what is queued behind it, as one.
-    fn write_batch(&mut self, first: Vec<u8>) -> Result<u32, String> {
+    /// Writes some of what waits, as one. A piece is the last of its batch, so that what comes meanwhile goes before the next one.
+    fn write_batch(&mut self, waiting: &mut Waiting) -> Result<u32, String> {
         let mut sealed = Vec::new();
         let mut credit = 0;
-        let mut next = Some(first);
-        while let Some(frame) = next {
+        let mut more = true;
+        while more && let Some(frame) = waiting.next() {
             self.sealer.seal(&frame, &mut sealed).map_err(|error| error.to_string())?;
             credit += charge(frame.len());
-            next = if sealed.len() < WRITE_BATCH { self.queue.try_recv().ok() } else { None };
+            more = sealed.len() < WRITE_BATCH && !is_piece(&frame);
         }
         self.write(&sealed).map_err(|error| format!("cannot write: {error}"))?;
         Ok(credit)
@@ -196,6 +200,35 @@ impl<S: Fn(LinkEvent)> Writer<S> {
         let _already_gone = self.line.stream.shutdown(Shutdown::Write);
         let _ended_or_not = self.reader_ended.recv_timeout(LINK_LINGER);
         self.line.end("closed");
+    }
+}
+
+/// Frames that have been taken from the queue; it is bounded by the window, and so is this.
+#[derive(Default)]
+struct Waiting {
+    pieces: VecDeque<Vec<u8>>,
+    others: VecDeque<Vec<u8>>,
+}
+
+impl Waiting {
+    /// Takes all that is queued, waiting for it if nothing is here. False if nothing is here and nothing will come.
+    fn fill(&mut self, queue: &Receiver<Vec<u8>>) -> bool {
+        if self.pieces.is_empty() && self.others.is_empty() {
+            match queue.recv() {
+                Ok(frame) => self.add(frame),
+                Err(_) => return false,
+            }
+        }
+        queue.try_iter().for_each(|frame| self.add(frame));
+        true
+    }
+
+    fn add(&mut self, frame: Vec<u8>) {
+        if is_piece(&frame) { self.pieces.push_back(frame) } else { self.others.push_back(frame) }
+    }
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        self.others.pop_front().or_else(|| self.pieces.pop_front())
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::SHORT_ID_MIN;
+use crate::limits::{INLINE_MAX, SHORT_ID_MIN};
 use crate::model::edit::{Change as EditChange, Op};
 use crate::model::json::Value;
 use crate::model::path::Path;
@@ -7,6 +7,7 @@ use crate::node::answer::Answer;
 use crate::node::effect::ServerJob;
 use crate::node::input::{Change, ClientId, Outcome, ServerReport};
 use crate::wire::fleet::{FleetId, FleetKey};
+use crate::wire::frame::Payload;
 use crate::wire::handshake::Hello;
 
 /// One node, and all that it has asked for.
@@ -383,4 +384,30 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
         lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
     }
     assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
+}
+
+#[test]
+fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
+    let mut author = Lone::new(false);
+    author.write(1, &"x".repeat(10 * INLINE_MAX));
+    author.serve(&Outcome::Applied);
+    let head = Arc::clone(author.node.head().unwrap());
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()));
+    for (n, bytes) in head.body.chunks(INLINE_MAX).enumerate() {
+        // As on a wire of 50 kbit/s.
+        let comes = lone.now.elapsed + Duration::from_millis(2_600);
+        while lone.node.deadline() < comes {
+            lone.now.elapsed = lone.node.deadline();
+            lone.happens(Input::Tick);
+        }
+        lone.now.elapsed = comes;
+        let offset = u32::try_from(n * INLINE_MAX).unwrap();
+        lone.happens(Input::Frame(1, Frame::Piece { id: head.id(), offset, bytes: bytes.to_vec() }.encode()));
+    }
+    assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
+    let asks = |effect: &&Effect| matches!(effect, Effect::Send(1, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
+    let asked = lone.effects.iter().filter(asks).count();
+    assert!(asked <= 2, "asked for {asked} times");
 }

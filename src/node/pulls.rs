@@ -1,14 +1,14 @@
 //! Bodies being fetched: from whom, how far, and what to do when nothing comes.
 //!
-//! A body is asked from whoever offered it first; after two seconds without a new piece the next who offered is asked to go on from
-//! there. At most four bodies are fetched at once, so what a peer can make this host hold is bounded.
+//! A body is asked from whoever offered it first; after two seconds without a new piece, or three times as long as the slowest took, the
+//! next who offered is asked to go on from there. At most four bodies are fetched at once, so what a peer can make this host hold is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Node;
 use super::input::LinkId;
-use crate::limits::{PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
+use crate::limits::{DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
 use crate::model::record::{Record, RecordId};
 use crate::wire::frame::Frame;
 
@@ -18,12 +18,26 @@ struct Pull {
     /// Who is asked, then who else has offered.
     offers: VecDeque<LinkId>,
     moved: Duration,
+    /// When the last piece came, or the pull began.
+    came: Duration,
+    /// The longest that a piece took.
+    pace: Duration,
+    /// Pieces that came once more since the last new one: they were on their way when the rest was asked for again.
+    doubles: usize,
     /// How often nothing came.
     rounds: u32,
     /// Whether pieces came from more than one link.
     mixed: bool,
     /// Whether a delta is of no use.
     plain: bool,
+}
+
+impl Pull {
+    /// When somebody else is asked. What is asked for anew is sent anew, behind what is on its way: on a slow link, where a piece takes
+    /// long, asking soon would make it slower.
+    fn impatient_at(&self) -> Duration {
+        self.moved + PULL_PATIENCE.max(3 * self.pace).min(DEAD_AFTER)
+    }
 }
 
 /// All bodies being fetched.
@@ -35,7 +49,7 @@ pub(super) struct Pulls {
 impl Pulls {
     /// When the next is to be asked of somebody else.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.pulls.values().map(|pull| pull.moved + PULL_PATIENCE).min()
+        self.pulls.values().map(Pull::impatient_at).min()
     }
 
     /// Whether this body is being fetched.
@@ -77,6 +91,9 @@ impl Node {
             body: Vec::new(),
             offers: VecDeque::from([link]),
             moved: self.now.elapsed,
+            came: self.now.elapsed,
+            pace: Duration::ZERO,
+            doubles: 0,
             rounds: 0,
             mixed: false,
             plain: false,
@@ -88,7 +105,14 @@ impl Node {
     pub(super) fn piece(&mut self, link: LinkId, id: RecordId, offset: usize, bytes: &[u8]) {
         let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
         // Late pieces of somebody who was given up are of no use, but no fault either.
-        if pull.body.len() != offset || pull.offers.front() != Some(&link) {
+        if pull.offers.front() != Some(&link) {
+            return;
+        }
+        if pull.body.len() != offset {
+            pull.doubles += 1;
+            if pull.doubles <= DOUBLES_MAX {
+                pull.moved = self.now.elapsed;
+            }
             return;
         }
         let len = pull.record.header.body_len as usize;
@@ -96,7 +120,9 @@ impl Node {
             return self.fault(link, "a piece beyond the end of its body");
         }
         pull.body.extend_from_slice(bytes);
-        (pull.moved, pull.rounds) = (self.now.elapsed, 0);
+        pull.pace = pull.pace.max(self.now.elapsed - pull.came);
+        pull.doubles = 0;
+        (pull.moved, pull.came, pull.rounds) = (self.now.elapsed, self.now.elapsed, 0);
         if pull.body.len() == len && pull.mixed && !pull.record.matches(&pull.body) {
             // Nobody can say whose pieces were wrong: once more, all from one.
             (pull.body, pull.mixed) = (Vec::new(), false);
@@ -141,7 +167,7 @@ impl Node {
 
     pub(super) fn stalled_pulls(&mut self) {
         let now = self.now.elapsed;
-        let stalled = self.pulls.pulls.iter().filter(|(_, pull)| pull.moved + PULL_PATIENCE <= now);
+        let stalled = self.pulls.pulls.iter().filter(|(_, pull)| pull.impatient_at() <= now);
         for id in stalled.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.ask_next(id);
         }
@@ -182,3 +208,6 @@ impl Node {
         self.answer(link, &Frame::Pull { id, offset, have });
     }
 }
+
+/// What may be on its way over a link when the rest of a body is asked for again, in pieces.
+const DOUBLES_MAX: usize = LINK_WINDOW as usize / INLINE_MAX;

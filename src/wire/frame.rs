@@ -208,6 +208,11 @@ pub fn carried(bytes: &[u8]) -> Option<RecordId> {
     r.medium(HEADER_MAX, "header").ok().map(RecordId::of)
 }
 
+/// Whether a frame is a [`Frame::Piece`], without looking further: on its way out everything else goes before it.
+pub fn is_piece(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&6)
+}
+
 /// Records of a kind, and exchanges about a set, that this version does not know are passed over like unknown frames.
 fn is_of_a_later_version(bytes: &[u8]) -> bool {
     match bytes {

@@ -17,11 +17,11 @@ pub fn measure(dir: &Path, effort: Effort) {
     // Announcements, first digests and the address books, which are kept a while after they changed, come to rest.
     std::thread::sleep(MINUTE * 3 / 2);
     row("idle memory with 4 links (RssAnon in brackets)", &memory(&lab, &members), "3 MB");
-    let before: Vec<(u64, u64)> = members.map(|i| (run_ns(lab.host(i)), written(lab.host(i)))).into();
+    let before: Vec<(Duration, u64)> = members.map(|i| (lab.host(i).processor_time(), written(lab.host(i)))).into();
     std::thread::sleep(MINUTE);
-    let spent = members.iter().zip(&before).map(|(&i, b)| run_ns(lab.host(i)) - b.0).max().unwrap_or_default();
+    let spent = members.iter().zip(&before).map(|(&i, b)| lab.host(i).processor_time() - b.0).max().unwrap_or_default();
     let wrote = members.iter().zip(&before).map(|(&i, b)| written(lab.host(i)) - b.1).max().unwrap_or_default();
-    row("idle processor time in a minute", &format!("{:.2} ms", spent as f64 / 1e6), "1 ms");
+    row("idle processor time in a minute", &format!("{:.2} ms", spent.as_secs_f64() * 1e3), "1 ms");
     row("written to disk in an idle minute", &format!("{wrote} bytes"), "0 bytes");
     let changes = effort.of(1_000);
     let mut last = None;
@@ -34,30 +34,13 @@ pub fn measure(dir: &Path, effort: Effort) {
 }
 
 fn memory(lab: &Lab, members: &[usize]) -> String {
-    let worst = |name| members.iter().map(|&i| status_kb(lab.host(i), name)).max().unwrap_or_default();
+    let worst = |name| members.iter().map(|&i| lab.host(i).memory_kb(name)).max().unwrap_or_default();
     format!("{:.2} MB ({:.2})", worst("VmRSS") as f64 / 1e3, worst("RssAnon") as f64 / 1e3)
 }
 
-fn status_kb(host: &Host, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid(host))).expect("the peer runs");
-    let line = status.lines().find(|line| line.starts_with(name)).expect("a field of proc(5)");
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number of kB")
-}
-
-/// Nanoseconds on a processor, over all threads (the first field of `schedstat`).
-fn run_ns(host: &Host) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{}/task", pid(host))).expect("the peer runs");
-    let stats = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
-    stats.filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok()).sum()
-}
-
 fn written(host: &Host) -> u64 {
-    let io = fs::read_to_string(format!("/proc/{}/io", pid(host))).expect("the peer runs");
+    let io = fs::read_to_string(format!("/proc/{}/io", host.pid())).expect("the peer runs");
     io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).expect("a field of proc(5)")
-}
-
-fn pid(host: &Host) -> u32 {
-    host.starling.as_ref().expect("it was started").id()
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

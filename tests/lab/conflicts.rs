@@ -2,8 +2,9 @@
 
 use std::thread;
 
+use super::clients::{Account, Client, route};
 use super::support::lab::Lab;
-use super::{Pace, SOON, change, has, lab, publish, wait_all_have};
+use super::{Pace, SOON, has, lab, publish, wait_all_have};
 
 #[test]
 fn of_two_edits_made_at_once_one_is_head_everywhere_and_the_other_is_listed_everywhere() {
@@ -14,14 +15,15 @@ fn of_two_edits_made_at_once_one_is_head_everywhere_and_the_other_is_listed_ever
         wait_all_have(lab, &all, &[]);
         // Cut off from each other for a moment, neither can know of the other's edit.
         lab.net(&["partition", "1,2|3,4"]);
-        change(lab, 1, "left");
-        change(lab, 3, "right");
+        let put = |(author, mark)| Client::of(lab.host(author)).insist("PUT", "/config/routes/shared", mark, &route(mark), SOON);
+        let [left, right] = [(1, "left"), (3, "right")].map(put);
         lab.net(&["heal"]);
         lab.wait(SOON, "one head, and one conflict everywhere", || {
             lab.agree(&all) && all.iter().all(|&i| conflicts(lab, i) == 1)
         });
-        assert!(has(lab, 4, "left") != has(lab, 4, "right"), "one of the two is contained");
-        let beaten = if has(lab, 4, "left") { 3 } else { 1 };
+        let account = Account::of(lab.host(4));
+        assert!(account.lists(&left) != account.lists(&right), "one of the two is contained");
+        let beaten = if account.lists(&right) { 3 } else { 1 };
         let author = lab.host(beaten).json("/fleet")["peer"]["id"].to_string();
         let entry = lab.host(2).conflicts()[0].to_string();
         assert!(entry.contains(author.trim_matches('"')), "the conflict names its author {author}: {entry}");

@@ -1,6 +1,7 @@
 //! What only the tests need of a lab: stand-in servers and their faults, and whether hosts agree.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -35,6 +36,12 @@ impl Host {
     /// The open conflicts as this host lists them.
     pub fn conflicts(&self) -> Vec<Value> {
         self.json("/fleet/conflicts").as_array().cloned().unwrap_or_default()
+    }
+
+    /// Whether there is a file of this revision of the group `default`.
+    pub fn has_stored(&self, revision: &str) -> bool {
+        let files = fs::read_dir(self.state().join("revisions/default")).into_iter().flatten().flatten();
+        files.into_iter().any(|file| file.file_name().to_string_lossy().ends_with(revision))
     }
 
     /// What the stand-in server runs; `None` while it does not answer.
@@ -87,6 +94,12 @@ impl Lab {
                     && conflict_ids(host) == conflicts
                     && (!host.unit_socket().exists() || host.server_config().as_ref() == Some(&document))
             })
+    }
+
+    /// Whether these hosts agree, and nothing is left to be done about what lost: the head lists it.
+    pub fn at_rest(&self, members: &[usize]) -> bool {
+        let noted = |i: usize| self.host(i).conflicts().iter().all(|conflict| conflict["state"] == "open");
+        self.agree(members) && members.iter().all(|&i| noted(i))
     }
 }
 

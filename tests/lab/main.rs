@@ -6,17 +6,24 @@
 //! `cargo test --test lab NAME` runs those whose name contains NAME.
 
 mod away;
+mod clients;
 mod clocks;
 mod conflicts;
+mod crowd;
 mod demo;
 mod fleet;
+mod kills;
 #[path = "../support/privately.rs"]
 mod privately;
 mod reach;
+mod scarce;
 mod servers;
 #[path = "../support/skip.rs"]
 mod skip;
+mod slow;
+mod split;
 mod spread;
+mod stalled;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

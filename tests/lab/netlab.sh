@@ -7,9 +7,12 @@
 #   netlab.sh up N [--subnets K]     make N hosts on K Ethernet segments (default 1)
 #   netlab.sh exec I CMD...          run CMD on host I (execs: the pid is CMD's own)
 #   netlab.sh partition 'A,B|C-E|rest'  drop everything between the groups, both ways
-#   netlab.sh heal                   undo partition
+#   netlab.sh oneway A,B C,D         drop only what A,B send to C,D; adds to what is cut already
+#   netlab.sh heal                   undo partition and oneway
 #   netlab.sh link I unplug|plug     cable out/in: host I loses carrier, keeps addresses
 #   netlab.sh noipv4 I               take host I's IPv4 address away
+#   netlab.sh netem I SPEC...        make host I's cable bad, each way of it: delay 50ms,
+#                                    loss 5%, rate 64kbit, limit 32 (frames that may wait)
 #   netlab.sh spy I J                count the TCP segments with data that I sends to J
 #   netlab.sh spied                  print the count of each spy, one a line, oldest first
 #   netlab.sh down                   remove the lab and all that runs in it
@@ -19,7 +22,8 @@
 #   10.77.s.(i) / fd77:0:0:s::(i) / fe80::(i), MAC 02:77:00:ss:00:ii; i <= 250.
 # The bridges live in ${P}br, so the machine's own network stack is not touched.
 # With K > 1 host ${P}rt routes between segments; multicast does not cross it.
-# Needs iproute2, nftables, util-linux, and root or unprivileged user namespaces.
+# Needs iproute2, nftables, util-linux, and root or unprivileged user namespaces; for
+# netem on a kernel without sch_netem also python3, ethtool and /dev/net/tun.
 # shellcheck disable=SC2015,SC2016
 set -euo pipefail
 
@@ -45,7 +49,7 @@ expand() {
 }
 
 # comma lists of nft elements for the hosts given: ports on a bridge, v4, v6
-ports() { local i o=; for i in "$@"; do o+="\"v$i\","; done; echo "${o%,}"; }
+ports() { local i o=; for i in "$@"; do o+="\"v$i\",\"t$i\","; done; echo "${o%,}"; }
 ip4s()  { local i o=; for i in "$@"; do o+="10.77.$(seg "$i").$i,"; done; echo "${o%,}"; }
 ip6s()  { local i o=; for i in "$@"; do o+="$(printf 'fd77::%x:0:0:0:%x' "$(seg "$i")" "$i"),"; done; echo "${o%,}"; }
 
@@ -116,7 +120,7 @@ up() {
   trap - EXIT
 }
 
-# Empty verdict chains: partition only ever adds to and flushes `cut`, spy to `spies`.
+# Empty verdict chains: partition and oneway only ever add to `cut`, spy to `spies`.
 nft_init() {
   ip netns exec "$BR" nft -f - <<<'table bridge lab {
     chain cut { type filter hook forward priority 0; policy accept; };
@@ -174,6 +178,79 @@ link() {
   esac
 }
 
+# Where the kernel has no netem, a small relay between host I's cable and a tap on the
+# bridge stands in for it.
+netem() {
+  load; host "$1"
+  local i=$1; shift
+  (( $# )) || die "netem I delay 50ms loss 5% ..."
+  if ip netns exec "$P$i" tc qdisc replace dev eth0 root netem "$@" 2>/dev/null; then
+    ip netns exec "$BR" tc qdisc replace dev "v$i" root netem "$@"
+  else
+    relay "$i" "$@"
+  fi
+}
+
+relay() {
+  local i=$1 n; shift
+  [[ ! -e $STATE/relay.$i.log ]] || die "netem: host $i has a relay already"
+  # Frames taken off the cable by hand must carry a real checksum and fit the MTU.
+  ip netns exec "$P$i" ethtool -K eth0 tx off tso off gso off >/dev/null
+  ip -n "$BR" tuntap add dev "t$i" mode tap
+  relay_py >"$STATE/relay.py"
+  setsid ip netns exec "$BR" python3 "$STATE/relay.py" "v$i" "t$i" "$@" </dev/null >"$STATE/relay.$i.log" 2>&1 &
+  for ((n = 0; n < 500; n++)); do grep -qs ready "$STATE/relay.$i.log" && break; sleep 0.02; done
+  grep -qs ready "$STATE/relay.$i.log" || die "netem: the relay did not start: $(cat "$STATE/relay.$i.log")"
+  ip -n "$BR" link set "v$i" nomaster
+  ip -n "$BR" link set "t$i" master "br$(seg "$i")" up
+}
+
+relay_py() { cat <<'PY'
+import fcntl, heapq, os, random, select, socket, struct, sys, time
+UNITS = {'us': 1e-6, 'ms': 1e-3, 's': 1.0, '%': 1e-2, 'kbit': 1e3, 'mbit': 1e6, '': 1.0}
+def number(word):
+    digits = word.rstrip('abcdefghijklmnopqrstuvwxyz%')
+    return float(digits) * UNITS[word[len(digits):]]
+def conditions(words):
+    found = dict(delay=0.0, loss=0.0, rate=0.0, limit=1000.0)
+    for name, value in zip(words[::2], words[1::2], strict=True):
+        if name not in found: raise SystemExit('unknown word ' + name)
+        found[name] = number(value)
+    return found
+def main(cable, tap, words):
+    bad = conditions(words)
+    t = os.open('/dev/net/tun', os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(t, 0x400454ca, struct.pack('16sH22x', tap.encode(), 0x1002))  # TAP, no header
+    c = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    c.setsockopt(263, 23, 1)                        # SOL_PACKET, PACKET_IGNORE_OUTGOING
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    c.bind((cable, 3)); c.setblocking(False)        # ETH_P_ALL
+    c.setsockopt(263, 1, struct.pack('iHH8s', socket.if_nametoindex(cable), 1, 0, b''))  # promiscuous
+    waiting, count, free, held = [], 0, [0.0, 0.0], [0, 0]
+    def take(way, frame):
+        nonlocal count
+        if random.random() < bad['loss'] or held[way] >= bad['limit']: return
+        due = time.monotonic()
+        if bad['rate']:
+            free[way] = max(free[way], due) + len(frame) * 8 / bad['rate']; due = free[way]
+        count += 1; held[way] += 1; heapq.heappush(waiting, (due + bad['delay'], count, way, frame))
+    print('ready', flush=True)
+    while True:
+        wait = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
+        ready = select.select([c, t], [], [], wait)[0]
+        for way, end, read in ((0, c, lambda: c.recv(65535)), (1, t, lambda: os.read(t, 65535))):
+            try:
+                while end in ready: take(way, read())
+            except BlockingIOError: pass
+            except OSError: time.sleep(0.01)        # the cable is out for now
+        while waiting and waiting[0][0] <= time.monotonic():
+            _, _, way, frame = heapq.heappop(waiting); held[way] -= 1
+            try: os.write(t, frame) if way == 0 else c.send(frame)
+            except OSError: pass                    # the cable is out, or its queue full: lost
+main(sys.argv[1], sys.argv[2], sys.argv[3:])
+PY
+}
+
 # Whatever a program writes to a TCP socket ends in a segment with PSH set; a
 # handshake, an ACK, a FIN and a RST have none.
 spy() {
@@ -224,9 +301,11 @@ case $cmd in
         # own UTS namespace: each host has its own name; every step execs, the pid stays
         exec ip netns exec "$P$i" unshare --uts sh -c "hostname $P$i; exec \"\$@\"" sh "$@";;
   partition) partition "$@";;
+  oneway) load; cut "$(expand "$1" | tr '\n' ' ')" "$(expand "$2" | tr '\n' ' ')";;
   heal) heal;;
   link) link "$@";;
   noipv4) load; host "$1"; ip -n "$P$1" -4 addr flush dev eth0;;
+  netem) netem "$@";;
   spy) spy "$@";;
   spied) spied;;
   down) down;;

@@ -41,6 +41,11 @@ impl Host {
     /// Starts Starling, in front of the stand-in server if that runs, and waits until it answers.
     pub fn start(&mut self) {
         self.launch("exec \"$@\"");
+        self.wait_started();
+    }
+
+    /// Waits until the Starling that was launched answers.
+    pub fn wait_started(&mut self) {
         let deadline = Instant::now() + START_WAIT;
         while self.get("/fleet").is_none() {
             let over = self.starling.as_mut().and_then(|child| child.try_wait().ok().flatten());
@@ -133,13 +138,33 @@ impl Host {
         self.file("unit.sock")
     }
 
+    /// The process ID of the running Starling.
+    pub fn pid(&self) -> u32 {
+        self.starling.as_ref().expect("it was started").id()
+    }
+
+    /// A size in kB of the running Starling, by its name in `/proc/PID/status`.
+    pub fn memory_kb(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the peer runs");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a field of proc(5)");
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number of kB")
+    }
+
+    /// The time on a processor of the running Starling, over all threads that live (the first field of `schedstat`).
+    pub fn processor_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the peer runs");
+        let stats = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+        Duration::from_nanos(stats.filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok()).sum())
+    }
+
     /// What a person needs who looks into a failed test.
     pub fn account(&self) -> String {
         let fleet = self.get("/fleet").map(|reply| reply.text()).unwrap_or_else(|| "no answer".into());
         format!("--- host {}: last words\n{}    GET /fleet: {fleet}\n", self.number, self.log.tail(15))
     }
 
-    fn control_socket(&self) -> PathBuf {
+    /// The socket of its REST endpoint.
+    pub fn control_socket(&self) -> PathBuf {
         self.file("control.sock")
     }
 }

@@ -41,11 +41,19 @@ impl Reply {
 /// # Errors
 /// What the socket says; `InvalidData` for an answer that is not HTTP, or an empty one.
 pub fn request(socket: &Path, method: &str, target: &str, body: &[u8]) -> io::Result<Reply> {
+    request_with(socket, method, target, "", body)
+}
+
+/// The same, with further header lines, each with its line end.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_with(socket: &Path, method: &str, target: &str, headers: &str, body: &[u8]) -> io::Result<Reply> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(ANSWER_WAIT))?;
-    let mut message =
-        format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len())
-            .into_bytes();
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut message = format!("{head}{headers}\r\n").into_bytes();
     message.extend_from_slice(body);
     stream.write_all(&message)?;
     read_reply(&mut stream)

@@ -10,7 +10,8 @@ use super::private::NETLAB;
 
 /// The hosts, and the network between them.
 pub struct Lab {
-    hosts: Vec<Host>,
+    /// The hosts, number 1 first.
+    pub hosts: Vec<Host>,
 }
 
 impl Lab {
@@ -52,11 +53,16 @@ impl Lab {
     /// Waits until `done`, and gives how long that took. When it takes longer than `within`, the
     /// test fails and shows every host's last words.
     pub fn wait(&self, within: Duration, what: &str, done: impl Fn() -> bool) -> Duration {
+        self.wait_for(within, || what.to_owned(), done)
+    }
+
+    /// The same, with words that are only found when it fails.
+    pub fn wait_for(&self, within: Duration, what: impl Fn() -> String, done: impl Fn() -> bool) -> Duration {
         let begin = Instant::now();
         while !done() {
             if begin.elapsed() > within {
                 let accounts: String = self.hosts.iter().map(Host::account).collect();
-                panic!("not within {within:?}: {what}\n{accounts}");
+                panic!("not within {within:?}: {}\n{accounts}", what());
             }
             std::thread::sleep(POLL);
         }

@@ -23,6 +23,8 @@ pub fn privately(test: &str, within: Duration, scenario: impl FnOnce(&Path)) {
     let done = scratch.path().join("done").exists();
     let said = fs::read_to_string(&output).unwrap_or_default();
     assert!(ended && done, "inside:\n{said}");
+    // The figures, for those who ask for them with --show-output.
+    print!("{said}");
 }
 
 /// The name of the test that made a closure of type `F`: `lab::away::sentence::{{closure}}` without its ends. Should it ever be wrong, the
