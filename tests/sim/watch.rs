@@ -49,6 +49,8 @@ pub struct Memory {
     pub applied: Option<RecordId>,
     /// Documents that the server was given, by ticket.
     pub given: BTreeMap<Ticket, starlingd::model::document::Document>,
+    /// What is in `pending/`: the server is about to try it.
+    pub trying: Option<RecordId>,
     /// The greatest stamp of a document of its own that it has written.
     pub stamp: Option<Stamp>,
     /// Whether it has been put back to an older state, or bears somebody else's identity: its stamps may repeat.
