@@ -322,7 +322,7 @@ impl Bench {
     }
 
     fn try_job(document: &Document) -> Job {
-        Job::Try { ticket: 1, document: document.clone() }
+        Job::Try { ticket: 1, document: document.clone(), look_first: false }
     }
 
     fn apply_job(document: &Document) -> Job {

@@ -232,7 +232,7 @@ impl Loop {
 
     fn ask_server(&mut self, ticket: Ticket, job: ServerJob) {
         let job = match job {
-            ServerJob::Try(document) => target::Job::Try { ticket, document },
+            ServerJob::Try { document, look_first } => target::Job::Try { ticket, document, look_first },
             ServerJob::Apply(document) => target::Job::Apply { ticket, document },
             ServerJob::Observe => target::Job::Observe { ticket },
         };

@@ -23,8 +23,10 @@ pub enum Job {
         ticket: u64,
         /// What to run.
         document: Document,
+        /// Whether what runs already is not to be sent again.
+        look_first: bool,
     },
-    /// The same, but look first: what runs already is not sent again.
+    /// Have the server run what others have tried; what runs already is not sent again.
     Apply {
         /// Comes back in the report.
         ticket: u64,
@@ -146,7 +148,10 @@ impl Worker {
 
     fn perform(&mut self, job: Job) -> Report {
         match job {
-            Job::Try { ticket, document } => Report { ticket, outcome: self.put(document, None), before: None },
+            Job::Try { ticket, document, look_first } => {
+                let outcome = if look_first { self.apply(document).0 } else { self.put(document, None) };
+                Report { ticket, outcome, before: None }
+            }
             Job::Apply { ticket, document } => {
                 let (outcome, before) = self.apply(document);
                 Report { ticket, outcome, before }

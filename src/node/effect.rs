@@ -63,8 +63,13 @@ pub enum DiskJob {
 /// A request to the server.
 #[derive(Debug, Clone)]
 pub enum ServerJob {
-    /// Put this document and read back.
-    Try(Document),
+    /// Put this document and read back: nobody has tried it yet.
+    Try {
+        /// What to run.
+        document: Document,
+        /// Whether to put it only if the server does not run it already.
+        look_first: bool,
+    },
     /// Put this document, unless the server runs it already, and read back.
     Apply(Document),
     /// Read what it runs.

@@ -85,11 +85,11 @@ impl Node {
             (Phase::Pending, Ok(())) => {
                 let document = trial.revision.document.clone();
                 // What the server may run already must not be sent to it again: it might restart applications.
-                let looks_first =
+                let look_first =
                     matches!(&trial.cause, Cause::Replay(_) | Cause::Client(Request { wish: Wish::Local { .. }, .. }));
                 trial.phase = Phase::Trying;
                 self.trial = Some(trial);
-                self.try_on_server(if looks_first { ServerJob::Apply(document) } else { ServerJob::Try(document) });
+                self.try_on_server(ServerJob::Try { document, look_first });
             }
             (_, Ok(())) => self.publish(trial),
             (_, Err(error)) => self.give_up(trial, Problem::new(507, "The change cannot be stored.", error).into(), true),

@@ -99,7 +99,7 @@ impl Server {
         }
         match job {
             ServerJob::Observe => ServerReport { ticket, outcome: Outcome::Observed(Arc::clone(&self.config)), before: None },
-            ServerJob::Try(document) | ServerJob::Apply(document) => {
+            ServerJob::Try { document, .. } | ServerJob::Apply(document) => {
                 let before = Some(Arc::clone(&self.config));
                 let unanswered = self.unanswered_ppm > rng.below(1_000_000);
                 let lost = unanswered && rng.below(2) == 0;

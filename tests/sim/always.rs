@@ -12,7 +12,7 @@ use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
 use starlingd::node::records::from_file;
 use starlingd::node::revision_name;
-use starlingd::sim::{Other, fleet};
+use starlingd::sim::fleet;
 use starlingd::wire::frame::{Frame, Payload};
 
 use crate::watch::{Seen, World};
@@ -188,25 +188,27 @@ impl Seen {
         }
     }
 
-    /// A body has crossed a link when it went whole or with its first piece, in either direction; a delta is no body, and is of no use
-    /// where its base is not held. Once by a flood, and once because an exchange was under way at that moment, or a flood in the other
-    /// direction: more is waste.
+    /// A body has crossed a link when it went whole or with its first piece; a delta is no body, and is of no use where its base is not
+    /// held. In each direction twice at most: by a flood, and because an exchange was under way at that moment. Whoever seems to lack
+    /// it must then be sent it whatever was sent before, or exchanges would not be enough to converge.
     fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
-        let Some(end) = world.hosts[host].links.get(&link) else { return };
-        let Other::Host(_, theirs) = end.other else { return };
-        let count = self.crossed.entry((link.min(theirs), id)).or_default();
+        let count = self.crossed.entry((link, id)).or_default();
         *count += 1;
         if *count > CROSSINGS_MAX {
             let count = *count;
-            self.broken(world.now, format!("the body of {id:?} crosses link {link} of host {host} for the {count}. time"));
+            self.broken(world.now, format!("host {host} sends the body of {id:?} over link {link} for the {count}. time"));
         }
     }
 
     /// Only what some server has accepted is given to a server, but for what is being tried there: that stands in `pending/`.
     pub fn check_server_job(&mut self, world: &World, host: usize, ticket: Ticket, job: &ServerJob) {
-        let (ServerJob::Try(document) | ServerJob::Apply(document)) = job else { return };
+        let (document, tries) = match job {
+            ServerJob::Try { document, .. } => (document, true),
+            ServerJob::Apply(document) => (document, false),
+            ServerJob::Observe => return,
+        };
         let trying = self.memory(host).trying.and_then(|id| self.revisions.get(&id));
-        let tried = trying.is_some_and(|revision| revision.document == *document);
+        let tried = tries && trying.is_some_and(|revision| revision.document == *document);
         let untried = || {
             let of = |revision: &Revision| revision.document == *document && revision.record.header.flags & Header::UNTRIED != 0;
             self.revisions.values().any(of)

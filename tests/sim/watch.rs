@@ -70,7 +70,7 @@ pub struct Seen {
     pub revisions: BTreeMap<RecordId, Revision>,
     pub asked: BTreeMap<ClientId, Asked>,
     pub hosts: BTreeMap<usize, Memory>,
-    /// How often a body has crossed a link, by the link and the record.
+    /// How often a body was sent over a link, by the sender's name for the link and the record.
     pub crossed: BTreeMap<(u64, RecordId), u32>,
     /// Records of nodes whose signature was found good.
     pub signed: BTreeSet<RecordId>,
