@@ -9,14 +9,32 @@ use super::edit::{self, Change, Op};
 use super::json::{self, Value};
 use super::revision::Revision;
 
+/// An edit made again.
+#[derive(Debug)]
+pub struct Replayed {
+    /// What comes of it.
+    pub document: Document,
+    /// Whether each place held just what the edit found. If not, it may only seem to fit because something that it was made on is
+    /// missing: who deletes what somebody else has added finds it deleted where it was never added.
+    pub strictly: bool,
+}
+
 /// `document` with the edit of `revision` made on it. `None` if it does not fit there, if the result would be none, or if the revision is
 /// a note, which does not have the edit's values.
-pub fn replayed(document: &Document, revision: &Revision) -> Option<Document> {
+pub fn replayed(document: &Document, revision: &Revision) -> Option<Replayed> {
     let ops = revision.ops()?;
-    let mut left = ops.iter().zip(&revision.edit.operations).filter(|(op, _)| !edit::is_done(document, op));
-    let still = |op: &Op, operation: &super::revision::Operation| edit::still_there(document, op, &operation.found);
-    let fits = left.clone().all(|(op, operation)| still(op, operation) || has_grown(document, &revision.document, op));
-    fits.then(|| left.try_fold(document.clone(), |document, (op, _)| edit::apply(&document, op).ok())).flatten()
+    let mut result = Replayed { document: document.clone(), strictly: true };
+    for (op, operation) in ops.iter().zip(&revision.edit.operations) {
+        if !edit::still_there(document, op, &operation.found) {
+            result.strictly = false;
+            if edit::is_done(document, op) {
+                continue;
+            }
+            has_grown(document, &revision.document, op).then_some(())?;
+        }
+        result.document = edit::apply(&result.document, op).ok()?;
+    }
+    Some(result)
 }
 
 /// Whether `op` is an append, and `document` has all that the array held before it, as `after` shows it with the appended element.
@@ -67,7 +85,7 @@ mod tests {
         let secret = SecretKey::from_seed(&[1; 32]);
         let author = Author { secret: &secret, fleet: [2; 32], group: "default", stamp: Stamp::default() };
         let revision = Revision::author(&author, None, draft).unwrap();
-        replayed(&document(config), &revision).map(|document| json::compact(document.config()))
+        replayed(&document(config), &revision).map(|replayed| json::compact(replayed.document.config()))
     }
 
     #[test]

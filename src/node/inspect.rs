@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::Node;
+use super::replica::Group;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 
@@ -76,7 +77,7 @@ impl Node {
             queued_max: most(&mut self.links.values().map(super::link::Link::queued)),
             pulls: self.pulls.len(),
             uncontained_max: most(&mut groups().map(|group| group.beaten().count())),
-            history_max: most(&mut groups().map(|group| group.history().len().saturating_sub(1 + group.beaten().count()))),
+            history_max: most(&mut groups().map(Group::spare)),
             nodes: self.roster.iter().count(),
             known: self.book.known(),
             wanted: self.wanted.len(),

@@ -151,15 +151,29 @@ impl Node {
         // Not what this host knows but what the ledger says: all must come to the same, or an edit would be made twice.
         let is_out = head.standing(&revision.edit_ref()) == Standing::Out;
         let may_replay = is_out && revision.record.header.flags & Header::GUARDED == 0;
-        let Some(document) = may_replay.then(|| replayed(&head.document, revision)).flatten() else {
-            // What it was made on may be on its way into the head: only then it is known whether it collides.
-            let own = revision.edit_ref();
-            let mut bases = made_on(revision).filter(|edit| **edit != own && held.contains_key(edit));
-            let waits = beaten.since + 2 * STAND_IN_AFTER;
-            let early = may_replay && waits > now && bases.any(|edit| group.standing(edit) == Standing::Out);
-            return if early { Remedy::Later(waits) } else { Remedy::Note };
+        let fit = may_replay.then(|| replayed(&head.document, revision)).flatten();
+        let pending = self.pending(group, held, revision);
+        // What it was made on may be on its way into the head: only then it is known what it meets there.
+        let early = match &fit {
+            Some(fit) if fit.strictly => pending.iter().any(|other| touch(&other.revision, revision)),
+            Some(_) => !pending.is_empty(),
+            None => may_replay && !pending.is_empty(),
         };
-        if self.can_judge(head) { Remedy::Replay(document) } else { Remedy::Later(now + STAND_IN_AFTER) }
+        let waits = beaten.since + 2 * STAND_IN_AFTER;
+        match fit {
+            _ if early && waits > now => Remedy::Later(waits),
+            Some(fit) if !fit.strictly && early => Remedy::Note,
+            Some(fit) if self.can_judge(head) => Remedy::Replay(fit.document),
+            Some(_) => Remedy::Later(now + STAND_IN_AFTER),
+            None => Remedy::Note,
+        }
+    }
+
+    /// The uncontained edits that a beaten revision was made on.
+    fn pending<'a>(&self, group: &Group, held: &BTreeMap<EditRef, &'a Beaten>, revision: &Revision) -> Vec<&'a Beaten> {
+        let own = revision.edit_ref();
+        let others = made_on(revision).filter(|edit| **edit != own && group.standing(edit) == Standing::Out);
+        others.filter_map(|edit| held.get(edit).copied()).collect()
     }
 
     /// Whether what the own server says of a replay says something about the replay. A host without a server leaves it to those that have
@@ -244,6 +258,12 @@ impl Node {
 /// The edits that a revision contains or lists: what goes with it if it is beaten.
 fn made_on(revision: &Revision) -> impl Iterator<Item = &EditRef> {
     revision.ledger.entries().chain(revision.open.keys())
+}
+
+/// Whether two edits have to do with one place: the path of one leads to or through that of the other.
+fn touch(one: &Revision, other: &Revision) -> bool {
+    let pairs = one.edit.operations.iter().flat_map(|a| other.edit.operations.iter().map(move |b| (&a.path, &b.path)));
+    pairs.into_iter().any(|(a, b)| a.tokens().iter().zip(b.tokens()).all(|(a, b)| a == b))
 }
 
 /// Of each uncontained edit the revision that carries it, oldest edit first: the original if it is held, for that shows what the author

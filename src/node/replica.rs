@@ -200,9 +200,13 @@ impl Group {
 
     /// By how many the history is longer than the head, the uncontained (also those that are still being read back) and 64.
     fn surplus(&self) -> isize {
+        self.spare() as isize - HISTORY_KEPT as isize
+    }
+
+    /// Revisions of the history that only people may want: all but the head and the uncontained.
+    pub fn spare(&self) -> usize {
         let fallen = self.history.values().filter(|summary| self.is_fallen(summary)).count();
-        let kept = 1 + self.beaten.len() + fallen + HISTORY_KEPT;
-        self.history.len() as isize - kept as isize
+        self.history.len().saturating_sub(1 + self.beaten.len() + fallen)
     }
 
     fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {

@@ -193,3 +193,26 @@ fn twelve_hosts_that_write_at_once_come_to_rest_with_all_that_was_acknowledged()
         assert!(net.conflicts(0).is_empty());
     }
 }
+
+/// Where the host that deletes is quicker than the one that added, there is nothing to delete yet: that looks like what it wants.
+#[test]
+fn what_was_added_and_deleted_again_on_the_side_that_lost_does_not_come_back() {
+    for seed in seeds(20) {
+        let mut net = apart(seed, "[0]");
+        for number in 0..4 {
+            net.set(0, "/config/applications/a", &number.to_string());
+        }
+        let added = net.set(2, "/config/applications/c", "1");
+        net.until("both have it", SOON, |net| net.head(3) == Some(added));
+        let op = Op { path: Path::parse("/config/applications/c").expect("a path"), change: Edit::Delete };
+        let client = net.ask(3, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() }));
+        let answer = net.answer(3, client);
+        net.done(answer);
+        net.heal();
+        net.until("one head", MINUTE, |net| net.agree());
+        net.run(MINUTE);
+        net.settle(SOON);
+        assert!(!net.config(0).contains("\"c\""), "seed {seed}: {}", net.config(0));
+        assert!(net.conflicts(0).is_empty(), "seed {seed}");
+    }
+}
