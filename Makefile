@@ -16,7 +16,7 @@ all:
 # The tests of several hosts want network namespaces, a firewall and a second clock. What of these is missing is named, and the tests
 # that need it say that they were skipped; with STARLING_TEST_REQUIRE=all in the environment they fail instead.
 test:
-	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime
+	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime strace:strace
 	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked --no-fail-fast
 
 # Simulated fleets under faults, one for each of so many seeds; a run that fails says how it is had again.

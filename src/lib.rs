@@ -42,7 +42,7 @@
 //! | `answer` | its queue, and the file of a revision that was asked for |
 //! | `target` | its queue, and this host's server: a minute for a change |
 //! | `disk` | its queue, and the disk |
-//! | `load`, one each | reading the file of a revision that another branch has beaten |
+//! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
 //! | `signal` | a signal |
 //!

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::SHORT_ID_MIN;
 use crate::model::edit::{Change as EditChange, Op};
 use crate::model::json::Value;
 use crate::model::path::Path;
@@ -30,6 +31,7 @@ impl Lone {
             joined: true,
             peers: Vec::new(),
             before_kept: false,
+            history: crate::limits::HISTORY_KEPT_MAX,
             seed: 7,
         };
         let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };
@@ -188,7 +190,9 @@ fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
         bad[at] ^= 1;
         assert!(records::from_file(&bad, &fleet).is_none(), "byte {at}");
     }
-    assert_eq!(records::read_body(&text).as_ref(), lone.node.head().map(|head| &head.document));
+    let head = lone.node.head().expect("it was published").clone();
+    assert_eq!(records::document_in(&text, &head.id()).as_ref(), Some(&head.document));
+    assert_eq!(records::document_in(&text, &head.record.header.base), None, "another revision's");
 }
 
 #[test]
@@ -320,4 +324,63 @@ fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_its_contact_is_tried
     lone.happens(Input::Linked { link: 2, hello, address: "10.0.0.2:7117".parse().unwrap(), dial: Some(dial) });
     lone.happens(Input::Unlinked(2, "reset".into()));
     assert_eq!(lone.node.book.dialling(), 0);
+}
+
+#[test]
+fn an_id_of_which_two_revisions_have_the_beginning_is_refused_until_a_longer_one_is_given() {
+    let mut lone = Lone::new(false);
+    let mut beginnings = BTreeMap::new();
+    // Two of 65 536 beginnings are the same after some three hundred, so a thousand that are kept are enough.
+    let (one, other) = (0..crate::limits::HISTORY_KEPT_MAX as u64)
+        .find_map(|client| {
+            lone.write(client, &format!("{client}"));
+            lone.serve(&Outcome::Applied);
+            let id = lone.node.head().expect("it was published").id();
+            Some((beginnings.insert(id.to_string()[..SHORT_ID_MIN].to_owned(), id)?, id))
+        })
+        .expect("two begin alike");
+    lone.effects.clear();
+    let asks = |id: &str| {
+        let path = Path::parse("/config").unwrap();
+        let restore = Ask::Restore { id: id.to_owned(), path, if_match: None, note: String::new() };
+        [Ask::Revisions(Some(id.to_owned())), Ask::Difference { to: id.to_owned(), from: None }, restore]
+    };
+    let short = one.to_string()[..SHORT_ID_MIN].to_owned();
+    (2_000..).zip(asks(&short)).for_each(|(client, ask)| lone.happens(Input::Asked(client, ask)));
+    assert_eq!(lone.statuses(), [(2_000, 409), (2_001, 409), (2_002, 409)]);
+    lone.effects.clear();
+    (3_000..).zip(asks(&one.to_string()).into_iter().chain(asks(&other.to_string()))).for_each(|(client, ask)| {
+        lone.happens(Input::Asked(client, ask));
+    });
+    assert_eq!(lone.statuses(), [(3_005, 200)], "the other is the head: to restore it changes nothing");
+    let read = lone.effects.iter().filter(|effect| matches!(effect, Effect::Load(..))).count();
+    assert_eq!(read, 1, "the file of the one is being read");
+}
+
+#[test]
+fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_once() {
+    let mut lone = Lone::new(false);
+    (0..3).for_each(|client| lone.write(client, &format!("{client}")));
+    lone.serve(&Outcome::Applied);
+    let base = lone.node.head().expect("it was published").record.header.base;
+    lone.effects.clear();
+    for client in 10..16 {
+        let path = Path::parse("/config").unwrap();
+        let restore = Ask::Restore { id: base.to_string(), path, if_match: None, note: String::new() };
+        lone.happens(Input::Asked(client, restore));
+    }
+    assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
+    let loads: Vec<Ticket> = lone
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Load(ticket, ..) => Some(*ticket),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(loads.len(), crate::limits::ERRANDS_MAX);
+    for ticket in loads {
+        lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
+    }
+    assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
 }

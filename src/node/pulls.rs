@@ -38,6 +38,11 @@ impl Pulls {
         self.pulls.values().map(|pull| pull.moved + PULL_PATIENCE).min()
     }
 
+    /// Whether this body is being fetched.
+    pub(super) fn has(&self, id: &RecordId) -> bool {
+        self.pulls.contains_key(id)
+    }
+
     /// How many bodies are being fetched.
     pub(super) fn len(&self) -> usize {
         self.pulls.len()
