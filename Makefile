@@ -1,6 +1,6 @@
 # How Starling is built, tried and installed; README.md says more.
 .POSIX:
-.PHONY: all test static demo bench ci install uninstall clean
+.PHONY: all test sim static demo bench ci install uninstall clean
 
 CARGO = cargo
 PREFIX = /usr/local
@@ -18,6 +18,11 @@ all:
 test:
 	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime strace:strace python3:python3 ethtool:ethtool
 	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked --no-fail-fast
+
+# Simulated fleets under faults, one for each of so many seeds; a run that fails says how it is had again.
+SEEDS = 1000
+sim:
+	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim always -- --nocapture
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:
