@@ -178,6 +178,9 @@ pub const LATELY_HELD_MAX: usize = 128;
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.
 pub const WANTED_MAX: usize = 64;
+/// Deltas that wait for a body which is being pulled, each of a piece's length at most: a few changes made while a large document is on
+/// its way over a slow link.
+pub const BEHIND_MAX: usize = 16;
 /// Without a new piece for this long, or three times as long as the slowest took, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times in a row without a new piece, and a pull is given up until the next exchange.

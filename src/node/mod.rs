@@ -306,6 +306,7 @@ impl Node {
         self.judge_newcomers();
         self.check_pings();
         self.stalled_pulls();
+        self.follow_pulls();
         self.fetch_on();
         self.probe_if_due();
         self.rebase_if_due();

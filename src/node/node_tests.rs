@@ -411,3 +411,33 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
     let asked = lone.effects.iter().filter(asks).count();
     assert!(asked <= 2, "asked for {asked} times");
 }
+
+/// A small change made while a large document is on its way over a slow link must not bring the whole document a second time.
+#[test]
+fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
+    let mut author = Lone::new(false);
+    author.write(1, &"x".repeat(4 * INLINE_MAX));
+    author.serve(&Outcome::Applied);
+    let base = Arc::clone(author.node.head().unwrap());
+    author.write(2, "short");
+    author.serve(&Outcome::Applied);
+    let head = Arc::clone(author.node.head().unwrap());
+    let delta = crate::model::delta::between(&base.body, &head.body);
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.happens(Input::Frame(1, Frame::Record(base.record.clone(), 0, Payload::Announced).encode()));
+    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Delta(base.id(), delta)).encode()));
+    for (n, bytes) in base.body.chunks(INLINE_MAX).enumerate() {
+        let offset = u32::try_from(n * INLINE_MAX).unwrap();
+        lone.happens(Input::Frame(1, Frame::Piece { id: base.id(), offset, bytes: bytes.to_vec() }.encode()));
+    }
+    assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
+    let pulled = lone.effects.iter().filter_map(|effect| match effect {
+        Effect::Send(1, bytes) => match Frame::decode(bytes) {
+            Ok(Some(Frame::Pull { id, .. })) => Some(id),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(pulled.collect::<Vec<_>>(), [base.id()]);
+}

@@ -109,14 +109,15 @@ impl Node {
         }
     }
 
-    fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
+    pub(super) fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
         let body = match payload {
             Payload::Whole(body) => body,
-            Payload::Delta(base, delta) => match self.replica.find(&base) {
-                Some(base) => match delta::apply(&base.body, &delta, record.header.body_len as usize) {
+            Payload::Delta(base, delta) => match self.replica.find(&base).map(|base| Arc::clone(&base.body)) {
+                Some(base) => match delta::apply(&base, &delta, record.header.body_len as usize) {
                     Ok(body) => body,
                     Err(error) => return self.fault(id, &error.to_string()),
                 },
+                None if self.waits_for_base(id, base, &record, &delta) => return,
                 None => return self.without_base(id, record),
             },
             Payload::Announced => return self.offered(id, record),

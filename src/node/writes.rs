@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::Node;
-use super::answer::Problem;
+use super::answer::{Answer, Problem};
 use super::effect::Effect;
 use super::input::{Change, ClientId};
 use super::plan::Plan;
@@ -103,6 +103,14 @@ impl Node {
             }
             match self.plan(&request) {
                 Ok(plan) => self.begin(request, plan),
+                // Nothing is to be changed; but a 200 says that what was asked for is durable here.
+                Err(Answer::Done { revision, .. }) if self.is_being_stored(&revision) => {
+                    return self.writes.queue.push_front(request);
+                }
+                Err(Answer::Done { revision, .. }) if !self.storing.has(&revision) => {
+                    let detail = self.storing.problem().unwrap_or_default();
+                    self.reply(request.client, Problem::new(507, "The change cannot be stored.", detail));
+                }
                 Err(answer) => self.effects.push(Effect::Answer(request.client, answer)),
             }
         }
