@@ -22,7 +22,7 @@ test:
 # Simulated fleets under faults, one for each of so many seeds; a run that fails says how it is had again.
 SEEDS = 1000
 sim:
-	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim always -- --nocapture
+	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim -- --nocapture
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:
