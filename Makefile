@@ -1,6 +1,6 @@
 # How Starling is built, tried and installed; README.md says more.
 .POSIX:
-.PHONY: all test sim static demo bench ci install uninstall clean
+.PHONY: all test sim teeth mutants static demo bench ci install uninstall clean
 
 CARGO = cargo
 PREFIX = /usr/local
@@ -23,6 +23,16 @@ test:
 SEEDS = 1000
 sim:
 	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim -- --nocapture
+
+# Whether the simulator notices each of the deliberate faults in tests/teeth; FAULTS names some.
+teeth:
+	sh .ci/need.sh patch:patch
+	sh tests/teeth/run.sh $(FAULTS)
+
+# Whether the tests notice small changes of the pure part; hours. MUTANTS takes options such as --shard 1/50 or -f src/node/rebase.rs.
+mutants:
+	@cargo-mutants --version >/dev/null || { echo "missing: cargo-mutants (cargo install --locked cargo-mutants)" >&2; exit 1; }
+	$(CARGO) mutants --locked -o target -f 'src/model/**' -f 'src/node/**' $(MUTANTS) -- --lib --test mesh --test sim
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:
