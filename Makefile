@@ -1,6 +1,6 @@
 # How Starling is built, tried and installed; README.md says more.
 .POSIX:
-.PHONY: all test static demo bench ci install uninstall clean
+.PHONY: all test sim teeth mutants static demo bench ci install uninstall clean
 
 CARGO = cargo
 PREFIX = /usr/local
@@ -13,11 +13,26 @@ STANDIN = target/release/examples/unit-standin
 all:
 	$(CARGO) build --release --locked --bin starling
 
-# The tests of several hosts want network namespaces, a firewall, a second clock and bad cables. What of these is missing is named, and the tests
+# The tests of several hosts want namespaces, a firewall, a second clock, bad cables and disks. What is missing is named, and the tests
 # that need it say that they were skipped; with STARLING_TEST_REQUIRE=all in the environment they fail instead.
 test:
-	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime python3:python3 ethtool:ethtool
+	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime strace:strace python3:python3 ethtool:ethtool
 	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked --no-fail-fast
+
+# Simulated fleets under faults, one for each of so many seeds; a run that fails says how it is had again.
+SEEDS = 1000
+sim:
+	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim -- --nocapture
+
+# Whether the simulator notices each of the deliberate faults in tests/teeth; FAULTS names some.
+teeth:
+	sh .ci/need.sh patch:patch
+	sh tests/teeth/run.sh $(FAULTS)
+
+# Whether the tests notice small changes of the pure part; hours. MUTANTS takes options such as --shard 1/50 or -f src/node/rebase.rs.
+mutants:
+	@cargo-mutants --version >/dev/null || { echo "missing: cargo-mutants (cargo install --locked cargo-mutants)" >&2; exit 1; }
+	$(CARGO) mutants --locked -o target -f 'src/model/**' -f 'src/node/**' $(MUTANTS) -- --lib --test mesh --test sim
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:

@@ -4,9 +4,14 @@
 //! The exit status is 0 for done, 1 for failed and 2 for a mistake in the arguments or the settings file. Results go to standard
 //! output, complaints to standard error.
 
+mod asking;
+mod conflicts;
 mod environment;
 mod fleet;
+mod fsck;
+mod history;
 mod nodes;
+mod page;
 mod status;
 mod usage;
 
@@ -86,7 +91,7 @@ enum Asked {
 struct Order {
     command: Command,
     options: Vec<(&'static Opt, String)>,
-    operand: Option<String>,
+    operands: Vec<String>,
 }
 
 impl Asked {
@@ -123,17 +128,28 @@ impl Asked {
         if let Some((option, _)) = options.iter().find(|(option, _)| !option.commands.contains(&command)) {
             return Err(Failure::Usage(format!("--{} is no option of starling {}", option.name, command.name())));
         }
-        let operand = words.next();
-        let surplus = if command.operand().is_some() { words.next() } else { operand.clone() };
-        match (surplus, command.operand(), &operand) {
-            (Some(word), _, _) => Err(Failure::Usage(format!("starling {}: {word:?} is too much", command.name()))),
-            (None, Some(needed), None) => Err(Failure::Usage(format!("starling {}: {needed} is missing", command.name()))),
-            _ => Ok(Self::Do(Order { command, options, operand })),
+        let operands: Vec<String> = words.collect();
+        let known = command.operands();
+        let needed = known.get(operands.len()).filter(|name| !name.starts_with('['));
+        match (operands.get(known.len()), needed) {
+            (Some(word), _) => Err(Failure::Usage(format!("starling {}: {word:?} is too much", command.name()))),
+            (None, Some(needed)) => Err(Failure::Usage(format!("starling {}: {needed} is missing", command.name()))),
+            _ => Ok(Self::Do(Order { command, options, operands })),
         }
     }
 }
 
 impl Order {
+    /// The operand in this place; the parser has seen to those that are needed.
+    fn operand(&self, place: usize) -> &str {
+        self.operands.get(place).map_or("", String::as_str)
+    }
+
+    /// Whether an option without argument was given.
+    fn has(&self, name: &str) -> bool {
+        self.text(name).is_some()
+    }
+
     /// What was given for an option that is no setting, last.
     fn text(&self, name: &str) -> Option<&str> {
         self.options.iter().rev().find(|(option, _)| option.name == name).map(|(_, text)| text.as_str())
@@ -158,14 +174,25 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Asked::Do(order) => order,
     };
     let resolved = order.settings()?;
+    let settings = &resolved.settings;
     match order.command {
-        Command::Init => fleet::init(&resolved.settings, order.text("fleet")),
+        Command::Init => fleet::init(settings, order.text("fleet")),
         Command::Token => fleet::token(&resolved),
-        Command::Join => fleet::join(&resolved.settings, order.operand.as_deref().expect("the parser demands it")),
-        Command::Id => fleet::id(&resolved.settings),
+        Command::Join => fleet::join(settings, order.operand(0)),
+        Command::Id => fleet::id(settings),
         Command::Check => check(&resolved),
         Command::Run => run(resolved),
-        Command::Status => status::print(&resolved.settings, order.text("json").is_some()),
+        Command::Status => status::print(settings, order.has("json")),
+        Command::Log => history::log(settings, order.has("json")),
+        Command::Show => history::show(settings, order.operand(0), order.has("json")),
+        Command::Diff => history::diff(settings, order.operand(0), order.operand(1), order.has("json")),
+        Command::Blame => history::blame(settings, order.operand(0), order.has("json")),
+        Command::Restore => history::restore(settings, order.operand(0), order.text("path"), order.text("note")),
+        Command::Conflicts => conflicts::list(settings, order.has("json")),
+        Command::Resolve => {
+            conflicts::resolve(settings, order.operand(0), (order.has("keep"), order.has("drop")), order.text("note"))
+        }
+        Command::Fsck => fsck::run(settings, order.has("json")),
     }
 }
 

@@ -42,26 +42,40 @@
 //! | `answer` | its queue, and the file of a revision that was asked for |
 //! | `target` | its queue, and this host's server: a minute for a change |
 //! | `disk` | its queue, and the disk |
-//! | `load`, one each | reading the file of a revision that another branch has beaten |
+//! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
 //! | `signal` | a signal |
 //!
 //! mdns-sd and tiny_http have threads of their own. If one of these dies it is started again; a panic in one of ours ends the process.
 //!
-//! # What always holds, and where it is kept
+//! # What always holds, where it is kept, and what tries to break it
 //!
 //! 1. State is a pure function of a set of signed records; flooding only makes it quick: [`model::record`] and [`model::revision`] say
 //!    what a record is and which is greater, `node::replica` what is kept, `node::sync` that hosts which meet end up the same.
-//! 2. A change is tried first, on its author's own server, or is marked untried: `node::writes`.
+//!    *Checked by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and `check_frame` of tests/sim/always.rs (nothing
+//!    unsigned is held, stored or sent, no head goes back), `apart` of tests/sim/eventually.rs (one head everywhere).
+//! 2. A change is tried first, on its author's own server, or is marked untried: `node::trial`.
+//!    *Checked by* `check_server_job` (a server is given only what some server has accepted) and tests/rest/faults.rs.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200: [`daemon::disk`], [`daemon::state_dir`].
+//!    *Checked by* `check_start` (what was acknowledged is there after every crash), tests/disk/power.rs (the recorded system calls, cut at
+//!    each), tests/lab/kills.rs (200 real kills).
 //! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one that lost is made again where it still
 //!    fits ([`model::replay`], `node::rebase`), else listed on every host ([`model::conflict`]).
+//!    *Checked by* `judge` of tests/sim/content.rs: by content, each acknowledged edit is there once, overwritten by who had seen it, listed,
+//!    or settled.
 //! 5. Strangers get nothing, not one byte back: [`wire::handshake`], [`daemon::listener`].
+//!    *Checked by* tests/net.rs and tests/lab/strangers.rs.
 //! 6. Desired is not applied: `node::server` keeps them apart, and believes only what was read back.
+//!    *Checked by* `check_applied` (what is said to run runs) and `misapplied` (in the end every server runs the head or its refusal is shown).
 //! 7. Clocks are not trusted: [`model::stamp`] breaks ties of equal height only; waiting goes by the monotonic time of
 //!    [`daemon::clock`].
+//!    *Checked by* the wrong, jumping and standing clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), tests/lab/clocks.rs.
 //! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing.
+//!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice), tests/lab/scarce.rs.
 //! 9. Discovery is a hint: `node::book` retries every contact for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
+//!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
+//!
+//! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which one of them must notice.
 //!
 //! The shape itself is under test: `tests/tidy.rs` fails on an import that goes up a floor, a second door for an outside crate, a clock
 //! that is read elsewhere, a lock, a file or a function grown out of hand.

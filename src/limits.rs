@@ -98,8 +98,15 @@ const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a va
 
 /// Groups in a fleet. Every peer holds every group's head.
 pub const GROUPS_MAX: usize = 64;
-/// Older revisions of a group kept on disk, beside the head and the uncontained ones.
+/// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the settings say otherwise: weeks of a
+/// busy fleet's changes, and a few megabytes of a small flash at usual sizes.
 pub const HISTORY_KEPT: usize = 64;
+/// The least that can be set. When another branch wins, what it does not contain is read back from the history: a host that has been
+/// cut off for long must still have its own changes to list them.
+pub const HISTORY_KEPT_MIN: usize = 16;
+/// The most: in memory each costs its header and its edit, usually less than a kilobyte, and 4 KiB of values and the edit's paths at
+/// the worst.
+pub const HISTORY_KEPT_MAX: usize = 1024;
 /// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other hosts wrote before they saw that.
 pub const UNCONTAINED_MAX: usize = 256;
 /// Edits remembered as contained after the ledger has forgotten them, and as not contained: four ledgers each.
@@ -171,6 +178,9 @@ pub const LATELY_HELD_MAX: usize = 128;
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.
 pub const WANTED_MAX: usize = 64;
+/// Deltas that wait for a body which is being pulled, each of a piece's length at most: a few changes made while a large document is on
+/// its way over a slow link.
+pub const BEHIND_MAX: usize = 16;
 /// Without a new piece for this long, or three times as long as the slowest took, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times in a row without a new piece, and a pull is given up until the next exchange.
@@ -213,6 +223,17 @@ pub const SHORT_ID_MIN: usize = 4;
 pub const PROBLEMS_MAX: usize = 32;
 /// Conflicts that one change may settle by name.
 pub const SETTLES_MAX: usize = 64;
+/// Restored revisions and conflicts to be kept that are being read or wait their turn: each may hold a whole document.
+pub const ERRANDS_MAX: usize = 4;
+/// Older revisions that no linked peer had are asked for again after this, or when there is a new link.
+pub const FETCH_AGAIN: Duration = Duration::from_secs(60);
+/// Bodies that are read to find out since when a value stands, in bytes: 32 of a megabyte each take about a second.
+pub const BLAME_READ_MAX: usize = 32 << 20;
+/// Changes that a difference lists one by one: a page that a person can still look through.
+pub const DIFFERENCE_MAX: usize = 1024;
+/// The values of a difference taken together, as compact text in bytes; what is longer is given by its length. With tabs and line ends
+/// the answer still fits what clients of Unit take.
+pub const DIFFERENCE_VALUES_MAX: usize = DOCUMENT_MAX;
 /// How often a change is redone when the head moves under it.
 pub const WRITE_TRIES: usize = 3;
 /// The server is looked at this often: what it lost is given back within about 2 s.

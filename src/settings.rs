@@ -39,6 +39,9 @@ pub struct Settings {
     pub name: String,
     /// The group whose document this peer follows.
     pub group: String,
+    /// How many older revisions of a group are kept beside the head and the uncontained ones: from [`limits::HISTORY_KEPT_MIN`] to
+    /// [`limits::HISTORY_KEPT_MAX`].
+    pub history: usize,
     /// Whether to announce and look for peers by mDNS.
     pub mdns: bool,
     /// The interfaces to use; empty means all but the loopback.
@@ -218,6 +221,7 @@ impl Settings {
             unit: UnitChoice::Auto,
             name: String::new(),
             group: "default".to_owned(),
+            history: limits::HISTORY_KEPT,
             mdns: true,
             interfaces: Vec::new(),
             log: LogLevel::Info,

@@ -256,7 +256,7 @@ fn status_asks_the_daemon_and_prints_its_answer() {
     answering(&bench.path("two.sock"), "200 OK", BODY);
     assert_eq!(good(&bench.run(&["status", "--json", "--control", "two.sock"])), BODY);
     answering(&bench.path("three.sock"), "503 Service Unavailable", "{\"error\": \"no\"}");
-    assert!(bad(&bench.run(&["status", "--control", "three.sock"]), 1).contains("answered 503: {\"error\": \"no\"}"));
+    assert!(bad(&bench.run(&["status", "--control", "three.sock"]), 1).contains("three.sock: answered 503: no\n"));
     answering(&bench.path("four.sock"), "200 OK", "<html>");
     assert!(bad(&bench.run(&["status", "--control", "four.sock"]), 1).contains("no JSON"));
 }
@@ -274,4 +274,43 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let line = format!("{STARLING} --help | true; {STARLING} check -f empty.conf | true; echo done");
     let output = bench.command("sh").args(["-c", &line]).env("PATH", "/usr/bin:/bin").output().unwrap();
     assert_eq!(good(&output), "done\n");
+}
+
+#[test]
+fn what_is_asked_of_the_history_is_checked_before_the_daemon_is() {
+    let bench = Bench::new("history");
+    let long = "x".repeat(513);
+    for words in [
+        &["show"][..],
+        &["show", "123"],
+        &["show", "12345g"],
+        &["diff", "1234", "../.."],
+        &["diff", "1234", "5678", "9abc"],
+        &["blame", "config"],
+        &["blame", "/status"],
+        &["blame", "/config/%zz"],
+        &["restore", "1234", "--path", "/certificates"],
+        &["restore", "1234", "--note", "\n"],
+        &["restore", "1234", "--note", &long],
+        &["restore", "1234", "--json"],
+        &["resolve", "1234"],
+        &["resolve", "1234", "--keep", "--drop"],
+        &["resolve", "--keep"],
+        &["conflicts", "1234"],
+        &["log", "1234"],
+    ] {
+        bad(&bench.run(words), 2);
+    }
+    for words in [
+        &["log"][..],
+        &["show", "1234"],
+        &["diff", "1234"],
+        &["blame", "/config"],
+        &["restore", "1234"],
+        &["conflicts"],
+        &["resolve", "1234", "--drop"],
+    ] {
+        let words = bad(&bench.run(&[words, &["--control", "none.sock"]].concat()), 1);
+        assert!(words.contains("is `starling run` running here?"), "{words}");
+    }
 }

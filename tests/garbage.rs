@@ -13,7 +13,7 @@ use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
 use starlingd::model::{conflict, delta};
-use starlingd::node::records::{file_text, from_file, read_body};
+use starlingd::node::records::{document_in, file_text, from_file};
 use starlingd::node::rng::Rng;
 use starlingd::settings::{Environment, Resolved, SettingsFile};
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
@@ -187,10 +187,14 @@ fn deltas_of_garbage() {
 
 #[test]
 fn files_of_garbage() {
-    let honest = file_text(&revision());
+    let revision = revision();
     let fleet = *fleet().id().as_bytes();
-    feed("from_file", &[honest], 4_000, |bytes| {
-        let _shown_only = read_body(bytes);
+    feed("from_file", &[file_text(&revision)], 4_000, |bytes| {
+        let whole = from_file(bytes, &fleet).is_some_and(|found| found.id() == revision.id());
+        // What is shown only is not asked for a signature, and is the document of that revision or nothing.
+        let shown = document_in(bytes, &revision.id());
+        assert!(shown.is_some() || !whole);
+        assert!(shown.is_none_or(|shown| shown == revision.document));
         from_file(bytes, &fleet).is_some()
     });
 }

@@ -7,6 +7,8 @@
 mod client;
 #[path = "mesh/conflicts.rs"]
 mod conflicts;
+#[path = "mesh/history.rs"]
+mod history;
 #[path = "mesh/kept.rs"]
 mod kept;
 #[path = "mesh/large.rs"]

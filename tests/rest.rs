@@ -6,8 +6,12 @@
 mod access;
 #[path = "rest/bounds.rs"]
 mod bounds;
+#[path = "rest/commands.rs"]
+mod commands;
 #[path = "rest/faults.rs"]
 mod faults;
+#[path = "rest/history.rs"]
+mod history;
 #[path = "rest/host.rs"]
 mod host;
 #[path = "rest/http.rs"]
@@ -16,6 +20,8 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/planted.rs"]
+mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
 #[path = "standin/server.rs"]

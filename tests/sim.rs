@@ -15,6 +15,8 @@ mod eventually;
 mod nemesis;
 #[path = "sim/run.rs"]
 mod run;
+#[path = "sim/scenarios.rs"]
+mod scenarios;
 #[path = "sim/watch.rs"]
 mod watch;
 
@@ -35,7 +37,11 @@ fn all_hold(seeds: &[u64]) {
     let work = || {
         let mut results: Vec<Result<Ran, Failed>> = Vec::new();
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            results.push(run(*seed));
+            let result = run(*seed);
+            if let Err(failed) = &result {
+                println!("seed {}: {}", failed.seed, failed.what);
+            }
+            results.push(result);
         }
         results
     };
@@ -46,7 +52,6 @@ fn all_hold(seeds: &[u64]) {
     report(&results);
     let failed: Vec<&Failed> = results.iter().filter_map(|result| result.as_ref().err()).collect();
     if let Some(shortest) = failed.iter().min_by_key(|failed| failed.history.len()) {
-        failed.iter().for_each(|failed| println!("seed {}: {}", failed.seed, failed.what));
         shortest.print();
         panic!("{} of {} seeds fail", failed.len(), seeds.len());
     }

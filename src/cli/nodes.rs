@@ -3,7 +3,7 @@
 //! It decides what a person is shown of a node, and in which words. It asks nobody and relies on nothing: what is missing from
 //! the answer is shown as `-`.
 
-use super::status::{ending, scalar, text};
+use super::page::{self, ending, scalar, text};
 use crate::model::json::Value;
 
 /// The table, preceded by an empty line; nothing if the answer has no nodes.
@@ -14,9 +14,7 @@ pub(super) fn table(answer: &Value) -> String {
     }
     let titles = ["NAME", "PEER", "CONTACT", "GROUP", "SERVER", "VERDICT"].map(str::to_owned);
     let rows: Vec<Row> = std::iter::once(titles).chain(nodes.iter().map(|node| row(answer, node))).collect();
-    let widths: [usize; COLUMNS] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-    rows.iter().fold("\n".to_owned(), |page, row| page + &line(row, &widths))
+    format!("\n{}", page::table(&rows))
 }
 
 type Row = [String; COLUMNS];
@@ -43,11 +41,6 @@ fn server(node: &Value) -> &'static str {
         (Some(_), _, _) => "behind",
         (None, _, _) => "-",
     }
-}
-
-fn line(row: &Row, widths: &[usize; COLUMNS]) -> String {
-    let cells: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
-    format!("{}\n", cells.trim_end())
 }
 
 /// A length of time in its largest unit.

@@ -3,30 +3,22 @@
 //! The answer is that of `GET /fleet`. The daemon may be older or newer than this program: what is missing is left out or shown as `-`,
 //! what is unknown is passed over. What peers said of themselves is made harmless for terminals.
 
-use std::env;
 use std::fmt::Write;
 
-use super::{Failure, nodes};
+use super::conflicts::conflict;
+use super::page::{SHORT, ending, fit, moment, scalar, text, width};
+use super::{Failure, asking, nodes};
 use crate::daemon::logger::one_line;
-use crate::daemon::unit;
-use crate::model::json::{self, Value};
+use crate::model::json::Value;
 use crate::settings::Settings;
 
 /// Prints what the daemon says: as it is, or as a table.
 pub(super) fn print(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let control = settings.control.display();
-    let unreachable = |error| Failure::Failed(format!("{error}; is `starling run` running here?"));
-    let reply = unit::get(&settings.control, "/fleet").map_err(unreachable)?;
-    let words = String::from_utf8_lossy(&reply.body);
-    if reply.status != 200 {
-        return Err(Failure::Failed(format!("{control}: answered {}: {}", reply.status, one_line(words.trim()))));
-    }
+    let reply = asking::get(settings, "/fleet")?;
     if as_json {
-        return super::print(&words);
+        return super::print(&reply.text());
     }
-    let answer =
-        json::parse_own(&reply.body).map_err(|error| Failure::Failed(format!("{control}: answered no JSON: {error}")))?;
-    super::print(&page(&answer, env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok())))
+    super::print(&page(&reply.json()?, width()))
 }
 
 /// The whole page, its rows cut at `width` characters if that is known.
@@ -42,10 +34,7 @@ fn page(answer: &Value, width: Option<usize>) -> String {
         }
     }
     page.push_str(&elsewhere(answer));
-    match width {
-        Some(width) => page.lines().map(|line| cut(line, width) + "\n").collect(),
-        None => page,
-    }
+    fit(&page, width)
 }
 
 /// What is wrong on other hosts, as they say.
@@ -89,26 +78,6 @@ fn head(answer: &Value) -> String {
     lines
 }
 
-/// What stands at a pointer, for people; `-` if nothing does.
-pub(super) fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).map_or("-".to_owned(), scalar)
-}
-
-/// The last characters of a peer ID: the first are the same for all.
-pub(super) fn ending(id: &str) -> String {
-    let from = id.char_indices().rev().nth(SHORT - 1).map_or(0, |(at, _)| at);
-    id[from..].to_owned()
-}
-
-/// A value in one line.
-pub(super) fn scalar(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => one_line(text),
-        other => one_line(&json::compact(other)),
-    }
-}
-
 /// An item of a list: text as it is, an object as its members.
 fn sentence(item: &Value) -> String {
     match item {
@@ -118,54 +87,6 @@ fn sentence(item: &Value) -> String {
         other => scalar(other),
     }
 }
-
-/// A conflict: what was wanted, by whom, when and why.
-fn conflict(item: &Value) -> String {
-    let ops = item.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let wanted = ops.iter().map(|op| {
-        let value = op.get("value").map_or(String::new(), |value| format!(" = {}", cut(&scalar(value), VALUE_WIDTH)));
-        format!("{} {}{value}", text(op, "/op"), text(op, "/path"))
-    });
-    let wanted = wanted.collect::<Vec<_>>().join(", ");
-    let id: String = text(item, "/id").chars().take(SHORT).collect();
-    let time = item.get("time").map_or("-".to_owned(), moment);
-    let note = item.get("note").map(scalar).filter(|note| !note.is_empty()).map_or(String::new(), |note| format!(": {note}"));
-    format!("{id}  {wanted}, by {} ({}), {time}{note}", text(item, "/author_name"), ending(&text(item, "/author")))
-}
-
-/// A time: milliseconds since 1970 as a date, in UTC; anything else as it is.
-fn moment(time: &Value) -> String {
-    let Some(ms) = time.as_u64().filter(|ms| *ms < YEAR_9999_MS) else { return scalar(time) };
-    let (days, minutes) = (ms / 86_400_000, ms / 60_000 % 1440);
-    let (year, month, day) = date(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
-}
-
-/// The Gregorian date, so many days after 1970-01-01. By counting from a 1 March, leap days are last in their years, and every stretch
-/// of 400 years is alike (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
-fn cut(line: &str, width: usize) -> String {
-    match line.char_indices().nth(width) {
-        Some(_) if width > 0 => line.chars().take(width - 1).chain(['…']).collect(),
-        _ => line.to_owned(),
-    }
-}
-
-/// Characters of an ID that people are shown.
-const SHORT: usize = 8;
-/// Characters of a value that a conflict is shown with.
-const VALUE_WIDTH: usize = 60;
-const YEAR_9999_MS: u64 = 253_370_764_800_000;
 
 #[cfg(test)]
 mod tests;

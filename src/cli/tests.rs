@@ -35,6 +35,11 @@ fn each_subcommand_takes_its_own_options_only() {
     assert_eq!(refused("join"), "starling join: TOKEN|- is missing");
     assert_eq!(refused("join a b"), "starling join: \"b\" is too much");
     assert_eq!(refused("run --state"), "--state: DIR is missing");
+    assert_eq!(refused("diff"), "starling diff: ID is missing");
+    assert_eq!(refused("diff a b c"), "starling diff: \"c\" is too much");
+    assert_eq!(order("diff a").operands, ["a"]);
+    assert_eq!(order("diff a b").operands, ["a", "b"]);
+    assert_eq!(refused("log --note x"), "--note is no option of starling log");
     assert!(refused("status --json=yes").contains("json"));
     assert!(refused("").starts_with("what to do?\n\nusage: starling COMMAND"));
 }
@@ -43,7 +48,7 @@ fn each_subcommand_takes_its_own_options_only() {
 fn options_are_understood_in_any_place_and_spelling() {
     let order = order("--state /a join - --state=/b -f c");
     assert_eq!(order.command, Command::Join);
-    assert_eq!(order.operand.as_deref(), Some("-"));
+    assert_eq!(order.operands, ["-"]);
     assert_eq!(order.text("state"), Some("/b"), "the last one counts");
     assert_eq!(order.text("config"), Some("c"));
 }

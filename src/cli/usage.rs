@@ -26,7 +26,7 @@ pub(super) fn of(command: Command) -> String {
 }
 
 fn words(command: Command) -> String {
-    command.operand().map_or(command.name().to_owned(), |operand| format!("{} {operand}", command.name()))
+    [&[command.name()], command.operands()].concat().join(" ")
 }
 
 fn options(text: &mut String, is_shown: impl Fn(&Opt) -> bool) {

@@ -4,6 +4,8 @@
 //! ours to change); facts of our own go into headers. `/fleet` is ours. Requests are understood on the http thread and answers are
 //! written on the answer thread, so a large document costs the loop nothing.
 
+mod history;
+
 use std::path::Path as FilePath;
 
 use super::gate::{Request, Response};
@@ -15,7 +17,6 @@ use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change};
-use crate::node::records::read_body;
 
 /// What a request asks for; or the answer, if the request itself is at fault.
 pub fn ask(request: &Request) -> Result<Ask, Response> {
@@ -29,8 +30,12 @@ pub fn ask(request: &Request) -> Result<Ask, Response> {
         ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
         ["fleet", "links"] => get_only(request, Ask::Links),
         ["fleet", "revisions"] => get_only(request, Ask::Revisions(None)),
-        ["fleet", "revisions", id] => get_only(request, Ask::Revisions(Some(id.to_owned()))),
-        ["fleet", "conflicts"] => get_only(request, Ask::Conflicts),
+        ["fleet", "revisions", id] => get_only(request, history::revision(request, id)),
+        ["fleet", "revisions", id, "restore"] => history::restore(request, id),
+        ["fleet", "blame", "config", ..] => get_only(request, Ask::Blame(below(&tokens[2..]))),
+        ["fleet", "conflicts"] => get_only(request, Ask::Conflicts(None)),
+        ["fleet", "conflicts", id] => get_only(request, Ask::Conflicts(Some(id.to_owned()))),
+        ["fleet", "conflicts", id, what @ ("keep" | "drop")] => history::settle(request, id, what == "keep"),
         ["certificates" | "js_modules" | "status" | "control", ..] => {
             Err(failure(501, "Not supported by this version of Starling.", "it serves /config, /fleet and /healthz"))
         }
@@ -57,7 +62,10 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         }
         Answer::Refused(status, body) => Response { status, headers: vec![json_type()], body },
         Answer::Json(value) => json_response(200, &value),
-        Answer::Stored { summary, group, name } => stored(summary, &state.join("revisions").join(group).join(name)),
+        Answer::History(revisions, older) => history::with_older(json_response(200, &revisions), older),
+        Answer::Revision(kept) => history::shown(*kept, state),
+        Answer::Difference { from, to, older } => history::difference(from.map(|from| *from), *to, older, state),
+        Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
         Answer::Problem(problem) => problem_response(&problem),
     }
 }
@@ -76,7 +84,7 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
         "GET" => Ok(Ask::Read(path)),
         "PUT" => change(edit::Change::Put(body(request)?)),
         "POST" if is_root && request.body.is_empty() => {
-            let force = request.target.split_once('?').is_some_and(|(_, query)| query.split('&').any(|word| word == "force"));
+            let force = query(request, "force").is_some();
             Ok(Ask::PublishLocal { force, if_match: if_match(request), note: note(request)? })
         }
         "POST" if is_root => Err(failure(405, NOT_ALLOWED, "")),
@@ -87,12 +95,29 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
 }
 
 fn get_only(request: &Request, ask: Ask) -> Result<Ask, Response> {
-    if request.method == "GET" {
-        return Ok(ask);
+    only("GET", request).map(|()| ask)
+}
+
+fn only(method: &str, request: &Request) -> Result<(), Response> {
+    if request.method == method {
+        return Ok(());
     }
     let mut response = failure(405, NOT_ALLOWED, "");
-    response.headers.push(("Allow".into(), "GET".into()));
+    response.headers.push(("Allow".into(), method.into()));
     Err(response)
+}
+
+/// The value of a word of the query, as it stands there; empty if the word stands alone.
+fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let (target, _) = request.target.split_once('#').unwrap_or((&request.target, ""));
+    let words = target.split_once('?')?.1.split('&');
+    words.map(|word| word.split_once('=').unwrap_or((word, ""))).find(|(word, _)| *word == name).map(|(_, value)| value)
+}
+
+/// The path of these tokens.
+fn below(tokens: &[&str]) -> Path {
+    let root = Path::parse("/").expect("it is a path");
+    tokens.iter().try_fold(root, |path, token| path.child(token)).expect("they were part of a path")
 }
 
 /// The body as Unit reads JSON; errors are in its words, and say where.
@@ -140,15 +165,6 @@ fn value(document: &Document, path: &Path, head: Option<RecordId>, applied: Opti
     response.headers.extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
     response.headers.extend(applied_header(applied));
     response
-}
-
-fn stored(summary: Value, file: &FilePath) -> Response {
-    let document = std::fs::read(file).ok().and_then(|bytes| read_body(&bytes));
-    let (Some(document), Value::Object(mut members)) = (document, summary) else {
-        return failure(404, "No such revision.", "its file is not there any more");
-    };
-    members.insert("document".into(), document.value().clone());
-    json_response(200, &Value::Object(members))
 }
 
 fn problem_response(problem: &Problem) -> Response {

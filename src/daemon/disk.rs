@@ -109,9 +109,9 @@ pub struct Disk {
 impl Disk {
     /// Starts the thread, which holds `dir` and its lock until it ends. `sink` gets the answers in the order of the jobs, and may block.
     ///
-    /// An error means that the directory's address book cannot be read or that there is no thread to be had.
+    /// An error means that there is no thread to be had.
     pub fn start(dir: StateDir, sink: impl Fn(Done) + Send + 'static) -> io::Result<Self> {
-        let mut writer = Writer::new(dir).map_err(|error| io::Error::other(error.to_string()))?;
+        let mut writer = Writer::new(dir);
         let (jobs, queue) = mpsc::sync_channel(limits::DISK_QUEUE);
         let (ending, ended) = mpsc::channel::<()>();
         thread::Builder::new().name("disk".to_owned()).stack_size(limits::DISK_STACK).spawn(move || {

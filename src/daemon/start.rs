@@ -18,7 +18,7 @@ use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
 use super::gate::{self, Gate, GateError, GateSettings, TcpApi};
 use super::listener::{self, Listener};
-use super::state_dir::{Membership, StateDir, StateError, StoredFile};
+use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, target};
 use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
@@ -165,10 +165,15 @@ fn make_node(
         joined: member.joined,
         peers: settings.peers.clone(),
         before_kept: dir.has_before_starling(),
+        history: settings.history,
         seed: u64::from_be_bytes(entropy::bytes()?),
     };
-    let book = dir.addresses()?.unwrap_or_default();
-    let node = Node::new(setup, &book, now);
+    let (book, problem) = address_book(dir);
+    let mut node = Node::new(setup, &book, now);
+    if let Some(problem) = problem {
+        log::warn!("{problem}");
+        node.report_problem(problem);
+    }
     log::info!("my peer ID is {}", node.peer());
     log::info!("fleet {}, group {}, called {}", member.fleet.name(), settings.group, settings.name);
     Ok(node)
@@ -177,20 +182,38 @@ fn make_node(
 /// Hands the node what is on disk.
 fn load(node: &mut Node, dir: &StateDir) {
     let mut loading = Loading::new(node);
-    let unread = dir.load_revisions(|StoredFile { group, name, bytes }| loading.file(group, name, &bytes));
+    for Unread { file, error } in dir.load_revisions(|StoredFile { group, name, bytes }| loading.file(group, name, &bytes)) {
+        loading.unread(file, error.to_string());
+    }
+    loading.put_right(|found, right| match dir.rename_revision(found, right) {
+        Ok(()) => Ok(true),
+        Err(StateError::Exists(_)) => Ok(false),
+        Err(error) => Err(error.to_string()),
+    });
     loading.finish(|group, name| {
-        let aside = dir.set_revision_aside(group, name).inspect_err(|error| log::error!("{error}"));
+        let aside = dir.set_revision_aside(group, name);
         aside.map(|path| path.display().to_string()).map_err(|error| error.to_string())
     });
-    for error in unread {
-        log::error!("{error}");
-        node.report_problem(error.to_string());
-    }
     let unfinished = dir.load_pending(|StoredFile { group, name, .. }| {
         log::warn!("a change was under way when this host stopped; it was not published and is put back");
         node.forget_pending(group, name);
     });
-    unfinished.iter().for_each(|error| log::error!("{error}"));
+    unfinished.iter().for_each(|unread| log::error!("{}", unread.error));
+}
+
+/// The address book as it was kept. It is a book of hints: if it is damaged, this host goes by what else it knows.
+fn address_book(dir: &StateDir) -> (Vec<u8>, Option<String>) {
+    let wrong = match dir.addresses() {
+        Ok(None) => return (Vec::new(), None),
+        Ok(Some(book)) if StateDir::is_address_book(&book) => return (book, None),
+        Ok(Some(_)) => format!("{}: no address book", dir.addresses_path().display()),
+        Err(error) => error.to_string(),
+    };
+    let became = match dir.set_aside(&dir.addresses_path()) {
+        Ok(path) => format!("{wrong}; it was set aside as {}", path.display()),
+        Err(error) => format!("{wrong}; it cannot be set aside: {error}"),
+    };
+    (Vec::new(), Some(became))
 }
 
 fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {

@@ -5,23 +5,26 @@
 //! is written under another name, synced and renamed, so that under its own name it is whole or not there; what is found damaged
 //! is renamed, never deleted. Whoever writes holds the lock; reading needs none.
 
+mod check;
 mod error;
 mod keys;
 mod revisions;
 mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub use self::check::{Finding, Report, check};
 pub use self::error::StateError;
 pub use self::keys::Membership;
-pub use self::revisions::{StoredFile, read_revision};
+pub use self::revisions::{StoredFile, Unread, read_revision};
 pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
 
 use self::error::at;
 use crate::limits;
+use crate::model::json;
 
 /// A state directory that exists and that others cannot read.
 #[derive(Debug)]
@@ -34,12 +37,7 @@ pub struct StateDir {
 impl StateDir {
     /// Makes the directory, and those above it, unless they exist, and opens it.
     pub fn create(path: &Path) -> Result<Self, StateError> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(at(parent))?;
-        }
-        make_directory(path)?;
-        // Above it may be a directory that we may not read: then this is left to the system.
-        let _ = path.parent().map(sync);
+        write::make_with_parents(path)?;
         Self::open(path)
     }
 
@@ -61,28 +59,38 @@ impl StateDir {
         Ok(dir)
     }
 
-    /// Takes the directory for this process alone, and clears away what a crash left half written.
+    /// Takes the directory for this process alone, clears away what a crash left half written, and makes the directories that are there
+    /// durable: the run that made them may have been killed before it did. A disk that takes no writes can be locked all the same.
     ///
     /// [`StateError::Held`] if another process has it; nothing has changed then.
     pub fn lock(&mut self) -> Result<(), StateError> {
         let path = self.path.join(LOCK);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(&path)
-            .map_err(at(&path))?;
+        let writable = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
+        if let Err(error) = &writable {
+            match error.kind() {
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull => {
+                    let text = "what is there is served, and no change is taken until it takes writes";
+                    log::error!(target: "disk", "{}: {error}; {text}", path.display());
+                }
+                _ => return writable.map(drop).map_err(at(&path)),
+            }
+        }
+        // Held without the right to write, so that the disk can be made read-only meanwhile. On one that is, the lock may be the directory
+        // itself, which nobody can put a file into.
+        let file = File::open(&path).or_else(|_| File::open(&self.path)).map_err(at(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::Held { path: self.path.clone(), process: holder(&file) }),
             Err(TryLockError::Error(error)) => return Err(StateError::Io(path, error)),
         }
         // Who holds it is for people to read, so a full disk does not matter here.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let _ = writable.and_then(|mut file| file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())));
         self.lock = Some(file);
-        write::clear_leftovers(&self.path)
+        if let Err(error) = write::clear_leftovers(&self.path) {
+            log::warn!(target: "disk", "what an earlier run left half written stays: {error}");
+        }
+        write::settle(&self.path);
+        Ok(())
     }
 
     /// Where it is.
@@ -93,6 +101,11 @@ impl StateDir {
     /// The address book as it was last kept; `None` if it never was.
     pub fn addresses(&self) -> Result<Option<Vec<u8>>, StateError> {
         self.read(ADDRESSES, limits::ADDRESSES_FILE_MAX)
+    }
+
+    /// Whether [`StateDir::addresses`] gave something that can be an address book.
+    pub fn is_address_book(text: &[u8]) -> bool {
+        json::parse_own(text).is_ok_and(|book| book.is_object())
     }
 
     /// Keeps the address book, durably. Needs the lock.
@@ -129,10 +142,17 @@ impl StateDir {
             let aside = damaged.with_file_name(format!("{name}{DAMAGED}{number}"));
             if fs::symlink_metadata(&aside).is_err() {
                 fs::rename(&damaged, &aside).map_err(at(&damaged))?;
+                // Should it be damaged under its own name after a power cut, it is set aside once more.
+                let _ = damaged.parent().map(sync);
                 return Ok(aside);
             }
         }
         Err(StateError::Damaged(damaged))
+    }
+
+    /// Where the address book is.
+    pub fn addresses_path(&self) -> PathBuf {
+        self.path.join(ADDRESSES)
     }
 
     /// A whole file of the directory; `None` if it does not exist.
@@ -184,7 +204,8 @@ const FLEET: &str = "fleet.json";
 const ADDRESSES: &str = "addresses.json";
 const BEFORE: &str = "before-starling.json";
 const LOCK: &str = "lock";
-const PROBE: &str = "probe";
+/// What [`StateDir::probe`] writes: should it be left over, the next start clears it away like anything that is half written.
+const PROBE: &str = ".new-probe";
 /// Between a damaged file's name and its number.
 const DAMAGED: &str = ".damaged-";
 const DIRECTORY_MODE: u32 = 0o700;

@@ -181,7 +181,7 @@ impl Worker {
         self.seen = Seen::Nothing;
         let outcome = match self.unit.put_config(&json::compact(document.config())) {
             Ok(Reply { status: 200, .. }) => self.verify(document.config()),
-            Ok(Reply { status, body }) => Outcome::Refused { status, body },
+            Ok(Reply { status, body, .. }) => Outcome::Refused { status, body },
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
             Err(failure) => self.without_answer(document.config(), before, &failure),
         };

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::http::Http;
-use crate::limits::{CHANGE_WAIT, READ_BACK_TRIES, READ_WAIT};
+use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
 
 /// Where a server takes its configuration.
@@ -122,6 +122,8 @@ pub struct Reply {
     pub status: u16,
     /// The body as it came.
     pub body: Vec<u8>,
+    /// The header `Starling-Older`, which only Starling sends: what is to be found beyond the history that it keeps.
+    pub older: Option<String>,
 }
 
 /// How what runs compares with what is wanted.
@@ -166,7 +168,7 @@ impl Unit {
 
     /// The same with other waits.
     pub fn with_patience(control: Control, patience: Patience) -> Self {
-        Self { http: Http::new(&control), control, patience }
+        Self { http: Http::new(&control, REQUEST_HEAD_MAX), control, patience }
     }
 
     /// Where it is.
@@ -184,7 +186,7 @@ impl Unit {
     /// bytes, a longer one is [`Failure::Cut`].
     pub fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Reply, Failure> {
         let wait = if matches!(method, "PUT" | "POST" | "DELETE") { self.patience.change } else { self.patience.read };
-        self.http.exchange(method, path, body, wait)
+        self.http.exchange(method, path, &[], body, wait)
     }
 
     /// Replaces the whole configuration by `text`. The server takes or leaves it as one.
@@ -219,9 +221,19 @@ pub fn readable(text: &[u8]) -> Result<Value, Failure> {
     json::parse(text).map_err(|error| Failure::Unreadable(format!("the server's configuration cannot be read: {error}")))
 }
 
-/// One GET over the Unix socket at `socket`, with the waits of a [`Unit`].
+/// One GET of Starling's own endpoint at `socket`, with the wait of a read.
 pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
-    Unit::new(Control::Unix(socket.to_owned())).request("GET", target, None)
+    starling(socket).exchange("GET", target, &[], None, READ_WAIT)
+}
+
+/// One POST with an empty body and these headers, which must be of printable ASCII. It waits as long as a change may wait for its turn.
+pub fn post(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
+    starling(socket).exchange("POST", target, headers, None, GATE_ANSWER_WAIT)
+}
+
+/// A client of Starling's own endpoint, which takes longer heads than Unit.
+fn starling(socket: &Path) -> Http {
+    Http::new(&Control::Unix(socket.to_owned()), GATE_HEAD_MAX)
 }
 
 /// Where Unit's packages put the control socket: the first that exists.

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::edit::Verb;
+use super::edit::{Change, Op, Verb};
 use super::json::{self, Map, Value};
 use super::ledger::EditRef;
 use super::peer_id::PeerId;
@@ -63,6 +63,25 @@ impl OpenConflict {
             note: header.note.clone(),
             operations: revision.edit.operations.iter().map(|operation| (operation.clone(), wanted(operation))).collect(),
         }
+    }
+
+    /// Whether all that was wanted stands here. Otherwise it takes the revision that first carried the edit to make it again.
+    pub fn is_whole(&self) -> bool {
+        self.author.is_some() && !self.operations.iter().any(|(_, wanted)| matches!(wanted, Wanted::Long { .. }))
+    }
+
+    /// The operations with their values, to be made again; `None` unless all stand here.
+    pub fn ops(&self) -> Option<Vec<Op>> {
+        let op = |(operation, wanted): &(Operation, Wanted)| {
+            let change = match (operation.verb, wanted) {
+                (Verb::Put, Wanted::Value(value)) => Change::Put(value.clone()),
+                (Verb::Append, Wanted::Value(value)) => Change::Append(value.clone()),
+                (Verb::Delete, Wanted::Nothing) => Change::Delete,
+                _ => return None,
+            };
+            Some(Op { path: operation.path.clone(), change })
+        };
+        if self.is_whole() { self.operations.iter().map(op).collect() } else { None }
     }
 
     /// As it stands in a body, under the name of its edit.
@@ -164,6 +183,18 @@ mod tests {
         assert_eq!(json["ops"][1]["value_len"], OPEN_VALUE_MAX + 2);
         assert!(json["ops"][1].get("value").is_none() && json["ops"][2].get("value").is_none());
         assert!(json::compact(&json).len() < 1_000, "no long value is carried along");
+    }
+
+    #[test]
+    fn what_was_wanted_can_be_made_again_if_it_all_stands_there() {
+        assert_eq!((conflict().is_whole(), conflict().ops()), (false, None), "a value is given by its hash");
+        assert_eq!((OpenConflict::default().is_whole(), OpenConflict::default().ops()), (false, None), "nothing is known of it");
+        let mut whole = conflict();
+        whole.operations.remove(1);
+        let changes: Vec<Change> = whole.ops().expect("it is whole").into_iter().map(|op| op.change).collect();
+        assert_eq!(changes, [Change::Put(Value::from(1)), Change::Delete, Change::Put(Value::Null)]);
+        whole.operations[0].1 = Wanted::Nothing;
+        assert_eq!(whole.ops(), None, "a PUT of nothing is no operation");
     }
 
     #[test]

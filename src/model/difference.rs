@@ -8,10 +8,16 @@ use super::json::{self, Value};
 use super::path::Path;
 use crate::limits::OPERATIONS_MAX;
 
-/// The operations that make `to` of `from`, both standing at `path`; none if they are the same. More than 64 become a single PUT.
+/// The operations that make `to` of `from`, both standing at `path`; none if they are the same. More than an edit may have become a
+/// single PUT.
 pub fn difference(path: &Path, from: &Value, to: &Value) -> Vec<Op> {
+    bounded_difference(path, from, to, OPERATIONS_MAX)
+}
+
+/// The same, where more than `most` operations become a single PUT.
+pub fn bounded_difference(path: &Path, from: &Value, to: &Value, most: usize) -> Vec<Op> {
     let mut ops = Vec::new();
-    if collect(path, from, to, &mut ops).is_none() || ops.len() > OPERATIONS_MAX {
+    if collect(path, from, to, &mut ops).is_none() || ops.len() > most {
         return vec![Op { path: path.clone(), change: Change::Put(to.clone()) }];
     }
     ops

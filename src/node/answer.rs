@@ -36,17 +36,82 @@ pub enum Answer {
     Refused(u16, Vec<u8>),
     /// A plain JSON answer of our own.
     Json(Value),
-    /// A stored revision, to be read from disk.
-    Stored {
-        /// What is known without reading: becomes the answer's members.
-        summary: Value,
+    /// The revisions that are kept, newest first, without their documents.
+    History(Value, Older),
+    /// A revision with its document.
+    Revision(Box<Kept>),
+    /// What leads from one revision to another; from nothing, if the other is the first of all.
+    Difference {
+        /// The one.
+        from: Option<Box<Kept>>,
+        /// The other.
+        to: Box<Kept>,
+        /// Whether there is more to be looked at.
+        older: Older,
+    },
+    /// Since which revision the value at a path stands there.
+    Blame {
+        /// Where.
+        path: Path,
+        /// The head, what it was made on, and so on as far as they are kept; at least the head.
+        line: Vec<Kept>,
+        /// What is to be found beyond them.
+        older: Older,
+    },
+    /// It cannot be done.
+    Problem(Problem),
+}
+
+/// A revision that is kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// Which.
+    pub id: RecordId,
+    /// What is known without its document.
+    pub view: Value,
+    /// Bytes of its body.
+    pub size: usize,
+    /// Where its document is.
+    pub place: Place,
+}
+
+/// Where a revision's document is.
+#[derive(Debug)]
+pub enum Place {
+    /// In memory.
+    Memory(Document),
+    /// In a file, to be read by whoever writes the answer.
+    File {
         /// The group.
         group: String,
         /// The file's name.
         name: String,
     },
-    /// It cannot be done.
-    Problem(Problem),
+}
+
+/// What is to be found beyond the oldest revision that is kept of the head's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Older {
+    /// Nothing: it is the first of all.
+    Nothing,
+    /// Older ones, which are not kept: there are as many as the settings say.
+    Pruned,
+    /// Older ones, for which a peer has been asked.
+    Asked,
+    /// Older ones, which no linked peer has.
+    Nowhere,
+}
+
+impl Older {
+    /// The word for it; none for nothing.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Pruned => Some("pruned"),
+            Self::Asked => Some("asked"),
+            Self::Nowhere => Some("nowhere"),
+        }
+    }
 }
 
 /// Why a request was not carried out. Nothing has changed.

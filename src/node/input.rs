@@ -127,8 +127,39 @@ pub enum Ask {
     Links,
     /// `GET /fleet/revisions[/ID]`
     Revisions(Option<String>),
-    /// `GET /fleet/conflicts`
-    Conflicts,
+    /// `GET /fleet/revisions/ID?diff[=OTHER]`: what leads to a revision from another, or from the one that it was made on.
+    Difference {
+        /// The beginning of its ID.
+        to: String,
+        /// The beginning of the other's.
+        from: Option<String>,
+    },
+    /// `GET /fleet/blame/config…`
+    Blame(Path),
+    /// `POST /fleet/revisions/ID/restore`: make of the configuration, or of what is at a path, what it was in another revision.
+    Restore {
+        /// The beginning of its ID.
+        id: String,
+        /// `/config` or below.
+        path: Path,
+        /// As in a [`Change`].
+        if_match: Option<String>,
+        /// As in a [`Change`]; if it is empty it says what was restored.
+        note: String,
+    },
+    /// `GET /fleet/conflicts[/ID]`
+    Conflicts(Option<String>),
+    /// `POST /fleet/conflicts/ID/keep` or `…/drop`
+    Settle {
+        /// The beginning of its ID.
+        id: String,
+        /// Whether the change that lost is made now.
+        keep: bool,
+        /// As in a [`Change`].
+        if_match: Option<String>,
+        /// As in a [`Change`]; if it is empty it says what was settled.
+        note: String,
+    },
     /// `GET /healthz`
     Health,
 }

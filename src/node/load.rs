@@ -1,14 +1,16 @@
 //! What is found on disk at the start, and what becomes of a file that is damaged.
 //!
-//! A file counts only if it is the revision that its name says, whole and rightly signed. Any other is set aside under another name,
-//! reported, and its revision asked of the peers; if it was the newest of its group, the host does not speak for the fleet until it has
-//! heard from others. Reading and setting aside are the caller's.
+//! A file counts only if it is a revision, whole and rightly signed; one that is only misnamed gets its own name. Any other is set aside
+//! under another name, reported, and its revision asked of the peers; if it was the newest of its group, the host does not speak for the
+//! fleet until it has heard from others. Reading, renaming and setting aside are the caller's.
 
 use std::collections::BTreeMap;
 
+use super::effect::Level;
 use super::records::from_file;
 use super::{Node, revision_name};
 use crate::model::record::RecordId;
+use crate::model::revision::Revision;
 
 /// A node being handed what is on disk.
 pub struct Loading<'a> {
@@ -16,45 +18,88 @@ pub struct Loading<'a> {
     /// The greatest name of a sound file, by group: names begin with the height.
     newest: BTreeMap<String, String>,
     damaged: Vec<(String, String)>,
+    /// Sound, but under another group or name than its own.
+    misnamed: Vec<(String, String, Revision)>,
 }
 
 impl<'a> Loading<'a> {
     /// Begins to hand files to `node`.
     pub fn new(node: &'a mut Node) -> Self {
-        Self { node, newest: BTreeMap::new(), damaged: Vec::new() }
+        Self { node, newest: BTreeMap::new(), damaged: Vec::new(), misnamed: Vec::new() }
     }
 
     /// One file of `revisions/`: its group, its name, and what stands in it. Oldest first is quickest.
     pub fn file(&mut self, group: String, name: String, bytes: &[u8]) {
-        let revision = from_file(bytes, self.node.setup.fleet.id().as_bytes());
-        let is_named = |revision: &crate::model::revision::Revision| {
-            revision.record.header.key == group && revision_name(revision.rank().height, &revision.id()) == name
-        };
-        match revision.filter(is_named) {
-            Some(revision) => {
-                let newest = self.newest.entry(group).or_default();
-                *newest = std::mem::take(newest).max(name);
-                self.node.load(revision);
-            }
+        match from_file(bytes, self.node.setup.fleet.id().as_bytes()) {
+            Some(revision) if own_place(&revision) == (group.clone(), name.clone()) => self.take(revision),
+            Some(revision) => self.misnamed.push((group, name, revision)),
             None => self.damaged.push((group, name)),
         }
     }
 
-    /// All files were handed over. `set_aside` gives a damaged one another name and says which; a failure is reported too.
-    pub fn finish(self, mut set_aside: impl FnMut(&str, &str) -> Result<String, String>) {
-        for (group, name) in self.damaged {
-            if self.newest.get(&group).is_none_or(|newest| name > *newest) {
-                self.node.distrust();
-            }
-            match set_aside(&group, &name) {
-                Ok(called) => {
-                    self.node.report_problem(format!("a damaged revision was set aside as {called}"));
-                    id_in(&name).into_iter().for_each(|id| self.node.want(id));
+    /// A file of `revisions/`, by group and name, or a directory of them, cannot be read. It may be sound, and stays where it is.
+    pub fn unread(&mut self, file: Option<(String, String)>, error: String) {
+        self.complain(error);
+        file.into_iter().for_each(|(group, name)| self.lose(&group, &name));
+    }
+
+    /// Sound revisions get their own group and name: `rename` gives the file in the first place the second, and says whether that was free.
+    pub fn put_right(&mut self, mut rename: impl FnMut((&str, &str), (&str, &str)) -> Result<bool, String>) {
+        for (group, name, revision) in std::mem::take(&mut self.misnamed) {
+            let (right_group, right_name) = own_place(&revision);
+            match rename((&group, &name), (&right_group, &right_name)) {
+                Ok(true) => {
+                    let text = format!("revision {group}/{name} has its own name again: {right_group}/{right_name}");
+                    self.node.say(Level::Warn, "disk", text);
+                    self.take(revision);
                 }
-                Err(error) => self.node.report_problem(error),
+                Ok(false) => self.damaged.push((group, name)),
+                Err(error) => {
+                    self.complain(format!("revision {group}/{name} cannot get its own name: {error}"));
+                    self.take(revision);
+                }
             }
         }
     }
+
+    /// All files were handed over. `set_aside` gives a damaged one, or one whose right name is taken, another name and says which; a
+    /// failure is reported too.
+    pub fn finish(mut self, mut set_aside: impl FnMut(&str, &str) -> Result<String, String>) {
+        let misnamed = std::mem::take(&mut self.misnamed).into_iter().map(|(group, name, _)| (group, name));
+        for (group, name) in std::mem::take(&mut self.damaged).into_iter().chain(misnamed) {
+            self.complain(match set_aside(&group, &name) {
+                Ok(called) => format!("a damaged revision was set aside as {called}"),
+                Err(error) => format!("a damaged revision cannot be set aside: {error}"),
+            });
+            self.lose(&group, &name);
+        }
+    }
+
+    fn take(&mut self, revision: Revision) {
+        let (group, name) = own_place(&revision);
+        let newest = self.newest.entry(group).or_default();
+        *newest = std::mem::take(newest).max(name);
+        self.node.load(revision);
+    }
+
+    /// A revision cannot be had from disk. Of a file whose name names none nothing is known, and nothing can be asked for.
+    fn lose(&mut self, group: &str, name: &str) {
+        let Some(id) = id_in(name) else { return };
+        if self.newest.get(group).is_none_or(|newest| name > newest.as_str()) {
+            self.node.distrust();
+        }
+        self.node.want(id);
+    }
+
+    fn complain(&mut self, problem: String) {
+        self.node.say(Level::Error, "disk", problem.clone());
+        self.node.report_problem(problem);
+    }
+}
+
+/// The group and the name of the file that a revision belongs in.
+fn own_place(revision: &Revision) -> (String, String) {
+    (revision.record.header.key.clone(), revision_name(revision.rank().height, &revision.id()))
 }
 
 /// The ID in the name of a revision's file.

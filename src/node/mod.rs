@@ -9,6 +9,8 @@ pub mod answer;
 mod book;
 mod doubts;
 pub mod effect;
+mod fetch;
+mod history;
 pub mod input;
 mod inspect;
 mod link;
@@ -26,6 +28,7 @@ pub mod rng;
 mod roster;
 mod selfie;
 mod server;
+mod settle;
 mod spread;
 mod storing;
 mod sync;
@@ -40,6 +43,7 @@ use std::time::Duration;
 
 use self::book::Book;
 use self::effect::{DiskJob, Effect, Level};
+use self::fetch::Fetch;
 use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
 use self::link::Link;
 use self::peers::Newcomer;
@@ -85,6 +89,8 @@ pub struct Setup {
     pub peers: Vec<String>,
     /// Whether what the server ran before Starling first configured it is kept already.
     pub before_kept: bool,
+    /// How many older revisions of a group are kept beside the head and the uncontained ones.
+    pub history: usize,
     /// Seeds the jitter.
     pub seed: u64,
 }
@@ -112,6 +118,8 @@ pub struct Node {
     lately_held: VecDeque<RecordId>,
     /// Revisions that peers are asked for by ID.
     wanted: BTreeSet<RecordId>,
+    /// The one of them that somebody waits for who looks at the history.
+    fetch: Option<Fetch>,
     server: Server,
     writes: Writes,
     trial: Option<Trial>,
@@ -167,7 +175,7 @@ impl Node {
             joined: setup.joined,
             addresses: Vec::new(),
             problems: BTreeSet::new(),
-            replica: Replica::default(),
+            replica: Replica::new(setup.history),
             roster: Roster::default(),
             book: Book::default(),
             saved_book: (Duration::ZERO, book.to_vec()),
@@ -176,6 +184,7 @@ impl Node {
             pulls: Pulls::default(),
             lately_held: VecDeque::new(),
             wanted: BTreeSet::new(),
+            fetch: None,
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
             trial: None,
@@ -297,6 +306,8 @@ impl Node {
         self.judge_newcomers();
         self.check_pings();
         self.stalled_pulls();
+        self.follow_pulls();
+        self.fetch_on();
         self.probe_if_due();
         self.rebase_if_due();
         self.exchange_if_due();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::INLINE_MAX;
+use crate::limits::{INLINE_MAX, SHORT_ID_MIN};
 use crate::model::edit::{Change as EditChange, Op};
 use crate::model::json::Value;
 use crate::model::path::Path;
@@ -32,6 +32,7 @@ impl Lone {
             joined: true,
             peers: Vec::new(),
             before_kept: false,
+            history: crate::limits::HISTORY_KEPT_MAX,
             seed: 7,
         };
         let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };
@@ -190,7 +191,9 @@ fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
         bad[at] ^= 1;
         assert!(records::from_file(&bad, &fleet).is_none(), "byte {at}");
     }
-    assert_eq!(records::read_body(&text).as_ref(), lone.node.head().map(|head| &head.document));
+    let head = lone.node.head().expect("it was published").clone();
+    assert_eq!(records::document_in(&text, &head.id()).as_ref(), Some(&head.document));
+    assert_eq!(records::document_in(&text, &head.record.header.base), None, "another revision's");
 }
 
 #[test]
@@ -325,6 +328,65 @@ fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_its_contact_is_tried
 }
 
 #[test]
+fn an_id_of_which_two_revisions_have_the_beginning_is_refused_until_a_longer_one_is_given() {
+    let mut lone = Lone::new(false);
+    let mut beginnings = BTreeMap::new();
+    // Two of 65 536 beginnings are the same after some three hundred, so a thousand that are kept are enough.
+    let (one, other) = (0..crate::limits::HISTORY_KEPT_MAX as u64)
+        .find_map(|client| {
+            lone.write(client, &format!("{client}"));
+            lone.serve(&Outcome::Applied);
+            let id = lone.node.head().expect("it was published").id();
+            Some((beginnings.insert(id.to_string()[..SHORT_ID_MIN].to_owned(), id)?, id))
+        })
+        .expect("two begin alike");
+    lone.effects.clear();
+    let asks = |id: &str| {
+        let path = Path::parse("/config").unwrap();
+        let restore = Ask::Restore { id: id.to_owned(), path, if_match: None, note: String::new() };
+        [Ask::Revisions(Some(id.to_owned())), Ask::Difference { to: id.to_owned(), from: None }, restore]
+    };
+    let short = one.to_string()[..SHORT_ID_MIN].to_owned();
+    (2_000..).zip(asks(&short)).for_each(|(client, ask)| lone.happens(Input::Asked(client, ask)));
+    assert_eq!(lone.statuses(), [(2_000, 409), (2_001, 409), (2_002, 409)]);
+    lone.effects.clear();
+    (3_000..).zip(asks(&one.to_string()).into_iter().chain(asks(&other.to_string()))).for_each(|(client, ask)| {
+        lone.happens(Input::Asked(client, ask));
+    });
+    assert_eq!(lone.statuses(), [(3_005, 200)], "the other is the head: to restore it changes nothing");
+    let read = lone.effects.iter().filter(|effect| matches!(effect, Effect::Load(..))).count();
+    assert_eq!(read, 1, "the file of the one is being read");
+}
+
+#[test]
+fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_once() {
+    let mut lone = Lone::new(false);
+    (0..3).for_each(|client| lone.write(client, &format!("{client}")));
+    lone.serve(&Outcome::Applied);
+    let base = lone.node.head().expect("it was published").record.header.base;
+    lone.effects.clear();
+    for client in 10..16 {
+        let path = Path::parse("/config").unwrap();
+        let restore = Ask::Restore { id: base.to_string(), path, if_match: None, note: String::new() };
+        lone.happens(Input::Asked(client, restore));
+    }
+    assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
+    let loads: Vec<Ticket> = lone
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Load(ticket, ..) => Some(*ticket),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(loads.len(), crate::limits::ERRANDS_MAX);
+    for ticket in loads {
+        lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
+    }
+    assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
+}
+
+#[test]
 fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
     let mut author = Lone::new(false);
     author.write(1, &"x".repeat(10 * INLINE_MAX));
@@ -348,4 +410,34 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
     let asks = |effect: &&Effect| matches!(effect, Effect::Send(1, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
     let asked = lone.effects.iter().filter(asks).count();
     assert!(asked <= 2, "asked for {asked} times");
+}
+
+/// A small change made while a large document is on its way over a slow link must not bring the whole document a second time.
+#[test]
+fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
+    let mut author = Lone::new(false);
+    author.write(1, &"x".repeat(4 * INLINE_MAX));
+    author.serve(&Outcome::Applied);
+    let base = Arc::clone(author.node.head().unwrap());
+    author.write(2, "short");
+    author.serve(&Outcome::Applied);
+    let head = Arc::clone(author.node.head().unwrap());
+    let delta = crate::model::delta::between(&base.body, &head.body);
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.happens(Input::Frame(1, Frame::Record(base.record.clone(), 0, Payload::Announced).encode()));
+    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Delta(base.id(), delta)).encode()));
+    for (n, bytes) in base.body.chunks(INLINE_MAX).enumerate() {
+        let offset = u32::try_from(n * INLINE_MAX).unwrap();
+        lone.happens(Input::Frame(1, Frame::Piece { id: base.id(), offset, bytes: bytes.to_vec() }.encode()));
+    }
+    assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
+    let pulled = lone.effects.iter().filter_map(|effect| match effect {
+        Effect::Send(1, bytes) => match Frame::decode(bytes) {
+            Ok(Some(Frame::Pull { id, .. })) => Some(id),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(pulled.collect::<Vec<_>>(), [base.id()]);
 }

@@ -68,7 +68,7 @@ impl Node {
     /// The same identity in another run: the old link has a second to show that it is still there.
     fn wait_for_old(&mut self, link: Link, old: LinkId) {
         if self.newcomers.len() >= NEWCOMERS_MAX {
-            return self.turn_away(link, Goodbye::Full, "no room for another link");
+            return self.send_elsewhere(link);
         }
         self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);
         self.answer(old, &Frame::Ping(self.now.elapsed.as_micros() as u64));
@@ -197,7 +197,7 @@ impl Node {
     fn admit(&mut self, mut link: Link, level: Level) {
         let (id, peer, address, outgoing) = (link.id, link.hello.peer, link.address, link.outgoing);
         if self.links.len() >= LINKS_MAX {
-            return self.turn_away(link, Goodbye::Full, "no room for another link");
+            return self.send_elsewhere(link);
         }
         // The other side may have waited for the old link's answer: its silence began then.
         link.heard = self.now.elapsed;
@@ -237,6 +237,14 @@ impl Node {
         self.answer(id, &Frame::Bye(why, text[..end].to_owned()));
     }
 
+    /// There is no room for a link. Its peer may know nobody else, so it is told of others.
+    fn send_elsewhere(&mut self, mut link: Link) {
+        let addresses = Frame::Addresses(self.other_addresses(link.id));
+        let told = link.answer(&addresses, &mut self.effects);
+        debug_assert!(told, "a new link has room");
+        self.turn_away(link, Goodbye::Full, "no room for another link");
+    }
+
     /// Says goodbye on a link that was never admitted.
     fn turn_away(&mut self, mut link: Link, why: Goodbye, text: &str) {
         if !link.answer(&Frame::Bye(why, text.to_owned()), &mut self.effects) {
@@ -259,9 +267,14 @@ impl Node {
         }
     }
 
-    fn other_addresses(&self, except: LinkId) -> Vec<SocketAddr> {
+    /// Where some of the other peers listen, drawn by chance: all who are sent away must not meet at the same few.
+    fn other_addresses(&mut self, except: LinkId) -> Vec<SocketAddr> {
         let others = self.links.values().filter(|link| link.id != except).flat_map(|link| &link.hello.addresses);
-        others.take(ADDRESSES_MAX).copied().collect()
+        let mut others: Vec<SocketAddr> = others.copied().collect();
+        while others.len() > ADDRESSES_MAX {
+            others.swap_remove(self.rng.below(others.len() as u64) as usize);
+        }
+        others
     }
 }
 

@@ -37,6 +37,8 @@ impl Node {
                 Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
             }
             Wish::Local { force } => self.plan_local(*force)?,
+            Wish::Restore(document, path) => self.plan_restore(document, path)?,
+            Wish::Settle(ops) => self.plan_settling(ops)?,
         };
         plan.settles = settles;
         match head {
@@ -153,6 +155,6 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
     if matches { Ok(()) } else { Err(problem().into()) }
 }
 
-fn config_path() -> Path {
+pub(super) fn config_path() -> Path {
     Path::parse("/config").expect("it is a path")
 }

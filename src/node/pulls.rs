@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::Node;
 use super::input::LinkId;
-use crate::limits::{DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
+use crate::limits::{BEHIND_MAX, DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
 use crate::model::record::{Record, RecordId};
-use crate::wire::frame::Frame;
+use crate::wire::frame::{Frame, Payload};
 
 struct Pull {
     record: Record,
@@ -40,16 +40,30 @@ impl Pull {
     }
 }
 
-/// All bodies being fetched.
+/// A record that came as a delta against a body that is being fetched.
+struct Behind {
+    base: RecordId,
+    link: LinkId,
+    record: Record,
+    delta: Vec<u8>,
+}
+
+/// All bodies being fetched, and what waits for them.
 #[derive(Default)]
 pub(super) struct Pulls {
     pulls: BTreeMap<RecordId, Pull>,
+    behind: VecDeque<Behind>,
 }
 
 impl Pulls {
     /// When the next is to be asked of somebody else.
     pub(super) fn due(&self) -> Option<Duration> {
         self.pulls.values().map(Pull::impatient_at).min()
+    }
+
+    /// Whether this body is being fetched.
+    pub(super) fn has(&self, id: &RecordId) -> bool {
+        self.pulls.contains_key(id)
     }
 
     /// How many bodies are being fetched.
@@ -59,7 +73,12 @@ impl Pulls {
 
     /// Whether anything is being fetched from this link.
     pub(super) fn depend_on(&self, link: LinkId) -> bool {
-        self.pulls.values().any(|pull| pull.offers.contains(&link))
+        self.pulls.values().any(|pull| pull.offers.contains(&link)) || self.behind.iter().any(|behind| behind.link == link)
+    }
+
+    /// Whether this body will be here, as far as can be told.
+    fn expects(&self, id: &RecordId) -> bool {
+        self.has(id) || self.behind.iter().any(|behind| behind.record.id == *id)
     }
 }
 
@@ -146,7 +165,29 @@ impl Node {
         }
     }
 
+    /// A delta came whose base is being fetched: it waits for it, for the whole body would cross a slow link beside the other. `false` if
+    /// that is not so, or too many wait.
+    pub(super) fn waits_for_base(&mut self, link: LinkId, base: RecordId, record: &Record, delta: &[u8]) -> bool {
+        let waits = self.pulls.expects(&base) && self.pulls.behind.len() < BEHIND_MAX;
+        if waits {
+            self.pulls.behind.push_back(Behind { base, link, record: record.clone(), delta: delta.to_vec() });
+        }
+        waits
+    }
+
+    /// Takes up what has waited for a body that is here now, or will not come.
+    pub(super) fn follow_pulls(&mut self) {
+        let ready = |pulls: &Pulls| pulls.behind.iter().position(|behind| !pulls.expects(&behind.base));
+        while let Some(Behind { base, link, record, delta }) = ready(&self.pulls).and_then(|at| self.pulls.behind.remove(at)) {
+            if !self.replica.holds(&record.header.key, &record.rank()) {
+                self.document_record(link, record, Payload::Delta(base, delta));
+            }
+            self.join_if_done(link);
+        }
+    }
+
     pub(super) fn pulls_without(&mut self, link: LinkId) {
+        self.pulls.behind.retain(|behind| behind.link != link);
         let touched: Vec<RecordId> =
             self.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
         for id in touched {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::effect::{DiskJob, Effect, Level};
 use super::input::{LinkId, Ticket};
 use super::records::from_file;
+use super::settle::Errand;
 use super::{Node, Waiting, revision_name};
 use crate::limits::{REBASE_JITTER, WANTED_MAX};
 use crate::model::record::{Record, RecordId};
@@ -23,6 +24,8 @@ pub(super) enum Reading {
     Wanted(LinkId),
     /// A peer pulls its body from an offset on.
     Pulled(LinkId, usize),
+    /// A client's change needs what it says.
+    Needed(Errand),
 }
 
 impl Node {
@@ -50,36 +53,33 @@ impl Node {
         let Some(Waiting::Read(record, reading)) = self.tickets.remove(&ticket) else { return };
         let revision = self.sound(&record, read);
         match (reading, revision) {
-            (Reading::Fallen, Some(revision)) => self.revive(revision),
-            (Reading::Fallen, None) => {}
-            (Reading::Wanted(link), Some(revision)) => self.offer_revision(link, &revision),
-            (Reading::Pulled(link, offset), Some(revision)) => self.serve_body(link, &revision, offset),
-            (Reading::Wanted(link) | Reading::Pulled(link, _), None) => self.answer(link, &Frame::Missing(record.id)),
+            (Reading::Fallen, Ok(revision)) => self.revive(revision),
+            (Reading::Fallen, Err(_)) => {}
+            (Reading::Wanted(link), Ok(revision)) => self.offer_revision(link, &revision),
+            (Reading::Pulled(link, offset), Ok(revision)) => self.serve_body(link, &revision, offset),
+            (Reading::Wanted(link) | Reading::Pulled(link, _), Err(_)) => self.answer(link, &Frame::Missing(record.id)),
+            (Reading::Needed(errand), Ok(revision)) => self.run_errand(errand, &revision),
+            (Reading::Needed(errand), Err(reason)) => self.errand_failed(errand, reason),
         }
     }
 
-    /// The revision in a file that was read, if it is the one that was to be there.
-    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Option<Arc<Revision>> {
+    /// The revision in a file that was read, if it is the one that was to be there; else why it is not to be had.
+    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Result<Arc<Revision>, String> {
         let is_kept = self.replica.holds(&record.header.key, &record.rank());
         match read {
             Ok(Some(bytes)) => {
                 let revision = from_file(&bytes, self.setup.fleet.id().as_bytes());
                 let revision = revision.filter(|revision| revision.id() == record.id).map(Arc::new);
-                if revision.is_none() {
-                    self.lose_file(record, "is damaged");
-                }
-                revision
+                revision.ok_or_else(|| self.lose_file(record, "is damaged"))
             }
             // Pruned in the meantime: nothing is wrong with that.
-            Ok(None) if !is_kept => None,
-            Ok(None) => {
-                self.lose_file(record, "is gone");
-                None
-            }
+            Ok(None) if !is_kept => Err(format!("revision {} is not kept any more", record.id.short())),
+            Ok(None) => Err(self.lose_file(record, "is gone")),
             // The file may be sound: it stays where it is.
             Err(reason) => {
-                self.say(Level::Error, "disk", format!("revision {} cannot be read: {reason}", record.id.short()));
-                None
+                let text = format!("revision {} cannot be read: {reason}", record.id.short());
+                self.say(Level::Error, "disk", text.clone());
+                Err(text)
             }
         }
     }
@@ -136,17 +136,18 @@ impl Node {
         }
     }
 
-    /// The file of a revision that is kept turns out to be damaged or gone.
-    fn lose_file(&mut self, record: &Record, what: &str) {
+    /// The file of a revision that is kept turns out to be damaged or gone; what was said about it.
+    fn lose_file(&mut self, record: &Record, what: &str) -> String {
         let name = revision_name(record.header.height, &record.id);
         let text = format!("the file of revision {} {what}; peers are asked for it again", record.id.short());
         self.say(Level::Error, "disk", text.clone());
-        self.report_problem(text);
+        self.report_problem(text.clone());
         self.disk(DiskJob::SetAside(record.header.key.clone(), name));
         if let Some(group) = self.replica.group_mut(&record.header.key) {
             group.forget(&record.rank());
         }
         self.lately_held.retain(|held| *held != record.id);
         self.want(record.id);
+        text
     }
 }

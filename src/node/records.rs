@@ -4,6 +4,7 @@
 //! one is the fault of the link that brought it, which is closed; it is never held against the record's ID. What is held already is
 //! dropped after one look-up, so a doubled flood costs next to nothing.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +54,10 @@ impl Node {
             Frame::Record(record, age, payload) => self.record(id, record, Duration::from_millis(age), payload),
             Frame::Pull { id: wanted, offset, have } => self.serve_pull(id, wanted, offset as usize, have),
             Frame::Piece { id: of, offset, bytes } => self.piece(id, of, offset as usize, &bytes),
-            Frame::Missing(of) => self.pull_missing(id, of),
+            Frame::Missing(of) => {
+                self.pull_missing(id, of);
+                self.fetch_missing(id, of);
+            }
             Frame::Root(scope, complete, root) => self.root(id, scope, complete, root),
             Frame::Buckets(scope, buckets) => self.buckets(id, scope, &buckets),
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
@@ -105,14 +109,15 @@ impl Node {
         }
     }
 
-    fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
+    pub(super) fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
         let body = match payload {
             Payload::Whole(body) => body,
-            Payload::Delta(base, delta) => match self.replica.find(&base) {
-                Some(base) => match delta::apply(&base.body, &delta, record.header.body_len as usize) {
+            Payload::Delta(base, delta) => match self.replica.find(&base).map(|base| Arc::clone(&base.body)) {
+                Some(base) => match delta::apply(&base, &delta, record.header.body_len as usize) {
                     Ok(body) => body,
                     Err(error) => return self.fault(id, &error.to_string()),
                 },
+                None if self.waits_for_base(id, base, &record, &delta) => return,
                 None => return self.without_base(id, record),
             },
             Payload::Announced => return self.offered(id, record),
@@ -243,24 +248,74 @@ pub fn file_text(revision: &Revision) -> Vec<u8> {
 
 /// The record and the body that [`file_text`] wrote; `None` if it is anything else. Signature and hash are checked here too.
 pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
+    judge_file(bytes, fleet).ok()
+}
+
+/// As [`from_file`], but says what is wrong.
+pub fn judge_file(bytes: &[u8], fleet: &[u8; 32]) -> Result<Revision, FileFault> {
+    let (header, signature, body) = file_parts(bytes).ok_or(FileFault::Form)?;
+    let record = Record::decode(&header, signature).map_err(|_| FileFault::Header)?;
+    let faults = [
+        (record.header.kind != Kind::Document, FileFault::Header),
+        (record.header.fleet != *fleet, FileFault::Fleet),
+        (!record.is_signed(), FileFault::Signature),
+        (!record.matches(body), FileFault::Body),
+    ];
+    match faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault)) {
+        Some(fault) => Err(fault),
+        None => Revision::decode(record, body.into()).map_err(|_| FileFault::Content),
+    }
+}
+
+/// The document of this revision in a file that [`file_text`] wrote; `None` if it is anything else. Hashes lead from the ID to the
+/// document, so nobody's signature is needed.
+pub fn document_in(bytes: &[u8], id: &RecordId) -> Option<Document> {
+    let (header, signature, body) = file_parts(bytes)?;
+    let record = Record::decode(&header, signature).ok()?;
+    let line_end = body.iter().position(|byte| *byte == b'\n')?;
+    let is_it = record.id == *id && record.matches(body);
+    is_it.then(|| Document::parse(&body[line_end + 1..]).ok()).flatten()
+}
+
+/// Header, signature and body.
+fn file_parts(bytes: &[u8]) -> Option<(Vec<u8>, [u8; 64], &[u8])> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.lines();
     (lines.next()? == "starling revision 1").then_some(())?;
     let header = crate::codec::unhex(lines.next()?.strip_prefix("header ")?)?;
     let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
-    let record = Record::decode(&header, signature).ok()?;
-    let body = &bytes[end + 2..];
-    let sound =
-        record.header.kind == Kind::Document && record.header.fleet == *fleet && record.is_signed() && record.matches(body);
-    sound.then(|| Revision::decode(record, body.into()).ok()).flatten()
+    Some((header, signature, &bytes[end + 2..]))
 }
 
-/// The document in a file that [`file_text`] wrote, without looking at signatures: for showing what this host itself has kept.
-pub fn read_body(bytes: &[u8]) -> Option<Document> {
-    let body = bytes.windows(2).position(|pair| pair == b"\n\n").map(|end| &bytes[end + 2..])?;
-    let line_end = body.iter().position(|byte| *byte == b'\n')?;
-    Document::parse(&body[line_end + 1..]).ok()
+/// Why a file is no revision of this fleet's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFault {
+    /// It does not begin as [`file_text`] begins.
+    Form,
+    /// The header cannot be decoded, or is not that of a document.
+    Header,
+    /// It belongs to another fleet.
+    Fleet,
+    /// The signature is not the author's, over this header.
+    Signature,
+    /// The body is not the one that the header names.
+    Body,
+    /// Signed and whole, and yet no revision: its author's program was at fault.
+    Content,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "is not a revision's file",
+            Self::Header => "its header is damaged",
+            Self::Fleet => "it is a revision of another fleet",
+            Self::Signature => "its author did not sign this header",
+            Self::Body => "its body is not the one that its header names",
+            Self::Content => "its body is no revision",
+        })
+    }
 }
 
 /// A node record as it is sent: its age goes beside it.

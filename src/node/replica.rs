@@ -4,12 +4,12 @@
 //! if the head says that it does not contain its edit. Nothing here sends, stores or applies anything; [`Taken`] tells the caller what
 //! became of a revision. Only the head and the uncontained keep their documents in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::recall::Recall;
-use crate::limits::{DELTA_WORTH, GROUPS_MAX, HISTORY_KEPT, UNCONTAINED_MAX};
+use crate::limits::{DELTA_WORTH, GROUPS_MAX, UNCONTAINED_MAX};
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
@@ -51,15 +51,22 @@ pub struct Summary {
     pub origin: Origin,
     /// What it changed, with the values that are short: what a conflict would be listed with.
     pub conflict: OpenConflict,
+    /// The open conflicts that it settles.
+    pub settled: Vec<EditRef>,
 }
 
 impl Summary {
     fn of(revision: &Revision) -> Self {
-        Self { record: revision.record.clone(), origin: revision.edit.origin.clone(), conflict: revision.as_conflict() }
+        Self {
+            record: revision.record.clone(),
+            origin: revision.edit.origin.clone(),
+            conflict: revision.as_conflict(),
+            settled: revision.settled.clone(),
+        }
     }
 
     /// The edit that it carries, under the edit's own name.
-    fn edit_ref(&self) -> EditRef {
+    pub fn edit_ref(&self) -> EditRef {
         match &self.origin {
             Origin::Original => EditRef { stamp: self.record.header.stamp, id: self.record.id },
             Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
@@ -70,6 +77,8 @@ impl Summary {
 /// What is held of one group.
 #[derive(Debug, Default)]
 pub struct Group {
+    /// How many older revisions are kept beside the head and what is kept in any case.
+    kept: usize,
     head: Option<Arc<Revision>>,
     beaten: BTreeMap<RecordId, Beaten>,
     recall: Recall,
@@ -118,9 +127,11 @@ impl Group {
         if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
             return self.crown(revision, now);
         }
-        if self.standing(&revision.edit_ref()) == Standing::In {
-            let oldest = self.history.keys().find(|rank| !self.beaten.contains_key(&rank.id));
-            if self.surplus() >= 0 && oldest.is_some_and(|oldest| revision.rank() < *oldest) {
+        if self.standing(&revision.edit_ref()) == Standing::In || self.is_made_on(&revision) {
+            let originals = self.originals();
+            let oldest = self.history.values().find(|summary| !self.is_needed(summary, &originals));
+            let is_old = oldest.is_some_and(|oldest| revision.rank() < oldest.record.rank());
+            if is_old && self.surplus(&originals) >= 0 && !originals.contains(&revision.id()) {
                 return Taken::Stale;
             }
             self.history.insert(revision.rank(), Summary::of(&revision));
@@ -134,11 +145,12 @@ impl Group {
         Taken::Uncontained
     }
 
-    /// What falls out of the history: all but the newest 64, the head and the uncontained. To be removed from disk.
+    /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
+    /// are listed by hash. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
-        let surplus = usize::try_from(self.surplus()).unwrap_or_default();
-        let needed = |rank: &Rank, summary: &Summary| self.find(&rank.id).is_some() || self.is_fallen(summary);
-        let old = self.history.iter().filter(|(rank, summary)| !needed(rank, summary)).take(surplus);
+        let originals = self.originals();
+        let surplus = usize::try_from(self.surplus(&originals)).unwrap_or_default();
+        let old = self.history.iter().filter(|(_, summary)| !self.is_needed(summary, &originals)).take(surplus);
         let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
         old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
     }
@@ -176,6 +188,23 @@ impl Group {
         self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
     }
 
+    /// The head, what it was made on, what that was made on, and so on as far as they are kept.
+    pub fn line(&self) -> impl Iterator<Item = &Summary> {
+        let kept: BTreeMap<RecordId, &Summary> = self.history.values().map(|summary| (summary.record.id, summary)).collect();
+        let head = self.head.as_ref().and_then(|head| kept.get(&head.id()).copied());
+        std::iter::successors(head, move |summary| kept.get(&summary.record.header.base).copied())
+    }
+
+    /// What the oldest of the head's line was made on and is not kept; `None` if that is the first revision of all.
+    pub fn beyond(&self) -> Option<RecordId> {
+        self.line().last().map(|oldest| oldest.record.header.base).filter(|base| *base != RecordId::NONE)
+    }
+
+    /// Whether there is room for one more revision of the history.
+    pub fn has_room(&self) -> bool {
+        self.surplus(&self.originals()) < 0
+    }
+
     /// Whether the head contains `edit`: as it says itself, or as this host knows from before its ledger forgot.
     pub fn standing(&self, edit: &EditRef) -> Standing {
         self.head.as_ref().map_or(Standing::Out, |head| self.recall.standing(head, edit))
@@ -198,15 +227,37 @@ impl Group {
         self.drop_contained();
     }
 
-    /// By how many the history is longer than the head, the uncontained (also those that are still being read back) and 64.
-    fn surplus(&self) -> isize {
-        self.spare() as isize - HISTORY_KEPT as isize
+    /// Revisions of the history that only people may want: all but what is kept whatever its age.
+    pub fn spare(&self) -> usize {
+        self.spare_but(&self.originals())
     }
 
-    /// Revisions of the history that only people may want: all but the head and the uncontained.
-    pub fn spare(&self) -> usize {
-        let fallen = self.history.values().filter(|summary| self.is_fallen(summary)).count();
-        self.history.len().saturating_sub(1 + self.beaten.len() + fallen)
+    fn spare_but(&self, originals: &BTreeSet<RecordId>) -> usize {
+        self.history.values().filter(|summary| !self.is_needed(summary, originals)).count()
+    }
+
+    /// By how many they are more than are kept.
+    fn surplus(&self, originals: &BTreeSet<RecordId>) -> isize {
+        self.spare_but(originals) as isize - self.kept as isize
+    }
+
+    /// The revisions that it takes to make the edits again that the head lists by hash.
+    fn originals(&self) -> BTreeSet<RecordId> {
+        let open = self.head.iter().flat_map(|head| &head.open);
+        open.filter(|(_, conflict)| !conflict.is_whole()).map(|(edit, _)| edit.id).collect()
+    }
+
+    /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that are still being read back, and originals.
+    fn is_needed(&self, summary: &Summary, originals: &BTreeSet<RecordId>) -> bool {
+        let id = &summary.record.id;
+        self.find(id).is_some() || originals.contains(id) || self.is_fallen(summary)
+    }
+
+    /// Whether the head was made on this revision, and its ledger reaches back less far: then the edit is contained, since each of the
+    /// revisions between them has taken over what its base contained.
+    fn is_made_on(&self, revision: &Revision) -> bool {
+        let unknown = self.standing(&revision.edit_ref()) == Standing::Unknown;
+        unknown && self.line().any(|summary| summary.record.header.base == revision.id())
     }
 
     fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
@@ -233,12 +284,18 @@ impl Group {
 }
 
 /// What is held of all groups of the fleet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Replica {
     groups: BTreeMap<String, Group>,
+    kept: usize,
 }
 
 impl Replica {
+    /// Holds nothing yet, and of each group will keep so many older revisions beside the head and the uncontained ones.
+    pub fn new(kept: usize) -> Self {
+        Self { groups: BTreeMap::new(), kept }
+    }
+
     /// A group, if anything of it is held.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.get(name)
@@ -254,7 +311,7 @@ impl Replica {
         if !self.groups.contains_key(name) && self.groups.len() >= GROUPS_MAX {
             return None;
         }
-        Some(self.groups.entry(name.to_owned()).or_default())
+        Some(self.groups.entry(name.to_owned()).or_insert_with(|| Group { kept: self.kept, ..Group::default() }))
     }
 
     /// Takes a revision into its group.

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::limits::{HISTORY_KEPT, LEDGER_MAX};
 use crate::model::digest::Digest;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
@@ -43,7 +44,7 @@ fn chain(length: u64) -> Vec<Arc<Revision>> {
 }
 
 fn taken<'a>(revisions: impl IntoIterator<Item = &'a Arc<Revision>>) -> Replica {
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(HISTORY_KEPT);
     let mut disk: BTreeMap<RecordId, Arc<Revision>> = BTreeMap::new();
     for revision in revisions {
         disk.insert(revision.id(), Arc::clone(revision));
@@ -232,4 +233,22 @@ fn a_head_made_on_the_one_before_it_has_a_delta_if_that_is_worth_it() {
     let mut other = taken([&first]);
     other.take(large(Some(&second), 4), Duration::ZERO);
     assert!(other.group("default").unwrap().delta().is_none(), "its base was not the head");
+}
+
+#[test]
+fn what_the_head_was_made_on_is_history_however_far_back_it_is_fetched() {
+    let set = chain(LEDGER_MAX as u64 + 40);
+    let mut replica = Replica::new(set.len());
+    for revision in set.iter().rev() {
+        let group = replica.group_mut("default").unwrap();
+        assert!(group.head().is_none() || group.beyond() == Some(revision.id()));
+        let taken = replica.take(Arc::clone(revision), Duration::ZERO);
+        let is_head = revision.id() == set.last().unwrap().id();
+        assert!(if is_head { matches!(taken, Taken::Head(None)) } else { matches!(taken, Taken::History) }, "{taken:?}");
+    }
+    let group = replica.group("default").unwrap();
+    assert_eq!((group.beyond(), group.beaten().count(), group.line().count()), (None, 0, set.len()));
+    // One of which nothing but its age is known is not taken for contained.
+    let aside = child(Some(&set[2]), 9, 4);
+    assert!(matches!(replica.take(aside, Duration::ZERO), Taken::Uncontained));
 }

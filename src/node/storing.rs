@@ -82,6 +82,11 @@ impl Node {
         }
     }
 
+    /// Whether a revision is on its way to the disk.
+    pub(super) fn is_being_stored(&self, id: &RecordId) -> bool {
+        self.tickets.values().any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
+    }
+
     pub(super) fn probe_if_due(&mut self) {
         if self.storing.probe_at.is_some_and(|due| due <= self.now.elapsed) {
             self.storing.probe_at = None;

@@ -85,8 +85,10 @@ impl Node {
             (Phase::Pending, Ok(())) => {
                 let document = trial.revision.document.clone();
                 // What the server may run already must not be sent to it again: it might restart applications.
-                let look_first =
-                    matches!(&trial.cause, Cause::Replay(_) | Cause::Client(Request { wish: Wish::Local { .. }, .. }));
+                let look_first = match &trial.cause {
+                    Cause::Replay(_) => true,
+                    Cause::Client(request) => matches!(request.wish, Wish::Local { .. } | Wish::Settle(_)),
+                };
                 trial.phase = Phase::Trying;
                 self.trial = Some(trial);
                 self.try_on_server(ServerJob::Try { document, look_first });
@@ -212,7 +214,8 @@ impl Node {
 /// What a revision changed, in words.
 pub(super) fn summary(revision: &Revision) -> String {
     let words = revision.edit.operations.iter().map(|operation| format!("{} {}", operation.verb.word(), operation.path));
-    let words: Vec<String> = words.take(4).collect();
+    let settled = revision.settled.iter().map(|edit| format!("settle {}", edit.id.short()));
+    let words: Vec<String> = words.chain(settled).take(4).collect();
     words.join(", ")
 }
 

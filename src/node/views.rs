@@ -1,6 +1,6 @@
 //! What clients are shown: the document, and the fleet as this host sees it.
 //!
-//! Shapes are those of starling-api(7). Everything here only reads.
+//! Shapes are those of starling-api(7). Everything here only reads; what was before is shown by `history`, what lost by `settle`.
 
 use std::time::Duration;
 
@@ -9,17 +9,11 @@ use super::answer::{Answer, Problem};
 use super::effect::{Effect, Level};
 use super::input::{Ask, ClientId};
 use super::link::Link;
-use super::replica::Summary;
-use super::revision_name;
 use super::roster::NodeRecord;
-use crate::limits::SHORT_ID_MIN;
-use crate::model::conflict::OpenConflict;
 use crate::model::json::{Map, Value};
-use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
-use crate::model::record::{Header, RecordId};
-use crate::model::revision::Origin;
+use crate::model::record::RecordId;
 
 impl Node {
     pub(super) fn read(&mut self, client: ClientId, ask: Ask) {
@@ -33,10 +27,15 @@ impl Node {
             }
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
             Ask::Links => Answer::Json(self.links_view()),
-            Ask::Revisions(None) => Answer::Json(self.revisions_view()),
-            Ask::Revisions(Some(id)) => self.one_revision(&id),
+            Ask::Revisions(None) => self.revisions(),
+            Ask::Revisions(Some(id)) => self.revision(&id),
+            Ask::Difference { to, from } => self.difference(&to, from.as_deref()),
+            Ask::Blame(path) => self.blame(path),
+            Ask::Conflicts(None) => Answer::Json(self.conflicts_view()),
+            Ask::Conflicts(Some(id)) => self.one_conflict(&id),
             Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
-            Ask::Conflicts => Answer::Json(self.conflicts_view()),
+            Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
+            Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
             Ask::Write(_) | Ask::PublishLocal { .. } => {
                 self.say(Level::Error, "api", "a change came the way of questions");
                 Problem::new(500, "This cannot be.", "").into()
@@ -105,9 +104,7 @@ impl Node {
         peer.insert("uptime_ms".into(), millis(self.now.elapsed));
         let mut group = Map::new();
         group.insert("name".into(), self.setup.group.clone().into());
-        let group_held = self.replica.group(&self.setup.group);
-        let head = self.head().and_then(|head| group_held?.history().rev().find(|summary| summary.record.id == head.id()));
-        group.insert("head".into(), head.map_or(Value::Null, |head| self.revision_view(head)));
+        group.insert("head".into(), self.head_view());
         group.insert("applied".into(), self.applied_id().map_or(Value::Null, |id| id.to_string().into()));
         group.insert("verdict".into(), self.server.verdict.word().into());
         group.insert("detail".into(), self.server.verdict.detail().into());
@@ -176,86 +173,6 @@ impl Node {
             [] => Problem::new(404, "No such peer.", format!("no peer ID ends with {ending}")).into(),
             _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())).into(),
         }
-    }
-
-    fn revisions_view(&self) -> Value {
-        let group = self.replica.group(&self.setup.group);
-        let newest_first = group.into_iter().flat_map(|group| group.history().rev());
-        Value::Array(newest_first.map(|summary| self.revision_view(summary)).collect())
-    }
-
-    fn revision_view(&self, summary: &Summary) -> Value {
-        let header = &summary.record.header;
-        let mut view = Map::new();
-        view.insert("id".into(), summary.record.id.to_string().into());
-        view.insert("height".into(), header.height.into());
-        view.insert("author".into(), header.author.to_string().into());
-        view.insert("author_name".into(), self.roster.name(&header.author).into());
-        view.insert("time".into(), header.stamp.wall_ms().into());
-        view.insert("note".into(), header.note.clone().into());
-        let base = (header.height > 1).then_some(header.base);
-        view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));
-        view.insert("size".into(), header.body_len.into());
-        view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
-        view.insert("stored".into(), self.storing.has(&summary.record.id).into());
-        view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
-        let kind = match &summary.origin {
-            Origin::Original => "original",
-            Origin::Replay(..) => "replay",
-            Origin::Note(..) => "note",
-        };
-        view.insert("kind".into(), kind.into());
-        view.insert(
-            "edit".into(),
-            Value::Array(summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect()),
-        );
-        Value::Object(view)
-    }
-
-    fn one_revision(&self, id: &str) -> Answer {
-        let group = self.replica.group(&self.setup.group);
-        let kept = group.into_iter().flat_map(|group| group.history());
-        let matches: Vec<_> =
-            kept.filter(|summary| id.len() >= SHORT_ID_MIN && summary.record.id.to_string().starts_with(id)).collect();
-        match matches[..] {
-            [summary] => Answer::Stored {
-                summary: self.revision_view(summary),
-                group: self.setup.group.clone(),
-                name: revision_name(summary.record.header.height, &summary.record.id),
-            },
-            [] => Problem::new(404, "No such revision.", format!("none that is kept here begins with {id} (at least 4 digits)"))
-                .into(),
-            _ => Problem::new(409, "More than one revision.", format!("{} revisions begin with {id}", matches.len())).into(),
-        }
-    }
-
-    /// The head's open conflicts, and what this host holds beside the head that nobody has noted yet.
-    fn conflicts_view(&self) -> Value {
-        let group = self.replica.group(&self.setup.group);
-        let head = self.head();
-        let listed = head.into_iter().flat_map(|head| &head.open).map(|(edit, open)| (*edit, open.clone(), "open"));
-        let beaten = group.into_iter().flat_map(|group| group.beaten());
-        let held = beaten.map(|beaten| (beaten.revision.edit_ref(), beaten.revision.as_conflict(), "uncontained"));
-        let mut all: Vec<(EditRef, OpenConflict, &str)> = listed.chain(held).collect();
-        all.sort_by_key(|(edit, _, _)| *edit);
-        all.dedup_by_key(|(edit, _, _)| *edit);
-        Value::Array(all.iter().map(|(edit, open, state)| self.conflict_view(edit, open, state)).collect())
-    }
-
-    fn conflict_view(&self, edit: &EditRef, open: &OpenConflict, state: &str) -> Value {
-        let mut view = Map::new();
-        view.insert("id".into(), edit.id.to_string().into());
-        view.insert("state".into(), state.into());
-        view.insert("time".into(), edit.stamp.wall_ms().into());
-        if let Value::Object(members) = open.to_json(edit) {
-            view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(|(name, value)| match name.as_str() {
-                "ops" => ("edit".to_owned(), value),
-                _ => (name, value),
-            }));
-        }
-        let name = open.author.map_or(Value::Null, |author| self.roster.name(&author).into());
-        view.insert("author_name".into(), name);
-        Value::Object(view)
     }
 }
 

@@ -6,13 +6,15 @@
 use std::collections::VecDeque;
 
 use super::Node;
-use super::answer::Problem;
+use super::answer::{Answer, Problem};
 use super::effect::Effect;
 use super::input::{Change, ClientId};
 use super::plan::Plan;
 use super::trial::Cause;
 use crate::limits::WRITES_MAX;
+use crate::model::document::Document;
 use crate::model::edit::Op;
+use crate::model::path::Path;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, operations};
 
@@ -23,6 +25,10 @@ pub(super) enum Wish {
     Local {
         force: bool,
     },
+    /// Make of what is at a path what it is in this document.
+    Restore(Document, Path),
+    /// Make these operations of an edit that lost, or none, and settle its conflict.
+    Settle(Vec<Op>),
 }
 
 pub(super) struct Request {
@@ -47,6 +53,11 @@ impl Writes {
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
+
+    /// How many wait that hold something which was read for them.
+    pub(super) fn errands(&self) -> usize {
+        self.queue.iter().filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
+    }
 }
 
 impl Node {
@@ -65,6 +76,11 @@ impl Node {
             tries: 0,
             looked: false,
         });
+    }
+
+    /// A change that was worked out from what is held here: at most so many may wait, for each holds a document.
+    pub(super) fn wish(&mut self, client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) {
+        self.enqueue(Request { client, wish, if_match, note, settles, tries: 0, looked: false });
     }
 
     fn enqueue(&mut self, request: Request) {
@@ -87,6 +103,14 @@ impl Node {
             }
             match self.plan(&request) {
                 Ok(plan) => self.begin(request, plan),
+                // Nothing is to be changed; but a 200 says that what was asked for is durable here.
+                Err(Answer::Done { revision, .. }) if self.is_being_stored(&revision) => {
+                    return self.writes.queue.push_front(request);
+                }
+                Err(Answer::Done { revision, .. }) if !self.storing.has(&revision) => {
+                    let detail = self.storing.problem().unwrap_or_default();
+                    self.reply(request.client, Problem::new(507, "The change cannot be stored.", detail));
+                }
                 Err(answer) => self.effects.push(Effect::Answer(request.client, answer)),
             }
         }
@@ -122,7 +146,7 @@ impl Node {
         self.writes.queue.push_front(request);
     }
 
-    fn reply(&mut self, client: ClientId, problem: Problem) {
+    pub(super) fn reply(&mut self, client: ClientId, problem: Problem) {
         self.effects.push(Effect::Answer(client, problem.into()));
     }
 }

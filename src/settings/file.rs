@@ -34,7 +34,8 @@ fn given(file: &str, member: &str, value: &Value) -> Result<Given, SettingsError
 fn texts(option: &Opt, value: &Value) -> Option<Vec<String>> {
     match (option.is_list(), option.argument, value) {
         (true, _, Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        (false, Some(_), Value::String(text)) => Some(vec![text.clone()]),
+        (false, Some(_), Value::Number(number)) if option.is_count() => Some(vec![number.to_string()]),
+        (false, Some(_), Value::String(text)) if !option.is_count() => Some(vec![text.clone()]),
         (false, None, Value::Bool(yes)) => Some(vec![yes.to_string()]),
         _ => None,
     }
@@ -43,6 +44,7 @@ fn texts(option: &Opt, value: &Value) -> Option<Vec<String>> {
 fn expected(option: &Opt) -> &'static str {
     match (option.is_list(), option.argument) {
         (true, _) => "a list of texts",
+        (false, Some(_)) if option.is_count() => "a number",
         (false, Some(_)) => "a text",
         (false, None) => "true or false",
     }

@@ -2,8 +2,8 @@
 //!
 //! The parser, the usage text, the settings file's reader, `starling check` and the test of the man pages are all fed from here: an
 //! option that is not in the table does not exist, one that is in it is known everywhere. In the settings file an option is a member
-//! of its long name with `_` for `-`: text for an option with an argument, a list of texts for a repeatable one, `true` or `false`
-//! for one without.
+//! of its long name with `_` for `-`: text or a number for an option with an argument, a list of texts for a repeatable one, `true`
+//! or `false` for one without.
 
 use super::{Settings, value};
 
@@ -24,11 +24,43 @@ pub enum Command {
     Run,
     /// Print what the daemon says of the fleet.
     Status,
+    /// Print the history.
+    Log,
+    /// Print one revision.
+    Show,
+    /// Print what differs between two revisions.
+    Diff,
+    /// Print since when a value stands.
+    Blame,
+    /// Publish an old revision's content.
+    Restore,
+    /// Print the conflicts.
+    Conflicts,
+    /// Settle a conflict.
+    Resolve,
+    /// Say what is wrong with the state directory.
+    Fsck,
 }
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 7] = [Self::Init, Self::Token, Self::Join, Self::Run, Self::Status, Self::Id, Self::Check];
+    pub const ALL: [Self; 15] = [
+        Self::Init,
+        Self::Token,
+        Self::Join,
+        Self::Run,
+        Self::Status,
+        Self::Log,
+        Self::Show,
+        Self::Diff,
+        Self::Blame,
+        Self::Restore,
+        Self::Conflicts,
+        Self::Resolve,
+        Self::Id,
+        Self::Check,
+        Self::Fsck,
+    ];
 
     /// The word to type.
     pub fn name(self) -> &'static str {
@@ -40,12 +72,26 @@ impl Command {
             Self::Check => "check",
             Self::Run => "run",
             Self::Status => "status",
+            Self::Log => "log",
+            Self::Show => "show",
+            Self::Diff => "diff",
+            Self::Blame => "blame",
+            Self::Restore => "restore",
+            Self::Conflicts => "conflicts",
+            Self::Resolve => "resolve",
+            Self::Fsck => "fsck",
         }
     }
 
-    /// What it takes besides options.
-    pub fn operand(self) -> Option<&'static str> {
-        matches!(self, Self::Join).then_some("TOKEN|-")
+    /// What it takes besides options, in this order; in brackets what may be left out.
+    pub fn operands(self) -> &'static [&'static str] {
+        match self {
+            Self::Join => &["TOKEN|-"],
+            Self::Show | Self::Restore | Self::Resolve => &["ID"],
+            Self::Diff => &["ID", "[ID]"],
+            Self::Blame => &["PATH"],
+            _ => &[],
+        }
     }
 
     /// One line of help.
@@ -58,6 +104,14 @@ impl Command {
             Self::Check => "print the settings and where each comes from",
             Self::Run => "run the daemon, in the foreground",
             Self::Status => "print what the daemon knows of the fleet",
+            Self::Log => "print the revisions that are kept, newest first",
+            Self::Show => "print a revision: who, when, what, the document",
+            Self::Diff => "print what leads to a revision, or from one to another",
+            Self::Blame => "print since which revision a value stands",
+            Self::Restore => "publish the content of an old revision again",
+            Self::Conflicts => "print the changes that lost and are not settled",
+            Self::Resolve => "make a change that lost, or drop it",
+            Self::Fsck => "look through the state directory for damage",
         }
     }
 }
@@ -98,11 +152,19 @@ impl Opt {
         self.setting.as_ref().map(|_| self.name.replace('-', "_"))
     }
 
+    /// Whether it is a number, in the file too.
+    pub fn is_count(&self) -> bool {
+        self.argument == Some(COUNT)
+    }
+
     /// Whether it may be given more than once, and is a list in the file.
     pub fn is_list(&self) -> bool {
         self.setting.as_ref().is_some_and(|setting| setting.clear.is_some())
     }
 }
+
+/// What the argument of an option is called that is a number.
+const COUNT: &str = "COUNT";
 
 /// The option of this long name.
 pub fn option(name: &str) -> Option<&'static Opt> {
@@ -112,7 +174,21 @@ pub fn option(name: &str) -> Option<&'static Opt> {
 const EVERY: &[Command] = &Command::ALL;
 const RUN: &[Command] = &[Command::Run, Command::Check];
 const TOKEN: &[Command] = &[Command::Run, Command::Check, Command::Token];
-const CONTROL: &[Command] = &[Command::Run, Command::Check, Command::Status];
+const CONTROL: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Status,
+    Command::Log,
+    Command::Show,
+    Command::Diff,
+    Command::Blame,
+    Command::Restore,
+    Command::Conflicts,
+    Command::Resolve,
+];
+const CHANGE: &[Command] = &[Command::Restore, Command::Resolve];
+const PRINT: &[Command] =
+    &[Command::Status, Command::Log, Command::Show, Command::Diff, Command::Blame, Command::Conflicts, Command::Fsck];
 
 /// All options, in the order of the usage text.
 pub static OPTIONS: &[Opt] = &[
@@ -269,6 +345,19 @@ pub static OPTIONS: &[Opt] = &[
         }),
     },
     Opt {
+        name: "history",
+        short: None,
+        argument: Some(COUNT),
+        help: "how many older revisions to keep; 64 if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::history(text).map(|count| settings.history = count),
+            show: |settings| settings.history.to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
         name: "log",
         short: None,
         argument: Some("LEVEL"),
@@ -291,12 +380,48 @@ pub static OPTIONS: &[Opt] = &[
         setting: None,
     },
     Opt {
+        name: "path",
+        short: None,
+        argument: Some("PATH"),
+        help: "restore what is there, not all: /config/...",
+        section: "Changing",
+        commands: &[Command::Restore],
+        setting: None,
+    },
+    Opt {
+        name: "keep",
+        short: None,
+        argument: None,
+        help: "make the change that lost, now",
+        section: "Changing",
+        commands: &[Command::Resolve],
+        setting: None,
+    },
+    Opt {
+        name: "drop",
+        short: None,
+        argument: None,
+        help: "leave the document as it is",
+        section: "Changing",
+        commands: &[Command::Resolve],
+        setting: None,
+    },
+    Opt {
+        name: "note",
+        short: None,
+        argument: Some("TEXT"),
+        help: "who and why, kept with the revision",
+        section: "Changing",
+        commands: CHANGE,
+        setting: None,
+    },
+    Opt {
         name: "json",
         short: None,
         argument: None,
-        help: "print the daemon's answer as it is",
+        help: "print it as JSON, for programs",
         section: "Printing",
-        commands: &[Command::Status],
+        commands: PRINT,
         setting: None,
     },
     Opt {

@@ -29,6 +29,7 @@ const GOOD: &[(&str, &str)] = &[
     ("unit", "/run/control.unit.sock"),
     ("name", "Möwe 3"),
     ("group", "edge"),
+    ("history", "200"),
     ("log", "debug"),
 ];
 
@@ -87,6 +88,7 @@ fn every_setting_is_taken_from_a_flag_and_from_the_file_alike() {
         let option = table::option(name).unwrap();
         flags.push(flag(name, text));
         let value = match (option.is_list(), option.argument) {
+            _ if option.is_count() => (*text).to_owned(),
             (true, _) => format!("[{text:?}]"),
             (false, Some(_)) => format!("{text:?}"),
             (false, None) => (*text).to_owned(),
@@ -116,6 +118,10 @@ fn every_bad_value_is_refused_by_name() {
         ("api-token-file", ""),
         ("listen", "7117"),
         ("listen", "[::]"),
+        ("history", "15"),
+        ("history", "1025"),
+        ("history", "+64"),
+        ("history", "many"),
         ("peer", "gull"),
         ("peer", "gull:0"),
         ("peer", "gull:+1"),
@@ -161,6 +167,8 @@ fn an_error_in_the_file_names_file_member_and_what_was_expected() {
     assert_eq!(words(r#"{"nmae": "gull"}"#), r#"s.conf: unknown member "nmae"; did you mean "name"?"#);
     assert_eq!(words(r#"{"frobnicate": 1}"#), r#"s.conf: unknown member "frobnicate""#);
     assert_eq!(words(r#"{"name": 3}"#), r#"s.conf: "name": expected a text, found "3""#);
+    assert_eq!(words(r#"{"history": "64"}"#), r#"s.conf: "history": expected a number, found "\"64\"""#);
+    assert_eq!(words(r#"{"history": 6.5}"#), r#"s.conf: "history": expected a number from 16 to 1024, found "6.5""#);
     assert_eq!(words(r#"{"peer": "a:1"}"#), r#"s.conf: "peer": expected a list of texts, found "\"a:1\"""#);
     assert!(words(r#"{"peer": ["a:1", "b"]}"#).starts_with(r#"s.conf: "peer"[1]: expected a host and a port"#));
     assert_eq!(words(r#"{"no_mdns": "yes"}"#), r#"s.conf: "no_mdns": expected true or false, found "\"yes\"""#);

@@ -7,7 +7,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::PathBuf;
 
 use super::{LogLevel, Settings, UnitChoice};
-use crate::limits;
+use crate::limits::{self, HISTORY_KEPT_MAX, HISTORY_KEPT_MIN};
 use crate::wire::fleet::is_name;
 use crate::wire::token::is_address;
 
@@ -79,6 +79,13 @@ pub(super) fn group(text: &str) -> Result<String, Expected> {
     } else {
         Err("a group's name: 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with a dot")
     }
+}
+
+/// How many older revisions are kept.
+pub(super) fn history(text: &str) -> Result<usize, Expected> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let count = text.parse().ok().filter(|count| is_decimal && (HISTORY_KEPT_MIN..=HISTORY_KEPT_MAX).contains(count));
+    count.ok_or("a number from 16 to 1024")
 }
 
 /// `--no-mdns` says `true` when it is given; the file may also say `false`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::disk::{Disk, Failure};
 use super::server::Server;
+use crate::limits::HISTORY_KEPT;
 use crate::model::signature::SecretKey;
 use crate::node::answer::Answer;
 use crate::node::input::{ClientId, LinkId, Now};
@@ -177,6 +178,7 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         server: spec.server,
         joined: disk.joined,
         peers: spec.peers.clone(),
+        history: HISTORY_KEPT,
         before_kept: disk.before.is_some(),
         seed,
     };

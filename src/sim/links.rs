@@ -97,9 +97,9 @@ impl<O: Observer> World<O> {
         self.happens(to, Input::Frame(link, bytes));
     }
 
-    /// A frame arrives where nobody knows of its connection any more: it is answered by a reset, if at all.
+    /// A frame arrives at a host that was started anew and does not know of its connection: it is answered by a reset, if at all.
     pub(super) fn is_unexpected(&mut self, to: usize, from: Option<usize>, sender: LinkId) {
-        let Some(from) = from.filter(|_| self.hosts[to].up && self.rng.below(2) == 0) else { return };
+        let Some(from) = from.filter(|_| self.rng.below(2) == 0) else { return };
         let latency = self.network.latency(to, from, 0, &mut self.rng);
         self.arrange(from, self.now + latency, Some(to), What::Input(Input::Unlinked(sender, RESET.into())));
     }

@@ -274,7 +274,9 @@ impl<O: Observer> World<O> {
             What::Frame { link, sender, bytes } if is_meant && host.links.contains_key(&link) => {
                 self.arrives(to, from, link, sender, bytes);
             }
-            What::Frame { sender, .. } => self.is_unexpected(to, from, sender),
+            What::Frame { sender, .. } if host.up && host.start != start => self.is_unexpected(to, from, sender),
+            // Whoever closes a connection goes on reading for a moment and throws away what still comes.
+            What::Frame { .. } => {}
             _ if !is_meant => {}
             What::Input(Input::Linked { link, .. }) if !host.links.contains_key(&link) => {}
             What::Input(input) => self.happens(to, input),

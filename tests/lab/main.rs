@@ -13,9 +13,13 @@ mod crowd;
 mod demo;
 mod fleet;
 mod kills;
+#[path = "../support/privately.rs"]
+mod privately;
 mod reach;
 mod scarce;
 mod servers;
+#[path = "../support/skip.rs"]
+mod skip;
 mod slow;
 mod split;
 mod spread;
@@ -24,14 +28,14 @@ mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::any::type_name;
-use std::fs;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use privately::{privately, test_name};
+use skip::skip;
 use support::http::Reply;
 use support::lab::Lab;
-use support::private::{Scratch, inside, lacks, run_inside};
+use support::private;
 
 /// How a scenario spends its time: this decides what may run beside it.
 #[derive(Clone, Copy, PartialEq)]
@@ -45,37 +49,9 @@ enum Pace {
 /// Runs `scenario` on `hosts` hosts on `subnets` segments. The test that calls this runs twice: the
 /// outer run starts the inner one in private namespaces and reports what became of it.
 fn lab<F: FnOnce(&mut Lab)>(hosts: usize, subnets: usize, pace: Pace, scenario: F) {
-    if let Some(dir) = inside() {
-        scenario(&mut Lab::up(&dir, hosts, subnets));
-        return fs::write(dir.join("done"), "").expect("the scratch directory can be written");
-    }
-    if let Some(need) = lacks() {
-        return skip(&need);
-    }
     static BUSY: Mutex<()> = Mutex::new(());
     let _turn = (pace == Pace::Busy).then(|| BUSY.lock().unwrap_or_else(|failed| failed.into_inner()));
-    let scratch = Scratch::new();
-    let output = scratch.path().join("output");
-    let ended = run_inside(&scratch, &["--exact", test_name::<F>(), "--nocapture", "--test-threads=1"], Some(&output), TIME_MAX);
-    let done = scratch.path().join("done").exists();
-    let said = fs::read_to_string(&output).unwrap_or_default();
-    assert!(ended && done, "in the lab:\n{said}");
-    // The figures, for `cargo test --test lab -- --show-output`.
-    print!("{said}");
-}
-
-/// The name of the test that made this closure: `lab::away::sentence::{{closure}}` without its ends.
-/// Should it ever be wrong, the inner run finds no such test and the outer one fails.
-fn test_name<F>() -> &'static str {
-    let name = type_name::<F>();
-    let name = name.split_once("::").map_or(name, |(_, rest)| rest);
-    name.split_once("::{{").map_or(name, |(rest, _)| rest)
-}
-
-/// Says that a test was not run, and for want of what.
-fn skip(need: &str) {
-    assert!(std::env::var("STARLING_TEST_REQUIRE").as_deref() != Ok("all"), "this needs {need}");
-    println!("skipped: needs {need}");
+    privately(test_name::<F>(), TIME_MAX, |dir| scenario(&mut Lab::up(dir, hosts, subnets)));
 }
 
 /// Publishes the first document of a fleet through host `author`.

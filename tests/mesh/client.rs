@@ -74,7 +74,7 @@ impl Net {
     pub fn view(&mut self, host: usize, ask: Ask) -> Value {
         let client = self.ask(host, ask);
         match self.take_answer(host, client) {
-            Some(Answer::Json(view)) => view,
+            Some(Answer::Json(view) | Answer::History(view, _)) => view,
             other => panic!("seed {}: no view, but {other:?}", self.seed),
         }
     }
@@ -93,7 +93,7 @@ impl Net {
 
     /// IDs of the conflicts that a host lists, with their state.
     pub fn conflicts(&mut self, host: usize) -> Vec<(String, String)> {
-        let list = self.view(host, Ask::Conflicts);
+        let list = self.view(host, Ask::Conflicts(None));
         let text = |conflict: &Value, name: &str| conflict[name].as_str().expect("text").to_owned();
         list.as_array().expect("a list").iter().map(|conflict| (text(conflict, "id"), text(conflict, "state"))).collect()
     }

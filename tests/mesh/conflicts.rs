@@ -121,7 +121,7 @@ fn the_edits_of_a_side_that_was_apart_while_a_whole_ledger_was_written_are_liste
             assert!(contained || open.contains(&id.to_string()), "seed {seed}: b{number} is nowhere");
         }
         assert!(open.len() <= lost.len(), "seed {seed}: {open:?}");
-        let view = net.view(1, Ask::Conflicts);
+        let view = net.view(1, Ask::Conflicts(None));
         for conflict in view.as_array().unwrap() {
             assert!(
                 conflict["author"].is_string() && !conflict["edit"].as_array().unwrap().is_empty(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use starlingd::limits::DEGREE_MAX;
+use starlingd::limits::{DEGREE_MAX, LINKS_MAX};
 use starlingd::node::input::Input;
 use starlingd::sim::{Spec, address};
 
@@ -103,6 +103,16 @@ fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
     assert!(dials < 24 * 2 * 6, "{dials} dials in two minutes");
     let parts = parts(&net);
     assert_eq!(parts, 1, "the fleet is in {parts} parts");
+}
+
+/// It has places for 64 links and is configured everywhere, so those links stay: the others must find somebody else.
+#[test]
+fn who_finds_no_room_at_the_only_host_that_is_known_gets_in_elsewhere() {
+    let mut net = Net::new(1);
+    for number in 0..LINKS_MAX + 6 {
+        net.add(Spec { server: false, ..Net::spec(number) });
+    }
+    net.until("all have joined", Duration::from_secs(20), |net| net.all_joined());
 }
 
 /// In how many parts the fleet is.

@@ -112,7 +112,7 @@ fn of_several_changes_that_lost_together_each_is_listed_with_its_author_and_what
         let lost: Vec<String> = (0..3).map(|n| net.set(2, &format!("/config/applications/a{n}"), "{}").to_string()).collect();
         net.heal();
         net.until("all is listed", MINUTES, |net| net.agree() && listed(net).len() == lost.len());
-        let view = net.view(0, Ask::Conflicts);
+        let view = net.view(0, Ask::Conflicts(None));
         for id in &lost {
             let conflict = view.as_array().unwrap().iter().find(|conflict| conflict["id"] == **id).expect("it is listed");
             assert!(conflict["author"].is_string(), "seed {seed}: nobody is named as author of {id}");

@@ -20,7 +20,7 @@ fn a_host_that_was_never_configured_shows_an_empty_fleet() {
     assert_eq!(names(&fleet), ["fleet", "peer", "group", "links", "nodes", "conflicts", "problems"]);
     assert_eq!(names(&fleet["fleet"]), ["name", "id"]);
     assert_eq!(fleet["fleet"]["name"], "gulls");
-    assert_eq!(names(&fleet["peer"]), ["id", "name", "version", "group", "joined", "uptime_ms"]);
+    assert_eq!(names(&fleet["peer"]), ["id", "name", "version", "group", "joined", "in_memory", "uptime_ms"]);
     assert_eq!((text(&fleet["peer"]["id"]).len(), text(&fleet["peer"]["name"])), (52, "gull".to_owned()));
     assert_eq!((text(&fleet["peer"]["group"]), &fleet["peer"]["joined"]), ("default".to_owned(), &Value::Bool(true)));
     assert_eq!(names(&fleet["group"]), ["name", "head", "applied", "verdict", "detail", "drift"]);
@@ -41,8 +41,8 @@ fn a_node_says_what_it_wants_and_runs_and_is_found_by_the_end_of_its_id() {
     until("its node record tells of the change", || text_or_empty(&host.json("/fleet/nodes")[0]["applied"]) == head);
     let nodes = host.json("/fleet/nodes");
     let [node] = &nodes.as_array().expect("a list")[..] else { panic!("{nodes}") };
-    let members = ["id", "name", "version", "group", "verdict", "detail", "desired", "applied", "server", "drift", "addresses"];
-    assert_eq!(names(node), [&members[..], &["age_ms", "linked", "self"]].concat());
+    let members = ["id", "name", "version", "group", "verdict", "detail", "problem", "desired", "applied", "server", "drift"];
+    assert_eq!(names(node), [&members[..], &["addresses", "age_ms", "linked", "self"]].concat());
     let expected = [("name", "gull"), ("version", env!("CARGO_PKG_VERSION")), ("group", "default"), ("verdict", "applied")];
     expected.into_iter().for_each(|(member, value)| assert_eq!(node[member], value));
     assert_eq!((text(&node["desired"]), text(&node["detail"])), (head, String::new()));
@@ -74,7 +74,8 @@ fn revisions_are_listed_newest_first_and_found_by_the_beginning_of_their_id() {
     assert_eq!(reply.status, 200);
     let revisions = host.json("/fleet/revisions");
     let [second, oldest] = &revisions.as_array().expect("a list")[..] else { panic!("{revisions}") };
-    let members = ["id", "height", "author", "author_name", "time", "note", "base", "size", "untried", "guarded", "kind", "edit"];
+    let members = ["id", "height", "author", "author_name", "time", "note", "base", "size", "untried", "stored", "guarded"];
+    let members = [&members[..], &["kind", "edit", "settled", "beaten"]].concat();
     assert_eq!(names(second), members);
     assert!(is_id(&second["id"]) && second["size"].is_u64() && second["time"].as_u64() > Some(1_700_000_000_000));
     assert_eq!((text(&oldest["id"]), &oldest["base"], oldest["height"].as_u64()), (first.clone(), &Value::Null, Some(1)));
@@ -133,8 +134,7 @@ fn what_this_version_does_not_serve_says_so() {
 #[test]
 fn only_get_is_taken_by_what_only_shows() {
     let mut host = Host::new();
-    for target in ["/healthz", "/fleet", "/fleet/nodes", "/fleet/nodes/0", "/fleet/links", "/fleet/revisions", "/fleet/conflicts"]
-    {
+    for target in ONLY_SHOWN {
         for method in ["PUT", "POST", "DELETE", "PATCH", "OPTIONS", "BREW"] {
             let reply = host.ask(method, target, "{}");
             assert_eq!((reply.status, reply.header("Allow")), (405, Some("GET")), "{method} {target}");
@@ -150,3 +150,16 @@ fn only_get_is_taken_by_what_only_shows() {
     }
     host.is_unharmed();
 }
+
+const ONLY_SHOWN: [&str; 10] = [
+    "/healthz",
+    "/fleet",
+    "/fleet/nodes",
+    "/fleet/nodes/0",
+    "/fleet/links",
+    "/fleet/revisions",
+    "/fleet/revisions/0",
+    "/fleet/conflicts",
+    "/fleet/conflicts/0",
+    "/fleet/blame/config/0",
+];

@@ -12,7 +12,7 @@ use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
 use starlingd::node::records::from_file;
 use starlingd::node::revision_name;
-use starlingd::sim::{Other, fleet};
+use starlingd::sim::fleet;
 use starlingd::wire::frame::{Frame, Payload};
 
 use crate::watch::{Seen, World};
@@ -26,7 +26,7 @@ impl Seen {
         }
         let head = here.node.own_head();
         let memory = self.hosts.entry(host).or_default();
-        (memory.applied, memory.given) = (None, Default::default());
+        (memory.applied, memory.trying, memory.given) = (None, None, Default::default());
         let missing = memory.acknowledged.iter().find(|id| {
             let in_head =
                 || head.zip(self.revisions.get(id)).is_some_and(|(head, was)| head.standing(&was.edit_ref()) != Standing::Out);
@@ -115,16 +115,26 @@ impl Seen {
 
     /// What goes to disk is a revision, rightly signed, under its own name, and above what its author has made before.
     pub fn check_job(&mut self, world: &World, host: usize, job: &DiskJob) {
-        let (DiskJob::Pending(_, group, name, bytes) | DiskJob::Store(_, group, name, bytes)) = job else { return };
-        let known = name.split_once('-').and_then(|(_, id)| RecordId::parse(id));
-        if known.is_some_and(|id| self.revisions.contains_key(&id)) {
+        match job {
+            DiskJob::Pending(_, group, name, bytes) => {
+                self.check_file(world, host, group, name, bytes);
+                self.memory(host).trying = id_in(name);
+            }
+            DiskJob::Store(_, group, name, bytes) => self.check_file(world, host, group, name, bytes),
+            DiskJob::Commit(..) | DiskJob::Discard(..) => self.memory(host).trying = None,
+            _ => {}
+        }
+    }
+
+    fn check_file(&mut self, world: &World, host: usize, group: &str, name: &str, bytes: &[u8]) {
+        if id_in(name).is_some_and(|id| self.revisions.contains_key(&id)) {
             return;
         }
         let Some(revision) = from_file(bytes, fleet().id().as_bytes()) else {
             return self.broken(world.now, format!("host {host} stores {name}, which is no signed revision"));
         };
         let header = &revision.record.header;
-        if revision_name(header.height, &revision.id()) != *name || header.key != *group {
+        if revision_name(header.height, &revision.id()) != name || header.key != group {
             self.broken(world.now, format!("host {host} stores {name} of group {group} under a wrong name"));
         }
         if header.author != world.hosts[host].node.peer() {
@@ -178,27 +188,27 @@ impl Seen {
         }
     }
 
-    /// A body has crossed a link when it went whole or with its first piece, in either direction; a delta is no body, and is of no use
-    /// where its base is not held. Once by a flood, and once because an exchange was under way at that moment, or a flood in the other
-    /// direction: more is waste.
+    /// A body has crossed a link when it went whole or with its first piece; a delta is no body, and is of no use where its base is not
+    /// held. In each direction twice at most: by a flood, and because an exchange was under way at that moment. Whoever seems to lack
+    /// it must then be sent it whatever was sent before, or exchanges would not be enough to converge.
     fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
-        let Some(end) = world.hosts[host].links.get(&link) else { return };
-        let Other::Host(_, theirs) = end.other else { return };
-        let count = self.crossed.entry((link.min(theirs), id)).or_default();
+        let count = self.crossed.entry((link, id)).or_default();
         *count += 1;
         if *count > CROSSINGS_MAX {
             let count = *count;
-            self.broken(world.now, format!("the body of {id:?} crosses link {link} of host {host} for the {count}. time"));
+            self.broken(world.now, format!("host {host} sends the body of {id:?} over link {link} for the {count}. time"));
         }
     }
 
-    /// Only what some server has accepted is given to a server, but for a client's change, which is being tried.
+    /// Only what some server has accepted is given to a server, but for what is being tried there: that stands in `pending/`.
     pub fn check_server_job(&mut self, world: &World, host: usize, ticket: Ticket, job: &ServerJob) {
-        let (document, tried) = match job {
+        let (document, tries) = match job {
             ServerJob::Try { document, .. } => (document, true),
             ServerJob::Apply(document) => (document, false),
             ServerJob::Observe => return,
         };
+        let trying = self.memory(host).trying.and_then(|id| self.revisions.get(&id));
+        let tried = tries && trying.is_some_and(|revision| revision.document == *document);
         let untried = || {
             let of = |revision: &Revision| revision.document == *document && revision.record.header.flags & Header::UNTRIED != 0;
             self.revisions.values().any(of)
@@ -220,6 +230,11 @@ impl Seen {
             self.accepted.insert(document.text().to_owned());
         }
     }
+}
+
+/// The ID in the name of a revision's file.
+fn id_in(name: &str) -> Option<RecordId> {
+    name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
 const CROSSINGS_MAX: u32 = 2;

@@ -17,6 +17,7 @@ use crate::watch::World;
 pub const FIRST: &str = r#"{"listeners":{},"routes":[],"applications":{},"kv":{},"own":{},"lists":{"l0":[],"l1":[]}}"#;
 
 /// How the clients of a run behave.
+#[derive(Debug, Clone)]
 pub struct Clients {
     /// Between two changes, on the average.
     pub pause: Duration,

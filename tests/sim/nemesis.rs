@@ -10,6 +10,21 @@ use starlingd::sim::{Disk, Failure, Refuses, Way};
 
 use crate::watch::World;
 
+/// A fault that is told by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Whatever chance will have.
+    Any,
+    /// All hosts are started anew within a second.
+    MassRestart,
+    /// All hosts are started anew, one after the other.
+    RollingRestart,
+    /// Another host joins.
+    Joiner,
+    /// This host is switched off for so long.
+    Away(usize, Duration),
+}
+
 type Deed = Box<dyn FnOnce(&mut Nemesis, &mut World)>;
 
 #[derive(Default)]
@@ -48,11 +63,16 @@ impl Nemesis {
         }
     }
 
-    /// Strikes so many times within `length`.
-    pub fn plan(&mut self, world: &mut World, strikes: u64, length: Duration) {
-        for _ in 0..strikes {
-            let after = world.rng.up_to(length);
-            self.after(world, after, Self::strike);
+    /// Each of these faults will come after its time.
+    pub fn plan(&mut self, world: &World, faults: Vec<(Duration, Fault)>) {
+        for (after, fault) in faults {
+            self.after(world, after, move |nemesis, world| match fault {
+                Fault::Any => nemesis.strike(world),
+                Fault::MassRestart => nemesis.restarts(world, false),
+                Fault::RollingRestart => nemesis.restarts(world, true),
+                Fault::Joiner => joiner(world),
+                Fault::Away(host, time) => nemesis.away(world, host, time),
+            });
         }
     }
 
@@ -97,7 +117,10 @@ impl Nemesis {
             17 | 18 => self.server(world, host),
             19 => self.restore(world, host),
             20 => self.joiner_or_clone(world, host),
-            _ => self.restarts(world),
+            _ => {
+                let rolling = world.rng.below(2) == 0;
+                self.restarts(world, rolling);
+            }
         }
     }
 
@@ -105,6 +128,12 @@ impl Nemesis {
         note(world, &format!("host {host} {}", if power { "loses power" } else { "is killed" }));
         world.crash(host, power);
         self.restart_later(world, host, Duration::from_secs(15));
+    }
+
+    fn away(&mut self, world: &mut World, host: usize, time: Duration) {
+        note(world, &format!("host {host} is switched off for {time:?}"));
+        world.crash(host, false);
+        self.after(world, time, move |nemesis, world| nemesis.restart(world, host));
     }
 
     fn crash_soon(&mut self, world: &mut World, host: usize) {
@@ -265,10 +294,7 @@ impl Nemesis {
 
     fn joiner_or_clone(&mut self, world: &mut World, host: usize) {
         if world.rng.below(2) == 0 || world.hosts[host].spec.copy != 0 {
-            let number = world.hosts.len();
-            note(world, &format!("host {number} joins"));
-            world.add(World::spec(number));
-            return;
+            return joiner(world);
         }
         let mut spec = world.hosts[host].spec.clone();
         spec.copy = world.hosts.len() as u64;
@@ -286,8 +312,7 @@ impl Nemesis {
     }
 
     /// All hosts within a second, or one after the other.
-    fn restarts(&mut self, world: &mut World) {
-        let rolling = world.rng.below(2) == 0;
+    fn restarts(&mut self, world: &mut World, rolling: bool) {
         note(world, if rolling { "hosts are started anew one after the other" } else { "all hosts are started anew" });
         for (number, host) in world.running().into_iter().enumerate() {
             let after = if rolling { Duration::from_secs(2 * number as u64) } else { world.rng.up_to(Duration::from_secs(1)) };
@@ -297,6 +322,12 @@ impl Nemesis {
             });
         }
     }
+}
+
+fn joiner(world: &mut World) {
+    let number = world.hosts.len();
+    note(world, &format!("host {number} joins"));
+    world.add(World::spec(number));
 }
 
 /// The disk of a host was changed for an older one, or is gone: what was acknowledged and is on no other is excused.

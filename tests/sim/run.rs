@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clients::{Clients, ask_for_first};
 use crate::content;
 use crate::eventually::{Took, settle};
-use crate::nemesis::Nemesis;
+use crate::nemesis::{Fault, Nemesis};
 use crate::watch::{Watch, World};
 
 /// What came of a run in which all held.
@@ -39,8 +39,10 @@ impl Failed {
 pub struct Plan {
     pub hosts: usize,
     pub clients: Clients,
-    pub strikes: u64,
+    pub faults: Vec<(Duration, Fault)>,
     pub length: Duration,
+    /// Whether hosts have servers; if so, one of them may have none.
+    pub servers: bool,
 }
 
 impl Plan {
@@ -52,8 +54,8 @@ impl Plan {
         let mut clients = Clients::new(length / changes as u32, changes);
         clients.single = world.rng.below(8) == 0;
         clients.keys = 1 + world.rng.below(6);
-        let strikes = world.rng.below(14);
-        Self { hosts, clients, strikes, length }
+        let faults = (0..world.rng.below(14)).map(|_| (world.rng.up_to(length), Fault::Any)).collect();
+        Self { hosts, clients, faults, length, servers: true }
     }
 }
 
@@ -80,11 +82,13 @@ pub fn run_with(seed: u64, plan: impl FnOnce(&mut World) -> Plan) -> Result<Ran,
 }
 
 fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
-    let Plan { hosts, mut clients, strikes, length } = plan;
+    let Plan { hosts, mut clients, faults, length, servers } = plan;
     let mut nemesis = Nemesis::default();
-    begin(world, hosts)?;
-    nemesis.characters(world);
-    nemesis.plan(world, strikes, length);
+    begin(world, hosts, servers)?;
+    if faults.iter().any(|(_, fault)| *fault == Fault::Any) {
+        nemesis.characters(world);
+    }
+    nemesis.plan(world, faults);
     let end = world.now + length;
     let mut next_change = world.now;
     while world.now < end {
@@ -109,11 +113,11 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
 }
 
 /// A fleet whose hosts have all joined and have a document to write in.
-fn begin(world: &mut World, hosts: usize) -> Result<(), String> {
+fn begin(world: &mut World, hosts: usize, servers: bool) -> Result<(), String> {
     let serverless = if world.rng.below(5) == 0 { world.rng.below(hosts as u64) as usize } else { hosts };
     for number in 0..hosts {
         let mut spec = World::spec(number);
-        spec.server = number != serverless;
+        spec.server = servers && number != serverless;
         world.add(spec);
     }
     let first = |world: &World| world.hosts.iter().all(|host| host.node.is_joined());

@@ -49,6 +49,8 @@ pub struct Memory {
     pub applied: Option<RecordId>,
     /// Documents that the server was given, by ticket.
     pub given: BTreeMap<Ticket, starlingd::model::document::Document>,
+    /// What is in `pending/`: the server is about to try it.
+    pub trying: Option<RecordId>,
     /// The greatest stamp of a document of its own that it has written.
     pub stamp: Option<Stamp>,
     /// Whether it has been put back to an older state, or bears somebody else's identity: its stamps may repeat.
@@ -68,7 +70,7 @@ pub struct Seen {
     pub revisions: BTreeMap<RecordId, Revision>,
     pub asked: BTreeMap<ClientId, Asked>,
     pub hosts: BTreeMap<usize, Memory>,
-    /// How often a body has crossed a link, by the link and the record.
+    /// How often a body was sent over a link, by the sender's name for the link and the record.
     pub crossed: BTreeMap<(u64, RecordId), u32>,
     /// Records of nodes whose signature was found good.
     pub signed: BTreeSet<RecordId>,

@@ -14,10 +14,15 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// Makes one under the system's temporary directory: socket paths must stay below 108 bytes.
     pub fn new() -> Scratch {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Makes one in this directory.
+    pub fn below(directory: &Path) -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("starling-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("the temporary directory can be written");
+        let path = directory.join(name);
+        fs::create_dir_all(&path).expect("the directory can be written");
         Scratch(path)
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::json;
 
 fn parsed(text: &str) -> Value {
     json::parse_own(text.as_bytes()).unwrap()
@@ -69,13 +70,4 @@ fn whatever_is_missing_or_odd_is_no_panic() {
         page(&Value::Object(fewer), None);
     }
     assert!(page(&parsed(r#"{"group": {"head": null}}"#), None).contains("no head yet"));
-}
-
-#[test]
-fn dates_are_those_of_the_calendar() {
-    for (days, expected) in
-        [(0, (1970, 1, 1)), (58, (1970, 2, 28)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_454, (2026, 1, 1))]
-    {
-        assert_eq!(date(days), expected);
-    }
 }

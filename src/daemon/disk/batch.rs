@@ -30,6 +30,8 @@ struct Work {
 enum Prepared {
     /// Nothing.
     Finished,
+    /// The file is there already: make its name durable, for whoever gave it that may not have come to it.
+    Kept(PathBuf),
     /// Give the file its name, and make that durable.
     Rename { from: PathBuf, to: PathBuf },
     /// Remove the file, if it is there.
@@ -40,16 +42,17 @@ impl Prepared {
     /// The directory that must be synced before the job is done.
     fn directory(&self) -> Option<&Path> {
         match self {
-            Self::Rename { to, .. } => to.parent(),
+            Self::Rename { to, .. } | Self::Kept(to) => to.parent(),
             Self::Finished | Self::Remove(_) => None,
         }
     }
 }
 
 impl Writer {
-    pub(super) fn new(dir: StateDir) -> Result<Self, StateError> {
-        let addresses = dir.addresses()?;
-        Ok(Self { dir, addresses, complaint: None })
+    pub(super) fn new(dir: StateDir) -> Self {
+        // One that cannot be read is another than whatever comes to be kept.
+        let addresses = dir.addresses().ok().flatten();
+        Self { dir, addresses, complaint: None }
     }
 
     /// Performs the jobs as if one after the other, and returns the answers in their order.
@@ -178,7 +181,7 @@ fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
     if fs::metadata(&to).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
         && fs::read(&to).is_ok_and(|kept| kept == bytes)
     {
-        return Ok(Prepared::Finished);
+        return Ok(Prepared::Kept(to));
     }
     let (from, file) = write_temporary(&to, bytes)?;
     match file.sync_all() {
@@ -212,6 +215,10 @@ fn remove(path: &Path) {
 fn publish(prepared: &Prepared, directories: &mut BTreeSet<PathBuf>) -> Result<(), StateError> {
     match prepared {
         Prepared::Finished => Ok(()),
+        Prepared::Kept(path) => {
+            directories.extend(path.parent().map(Path::to_owned));
+            Ok(())
+        }
         Prepared::Rename { from, to } => {
             rename(from, to)?;
             directories.extend([from, to].into_iter().filter_map(|path| path.parent()).map(Path::to_owned));

@@ -41,7 +41,7 @@ fn discard(name: &str) -> Job {
 fn writer(dir: &Path) -> Writer {
     let mut state = StateDir::create(dir).unwrap();
     state.lock().unwrap();
-    Writer::new(state).unwrap()
+    Writer::new(state)
 }
 
 fn good(tickets: &[u64]) -> Vec<Done> {

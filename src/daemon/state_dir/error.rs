@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::{FLEET, IDENTITY, OWNER};
+
 /// Why the state directory could not be read or written. Each says which path; what was there before is still there.
 #[derive(Debug)]
 pub enum StateError {
@@ -53,24 +55,62 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> StateError {
     move |error| StateError::Io(path.to_owned(), error)
 }
 
-impl fmt::Display for StateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StateError {
+    /// What it is about: a path, or a name that is none.
+    fn subject(&self) -> String {
         match self {
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Open { path, mode } => {
-                write!(f, "{0}: others can read it; type: chmod {mode:o} {0}", path.display())
+            Self::Io(path, _) | Self::Exists(path) | Self::Damaged(path) => path.display().to_string(),
+            Self::Open { path, .. } | Self::Held { path, .. } | Self::Content { path, .. } | Self::TooLong { path, .. } => {
+                path.display().to_string()
             }
-            Self::Held { path, process: None } => write!(f, "{}: another starling uses it", path.display()),
-            Self::Held { path, process: Some(process) } => {
-                write!(f, "{}: another starling uses it, process {process}", path.display())
-            }
-            Self::Content { path, wrong } => write!(f, "{}: {wrong}", path.display()),
-            Self::TooLong { path, most } => write!(f, "{}: longer than {most} bytes", path.display()),
-            Self::Exists(path) => write!(f, "{}: exists already", path.display()),
-            Self::Name(name) => write!(f, "{name:?}: no name for a file here"),
-            Self::Damaged(path) => write!(f, "{}: damaged again and again; look at the disk", path.display()),
+            Self::Name(name) => format!("{name:?}"),
+        }
+    }
+
+    /// What is wrong, without the path.
+    pub(super) fn wrong(&self) -> String {
+        match self {
+            Self::Io(_, error) => error.to_string(),
+            Self::Open { .. } => "others can read it".to_owned(),
+            Self::Held { process: None, .. } => "another starling uses it".to_owned(),
+            Self::Held { process: Some(process), .. } => format!("another starling uses it, process {process}"),
+            Self::Content { wrong, .. } => wrong.clone(),
+            Self::TooLong { most, .. } => format!("longer than {most} bytes"),
+            Self::Exists(_) => "exists already".to_owned(),
+            Self::Name(_) => "no name for a file here".to_owned(),
+            Self::Damaged(_) => "damaged again and again".to_owned(),
+        }
+    }
+
+    /// What a person can do, where there is one thing to do.
+    pub(super) fn cure(&self) -> Option<String> {
+        match self {
+            Self::Open { path, mode } => Some(format!("type: chmod {mode:o} {}", path.display())),
+            Self::Content { path, .. } | Self::TooLong { path, .. } => cure_of(path).map(str::to_owned),
+            Self::Damaged(_) => Some("look at the disk".to_owned()),
+            Self::Io(..) | Self::Held { .. } | Self::Exists(_) | Self::Name(_) => None,
         }
     }
 }
 
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject(), self.wrong())?;
+        self.cure().map_or(Ok(()), |cure| write!(f, "; {cure}"))
+    }
+}
+
 impl std::error::Error for StateError {}
+
+/// What to do about a file that is not as Starling writes it, or is gone.
+pub(super) fn cure_of(path: &Path) -> Option<&'static str> {
+    match path.file_name()?.to_str()? {
+        IDENTITY => Some(
+            "put back a copy of it, or move it and fleet.json away and join again with the token of a member: this host is another \
+             peer then",
+        ),
+        OWNER => Some("put back a copy of it; this version does without it"),
+        FLEET => Some("put back a copy of it, or move it away and join again with the token of a member: all else is kept"),
+        _ => None,
+    }
+}

@@ -1,12 +1,14 @@
 //! Reading back the revisions, one after another: a group's history can be far larger than the memory of a small board.
 //!
 //! Only names and lengths are judged here, never the content: whether a file is whole and rightly signed is found out by whoever
-//! takes it, and one that turns out to be damaged gets another name and is not deleted.
+//! takes it. One that turns out to be damaged gets another name and is not deleted; one that is only misnamed gets its own.
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::error::StateError;
-use super::write::{Shelf, entries, place};
+use super::error::{StateError, at};
+use super::write::{Shelf, entries, make_group, place, sync};
 use super::{StateDir, read_bounded};
 use crate::limits;
 
@@ -21,10 +23,21 @@ pub struct StoredFile {
     pub bytes: Vec<u8>,
 }
 
-/// The bytes of one stored revision; `None` if there is no such file. One that is too long for a revision reads as empty, which is none.
+/// A file that could not be read, though it may be sound.
+#[derive(Debug)]
+pub struct Unread {
+    /// Its group and name, unless it is a directory of them that cannot be listed.
+    pub file: Option<(String, String)>,
+    /// Why.
+    pub error: StateError,
+}
+
+/// The bytes of one stored revision; `None` if there is no such file. One that is too long for a revision reads as empty, which is none,
+/// and so does a directory in its place.
 pub fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     match read_bounded(path, limits::REVISION_FILE_MAX) {
-        Err(StateError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::IsADirectory => Ok(Some(Vec::new())),
         Err(StateError::TooLong { .. }) => Ok(Some(Vec::new())),
         other => other.map(Some),
     }
@@ -32,43 +45,56 @@ pub fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
 
 impl StateDir {
     /// Hands over each stored revision, by group and then by name, and returns what could not be read; the rest is read all the same.
-    pub fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<StateError> {
+    pub fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
         self.load(Shelf::Revisions, each)
     }
 
     /// The same for revisions that were being tried when the last run ended.
-    pub fn load_pending(&self, each: impl FnMut(StoredFile)) -> Vec<StateError> {
+    pub fn load_pending(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
         self.load(Shelf::Pending, each)
     }
 
     /// Sets a stored revision aside that turned out to be damaged; what that one is called now. Needs the lock.
-    pub fn set_revision_aside(&self, group: &str, name: &str) -> Result<std::path::PathBuf, StateError> {
+    pub fn set_revision_aside(&self, group: &str, name: &str) -> Result<PathBuf, StateError> {
         let (_, path) = place(&self.path, Shelf::Revisions, group, name)?;
         self.set_aside(&path)
     }
 
-    fn load(&self, shelf: Shelf, mut each: impl FnMut(StoredFile)) -> Vec<StateError> {
-        let mut problems = Vec::new();
-        let mut note = |result: Result<Vec<_>, StateError>| result.map_err(|error| problems.push(error)).unwrap_or_default();
-        let mut found = Vec::new();
-        for directory in note(entries(&self.path.join(shelf.name()))) {
-            found.extend(note(entries(&directory)));
+    /// Gives a sound revision that was found under another group and name its own, durably. Needs the lock. [`StateError::Exists`] if it is there
+    /// already.
+    pub fn rename_revision(&self, found: (&str, &str), right: (&str, &str)) -> Result<(), StateError> {
+        let (_, from) = place(&self.locked().path, Shelf::Revisions, found.0, found.1)?;
+        let (directory, to) = place(&self.path, Shelf::Revisions, right.0, right.1)?;
+        if fs::symlink_metadata(&to).is_ok() {
+            return Err(StateError::Exists(to));
         }
+        make_group(&directory)?;
+        fs::rename(&from, &to).map_err(at(&from))?;
+        sync(&directory)
+    }
+
+    fn load(&self, shelf: Shelf, mut each: impl FnMut(StoredFile)) -> Vec<Unread> {
+        let mut unread = Vec::new();
+        let mut listed =
+            |directory: &Path| entries(directory).map_err(|error| unread.push(Unread { file: None, error })).unwrap_or_default();
+        let groups = listed(&self.path.join(shelf.name()));
+        let found: Vec<PathBuf> = groups.iter().filter(|group| group.is_dir()).flat_map(|group| listed(group)).collect();
         for path in found {
             // Set aside, being written, or not ours: none of these has a name that is taken here.
             let Some((group, name)) = names(&path).filter(|(group, name)| place(&self.path, shelf, group, name).is_ok()) else {
                 continue;
             };
-            match read_bounded(&path, limits::REVISION_FILE_MAX) {
-                Ok(bytes) => each(StoredFile { group, name, bytes }),
-                Err(error) => problems.push(error),
+            match read_revision(&path) {
+                Ok(Some(bytes)) => each(StoredFile { group, name, bytes }),
+                Ok(None) => {}
+                Err(error) => unread.push(Unread { file: Some((group, name)), error }),
             }
         }
-        problems
+        unread
     }
 }
 
-fn names(path: &Path) -> Option<(String, String)> {
+pub(super) fn names(path: &Path) -> Option<(String, String)> {
     let name = path.file_name()?.to_str()?;
     let group = path.parent()?.file_name()?.to_str()?;
     Some((group.to_owned(), name.to_owned()))

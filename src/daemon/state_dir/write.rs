@@ -111,8 +111,34 @@ pub(in crate::daemon) fn make_group(directory: &Path) -> Result<(), StateError> 
     let state = shelf.parent().expect("a shelf is below the state directory");
     make_directory(shelf)?;
     make_directory(directory)?;
-    sync(shelf)?;
-    sync(state)
+    // One that is there counts as durable: one that is not must not be there.
+    sync(shelf).and_then(|()| sync(state)).inspect_err(|_| drop(fs::remove_dir(directory)))
+}
+
+/// Makes the state directory and those above it, durably, as far as they are not there.
+pub(super) fn make_with_parents(path: &Path) -> Result<(), StateError> {
+    let made: Vec<&Path> = path.ancestors().take_while(|above| !or_here(above).is_dir()).collect();
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(at(parent))?;
+    }
+    make_directory(path)?;
+    // Above may be a directory that we may not read: then this is left to the system.
+    made.into_iter().filter_map(Path::parent).for_each(|above| drop(sync(or_here(above))));
+    Ok(())
+}
+
+/// What is above a relative path of one name.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// Makes every name in the state directory durable: whoever gave it may have been killed before it could, and what is found at the
+/// start is what clients are told of. An error is left to those who write there next.
+pub(super) fn settle(state: &Path) {
+    let shelves = [Shelf::Revisions, Shelf::Pending].map(|shelf| state.join(shelf.name()));
+    let groups = shelves.iter().flat_map(|shelf| entries(shelf).unwrap_or_default());
+    let directories = groups.chain(shelves.iter().cloned()).filter(|directory| directory.is_dir());
+    directories.chain([state.to_owned()]).for_each(|directory| drop(sync(&directory)));
 }
 
 /// Removes what a crash left under temporary names, in the state directory and on the shelves. Only for whoever holds the lock.
@@ -151,4 +177,4 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StateError> {
 }
 
 /// Before the name of a file that is being written. No name that is kept begins so.
-const TEMPORARY: &str = ".new-";
+pub(super) const TEMPORARY: &str = ".new-";

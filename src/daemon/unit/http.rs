@@ -18,7 +18,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 use ureq::{Agent, Body, Error};
 
 use super::{Control, Failure, Reply};
-use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER, REQUEST_HEAD_MAX};
+use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
 
 /// A client for one control socket.
 #[derive(Debug, Clone)]
@@ -26,11 +26,13 @@ pub struct Http {
     agent: Agent,
     /// What stands in the `Host` header and in the URI: Unit looks at neither.
     authority: String,
+    /// Bytes that a request's head may have.
+    head_max: usize,
 }
 
 impl Http {
-    /// Connects to nothing yet.
-    pub fn new(control: &Control) -> Self {
+    /// Connects to nothing yet. A request's head will have at most `head_max` bytes.
+    pub fn new(control: &Control, head_max: usize) -> Self {
         let config = Config::builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -49,14 +51,24 @@ impl Http {
             Control::Unix(_) => "localhost".to_owned(),
             Control::Tcp(address) => address.clone(),
         };
-        Self { agent: Agent::with_parts(config, Dial(control.clone()), Nowhere), authority }
+        Self { agent: Agent::with_parts(config, Dial(control.clone()), Nowhere), authority, head_max }
     }
 
     /// One request and its answer, both done within `wait`.
-    pub fn exchange(&self, method: &str, path: &str, body: Option<&[u8]>, wait: Duration) -> Result<Reply, Failure> {
+    pub fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+        wait: Duration,
+    ) -> Result<Reply, Failure> {
         let body = body.or(matches!(method, "PUT" | "POST" | "PATCH").then_some(&[]));
-        self.fits(method, path, body)?;
-        let request = |uri: Uri, method: Method| Request::builder().method(method).uri(uri);
+        self.fits(method, path, headers, body)?;
+        let request = |uri: Uri, method: Method| {
+            let request = Request::builder().method(method).uri(uri);
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+        };
         let uri = format!("http://{}{path}", self.authority).parse::<Uri>().map_err(unsendable)?;
         let method = Method::from_bytes(method.as_bytes()).map_err(unsendable)?;
         let answer = match body {
@@ -73,14 +85,15 @@ impl Http {
     }
 
     /// Unit closes without a word on a head of 1025 bytes, which would look like a crash.
-    fn fits(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<(), Failure> {
+    fn fits(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<(), Failure> {
+        let lines: usize = headers.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len()).sum();
         let length = body.map_or(0, |body| format!("content-length: {}\r\n", body.len()).len());
         let fixed = " ".len() + " HTTP/1.1\r\n".len() + "host: \r\n".len() + "\r\n".len();
-        let head = method.len() + path.len() + self.authority.len() + length + fixed;
+        let head = method.len() + path.len() + self.authority.len() + lines + length + fixed;
         if !path.starts_with('/') {
             return Err(Failure::Unreachable("the path does not begin with a slash".to_owned()));
         }
-        if head > REQUEST_HEAD_MAX {
+        if head > self.head_max {
             return Err(Failure::Unreachable(format!("a request head of {head} bytes, more than the server takes")));
         }
         Ok(())
@@ -90,6 +103,7 @@ impl Http {
 /// The body, whole, or what came of it.
 fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
     let status = answer.status().as_u16();
+    let older = answer.headers().get("starling-older").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let expected = answer.body().content_length();
     if let Some(expected) = expected.filter(|expected| *expected > ANSWER_MAX) {
         return Err(Failure::Cut { received: Vec::new(), expected });
@@ -98,7 +112,7 @@ fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
     let read = answer.into_body().into_reader().take(ANSWER_MAX + 1).read_to_end(&mut body);
     match (read.map_err(Error::from), expected) {
         (Ok(_), None) if body.len() as u64 > ANSWER_MAX => Err(Failure::Lost("an answer without end".to_owned())),
-        (Ok(_), _) => Ok(Reply { status, body }),
+        (Ok(_), _) => Ok(Reply { status, body, older }),
         (Err(error @ Error::Timeout(_)), _) | (Err(error), None) => Err(failure(error)),
         (Err(_), Some(expected)) => Err(Failure::Cut { received: body, expected }),
     }

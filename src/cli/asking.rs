@@ -1,0 +1,145 @@
+//! Asking the daemon over its control socket, and what a person may name in a question.
+//!
+//! What was typed is checked here before anything is asked, so that a slip of the hand is one of the arguments (exit status 2) and
+//! never half done. An answer other than 200 is a failure, in the daemon's own words.
+
+use std::fmt::Write;
+
+use super::Failure;
+use crate::daemon::logger::one_line;
+use crate::daemon::unit::{self, Reply};
+use crate::limits::{NOTE_MAX, SHORT_ID_MIN};
+use crate::model::json::{self, Value};
+use crate::model::path::Path;
+use crate::settings::Settings;
+
+/// What the daemon has answered, with 200.
+pub(super) struct Answer {
+    reply: Reply,
+    control: String,
+}
+
+impl Answer {
+    /// The body as it came.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.reply.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        json::parse_own(&self.reply.body).map_err(|error| Failure::Failed(format!("{}: answered no JSON: {error}", self.control)))
+    }
+
+    /// What is to be said of revisions older than those that are kept; nothing if there are none.
+    pub(super) fn older(&self) -> Option<&'static str> {
+        match self.reply.older.as_deref()? {
+            "asked" => Some("older revisions are being fetched from other hosts: ask again"),
+            "nowhere" => Some("there are older revisions, which no linked host has"),
+            _ => Some("there are older revisions, which are not kept"),
+        }
+    }
+}
+
+pub(super) fn get(settings: &Settings, target: &str) -> Result<Answer, Failure> {
+    answer(settings, unit::get(&settings.control, target))
+}
+
+/// Has something published, with this note if there is one.
+pub(super) fn post(settings: &Settings, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
+    let headers: Vec<(&str, &str)> = note.map(|note| ("Starling-Note", note)).into_iter().collect();
+    answer(settings, unit::post(&settings.control, target, &headers))
+}
+
+/// The beginning of an ID, in the digits that IDs have.
+pub(super) fn id(text: &str) -> Result<String, Failure> {
+    let is_good = (SHORT_ID_MIN..=ID_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let wrong = || Failure::Usage(format!("{text:?}: expected an ID, or its first digits: {SHORT_ID_MIN} at least"));
+    if is_good { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+}
+
+/// A path of the configuration, encoded so that it can stand in a request, also in a query.
+pub(super) fn path(text: &str) -> Result<String, Failure> {
+    let wrong = |why: &str| Failure::Usage(format!("{text:?}: expected a path such as /config/listeners/*:80: {why}"));
+    let path = Path::parse(text).map_err(|error| wrong(&error.to_string()))?;
+    if !path.is_config() {
+        return Err(wrong("it does not begin with /config"));
+    }
+    let mut encoded = String::new();
+    for byte in path.to_string().bytes() {
+        if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a String takes everything");
+        }
+    }
+    Ok(encoded)
+}
+
+/// A note as a header can bear it.
+pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, Failure> {
+    let is_good = |text: &str| text.len() <= NOTE_MAX && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    match text {
+        Some(text) if !is_good(text) => {
+            Err(Failure::Usage(format!("--note: expected at most {NOTE_MAX} bytes of printable ASCII, found {text:?}")))
+        }
+        _ => Ok(text.filter(|text| !text.trim().is_empty())),
+    }
+}
+
+fn answer(settings: &Settings, reply: Result<Reply, unit::Failure>) -> Result<Answer, Failure> {
+    let control = settings.control.display().to_string();
+    let reply = reply.map_err(|error| match error {
+        unit::Failure::Unreachable(_) => Failure::Failed(format!("{error}; is `starling run` running here?")),
+        _ => Failure::Failed(format!("{control}: {error}")),
+    })?;
+    if reply.status == 200 {
+        return Ok(Answer { reply, control });
+    }
+    Err(Failure::Failed(format!("{control}: answered {}: {}", reply.status, words(&reply.body))))
+}
+
+/// The error in an answer's body, with its particulars; the body as it is if that is something else.
+fn words(body: &[u8]) -> String {
+    let parsed = json::parse_own(body).unwrap_or_default();
+    let member = |name| parsed.get(name).and_then(Value::as_str).map(one_line);
+    match (member("error"), member("detail")) {
+        (Some(error), Some(detail)) => format!("{} ({detail})", error.trim_end_matches('.')),
+        (Some(error), None) => error.trim_end_matches('.').to_owned(),
+        (None, _) => one_line(String::from_utf8_lossy(body).trim()),
+    }
+}
+
+/// Digits of a whole ID.
+const ID_LEN: usize = 64;
+/// What may stand in a path and in a query as it is, beside letters and digits; the percent signs are the path's own.
+const PLAIN: &[u8] = b"/%-._~:*@!$'(),;=";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_checked_before_anything_is_asked() {
+        assert_eq!(id("12Ab").unwrap(), "12ab");
+        for wrong in ["", "123", "12 4", "wxyz", "../..", &"0".repeat(65)] {
+            assert_eq!(id(wrong).unwrap_err().status(), 2, "{wrong}");
+        }
+        assert_eq!(path("/config/listeners/*:80/").unwrap(), "/config/listeners/*:80");
+        assert_eq!(path("/config/a%2Fb/é&c#d").unwrap(), "/config/a%2Fb/%C3%A9%26c");
+        for wrong in ["", "config", "/status", "/config/..", "/config/%zz"] {
+            assert_eq!(path(wrong).unwrap_err().status(), 2, "{wrong}");
+        }
+        assert_eq!(note(Some("why not")).unwrap(), Some("why not"));
+        assert_eq!(note(Some(" ")).unwrap(), None);
+        for wrong in ["é", "a\nb", &"x".repeat(NOTE_MAX + 1)] {
+            assert_eq!(note(Some(wrong)).unwrap_err().status(), 2, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_an_error_are_the_daemons_and_harmless() {
+        assert_eq!(words(b"{\"error\": \"No such revision.\", \"detail\": \"none\"}"), "No such revision (none)");
+        assert_eq!(words(b"{\"error\": \"No.\\u001b[2J\"}"), "No.\\u{1b}[2J");
+        assert_eq!(words(b"<html>\n\x1b</html>\n"), "<html>\\n\\u{1b}</html>");
+    }
+}

@@ -1,0 +1,190 @@
+//! `log`, `show`, `diff`, `blame` and `restore`: the history, for people.
+//!
+//! All of it is asked of the daemon. What authors wrote into notes, names and documents is made harmless for terminals.
+
+use std::fmt::Write;
+
+use super::page::{compact, ending, fit, moment, note, scalar, short, table, text, width};
+use super::{Failure, asking};
+use crate::daemon::logger::one_line;
+use crate::model::json::{self, Value};
+use crate::settings::Settings;
+
+/// Prints the revisions that are kept, newest first.
+pub(super) fn log(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+    let answer = asking::get(settings, "/fleet/revisions")?;
+    if as_json {
+        return super::print(&answer.text());
+    }
+    let page = log_page(&answer.json()?);
+    super::print(&fit(&(page + &last_line(answer.older())), width()))
+}
+
+/// Prints one revision.
+pub(super) fn show(settings: &Settings, id: &str, as_json: bool) -> Result<(), Failure> {
+    let answer = asking::get(settings, &format!("/fleet/revisions/{}", asking::id(id)?))?;
+    super::print(&if as_json { answer.text() } else { show_page(&answer.json()?) })
+}
+
+/// Prints what leads from `from` to `to`, or to `from` if that is the only one.
+pub(super) fn diff(settings: &Settings, from: &str, to: &str, as_json: bool) -> Result<(), Failure> {
+    let from = asking::id(from)?;
+    let target = match to {
+        "" => format!("/fleet/revisions/{from}?diff"),
+        to => format!("/fleet/revisions/{}?diff={from}", asking::id(to)?),
+    };
+    let answer = asking::get(settings, &target)?;
+    super::print(&if as_json { answer.text() } else { fit(&diff_page(&answer.json()?), width()) })
+}
+
+/// Prints since which revision the value at a path stands.
+pub(super) fn blame(settings: &Settings, path: &str, as_json: bool) -> Result<(), Failure> {
+    let answer = asking::get(settings, &format!("/fleet/blame{}", asking::path(path)?))?;
+    if as_json {
+        return super::print(&answer.text());
+    }
+    let said = answer.json()?;
+    let older = answer.older().filter(|_| text(&said, "/reach") == "kept");
+    super::print(&fit(&(blame_page(&said) + &last_line(older)), width()))
+}
+
+/// Publishes the content of an old revision again.
+pub(super) fn restore(settings: &Settings, id: &str, path: Option<&str>, note: Option<&str>) -> Result<(), Failure> {
+    let id = asking::id(id)?;
+    let query = path.map(asking::path).transpose()?.map_or(String::new(), |path| format!("?path={path}"));
+    let note = asking::note(note)?;
+    asking::post(settings, &format!("/fleet/revisions/{id}/restore{query}"), note)?;
+    super::print(&format!("restored from {id}\n"))
+}
+
+fn log_page(answer: &Value) -> String {
+    let revisions = answer.as_array().map_or(&[][..], Vec::as_slice);
+    if revisions.is_empty() {
+        return "nothing was ever changed\n".to_owned();
+    }
+    let titles = ["REVISION", "AUTHOR", "TIME", "BYTES", "CHANGE"].map(str::to_owned);
+    let row = |revision: &Value| {
+        let change = format!("{}{}", change(revision), note(revision));
+        [short(revision, "/id"), author(revision), time(revision), text(revision, "/size"), change]
+    };
+    table(&std::iter::once(titles).chain(revisions.iter().map(row)).collect::<Vec<_>>())
+}
+
+fn show_page(revision: &Value) -> String {
+    let marks = ["untried", "guarded"].into_iter().filter(|mark| revision.get(*mark) == Some(&Value::Bool(true)));
+    let author_id = text(revision, "/edit_author");
+    let author_id = if author_id == "-" || is_note(revision) { text(revision, "/author") } else { author_id };
+    let mut page = String::new();
+    for (title, words) in [
+        ("revision", text(revision, "/id")),
+        ("base", text(revision, "/base")),
+        ("height", text(revision, "/height")),
+        ("author", format!("{} ({})", author(revision), ending(&author_id))),
+        ("time", time(revision)),
+        ("note", text(revision, "/note")),
+        ("bytes", text(revision, "/size")),
+        ("marks", marks.collect::<Vec<_>>().join(", ")),
+        ("change", change(revision)),
+    ] {
+        if !words.is_empty() {
+            writeln!(page, "{title:<8}  {words}").expect("a String takes everything");
+        }
+    }
+    let document = json::unit_format(revision.get("document").unwrap_or(&Value::Null));
+    page.push('\n');
+    for line in document.lines() {
+        let text = line.trim_start_matches('\t');
+        writeln!(page, "{}{}", "    ".repeat(line.len() - text.len()), one_line(text)).expect("a String takes everything");
+    }
+    page
+}
+
+fn diff_page(answer: &Value) -> String {
+    let named = |end: &str| match answer.get(end) {
+        Some(revision @ Value::Object(_)) => format!("{} by {}, {}", short(revision, "/id"), author(revision), time(revision)),
+        _ => "nothing: the first revision of all".to_owned(),
+    };
+    let mut page = format!("from  {}\nto    {}\n", named("from"), named("to"));
+    let changes = answer.get("changes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if changes.is_empty() {
+        page.push_str("\nno difference\n");
+    }
+    for change in changes {
+        writeln!(page, "\n{} {}", text(change, "/what"), text(change, "/path")).expect("a String takes everything");
+        for (sign, side) in [("-", "old"), ("+", "new")] {
+            let len = change.get(format!("{side}_len")).map(|len| format!("{} bytes, too long to be shown", scalar(len)));
+            if let Some(value) = change.get(side).map(compact).or(len) {
+                writeln!(page, "  {sign} {value}").expect("a String takes everything");
+            }
+        }
+    }
+    page
+}
+
+fn blame_page(answer: &Value) -> String {
+    let revision = answer.get("revision").unwrap_or(&Value::Null);
+    let named = format!("{} by {}, {}{}", short(revision, "/id"), author(revision), time(revision), note(revision));
+    let words = match &text(answer, "/reach")[..] {
+        "set" => "",
+        "first" => "that is the first revision of all: the server may have run it before\n",
+        "read" => "it is older than that; so many long revisions are not read at once\n",
+        _ => "it is older than that\n",
+    };
+    let value = answer.get("value").map_or(String::new(), compact);
+    format!("{} = {value}\nsince {named}\n  {}\n{words}", text(answer, "/path"), change(revision))
+}
+
+/// Who asked for what a revision does; of a note, who listed it.
+fn author(revision: &Value) -> String {
+    let of_edit = revision.get("edit_author_name").filter(|_| !is_note(revision));
+    of_edit.map_or_else(|| text(revision, "/author_name"), scalar)
+}
+
+fn is_note(revision: &Value) -> bool {
+    text(revision, "/kind") == "note"
+}
+
+fn time(revision: &Value) -> String {
+    revision.get("time").map_or("-".to_owned(), moment)
+}
+
+/// What a revision does, in words.
+fn change(revision: &Value) -> String {
+    let edit = revision.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if is_note(revision) {
+        let (id, author) = (short(revision, "/edit_id"), text(revision, "/edit_author_name"));
+        return format!("listed {id} by {author} as conflict: {}", operations(edit));
+    }
+    let settled = revision.get("settled").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let settled = settled.iter().map(|id| format!("settled {}", short(id, "")));
+    let mut words: Vec<String> = Some(operations(edit)).filter(|words| !words.is_empty()).into_iter().chain(settled).collect();
+    if text(revision, "/kind") == "replay" {
+        words.push(format!("replayed by {}", text(revision, "/author_name")));
+    }
+    let beaten = if revision.get("beaten") == Some(&Value::Bool(true)) { " (beaten)" } else { "" };
+    words.join(", ") + beaten
+}
+
+/// Paths that were added, replaced and removed.
+fn operations(edit: &[Value]) -> String {
+    let word = |operation: &Value| match (&text(operation, "/op")[..], &text(operation, "/found/is")[..]) {
+        ("put", "absent") => "added".to_owned(),
+        ("put", _) => "replaced".to_owned(),
+        ("append", _) => "added to".to_owned(),
+        ("delete", _) => "removed".to_owned(),
+        (other, _) => other.to_owned(),
+    };
+    let words = edit.iter().take(OPERATIONS_SHOWN).map(|operation| format!("{} {}", word(operation), text(operation, "/path")));
+    let more = edit.len().saturating_sub(OPERATIONS_SHOWN);
+    words.chain((more > 0).then(|| format!("and {more} more"))).collect::<Vec<_>>().join(", ")
+}
+
+fn last_line(words: Option<&str>) -> String {
+    words.map_or(String::new(), |words| format!("{words}\n"))
+}
+
+/// Operations of an edit that are named; a page shows where to look, `diff` shows all.
+const OPERATIONS_SHOWN: usize = 4;
+
+#[cfg(test)]
+mod tests;

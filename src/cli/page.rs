@@ -1,0 +1,120 @@
+//! What is printed for people: tables, times, short IDs, and foreign text made harmless for terminals.
+//!
+//! The daemon may be older or newer than this program, and peers may say anything: what is missing is shown as `-`, and control
+//! characters are spelt out. Nothing here asks anybody.
+
+use std::env;
+
+use crate::daemon::logger::one_line;
+use crate::model::json::{self, Value};
+
+/// The width of the terminal, if the user has said it.
+pub(super) fn width() -> Option<usize> {
+    env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok())
+}
+
+/// The page, its lines cut at `width` characters if that is known.
+pub(super) fn fit(page: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) => page.lines().map(|line| cut(line, width) + "\n").collect(),
+        None => page.to_owned(),
+    }
+}
+
+/// Rows one below another, columns as wide as their widest cell.
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
+        format!("{}\n", cells.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// What stands at a pointer, for people; `-` if nothing does.
+pub(super) fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).map_or("-".to_owned(), scalar)
+}
+
+/// The last characters of a peer ID: the first are the same for all.
+pub(super) fn ending(id: &str) -> String {
+    let from = id.char_indices().rev().nth(SHORT - 1).map_or(0, |(at, _)| at);
+    id[from..].to_owned()
+}
+
+/// A value in one line.
+pub(super) fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => one_line(text),
+        other => one_line(&json::compact(other)),
+    }
+}
+
+/// A time: milliseconds since 1970 as a date, in UTC; anything else as it is.
+pub(super) fn moment(time: &Value) -> String {
+    let Some(ms) = time.as_u64().filter(|ms| *ms < YEAR_9999_MS) else { return scalar(time) };
+    let (days, minutes) = (ms / 86_400_000, ms / 60_000 % 1440);
+    let (year, month, day) = date(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
+/// The Gregorian date, so many days after 1970-01-01. By counting from a 1 March, leap days are last in their years, and every stretch
+/// of 400 years is alike (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+pub(super) fn cut(line: &str, width: usize) -> String {
+    match line.char_indices().nth(width) {
+        Some(_) if width > 0 => line.chars().take(width - 1).chain(['…']).collect(),
+        _ => line.to_owned(),
+    }
+}
+
+/// The beginning of an ID, as much as people are shown.
+pub(super) fn short(value: &Value, pointer: &str) -> String {
+    text(value, pointer).chars().take(SHORT).collect()
+}
+
+/// A value as JSON in one line.
+pub(super) fn compact(value: &Value) -> String {
+    one_line(&json::compact(value))
+}
+
+/// A colon and the note, if there is one.
+pub(super) fn note(value: &Value) -> String {
+    value.get("note").map(scalar).filter(|note| !note.is_empty()).map_or(String::new(), |note| format!(": {note}"))
+}
+
+/// Characters of an ID that people are shown.
+pub(super) const SHORT: usize = 8;
+const YEAR_9999_MS: u64 = 253_370_764_800_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (days, expected) in
+            [(0, (1970, 1, 1)), (58, (1970, 2, 28)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_454, (2026, 1, 1))]
+        {
+            assert_eq!(date(days), expected);
+        }
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_spaces() {
+        let rows = [["A", "B", "C"], ["längst", "", ""], ["", "x", "y"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows), "A       B  C\nlängst\n        x  y\n");
+        assert_eq!(fit(&table(&rows), Some(4)), "A  …\nlän…\n   …\n");
+    }
+}

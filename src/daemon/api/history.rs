@@ -1,0 +1,189 @@
+//! The history and the conflicts over REST: what is asked of them, and the answers that take documents from disk.
+//!
+//! Documents are read and compared here, on the answer thread, one at a time, so that the loop does neither. A file that is gone was
+//! pruned since the node named it; one that cannot be read is said to be so, and nothing is guessed.
+
+use std::path::Path as FilePath;
+
+use super::{NO_VALUE, Response, failure, if_match, json_response, note, object, only, query};
+use crate::daemon::gate::Request;
+use crate::daemon::state_dir::read_revision;
+use crate::limits::{BLAME_READ_MAX, DIFFERENCE_MAX, DIFFERENCE_VALUES_MAX};
+use crate::model::difference::bounded_difference;
+use crate::model::document::Document;
+use crate::model::edit::{Change, Op};
+use crate::model::json::{self, Map, Value};
+use crate::model::path::Path;
+use crate::node::answer::{Kept, Older, Place};
+use crate::node::input::Ask;
+use crate::node::records::document_in;
+
+/// `GET /fleet/revisions/ID[?diff[=OTHER]]`
+pub(super) fn revision(request: &Request, id: &str) -> Ask {
+    match query(request, "diff") {
+        None => Ask::Revisions(Some(id.to_owned())),
+        Some(from) => Ask::Difference { to: id.to_owned(), from: (!from.is_empty()).then(|| from.to_owned()) },
+    }
+}
+
+/// `POST /fleet/revisions/ID/restore[?path=/config/…]`: the path is written as in a request for it.
+pub(super) fn restore(request: &Request, id: &str) -> Result<Ask, Response> {
+    only("POST", request)?;
+    let wrong = |detail: &str| failure(400, "Invalid request path.", detail);
+    let path = Path::parse(query(request, "path").unwrap_or("/config")).map_err(|error| wrong(&error.to_string()))?;
+    if !path.is_config() {
+        return Err(wrong("what can be restored is /config, or below it"));
+    }
+    Ok(Ask::Restore { id: id.to_owned(), path, if_match: if_match(request), note: note(request)? })
+}
+
+/// `POST /fleet/conflicts/ID/keep` and `…/drop`
+pub(super) fn settle(request: &Request, id: &str, keep: bool) -> Result<Ask, Response> {
+    only("POST", request)?;
+    Ok(Ask::Settle { id: id.to_owned(), keep, if_match: if_match(request), note: note(request)? })
+}
+
+/// A revision and its document.
+pub(super) fn shown(kept: Kept, state: &FilePath) -> Response {
+    let document = match read(&kept, state) {
+        Ok(document) => document,
+        Err(missing) => return missing.response(),
+    };
+    let mut members = members(kept.view);
+    members.insert("document".into(), document.value().clone());
+    json_response(200, &Value::Object(members))
+}
+
+/// What leads from one revision to another, place by place.
+pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &FilePath) -> Response {
+    let documents = || -> Result<_, Missing> {
+        let old = from.as_ref().map(|from| read(from, state)).transpose()?;
+        Ok((old, read(&to, state)?))
+    };
+    let (old, new) = match documents() {
+        Ok(documents) => documents,
+        Err(missing) => return missing.response(),
+    };
+    let config = Path::parse("/config").expect("it is a path");
+    let ops = match &old {
+        Some(old) => bounded_difference(&config, old.config(), new.config(), DIFFERENCE_MAX),
+        None => vec![Op { path: config, change: Change::Put(new.config().clone()) }],
+    };
+    let mut room = DIFFERENCE_VALUES_MAX;
+    let changes: Vec<Value> = ops.iter().map(|op| change(op, old.as_ref(), &mut room)).collect();
+    let from = from.map_or(Value::Null, |from| from.view);
+    with_older(json_response(200, &object([("from", from), ("to", to.view), ("changes", changes.into())])), older)
+}
+
+/// Since which revision the value at a path stands there.
+pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath) -> Response {
+    let mut line = line.into_iter().peekable();
+    let mut read_bytes = line.peek().map_or(0, |head| head.size);
+    let Some(mut since) = line.next() else { return failure(404, NO_VALUE, "") };
+    let value = match read(&since, state) {
+        Ok(head) => head.get(path).cloned(),
+        Err(missing) => return missing.response(),
+    };
+    let Some(value) = value else { return failure(404, NO_VALUE, "") };
+    let text = json::compact(&value);
+    let mut reach = if older == Older::Nothing { "first" } else { "kept" };
+    for kept in line {
+        read_bytes += kept.size;
+        if read_bytes > BLAME_READ_MAX {
+            reach = "read";
+            break;
+        }
+        match read(&kept, state) {
+            Ok(document) if document.get(path).is_none_or(|value| json::compact(value) != text) => {
+                reach = "set";
+                break;
+            }
+            Ok(_) => since = kept,
+            Err(Missing::Gone) => {
+                reach = "kept";
+                break;
+            }
+            Err(missing) => return missing.response(),
+        }
+    }
+    if reach == "first" && covers(&since.view, path) {
+        reach = "set";
+    }
+    let members = [("path", path.to_string().into()), ("value", value), ("reach", reach.into()), ("revision", since.view)];
+    with_older(json_response(200, &object(members)), older)
+}
+
+/// Whether an edit is made at or above the path: of the first revision of all there is no other way to know whether it set a value.
+fn covers(revision: &Value, path: &Path) -> bool {
+    let edit = revision.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let at = |operation: &Value| Path::parse(operation.get("path")?.as_str()?).ok();
+    edit.iter().filter_map(at).any(|at| path.tokens().starts_with(at.tokens()))
+}
+
+/// The answer, and whether there are older revisions than are kept here.
+pub(super) fn with_older(mut response: Response, older: Older) -> Response {
+    response.headers.extend(older.word().map(|word| ("Starling-Older".into(), word.into())));
+    response
+}
+
+/// One place that differs: what was there, and what is there now.
+fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
+    let old = old.and_then(|old| old.get(&op.path));
+    let new = match &op.change {
+        Change::Put(value) | Change::Append(value) => Some(value),
+        Change::Delete => None,
+    };
+    let what = match (old, new) {
+        (None, _) => "added",
+        (Some(_), Some(_)) => "replaced",
+        (Some(_), None) => "removed",
+    };
+    let mut members = Map::new();
+    members.insert("what".into(), what.into());
+    members.insert("path".into(), op.path.to_string().into());
+    for (name, value) in [("old", old), ("new", new)] {
+        let Some(value) = value else { continue };
+        let len = json::compact(value).len();
+        if len <= *room {
+            *room -= len;
+            members.insert(name.into(), value.clone());
+        } else {
+            members.insert(format!("{name}_len"), len.into());
+        }
+    }
+    Value::Object(members)
+}
+
+/// Why there is no document.
+enum Missing {
+    /// Its file is not there any more.
+    Gone,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
+impl Missing {
+    fn response(self) -> Response {
+        match self {
+            Self::Gone => failure(404, "No such revision.", "its file is not there any more"),
+            Self::Unreadable(reason) => failure(500, "The revision cannot be read.", &reason),
+        }
+    }
+}
+
+fn read(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
+    let (group, name) = match &kept.place {
+        Place::Memory(document) => return Ok(document.clone()),
+        Place::File { group, name } => (group, name),
+    };
+    let file = state.join("revisions").join(group).join(name);
+    let bytes = read_revision(&file).map_err(|error| Missing::Unreadable(error.to_string()))?.ok_or(Missing::Gone)?;
+    document_in(&bytes, &kept.id).ok_or_else(|| Missing::Unreadable(format!("the file of {} is damaged", kept.id.short())))
+}
+
+fn members(view: Value) -> Map<String, Value> {
+    match view {
+        Value::Object(members) => members,
+        other => Map::from_iter([("revision".to_owned(), other)]),
+    }
+}

@@ -1,0 +1,103 @@
+//! Revisions that are fetched because somebody looks: what a host that has joined late lacks of the history, and the originals of
+//! conflicts that are listed by hash.
+//!
+//! One revision at a time is asked for, of one linked peer after another; while the history has room, the one that it was made on is
+//! next. Nothing is fetched unless a client asks, and nobody waits: whoever asks again sees more.
+
+use std::time::Duration;
+
+use super::Node;
+use super::answer::Older;
+use super::input::LinkId;
+use crate::limits::{FETCH_AGAIN, PULL_PATIENCE, WANTED_MAX};
+use crate::model::record::RecordId;
+use crate::wire::frame::Frame;
+
+/// A revision that peers are asked for.
+pub(super) struct Fetch {
+    id: RecordId,
+    /// Who is asked; `None` when nobody is left.
+    asked: Option<LinkId>,
+    /// Who is asked next.
+    rest: Vec<LinkId>,
+    /// When the last of them was asked, or had not got it.
+    since: Duration,
+}
+
+impl Node {
+    /// Somebody looks at the history: what is beyond the oldest revision is asked for, if there is room for it.
+    pub(super) fn fetch_older(&mut self) -> Older {
+        let Some(group) = self.group() else { return Older::Nothing };
+        match group.beyond() {
+            None => Older::Nothing,
+            Some(_) if !group.has_room() => Older::Pruned,
+            Some(id) => self.fetch(id),
+        }
+    }
+
+    /// Asks for a revision, unless that is under way or was in vain a short time ago.
+    pub(super) fn fetch(&mut self, id: RecordId) -> Older {
+        let now = self.now.elapsed;
+        match self.fetch.as_ref().filter(|fetch| fetch.id == id) {
+            Some(Fetch { asked: Some(_), since, .. }) if now < *since + PULL_PATIENCE || self.pulls.has(&id) => Older::Asked,
+            Some(Fetch { asked: Some(_), .. }) => self.ask_another(),
+            Some(Fetch { asked: None, since, .. })
+                if now < *since + FETCH_AGAIN && self.links.values().all(|link| link.since <= *since) =>
+            {
+                Older::Nowhere
+            }
+            _ => self.begin_fetch(id),
+        }
+    }
+
+    /// The peer has not got it: the next is asked.
+    pub(super) fn fetch_missing(&mut self, link: LinkId, id: RecordId) {
+        if self.fetch.as_ref().is_some_and(|fetch| fetch.id == id && fetch.asked == Some(link)) {
+            self.ask_another();
+        }
+    }
+
+    /// If what was asked for has come, the revision that it was made on is next, of the same peer first.
+    pub(super) fn fetch_on(&mut self) {
+        let come = |fetch: &mut Fetch| fetch.asked.is_some() && !self.wanted.contains(&fetch.id);
+        let Some(fetch) = self.fetch.take_if(come) else { return };
+        let Some(group) = self.group() else { return };
+        // Something else may have been fetched, such as the original of a conflict: that leads no further.
+        let is_oldest = group.line().last().is_some_and(|oldest| oldest.record.id == fetch.id);
+        if let Some(id) = group.beyond().filter(|_| is_oldest && group.has_room()) {
+            let rest = fetch.rest.into_iter().chain(fetch.asked).collect();
+            self.fetch = Some(Fetch { id, asked: None, rest, since: self.now.elapsed });
+            self.ask_another();
+        }
+    }
+
+    fn begin_fetch(&mut self, id: RecordId) -> Older {
+        let mut rest: Vec<LinkId> = self.links.keys().copied().collect();
+        let first = self.rng.below(rest.len() as u64) as usize;
+        rest.rotate_left(first);
+        if let Some(old) = self.fetch.replace(Fetch { id, asked: None, rest, since: self.now.elapsed }) {
+            self.wanted.remove(&old.id);
+        }
+        self.ask_another()
+    }
+
+    fn ask_another(&mut self) -> Older {
+        let Some(fetch) = self.fetch.as_mut() else { return Older::Nowhere };
+        let id = fetch.id;
+        fetch.since = self.now.elapsed;
+        fetch.asked = std::iter::from_fn(|| fetch.rest.pop()).find(|link| self.links.contains_key(link));
+        let is_room = self.wanted.len() < WANTED_MAX || self.wanted.contains(&id);
+        match fetch.asked.filter(|_| is_room) {
+            Some(link) => {
+                self.wanted.insert(id);
+                self.answer(link, &Frame::Want(id));
+                Older::Asked
+            }
+            None => {
+                fetch.asked = None;
+                self.wanted.remove(&id);
+                Older::Nowhere
+            }
+        }
+    }
+}

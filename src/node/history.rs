@@ -1,0 +1,212 @@
+//! What was: the revisions that are kept, shown, compared and restored.
+//!
+//! Bodies are on disk only. For a view the place of the file is handed over with what is known without it; for a change the node reads
+//! the file itself, and what comes of it is an ordinary change. Looking at the history has older revisions fetched, see `fetch`.
+
+use std::collections::BTreeSet;
+
+use super::Node;
+use super::answer::{Answer, Kept, Place, Problem};
+use super::input::ClientId;
+use super::plan::{Plan, config_path};
+use super::replica::{Group, Summary};
+use super::revision_name;
+use super::settle::Errand;
+use super::writes::Wish;
+use crate::limits::SHORT_ID_MIN;
+use crate::model::difference::difference;
+use crate::model::document::Document;
+use crate::model::edit::{self, Change, Op};
+use crate::model::json::{Map, Value};
+use crate::model::path::Path;
+use crate::model::record::{Header, RecordId};
+use crate::model::revision::Origin;
+
+impl Node {
+    pub(super) fn revisions(&mut self) -> Answer {
+        let older = self.fetch_older();
+        let line = self.line();
+        let newest_first = self.group().into_iter().flat_map(|group| group.history().rev());
+        Answer::History(Value::Array(newest_first.map(|summary| self.revision_view(summary, &line)).collect()), older)
+    }
+
+    pub(super) fn revision(&self, id: &str) -> Answer {
+        self.kept_revision(id).map_or_else(Answer::from, |summary| Answer::Revision(Box::new(self.kept(summary, &self.line()))))
+    }
+
+    /// What leads to a revision from another, or from the one that it was made on.
+    pub(super) fn difference(&mut self, to: &str, from: Option<&str>) -> Answer {
+        let older = self.fetch_older();
+        let line = self.line();
+        let kept = |summary| Box::new(self.kept(summary, &line));
+        let pair = || {
+            let to = self.kept_revision(to)?;
+            let from = match from {
+                Some(from) => Some(self.kept_revision(from)?),
+                None => self.base_of(to)?,
+            };
+            Ok(Answer::Difference { from: from.map(kept), to: kept(to), older })
+        };
+        pair().unwrap_or_else(|problem: Problem| problem.into())
+    }
+
+    pub(super) fn blame(&mut self, path: Path) -> Answer {
+        let older = self.fetch_older();
+        let ids = self.line();
+        let line = self.group().into_iter().flat_map(|group| group.line());
+        let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
+        if line.is_empty() {
+            return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
+        }
+        Answer::Blame { path, line, older }
+    }
+
+    /// Makes of what is at a path what it was in another revision.
+    pub(super) fn restore(&mut self, client: ClientId, id: &str, path: Path, if_match: Option<String>, note: String) {
+        let found = self.kept_revision(id).map(|summary| (summary.record.clone(), self.in_memory(&summary.record.id)));
+        let (record, document) = match found {
+            Ok(found) => found,
+            Err(problem) => return self.reply(client, problem),
+        };
+        let at = if path == config_path() { String::new() } else { format!(", {path}") };
+        let note = if note.is_empty() { bounded(format!("restore of {}{at}", record.id.short())) } else { note };
+        match document {
+            Some(document) => self.wish(client, Wish::Restore(document, path), if_match, note, Vec::new()),
+            None => self.read_for(record, Errand::Restore { client, path, if_match, note }),
+        }
+    }
+
+    /// How to make of what is at `path` what it is in `old`. Only what differs is touched, so that changes elsewhere do not collide.
+    pub(super) fn plan_restore(&self, old: &Document, path: &Path) -> Result<Plan, Answer> {
+        let before = self.base_document()?;
+        let ops = match (before.get(path), old.get(path)) {
+            (Some(present), Some(wanted)) => difference(path, present, wanted),
+            (None, Some(wanted)) => vec![Op { path: path.clone(), change: Change::Put(wanted.clone()) }],
+            (Some(_), None) => vec![Op { path: path.clone(), change: Change::Delete }],
+            (None, None) => return Err(Answer::Edit(edit::EditError::Missing)),
+        };
+        self.plan_of(before, ops)
+    }
+
+    /// A plan of operations that were worked out here. One whose aim is reached already is left out.
+    pub(super) fn plan_of(&self, before: Document, ops: Vec<Op>) -> Result<Plan, Answer> {
+        let mut after = before.clone();
+        let mut made = Vec::new();
+        for op in ops {
+            match edit::apply(&after, &op) {
+                Ok(next) => after = next,
+                Err(edit::EditError::Missing) if op.change == Change::Delete => continue,
+                Err(error) => {
+                    let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
+                    let head = self.head().map(|head| head.id());
+                    return Err(Problem::new(409, "It does not fit the present document.", detail).at(head).into());
+                }
+            }
+            made.push(op);
+        }
+        Ok(Plan { ops: made, before, after, settles: Vec::new() })
+    }
+
+    /// The one revision that is kept whose ID begins so.
+    fn kept_revision(&self, id: &str) -> Result<&Summary, Problem> {
+        let kept = self.group().into_iter().flat_map(|group| group.history());
+        let matches: Vec<&Summary> = kept.filter(|summary| begins(&summary.record.id, id)).collect();
+        match matches[..] {
+            [summary] => Ok(summary),
+            [] => {
+                let detail = format!("none that is kept here begins with {id} (at least {SHORT_ID_MIN} digits)");
+                Err(Problem::new(404, "No such revision.", detail))
+            }
+            _ => Err(Problem::new(409, "More than one revision.", format!("{} revisions begin with {id}", matches.len()))),
+        }
+    }
+
+    /// The revision that one was made on; `None` if that is the first of all.
+    fn base_of(&self, summary: &Summary) -> Result<Option<&Summary>, Problem> {
+        let header = &summary.record.header;
+        if header.base == RecordId::NONE {
+            return Ok(None);
+        }
+        let base = self.group().and_then(|group| group.history().find(|other| other.record.id == header.base));
+        let detail = || format!("{} was made on {}", summary.record.id.short(), header.base.short());
+        base.map(Some).ok_or_else(|| Problem::new(404, "The revision that it was made on is not kept here.", detail()))
+    }
+
+    fn kept(&self, summary: &Summary, line: &BTreeSet<RecordId>) -> Kept {
+        let record = &summary.record;
+        let place = self.in_memory(&record.id).map_or_else(
+            || Place::File { group: record.header.key.clone(), name: revision_name(record.header.height, &record.id) },
+            Place::Memory,
+        );
+        Kept { id: record.id, view: self.revision_view(summary, line), size: record.header.body_len as usize, place }
+    }
+
+    /// The document of the head or of an uncontained revision.
+    pub(super) fn in_memory(&self, id: &RecordId) -> Option<Document> {
+        self.group().and_then(|group| group.find(id)).map(|revision| revision.document.clone())
+    }
+
+    pub(super) fn group(&self) -> Option<&Group> {
+        self.replica.group(&self.setup.group)
+    }
+
+    /// The head, what it was made on, and so on.
+    fn line(&self) -> BTreeSet<RecordId> {
+        self.group().into_iter().flat_map(|group| group.line()).map(|summary| summary.record.id).collect()
+    }
+
+    /// The head as a revision, if there is one.
+    pub(super) fn head_view(&self) -> Value {
+        let head = self.group().and_then(|group| group.line().next());
+        head.map_or(Value::Null, |head| self.revision_view(head, &BTreeSet::from([head.record.id])))
+    }
+
+    /// A revision without its document; those that the head was not made on are beaten.
+    fn revision_view(&self, summary: &Summary, line: &BTreeSet<RecordId>) -> Value {
+        let header = &summary.record.header;
+        let mut view = Map::new();
+        view.insert("id".into(), summary.record.id.to_string().into());
+        view.insert("height".into(), header.height.into());
+        view.insert("author".into(), header.author.to_string().into());
+        view.insert("author_name".into(), self.roster.name(&header.author).into());
+        view.insert("time".into(), header.stamp.wall_ms().into());
+        view.insert("note".into(), header.note.clone().into());
+        let base = (header.height > 1).then_some(header.base);
+        view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));
+        view.insert("size".into(), header.body_len.into());
+        view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
+        view.insert("stored".into(), self.storing.has(&summary.record.id).into());
+        view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
+        let (kind, of) = match &summary.origin {
+            Origin::Original => ("original", None),
+            Origin::Replay(edit, author) => ("replay", Some((edit, author))),
+            Origin::Note(edit, author) => ("note", Some((edit, author))),
+        };
+        view.insert("kind".into(), kind.into());
+        if let Some((edit, author)) = of {
+            view.insert("edit_id".into(), edit.id.to_string().into());
+            view.insert("edit_author".into(), author.to_string().into());
+            view.insert("edit_author_name".into(), self.roster.name(author).into());
+            view.insert("edit_time".into(), edit.stamp.wall_ms().into());
+        }
+        let operations = summary.conflict.operations.iter().map(|(operation, _)| operation.to_json());
+        view.insert("edit".into(), Value::Array(operations.collect()));
+        let settled = summary.settled.iter().map(|edit| Value::from(edit.id.to_string()));
+        view.insert("settled".into(), Value::Array(settled.collect()));
+        view.insert("beaten".into(), (!line.contains(&summary.record.id)).into());
+        Value::Object(view)
+    }
+}
+
+/// Whether an ID begins with what a person gave for it.
+pub(super) fn begins(id: &RecordId, given: &str) -> bool {
+    given.len() >= SHORT_ID_MIN && id.to_string().starts_with(given)
+}
+
+/// A note of our own, which may name a long path, within the bound of notes.
+fn bounded(mut note: String) -> String {
+    while note.len() > crate::limits::NOTE_MAX {
+        note.pop();
+    }
+    note
+}

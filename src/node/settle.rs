@@ -1,0 +1,172 @@
+//! Settling conflicts: the edit that lost is made now, or is dropped; either way one revision settles it on every host.
+//!
+//! What was wanted stands in the conflict, or, where that is long, in the revision that first carried the edit: that one is read from
+//! disk, or fetched from peers. From there on it is an ordinary change, tried by the own server.
+
+use std::sync::Arc;
+
+use super::Node;
+use super::answer::{Answer, Older, Problem};
+use super::history::begins;
+use super::input::ClientId;
+use super::plan::Plan;
+use super::reading::Reading;
+use super::writes::Wish;
+use super::{Waiting, replica};
+use crate::limits::{ERRANDS_MAX, SHORT_ID_MIN};
+use crate::model::conflict::OpenConflict;
+use crate::model::edit::Op;
+use crate::model::json::{Map, Value};
+use crate::model::ledger::EditRef;
+use crate::model::path::Path;
+use crate::model::record::{Record, RecordId};
+use crate::model::revision::Revision;
+
+/// A client's change that needs a revision of the history.
+pub(super) enum Errand {
+    /// What is at the path is to be what it was there.
+    Restore { client: ClientId, path: Path, if_match: Option<String>, note: String },
+    /// Its edit is to be made now.
+    Keep { client: ClientId, if_match: Option<String>, note: String },
+}
+
+/// A conflict as it is shown.
+struct Shown {
+    edit: EditRef,
+    conflict: OpenConflict,
+    /// Whether the head lists it, so that every host has it.
+    open: bool,
+}
+
+impl Node {
+    /// The head's open conflicts, and what this host holds beside the head that nobody has listed yet.
+    pub(super) fn conflicts_view(&self) -> Value {
+        Value::Array(self.conflicts().iter().map(|shown| self.conflict_view(shown)).collect())
+    }
+
+    pub(super) fn one_conflict(&self, id: &str) -> Answer {
+        self.conflict(id).map_or_else(Answer::from, |shown| Answer::Json(self.conflict_view(&shown)))
+    }
+
+    /// Settles a conflict, with or without making its edit.
+    pub(super) fn settle(&mut self, client: ClientId, id: &str, keep: bool, if_match: Option<String>, note: String) {
+        let Shown { edit, conflict, open } = match self.conflict(id) {
+            Ok(shown) => shown,
+            Err(problem) => return self.reply(client, problem),
+        };
+        if !open {
+            let detail = "its author, or another host, lists it or makes the change again within seconds";
+            return self.reply(client, Problem::new(503, "The head does not list this conflict yet.", detail));
+        }
+        let what = if keep { "keep" } else { "drop" };
+        let note = if note.is_empty() { format!("{what} of {}", edit.id.short()) } else { note };
+        match conflict.ops() {
+            _ if !keep => self.wish(client, Wish::Settle(Vec::new()), if_match, note, vec![edit.id.to_string()]),
+            Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![edit.id.to_string()]),
+            None => self.keep_by_original(edit.id, Errand::Keep { client, if_match, note }),
+        }
+    }
+
+    /// How to make an edit that lost on the present head. The conflict that goes with it is settled by name.
+    pub(super) fn plan_settling(&self, ops: &[Op]) -> Result<Plan, Answer> {
+        self.plan_of(self.base_document()?, ops.to_vec())
+    }
+
+    /// Reads a revision for a client, if not too many are read already.
+    pub(super) fn read_for(&mut self, record: Record, errand: Errand) {
+        let read = self.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_)))).count();
+        if read + self.writes.errands() >= ERRANDS_MAX {
+            let problem = Problem::new(503, "Too many revisions are being read for changes.", "try again in a moment");
+            return self.reply(errand.client(), problem);
+        }
+        self.read_kept(record, Reading::Needed(errand));
+    }
+
+    /// The revision is here: the change that needs it can be made.
+    pub(super) fn run_errand(&mut self, errand: Errand, revision: &Arc<Revision>) {
+        match errand {
+            Errand::Restore { client, path, if_match, note } => {
+                self.wish(client, Wish::Restore(revision.document.clone(), path), if_match, note, Vec::new());
+            }
+            Errand::Keep { client, if_match, note } => match revision.ops() {
+                Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![revision.id().to_string()]),
+                None => self.reply(client, unknown("the revision of this name does not say it")),
+            },
+        }
+    }
+
+    /// The revision cannot be read.
+    pub(super) fn errand_failed(&mut self, errand: Errand, reason: String) {
+        self.reply(errand.client(), Problem::new(500, "The revision cannot be read.", reason));
+    }
+
+    fn keep_by_original(&mut self, id: RecordId, errand: Errand) {
+        if let Some(record) = self.replica.kept(&id).cloned() {
+            return self.read_for(record, errand);
+        }
+        let problem = match self.fetch(id) {
+            Older::Asked => {
+                let detail = format!("a peer has been asked for the revision {}, which has it", id.short());
+                Problem::new(503, "What the change wanted is being fetched.", detail)
+            }
+            _ => unknown("neither this host nor a linked one has the revision that first made the change"),
+        };
+        self.reply(errand.client(), problem);
+    }
+
+    fn conflicts(&self) -> Vec<Shown> {
+        let listed = self.head().into_iter().flat_map(|head| &head.open);
+        let listed = listed.map(|(edit, conflict)| Shown { edit: *edit, conflict: conflict.clone(), open: true });
+        let beaten = self.group().into_iter().flat_map(replica::Group::beaten).map(|beaten| &beaten.revision);
+        let held = beaten.map(|revision| Shown { edit: revision.edit_ref(), conflict: revision.as_conflict(), open: false });
+        let mut all: Vec<Shown> = listed.chain(held).collect();
+        all.sort_by_key(|shown| shown.edit);
+        all.dedup_by_key(|shown| shown.edit);
+        all
+    }
+
+    /// The one conflict whose ID begins so.
+    fn conflict(&self, id: &str) -> Result<Shown, Problem> {
+        let mut matches: Vec<Shown> = self.conflicts();
+        matches.retain(|shown| begins(&shown.edit.id, id));
+        match (matches.pop(), matches.len()) {
+            (Some(shown), 0) => Ok(shown),
+            (None, _) => {
+                let detail = format!("none begins with {id} (at least {SHORT_ID_MIN} digits)");
+                Err(Problem::new(404, "No such conflict.", detail))
+            }
+            (Some(_), others) => {
+                Err(Problem::new(409, "More than one conflict.", format!("{} conflicts begin with {id}", others + 1)))
+            }
+        }
+    }
+
+    fn conflict_view(&self, shown: &Shown) -> Value {
+        let Shown { edit, conflict, open } = shown;
+        let mut view = Map::new();
+        view.insert("id".into(), edit.id.to_string().into());
+        view.insert("state".into(), if *open { "open" } else { "uncontained" }.into());
+        view.insert("time".into(), edit.stamp.wall_ms().into());
+        if let Value::Object(members) = conflict.to_json(edit) {
+            view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(|(name, value)| match name.as_str() {
+                "ops" => ("edit".to_owned(), value),
+                _ => (name, value),
+            }));
+        }
+        let name = conflict.author.map_or(Value::Null, |author| self.roster.name(&author).into());
+        view.insert("author_name".into(), name);
+        Value::Object(view)
+    }
+}
+
+impl Errand {
+    fn client(&self) -> ClientId {
+        match self {
+            Self::Restore { client, .. } | Self::Keep { client, .. } => *client,
+        }
+    }
+}
+
+fn unknown(detail: &str) -> Problem {
+    Problem::new(409, "What the change wanted is not known here.", detail)
+}
