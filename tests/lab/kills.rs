@@ -94,4 +94,4 @@ const KILLS: usize = 200;
 const ALIVE_MAX: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// Three hosts that have just been started, and a stand-in after 10 s where one is needed.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_secs(120);
