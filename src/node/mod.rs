@@ -118,6 +118,8 @@ pub struct Node {
     lately_held: VecDeque<RecordId>,
     /// Revisions that peers are asked for by ID.
     wanted: BTreeSet<RecordId>,
+    /// Those among them that were lost with others, and are to be made again or listed.
+    sought: BTreeSet<RecordId>,
     /// The one of them that somebody waits for who looks at the history.
     fetch: Option<Fetch>,
     server: Server,
@@ -184,6 +186,7 @@ impl Node {
             pulls: Pulls::default(),
             lately_held: VecDeque::new(),
             wanted: BTreeSet::new(),
+            sought: BTreeSet::new(),
             fetch: None,
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),

@@ -6,7 +6,7 @@
 //! made on, and that nobody holds any more, are listed with it. If an author stays away for ten seconds, whoever holds the edit and has a
 //! server that can judge it does this in its place; doing it twice is harmless, for the ledger names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
-use crate::model::record::Header;
+use crate::model::record::{Header, RecordId};
 use crate::model::replay::replayed;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
@@ -112,6 +112,7 @@ impl Node {
             return;
         };
         let held = carriers(group);
+        let sought = self.missing(group, &held);
         let mut next: Option<Duration> = None;
         let mut noted: Vec<Arc<Revision>> = Vec::new();
         let mut replay = None;
@@ -135,6 +136,23 @@ impl Node {
             // Jitter, so that not all hosts stand in at once for one that is away.
             (None, None) => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
         }
+        self.seek(sought);
+    }
+
+    /// The edits that uncontained revisions were made on, that are lost like them, and whose records are not held here.
+    fn missing(&self, group: &Group, held: &BTreeMap<EditRef, &Beaten>) -> BTreeSet<RecordId> {
+        let all = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
+        all.filter(|edit| is_missing(group, held, edit)).map(|edit| edit.id).collect()
+    }
+
+    /// Asks peers for the originals of edits; what was asked for before and is not needed any more is asked for no more.
+    fn seek(&mut self, sought: BTreeSet<RecordId>) {
+        for done in self.sought.difference(&sought) {
+            self.wanted.remove(done);
+        }
+        let new: Vec<RecordId> = sought.difference(&self.sought).copied().collect();
+        self.sought = sought;
+        new.into_iter().for_each(|id| self.want(id));
     }
 
     fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &BTreeMap<EditRef, &Beaten>, beaten: &Beaten) -> Remedy {
@@ -143,7 +161,12 @@ impl Node {
         if stand_in > now && !is_by(group, revision, &self.me) {
             return Remedy::Later(stand_in);
         }
-        let doubted = made_on(revision).any(|edit| group.standing(edit) == Standing::Unknown);
+        let made_on = made_on(group, revision);
+        // Their authors hold them, or other peers do, and bring them within moments; else they can only be listed by name.
+        if stand_in > now && made_on.iter().any(|edit| is_missing(group, held, edit)) {
+            return Remedy::Later(stand_in);
+        }
+        let doubted = made_on.iter().any(|edit| group.standing(edit) == Standing::Unknown);
         let patience = beaten.since + 3 * STAND_IN_AFTER;
         if patience > now && (doubted || group.standing(&revision.edit_ref()) == Standing::Unknown) {
             return Remedy::Later(patience);
@@ -172,8 +195,8 @@ impl Node {
     /// The uncontained edits that a beaten revision was made on.
     fn pending<'a>(&self, group: &Group, held: &BTreeMap<EditRef, &'a Beaten>, revision: &Revision) -> Vec<&'a Beaten> {
         let own = revision.edit_ref();
-        let others = made_on(revision).filter(|edit| **edit != own && group.standing(edit) == Standing::Out);
-        others.filter_map(|edit| held.get(edit).copied()).collect()
+        let others = made_on(group, revision).into_iter().filter(|edit| *edit != own && group.standing(edit) == Standing::Out);
+        others.filter_map(|edit| held.get(&edit).copied()).collect()
     }
 
     /// Whether what the own server says of a replay says something about the replay. A host without a server leaves it to those that have
@@ -225,10 +248,10 @@ impl Node {
         let mut opens = BTreeMap::new();
         let room = OPEN_LISTED_MAX.saturating_sub(head.open.len());
         for revision in due {
-            let ghosts = made_on(revision).filter(|edit| group.standing(edit) == Standing::Out && !held.contains_key(edit));
+            let ghosts = made_on(group, revision).into_iter().filter(|edit| is_missing(group, &held, edit));
             let remembered =
                 |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
-            opens.extend(ghosts.map(|edit| (*edit, remembered(edit))));
+            opens.extend(ghosts.map(|edit| (edit, remembered(&edit))));
             opens.insert(revision.edit_ref(), revision.as_conflict());
         }
         opens.into_iter().take(room).collect()
@@ -255,9 +278,16 @@ impl Node {
     }
 }
 
-/// The edits that a revision contains or lists: what goes with it if it is beaten.
-fn made_on(revision: &Revision) -> impl Iterator<Item = &EditRef> {
-    revision.ledger.entries().chain(revision.open.keys())
+/// The edits that the uncontained revisions which carry this one's edit contain or list: what is lost with them.
+fn made_on(group: &Group, revision: &Revision) -> BTreeSet<EditRef> {
+    let edit = revision.edit_ref();
+    let carriers = group.beaten().map(|beaten| &beaten.revision).filter(|other| other.edit_ref() == edit);
+    carriers.flat_map(|carrier| carrier.ledger.entries().chain(carrier.open.keys())).copied().collect()
+}
+
+/// Whether an edit is lost, and no record that carries it is held.
+fn is_missing(group: &Group, held: &BTreeMap<EditRef, &Beaten>, edit: &EditRef) -> bool {
+    group.standing(edit) == Standing::Out && !held.contains_key(edit)
 }
 
 /// Whether two edits have to do with one place: the path of one leads to or through that of the other.

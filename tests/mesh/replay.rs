@@ -216,3 +216,33 @@ fn what_was_added_and_deleted_again_on_the_side_that_lost_does_not_come_back() {
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
     }
 }
+
+/// Who was off while others wrote has their last revision only. If that branch loses, the records of the others have to come first: else
+/// their edits would be listed by their names alone, though their authors are alive and know them.
+#[test]
+fn edits_whose_records_only_their_author_has_are_replayed_with_those_made_on_them() {
+    for seed in seeds(30) {
+        let mut net = joined(seed, 3);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.split(&[2]);
+        for number in 0..5 {
+            net.set(2, &format!("/config/applications/w{number}"), "1");
+        }
+        net.crash(1, false);
+        net.set(0, "/config/applications/a", "1");
+        let last = net.set(0, "/config/applications/b", "1");
+        net.restart(1);
+        net.until("it is back", MINUTE, |net| net.head(1) == Some(last));
+        net.set(1, "/config/applications/c", "1");
+        // Its author reads its records back from a slow card.
+        net.hosts[0].disk.slow = Duration::from_secs(1);
+        net.heal();
+        net.until("one head", MINUTE, |net| net.agree());
+        net.run(MINUTE);
+        net.settle(SOON);
+        let config = net.config(0);
+        let there = ["a", "b", "c"].iter().filter(|name| config.contains(&format!("\"{name}\":1"))).count();
+        assert_eq!((there, net.conflicts(0)), (3, vec![]), "seed {seed}: {config}");
+    }
+}
