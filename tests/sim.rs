@@ -104,3 +104,9 @@ fn the_same_seed_is_the_same_run_to_the_last_frame() {
         assert_eq!(traces[0], traces[1]);
     }
 }
+
+/// Each of several old records that came over one link when a cut ended was answered with a whole copy of the head.
+#[test]
+fn old_records_after_a_cut_are_answered_with_one_copy_of_the_head() {
+    all_hold(&[10]);
+}

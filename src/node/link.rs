@@ -188,7 +188,8 @@ impl Link {
         self.queued
     }
 
-    fn knows(&self, id: &RecordId) -> bool {
+    /// Whether the other side has this record, or was sent it over this link, as far as is remembered.
+    pub fn knows(&self, id: &RecordId) -> bool {
         self.known.contains(id)
     }
 

@@ -28,9 +28,11 @@ impl Node {
         }
     }
 
-    /// Offers a link the head of a group, whatever it was offered before.
+    /// Offers a link the head of a group, unless it has it or was sent it: after a cut many old records may come over one link, and one
+    /// copy of the head answers all of them.
     pub(super) fn offer_head(&mut self, id: LinkId, group: &str) {
-        if let Some(head) = self.replica.head(group).cloned() {
+        let knows = |head: &Arc<Revision>| self.links.get(&id).is_some_and(|link| link.knows(&head.id()));
+        if let Some(head) = self.replica.head(group).filter(|head| !knows(head)).cloned() {
             self.offer_revision(id, &head);
         }
     }

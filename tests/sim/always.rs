@@ -189,8 +189,8 @@ impl Seen {
     }
 
     /// A body has crossed a link when it went whole or with its first piece; a delta is no body, and is of no use where its base is not
-    /// held. In each direction twice at most: by a flood, and because an exchange was under way at that moment. Whoever seems to lack
-    /// it must then be sent it whatever was sent before, or exchanges would not be enough to converge.
+    /// held. In each direction once by a flood, and once by each exchange that was under way at that moment: either side may have begun
+    /// one. Whoever seems to lack it must then be sent it whatever was sent before, or exchanges would not be enough to converge.
     fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
         let count = self.crossed.entry((link, id)).or_default();
         *count += 1;
@@ -237,4 +237,4 @@ fn id_in(name: &str) -> Option<RecordId> {
     name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
-const CROSSINGS_MAX: u32 = 2;
+const CROSSINGS_MAX: u32 = 3;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::{self, Value};
 use starlingd::model::path::Path;
+use starlingd::model::record::RecordId;
+use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change};
 
 use crate::content::{MARK, value_of};
@@ -53,6 +55,20 @@ impl Clients {
             if !world.hosts[host].up {
                 return;
             }
+        }
+    }
+
+    /// One more change by some host, and what came of it, if it was accepted.
+    pub fn ask_once_more(&mut self, world: &mut World) -> Option<RecordId> {
+        let up = world.running();
+        let host = *world.rng.pick(&up)?;
+        let change = put("/config/last", self.value());
+        let client = world.ask(host, Ask::Write(change));
+        let answered = |world: &World| world.hosts[host].answers.contains_key(&client);
+        world.run_until(Duration::from_millis(10), Duration::from_secs(10), |world| answered(world));
+        match world.take_answer(host, client)? {
+            Answer::Done { revision, .. } => Some(revision),
+            _ => None,
         }
     }
 

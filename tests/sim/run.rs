@@ -107,9 +107,19 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     let settled = settle(world, &nemesis.gone);
     held(world)?;
     let (head, took) = settled?;
+    content::judge(&world.observer().seen(), head)?;
+    spreads(world, &mut clients)?;
+    held(world)?;
     let seen = world.observer().seen();
-    content::judge(&seen, head)?;
     Ok(Ran { trace: seen.trace, took, changes: seen.asked.len(), frames: seen.frames })
+}
+
+/// With nothing wrong any more, a change is everywhere within a moment: floods alone carry it, no exchange is waited for.
+fn spreads(world: &mut World, clients: &mut Clients) -> Result<(), String> {
+    let Some(revision) = clients.ask_once_more(world) else { return Ok(()) };
+    let everywhere = |world: &World| world.running().iter().all(|host| world.hosts[*host].node.keeps(&revision));
+    let spread = world.run_until(STEP, SPREAD_BY, |world| everywhere(world));
+    if spread { Ok(()) } else { Err(format!("{revision:?} is not everywhere after {SPREAD_BY:?}, with nothing wrong")) }
 }
 
 /// A fleet whose hosts have all joined and have a document to write in.
@@ -136,4 +146,6 @@ fn held(world: &World) -> Result<(), String> {
 }
 
 const STEP: Duration = Duration::from_millis(50);
+/// Four hops of the usual delay, a hundred times over.
+const SPREAD_BY: Duration = Duration::from_secs(3);
 const BEGUN_BY: Duration = Duration::from_secs(120);
