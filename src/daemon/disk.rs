@@ -84,6 +84,8 @@ pub enum Job {
     Joined,
     /// Keeps what the server ran before Starling first configured it, unless something was kept before.
     BeforeStarling {
+        /// Comes back in the answer.
+        ticket: u64,
         /// The configuration.
         bytes: Vec<u8>,
     },

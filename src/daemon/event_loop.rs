@@ -238,7 +238,7 @@ impl Loop {
         };
         if self.parts.target.as_ref().is_none_or(|target| target.submit(job).is_err()) {
             let outcome = Outcome::Unreachable("the server's thread is busy".into());
-            self.inputs.push_back(Input::Server(ServerReport { ticket, outcome, before: None }));
+            self.inputs.push_back(Input::Server(ServerReport { ticket, outcome }));
         }
     }
 
@@ -309,7 +309,7 @@ fn disk_job(job: DiskJob) -> disk::Job {
         DiskJob::SetAside(group, name) => disk::Job::SetAside { group, name },
         DiskJob::Addresses(bytes) => disk::Job::Addresses { bytes },
         DiskJob::Joined => disk::Job::Joined,
-        DiskJob::BeforeStarling(bytes) => disk::Job::BeforeStarling { bytes },
+        DiskJob::BeforeStarling(ticket, bytes) => disk::Job::BeforeStarling { ticket, bytes },
     }
 }
 
@@ -318,7 +318,8 @@ fn disk_ticket(job: &disk::Job) -> Option<Ticket> {
         disk::Job::Pending { ticket, .. }
         | disk::Job::Commit { ticket, .. }
         | disk::Job::Store { ticket, .. }
-        | disk::Job::Probe { ticket } => Some(*ticket),
+        | disk::Job::Probe { ticket }
+        | disk::Job::BeforeStarling { ticket, .. } => Some(*ticket),
         _ => None,
     }
 }
@@ -333,7 +334,7 @@ fn server_report(report: Report) -> ServerReport {
         target::Outcome::Observed { config, .. } => Outcome::Observed(config),
         target::Outcome::Unchanged => Outcome::Unchanged,
     };
-    ServerReport { ticket: report.ticket, outcome, before: report.before }
+    ServerReport { ticket: report.ticket, outcome }
 }
 
 fn say(level: Level, area: &'static str, text: &str) {

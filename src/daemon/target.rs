@@ -76,8 +76,6 @@ pub struct Report {
     pub ticket: u64,
     /// How it ended.
     pub outcome: Outcome,
-    /// Of [`Job::Apply`]: what the server ran before, if it could be read whole.
-    pub before: Option<Arc<Value>>,
 }
 
 /// The handle of the thread. When the last one is dropped, the thread does what is queued and ends.
@@ -149,22 +147,19 @@ impl Worker {
     fn perform(&mut self, job: Job) -> Report {
         match job {
             Job::Try { ticket, document, look_first } => {
-                let outcome = if look_first { self.apply(document).0 } else { self.put(document, None) };
-                Report { ticket, outcome, before: None }
+                let outcome = if look_first { self.apply(document) } else { self.put(document, None) };
+                Report { ticket, outcome }
             }
-            Job::Apply { ticket, document } => {
-                let (outcome, before) = self.apply(document);
-                Report { ticket, outcome, before }
-            }
-            Job::Observe { ticket } => Report { ticket, outcome: self.observe(), before: None },
+            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document) },
+            Job::Observe { ticket } => Report { ticket, outcome: self.observe() },
         }
     }
 
-    fn apply(&mut self, document: Document) -> (Outcome, Option<Arc<Value>>) {
+    fn apply(&mut self, document: Document) -> Outcome {
         let before = match self.unit.read_config() {
-            Ok(config) => Some(Arc::new(config)),
+            Ok(config) => Some(config),
             Err(Failure::Cut { .. } | Failure::Unreadable(_)) => None,
-            Err(failure) => return (Outcome::Unreachable(failure.to_string()), None),
+            Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         let same = match &before {
             Some(config) => json::same(config, document.config()),
@@ -172,9 +167,9 @@ impl Worker {
         };
         if same {
             self.taken = Some(document);
-            return (Outcome::Applied, before);
+            return Outcome::Applied;
         }
-        (self.put(document, before.as_deref()), before)
+        self.put(document, before.as_ref())
     }
 
     fn put(&mut self, document: Document, before: Option<&Value>) -> Outcome {

@@ -57,7 +57,7 @@ pub enum DiskJob {
     /// Remember that this host has completed an exchange with its fleet.
     Joined,
     /// Keep what the server ran before it was first configured, unless that is kept already.
-    BeforeStarling(Vec<u8>),
+    BeforeStarling(Ticket, Vec<u8>),
 }
 
 /// A request to the server.

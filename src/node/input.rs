@@ -80,8 +80,6 @@ pub struct ServerReport {
     pub ticket: Ticket,
     /// What became of it.
     pub outcome: Outcome,
-    /// What the server ran before, where that was read.
-    pub before: Option<Arc<Value>>,
 }
 
 /// What a server did.

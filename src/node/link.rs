@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::effect::Effect;
 use super::input::{LinkId, Now};
-use crate::limits::{INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
+use crate::limits::{DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, RecordId};
@@ -41,6 +41,26 @@ struct Serving {
     id: RecordId,
     body: Arc<[u8]>,
     offset: usize,
+}
+
+/// What is known of a record and the other side of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It has it: it has sent or named it.
+    Theirs,
+    /// It was sent it in some form.
+    Sent,
+    /// It was sent it with its body, at this time.
+    Whole(Duration),
+}
+
+/// A revision as it is sent over several links.
+#[derive(Debug)]
+pub struct Offer {
+    /// The frame.
+    pub bytes: Vec<u8>,
+    /// The time, if the body goes along.
+    pub whole_at: Option<Duration>,
 }
 
 /// A link and what waits on it.
@@ -79,9 +99,11 @@ pub struct Link {
     queue: VecDeque<Queued>,
     queued: usize,
     serving: VecDeque<Serving>,
+    /// What was asked for last, from which offset on, and when it was begun to be sent.
+    served: VecDeque<(RecordId, usize, Duration)>,
     credit: usize,
-    /// IDs of records that the other side has, newest last: not to be sent back.
-    known: VecDeque<RecordId>,
+    /// Records that the other side has or was sent, newest last.
+    known: VecDeque<(RecordId, Known)>,
 }
 
 impl Link {
@@ -106,6 +128,7 @@ impl Link {
             queue: VecDeque::new(),
             queued: 0,
             serving: VecDeque::new(),
+            served: VecDeque::new(),
             credit: LINK_WINDOW as usize,
             known: VecDeque::new(),
         }
@@ -120,21 +143,22 @@ impl Link {
     }
 
     /// Queues a revision for a link that may not have it.
-    pub fn flood_document(&mut self, revision: &Revision, bytes: &[u8], effects: &mut Vec<Effect>) {
+    pub fn flood_document(&mut self, revision: &Revision, offer: &Offer, effects: &mut Vec<Effect>) {
         if !self.knows(&revision.id()) {
-            self.offer_document(revision, bytes, effects);
+            self.offer_document(revision, offer, effects);
         }
     }
 
     /// Queues a revision, whatever the link is thought to have.
-    pub fn offer_document(&mut self, revision: &Revision, bytes: &[u8], effects: &mut Vec<Effect>) {
+    pub fn offer_document(&mut self, revision: &Revision, offer: &Offer, effects: &mut Vec<Effect>) {
         let group = &revision.record.header.key;
         self.drop_queued(|class| {
             matches!(class, Class::Document(other, edit, rank)
             if other == group && *rank < revision.rank() && revision.standing(edit) == Standing::In)
         });
         let class = Class::Document(group.clone(), revision.edit_ref(), revision.rank());
-        self.flood(class, revision.id(), bytes.to_vec(), effects);
+        let known = offer.whole_at.map_or(Known::Sent, Known::Whole);
+        self.flood(class, revision.id(), known, offer.bytes.clone(), effects);
     }
 
     /// Queues a node record in place of an older one of the same author.
@@ -147,28 +171,59 @@ impl Link {
     /// Queues a node record, whatever the link is thought to have.
     pub fn offer_node(&mut self, author: PeerId, id: RecordId, frame: &Frame, effects: &mut Vec<Effect>) {
         self.drop_queued(|class| matches!(class, Class::Node(other) if *other == author));
-        self.flood(Class::Node(author), id, frame.encode(), effects);
+        self.flood(Class::Node(author), id, Known::Sent, frame.encode(), effects);
     }
 
     /// Notes that the other side has this record.
     pub fn learn(&mut self, id: RecordId) {
-        if !self.knows(&id) {
-            self.known.push_back(id);
-            if self.known.len() > KNOWN_MAX {
-                self.known.pop_front();
-            }
+        self.note(id, Known::Theirs);
+    }
+
+    /// Something came: the other side hears this link. What was sent before it may have been lost, for a newcomer is not heard.
+    pub fn hears(&mut self, now: Duration) {
+        if self.bytes_in == 0 {
+            self.known.iter_mut().filter(|(_, known)| *known != Known::Theirs).for_each(|(_, known)| *known = Known::Sent);
+        }
+        self.heard = now;
+    }
+
+    /// Whether a revision is to be sent because the other side has not named it: not if it came from there, and not if it was sent whole a
+    /// moment ago, for then it is on its way.
+    pub fn may_lack(&self, id: &RecordId, now: Duration) -> bool {
+        let known = self.known.iter().find(|(other, _)| other == id).map(|(_, known)| *known);
+        match known {
+            Some(Known::Theirs) => false,
+            Some(Known::Whole(at)) => at + DEAD_AFTER <= now,
+            Some(Known::Sent) | None => true,
+        }
+    }
+
+    fn note(&mut self, id: RecordId, known: Known) {
+        self.known.retain(|(other, _)| *other != id);
+        self.known.push_back((id, known));
+        if self.known.len() > KNOWN_MAX {
+            self.known.pop_front();
         }
     }
 
     /// Begins to send a body from an offset on, in place of what was being sent of it. `false` if too many are being sent.
-    pub fn serve(&mut self, id: RecordId, body: Arc<[u8]>, offset: usize, effects: &mut Vec<Effect>) -> bool {
+    pub fn serve(&mut self, id: RecordId, body: Arc<[u8]>, offset: usize, now: Duration, effects: &mut Vec<Effect>) -> bool {
         self.serving.retain(|serving| serving.id != id);
         if self.serving.len() >= SERVING_MAX {
             return false;
         }
         self.serving.push_back(Serving { id, body, offset });
+        self.served.push_back((id, offset, now));
+        if self.served.len() > 2 * SERVING_MAX {
+            self.served.pop_front();
+        }
         self.pump(effects);
         true
+    }
+
+    /// Whether just this was asked for a moment ago: it is on its way, however long that is, and would only be sent twice.
+    pub fn serves(&self, id: &RecordId, offset: usize, now: Duration) -> bool {
+        self.served.iter().any(|(other, from, at)| (other, *from) == (id, offset) && at.saturating_add(DEAD_AFTER) > now)
     }
 
     /// Takes back credit that the daemon has used up.
@@ -190,12 +245,12 @@ impl Link {
 
     /// Whether the other side has this record, or was sent it over this link, as far as is remembered.
     pub fn knows(&self, id: &RecordId) -> bool {
-        self.known.contains(id)
+        self.known.iter().any(|(known, _)| known == id)
     }
 
-    fn flood(&mut self, class: Class, id: RecordId, bytes: Vec<u8>, effects: &mut Vec<Effect>) {
+    fn flood(&mut self, class: Class, id: RecordId, known: Known, bytes: Vec<u8>, effects: &mut Vec<Effect>) {
         if self.push(class, bytes) {
-            self.learn(id);
+            self.note(id, known);
         } else {
             self.overflowed = true;
         }
@@ -214,7 +269,15 @@ impl Link {
     }
 
     fn drop_queued(&mut self, superseded: impl Fn(&Class) -> bool) {
-        self.queue.retain(|queued| !superseded(&queued.class));
+        let known = &mut self.known;
+        self.queue.retain(|queued| {
+            let goes = superseded(&queued.class);
+            // It has not been sent after all.
+            if let (true, Class::Document(_, _, rank)) = (goes, &queued.class) {
+                known.retain(|(id, _)| *id != rank.id);
+            }
+            !goes
+        });
         self.queued = self.queue.iter().map(|queued| queued.bytes.len()).sum();
     }
 

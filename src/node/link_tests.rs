@@ -28,8 +28,9 @@ fn revision(base: Option<&Revision>, ms: u64, text: &str) -> Revision {
     .unwrap()
 }
 
-fn whole(revision: &Revision) -> Vec<u8> {
-    Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec())).encode()
+fn whole(revision: &Revision) -> Offer {
+    let bytes = Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec())).encode();
+    Offer { bytes, whole_at: Some(Duration::ZERO) }
 }
 
 fn frames(effects: &[Effect]) -> Vec<Frame> {
@@ -169,7 +170,7 @@ fn the_pieces_of_several_bodies_take_turns_and_let_other_frames_pass() {
     let body: Arc<[u8]> = vec![7; 40 * INLINE_MAX].into();
     let ids = [RecordId([1; 32]), RecordId([2; 32])];
     for id in ids {
-        assert!(link.serve(id, Arc::clone(&body), 0, &mut effects));
+        assert!(link.serve(id, Arc::clone(&body), 0, Duration::ZERO, &mut effects));
     }
     assert!(link.answer(&Frame::Ping(5), &mut effects));
     effects.extend(drain(&mut link));
@@ -198,11 +199,51 @@ fn a_body_asked_for_again_is_sent_from_there_and_a_fifth_is_refused() {
     let mut effects = Vec::new();
     let body: Arc<[u8]> = vec![7; 3 * INLINE_MAX].into();
     for number in 0..SERVING_MAX {
-        assert!(link.serve(RecordId([number as u8; 32]), Arc::clone(&body), 0, &mut effects));
+        assert!(link.serve(RecordId([number as u8; 32]), Arc::clone(&body), 0, Duration::ZERO, &mut effects));
     }
-    assert!(!link.serve(RecordId([99; 32]), Arc::clone(&body), 0, &mut effects));
-    assert!(link.serve(RecordId([0; 32]), Arc::clone(&body), 2 * INLINE_MAX, &mut effects));
+    assert!(!link.serve(RecordId([99; 32]), Arc::clone(&body), 0, Duration::ZERO, &mut effects));
+    assert!(link.serve(RecordId([0; 32]), Arc::clone(&body), 2 * INLINE_MAX, Duration::ZERO, &mut effects));
     let sent = frames(&drain(&mut link));
     let of_first = sent.iter().filter(|frame| matches!(frame, Frame::Piece { id, .. } if *id == RecordId([0; 32])));
     assert_eq!(of_first.count(), 1);
+}
+
+#[test]
+fn what_came_over_a_link_or_was_sent_whole_a_moment_ago_is_not_sent_because_it_was_not_named() {
+    let (first, second) = (revision(None, 1, "first"), revision(None, 2, "second"));
+    let mut link = link();
+    let mut effects = Vec::new();
+    assert!(link.may_lack(&first.id(), Duration::ZERO));
+    link.flood_document(&first, &whole(&first), &mut effects);
+    assert!(!link.may_lack(&first.id(), Duration::ZERO));
+    assert!(link.may_lack(&first.id(), DEAD_AFTER), "it may have been dropped there for want of room");
+    link.hears(Duration::ZERO);
+    assert!(link.may_lack(&first.id(), Duration::ZERO), "what was sent before anything came may not have been heard");
+    link.learn(second.id());
+    assert!(!link.may_lack(&second.id(), DEAD_AFTER));
+}
+
+#[test]
+fn what_was_replaced_in_the_queue_was_not_sent() {
+    let first = revision(None, 1, "first");
+    let second = revision(Some(&first), 2, "second");
+    let mut link = link();
+    stop(&mut link);
+    let mut effects = Vec::new();
+    link.flood_document(&first, &whole(&first), &mut effects);
+    link.flood_document(&second, &whole(&second), &mut effects);
+    assert!(!link.knows(&first.id()) && link.may_lack(&first.id(), Duration::ZERO));
+    assert!(!link.may_lack(&second.id(), Duration::ZERO));
+}
+
+#[test]
+fn the_same_pull_twice_within_moments_is_one() {
+    let mut link = link();
+    let (id, body) = (RecordId([1; 32]), Arc::<[u8]>::from(vec![1; 3 * INLINE_MAX]));
+    let mut effects = Vec::new();
+    assert!(!link.serves(&id, 0, Duration::ZERO));
+    assert!(link.serve(id, Arc::clone(&body), 0, Duration::ZERO, &mut effects));
+    assert!(link.serves(&id, 0, DEAD_AFTER / 2));
+    assert!(!link.serves(&id, INLINE_MAX, Duration::ZERO), "from there on it was not asked for");
+    assert!(!link.serves(&id, 0, DEAD_AFTER), "who asks again after that has not got it");
 }

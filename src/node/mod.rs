@@ -153,6 +153,8 @@ enum Waiting {
     Stored(RecordId),
     /// Whether the disk takes writes again.
     Probe,
+    /// What the server ran before it was first configured.
+    Before,
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
     /// The revision in the making.
@@ -295,7 +297,7 @@ impl Node {
 
     /// There is a server to configure after all.
     pub fn server_appears(&mut self) {
-        self.server = Server::new(true, self.server.before_kept);
+        self.server = Server::new(true, self.server.before_is_kept());
         self.selfie_changed();
     }
 

@@ -72,12 +72,15 @@ impl Lone {
             let mut inputs = Vec::new();
             for effect in &self.effects {
                 match effect {
-                    Effect::Disk(DiskJob::Pending(ticket, ..) | DiskJob::Commit(ticket, ..) | DiskJob::Store(ticket, ..)) => {
-                        inputs.push(Input::Stored(*ticket, Ok(())));
-                    }
+                    Effect::Disk(
+                        DiskJob::Pending(ticket, ..)
+                        | DiskJob::Commit(ticket, ..)
+                        | DiskJob::Store(ticket, ..)
+                        | DiskJob::BeforeStarling(ticket, _),
+                    ) => inputs.push(Input::Stored(*ticket, Ok(()))),
                     Effect::Server(ticket, job) => {
                         let outcome = if matches!(job, ServerJob::Observe) { observed() } else { outcome.clone() };
-                        inputs.push(Input::Server(ServerReport { ticket: *ticket, outcome, before: None }));
+                        inputs.push(Input::Server(ServerReport { ticket: *ticket, outcome }));
                     }
                     _ => {}
                 }
@@ -244,7 +247,7 @@ fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
     lone.happens(Input::Sent(77, 1024));
     lone.happens(Input::Unlinked(77, "gone".into()));
     lone.happens(Input::Stored(999, Ok(())));
-    lone.happens(Input::Server(ServerReport { ticket: 999, outcome: Outcome::Applied, before: None }));
+    lone.happens(Input::Server(ServerReport { ticket: 999, outcome: Outcome::Applied }));
     lone.happens(Input::DialFailed(999, "refused".into()));
     assert!(lone.effects.is_empty(), "{:?}", lone.effects);
 }
@@ -440,4 +443,30 @@ fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
         _ => None,
     });
     assert_eq!(pulled.collect::<Vec<_>>(), [base.id()]);
+}
+
+/// A kill or a full disk between the two would lose what somebody had configured by hand.
+#[test]
+fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
+    let mut lone = Lone::new(true);
+    let served = |lone: &mut Lone, wanted: fn(&Effect) -> Option<Ticket>| lone.effects.iter().find_map(wanted);
+    let asked = |effect: &Effect| match effect {
+        Effect::Server(ticket, _) => Some(*ticket),
+        _ => None,
+    };
+    let kept = |effect: &Effect| match effect {
+        Effect::Disk(DiskJob::BeforeStarling(ticket, _)) => Some(*ticket),
+        _ => None,
+    };
+    lone.serve(&Outcome::Applied);
+    lone.write(1, "one");
+    // The server is looked at once more for the first change of all.
+    let ticket = served(&mut lone, asked).expect("it is looked at");
+    lone.effects.clear();
+    lone.happens(Input::Server(ServerReport { ticket, outcome: observed() }));
+    let ticket = served(&mut lone, kept).expect("what it runs is kept");
+    assert!(!lone.effects.iter().any(|effect| matches!(effect, Effect::Server(..) | Effect::Disk(DiskJob::Pending(..)))));
+    lone.happens(Input::Stored(ticket, Err("No space left on device (os error 28)".into())));
+    lone.serve(&Outcome::Applied);
+    assert_eq!(lone.statuses(), [(1, 200)], "it cannot be kept, which is no reason to refuse changes for ever");
 }

@@ -118,9 +118,12 @@ impl Node {
 
     pub(super) fn piece(&mut self, link: LinkId, id: RecordId, offset: usize, bytes: &[u8]) {
         let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
-        // Late pieces of somebody who was given up are of no use, but no fault either.
+        // Late pieces of somebody who is not asked any more are no fault. They are of use if they go on where the body ends.
         if pull.offers.front() != Some(&link) {
-            return;
+            if pull.body.len() != offset || !pull.offers.contains(&link) {
+                return;
+            }
+            pull.mixed |= !pull.body.is_empty();
         }
         if pull.body.len() != offset {
             pull.doubles += 1;

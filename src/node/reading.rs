@@ -121,7 +121,7 @@ impl Node {
     fn serve_body(&mut self, id: LinkId, revision: &Revision, offset: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (record, body) = (revision.id(), Arc::clone(&revision.body));
-        if offset >= body.len() || !link.serve(record, body, offset, &mut self.effects) {
+        if offset >= body.len() || !link.serve(record, body, offset, self.now.elapsed, &mut self.effects) {
             self.answer(id, &Frame::Missing(record));
         }
     }

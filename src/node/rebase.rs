@@ -68,7 +68,7 @@ impl Node {
         self.timers.rebase = None;
         // Without an exchange in this run what is held may be old, and a revision made on it would beat what the fleet has agreed on
         // since. The exchange comes first, and brings the next look.
-        if self.exchanged && !self.links.is_empty() {
+        if self.exchanged && !self.links.is_empty() && self.may_configure() {
             self.rebase();
         }
     }
@@ -228,9 +228,19 @@ impl Node {
         self.begin_trial(Cause::Replay(beaten), draft, head.document.clone());
     }
 
-    /// A branch that lost may be longer than a ledger: of its first edits not even the names are known.
+    /// What cannot be said of the edits that a beaten revision was made on is said at least: a branch that lost may be longer than a
+    /// ledger, so that of its first edits not even the names are known; and nobody may be left who has followed the head for long enough
+    /// to tell what of this host's own history it contains.
     fn report_beyond(&mut self, beaten: &Revision) {
         let Some(group) = self.replica.group(&self.setup.group) else { return };
+        let unknown = made_on(group, beaten).into_iter().filter(|edit| group.standing(edit) == Standing::Unknown);
+        let kept: Vec<EditRef> = unknown.filter(|edit| group.remembered(edit).is_some()).collect();
+        if let Some(last) = kept.last() {
+            let (count, name) = (kept.len(), last.id.short());
+            let text =
+                format!("nobody can tell whether {count} changes up to {name} are contained: see starling log and starling diff");
+            return self.report_problem(text);
+        }
         let first = beaten.ledger.entries().next();
         if beaten.ledger.floor() > Stamp::default() && first.is_some_and(|edit| group.standing(edit) == Standing::Out) {
             let name = beaten.id().short();

@@ -25,7 +25,7 @@ use crate::wire::frame::{Frame, Payload, carried};
 impl Node {
     pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.heard = self.now.elapsed;
+        link.hears(self.now.elapsed);
         link.bytes_in += bytes.len() as u64;
         if let Some(record) = carried(bytes).filter(|record| self.lately_held.contains(record)) {
             link.learn(record);

@@ -72,6 +72,17 @@ enum Job {
     Try,
 }
 
+/// What the server ran before Starling first configured it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// It is to be kept before anything is sent.
+    Wanted,
+    /// It is on its way to the disk.
+    Storing,
+    /// It is kept; or cannot be, which has been reported.
+    Done,
+}
+
 pub(super) struct Server {
     pub(super) present: bool,
     job: Option<Job>,
@@ -84,7 +95,7 @@ pub(super) struct Server {
     observe_at: Duration,
     apply_at: Duration,
     backoff: Duration,
-    pub(super) before_kept: bool,
+    before: Before,
 }
 
 impl Server {
@@ -101,8 +112,13 @@ impl Server {
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
-            before_kept,
+            before: if before_kept { Before::Done } else { Before::Wanted },
         }
+    }
+
+    /// Whether what the server ran before is kept, or cannot be.
+    pub(super) fn before_is_kept(&self) -> bool {
+        self.before == Before::Done
     }
 
     /// A new head is to be applied: at once if it contains what is applied, after a moment if it does not, for then one that does may
@@ -126,7 +142,17 @@ impl Server {
 
     /// When something is to be done, unless the server is busy.
     pub(super) fn due(&self) -> Option<Duration> {
-        (self.present && self.job.is_none()).then(|| self.observe_at.min(self.apply_at.max(Duration::from_millis(1))))
+        let apply_at = if self.waits_for_before() { Duration::MAX } else { self.apply_at.max(Duration::from_millis(1)) };
+        (self.present && self.job.is_none()).then(|| self.observe_at.min(apply_at))
+    }
+
+    /// Whether nothing may be sent yet, because what it runs is to be kept first. A server that cannot be read cannot be kept either.
+    fn waits_for_before(&self) -> bool {
+        match self.before {
+            Before::Wanted => self.observed.is_some() || self.verdict == Verdict::Pending,
+            Before::Storing => true,
+            Before::Done => false,
+        }
     }
 
     /// What a published revision left the server with.
@@ -156,7 +182,7 @@ impl Node {
         let head = self.head().cloned();
         match head {
             Some(head) if self.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
-                if self.server.apply_at <= now {
+                if self.server.apply_at <= now && self.may_configure() {
                     return self.apply(&head);
                 }
             }
@@ -196,14 +222,31 @@ impl Node {
         }
     }
 
-    /// Keeps what the server ran before Starling first configured it.
-    pub(super) fn keep_before(&mut self, before: Option<Arc<Value>>) {
-        let Some(before) = before.filter(|_| !self.server.before_kept) else { return };
-        self.server.before_kept = true;
-        self.disk(DiskJob::BeforeStarling(json::unit_format(&before).into_bytes()));
-        if !is_factory(&before) {
-            self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
+    /// Whether the server may be given something. What it ran before Starling first configured it is kept first; that begins here.
+    pub(super) fn may_configure(&mut self) -> bool {
+        if !self.server.present || !self.server.waits_for_before() {
+            return true;
         }
+        if let (Before::Wanted, Some(observed)) = (self.server.before, self.server.observed.clone()) {
+            self.server.before = Before::Storing;
+            let ticket = self.ticket(Waiting::Before);
+            self.disk(DiskJob::BeforeStarling(ticket, json::unit_format(&observed).into_bytes()));
+        }
+        false
+    }
+
+    /// What the server ran is on disk, or cannot be kept: then it is said, and the fleet's document wins all the same.
+    pub(super) fn before_stored(&mut self, kept: bool) {
+        self.server.before = Before::Done;
+        let config = self.server.observed.clone().filter(|config| !is_factory(config));
+        match config {
+            Some(_) if kept => {
+                self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
+            }
+            Some(_) => self.report_problem("what the server ran before Starling configured it could not be kept".into()),
+            None => {}
+        }
+        self.rebase_soon(REBASE_JITTER);
     }
 
     fn apply(&mut self, head: &Arc<Revision>) {
@@ -225,7 +268,6 @@ impl Node {
 
     fn applied(&mut self, applied: Applied, report: ServerReport) {
         let now = self.now.elapsed;
-        self.keep_before(report.before);
         let id = applied.id;
         match report.outcome {
             Outcome::Applied => {

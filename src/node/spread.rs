@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::input::LinkId;
+use super::link::Offer;
 use super::reading::Reading;
 use crate::limits::INLINE_MAX;
 use crate::model::peer_id::PeerId;
@@ -16,9 +17,9 @@ use crate::wire::frame::{Frame, Payload};
 
 impl Node {
     pub(super) fn flood_revision(&mut self, from: Option<LinkId>, revision: &Arc<Revision>) {
-        let bytes = Frame::Record(revision.record.clone(), 0, self.payload(revision)).encode();
+        let offer = self.offer(revision, self.payload(revision));
         for link in self.links.values_mut().filter(|link| Some(link.id) != from) {
-            link.flood_document(revision, &bytes, &mut self.effects);
+            link.flood_document(revision, &offer, &mut self.effects);
         }
     }
 
@@ -45,13 +46,22 @@ impl Node {
             Payload::Delta(..) => Payload::Announced,
             other => other,
         };
+        let offer = self.offer(revision, payload);
         if let Some(link) = self.links.get_mut(&id) {
-            link.offer_document(revision, &Frame::Record(revision.record.clone(), 0, payload).encode(), &mut self.effects);
+            link.offer_document(revision, &offer, &mut self.effects);
         }
+    }
+
+    fn offer(&self, revision: &Revision, payload: Payload) -> Offer {
+        let whole_at = matches!(payload, Payload::Whole(_)).then_some(self.now.elapsed);
+        Offer { bytes: Frame::Record(revision.record.clone(), 0, payload).encode(), whole_at }
     }
 
     /// A peer wants a body, from an offset on. If it holds the base of our delta, the delta is enough.
     pub(super) fn serve_pull(&mut self, id: LinkId, wanted: RecordId, offset: usize, have: RecordId) {
+        if self.links.get(&id).is_none_or(|link| link.serves(&wanted, offset, self.now.elapsed)) {
+            return;
+        }
         let Some(revision) = self.replica.find(&wanted).cloned() else {
             return match self.replica.kept(&wanted).cloned() {
                 Some(record) if self.may_read() => self.read_kept(record, Reading::Pulled(id, offset)),
@@ -64,7 +74,7 @@ impl Node {
         }
         let Some(link) = self.links.get_mut(&id) else { return };
         let body = Arc::clone(&revision.body);
-        if offset >= body.len() || !link.serve(wanted, body, offset, &mut self.effects) {
+        if offset >= body.len() || !link.serve(wanted, body, offset, self.now.elapsed, &mut self.effects) {
             self.answer(id, &Frame::Missing(wanted));
         }
     }

@@ -114,8 +114,10 @@ impl Node {
     fn send_lacking(&mut self, id: LinkId, scope: Scope, lacking: impl Fn(&RecordId) -> bool) {
         match scope {
             Scope::Documents => {
+                let Some(link) = self.links.get(&id) else { return };
+                let lacks = |id: &RecordId| lacking(id) && link.may_lack(id, self.now.elapsed);
                 let revisions: Vec<Arc<Revision>> =
-                    self.replica.exchanged().filter(|revision| lacking(&revision.id())).cloned().collect();
+                    self.replica.exchanged().filter(|revision| lacks(&revision.id())).cloned().collect();
                 revisions.iter().for_each(|revision| self.offer_revision(id, revision));
             }
             Scope::Nodes => {

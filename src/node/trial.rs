@@ -107,10 +107,6 @@ impl Node {
             Outcome::Applied | Outcome::Unverified(_) => {
                 trial.verified = matches!(outcome, Outcome::Applied);
                 trial.phase = Phase::Committing;
-                if self.head().is_none() {
-                    let observed = self.server.observed.clone();
-                    self.keep_before(observed);
-                }
                 let (group, name) = file_of(&trial.revision);
                 let ticket = self.ticket(Waiting::Trial);
                 self.disk(DiskJob::Commit(ticket, group, name));

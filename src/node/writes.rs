@@ -101,6 +101,9 @@ impl Node {
                 self.writes.queue.push_front(request);
                 return self.look_at_server();
             }
+            if !self.may_configure() {
+                return self.writes.queue.push_front(request);
+            }
             match self.plan(&request) {
                 Ok(plan) => self.begin(request, plan),
                 // Nothing is to be changed; but a 200 says that what was asked for is durable here.

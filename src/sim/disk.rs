@@ -166,6 +166,13 @@ impl Disk {
                 Some((ticket, result.map(|bytes| self.keep(name, bytes))))
             }
             DiskJob::Probe(ticket) => Some((ticket, self.can_write(true))),
+            DiskJob::BeforeStarling(ticket, bytes) => {
+                let result = self.can_write(true);
+                if result.is_ok() {
+                    self.before = self.before.take().or(Some(bytes));
+                }
+                Some((ticket, result))
+            }
             DiskJob::Store(ticket, group, name, bytes) => {
                 assert!(bytes.len() <= REVISION_FILE_MAX, "a revision's file is bounded");
                 let name = (group, name);
@@ -196,8 +203,11 @@ impl Disk {
             _ if self.failure.is_some() => {}
             DiskJob::Addresses(bytes) => self.book = bytes,
             DiskJob::Joined => self.joined = true,
-            DiskJob::BeforeStarling(bytes) => self.before = self.before.take().or(Some(bytes)),
-            DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..) | DiskJob::Probe(..) => {
+            DiskJob::Pending(..)
+            | DiskJob::Commit(..)
+            | DiskJob::Store(..)
+            | DiskJob::Probe(..)
+            | DiskJob::BeforeStarling(..) => {
                 unreachable!("these are answered")
             }
         }

@@ -95,17 +95,16 @@ impl Server {
     pub(super) fn perform(&mut self, ticket: Ticket, job: &ServerJob, rng: &mut Rng) -> ServerReport {
         if !self.up {
             let outcome = Outcome::Unreachable("Connection refused (os error 111)".into());
-            return ServerReport { ticket, outcome, before: None };
+            return ServerReport { ticket, outcome };
         }
         match job {
-            ServerJob::Observe => ServerReport { ticket, outcome: Outcome::Observed(Arc::clone(&self.config)), before: None },
+            ServerJob::Observe => ServerReport { ticket, outcome: Outcome::Observed(Arc::clone(&self.config)) },
             ServerJob::Try { document, .. } | ServerJob::Apply(document) => {
-                let before = Some(Arc::clone(&self.config));
                 let unanswered = self.unanswered_ppm > rng.below(1_000_000);
                 let lost = unanswered && rng.below(2) == 0;
                 let outcome = if lost { Outcome::Applied } else { self.configure(document) };
                 let outcome = if unanswered { Outcome::Unknown("closed without an answer".into()) } else { outcome };
-                ServerReport { ticket, outcome, before }
+                ServerReport { ticket, outcome }
             }
         }
     }

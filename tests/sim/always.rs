@@ -237,4 +237,4 @@ fn id_in(name: &str) -> Option<RecordId> {
     name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
-const CROSSINGS_MAX: u32 = 3;
+const CROSSINGS_MAX: u32 = 2;

@@ -94,7 +94,7 @@ impl Writer {
             Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
             Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
             Job::Joined => self.dir.complete().map(|()| Prepared::Finished),
-            Job::BeforeStarling { bytes } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
+            Job::BeforeStarling { bytes, .. } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
         }
     }
 
@@ -129,9 +129,11 @@ impl Writer {
             None => Ok(()),
         });
         match work.job {
-            Job::Pending { ticket, .. } | Job::Commit { ticket, .. } | Job::Store { ticket, .. } | Job::Probe { ticket } => {
-                Some(Done { ticket, result })
-            }
+            Job::Pending { ticket, .. }
+            | Job::Commit { ticket, .. }
+            | Job::Store { ticket, .. }
+            | Job::Probe { ticket }
+            | Job::BeforeStarling { ticket, .. } => Some(Done { ticket, result }),
             job => {
                 self.note(job, result);
                 None

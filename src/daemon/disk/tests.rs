@@ -179,7 +179,7 @@ fn an_address_book_that_has_not_changed_is_not_written_again() {
 fn what_the_server_ran_before_is_kept_once() {
     let scratch = Scratch::new();
     let mut writer = writer(scratch.path());
-    let keep = |bytes: &[u8]| vec![Job::BeforeStarling { bytes: bytes.to_owned() }];
+    let keep = |bytes: &[u8]| vec![Job::BeforeStarling { ticket: 0, bytes: bytes.to_owned() }];
     writer.perform(keep(b"first"));
     writer.perform(keep(b"second"));
     assert_eq!(fs::read(scratch.path().join("before-starling.json")).unwrap(), b"first");
