@@ -12,6 +12,7 @@ mod links;
 mod network;
 pub mod observer;
 mod server;
+mod signatures;
 mod world;
 
 pub use self::disk::{Disk, Failure};
