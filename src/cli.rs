@@ -12,6 +12,7 @@ mod fsck;
 mod history;
 mod nodes;
 mod page;
+mod sim;
 mod status;
 mod usage;
 
@@ -176,6 +177,7 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
     let resolved = order.settings()?;
     let settings = &resolved.settings;
     match order.command {
+        Command::Sim => sim::simulate(order),
         Command::Init => fleet::init(settings, order.text("fleet")),
         Command::Token => fleet::token(&resolved),
         Command::Join => fleet::join(settings, order.operand(0)),

@@ -472,6 +472,26 @@ pub const DISK_STOP_WAIT: Duration = Duration::from_secs(5);
 /// The stack of the disk thread, in bytes: paths and system calls, and now and then the text of `fleet.json`.
 pub const DISK_STACK: usize = 128 << 10;
 
+// ── the simulation of `starling sim` ────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Hosts: less than [`NODES_MAX`], beyond which no fleet is meant to grow.
+pub const SIM_HOSTS_MAX: usize = 8000;
+/// With more hosts node records are left out unless asked for: what they cost grows with the square of the fleet.
+pub const SIM_NODE_RECORDS_HOSTS: usize = 200;
+/// Contacts in the address book of each host, drawn at random, when nobody learns of others from node records.
+pub const SIM_CONTACTS: usize = 128;
+/// Links are given up after some 15 s of silence, so a slower network is none.
+pub const SIM_DELAY_MAX: Duration = Duration::from_secs(10);
+/// The document, in bytes: a listener and what the changes change take 200.
+pub const SIM_SIZE_MIN: usize = 200;
+/// A larger one would make thousands of hosts fill the machine's memory.
+pub const SIM_SIZE_MAX: usize = 1 << 20;
+/// Changes, one after the other.
+pub const SIM_CHANGES_MAX: u32 = 1000;
+/// The longest partition.
+pub const SIM_PARTITION_MAX: Duration = Duration::from_secs(3600);
+
+const _: () = assert!(SIM_HOSTS_MAX <= NODES_MAX && SIM_CONTACTS <= CONTACTS_MAX);
 const _: () = assert!(LINK_WINDOW as usize >= 2 * FRAME_MAX, "a frame always fits the window");
 const _: () = assert!(INLINE_MAX + HEADER_MAX + 256 <= FRAME_MAX, "a record with an inline body is one frame");
 const _: () = assert!(DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX, "a list of edits is one frame");

@@ -62,11 +62,18 @@ impl Entry {
 /// All contacts.
 #[derive(Debug, Default)]
 pub struct Book {
+    /// Whose book it is: when it is full, each host keeps others of the fleet than the next host does.
+    owner: u64,
     entries: BTreeMap<Contact, Entry>,
     dials: u64,
 }
 
 impl Book {
+    /// The empty book of this peer.
+    pub fn of(owner: &PeerId) -> Self {
+        Self { owner: Rng::new(number_of(owner)).draw(), ..Self::default() }
+    }
+
     /// Takes in a configured address or one from a token.
     pub fn configure(&mut self, address: &str, lasting: bool) {
         let entry = self.entries.entry(Contact::Address(address.to_owned())).or_default();
@@ -75,18 +82,29 @@ impl Book {
     }
 
     /// Takes in what a peer says of where it listens, or what was kept of that, and the mDNS instance that it must have. Newer addresses
-    /// come first.
-    pub fn hear_of(&mut self, peer: PeerId, instance: &str, addresses: &[String]) {
+    /// come first. Says whether anything of it is new. When the book is full, it depends on the owner and the peer who stays, not on the
+    /// order in which they are heard of: each host has its own random part of the fleet in its book, which does not change all the time.
+    pub fn hear_of(&mut self, peer: PeerId, instance: &str, addresses: &[String]) -> bool {
+        let is_new = !self.entries.contains_key(&Contact::Peer(peer));
+        let has_room = !is_new || self.make_room(Some(self.preference(&peer)));
+        has_room && self.meet(peer, instance, addresses)
+    }
+
+    /// Takes in a peer that has been spoken with.
+    fn meet(&mut self, peer: PeerId, instance: &str, addresses: &[String]) -> bool {
         let found = self.entries.remove(&Contact::Instance(instance.to_owned()));
-        if !self.entries.contains_key(&Contact::Peer(peer)) && !self.make_room() {
-            return;
+        let is_new = !self.entries.contains_key(&Contact::Peer(peer));
+        if is_new && !self.make_room(None) {
+            return false;
         }
         let entry = self.entries.entry(Contact::Peer(peer)).or_default();
+        let is_news = is_new || found.is_some() || addresses.iter().any(|address| !entry.addresses.contains(address));
         if let Some(found) = found {
             prefer(&mut entry.addresses, &found.addresses);
         }
         prefer(&mut entry.addresses, addresses);
         entry.instance = Some(instance.to_owned());
+        is_news
     }
 
     /// Takes in what mDNS shows; the contact is due after `delay`. Says whether it was unknown until now.
@@ -100,7 +118,7 @@ impl Book {
         }
         let contact = Contact::Instance(instance.to_owned());
         let new = !self.entries.contains_key(&contact);
-        if new && !self.make_room() {
+        if new && !self.make_room(None) {
             return false;
         }
         let entry = self.entries.entry(contact).or_default();
@@ -113,7 +131,7 @@ impl Book {
     pub fn hint(&mut self, address: &SocketAddr) {
         let text = address.to_string();
         let contact = Contact::Address(text.clone());
-        if is_reachable(address) && (self.entries.contains_key(&contact) || self.make_room()) {
+        if is_reachable(address) && (self.entries.contains_key(&contact) || self.make_room(None)) {
             self.configure(&text, false);
             let entry = self.entries.get_mut(&contact).expect("it was just made");
             entry.hearsay = !entry.configured && entry.answered.is_none();
@@ -121,32 +139,34 @@ impl Book {
     }
 
     /// Somebody has answered a dial: it is over, and its contact is not due before long unless a link is made of it. The address is the
-    /// peer's who answered there, and no longer that of whoever was meant.
-    pub fn answered(&mut self, dial: u64, peer: PeerId, instance: &str, now: Duration) {
-        let Some(contact) = self.dialled(Some(dial)) else { return };
+    /// peer's who answered there, and no longer that of whoever was meant. Says whether anything of it is new.
+    pub fn answered(&mut self, dial: u64, peer: PeerId, instance: &str, now: Duration) -> bool {
+        let Some(contact) = self.dialled(Some(dial)) else { return false };
         let entry = self.entries.get_mut(&contact).expect("dialled finds what is there");
         (entry.dial, entry.failures, entry.failure, entry.due) = (None, 0, None, now + RETRY_MAX / 2);
-        let Some(address) = entry.next_address().map(str::to_owned) else { return };
+        let Some(address) = entry.next_address().map(str::to_owned) else { return false };
+        let is_other = matches!(&contact, Contact::Peer(meant) if *meant != peer);
         match &contact {
-            Contact::Peer(meant) if *meant != peer => entry.addresses.retain(|other| *other != address),
+            Contact::Peer(_) if is_other => entry.addresses.retain(|other| *other != address),
             Contact::Instance(meant) if meant != instance => drop(self.entries.remove(&contact)),
             _ => {}
         }
         if let Some(entry) = self.entries.get_mut(&Contact::Address(address.clone())) {
             (entry.answered, entry.hearsay) = (Some(peer), false);
         }
-        self.hear_of(peer, instance, &[address]);
+        self.meet(peer, instance, &[address]) || is_other
     }
 
-    /// A link with `peer` is up.
-    pub fn linked(&mut self, peer: PeerId, instance: &str, addresses: &[String], now: Duration) {
-        self.hear_of(peer, instance, addresses);
+    /// A link with `peer` is up. Says whether anything of it is new.
+    pub fn linked(&mut self, peer: PeerId, instance: &str, addresses: &[String], now: Duration) -> bool {
+        let is_news = self.meet(peer, instance, addresses);
         let is_its = |entry: &Entry| entry.configured && entry.answered == Some(peer);
         let configured = self.entries.iter().any(|(contact, entry)| matches!(contact, Contact::Address(_)) && is_its(entry));
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
             entry.configured = configured;
             (entry.failures, entry.spoken, entry.dial, entry.failure) = (0, Some(now), None, None);
         }
+        is_news
     }
 
     /// The link with `peer` is gone: to be tried again soon, unless it has said that it has enough links.
@@ -225,11 +245,34 @@ impl Book {
 
     /// How many hosts are known, alive or not. A configured address counts until its peer is known.
     pub fn known(&self) -> usize {
+        self.known_hosts().count()
+    }
+
+    /// Whether more hosts than this are known. Costs no more where thousands are.
+    pub fn knows_more_than(&self, count: usize) -> bool {
+        self.known_hosts().nth(count).is_some()
+    }
+
+    fn known_hosts(&self) -> impl Iterator<Item = &Contact> {
         let counts = |(contact, entry): &(&Contact, &Entry)| match contact {
             Contact::Peer(_) | Contact::Instance(_) => true,
             Contact::Address(_) => entry.answered.is_none(),
         };
-        self.entries.iter().filter(counts).count()
+        self.entries.iter().filter(counts).map(|(contact, _)| contact)
+    }
+
+    /// About how many bytes of memory all contacts take.
+    pub fn held_bytes(&self) -> usize {
+        let texts = |entry: &Entry| {
+            entry
+                .addresses
+                .iter()
+                .chain(&entry.instance)
+                .chain(&entry.failure)
+                .map(|text| size_of::<String>() + text.len())
+                .sum::<usize>()
+        };
+        self.entries.values().map(|entry| size_of::<(Contact, Entry)>() + texts(entry)).sum()
     }
 
     /// Whether an address of this peer was configured.
@@ -293,15 +336,34 @@ impl Book {
         self.entries.iter().find(|(_, entry)| entry.dial == Some(dial)).map(|(contact, _)| contact.clone())
     }
 
-    /// Makes room for one more by forgetting whom nobody configured and nobody has spoken with for longest.
-    fn make_room(&mut self) -> bool {
+    /// Makes room for one more, of this preference if it was only heard of: by forgetting whom nobody configured and nobody has spoken with,
+    /// the least preferred first, and for one that was met also whom nobody has spoken with for longest.
+    fn make_room(&mut self, heard_of: Option<u64>) -> bool {
         if self.entries.len() < CONTACTS_MAX {
             return true;
         }
-        let idle = self.entries.iter().filter(|(_, entry)| !entry.configured && entry.dial.is_none());
-        let oldest = idle.min_by_key(|(_, entry)| entry.spoken).map(|(contact, _)| contact.clone());
-        oldest.is_some_and(|contact| self.entries.remove(&contact).is_some())
+        let preference = |contact: &Contact| match contact {
+            Contact::Peer(peer) => self.preference(peer),
+            Contact::Address(_) | Contact::Instance(_) => u64::MAX,
+        };
+        let idle = || self.entries.iter().filter(|(_, entry)| !entry.configured && entry.dial.is_none());
+        let unmet = idle().filter(|(_, entry)| entry.spoken.is_none()).map(|(contact, _)| (preference(contact), contact)).max();
+        let gone = match (unmet, heard_of) {
+            (Some((theirs, contact)), own) if own.is_none_or(|own| own < theirs) => Some(contact.clone()),
+            (_, Some(_)) => None,
+            (_, None) => idle().min_by_key(|(_, entry)| entry.spoken).map(|(contact, _)| contact.clone()),
+        };
+        gone.is_some_and(|contact| self.entries.remove(&contact).is_some())
     }
+
+    /// Of two peers that were only heard of, the one with the smaller number stays when there is no room for both.
+    fn preference(&self, peer: &PeerId) -> u64 {
+        Rng::new(self.owner ^ number_of(peer)).draw()
+    }
+}
+
+fn number_of(peer: &PeerId) -> u64 {
+    peer.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Whether another host's word that somebody listens there can be of use here.

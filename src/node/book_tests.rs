@@ -7,6 +7,13 @@ fn peer(seed: u8) -> PeerId {
     PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap()
 }
 
+fn numbered(number: u16) -> PeerId {
+    let [high, low] = number.to_be_bytes();
+    let mut seed = [high; 32];
+    seed[0] = low;
+    PeerId::from_bytes(SecretKey::from_seed(&seed).public()).unwrap()
+}
+
 fn texts(addresses: &[&str]) -> Vec<String> {
     addresses.iter().map(|address| (*address).to_owned()).collect()
 }
@@ -172,6 +179,42 @@ fn the_book_has_1024_contacts_at_most_and_never_forgets_a_configured_one() {
     assert!(book.entries.len() <= CONTACTS_MAX, "{}", book.entries.len());
     assert!(book.entries.contains_key(&Contact::Address("gull:7117".into())));
     assert!(book.entries.values().all(|entry| entry.addresses.len() <= ADDRESSES_MAX));
+}
+
+#[test]
+fn a_full_book_is_of_the_same_hosts_in_whatever_order_they_are_heard_of_and_everybody_has_others() {
+    const HEARD_OF: u16 = CONTACTS_MAX as u16 + 300;
+    let fleet: Vec<PeerId> = (0..HEARD_OF).map(numbered).collect();
+    let mut books = [Book::of(&peer(1)), Book::of(&peer(1)), Book::of(&peer(2))];
+    fleet.iter().for_each(|peer| {
+        assert!(books[0].hear_of(*peer, "i", &texts(&["10.0.0.1:1"])) || books[0].entries.len() == CONTACTS_MAX)
+    });
+    fleet.iter().rev().for_each(|peer| {
+        assert!(books[1].hear_of(*peer, "i", &texts(&["10.0.0.1:1"])) || books[1].entries.len() == CONTACTS_MAX)
+    });
+    fleet.iter().for_each(|peer| {
+        assert!(books[2].hear_of(*peer, "i", &texts(&["10.0.0.1:1"])) || books[2].entries.len() == CONTACTS_MAX)
+    });
+    assert_eq!(books[0].to_text(), books[1].to_text());
+    assert_ne!(books[0].to_text(), books[2].to_text());
+    let text = books[0].to_text();
+    let news = fleet.iter().filter(|peer| books[0].hear_of(**peer, "i", &texts(&["10.0.0.1:1"]))).count();
+    assert_eq!((news, books[0].to_text()), (0, text), "what is heard again changes nothing");
+    let missing = *fleet.iter().find(|peer| !books[0].entries.contains_key(&Contact::Peer(**peer))).unwrap();
+    books[0].linked(missing, "i", &texts(&["10.0.0.9:1"]), SECOND);
+    assert!(books[0].entries.contains_key(&Contact::Peer(missing)), "who is met has a place");
+    assert_eq!(books[0].entries.len(), CONTACTS_MAX);
+}
+
+#[test]
+fn whether_many_are_known_is_told_without_counting_all() {
+    let mut book = Book::default();
+    for number in 0..5 {
+        assert_eq!(book.known(), usize::from(number));
+        assert!(!book.knows_more_than(usize::from(number)));
+        book.hear_of(peer(number), "i", &[]);
+        assert!(book.knows_more_than(usize::from(number)));
+    }
 }
 
 #[test]

@@ -68,6 +68,14 @@ impl Node {
         self.server.verdict.word()
     }
 
+    /// About how many bytes of memory are held for the fleet: documents, node records, the address book, and what waits for links. What the
+    /// allocator adds is not counted.
+    pub fn held_bytes(&self) -> usize {
+        let revisions: usize = self.replica.exchanged().map(|revision| 2 * revision.body.len()).sum();
+        let links: usize = self.links.values().map(|link| size_of_val(link) + link.queued()).sum();
+        size_of_val(self) + revisions + links + self.roster.held_bytes() + self.book.held_bytes()
+    }
+
     /// How much is held of everything that is bounded.
     pub fn counts(&self) -> Counts {
         let groups = || self.replica.groups().map(|(_, group)| group);

@@ -17,7 +17,7 @@ use crate::wire::frame::Goodbye;
 impl Node {
     /// Whether the fleet is too large for everybody to be linked with everybody.
     pub(super) fn is_large(&self) -> bool {
-        self.book.known() > FULL_MESH
+        self.book.knows_more_than(FULL_MESH)
     }
 
     pub(super) fn found(&mut self, instance: &str, addresses: &[SocketAddr], unheard: bool) {
@@ -77,6 +77,11 @@ impl Node {
         if self.timers.dial > now {
             return;
         }
+        if self.is_sated() {
+            // It is woken when a link ends.
+            self.timers.dial = Duration::MAX;
+            return;
+        }
         let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
         let mut due: Vec<Contact> = Vec::new();
         let mut next = Duration::MAX;
@@ -124,6 +129,13 @@ impl Node {
         let configured = self.outgoing().iter().any(|id| self.is_configured(*id));
         // One place is kept for a configured address, so that a segment joined by one `--peer` stays joined.
         free.min(missing.max(usize::from(!configured && self.book.dialling() == 0)))
+    }
+
+    /// Whether nobody is wanted, so that there is no need to look through the book.
+    fn is_sated(&self) -> bool {
+        let outgoing = self.outgoing();
+        let has_configured = || self.setup.peers.is_empty() || outgoing.iter().any(|id| self.is_configured(*id));
+        self.is_large() && outgoing.len() >= OUTGOING && has_configured()
     }
 
     fn is_wanted(&self, entry: &Entry) -> bool {

@@ -93,6 +93,8 @@ pub struct Setup {
     pub history: usize,
     /// Seeds the jitter.
     pub seed: u64,
+    /// Says what [`Record::is_signed`] says; it may remember what it was asked.
+    pub is_signed: fn(&Record) -> bool,
 }
 
 /// A peer of a fleet.
@@ -181,7 +183,7 @@ impl Node {
             problems: BTreeSet::new(),
             replica: Replica::new(setup.history),
             roster: Roster::default(),
-            book: Book::default(),
+            book: Book::of(&me),
             saved_book: (Duration::ZERO, book.to_vec()),
             links: BTreeMap::new(),
             newcomers: Vec::new(),
@@ -350,7 +352,7 @@ impl Node {
 
     /// How a peer is called in the log: its name, if it has said one, and the end of its peer ID.
     fn called(&self, peer: &PeerId) -> String {
-        match self.roster.get(peer).and_then(|node| node.text("name")) {
+        match self.roster.get(peer).and_then(roster::NodeRecord::name) {
             Some(name) => format!("{name} …{}", peer.short()),
             None => format!("…{}", peer.short()),
         }

@@ -34,6 +34,7 @@ impl Lone {
             before_kept: false,
             history: crate::limits::HISTORY_KEPT_MAX,
             seed: 7,
+            is_signed: Record::is_signed,
         };
         let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };
         lone.happens(Input::Addresses(Vec::new()));
@@ -469,4 +470,39 @@ fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
     lone.happens(Input::Stored(ticket, Err("No space left on device (os error 28)".into())));
     lone.serve(&Outcome::Applied);
     assert_eq!(lone.statuses(), [(1, 200)], "it cannot be kept, which is no reason to refuse changes for ever");
+}
+
+#[test]
+fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
+    let mut turns = BTreeSet::new();
+    for seed in 0..20 {
+        let mut lone = Lone::new(false);
+        lone.node.rng = Rng::new(seed);
+        for number in 0..100 {
+            let secret = SecretKey::from_seed(&[number + 2; 32]);
+            let header = crate::model::record::Header {
+                kind: crate::model::record::Kind::Node,
+                flags: 0,
+                fleet: *lone.node.setup.fleet.id().as_bytes(),
+                key: String::new(),
+                author: PeerId::from_bytes(secret.public()).unwrap(),
+                height: 1,
+                stamp: crate::model::stamp::Stamp::default(),
+                base: RecordId::NONE,
+                body_len: 0,
+                body_hash: [0; 32],
+                note: String::new(),
+            };
+            let record = Record::sign(header, b"{}", &secret);
+            let node = roster::NodeRecord::decode(record, b"{}".to_vec(), Duration::ZERO, Duration::ZERO).unwrap();
+            assert!(lone.node.roster.take(node, Duration::ZERO));
+        }
+        lone.now.elapsed = Duration::from_secs(100);
+        lone.happens(Input::Tick);
+        lone.now.elapsed = Duration::from_secs(110);
+        lone.happens(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
+        turns.insert(lone.node.selfie.due() - lone.now.elapsed);
+    }
+    assert!(turns.len() > 10, "{turns:?}");
+    assert!(turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER), "{turns:?}");
 }

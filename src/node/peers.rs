@@ -30,7 +30,8 @@ impl Node {
     pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
         let peer = hello.peer;
         if let Some(dial) = dial {
-            self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed);
+            let is_news = self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed);
+            is_news.then(|| self.book_changed());
         }
         self.place(Link::new(id, hello, address, dial.is_some(), self.now));
     }
@@ -207,7 +208,7 @@ impl Node {
             link.hello.addresses.iter().filter(|address| here || is_reachable(address)).copied().collect();
         let texts = address_texts(&usable);
         let others = u16::try_from(self.links.len()).expect("links are few");
-        self.book.linked(peer, &self.instance_of(&peer), &texts, self.now.elapsed);
+        let is_news = self.book.linked(peer, &self.instance_of(&peer), &texts, self.now.elapsed);
         self.links.insert(id, link);
         let called = self.called(&peer);
         let direction = if outgoing { "dialled" } else { "they dialled" };
@@ -218,7 +219,7 @@ impl Node {
             self.begin_exchange(id, Scope::Documents);
             self.begin_exchange(id, Scope::Nodes);
         }
-        self.book_changed();
+        is_news.then(|| self.book_changed());
         self.wake_dialler();
     }
 

@@ -91,7 +91,7 @@ impl Node {
         if held {
             return self.note_held(record.id);
         }
-        if !record.is_signed() {
+        if !(self.setup.is_signed)(&record) {
             return self.fault(id, "a record that its author did not sign");
         }
         match record.header.kind {
@@ -229,8 +229,7 @@ impl Node {
             return;
         }
         self.note_held(record_id);
-        if !addresses.is_empty() {
-            self.book.hear_of(author, &self.instance_of(&author), &addresses);
+        if !addresses.is_empty() && self.book.hear_of(author, &self.instance_of(&author), &addresses) {
             self.book_changed();
             self.wake_dialler();
         }
@@ -326,7 +325,8 @@ pub(super) fn node_frame(node: &NodeRecord, now: Duration) -> Frame {
 
 /// Where a peer says that it listens, as far as another host can use that.
 fn node_addresses(node: &NodeRecord) -> Vec<String> {
-    let list = node.said.get("addresses").and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
+    let said = node.said();
+    let list = said.get("addresses").and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
     let parsed = list.iter().filter_map(|text| text.as_str()?.parse::<std::net::SocketAddr>().ok());
     parsed.filter(is_reachable).take(crate::limits::ADDRESSES_MAX).map(|address| address.to_string()).collect()
 }

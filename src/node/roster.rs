@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::limits::{NODE_AGE_MAX, NODE_VALUES_MAX, NODES_MAX};
 use crate::model::json::{self, Value};
 use crate::model::peer_id::PeerId;
-use crate::model::record::Record;
+use crate::model::record::{Header, Record};
 
 /// A node record as it is held.
 #[derive(Debug, Clone)]
@@ -18,8 +18,8 @@ pub struct NodeRecord {
     pub record: Record,
     /// The body's bytes as they came.
     pub body: Vec<u8>,
-    /// The body, decoded.
-    pub said: Value,
+    /// What the peer calls itself. All else that it says is decoded when it is asked for: there may be thousands of records.
+    name: Option<Box<str>>,
     /// When it came.
     pub received: Duration,
     /// How old it was then.
@@ -30,7 +30,8 @@ impl NodeRecord {
     /// From a record whose signature and body hash hold; `None` if the body is no JSON object.
     pub fn decode(record: Record, body: Vec<u8>, age_then: Duration, now: Duration) -> Option<Self> {
         let said = json::parse_own(&body).ok().filter(|said| said.is_object() && json::fits(said, 4, NODE_VALUES_MAX))?;
-        Some(Self { record, body, said, received: now, age_then })
+        let name = said.get("name").and_then(Value::as_str).map(Box::from);
+        Some(Self { record, body, name, received: now, age_then })
     }
 
     /// How old it is.
@@ -38,9 +39,14 @@ impl NodeRecord {
         self.age_then + now.saturating_sub(self.received)
     }
 
-    /// A member that is text.
-    pub fn text(&self, member: &str) -> Option<&str> {
-        self.said.get(member).and_then(Value::as_str)
+    /// What the peer says of itself: an object.
+    pub fn said(&self) -> Value {
+        json::parse_own(&self.body).expect("it was read when the record came")
+    }
+
+    /// What the peer calls itself.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 }
 
@@ -73,6 +79,14 @@ impl Roster {
         self.nodes.get(peer)
     }
 
+    /// About how many bytes of memory all records take.
+    pub fn held_bytes(&self) -> usize {
+        let held = |node: &NodeRecord| {
+            size_of::<(PeerId, NodeRecord)>() + size_of::<Header>() + node.record.bytes.len() + node.body.len()
+        };
+        self.nodes.values().map(held).sum()
+    }
+
     /// All records by peer.
     pub fn iter(&self) -> impl Iterator<Item = (&PeerId, &NodeRecord)> {
         self.nodes.iter()
@@ -80,7 +94,7 @@ impl Roster {
 
     /// The name that a peer has given itself; the end of its peer ID if it has not said.
     pub fn name(&self, peer: &PeerId) -> String {
-        self.get(peer).and_then(|node| node.text("name")).map_or_else(|| format!("…{}", peer.short()), str::to_owned)
+        self.get(peer).and_then(NodeRecord::name).map_or_else(|| format!("…{}", peer.short()), str::to_owned)
     }
 }
 

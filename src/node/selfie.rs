@@ -30,14 +30,21 @@ impl Selfie {
 
 impl Node {
     /// How long a record lasts before it is made anew.
-    pub(super) fn refresh_every(&self) -> Duration {
+    pub fn refresh_every(&self) -> Duration {
+        REFRESH_EVERY * self.crowd()
+    }
+
+    /// How many times 32 peers there are: so many times less often each of them speaks of itself.
+    fn crowd(&self) -> u32 {
         let peers = self.roster.iter().count().max(1);
-        REFRESH_EVERY * u32::try_from(peers.div_ceil(32)).expect("node records are bounded")
+        u32::try_from(peers.div_ceil(32)).expect("node records are bounded")
     }
 
     pub(super) fn selfie_changed(&mut self) {
-        // What changes together (a new head, and shortly after it the server's verdict) is told together.
-        let soonest = (self.selfie.made + REFRESH_MIN).max(self.now.elapsed + REFRESH_GATHER);
+        // What changes together (a new head, and shortly after it the server's verdict) is told together. In a large fleet all have
+        // something to say after each change: they take turns.
+        let turn = self.rng.up_to(REFRESH_MIN * (self.crowd() - 1));
+        let soonest = (self.selfie.made + REFRESH_MIN * self.crowd()).max(self.now.elapsed + REFRESH_GATHER + turn);
         self.selfie.next = self.selfie.next.min(soonest);
     }
 
@@ -72,11 +79,11 @@ impl Node {
             note: String::new(),
         };
         let record = Record::sign(header, &body, &self.setup.secret);
-        let node = NodeRecord { record: record.clone(), body, said, received: now, age_then: Duration::ZERO };
+        let node = NodeRecord::decode(record.clone(), body, Duration::ZERO, now).expect("an object of a few members is one");
         let frame = node_frame(&node, now);
         self.roster.take(node, now);
         self.flood_node(None, self.me, record.id, &frame);
-        self.selfie = Selfie { last: Some(record), made: now, next: now + self.refresh_every() };
+        self.selfie = Selfie { last: Some(record), made: now, next: now + self.rng.around(self.refresh_every()) };
     }
 
     fn said_of_self(&self) -> Value {

@@ -51,10 +51,12 @@ impl Node {
 
     /// The name of a live peer of the group that has a server, if there is one.
     pub(super) fn live_server(&self) -> Option<String> {
-        let has_server = |node: &NodeRecord| node.said.get("server").and_then(Value::as_bool) == Some(true);
-        let ours = |node: &NodeRecord| node.text("group") == Some(&self.setup.group);
-        let peers = self.roster.iter().filter(|(peer, node)| **peer != self.me && has_server(node) && ours(node));
-        peers.filter(|(peer, node)| self.is_live(peer, node)).map(|(peer, _)| self.roster.name(peer)).next()
+        let counts = |node: &NodeRecord| {
+            let said = node.said();
+            said.get("server") == Some(&Value::Bool(true)) && text(&said, "group") == Some(&self.setup.group)
+        };
+        let others = self.roster.iter().filter(|(peer, node)| **peer != self.me && self.is_live(peer, node));
+        others.filter(|(_, node)| counts(node)).map(|(peer, _)| self.roster.name(peer)).next()
     }
 
     fn is_live(&self, peer: &PeerId, node: &NodeRecord) -> bool {
@@ -146,19 +148,19 @@ impl Node {
     }
 
     fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
-        let mut view = Map::new();
+        let (said, mut view) = (node.said(), Map::new());
         view.insert("id".into(), peer.to_string().into());
         // Only what is documented, and only of the type that is documented: a peer may say anything.
         for member in ["name", "version", "group", "verdict", "detail", "problem"] {
-            view.insert(member.into(), node.text(member).unwrap_or_default().into());
+            view.insert(member.into(), text(&said, member).unwrap_or_default().into());
         }
         for member in ["desired", "applied"] {
-            view.insert(member.into(), node.text(member).map_or(Value::Null, Value::from));
+            view.insert(member.into(), text(&said, member).map_or(Value::Null, Value::from));
         }
         for member in ["server", "drift"] {
-            view.insert(member.into(), node.said.get(member).and_then(Value::as_bool).unwrap_or_default().into());
+            view.insert(member.into(), said.get(member).and_then(Value::as_bool).unwrap_or_default().into());
         }
-        let addresses = node.said.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default();
+        let addresses = said.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default();
         view.insert("addresses".into(), Value::Array(addresses.into_iter().filter(Value::is_string).collect()));
         view.insert("age_ms".into(), millis(node.age(self.now.elapsed)));
         view.insert("linked".into(), self.is_linked(peer).into());
@@ -174,6 +176,11 @@ impl Node {
             _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())).into(),
         }
     }
+}
+
+/// A member that is text.
+fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
+    said.get(member).and_then(Value::as_str)
 }
 
 fn millis(time: Duration) -> Value {

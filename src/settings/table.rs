@@ -40,11 +40,13 @@ pub enum Command {
     Resolve,
     /// Say what is wrong with the state directory.
     Fsck,
+    /// Simulate a fleet.
+    Sim,
 }
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Init,
         Self::Token,
         Self::Join,
@@ -60,6 +62,7 @@ impl Command {
         Self::Id,
         Self::Check,
         Self::Fsck,
+        Self::Sim,
     ];
 
     /// The word to type.
@@ -80,6 +83,7 @@ impl Command {
             Self::Conflicts => "conflicts",
             Self::Resolve => "resolve",
             Self::Fsck => "fsck",
+            Self::Sim => "sim",
         }
     }
 
@@ -112,6 +116,7 @@ impl Command {
             Self::Conflicts => "print the changes that lost and are not settled",
             Self::Resolve => "make a change that lost, or drop it",
             Self::Fsck => "look through the state directory for damage",
+            Self::Sim => "simulate a fleet, and print how changes spread in it",
         }
     }
 }
@@ -174,6 +179,7 @@ pub fn option(name: &str) -> Option<&'static Opt> {
 const EVERY: &[Command] = &Command::ALL;
 const RUN: &[Command] = &[Command::Run, Command::Check];
 const TOKEN: &[Command] = &[Command::Run, Command::Check, Command::Token];
+const SIM: &[Command] = &[Command::Sim];
 const CONTROL: &[Command] = &[
     Command::Run,
     Command::Check,
@@ -187,8 +193,16 @@ const CONTROL: &[Command] = &[
     Command::Resolve,
 ];
 const CHANGE: &[Command] = &[Command::Restore, Command::Resolve];
-const PRINT: &[Command] =
-    &[Command::Status, Command::Log, Command::Show, Command::Diff, Command::Blame, Command::Conflicts, Command::Fsck];
+const PRINT: &[Command] = &[
+    Command::Status,
+    Command::Log,
+    Command::Show,
+    Command::Diff,
+    Command::Blame,
+    Command::Conflicts,
+    Command::Fsck,
+    Command::Sim,
+];
 
 /// All options, in the order of the usage text.
 pub static OPTIONS: &[Opt] = &[
@@ -379,6 +393,17 @@ pub static OPTIONS: &[Opt] = &[
         commands: &[Command::Init],
         setting: None,
     },
+    Opt { name: "nodes", argument: Some("N"), help: "how many hosts, 2 to 8000; 100 if not given", ..SIMULATED },
+    Opt { name: "node-records", argument: Some("N"), help: "simulate them in fleets of up to N hosts; 200", ..SIMULATED },
+    Opt { name: "delay", argument: Some("TIME"), help: "the least that anything takes on its way; 5ms", ..SIMULATED },
+    Opt { name: "jitter", argument: Some("TIME"), help: "by how much more it may be, at random; 5ms", ..SIMULATED },
+    Opt { name: "loss", argument: Some("SHARE%"), help: "of the frames, lost and sent again by TCP; 0%", ..SIMULATED },
+    Opt { name: "break", argument: Some("SHARE%"), help: "of the frames, at which their link breaks; 0%", ..SIMULATED },
+    Opt { name: "size", argument: Some("BYTES"), help: "of the document, 200 to 1m; 4k", ..SIMULATED },
+    Opt { name: "changes", argument: Some("N"), help: "changes by random hosts; 10", ..SIMULATED },
+    Opt { name: "partition", argument: Some("TIME"), help: "how long the fleet is cut in halves; 30s", ..SIMULATED },
+    Opt { name: "die", argument: Some("SHARE%"), help: "of the hosts, which die at once; 30%", ..SIMULATED },
+    Opt { name: "seed", argument: Some("N"), help: "the same seed gives the same figures; 1", ..SIMULATED },
     Opt {
         name: "path",
         short: None,
@@ -443,6 +468,11 @@ pub static OPTIONS: &[Opt] = &[
         setting: None,
     },
 ];
+
+const UNSAID: &str = "";
+/// What the options of `starling sim` have in common: none is a setting of the daemon.
+const SIMULATED: Opt =
+    Opt { name: UNSAID, short: None, argument: None, help: UNSAID, section: "Simulating", commands: SIM, setting: None };
 
 fn listed(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(" ") }

@@ -14,7 +14,7 @@ use super::observer::Observer;
 use super::world::{Puppet, address};
 use crate::limits::{CREDIT_STEP, LINK_WINDOW};
 use crate::node::input::{Input, LinkId};
-use crate::wire::frame::charge;
+use crate::wire::frame::{self, Purpose, charge};
 use crate::wire::handshake::Hello;
 
 impl End {
@@ -60,13 +60,15 @@ impl<O: Observer> World<O> {
 
     pub(super) fn send(&mut self, host: usize, link: LinkId, bytes: Vec<u8>) {
         let (now, seed, cost) = (self.now, self.seed, charge(bytes.len()));
-        self.traffic.frames += 1;
-        self.traffic.bytes += bytes.len() as u64;
+        let left_out = self.leaves_out(frame::purpose(&bytes));
+        self.traffic.frames += u64::from(!left_out);
+        self.traffic.bytes += if left_out { 0 } else { bytes.len() as u64 };
         let end = self.hosts[host].links.get_mut(&link);
         let end = end.unwrap_or_else(|| panic!("seed {seed}: host {host} sends on link {link}, which is closed"));
         end.used += cost;
         assert!(end.used <= LINK_WINDOW, "seed {seed}: host {host} sends beyond the credit of link {link}");
         match end.other {
+            Other::Host(to, _) if left_out => self.give_back(host, to, link, cost),
             Other::Puppet(number) => {
                 self.puppets[number].frames.push(bytes);
                 self.later(host, Duration::from_millis(1), What::Input(Input::Sent(link, cost)));
@@ -87,14 +89,23 @@ impl<O: Observer> World<O> {
     /// A frame arrives: it is read, and its sender has its credit back.
     pub(super) fn arrives(&mut self, to: usize, from: Option<usize>, link: LinkId, sender: LinkId, bytes: Vec<u8>) {
         let from = from.expect("frames come from hosts");
-        if let Some(end) = self.hosts[from].links.get_mut(&sender) {
-            end.owed += charge(bytes.len());
-            if end.owed >= CREDIT_STEP {
-                let owed = std::mem::take(&mut end.owed);
-                self.arrange(from, self.now, Some(to), What::Input(Input::Sent(sender, owed)));
-            }
-        }
+        self.give_back(from, to, sender, charge(bytes.len()));
         self.happens(to, Input::Frame(link, bytes));
+    }
+
+    /// A frame was read, so its sender has its credit back, in large parts.
+    fn give_back(&mut self, from: usize, to: usize, sender: LinkId, cost: u32) {
+        let Some(end) = self.hosts[from].links.get_mut(&sender) else { return };
+        end.owed += cost;
+        if end.owed >= CREDIT_STEP {
+            let owed = std::mem::take(&mut end.owed);
+            self.arrange(from, self.now, Some(to), What::Input(Input::Sent(sender, owed)));
+        }
+    }
+
+    /// Whether frames for this purpose are not simulated.
+    pub(super) fn leaves_out(&self, purpose: Purpose) -> bool {
+        self.no_node_records && matches!(purpose, Purpose::Nodes | Purpose::NodeExchange)
     }
 
     /// A frame arrives at a host that was started anew and does not know of its connection: it is answered by a reset, if at all.

@@ -9,9 +9,13 @@ mod disk;
 mod event;
 mod host;
 mod links;
+mod mesh;
 mod network;
 pub mod observer;
+pub mod rehearsal;
 mod server;
+mod signatures;
+pub mod tally;
 mod world;
 
 pub use self::disk::{Disk, Failure};

@@ -34,6 +34,8 @@ pub struct World<O = ()> {
     pub network: Network,
     /// What has gone over links.
     pub traffic: Traffic,
+    /// Whether node records, and what is said about them, get lost on all links: they grow with the square of the fleet.
+    pub no_node_records: bool,
     queue: Queue,
     next_name: u64,
     observer: Option<Box<O>>,
@@ -70,6 +72,7 @@ impl<O: Observer> World<O> {
             puppets: Vec::new(),
             network: Network::new(),
             traffic: Traffic::default(),
+            no_node_records: false,
             queue: Queue::default(),
             next_name: 0,
             observer: Some(Box::new(observer)),

@@ -213,6 +213,36 @@ pub fn is_piece(bytes: &[u8]) -> bool {
     bytes.first() == Some(&6)
 }
 
+/// What a frame is sent for: to be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Revisions of documents, and the questions about them.
+    Documents,
+    /// Comparing what is held of documents.
+    DocumentExchange,
+    /// Node records.
+    Nodes,
+    /// Comparing which node records are held.
+    NodeExchange,
+    /// Asking whether the other side is there, and saying so.
+    Pings,
+    /// What begins and ends a link, and addresses.
+    Links,
+}
+
+/// The purpose of an encoded frame, told by its first bytes.
+pub fn purpose(bytes: &[u8]) -> Purpose {
+    match bytes {
+        // type, header length (2), record version, kind
+        [4, _, _, _, 2, ..] => Purpose::Nodes,
+        [1 | 2, ..] => Purpose::Pings,
+        [8..=11, 0, ..] => Purpose::DocumentExchange,
+        [8..=11, ..] => Purpose::NodeExchange,
+        [3 | 12 | 13, ..] => Purpose::Links,
+        _ => Purpose::Documents,
+    }
+}
+
 /// Records of a kind, and exchanges about a set, that this version does not know are passed over like unknown frames.
 fn is_of_a_later_version(bytes: &[u8]) -> bool {
     match bytes {
