@@ -51,6 +51,8 @@ pub const BUCKETS: usize = 256;
 pub const IDS_MAX: usize = 512;
 /// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open conflicts between them.
 pub const DOUBTS_MAX: usize = 768;
+/// A link that has not answered about edits is asked again after this, doubling up to 600 times as long.
+pub const DOUBTS_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(600)];
 /// Words with which a link is closed, in bytes.
 pub const REASON_MAX: usize = 200;
 
@@ -69,7 +71,6 @@ pub const HANDSHAKE_MESSAGE_MAX: usize = 1024;
 pub const HANDSHAKE_EXTENSION_MAX: usize = 512;
 /// Ephemeral keys of first messages that are not answered twice: 4 096 replays cost a replayer as many connections, us 256 KiB.
 pub const SEEN_EPHEMERALS: usize = 4096;
-
 /// Version, name, fleet, key, count, addresses, checksum.
 const TOKEN_BYTES_MAX: usize = 1 + 1 + NAME_MAX + 32 + 32 + 1 + ADDRESSES_MAX * (1 + TOKEN_ADDRESS_MAX) + 4;
 const _: () = assert!(TOKEN_BYTES_MAX * 138 / 100 + 1 + 10 <= TOKEN_TEXT_MAX, "base58 needs 1.366 letters a byte, the prefix 10");
@@ -178,8 +179,7 @@ pub const LATELY_HELD_MAX: usize = 128;
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.
 pub const WANTED_MAX: usize = 64;
-/// Deltas that wait for a body which is being pulled, each of a piece's length at most: a few changes made while a large document is on
-/// its way over a slow link.
+/// Deltas that wait for a body which is being pulled: a few changes made while a large document crosses a slow link.
 pub const BEHIND_MAX: usize = 16;
 /// Without a new piece for this long, or three times as long as the slowest took, the next peer that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
@@ -203,11 +203,12 @@ pub const BOOK_EVERY: Duration = Duration::from_secs(60);
 pub const REBASE_JITTER: Duration = Duration::from_millis(400);
 /// An edit uncontained for this long may be noted by whoever holds it: its author is away.
 pub const STAND_IN_AFTER: Duration = Duration::from_secs(10);
-
 /// What may wait for the loop. The threads that fill it wait when it is full, so this only bounds memory: 256 frames of 40 KiB.
 pub const EVENTS_MAX: usize = 256;
 /// Jobs that wait for a place in the disk's queue before the disk is given up.
 pub const DISK_WAITING_MAX: usize = 256;
+/// Files of the history that are read at a time: each is a document in memory and a thread.
+pub const LOADS_MAX: usize = 4;
 /// How often interfaces are looked at.
 pub const WATCH_EVERY: Duration = Duration::from_secs(15);
 /// The same while a peer that was linked lately is missing: a cable that is plugged in must not wait.
@@ -279,7 +280,6 @@ pub const UNSENT_MAX: u32 = 16 << 10;
 /// The stack of a link's reader and writer: they seal, open, read and write. Optimised they need less than 16 KiB (measured), in a
 /// debug build between 32 and 64; the rest is for the sink, which is the daemon's. Only pages that are touched cost memory.
 pub const LINK_STACK: usize = 128 << 10;
-
 /// The port where peers listen unless told otherwise.
 pub const PORT: u16 = 7117;
 /// Connections whose first flight has not come yet. A stranger holds one for a second, the oldest loses its place to the next.
@@ -303,7 +303,6 @@ pub const BACKLOG: i32 = 128;
 /// The pause after `accept` has failed (no file descriptors, no memory): what is short comes back when connections end, not by
 /// trying.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
-
 /// Dials that wait for one of those places: the addresses of a large segment's peers, which mDNS gives all at once.
 pub const DIALS_QUEUED: usize = 64;
 /// Addresses of one host name that a dial tries, each with an even share of the time that is left.
@@ -321,8 +320,7 @@ pub const BROWSES_EAGER: u32 = 10;
 /// this often: each browse is answered by every host on the wire, which costs five idle hosts more than all else they do. Known peers
 /// are reconnected from the address book; mDNS only has to find those that were never met.
 pub const BROWSE_CALM_EVERY: Duration = Duration::from_secs(300);
-/// A daemon that has not heard its own announcement by then is deaf (the port is taken, avahi refuses company, no interface is
-/// up).
+/// A daemon that has not heard its own announcement by then is deaf (the port is taken, avahi refuses company, no interface is up).
 pub const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// The longest pause between two tries of a deaf or flooded daemon.
 pub const MDNS_RETRY_MAX: Duration = Duration::from_secs(30);
@@ -476,7 +474,7 @@ pub const DISK_STACK: usize = 128 << 10;
 
 /// Hosts: less than [`NODES_MAX`], beyond which no fleet is meant to grow.
 pub const SIM_HOSTS_MAX: usize = 8000;
-/// With more hosts node records are left out unless asked for: what they cost grows with the square of the fleet.
+/// With more hosts node records are left out unless asked for: they cost by the square of the fleet.
 pub const SIM_NODE_RECORDS_HOSTS: usize = 200;
 /// Contacts in the address book of each host, drawn at random, when nobody learns of others from node records.
 pub const SIM_CONTACTS: usize = 128;

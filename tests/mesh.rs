@@ -21,6 +21,8 @@ mod links;
 mod net;
 #[path = "mesh/replay.rs"]
 mod replay;
+#[path = "mesh/settling.rs"]
+mod settling;
 #[path = "mesh/spreading.rs"]
 mod spreading;
 #[path = "mesh/writes.rs"]

@@ -20,7 +20,7 @@ use super::state_dir::read_revision;
 use super::target::{self, Report, Target};
 use super::unit::{self, Control, Unit};
 use super::{api, interfaces, logger, start};
-use crate::limits::{DISK_WAITING_MAX, WATCH_EVERY, WATCH_LOST_EVERY};
+use crate::limits::{DISK_WAITING_MAX, LOADS_MAX, WATCH_EVERY, WATCH_LOST_EVERY};
 use crate::node::Node;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
 use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket};
@@ -73,6 +73,10 @@ pub(super) struct Loop {
     next_client: ClientId,
     /// Jobs for which the disk had no room yet.
     waiting: VecDeque<disk::Job>,
+    /// Files that are to be read.
+    loads: VecDeque<(Ticket, String, String)>,
+    /// How many are being read.
+    loading: usize,
     /// What has happened while effects were performed: it comes after all of them.
     inputs: VecDeque<Input>,
     watch: interfaces::Watch,
@@ -88,6 +92,8 @@ impl Loop {
             clients: BTreeMap::new(),
             next_client: 0,
             waiting: VecDeque::new(),
+            loads: VecDeque::new(),
+            loading: 0,
             inputs: VecDeque::new(),
             watch: interfaces::Watch::new(),
             watch_at: Duration::ZERO,
@@ -123,7 +129,11 @@ impl Loop {
                 self.happens(Input::Unlinked(link, reason));
             }
             Event::Found { instance, addresses, unheard } => self.happens(Input::Found { instance, addresses, unheard }),
-            Event::Loaded(ticket, read) => self.happens(Input::Loaded(ticket, read)),
+            Event::Loaded(ticket, read) => {
+                self.loading -= 1;
+                self.load();
+                self.happens(Input::Loaded(ticket, read));
+            }
             Event::Disk(done) => {
                 self.happens(Input::Stored(done.ticket, done.result));
                 self.feed_disk();
@@ -180,7 +190,10 @@ impl Loop {
                 self.waiting.push_back(disk_job(job));
                 self.feed_disk();
             }
-            Effect::Load(ticket, group, name) => self.load(ticket, &group, &name),
+            Effect::Load(ticket, group, name) => {
+                self.loads.push_back((ticket, group, name));
+                self.load();
+            }
             Effect::Server(ticket, job) => self.ask_server(ticket, job),
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
@@ -217,8 +230,14 @@ impl Loop {
         }
     }
 
-    /// Reads a file on a thread of its own: the disk may be slow, and this is seldom needed.
-    fn load(&mut self, ticket: Ticket, group: &str, name: &str) {
+    /// Reads the next of the files that are wanted, on a thread of its own, unless enough are being read: the disk may be slow, each may
+    /// hold a whole document, and this is seldom needed.
+    fn load(&mut self) {
+        if self.loading >= LOADS_MAX {
+            return;
+        }
+        let Some((ticket, group, name)) = self.loads.pop_front() else { return };
+        self.loading += 1;
         let path = self.parts.state.join("revisions").join(group).join(name);
         let events = self.parts.events.clone();
         let read = move || {
@@ -226,6 +245,7 @@ impl Loop {
             let _nobody_left_to_tell = events.send(Event::Loaded(ticket, read));
         };
         if let Err(error) = std::thread::Builder::new().name("load".to_owned()).spawn(read) {
+            self.loading -= 1;
             self.inputs.push_back(Input::Loaded(ticket, Err(format!("no thread to read it: {error}"))));
         }
     }

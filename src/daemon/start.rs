@@ -200,6 +200,11 @@ fn load(node: &mut Node, dir: &StateDir) {
         node.forget_pending(group, name);
     });
     unfinished.iter().for_each(|unread| log::error!("{}", unread.error));
+    if !node.is_joined()
+        && let Err(error) = dir.set_joined(false)
+    {
+        log::error!("{error}");
+    }
 }
 
 /// The address book as it was kept. It is a book of hints: if it is damaged, this host goes by what else it knows.

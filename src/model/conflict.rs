@@ -108,6 +108,11 @@ impl OpenConflict {
         let ops = value.get("ops")?.as_array().filter(|ops| ops.len() <= OPERATIONS_MAX)?;
         let read = |op: &Value| Some((Operation::from_json(op)?, Wanted::from(op)?));
         let operations = ops.iter().map(read).collect::<Option<Vec<_>>>()?;
+        let given = operations.iter().map(|(_, wanted)| match wanted {
+            Wanted::Value(value) => json::compact(value).len(),
+            Wanted::Nothing | Wanted::Long { .. } => 0,
+        });
+        (given.sum::<usize>() <= OPEN_VALUE_MAX).then_some(())?;
         Some((edit, Self { author, guarded: value.get("guarded")?.as_bool()?, note, operations }))
     }
 }

@@ -23,18 +23,19 @@ pub struct Replayed {
 /// a note, which does not have the edit's values.
 pub fn replayed(document: &Document, revision: &Revision) -> Option<Replayed> {
     let ops = revision.ops()?;
-    let mut result = Replayed { document: document.clone(), strictly: true };
+    let mut strictly = true;
+    let mut left: Vec<&Op> = Vec::new();
     for (op, operation) in ops.iter().zip(&revision.edit.operations) {
         if !edit::still_there(document, op, &operation.found) {
-            result.strictly = false;
+            strictly = false;
             if edit::is_done(document, op) {
                 continue;
             }
             has_grown(document, &revision.document, op).then_some(())?;
         }
-        result.document = edit::apply(&result.document, op).ok()?;
+        left.push(op);
     }
-    Some(result)
+    Some(Replayed { document: edit::apply_all(document, left).ok()?, strictly })
 }
 
 /// Whether `op` is an append, and `document` has all that the array held before it, as `after` shows it with the appended element.

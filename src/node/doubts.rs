@@ -5,7 +5,7 @@
 
 use super::Node;
 use super::input::LinkId;
-use crate::limits::{DOUBTS_MAX, REBASE_JITTER};
+use crate::limits::{DOUBTS_AGAIN, DOUBTS_MAX, REBASE_JITTER};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::RecordId;
 use crate::wire::frame::Frame;
@@ -20,6 +20,11 @@ impl Node {
             Some(Frame::Doubts { group: name.to_owned(), head, edits })
         });
         let frames: Vec<Frame> = unsure.collect();
+        let now = self.now.elapsed;
+        let Some(at) = self.links.get_mut(&link).filter(|link| !frames.is_empty() && link.doubts.0 <= now) else { return };
+        // Who could not tell will hardly be able to later.
+        let [least, most] = DOUBTS_AGAIN;
+        at.doubts = (now + (least * 2_u32.saturating_pow(at.doubts.1.min(16))).min(most), at.doubts.1.saturating_add(1));
         frames.iter().for_each(|frame| self.answer(link, frame));
     }
 

@@ -31,6 +31,14 @@ impl Node {
         match group.beyond() {
             None => Older::Nothing,
             Some(_) if !group.has_room() => Older::Pruned,
+            // What somebody needs for a change goes first.
+            Some(id)
+                if self.fetch.as_ref().is_some_and(|fetch| {
+                    fetch.id != id && fetch.asked.is_some() && self.now.elapsed < fetch.since + PULL_PATIENCE
+                }) =>
+            {
+                Older::Asked
+            }
             Some(id) => self.fetch(id),
         }
     }

@@ -90,21 +90,15 @@ impl Node {
 
     /// A plan of operations that were worked out here. One whose aim is reached already is left out.
     pub(super) fn plan_of(&self, before: Document, ops: Vec<Op>) -> Result<Plan, Answer> {
-        let mut after = before.clone();
-        let mut made = Vec::new();
-        for op in ops {
-            match edit::apply(&after, &op) {
-                Ok(next) => after = next,
-                Err(edit::EditError::Missing) if op.change == Change::Delete => continue,
-                Err(error) => {
-                    let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
-                    let head = self.head().map(|head| head.id());
-                    return Err(Problem::new(409, "It does not fit the present document.", detail).at(head).into());
-                }
-            }
-            made.push(op);
-        }
-        Ok(Plan { ops: made, before, after, settles: Vec::new() })
+        let gone = |op: &Op| op.change == Change::Delete && before.get(&op.path).is_none();
+        let ops: Vec<Op> = ops.into_iter().filter(|op| !gone(op)).collect();
+        let after = edit::apply_all(&before, &ops).map_err(|(place, error)| {
+            let op = &ops[place];
+            let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
+            let head = self.head().map(|head| head.id());
+            Problem::new(409, "It does not fit the present document.", detail).at(head)
+        })?;
+        Ok(Plan { ops, before, after, settles: Vec::new() })
     }
 
     /// The one revision that is kept whose ID begins so.

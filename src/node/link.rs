@@ -88,6 +88,8 @@ pub struct Link {
     pub vouches: bool,
     /// Lists of document IDs that ask for one in return and have not been answered to the end.
     pub asked: u32,
+    /// When this side may ask next about edits that it is unsure of, and how often it has.
+    pub doubts: (Duration, u32),
     /// Whether something was dropped, so that an anti-entropy exchange is due.
     pub overflowed: bool,
     /// Not before this is that exchange to begin.
@@ -121,6 +123,7 @@ impl Link {
             goodbye: None,
             vouches: false,
             asked: 0,
+            doubts: (Duration::ZERO, 0),
             overflowed: false,
             exchange_at: now.elapsed,
             bytes_in: 0,

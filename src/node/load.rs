@@ -73,6 +73,7 @@ impl<'a> Loading<'a> {
             });
             self.lose(&group, &name);
         }
+        self.node.load_all_fallen();
     }
 
     fn take(&mut self, revision: Revision) {

@@ -58,6 +58,7 @@ use self::storing::Storing;
 use self::trial::Trial;
 use self::writes::Writes;
 use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
@@ -122,6 +123,8 @@ pub struct Node {
     wanted: BTreeSet<RecordId>,
     /// Those among them that were lost with others, and are to be made again or listed.
     sought: BTreeSet<RecordId>,
+    /// The edits of others that the own server refuses on this head.
+    refused: (RecordId, BTreeSet<EditRef>),
     /// The one of them that somebody waits for who looks at the history.
     fetch: Option<Fetch>,
     server: Server,
@@ -191,6 +194,7 @@ impl Node {
             lately_held: VecDeque::new(),
             wanted: BTreeSet::new(),
             sought: BTreeSet::new(),
+            refused: (RecordId::NONE, BTreeSet::new()),
             fetch: None,
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
@@ -303,9 +307,10 @@ impl Node {
         self.selfie_changed();
     }
 
-    /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.
+    /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet, in this run or a later one.
+    /// A host that has never met another has nobody to wait for.
     pub fn distrust(&mut self) {
-        self.joined = false;
+        self.joined &= self.book.known() == 0 && self.setup.peers.is_empty();
     }
 
     /// Everything that is due by now, whatever it was that happened.

@@ -1,5 +1,9 @@
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod wire;
+
 use super::*;
-use crate::limits::{INLINE_MAX, SHORT_ID_MIN};
+use crate::limits::SHORT_ID_MIN;
 use crate::model::edit::{Change as EditChange, Op};
 use crate::model::json::Value;
 use crate::model::path::Path;
@@ -7,7 +11,6 @@ use crate::node::answer::Answer;
 use crate::node::effect::ServerJob;
 use crate::node::input::{Change, ClientId, Outcome, ServerReport};
 use crate::wire::fleet::{FleetId, FleetKey};
-use crate::wire::frame::Payload;
 use crate::wire::handshake::Hello;
 
 /// One node, and all that it has asked for.
@@ -258,6 +261,9 @@ fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes(
     let mut lone = Lone::new(false);
     lone.node.report_problem("a file was damaged".into());
     lone.node.distrust();
+    assert!(lone.node.is_joined(), "it knows nobody who could put it right");
+    lone.linked(1, 2);
+    lone.node.distrust();
     lone.node.forget_pending("default".into(), "000-x".into());
     lone.happens(Input::Asked(1, Ask::Fleet));
     assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Disk(DiskJob::Discard(..)))));
@@ -388,121 +394,4 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
         lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
     }
     assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
-}
-
-#[test]
-fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
-    let mut author = Lone::new(false);
-    author.write(1, &"x".repeat(10 * INLINE_MAX));
-    author.serve(&Outcome::Applied);
-    let head = Arc::clone(author.node.head().unwrap());
-    let mut lone = Lone::new(false);
-    lone.linked(1, 2);
-    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()));
-    for (n, bytes) in head.body.chunks(INLINE_MAX).enumerate() {
-        // As on a wire of 50 kbit/s.
-        let comes = lone.now.elapsed + Duration::from_millis(2_600);
-        while lone.node.deadline() < comes {
-            lone.now.elapsed = lone.node.deadline();
-            lone.happens(Input::Tick);
-        }
-        lone.now.elapsed = comes;
-        let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        lone.happens(Input::Frame(1, Frame::Piece { id: head.id(), offset, bytes: bytes.to_vec() }.encode()));
-    }
-    assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
-    let asks = |effect: &&Effect| matches!(effect, Effect::Send(1, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
-    let asked = lone.effects.iter().filter(asks).count();
-    assert!(asked <= 2, "asked for {asked} times");
-}
-
-/// A small change made while a large document is on its way over a slow link must not bring the whole document a second time.
-#[test]
-fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
-    let mut author = Lone::new(false);
-    author.write(1, &"x".repeat(4 * INLINE_MAX));
-    author.serve(&Outcome::Applied);
-    let base = Arc::clone(author.node.head().unwrap());
-    author.write(2, "short");
-    author.serve(&Outcome::Applied);
-    let head = Arc::clone(author.node.head().unwrap());
-    let delta = crate::model::delta::between(&base.body, &head.body);
-    let mut lone = Lone::new(false);
-    lone.linked(1, 2);
-    lone.happens(Input::Frame(1, Frame::Record(base.record.clone(), 0, Payload::Announced).encode()));
-    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Delta(base.id(), delta)).encode()));
-    for (n, bytes) in base.body.chunks(INLINE_MAX).enumerate() {
-        let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        lone.happens(Input::Frame(1, Frame::Piece { id: base.id(), offset, bytes: bytes.to_vec() }.encode()));
-    }
-    assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
-    let pulled = lone.effects.iter().filter_map(|effect| match effect {
-        Effect::Send(1, bytes) => match Frame::decode(bytes) {
-            Ok(Some(Frame::Pull { id, .. })) => Some(id),
-            _ => None,
-        },
-        _ => None,
-    });
-    assert_eq!(pulled.collect::<Vec<_>>(), [base.id()]);
-}
-
-/// A kill or a full disk between the two would lose what somebody had configured by hand.
-#[test]
-fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
-    let mut lone = Lone::new(true);
-    let served = |lone: &mut Lone, wanted: fn(&Effect) -> Option<Ticket>| lone.effects.iter().find_map(wanted);
-    let asked = |effect: &Effect| match effect {
-        Effect::Server(ticket, _) => Some(*ticket),
-        _ => None,
-    };
-    let kept = |effect: &Effect| match effect {
-        Effect::Disk(DiskJob::BeforeStarling(ticket, _)) => Some(*ticket),
-        _ => None,
-    };
-    lone.serve(&Outcome::Applied);
-    lone.write(1, "one");
-    // The server is looked at once more for the first change of all.
-    let ticket = served(&mut lone, asked).expect("it is looked at");
-    lone.effects.clear();
-    lone.happens(Input::Server(ServerReport { ticket, outcome: observed() }));
-    let ticket = served(&mut lone, kept).expect("what it runs is kept");
-    assert!(!lone.effects.iter().any(|effect| matches!(effect, Effect::Server(..) | Effect::Disk(DiskJob::Pending(..)))));
-    lone.happens(Input::Stored(ticket, Err("No space left on device (os error 28)".into())));
-    lone.serve(&Outcome::Applied);
-    assert_eq!(lone.statuses(), [(1, 200)], "it cannot be kept, which is no reason to refuse changes for ever");
-}
-
-#[test]
-fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
-    let mut turns = BTreeSet::new();
-    for seed in 0..20 {
-        let mut lone = Lone::new(false);
-        lone.node.rng = Rng::new(seed);
-        for number in 0..100 {
-            let secret = SecretKey::from_seed(&[number + 2; 32]);
-            let header = crate::model::record::Header {
-                kind: crate::model::record::Kind::Node,
-                flags: 0,
-                fleet: *lone.node.setup.fleet.id().as_bytes(),
-                key: String::new(),
-                author: PeerId::from_bytes(secret.public()).unwrap(),
-                height: 1,
-                stamp: crate::model::stamp::Stamp::default(),
-                base: RecordId::NONE,
-                body_len: 0,
-                body_hash: [0; 32],
-                note: String::new(),
-            };
-            let record = Record::sign(header, b"{}", &secret);
-            let node = roster::NodeRecord::decode(record, b"{}".to_vec(), Duration::ZERO, Duration::ZERO).unwrap();
-            assert!(lone.node.roster.take(node, Duration::ZERO));
-        }
-        lone.now.elapsed = Duration::from_secs(100);
-        lone.happens(Input::Tick);
-        lone.now.elapsed = Duration::from_secs(110);
-        lone.happens(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
-        turns.insert(lone.node.selfie.due() - lone.now.elapsed);
-    }
-    assert!(turns.len() > 10, "{turns:?}");
-    assert!(turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER), "{turns:?}");
 }

@@ -130,14 +130,15 @@ impl Node {
             return Err(refused("Nothing of the fleet's has been applied here yet.", "try again in a moment"));
         };
         let ops = difference(&config_path(), applied.document.config(), config);
-        let mut after = head.document.clone();
-        for (op, operation) in ops.iter().zip(operations(&applied.document, &ops)) {
-            let collides = || Problem::new(409, "It collides with a newer change.", op.path.to_string()).at(Some(head.id()));
-            if !edit::still_there(&head.document, op, &operation.found) {
-                return Err(collides().into());
-            }
-            after = edit::apply(&after, op).map_err(|_| Answer::from(collides()))?;
+        let collides = |op: &Op| {
+            Answer::from(Problem::new(409, "It collides with a newer change.", op.path.to_string()).at(Some(head.id())))
+        };
+        let found = operations(&applied.document, &ops);
+        let changed = ops.iter().zip(&found).find(|(op, operation)| !edit::still_there(&head.document, op, &operation.found));
+        if let Some((op, _)) = changed {
+            return Err(collides(op));
         }
+        let after = edit::apply_all(&head.document, &ops).map_err(|(place, _)| collides(&ops[place]))?;
         Ok(Plan { ops, before: head.document.clone(), after, settles: Vec::new() })
     }
 }

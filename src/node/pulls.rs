@@ -171,7 +171,9 @@ impl Node {
     /// A delta came whose base is being fetched: it waits for it, for the whole body would cross a slow link beside the other. `false` if
     /// that is not so, or too many wait.
     pub(super) fn waits_for_base(&mut self, link: LinkId, base: RecordId, record: &Record, delta: &[u8]) -> bool {
-        let waits = self.pulls.expects(&base) && self.pulls.behind.len() < BEHIND_MAX;
+        // Not for one that waits itself for this one: a broken peer could say so.
+        let in_turn = self.pulls.behind.iter().any(|behind| behind.base == record.id);
+        let waits = !in_turn && self.pulls.expects(&base) && self.pulls.behind.len() < BEHIND_MAX;
         if waits {
             self.pulls.behind.push_back(Behind { base, link, record: record.clone(), delta: delta.to_vec() });
         }
@@ -180,8 +182,12 @@ impl Node {
 
     /// Takes up what has waited for a body that is here now, or will not come.
     pub(super) fn follow_pulls(&mut self) {
-        let ready = |pulls: &Pulls| pulls.behind.iter().position(|behind| !pulls.expects(&behind.base));
-        while let Some(Behind { base, link, record, delta }) = ready(&self.pulls).and_then(|at| self.pulls.behind.remove(at)) {
+        let ready = |node: &Self| {
+            let pulls = &node.pulls;
+            let is_ready = |behind: &Behind| node.replica.find(&behind.base).is_some() || !pulls.expects(&behind.base);
+            pulls.behind.iter().position(is_ready)
+        };
+        while let Some(Behind { base, link, record, delta }) = ready(self).and_then(|at| self.pulls.behind.remove(at)) {
             if !self.replica.holds(&record.header.key, &record.rank()) {
                 self.document_record(link, record, Payload::Delta(base, delta));
             }

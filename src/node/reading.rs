@@ -11,10 +11,10 @@ use super::input::{LinkId, Ticket};
 use super::records::from_file;
 use super::settle::Errand;
 use super::{Node, Waiting, revision_name};
-use crate::limits::{REBASE_JITTER, WANTED_MAX};
+use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
-use crate::wire::frame::Frame;
+use crate::wire::frame::{Frame, Payload};
 
 /// Who wants a revision of the history, and what for.
 pub(super) enum Reading {
@@ -41,6 +41,12 @@ impl Node {
         fallen.for_each(|record| self.read_kept(record, Reading::Fallen));
     }
 
+    /// Reads back what has fallen in whatever group: after the start, and where a read has failed before.
+    pub(super) fn load_all_fallen(&mut self) {
+        let groups: Vec<String> = self.replica.groups().map(|(name, _)| name.to_owned()).collect();
+        groups.iter().for_each(|group| self.load_fallen(group));
+    }
+
     /// Reads a revision that is kept.
     pub(super) fn read_kept(&mut self, record: Record, reading: Reading) {
         let (group, name) = (record.header.key.clone(), revision_name(record.header.height, &record.id));
@@ -65,12 +71,16 @@ impl Node {
 
     /// The revision in a file that was read, if it is the one that was to be there; else why it is not to be had.
     fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Result<Arc<Revision>, String> {
-        let is_kept = self.replica.holds(&record.header.key, &record.rank());
+        let is_kept = self.replica.kept(&record.id).is_some();
         match read {
             Ok(Some(bytes)) => {
                 let revision = from_file(&bytes, self.setup.fleet.id().as_bytes());
                 let revision = revision.filter(|revision| revision.id() == record.id).map(Arc::new);
                 revision.ok_or_else(|| self.lose_file(record, "is damaged"))
+            }
+            // Not written yet, or not at all because the disk takes no writes: it will be, or is in memory while it is needed.
+            Ok(None) if self.is_being_stored(&record.id) || !self.storing.has(&record.id) => {
+                Err(format!("revision {} is not on disk yet", record.id.short()))
             }
             // Pruned in the meantime: nothing is wrong with that.
             Ok(None) if !is_kept => Err(format!("revision {} is not kept any more", record.id.short())),
@@ -85,13 +95,15 @@ impl Node {
     }
 
     /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.
-    pub fn want(&mut self, id: RecordId) {
+    /// `false` if too many are asked for already.
+    pub fn want(&mut self, id: RecordId) -> bool {
         if self.wanted.len() >= WANTED_MAX {
-            return;
+            return false;
         }
         self.wanted.insert(id);
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.answer(link, &Frame::Want(id)));
+        true
     }
 
     /// A new link is asked for what is still wanted.
@@ -106,6 +118,10 @@ impl Node {
             return self.offer_revision(link, &revision);
         }
         match self.replica.kept(&id).cloned() {
+            // A long body is announced, which takes no reading.
+            Some(record) if record.header.body_len as usize > INLINE_MAX => {
+                self.answer(link, &Frame::Record(record, 0, Payload::Announced));
+            }
             Some(record) if self.may_read() => self.read_kept(record, Reading::Wanted(link)),
             _ => self.answer(link, &Frame::Missing(id)),
         }

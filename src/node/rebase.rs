@@ -21,6 +21,7 @@ use super::{Node, Waiting, revision_name};
 use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, REBASE_JITTER, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
+use crate::model::edit::{self, Verb};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Header, RecordId};
@@ -34,6 +35,8 @@ enum Remedy {
     Replay(Document),
     /// It has to be listed.
     Note,
+    /// The head has what it wanted, whether by it or not.
+    Nothing,
     /// Somebody else is to do it, or what it was made on comes first: look again at this time.
     Later(Duration),
 }
@@ -67,8 +70,8 @@ impl Node {
         }
         self.timers.rebase = None;
         // Without an exchange in this run what is held may be old, and a revision made on it would beat what the fleet has agreed on
-        // since. The exchange comes first, and brings the next look.
-        if self.exchanged && !self.links.is_empty() && self.may_configure() {
+        // since. The exchange comes first, and brings the next look. Later a host that is alone goes on: perhaps all others are gone.
+        if self.exchanged && self.may_configure() {
             self.rebase();
         }
     }
@@ -77,6 +80,14 @@ impl Node {
     pub(super) fn replay_failed(&mut self, beaten: &Arc<Revision>, answer: &Answer) {
         let name = beaten.edit_ref().id.short();
         match answer {
+            Answer::Refused(..) if !self.is_last_resort(beaten) => {
+                // Only this host's server may refuse it, for want of a module, say: another that holds the edit may do better.
+                if let Some(head) = self.head().map(|head| head.id()) {
+                    self.refused = (head, std::mem::take(&mut self.refused.1));
+                    self.refused.1.insert(beaten.edit_ref());
+                }
+                self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
+            }
             Answer::Refused(..) | Answer::Problem(super::answer::Problem { status: 413, .. }) => {
                 self.say(Level::Info, "rebase", format!("the edit {name} does not fit the head any more"));
                 let opens = self.listed(std::slice::from_ref(beaten));
@@ -84,6 +95,13 @@ impl Node {
             }
             _ => self.timers.rebase = Some(self.now.elapsed + REAPPLY_MIN),
         }
+    }
+
+    /// Whether it is this host that has to list an edit which its server refuses: it is its own, or nobody else has done anything about it.
+    fn is_last_resort(&self, beaten: &Revision) -> bool {
+        let Some(group) = self.replica.group(&self.setup.group) else { return true };
+        let since = carriers(group).get(&beaten.edit_ref()).map(|beaten| beaten.since);
+        is_by(group, beaten, &self.me) || since.is_none_or(|since| since + 2 * STAND_IN_AFTER <= self.now.elapsed)
     }
 
     /// A note of our own is durable, or could not be written: it is published if the head is still the one it was made on.
@@ -113,13 +131,15 @@ impl Node {
         };
         let held = carriers(group);
         let sought = self.missing(group, &held);
-        let mut next: Option<Duration> = None;
+        let unruled = group.unruled();
+        let mut next = unruled.as_ref().map(|(since, _)| *since + 3 * STAND_IN_AFTER).filter(|at| *at > self.now.elapsed);
         let mut noted: Vec<Arc<Revision>> = Vec::new();
-        let mut replay = None;
+        let (mut replay, mut done) = (None, Vec::new());
         for beaten in held.values() {
             match self.remedy(group, head, &held, beaten) {
                 Remedy::Later(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 Remedy::Note => noted.push(Arc::clone(&beaten.revision)),
+                Remedy::Nothing => done.push(beaten.revision.edit_ref()),
                 Remedy::Replay(document) if noted.is_empty() => {
                     replay = Some((Arc::clone(&beaten.revision), document));
                     break;
@@ -137,6 +157,12 @@ impl Node {
             (None, None) => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
         }
         self.seek(sought);
+        if let (Some((_, edits)), None) = (unruled, next) {
+            self.report_unruled(&edits);
+        }
+        if let Some(group) = self.replica.group_mut(&self.setup.group) {
+            group.learn(&done, &[]);
+        }
     }
 
     /// The edits that uncontained revisions were made on, that are lost like them, and whose records are not held here.
@@ -150,9 +176,17 @@ impl Node {
         for done in self.sought.difference(&sought) {
             self.wanted.remove(done);
         }
-        let new: Vec<RecordId> = sought.difference(&self.sought).copied().collect();
-        self.sought = sought;
-        new.into_iter().for_each(|id| self.want(id));
+        let (asked, new): (BTreeSet<RecordId>, Vec<RecordId>) = {
+            let new = sought.difference(&self.sought).copied().collect();
+            (sought.intersection(&self.sought).copied().collect(), new)
+        };
+        self.sought = asked;
+        for id in new {
+            // Those for which there is no room come when others have been found.
+            if self.want(id) {
+                self.sought.insert(id);
+            }
+        }
     }
 
     fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &BTreeMap<EditRef, &Beaten>, beaten: &Beaten) -> Remedy {
@@ -173,7 +207,13 @@ impl Node {
         }
         // Not what this host knows but what the ledger says: all must come to the same, or an edit would be made twice.
         let is_out = head.standing(&revision.edit_ref()) == Standing::Out;
-        let may_replay = is_out && revision.record.header.flags & Header::GUARDED == 0;
+        // A ledger that is full and reaches less far back would forget the edit in the very revision that replays it.
+        let is_named = head.ledger.with([revision.edit_ref()]).standing(&revision.edit_ref()) == Standing::In;
+        let guarded = revision.record.header.flags & Header::GUARDED != 0;
+        let may_replay = is_out && is_named && !guarded && !settles_again(head, revision);
+        if !is_out && is_done(head, revision) {
+            return Remedy::Nothing;
+        }
         let fit = may_replay.then(|| replayed(&head.document, revision)).flatten();
         let pending = self.pending(group, held, revision);
         // What it was made on may be on its way into the head: only then it is known what it meets there.
@@ -186,6 +226,9 @@ impl Node {
         match fit {
             _ if early && waits > now => Remedy::Later(waits),
             Some(fit) if !fit.strictly && early => Remedy::Note,
+            Some(_) if self.refused.0 == head.id() && self.refused.1.contains(&revision.edit_ref()) && waits > now => {
+                Remedy::Later(waits)
+            }
             Some(fit) if self.can_judge(head) => Remedy::Replay(fit.document),
             Some(_) => Remedy::Later(now + STAND_IN_AFTER),
             None => Remedy::Note,
@@ -215,7 +258,10 @@ impl Node {
         let Some(head) = self.head().cloned() else { return };
         let origin = Origin::Replay(beaten.edit_ref(), beaten.edit_author());
         let mut opens = self.listed(std::slice::from_ref(&beaten));
-        opens.remove(&beaten.edit_ref());
+        if opens.remove(&beaten.edit_ref()).is_none() {
+            return self.too_many_conflicts();
+        }
+        opens.retain(|edit, _| !beaten.settled.contains(edit));
         let draft = Draft {
             // What it found is what it found when it was asked for: on a newer base that is still there, else it would not be replayed.
             edit: Edit { origin, operations: beaten.edit.operations.clone() },
@@ -228,19 +274,9 @@ impl Node {
         self.begin_trial(Cause::Replay(beaten), draft, head.document.clone());
     }
 
-    /// What cannot be said of the edits that a beaten revision was made on is said at least: a branch that lost may be longer than a
-    /// ledger, so that of its first edits not even the names are known; and nobody may be left who has followed the head for long enough
-    /// to tell what of this host's own history it contains.
+    /// A branch that lost may be longer than a ledger: of its first edits not even the names are known.
     fn report_beyond(&mut self, beaten: &Revision) {
         let Some(group) = self.replica.group(&self.setup.group) else { return };
-        let unknown = made_on(group, beaten).into_iter().filter(|edit| group.standing(edit) == Standing::Unknown);
-        let kept: Vec<EditRef> = unknown.filter(|edit| group.remembered(edit).is_some()).collect();
-        if let Some(last) = kept.last() {
-            let (count, name) = (kept.len(), last.id.short());
-            let text =
-                format!("nobody can tell whether {count} changes up to {name} are contained: see starling log and starling diff");
-            return self.report_problem(text);
-        }
         let first = beaten.ledger.entries().next();
         if beaten.ledger.floor() > Stamp::default() && first.is_some_and(|edit| group.standing(edit) == Standing::Out) {
             let name = beaten.id().short();
@@ -248,6 +284,15 @@ impl Node {
                 "the branch of revision {name} lost and is so long that its first changes are not listed"
             ));
         }
+    }
+
+    /// Nobody is left who has followed the head for long enough to tell what of this host's own history it contains.
+    fn report_unruled(&mut self, edits: &[EditRef]) {
+        let Some(last) = edits.last() else { return };
+        let (count, name) = (edits.len(), last.id.short());
+        let text =
+            format!("nobody can tell whether {count} changes up to {name} are contained: see starling log and starling diff");
+        self.report_problem(text);
     }
 
     /// The edits of these revisions as open conflicts, and those they were made on that would be forgotten with them: nobody holds a
@@ -264,15 +309,23 @@ impl Node {
             opens.extend(ghosts.map(|edit| (edit, remembered(&edit))));
             opens.insert(revision.edit_ref(), revision.as_conflict());
         }
-        opens.into_iter().take(room).collect()
+        // All or none: what is cut off here would stand nowhere.
+        if opens.len() <= room { opens } else { BTreeMap::new() }
+    }
+
+    fn too_many_conflicts(&mut self) {
+        let text = format!("too many open conflicts in group {}: settle some", self.setup.group);
+        if !self.problems.contains(&text) {
+            self.say(Level::Error, "rebase", text.clone());
+        }
+        self.report_problem(text);
+        self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
     }
 
     fn note(&mut self, beaten: &Revision, opens: BTreeMap<EditRef, OpenConflict>) {
         self.report_beyond(beaten);
         let Some(head) = self.head().cloned().filter(|_| opens.contains_key(&beaten.edit_ref())) else {
-            let text = format!("too many open conflicts in group {}: settle some", self.setup.group);
-            self.report_problem(text.clone());
-            return self.say(Level::Error, "rebase", text);
+            return self.too_many_conflicts();
         };
         let edit =
             Edit { origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()), operations: beaten.edit.operations.clone() };
@@ -298,6 +351,19 @@ fn made_on(group: &Group, revision: &Revision) -> BTreeSet<EditRef> {
 /// Whether an edit is lost, and no record that carries it is held.
 fn is_missing(group: &Group, held: &BTreeMap<EditRef, &Beaten>, edit: &EditRef) -> bool {
     group.standing(edit) == Standing::Out && !held.contains_key(edit)
+}
+
+/// Whether an edit appends what others have meanwhile settled the same conflict with, or without: then it may be there already under
+/// another name, and a person has to look.
+fn settles_again(head: &Revision, revision: &Revision) -> bool {
+    let is_settled = |edit: &EditRef| head.standing(edit) == Standing::In && !head.open.contains_key(edit);
+    let appends = revision.edit.operations.iter().any(|operation| operation.verb == Verb::Append);
+    appends && revision.settled.iter().any(is_settled)
+}
+
+/// Whether the head is at each place as the edit of `revision` wants it.
+fn is_done(head: &Revision, revision: &Revision) -> bool {
+    revision.ops().is_some_and(|ops| ops.iter().all(|op| edit::is_done(&head.document, op)))
 }
 
 /// Whether two edits have to do with one place: the path of one leads to or through that of the other.

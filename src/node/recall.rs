@@ -7,6 +7,7 @@
 //! conflicts in the other.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::limits::SEEN_MAX;
 use crate::model::ledger::{EditRef, Standing};
@@ -22,13 +23,15 @@ pub(super) struct Recall {
     out: BTreeSet<EditRef>,
     /// What the head before contained and of this one cannot be told.
     unsure: BTreeSet<EditRef>,
+    /// Since when.
+    since: Duration,
     /// Of an edit with a later stamp that has dropped out of the ledger, `seen` tells whether it is contained.
     reach: Stamp,
 }
 
 impl Recall {
     /// The head has moved, from nothing or from `was`.
-    pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision) {
+    pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision, now: Duration) {
         let Some(was) = was else {
             self.reach = head.ledger.floor();
             return;
@@ -37,8 +40,15 @@ impl Recall {
         let contained = was.ledger.entries().chain(was.open.keys()).filter(beyond).copied();
         if head.standing(&was.edit_ref()) == Standing::In {
             self.seen.extend(contained);
+            if head.record.header.base != was.id() {
+                // Of what came and went in between nothing was seen.
+                self.reach = self.reach.max(head.ledger.floor());
+            }
         } else {
-            *self = Self { unsure: contained.collect(), reach: head.ledger.floor(), ..Self::default() };
+            *self = Self { unsure: contained.collect(), since: now, reach: head.ledger.floor(), ..Self::default() };
+        }
+        if beyond(&&head.edit_ref()) {
+            self.seen.insert(head.edit_ref());
         }
         while self.seen.len() > SEEN_MAX {
             let forgotten = self.seen.pop_first().expect("it is not empty");
@@ -74,5 +84,10 @@ impl Recall {
     /// What the head before contained and of this one cannot be told.
     pub(super) fn unsure(&self) -> impl Iterator<Item = &EditRef> {
         self.unsure.iter()
+    }
+
+    /// Since when it cannot be told.
+    pub(super) fn since(&self) -> Duration {
+        self.since
     }
 }

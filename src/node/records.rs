@@ -160,6 +160,13 @@ impl Node {
         let group = revision.record.header.key.clone();
         let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
         let ours = group == self.setup.group;
+        let taken = match (taken, from, self.replica.group_mut(&group)) {
+            (Taken::NoRoom, None, Some(own)) => {
+                own.take_own(Arc::clone(&revision), self.now.elapsed);
+                Taken::Uncontained
+            }
+            (taken, ..) => taken,
+        };
         if !matches!(taken, Taken::Stale | Taken::NoRoom) {
             self.note_held(revision.id());
         }
@@ -167,6 +174,9 @@ impl Node {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
                 self.load_fallen(&group);
+                if was.as_ref().is_some_and(|was| revision.standing(&was.edit_ref()) != Standing::In) {
+                    self.links.values_mut().for_each(|link| link.doubts = (Duration::ZERO, 0));
+                }
                 from.into_iter().for_each(|from| self.ask_about_edits(from));
                 if ours {
                     self.head_moved(was.as_deref(), &revision, from.is_some());

@@ -121,8 +121,10 @@ impl Group {
 
     /// Takes a revision in. The caller has checked signature and body.
     pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
-        if self.history.contains_key(&revision.rank()) {
-            return Taken::Held;
+        if let Some(summary) = self.history.get(&revision.rank()) {
+            // Another branch has won, and it was not read back yet: here it is.
+            let revived = self.is_fallen(summary) && self.revive(revision, now);
+            return if revived { Taken::Uncontained } else { Taken::Held };
         }
         if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
             return self.crown(revision, now);
@@ -143,6 +145,12 @@ impl Group {
         self.history.insert(revision.rank(), Summary::of(&revision));
         self.beaten.insert(revision.id(), Beaten { revision, since: now });
         Taken::Uncontained
+    }
+
+    /// Takes in an own revision that is uncontained from the beginning: it was acknowledged, so there is room.
+    pub fn take_own(&mut self, revision: Arc<Revision>, now: Duration) {
+        self.history.insert(revision.rank(), Summary::of(&revision));
+        self.beaten.insert(revision.id(), Beaten { revision, since: now });
     }
 
     /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
@@ -221,6 +229,12 @@ impl Group {
         unsure
     }
 
+    /// Those among them that the history has, and since when nobody could tell; `None` if there are none.
+    pub fn unruled(&self) -> Option<(Duration, Vec<EditRef>)> {
+        let kept: Vec<EditRef> = self.recall.unsure().filter(|edit| self.remembered(edit).is_some()).copied().collect();
+        (!kept.is_empty()).then_some((self.recall.since(), kept))
+    }
+
     /// Takes in what a peer knows of such edits that is at the same head. What turns out to be contained is history.
     pub fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
         self.recall.learn(contained, out);
@@ -271,7 +285,7 @@ impl Group {
             self.beaten.insert(was.id(), Beaten { revision: Arc::clone(was), since: now });
         }
         let head = self.head.as_ref().expect("it was just put there");
-        self.recall.moved(was.as_deref(), head);
+        self.recall.moved(was.as_deref(), head, now);
         self.drop_contained();
         Taken::Head(was)
     }
@@ -336,9 +350,9 @@ impl Replica {
         all.map(|summary| &summary.record).find(|record| record.id == *id)
     }
 
-    /// Whether a record of this rank is held in any form.
+    /// Whether a record of this rank is held, and of no use if it comes once more.
     pub fn holds(&self, group: &str, rank: &Rank) -> bool {
-        self.group(group).is_some_and(|group| group.history.contains_key(rank))
+        self.group(group).is_some_and(|group| group.history.get(rank).is_some_and(|summary| !group.is_fallen(summary)))
     }
 
     /// What anti-entropy is about: heads and uncontained revisions.

@@ -55,7 +55,10 @@ impl Node {
             Err(problem) => return self.reply(client, problem),
         };
         if !open {
-            let detail = "its author, or another host, lists it or makes the change again within seconds";
+            let detail = match self.exchanged {
+                true => "its author, or another host, lists it or makes the change again within seconds",
+                false => "that takes a link to another host, which this one has not had since it was started",
+            };
             return self.reply(client, Problem::new(503, "The head does not list this conflict yet.", detail));
         }
         let what = if keep { "keep" } else { "drop" };
@@ -106,10 +109,12 @@ impl Node {
         }
         let problem = match self.fetch(id) {
             Older::Asked => {
-                let detail = format!("a peer has been asked for the revision {}, which has it", id.short());
+                let detail = format!("peers are asked for the revision {}; ask again in a moment", id.short());
                 Problem::new(503, "What the change wanted is being fetched.", detail)
             }
-            _ => unknown("neither this host nor a linked one has the revision that first made the change"),
+            _ => unknown(
+                "neither this host nor a linked one has the revision that first made it: drop it, or make the change anew",
+            ),
         };
         self.reply(errand.client(), problem);
     }

@@ -90,6 +90,7 @@ impl Node {
             link.vouches = complete;
             self.exchanged = true;
             self.ask_about_edits(id);
+            self.load_all_fallen();
             self.rebase_soon(REBASE_JITTER);
             self.join_if_done(id);
         }

@@ -93,7 +93,7 @@ impl Writer {
             Job::SetAside { group, name } => self.set_aside(group, name),
             Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
             Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
-            Job::Joined => self.dir.complete().map(|()| Prepared::Finished),
+            Job::Joined => self.dir.set_joined(true).map(|()| Prepared::Finished),
             Job::BeforeStarling { bytes, .. } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
         }
     }

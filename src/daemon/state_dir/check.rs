@@ -183,11 +183,11 @@ fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &m
     match judge_file(&bytes, fleet) {
         Err(fault) => report.wrong(path, fault.to_string(), REFETCHED),
         Ok(revision) if revision.record.header.key != group => {
-            report.wrong(path, format!("belongs to group {}", revision.record.header.key), REFETCHED);
+            report.wrong(path, format!("belongs to group {}", revision.record.header.key), RENAMED);
         }
         Ok(revision) if name != revision_name(revision.rank().height, &revision.id()) => {
             let right = revision_name(revision.rank().height, &revision.id());
-            report.wrong(path, format!("should be called {right}"), REFETCHED);
+            report.wrong(path, format!("should be called {right}"), RENAMED);
         }
         Ok(revision) => {
             let (count, head) = report.groups.entry(group).or_insert((0, revision.rank()));
@@ -212,4 +212,5 @@ const CONTROL: &str = "control.sock";
 const LOOK: &str = "look at the disk and at the file's owner and mode";
 const FOREIGN: &str = "Starling leaves it alone";
 const ASIDE_AT_START: &str = "start starling again, which sets it aside and goes by what else it knows";
+const RENAMED: &str = "start starling again, which gives it its own name, or sets it aside if there is another of that name";
 const REFETCHED: &str = "start starling again, which sets it aside and fetches the revision from other hosts";

@@ -54,13 +54,11 @@ impl StateDir {
         refuse_existing(write::whole_new(&self.locked().path, FLEET, text(membership).as_bytes()))
     }
 
-    /// Marks the membership as joined, durably. Needs the lock and a membership.
-    pub fn complete(&self) -> Result<(), StateError> {
+    /// Marks the membership as joined, or as not joined after all, durably. Needs the lock and a membership.
+    pub fn set_joined(&self, joined: bool) -> Result<(), StateError> {
         match self.membership()? {
-            Some(Membership { joined: true, .. }) => Ok(()),
-            Some(membership) => {
-                write::whole(&self.locked().path, FLEET, text(&Membership { joined: true, ..membership }).as_bytes())
-            }
+            Some(membership) if membership.joined == joined => Ok(()),
+            Some(membership) => write::whole(&self.locked().path, FLEET, text(&Membership { joined, ..membership }).as_bytes()),
             None => Err(StateError::Content { path: self.path.join(FLEET), wrong: "is gone".to_owned() }),
         }
     }

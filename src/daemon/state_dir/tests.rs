@@ -106,7 +106,7 @@ fn what_is_kept_is_read_back() {
     let read = dir.membership().unwrap().unwrap();
     assert_eq!(read.fleet, some_membership(false).fleet);
     assert!(!read.joined);
-    dir.complete().unwrap();
+    dir.set_joined(true).unwrap();
     assert!(dir.membership().unwrap().unwrap().joined);
     assert_eq!(dir.membership().unwrap().unwrap().fleet, some_membership(true).fleet);
 }
