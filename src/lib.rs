@@ -71,7 +71,7 @@
 //!    [`daemon::clock`].
 //!    *Checked by* the wrong, jumping and standing clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), tests/lab/clocks.rs.
 //! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing.
-//!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice), tests/lab/scarce.rs.
+//!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction), tests/lab/scarce.rs.
 //! 9. Discovery is a hint: `node::book` retries every contact for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
 //!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
 //!
