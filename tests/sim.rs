@@ -17,6 +17,8 @@ mod nemesis;
 mod run;
 #[path = "sim/scenarios.rs"]
 mod scenarios;
+#[path = "sim/scripted.rs"]
+mod scripted;
 #[path = "sim/watch.rs"]
 mod watch;
 

@@ -73,6 +73,8 @@ impl<'a> Loading<'a> {
             });
             self.lose(&group, &name);
         }
+        // A power cut may have undone removals, or less may be kept than was kept before.
+        std::mem::take(&mut self.newest).keys().for_each(|group| self.node.prune(group));
         self.node.load_all_fallen();
     }
 

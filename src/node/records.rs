@@ -197,7 +197,12 @@ impl Node {
         if ours {
             self.rebase_soon(REBASE_JITTER);
         }
-        let pruned = self.replica.group_mut(&group).map(super::replica::Group::prune).unwrap_or_default();
+        self.prune(&group);
+    }
+
+    /// Forgets and removes what is more than is kept of a group.
+    pub(super) fn prune(&mut self, group: &str) {
+        let pruned = self.replica.group_mut(group).map(super::replica::Group::prune).unwrap_or_default();
         pruned.iter().for_each(|record| self.remove_file(record));
     }
 

@@ -7,7 +7,7 @@ use starlingd::model::document::Document;
 use starlingd::model::json;
 use starlingd::model::ledger::Standing;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
-use starlingd::model::revision::Revision;
+use starlingd::model::revision::{Origin, Revision};
 use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
 use starlingd::node::records::from_file;
@@ -60,9 +60,9 @@ impl Seen {
             memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
             if let Some(head) = head {
                 let kind = match head.edit.origin {
-                    starlingd::model::revision::Origin::Original => "original",
-                    starlingd::model::revision::Origin::Replay(..) => "replay",
-                    starlingd::model::revision::Origin::Note(..) => "note",
+                    Origin::Original => "original",
+                    Origin::Replay(..) => "replay",
+                    Origin::Note(..) => "note",
                 };
                 let text = format!(
                     "host {host} is at height {} {:?} ({kind} of {:?}, {} open)",
@@ -73,6 +73,10 @@ impl Seen {
                 );
                 self.note(world.now, text);
                 self.check_known(world, host, &head.record);
+                let is_whole = self.revisions.get(&head.id()).is_none_or(|known| known.body == head.body);
+                if !is_whole {
+                    self.broken(world.now, format!("host {host} holds {:?} with another body than its author's", head.id()));
+                }
             }
         }
         self.check_applied(world, host);
@@ -146,6 +150,11 @@ impl Seen {
         if !rises {
             self.broken(world.now, format!("host {host} makes {name} with a stamp that is not above its last"));
         }
+        if let Origin::Replay(edit, _) = &revision.edit.origin
+            && self.revisions.get(&edit.id).is_some_and(|original| original.record.header.flags & Header::GUARDED != 0)
+        {
+            self.broken(world.now, format!("host {host} replays {:?}, which was to be made on one head only", edit.id));
+        }
         self.revisions.insert(revision.id(), revision);
     }
 
@@ -207,6 +216,7 @@ impl Seen {
             ServerJob::Apply(document) => (document, false),
             ServerJob::Observe => return,
         };
+        self.tries += u64::from(tries);
         let trying = self.memory(host).trying.and_then(|id| self.revisions.get(&id));
         let tried = tries && trying.is_some_and(|revision| revision.document == *document);
         let untried = || {

@@ -106,6 +106,18 @@ pub fn ask_for_first(world: &mut World, host: usize) {
     world.ask(host, Ask::Write(put("/config", value)));
 }
 
+/// A client at `host` puts a value that bears this token below `/config/own`.
+pub fn write(world: &mut World, host: usize, member: &str, token: u64) {
+    world.ask(host, Ask::Write(put(&format!("/config/own/{member}"), value_of(token))));
+}
+
+/// As [`write`], with a value so long that its revision goes in pieces, and goes through as no delta.
+pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
+    let noise: String = (0..1500).map(|_| format!("{:016x}", world.rng.draw())).collect();
+    let value = Value::Array(vec![value_of(token), Value::from(noise)]);
+    world.ask(host, Ask::Write(put(&format!("/config/own/{member}"), value)));
+}
+
 fn put(at: &str, value: Value) -> Change {
     change(Op { path: path(at), change: Edit::Put(value) })
 }

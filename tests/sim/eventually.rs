@@ -8,6 +8,7 @@ use starlingd::limits::{
 };
 use starlingd::model::json;
 use starlingd::model::record::RecordId;
+use starlingd::node::revision_name;
 use starlingd::sim::{Other, address};
 
 use crate::watch::World;
@@ -42,6 +43,7 @@ pub fn settle(world: &mut World, gone: &BTreeSet<usize>) -> Result<(RecordId, To
     wait(world, SERVERS_BY, misapplied, "the servers are not in step")?;
     let servers = world.now - start;
     wait(world, most, badly_linked, "the mesh is not as it should be")?;
+    wait(world, SERVERS_BY, unstored, "not all is on disk")?;
     wait(world, SERVERS_BY, unanswered, "a client waits")?;
     let head = head_of(world).ok_or("there is no head")?;
     world.run(AT_REST);
@@ -101,6 +103,17 @@ fn misapplied(world: &World) -> Option<String> {
             ("applied", false) if json::same(&host.server.config, head.document.config()) => None,
             (verdict, _) => Some(format!("the server of host {number} is {verdict}, and does not run {:?}", head.id())),
         }
+    })
+}
+
+/// Who holds a head that is not on its disk, though that takes writes.
+fn unstored(world: &World) -> Option<String> {
+    world.running().into_iter().find_map(|number| {
+        let host = &world.hosts[number];
+        let head = host.node.own_head()?;
+        let name = revision_name(head.rank().height, &head.id());
+        let is_there = host.disk.revisions.keys().any(|(_, other)| *other == name);
+        (!is_there).then(|| format!("host {number} has {:?} in memory only", head.id()))
     })
 }
 

@@ -11,7 +11,6 @@ use starlingd::sim::{Disk, Failure, Refuses, Way};
 use crate::watch::World;
 
 /// A fault that is told by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Whatever chance will have.
     Any,
@@ -23,9 +22,12 @@ pub enum Fault {
     Joiner,
     /// This host is switched off for so long.
     Away(usize, Duration),
+    /// Whatever is told.
+    Deed(Deed),
 }
 
-type Deed = Box<dyn FnOnce(&mut Nemesis, &mut World)>;
+/// Something that is done to a world.
+pub type Deed = Box<dyn FnOnce(&mut Nemesis, &mut World)>;
 
 #[derive(Default)]
 pub struct Nemesis {
@@ -72,6 +74,7 @@ impl Nemesis {
                 Fault::RollingRestart => nemesis.restarts(world, true),
                 Fault::Joiner => joiner(world),
                 Fault::Away(host, time) => nemesis.away(world, host, time),
+                Fault::Deed(deed) => deed(nemesis, world),
             });
         }
     }

@@ -7,7 +7,7 @@ use crate::clients::{Clients, ask_for_first};
 use crate::content;
 use crate::eventually::{Took, settle};
 use crate::nemesis::{Fault, Nemesis};
-use crate::watch::{Watch, World};
+use crate::watch::{Told, Watch, World};
 
 /// What came of a run in which all held.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,14 @@ pub struct Ran {
     pub took: Took,
     pub changes: usize,
     pub frames: u64,
+    /// Changes that were acknowledged.
+    pub done: usize,
+    /// Open conflicts in the end.
+    pub open: usize,
+    /// Replays among the revisions that the head was made on.
+    pub replays: usize,
+    /// Changes and replays that servers were given to try.
+    pub tries: u64,
 }
 
 /// What was wrong, and what came before.
@@ -35,14 +43,22 @@ impl Failed {
     }
 }
 
+/// Which hosts have servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    All,
+    /// In one run of five a host has none.
+    Most,
+    None,
+}
+
 /// How a run is made up.
 pub struct Plan {
     pub hosts: usize,
     pub clients: Clients,
     pub faults: Vec<(Duration, Fault)>,
     pub length: Duration,
-    /// Whether hosts have servers; if so, one of them may have none.
-    pub servers: bool,
+    pub servers: Servers,
 }
 
 impl Plan {
@@ -55,7 +71,7 @@ impl Plan {
         clients.single = world.rng.below(8) == 0;
         clients.keys = 1 + world.rng.below(6);
         let faults = (0..world.rng.below(14)).map(|_| (world.rng.up_to(length), Fault::Any)).collect();
-        Self { hosts, clients, faults, length, servers: true }
+        Self { hosts, clients, faults, length, servers: Servers::Most }
     }
 }
 
@@ -85,7 +101,7 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     let Plan { hosts, mut clients, faults, length, servers } = plan;
     let mut nemesis = Nemesis::default();
     begin(world, hosts, servers)?;
-    if faults.iter().any(|(_, fault)| *fault == Fault::Any) {
+    if faults.iter().any(|(_, fault)| matches!(fault, Fault::Any)) {
         nemesis.characters(world);
     }
     nemesis.plan(world, faults);
@@ -107,11 +123,12 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     let settled = settle(world, &nemesis.gone);
     held(world)?;
     let (head, took) = settled?;
-    content::judge(&world.observer().seen(), head)?;
+    let (open, replays) = content::judge(&world.observer().seen(), head)?;
     spreads(world, &mut clients)?;
     held(world)?;
     let seen = world.observer().seen();
-    Ok(Ran { trace: seen.trace, took, changes: seen.asked.len(), frames: seen.frames })
+    let done = seen.asked.values().filter(|asked| matches!(asked.answer, Some(Told::Done(_)))).count();
+    Ok(Ran { trace: seen.trace, took, changes: seen.asked.len(), frames: seen.frames, done, open, replays, tries: seen.tries })
 }
 
 /// With nothing wrong any more, a change is everywhere within a moment: floods alone carry it, no exchange is waited for.
@@ -123,11 +140,14 @@ fn spreads(world: &mut World, clients: &mut Clients) -> Result<(), String> {
 }
 
 /// A fleet whose hosts have all joined and have a document to write in.
-fn begin(world: &mut World, hosts: usize, servers: bool) -> Result<(), String> {
-    let serverless = if world.rng.below(5) == 0 { world.rng.below(hosts as u64) as usize } else { hosts };
+fn begin(world: &mut World, hosts: usize, servers: Servers) -> Result<(), String> {
+    let serverless = match servers {
+        Servers::Most if world.rng.below(5) == 0 => world.rng.below(hosts as u64) as usize,
+        _ => hosts,
+    };
     for number in 0..hosts {
         let mut spec = World::spec(number);
-        spec.server = servers && number != serverless;
+        spec.server = servers != Servers::None && number != serverless;
         world.add(spec);
     }
     let first = |world: &World| world.hosts.iter().all(|host| host.node.is_joined());

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use crate::clients::Clients;
 use crate::nemesis::Fault;
-use crate::run::{Plan, Ran, run_with};
+use crate::run::{Plan, Ran, Servers, run_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What is not told of a plan.
-fn usual() -> Plan {
-    Plan { hosts: 3, clients: Clients::new(SECOND, 10), faults: Vec::new(), length: 10 * SECOND, servers: true }
+pub fn usual() -> Plan {
+    Plan { hosts: 3, clients: Clients::new(SECOND, 10), faults: Vec::new(), length: 10 * SECOND, servers: Servers::Most }
 }
 
 /// Runs a plan for some seeds.
-fn holds(seeds: u64, plan: impl Fn() -> Plan) -> Vec<Ran> {
+pub fn holds(seeds: u64, plan: impl Fn() -> Plan) -> Vec<Ran> {
     let run = |seed| match run_with(seed, |_| plan()) {
         Ok(ran) => ran,
         Err(failed) => {
@@ -40,6 +40,7 @@ fn twelve_hosts_that_write_at_once_come_to_rest_within_seconds() {
     clients.bursts = 300;
     let ran = holds(3, || Plan { hosts: 12, clients: clients.clone(), length: 2 * SECOND, ..usual() });
     assert!(ran.iter().all(|ran| ran.took.heads < 20 * SECOND), "{ran:?}");
+    println!("{ran:?}");
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn a_host_comes_back_after_a_week() {
         clients: clients.clone(),
         faults: vec![(5 * SECOND, Fault::Away(2, 8 * DAY))],
         length: 8 * DAY + 60 * SECOND,
-        servers: false,
+        servers: Servers::None,
     });
 }
 

@@ -78,6 +78,8 @@ pub struct Seen {
     pub accepted: BTreeSet<String>,
     /// The greatest that was seen of what is bounded, for the report.
     pub frames: u64,
+    /// Changes and replays that servers were given to try.
+    pub tries: u64,
 }
 
 #[derive(Clone, Default)]
@@ -162,7 +164,8 @@ impl Seen {
         self.asked.insert(client, asked);
     }
 
-    fn answers(&mut self, now: Duration, host: usize, client: ClientId, answer: &Answer) {
+    fn answers(&mut self, world: &World, host: usize, client: ClientId, answer: &Answer) {
+        let now = world.now;
         let Some(asked) = self.asked.get_mut(&client) else { return };
         let told = match answer {
             Answer::Done { revision, .. } => Told::Done(*revision),
@@ -177,6 +180,9 @@ impl Seen {
             self.broken(now, format!("client {client} of host {host} is answered twice"));
         }
         if let Told::Done(revision) = told {
+            if !world.hosts[host].node.is_joined() {
+                self.broken(now, format!("host {host} takes a change before it is in step with its fleet"));
+            }
             self.memory(host).acknowledged.push(revision);
         }
     }
@@ -216,7 +222,7 @@ impl Observer for Watch {
             Effect::Send(link, bytes) => seen.check_frame(world, host, *link, bytes),
             Effect::Disk(job) => seen.check_job(world, host, job),
             Effect::Server(ticket, job) => seen.check_server_job(world, host, *ticket, job),
-            Effect::Answer(client, answer) => seen.answers(world.now, host, *client, answer),
+            Effect::Answer(client, answer) => seen.answers(world, host, *client, answer),
             Effect::Say(level, area, text) if *level != Level::Debug && *area != "dial" => {
                 seen.note(world.now, format!("host {host} {area}: {text}"));
             }
