@@ -19,7 +19,7 @@ use crate::model::document::Document;
 use crate::model::edit::{self, Change, Op};
 use crate::model::json::{Map, Value};
 use crate::model::path::Path;
-use crate::model::record::{Header, RecordId};
+use crate::model::record::{Header, Record, RecordId};
 use crate::model::revision::Origin;
 
 impl Node {
@@ -126,7 +126,7 @@ impl Node {
         base.map(Some).ok_or_else(|| Problem::new(404, "The revision that it was made on is not kept here.", detail()))
     }
 
-    fn kept(&self, summary: &Summary, line: &BTreeSet<RecordId>) -> Kept {
+    fn kept(&self, summary: &Summary, line: &Line) -> Kept {
         let record = &summary.record;
         let place = self.in_memory(&record.id).map_or_else(
             || Place::File { group: record.header.key.clone(), name: revision_name(record.header.height, &record.id) },
@@ -145,18 +145,18 @@ impl Node {
     }
 
     /// The head, what it was made on, and so on.
-    fn line(&self) -> BTreeSet<RecordId> {
-        self.group().into_iter().flat_map(|group| group.line()).map(|summary| summary.record.id).collect()
+    fn line(&self) -> Line {
+        Line::of(self.group().into_iter().flat_map(|group| group.line()))
     }
 
     /// The head as a revision, if there is one.
     pub(super) fn head_view(&self) -> Value {
         let head = self.group().and_then(|group| group.line().next());
-        head.map_or(Value::Null, |head| self.revision_view(head, &BTreeSet::from([head.record.id])))
+        head.map_or(Value::Null, |head| self.revision_view(head, &Line::of([head].into_iter())))
     }
 
-    /// A revision without its document; those that the head was not made on are beaten.
-    fn revision_view(&self, summary: &Summary, line: &BTreeSet<RecordId>) -> Value {
+    /// A revision without its document.
+    fn revision_view(&self, summary: &Summary, line: &Line) -> Value {
         let header = &summary.record.header;
         let mut view = Map::new();
         view.insert("id".into(), summary.record.id.to_string().into());
@@ -187,8 +187,28 @@ impl Node {
         view.insert("edit".into(), Value::Array(operations.collect()));
         let settled = summary.settled.iter().map(|edit| Value::from(edit.id.to_string()));
         view.insert("settled".into(), Value::Array(settled.collect()));
-        view.insert("beaten".into(), (!line.contains(&summary.record.id)).into());
+        view.insert("beaten".into(), line.has_passed_by(&summary.record).into());
         Value::Object(view)
+    }
+}
+
+/// The revisions that the head was made on, as far back as they are kept.
+struct Line {
+    ids: BTreeSet<RecordId>,
+    /// The height of the oldest.
+    from: u64,
+}
+
+impl Line {
+    fn of<'a>(line: impl Iterator<Item = &'a Summary>) -> Self {
+        let mut from = u64::MAX;
+        let ids = line.map(|summary| (from = summary.record.header.height, summary.record.id).1).collect();
+        Self { ids, from }
+    }
+
+    /// Whether the head was not made on this revision. Of one that is older than the line is kept nobody can say that.
+    fn has_passed_by(&self, record: &Record) -> bool {
+        record.header.height >= self.from && !self.ids.contains(&record.id)
     }
 }
 
