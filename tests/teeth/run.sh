@@ -57,7 +57,7 @@ for name in $names; do
     else
         named "$(head_of "$name" 'Caught by')" || true
         grep -aqE "$seen" "$log" || simulate || true
-        if why=$(grep -aoE -m 1 "(seed [0-9]+: )?.{0,60}($seen).{0,60}" "$log"); then
+        if why=$(grep -aoE -m 1 "(seed [0-9]+: )?.{0,40}($seen).{0,40}" "$log"); then
             caught=$((caught + 1))
             echo "$name: caught: $why"
         else
