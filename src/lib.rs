@@ -58,8 +58,8 @@
 //!    *Checked by* `check_server_job` (a server is given only what some server has accepted), `check_base` (what was tried is
 //!    published on the head it was made on) and tests/rest/faults.rs.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200: [`daemon::disk`], [`daemon::state_dir`].
-//!    *Checked by* `check_start` (what was acknowledged is there after every crash), `unstored` (in the end heads are on disk), tests/disk/power.rs (the recorded system calls, cut at
-//!    each), tests/lab/kills.rs (200 real kills).
+//!    *Checked by* `check_start` (what was acknowledged is there after every crash), `unstored` (in the end heads are on disk),
+//!    tests/disk/power.rs (the recorded system calls, cut at each), tests/lab/kills.rs (200 real kills).
 //! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one that lost is made again where it still
 //!    fits ([`model::replay`], `node::rebase`), else listed on every host ([`model::conflict`]).
 //!    *Checked by* `judge` of tests/sim/content.rs: by content, each acknowledged edit is there once, overwritten by who had seen it, listed,
