@@ -55,10 +55,11 @@
 //!    *Checked by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and `check_frame` of tests/sim/always.rs (nothing
 //!    unsigned is held, stored or sent, no head goes back), `apart` of tests/sim/eventually.rs (one head everywhere).
 //! 2. A change is tried first, on its author's own server, or is marked untried: `node::trial`.
-//!    *Checked by* `check_server_job` (a server is given only what some server has accepted) and tests/rest/faults.rs.
+//!    *Checked by* `check_server_job` (a server is given only what some server has accepted), `check_base` (what was tried is
+//!    published on the head it was made on) and tests/rest/faults.rs.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200: [`daemon::disk`], [`daemon::state_dir`].
-//!    *Checked by* `check_start` (what was acknowledged is there after every crash), tests/disk/power.rs (the recorded system calls, cut at
-//!    each), tests/lab/kills.rs (200 real kills).
+//!    *Checked by* `check_start` (what was acknowledged is there after every crash), `unstored` (in the end heads are on disk),
+//!    tests/disk/power.rs (the recorded system calls, cut at each), tests/lab/kills.rs (200 real kills).
 //! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one that lost is made again where it still
 //!    fits ([`model::replay`], `node::rebase`), else listed on every host ([`model::conflict`]).
 //!    *Checked by* `judge` of tests/sim/content.rs: by content, each acknowledged edit is there once, overwritten by who had seen it, listed,

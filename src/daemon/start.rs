@@ -200,7 +200,7 @@ fn load(node: &mut Node, dir: &StateDir) {
         node.forget_pending(group, name);
     });
     unfinished.iter().for_each(|unread| log::error!("{}", unread.error));
-    if !node.is_joined()
+    if node.is_distrusted()
         && let Err(error) = dir.set_joined(false)
     {
         log::error!("{error}");

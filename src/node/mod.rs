@@ -307,10 +307,14 @@ impl Node {
         self.selfie_changed();
     }
 
-    /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet, in this run or a later one.
-    /// A host that has never met another has nobody to wait for.
+    /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.
     pub fn distrust(&mut self) {
-        self.joined &= self.book.known() == 0 && self.setup.peers.is_empty();
+        self.joined = false;
+    }
+
+    /// Whether that holds for later runs too. A host that has never met another has nobody to wait for: a restart is its owner's word.
+    pub fn is_distrusted(&self) -> bool {
+        !self.joined && (self.book.known() > 0 || !self.setup.peers.is_empty())
     }
 
     /// Everything that is due by now, whatever it was that happened.

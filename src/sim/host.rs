@@ -202,7 +202,7 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         damaged.iter().for_each(|name| drop(disk.revisions.remove(name)));
     }
     disk.pending.keys().for_each(|(group, name)| node.forget_pending(group.clone(), name.clone()));
-    disk.joined &= node.is_joined() || disk.failure.is_some();
+    disk.joined &= !node.is_distrusted() || disk.failure.is_some();
     node
 }
 

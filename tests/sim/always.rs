@@ -125,8 +125,22 @@ impl Seen {
                 self.memory(host).trying = id_in(name);
             }
             DiskJob::Store(_, group, name, bytes) => self.check_file(world, host, group, name, bytes),
-            DiskJob::Commit(..) | DiskJob::Discard(..) => self.memory(host).trying = None,
+            DiskJob::Commit(..) => {
+                self.check_base(world, host);
+                self.memory(host).trying = None;
+            }
+            DiskJob::Discard(..) => self.memory(host).trying = None,
             _ => {}
+        }
+    }
+
+    /// What was tried is published on the head, and thrown away if that has moved meanwhile.
+    fn check_base(&mut self, world: &World, host: usize) {
+        let head = world.hosts[host].node.own_head().map_or(RecordId::NONE, |head| head.id());
+        let tried = self.memory(host).trying.and_then(|id| self.revisions.get(&id));
+        let moved = tried.filter(|tried| ![tried.record.header.base, tried.id()].contains(&head)).map(Revision::id);
+        if let Some(id) = moved {
+            self.broken(world.now, format!("host {host} publishes {id:?} on what is its head no more"));
         }
     }
 
@@ -156,6 +170,10 @@ impl Seen {
             self.broken(world.now, format!("host {host} replays {:?}, which was to be made on one head only", edit.id));
         }
         self.revisions.insert(revision.id(), revision);
+        let (made, asked) = (self.revisions.len(), self.asked.len());
+        if made > MADE_MAX * (asked + 1) {
+            self.broken(world.now, format!("{made} revisions were made of {asked} changes, and it does not come to rest"));
+        }
     }
 
     /// What goes over a link is rightly signed, and no body goes more than twice.
@@ -167,6 +185,9 @@ impl Seen {
         match Frame::decode(bytes) {
             Ok(Some(Frame::Record(record, _, payload))) => {
                 self.check_known(world, host, &record);
+                if self.came.contains(&(link, record.id)) {
+                    self.broken(world.now, format!("host {host} sends {:?} back to whom it came from", record.id));
+                }
                 if let (Payload::Whole(body), false) = (&payload, self.broken.is_some())
                     && !record.matches(body)
                 {
@@ -248,3 +269,5 @@ fn id_in(name: &str) -> Option<RecordId> {
 }
 
 const CROSSINGS_MAX: u32 = 2;
+/// Revisions that may be made for one change: it is tried three times, and made again or noted by each who stands in while heads move.
+const MADE_MAX: usize = 20;

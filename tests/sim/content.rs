@@ -143,14 +143,16 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// Judges every change that any client asked for: the first that is wrong, or how many conflicts are open and how many replays the head
-/// was made on.
-pub fn judge(seen: &Seen, head: RecordId) -> Result<(usize, usize), String> {
+/// Judges every change that any client asked for: the first that is wrong, or how many conflicts are open, of how many
+/// of them nothing is known, and how many replays the head was made on.
+pub fn judge(seen: &Seen, head: RecordId) -> Result<(usize, usize, usize), String> {
     let chain = Chain::of(seen, head)?;
     if let Some((token, count)) = chain.tokens[0].iter().find(|(_, count)| **count > 1) {
         return Err(format!("{MARK}{token} stands in the head {count} times"));
     }
     seen.asked.values().try_for_each(|asked| chain.judge(asked))?;
     let replays = chain.revisions.iter().filter(|revision| matches!(revision.edit.origin, Origin::Replay(..))).count();
-    Ok((chain.head().open.len(), replays))
+    let open = &chain.head().open;
+    let nameless = open.values().filter(|conflict| conflict.author.is_none()).count();
+    Ok((open.len(), nameless, replays))
 }

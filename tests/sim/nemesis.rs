@@ -97,7 +97,8 @@ impl Nemesis {
         }
     }
 
-    fn after(&mut self, world: &World, after: Duration, deed: impl FnOnce(&mut Self, &mut World) + 'static) {
+    /// Does something after a time.
+    pub fn after(&mut self, world: &World, after: Duration, deed: impl FnOnce(&mut Self, &mut World) + 'static) {
         self.number += 1;
         self.due.insert((world.now + after, self.number), Box::new(deed));
     }

@@ -20,6 +20,8 @@ pub struct Ran {
     pub done: usize,
     /// Open conflicts in the end.
     pub open: usize,
+    /// Of these, those of which no more than the name is known.
+    pub nameless: usize,
     /// Replays among the revisions that the head was made on.
     pub replays: usize,
     /// Changes and replays that servers were given to try.
@@ -123,16 +125,27 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     let settled = settle(world, &nemesis.gone);
     held(world)?;
     let (head, took) = settled?;
-    let (open, replays) = content::judge(&world.observer().seen(), head)?;
+    let (open, nameless, replays) = content::judge(&world.observer().seen(), head)?;
     spreads(world, &mut clients)?;
     held(world)?;
     let seen = world.observer().seen();
     let done = seen.asked.values().filter(|asked| matches!(asked.answer, Some(Told::Done(_)))).count();
-    Ok(Ran { trace: seen.trace, took, changes: seen.asked.len(), frames: seen.frames, done, open, replays, tries: seen.tries })
+    Ok(Ran {
+        trace: seen.trace,
+        took,
+        changes: seen.asked.len(),
+        frames: seen.frames,
+        done,
+        open,
+        nameless,
+        replays,
+        tries: seen.tries,
+    })
 }
 
 /// With nothing wrong any more, a change is everywhere within a moment: floods alone carry it, no exchange is waited for.
 fn spreads(world: &mut World, clients: &mut Clients) -> Result<(), String> {
+    world.observer().seen_mut().calm = true;
     let Some(revision) = clients.ask_once_more(world) else { return Ok(()) };
     let everywhere = |world: &World| world.running().iter().all(|host| world.hosts[*host].node.keeps(&revision));
     let spread = world.run_until(STEP, SPREAD_BY, |world| everywhere(world));

@@ -40,7 +40,6 @@ fn twelve_hosts_that_write_at_once_come_to_rest_within_seconds() {
     clients.bursts = 300;
     let ran = holds(3, || Plan { hosts: 12, clients: clients.clone(), length: 2 * SECOND, ..usual() });
     assert!(ran.iter().all(|ran| ran.took.heads < 20 * SECOND), "{ran:?}");
-    println!("{ran:?}");
 }
 
 #[test]

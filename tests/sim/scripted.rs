@@ -85,7 +85,8 @@ fn a_half_that_writes_more_than_a_ledger_holds_takes_nothing_from_the_other() {
         deeds.push(at(33 * SECOND, |_, world| world.restart(2)));
         deeds
     };
-    told(1, 4, 60, deeds);
+    let ran = told(1, 4, 60, deeds);
+    assert!(ran.iter().all(|ran| ran.nameless == 0), "what a host holds is listed by name only: {ran:?}");
 }
 
 /// The half that lost cannot make its edits again for a while, and meanwhile the other writes more than a history holds.
@@ -128,7 +129,7 @@ fn what_somebody_wrote_who_never_comes_back_is_taken_up_by_others() {
         deeds
     };
     let ran = told(4, 4, 60, deeds);
-    assert!(ran.iter().all(|ran| ran.open == 2 && ran.replays == 1), "{ran:?}");
+    assert!(ran.iter().all(|ran| ran.open == 2 && ran.replays == 1), "what somebody wrote is not taken up: {ran:?}");
 }
 
 #[test]
@@ -154,18 +155,37 @@ fn two_hosts_that_write_in_the_same_millisecond_agree() {
     assert!(ran.iter().all(|ran| ran.done == 4 && ran.replays == 1), "{ran:?}");
 }
 
+/// One of them wins, and the others make their edits again, one after the other: whoever waits a moment first seldom tries in vain.
+#[test]
+fn twelve_hosts_that_write_in_one_instant_try_little_in_vain() {
+    let deeds = || (0..12).map(|host| writes(2 * SECOND, host, &format!("h{host}"), 100 + host as u64)).collect();
+    let ran = told(6, 12, 20, deeds);
+    assert!(ran.iter().all(|ran| ran.open == 0 && ran.replays == 11), "{ran:?}");
+    // Fourteen changes were asked for and eleven are made again; of these each is tried in vain twice at most, on the average.
+    assert!(ran.iter().all(|ran| ran.tries <= 14 + 3 * 11), "servers are made to try too much in vain: {ran:?}");
+}
+
+#[test]
+fn a_change_survives_power_loss_in_the_moment_of_its_answer() {
+    let deeds = || {
+        vec![at(SECOND, |nemesis, world| {
+            write(world, 1, "kept", 1);
+            world.run_until(SECOND / 1000, SECOND, |world| !world.hosts[1].answers.is_empty());
+            world.crash(1, true);
+            nemesis.after(world, SECOND, |_, world| world.restart(1));
+        })]
+    };
+    told(8, 3, 10, deeds);
+}
+
 #[test]
 fn a_server_is_given_back_what_it_ran_when_a_change_cannot_be_stored() {
     let deeds = || {
-        vec![
-            at(SECOND, |_, world| {
-                world.hosts[1].server.slow = SECOND;
-                world.run(SECOND);
-                write(world, 1, "unstored", 1);
-            }),
-            at(2 * SECOND + SECOND / 2, |_, world| world.hosts[1].disk.failure = Some(Failure::Full)),
-            at(5 * SECOND, |_, world| world.hosts[1].server.slow = SECOND / 50),
-        ]
+        vec![at(SECOND, |_, world| {
+            write(world, 1, "unstored", 1);
+            world.run_until(SECOND / 1000, SECOND, |world| !world.hosts[1].disk.pending.is_empty());
+            world.hosts[1].disk.failure = Some(Failure::Full);
+        })]
     };
     told(4, 3, 10, deeds);
 }

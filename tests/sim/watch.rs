@@ -16,6 +16,7 @@ use starlingd::node::effect::{Effect, Level};
 use starlingd::node::input::{Ask, Change, ClientId, Input, Ticket};
 use starlingd::node::revision_name;
 use starlingd::sim::observer::Observer;
+use starlingd::wire::frame::carried;
 
 use crate::content;
 
@@ -80,6 +81,10 @@ pub struct Seen {
     pub frames: u64,
     /// Changes and replays that servers were given to try.
     pub tries: u64,
+    /// Nothing is wrong any more: what came over a link since then does not go back over it.
+    pub calm: bool,
+    /// Records that came over links since then.
+    pub came: BTreeSet<(u64, RecordId)>,
 }
 
 #[derive(Clone, Default)]
@@ -207,6 +212,10 @@ impl Observer for Watch {
         seen.trace(world.now, host, input);
         match input {
             Input::Asked(client, Ask::Write(change)) => seen.asks(world.now, host, *client, change),
+            Input::Frame(link, bytes) if seen.calm => {
+                let came = carried(bytes).map(|id| (*link, id));
+                seen.came.extend(came);
+            }
             Input::Server(report) => seen.server_reports(world, host, report),
             _ => {}
         }
