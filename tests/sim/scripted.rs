@@ -160,7 +160,8 @@ fn two_hosts_that_write_in_the_same_millisecond_agree() {
 fn twelve_hosts_that_write_in_one_instant_try_little_in_vain() {
     let deeds = || (0..12).map(|host| writes(2 * SECOND, host, &format!("h{host}"), 100 + host as u64)).collect();
     let ran = told(6, 12, 20, deeds);
-    assert!(ran.iter().all(|ran| ran.open == 0 && ran.replays == 11), "{ran:?}");
+    // Who hears of another's change while its own is being tried makes it on that one in the first place, or is told so.
+    assert!(ran.iter().all(|ran| ran.open == 0 && (9..=11).contains(&ran.replays)), "{ran:?}");
     // Fourteen changes were asked for and eleven are made again; of these each is tried in vain twice at most, on the average.
     assert!(ran.iter().all(|ran| ran.tries <= 14 + 3 * 11), "servers are made to try too much in vain: {ran:?}");
 }
