@@ -32,7 +32,7 @@ teeth:
 # Whether the tests notice small changes of the pure part; hours. MUTANTS takes options such as --shard 1/50 or -f src/node/rebase.rs.
 mutants:
 	@cargo-mutants --version >/dev/null || { echo "missing: cargo-mutants (cargo install --locked cargo-mutants)" >&2; exit 1; }
-	$(CARGO) mutants --locked -o target -f 'src/model/**' -f 'src/node/**' $(MUTANTS) -- --lib --test mesh --test sim
+	$(CARGO) mutants -o target -f 'src/model/**' -f 'src/node/**' $(MUTANTS) -- --locked --lib --test mesh --test sim
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:

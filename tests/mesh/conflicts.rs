@@ -140,6 +140,8 @@ fn a_host_that_was_away_while_a_whole_ledger_was_written_comes_back_without_a_co
         }
         net.settle(SOON);
         net.crash(2, false);
+        // Seen and overwritten: that the head has another value there says nothing about whether it contains the edit.
+        net.set(0, "/config/applications/c", "99");
         for number in 0..MORE_THAN_A_LEDGER {
             net.set(0, "/config/applications/a", &number.to_string());
         }
