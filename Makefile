@@ -54,7 +54,6 @@ ci:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	mandoc -T lint man/*.[1-8]
-	$(MAKE) teeth
 	$(MAKE) static
 	sh tests/smoke.sh $(STATIC)
 
