@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::daemon::http::{Http, listen_private};
 pub use crate::daemon::http::{Origin, Request, Responder, Response};
+use crate::daemon::unix;
 use crate::limits;
 
 use access::Access;
@@ -244,7 +245,7 @@ fn is_free(control: &Path) -> Result<(), GateError> {
         Ok(found) if !found.file_type().is_socket() => return Err(GateError::NotASocket(control.to_owned())),
         Ok(_) => {}
     }
-    match UnixStream::connect(control) {
+    match unix::connect(control) {
         Ok(_) => Err(GateError::InUse(control.to_owned())),
         Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
         Err(error) => Err(failed(error)),

@@ -18,6 +18,7 @@ use std::thread;
 
 use tiny_http::{HTTPVersion, Header, Server, StatusCode};
 
+use super::unix;
 use crate::limits::{GATE_BODY_MAX, GATE_CONNECTIONS_MAX, GATE_RETRY_PAUSE, GATE_STOP_WAIT};
 
 /// Where a request came from. The gate says so; a client cannot.
@@ -139,7 +140,7 @@ impl Http {
     /// A connection to the server; one request may be sent on it. If nobody listens any more, has the server made anew.
     pub(super) fn connect(&self) -> io::Result<UnixStream> {
         let generation = self.generation.load(Ordering::Acquire);
-        UnixStream::connect(&self.path).inspect_err(|error| {
+        unix::connect(&self.path).inspect_err(|error| {
             if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
                 // A full queue means that others have asked already.
                 let _ = self.jobs.try_send(Job::Revive(generation));

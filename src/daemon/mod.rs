@@ -22,5 +22,6 @@ pub mod state_dir;
 pub mod target;
 mod timed;
 pub mod unit;
+mod unix;
 
 pub use self::start::{RunError, run};

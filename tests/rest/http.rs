@@ -1,9 +1,9 @@
 //! HTTP by hand, through either door: the bytes that are sent are the test's business, and nothing is mended on the way.
 
-use std::io::{Read, Result, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where a daemon can be called at.
@@ -22,7 +22,7 @@ pub enum Stream {
 impl Door {
     pub fn connect(&self) -> Stream {
         let stream = match self {
-            Self::Unix(path) => Stream::Unix(UnixStream::connect(path).unwrap_or_else(|error| panic!("{self:?}: {error}"))),
+            Self::Unix(path) => Stream::Unix(connect(path).unwrap_or_else(|error| panic!("{self:?}: {error}"))),
             Self::Tcp(address) => Stream::Tcp(TcpStream::connect(address).unwrap_or_else(|error| panic!("{self:?}: {error}"))),
         };
         stream.set_patience(PATIENCE);
@@ -35,6 +35,16 @@ impl Door {
         // Refused half-way, the rest finds nobody; the answer is there all the same.
         let _ = stream.write_all(bytes);
         stream.reply()
+    }
+}
+
+/// Does it again when a signal came in between: the standard library does that for TCP only.
+fn connect(path: &Path) -> Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
@@ -56,10 +66,13 @@ impl Stream {
     /// All bytes that come until the other side closes, or resets.
     pub fn rest(&mut self) -> Vec<u8> {
         let (mut all, mut buffer) = (Vec::new(), [0; 16384]);
-        while let Ok(count @ 1..) = self.read(&mut buffer) {
-            all.extend_from_slice(&buffer[..count]);
+        loop {
+            match self.read(&mut buffer) {
+                Ok(count @ 1..) => all.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => return all,
+            }
         }
-        all
     }
 }
 

@@ -85,11 +85,14 @@ pub fn read(stream: &mut impl Read) -> Option<Request> {
 
 fn more(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<()> {
     let mut chunk = [0; 16384];
-    match stream.read(&mut chunk) {
-        Ok(0) | Err(_) => None,
-        Ok(count) => {
-            bytes.extend_from_slice(&chunk[..count]);
-            Some(())
+    loop {
+        match stream.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return None,
+            Ok(count) => {
+                bytes.extend_from_slice(&chunk[..count]);
+                return Some(());
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn request(socket: &Path, method: &str, target: &str, body: &[u8]) -> io::Re
 /// # Errors
 /// As [`request`].
 pub fn request_with(socket: &Path, method: &str, target: &str, headers: &str, body: &[u8]) -> io::Result<Reply> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = uninterrupted(|| UnixStream::connect(socket))?;
     stream.set_read_timeout(Some(ANSWER_WAIT))?;
     let head =
         format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
@@ -59,6 +59,16 @@ pub fn request_with(socket: &Path, method: &str, target: &str, headers: &str, bo
     read_reply(&mut stream)
 }
 
+/// Does it again when a signal came in between. A machine that is stopped for a moment and goes on wakes whoever waits in this way.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 fn read_reply(stream: &mut UnixStream) -> io::Result<Reply> {
     let mut received = Vec::new();
     let mut chunk = vec![0; 65_536];
@@ -66,7 +76,7 @@ fn read_reply(stream: &mut UnixStream) -> io::Result<Reply> {
         if let Some(reply) = whole(&received) {
             return Ok(reply);
         }
-        match stream.read(&mut chunk)? {
+        match uninterrupted(|| stream.read(&mut chunk))? {
             0 => return until_close(received),
             n => received.extend_from_slice(&chunk[..n]),
         }

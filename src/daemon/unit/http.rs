@@ -18,6 +18,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 use ureq::{Agent, Body, Error};
 
 use super::{Control, Failure, Reply};
+use crate::daemon::unix;
 use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
 
 /// A client for one control socket.
@@ -164,7 +165,7 @@ struct Dial(Control);
 impl Dial {
     fn open(&self) -> io::Result<Stream> {
         match &self.0 {
-            Control::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
+            Control::Unix(path) => unix::connect(path).map(Stream::Unix),
             Control::Tcp(address) => {
                 let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
                 for address in address.to_socket_addrs()? {
