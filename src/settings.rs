@@ -6,6 +6,7 @@
 
 mod file;
 pub mod nearest;
+mod options;
 pub mod scenario;
 pub mod table;
 mod value;

@@ -13,6 +13,7 @@ use starlingd::daemon::unit::{Control, Failure, Match, Patience, Unit, get};
 use starlingd::limits::{GLANCES_MAX, TARGET_QUEUE};
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::json;
+use starlingd::node::input::Refusal;
 
 #[path = "standin/server.rs"]
 mod standin;
@@ -38,7 +39,8 @@ fn a_refusal_is_handed_on_byte_for_byte() {
     bench.tell("fail kettle");
     let words =
         "{\r\n\t\"error\": \"Invalid configuration.\",\r\n\t\"detail\": \"The word \\\"teapot\\\" is refused here.\"\r\n}\r\n";
-    let refused = |status, words: &str| Outcome::Refused { status, body: words.as_bytes().to_vec() };
+    let refused =
+        |status, words: &str| Outcome::Refused(Refusal { status, body: words.as_bytes().to_vec(), reason: String::new() });
     assert_eq!(bench.attempt(&routes("teapot")).outcome, refused(400, words));
     let words = "{\r\n\t\"error\": \"Failed to apply new configuration.\"\r\n}\r\n";
     assert_eq!(bench.apply(&routes("kettle")).outcome, refused(500, words));

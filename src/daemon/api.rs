@@ -16,7 +16,7 @@ use crate::model::json::{self, JsonError, Map, Value};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::node::answer::{Answer, Problem};
-use crate::node::input::{Ask, Change};
+use crate::node::input::{Ask, Change, Refusal};
 
 /// What a request asks for; or the answer, if the request itself is at fault.
 pub fn ask(request: &Request) -> Result<Ask, Response> {
@@ -47,8 +47,8 @@ pub fn ask(request: &Request) -> Result<Ask, Response> {
 pub fn render(answer: Answer, state: &FilePath) -> Response {
     match answer {
         Answer::Value { document, path, head, applied } => value(&document, &path, head, applied),
-        Answer::Done { revision, applied } => {
-            let mut response = json_response(200, &object([("success", "Reconfiguration done.".into())]));
+        Answer::Done { success, revision, applied } => {
+            let mut response = json_response(200, &object([("success", success.into())]));
             response.headers.push(("ETag".into(), format!("\"{revision}\"")));
             response.headers.push(("Starling-Revision".into(), revision.to_string()));
             response.headers.extend(applied_header(applied));
@@ -60,7 +60,11 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         Answer::Edit(EditError::TooLarge) => {
             failure(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))
         }
-        Answer::Refused(status, body) => Response { status, headers: vec![json_type()], body },
+        Answer::Refused(Refusal { status, body, reason }) => {
+            let mut headers = vec![json_type()];
+            headers.extend((!reason.is_empty()).then(|| ("Starling-Reason".into(), reason)));
+            Response { status, headers, body }
+        }
         Answer::Json(value) => json_response(200, &value),
         Answer::History(revisions, older) => history::with_older(json_response(200, &revisions), older),
         Answer::Revision(kept) => history::shown(*kept, state),

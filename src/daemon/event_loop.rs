@@ -348,7 +348,7 @@ fn server_report(report: Report) -> ServerReport {
     let outcome = match report.outcome {
         target::Outcome::Applied => Outcome::Applied,
         target::Outcome::AppliedUnverified(words) => Outcome::Unverified(words),
-        target::Outcome::Refused { status, body } => Outcome::Refused(status, body),
+        target::Outcome::Refused(refusal) => Outcome::Refused(refusal),
         target::Outcome::Unreachable(reason) => Outcome::Unreachable(reason),
         target::Outcome::Unknown(reason) => Outcome::Unknown(reason),
         target::Outcome::Observed { config, .. } => Outcome::Observed(config),

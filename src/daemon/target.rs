@@ -13,6 +13,7 @@ use super::unit::{Failure, Match, Reply, Unit, readable};
 use crate::limits::{GLANCES_MAX, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
+use crate::node::input::Refusal;
 
 /// What the thread is asked for. The ticket is the asker's, and comes back in the [`Report`].
 #[derive(Debug)]
@@ -48,12 +49,7 @@ pub enum Outcome {
     /// The server took the document with a 200, and then showed something else or could not be read: why, in words.
     AppliedUnverified(String),
     /// The server runs what it ran before.
-    Refused {
-        /// The server's status code.
-        status: u16,
-        /// The server's own words, byte for byte.
-        body: Vec<u8>,
-    },
+    Refused(Refusal),
     /// Nothing happened: why, in words.
     Unreachable(String),
     /// What the server runs, or will run, cannot be told, even after looking: why, in words.
@@ -176,7 +172,7 @@ impl Worker {
         self.seen = Seen::Nothing;
         let outcome = match self.unit.put_config(&json::compact(document.config())) {
             Ok(Reply { status: 200, .. }) => self.verify(document.config()),
-            Ok(Reply { status, body, .. }) => Outcome::Refused { status, body },
+            Ok(Reply { status, body, .. }) => Outcome::Refused(Refusal { status, body, reason: String::new() }),
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
             Err(failure) => self.without_answer(document.config(), before, &failure),
         };

@@ -3,6 +3,7 @@
 //! The node decides what is true; how it is spelt (status line, Unit's formatting, headers) is the daemon's business. Documents are
 //! handed over whole and cheaply, so that formatting a large one costs the loop nothing.
 
+use super::input::Refusal;
 use crate::model::document::Document;
 use crate::model::edit::EditError;
 use crate::model::json::Value;
@@ -25,6 +26,8 @@ pub enum Answer {
     },
     /// The change is published.
     Done {
+        /// Unit's words for it, or ours.
+        success: &'static str,
         /// The revision that contains it.
         revision: RecordId,
         /// What the own server runs.
@@ -33,7 +36,7 @@ pub enum Answer {
     /// The path or the method does not fit the document, as Unit says it.
     Edit(EditError),
     /// The server refused, in its own words.
-    Refused(u16, Vec<u8>),
+    Refused(Refusal),
     /// A plain JSON answer of our own.
     Json(Value),
     /// The revisions that are kept, newest first, without their documents.
@@ -145,3 +148,6 @@ impl From<Problem> for Answer {
         Self::Problem(problem)
     }
 }
+
+/// Unit's words for a change of the configuration that it took.
+pub const RECONFIGURED: &str = "Reconfiguration done.";

@@ -89,8 +89,8 @@ pub enum Outcome {
     Applied,
     /// It accepted the document, but what it then showed differs or could not be read, in these words.
     Unverified(String),
-    /// It refused; nothing changed. Status and body are its own.
-    Refused(u16, Vec<u8>),
+    /// It refused; nothing changed.
+    Refused(Refusal),
     /// It could not be reached; nothing changed.
     Unreachable(String),
     /// Nobody can tell, not even after reading back.
@@ -99,6 +99,17 @@ pub enum Outcome {
     Observed(Arc<Value>),
     /// It runs what it ran at the last observation.
     Unchanged,
+}
+
+/// How a server refused a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its status code.
+    pub status: u16,
+    /// Its own words, byte for byte.
+    pub body: Vec<u8>,
+    /// What was found out about why, beyond its words; empty if nothing was.
+    pub reason: String,
 }
 
 /// What a client wants.

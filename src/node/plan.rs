@@ -3,7 +3,7 @@
 //! Nothing here changes anything. A plan is made when the change's turn has come, and made anew when the head has moved meanwhile.
 
 use super::Node;
-use super::answer::{Answer, Problem};
+use super::answer::{Answer, Problem, RECONFIGURED};
 use super::server::Verdict;
 use super::writes::{Request, Wish};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
@@ -43,7 +43,7 @@ impl Node {
         plan.settles = settles;
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
-                Err(Answer::Done { revision: head.id(), applied: self.applied_id() })
+                Err(Answer::Done { success: RECONFIGURED, revision: head.id(), applied: self.applied_id() })
             }
             _ => Ok(plan),
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::effect::{DiskJob, Effect, Level, ServerJob};
-use super::input::{Outcome, ServerReport};
+use super::input::{Outcome, Refusal, ServerReport};
 use super::{Node, Waiting};
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
@@ -277,11 +277,11 @@ impl Node {
                 self.server.backoff = REAPPLY_MIN;
                 self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
             }
-            Outcome::Refused(status, body) => {
-                let text = format!("the server refuses revision {}: {status} {}", id.short(), words(&body));
+            Outcome::Refused(refusal) => {
+                let text = format!("the server refuses revision {}: {} {}", id.short(), refusal.status, words(&refusal));
                 self.server.apply_at = now + self.server.backoff;
                 self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
-                self.judge(Verdict::Refused(words(&body)), Level::Warn, text);
+                self.judge(Verdict::Refused(words(&refusal)), Level::Warn, text);
             }
             Outcome::Unreachable(reason) => {
                 self.server.apply_at = now + OBSERVE_EVERY;
@@ -371,15 +371,18 @@ impl Node {
     }
 }
 
-/// A server's words on one line, cut to what is shown.
-pub(super) fn words(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let said = json::parse_own(body).ok().and_then(|value| {
+/// A server's words on one line, and what was found out beyond them, cut to what is shown.
+pub(super) fn words(refusal: &Refusal) -> String {
+    let text = String::from_utf8_lossy(&refusal.body);
+    let said = json::parse_own(&refusal.body).ok().and_then(|value| {
         let error = value.get("error")?.as_str()?.to_owned();
         let detail = value.get("detail").and_then(Value::as_str);
         Some(detail.map_or_else(|| error.clone(), |detail| format!("{error} {detail}")))
     });
-    let line = said.unwrap_or_else(|| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut line = said.unwrap_or_else(|| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    if !refusal.reason.is_empty() {
+        line = format!("{line} ({})", refusal.reason);
+    }
     line.chars().filter(|c| !c.is_control()).take(WORDS_MAX / 4).collect()
 }
 

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Problem};
+use super::answer::{Answer, Problem, RECONFIGURED};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::Outcome;
 use super::plan::check_if_match;
@@ -112,7 +112,7 @@ impl Node {
                 self.disk(DiskJob::Commit(ticket, group, name));
                 self.trial = Some(trial);
             }
-            Outcome::Refused(status, body) => self.give_up(trial, Answer::Refused(status, body), false),
+            Outcome::Refused(refusal) => self.give_up(trial, Answer::Refused(refusal), false),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
             Outcome::Observed(_) | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
@@ -181,7 +181,8 @@ impl Node {
         }
         if let Cause::Client(request) = trial.cause {
             let applied = self.applied_id();
-            self.effects.push(Effect::Answer(request.client, Answer::Done { revision: revision.id(), applied }));
+            self.effects
+                .push(Effect::Answer(request.client, Answer::Done { success: RECONFIGURED, revision: revision.id(), applied }));
         }
     }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::node::effect::ServerJob;
-use crate::node::input::{Outcome, ServerReport, Ticket};
+use crate::node::input::{Outcome, Refusal, ServerReport, Ticket};
 use crate::node::rng::Rng;
 
 /// A server as Unit is one.
@@ -111,7 +111,7 @@ impl Server {
 
     fn configure(&mut self, document: &Document) -> Outcome {
         if self.refuses.refuses(document.config()) {
-            return Outcome::Refused(400, REFUSAL.to_vec());
+            return Outcome::Refused(Refusal { status: 400, body: REFUSAL.to_vec(), reason: String::new() });
         }
         if !json::same(&self.config, document.config()) {
             self.changes += 1;

@@ -175,7 +175,7 @@ impl Seen {
         let told = match answer {
             Answer::Done { revision, .. } => Told::Done(*revision),
             Answer::Edit(_) => Told::Refused(404),
-            Answer::Refused(status, _) => Told::Refused(*status),
+            Answer::Refused(refusal) => Told::Refused(refusal.status),
             Answer::Problem(problem) => Told::Refused(problem.status),
             other => return self.broken(now, format!("client {client} of host {host} gets no answer to a change: {other:?}")),
         };

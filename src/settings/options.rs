@@ -1,0 +1,308 @@
+//! All options, in the order of the usage text.
+//!
+//! Each is one entry; what the entries mean, and who reads them, is in `table`.
+
+use super::table::{COUNT, Command, Opt, Setting};
+use super::value;
+
+const EVERY: &[Command] = &Command::ALL;
+const RUN: &[Command] = &[Command::Run, Command::Check];
+const TOKEN: &[Command] = &[Command::Run, Command::Check, Command::Token];
+const SIM: &[Command] = &[Command::Sim];
+const CONTROL: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Status,
+    Command::Log,
+    Command::Show,
+    Command::Diff,
+    Command::Blame,
+    Command::Restore,
+    Command::Conflicts,
+    Command::Resolve,
+];
+const CHANGE: &[Command] = &[Command::Restore, Command::Resolve];
+const PRINT: &[Command] = &[
+    Command::Status,
+    Command::Log,
+    Command::Show,
+    Command::Diff,
+    Command::Blame,
+    Command::Conflicts,
+    Command::Fsck,
+    Command::Sim,
+];
+
+/// All options, in the order of the usage text.
+pub static OPTIONS: &[Opt] = &[
+    Opt {
+        name: "state",
+        short: None,
+        argument: Some("DIR"),
+        help: "the state directory: keys, fleet and revisions",
+        section: "Files",
+        commands: EVERY,
+        setting: Some(Setting {
+            take: |settings, text| value::path(text).map(|path| settings.state = path),
+            show: |settings| settings.state.display().to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "config",
+        short: Some('f'),
+        argument: Some("FILE"),
+        help: "settings file, if not /etc/starling/starling.conf",
+        section: "Files",
+        commands: EVERY,
+        setting: None,
+    },
+    Opt {
+        name: "control",
+        short: None,
+        argument: Some("PATH"),
+        help: "the Unix socket of the REST endpoint",
+        section: "REST",
+        commands: CONTROL,
+        setting: Some(Setting {
+            take: |settings, text| value::path(text).map(|path| settings.control = path),
+            show: |settings| settings.control.display().to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "api",
+        short: None,
+        argument: Some("ADDR:PORT"),
+        help: "REST on TCP too; without a token, GET on loopback only",
+        section: "REST",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::socket_address(text).map(|address| settings.api = Some(address)),
+            show: |settings| settings.api.map_or("none".to_owned(), |address| address.to_string()),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "api-token-file",
+        short: None,
+        argument: Some("FILE"),
+        help: "the file with the token that REST on TCP demands",
+        section: "REST",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::path(text).map(|path| settings.api_token_file = Some(path)),
+            show: |settings| settings.api_token_file.as_ref().map_or("none".to_owned(), |path| path.display().to_string()),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "listen",
+        short: None,
+        argument: Some("ADDR:PORT"),
+        help: "where peers reach this one",
+        section: "Links",
+        commands: TOKEN,
+        setting: Some(Setting {
+            take: |settings, text| value::socket_address(text).map(|address| settings.listen = address),
+            show: |settings| settings.listen.to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "peer",
+        short: None,
+        argument: Some("HOST:PORT"),
+        help: "a peer to link to, or to name in a token (repeatable)",
+        section: "Links",
+        commands: TOKEN,
+        setting: Some(Setting {
+            take: |settings, text| value::add(&mut settings.peers, value::host_and_port(text)?),
+            show: |settings| listed(&settings.peers),
+            clear: Some(|settings| settings.peers.clear()),
+        }),
+    },
+    Opt {
+        name: "no-mdns",
+        short: None,
+        argument: None,
+        help: "neither announce this peer nor look for others",
+        section: "Links",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::yes(text).map(|no| settings.mdns = !no),
+            show: |settings| (!settings.mdns).to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "interface",
+        short: None,
+        argument: Some("NAME"),
+        help: "use this, not all but the loopback (repeatable)",
+        section: "Links",
+        commands: TOKEN,
+        setting: Some(Setting {
+            take: |settings, text| value::add(&mut settings.interfaces, value::interface(text)?),
+            show: |settings| listed(&settings.interfaces),
+            clear: Some(|settings| settings.interfaces.clear()),
+        }),
+    },
+    Opt {
+        name: "unit",
+        short: None,
+        argument: Some("PATH|URL|none"),
+        help: "NGINX Unit's control API; found by itself if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::unit(text).map(|unit| settings.unit = unit),
+            show: value::show_unit,
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "name",
+        short: None,
+        argument: Some("NAME"),
+        help: "what people call this host, if not its host name",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::node_name(text).map(|name| settings.name = name),
+            show: |settings| settings.name.clone(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "group",
+        short: None,
+        argument: Some("NAME"),
+        help: "the group whose document this host follows",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::group(text).map(|group| settings.group = group),
+            show: |settings| settings.group.clone(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "history",
+        short: None,
+        argument: Some(COUNT),
+        help: "how many older revisions to keep; 64 if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::history(text).map(|count| settings.history = count),
+            show: |settings| settings.history.to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "log",
+        short: None,
+        argument: Some("LEVEL"),
+        help: "what to log: error, warn, info or debug",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::log(text).map(|level| settings.log = level),
+            show: value::show_log,
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "fleet",
+        short: None,
+        argument: Some("NAME"),
+        help: "what to call the fleet; fleet-XXXX if not given",
+        section: "Founding",
+        commands: &[Command::Init],
+        setting: None,
+    },
+    Opt { name: "nodes", argument: Some("N"), help: "how many hosts, 2 to 8000; 100 if not given", ..SIMULATED },
+    Opt { name: "node-records", argument: Some("N"), help: "simulate them in fleets of up to N hosts; 200", ..SIMULATED },
+    Opt { name: "delay", argument: Some("TIME"), help: "the least that anything takes on its way; 5ms", ..SIMULATED },
+    Opt { name: "jitter", argument: Some("TIME"), help: "by how much more it may be, at random; 5ms", ..SIMULATED },
+    Opt { name: "loss", argument: Some("SHARE%"), help: "of the frames, lost and sent again by TCP; 0%", ..SIMULATED },
+    Opt { name: "break", argument: Some("SHARE%"), help: "of the frames, at which their link breaks; 0%", ..SIMULATED },
+    Opt { name: "size", argument: Some("BYTES"), help: "of the document, 200 to 1m; 4k", ..SIMULATED },
+    Opt { name: "changes", argument: Some("N"), help: "changes by random hosts; 10", ..SIMULATED },
+    Opt { name: "partition", argument: Some("TIME"), help: "how long the fleet is cut in halves; 30s", ..SIMULATED },
+    Opt { name: "die", argument: Some("SHARE%"), help: "of the hosts, which die at once; 30%", ..SIMULATED },
+    Opt { name: "seed", argument: Some("N"), help: "the same seed gives the same figures; 1", ..SIMULATED },
+    Opt {
+        name: "path",
+        short: None,
+        argument: Some("PATH"),
+        help: "restore what is there, not all: /config/...",
+        section: "Changing",
+        commands: &[Command::Restore],
+        setting: None,
+    },
+    Opt {
+        name: "keep",
+        short: None,
+        argument: None,
+        help: "make the change that lost, now",
+        section: "Changing",
+        commands: &[Command::Resolve],
+        setting: None,
+    },
+    Opt {
+        name: "drop",
+        short: None,
+        argument: None,
+        help: "leave the document as it is",
+        section: "Changing",
+        commands: &[Command::Resolve],
+        setting: None,
+    },
+    Opt {
+        name: "note",
+        short: None,
+        argument: Some("TEXT"),
+        help: "who and why, kept with the revision",
+        section: "Changing",
+        commands: CHANGE,
+        setting: None,
+    },
+    Opt {
+        name: "json",
+        short: None,
+        argument: None,
+        help: "print it as JSON, for programs",
+        section: "Printing",
+        commands: PRINT,
+        setting: None,
+    },
+    Opt {
+        name: "help",
+        short: Some('h'),
+        argument: None,
+        help: "print this text",
+        section: "Printing",
+        commands: EVERY,
+        setting: None,
+    },
+    Opt {
+        name: "version",
+        short: Some('V'),
+        argument: None,
+        help: "print the version",
+        section: "Printing",
+        commands: EVERY,
+        setting: None,
+    },
+];
+
+const UNSAID: &str = "";
+/// What the options of `starling sim` have in common: none is a setting of the daemon.
+const SIMULATED: Opt =
+    Opt { name: UNSAID, short: None, argument: None, help: UNSAID, section: "Simulating", commands: SIM, setting: None };
+
+fn listed(items: &[String]) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(" ") }
+}
