@@ -16,6 +16,7 @@ pub mod path;
 pub mod peer_id;
 pub mod record;
 pub mod replay;
+pub mod resources;
 pub mod revision;
 pub mod signature;
 pub mod stamp;
