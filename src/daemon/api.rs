@@ -56,6 +56,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         }
         Answer::Edit(EditError::Missing) => failure(404, NO_VALUE, ""),
         Answer::Edit(EditError::NotAllowed) => failure(405, NOT_ALLOWED, ""),
+        Answer::Edit(error @ EditError::NotText) => failure(400, "Invalid value.", &error.to_string()),
         Answer::Edit(EditError::TokenTooLong) => failure(500, "Memory allocation failed.", ""),
         Answer::Edit(EditError::TooLarge) => {
             failure(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))

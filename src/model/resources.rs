@@ -9,7 +9,6 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::document::Document;
 use super::json::Value;
 use super::path::Path;
 use crate::codec::hex;
@@ -90,11 +89,11 @@ pub fn js_modules(config: &Value) -> BTreeSet<&str> {
     config.get("settings").and_then(|settings| settings.get("js_module")).into_iter().flat_map(names).collect()
 }
 
-/// What the configuration of a document names and the document does not hold: certificates first, in order.
-pub fn missing(document: &Document) -> BTreeSet<Named> {
-    let config = document.config();
+/// What the configuration of a document names and the document, given as its whole value, does not hold: certificates first, in order.
+pub fn missing(document: &Value) -> BTreeSet<Named> {
+    let config = &document["config"];
     let named = [(Kind::Certificate, certificates(config)), (Kind::JsModule, js_modules(config))];
-    let held = |kind: Kind, name: &str| document.value()[kind.member()].get(name).is_some();
+    let held = |kind: Kind, name: &str| document[kind.member()].get(name).is_some();
     let of_kind = |(kind, names): (Kind, BTreeSet<&str>)| {
         let lacking = names.into_iter().filter(|name| !name.contains(VARIABLE) && !held(kind, name));
         lacking.map(|name| Named { kind, name: name.to_owned() }).collect::<Vec<_>>()
@@ -104,7 +103,7 @@ pub fn missing(document: &Document) -> BTreeSet<Named> {
 
 /// What is missing after a change and was not before: such a change is not made. What a server was configured with before it had a fleet
 /// may name more than the fleet will ever hold, and must not stop other changes.
-pub fn newly_missing(before: &Document, after: &Document) -> BTreeSet<Named> {
+pub fn newly_missing(before: &Value, after: &Value) -> BTreeSet<Named> {
     let mut lacking = missing(after);
     if !lacking.is_empty() {
         let known = missing(before);
@@ -165,14 +164,15 @@ const VARIABLE: &str = "${";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::document::Document;
     use crate::model::json;
 
-    fn document(config: &str, certificates: &str, modules: &str) -> Document {
+    fn document(config: &str, certificates: &str, modules: &str) -> Value {
         let text = format!(r#"{{"config":{config},"certificates":{certificates},"js_modules":{modules}}}"#);
-        Document::parse(text.as_bytes()).unwrap()
+        Document::parse(text.as_bytes()).unwrap().value().clone()
     }
 
-    fn lacks(document: &Document) -> Vec<String> {
+    fn lacks(document: &Value) -> Vec<String> {
         missing(document).into_iter().map(|named| format!("{} {}", named.kind, named.name)).collect()
     }
 
@@ -226,13 +226,13 @@ mod tests {
         let document = document(r#"{"a":"secret"}"#, r#"{"c":"key"}"#, r#"{"m":"source"}"#);
         let at = |path: &str| {
             let path = Path::parse(path).unwrap();
-            json::compact(&showable(&path, document.get(&path).unwrap()))
+            json::compact(&showable(&path, path.tokens().iter().fold(&document, |value, token| &value[token])))
         };
         let print = "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
         assert_eq!(redacted("key"), print);
         assert_eq!(at("/certificates/c"), format!("\"{print}\""));
         assert_eq!(at("/certificates"), format!(r#"{{"c":"{print}"}}"#));
-        assert_eq!(at("/"), document.text().replace("key", print));
+        assert_eq!(at("/"), json::compact(&document).replace("key", print));
         assert_eq!(at("/config"), r#"{"a":"secret"}"#);
         assert_eq!(at("/js_modules/m"), r#""source""#);
         let path = |text: &str| Path::parse(text).unwrap();
