@@ -33,6 +33,7 @@ mod spread;
 mod storing;
 mod sync;
 mod trial;
+mod uploads;
 mod views;
 mod writes;
 

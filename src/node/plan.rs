@@ -3,8 +3,9 @@
 //! Nothing here changes anything. A plan is made when the change's turn has come, and made anew when the head has moved meanwhile.
 
 use super::Node;
-use super::answer::{Answer, Problem, RECONFIGURED};
+use super::answer::{Answer, Problem};
 use super::server::Verdict;
+use super::uploads::{check_upload, success};
 use super::writes::{Request, Wish};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
 use crate::model::difference::difference;
@@ -33,6 +34,7 @@ impl Node {
         let mut plan = match &request.wish {
             Wish::Change(op) => {
                 let before = self.base_document()?;
+                check_upload(&before, op)?;
                 let after = edit::apply(&before, op).map_err(Answer::Edit)?;
                 Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
             }
@@ -41,9 +43,10 @@ impl Node {
             Wish::Settle(ops) => self.plan_settling(ops)?,
         };
         plan.settles = settles;
+        self.check_names(&request.wish, &plan)?;
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
-                Err(Answer::Done { success: RECONFIGURED, revision: head.id(), applied: self.applied_id() })
+                Err(Answer::Done { success: success(&request.wish), revision: head.id(), applied: self.applied_id() })
             }
             _ => Ok(plan),
         }
