@@ -24,6 +24,8 @@ mod life;
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
+#[path = "rest/routes.rs"]
+mod routes;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]

@@ -1,6 +1,6 @@
 //! What was recorded of Unit 1.35.0: 138 exchanges in order, as they were sent and answered.
 //!
-//! The recording holds no private keys: where a bundle was sent, one of the same making from `fixtures/certificates` takes its place. It
+//! The recording holds no private keys: where a bundle was sent, one of the same making from `fixtures/bundles` takes its place. It
 //! is valid in other years, so the years in the recorded answers are those.
 
 use std::path::Path;
@@ -90,9 +90,9 @@ fn bundle(description: &str) -> String {
     certificate(file)
 }
 
-/// One of `fixtures/certificates`.
+/// One of `fixtures/bundles`.
 pub fn certificate(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/certificates").join(name).with_extension("pem");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bundles").join(name).with_extension("pem");
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
