@@ -11,6 +11,7 @@ pub mod document;
 pub mod edit;
 pub mod json;
 pub mod ledger;
+pub mod merge;
 pub mod name;
 pub mod path;
 pub mod peer_id;
