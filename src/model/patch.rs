@@ -9,10 +9,11 @@ use std::fmt;
 
 use super::document::Document;
 use super::edit::{self, EditError, Op};
-use super::json::Value;
+use super::json::{Map, Value};
 use super::merge::merge;
-use super::path::Path;
+use super::path::{Path, push_token};
 use super::places::{How, Places};
+use crate::limits::DIFFERENCES_MAX;
 
 pub use self::steps::{BadPatch, JsonPatch, Misfit};
 
@@ -30,9 +31,11 @@ pub enum Patch {
     Json(JsonPatch),
 }
 
-/// Why a patch cannot be made on a document. The document is as it was.
+/// Why a patch cannot be made on a document, or members cannot be added. The document is as it was.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PatchError {
+    /// There are members of these names already: their paths, at most [`DIFFERENCES_MAX`].
+    Exists(Vec<String>),
     /// There is nothing to patch, or the document would be too large.
     Edit(EditError),
     /// An operation does not fit what is there.
@@ -42,6 +45,7 @@ pub enum PatchError {
 impl fmt::Display for PatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Exists(paths) => f.write_str(&paths.join(", ")),
             Self::Edit(error) => error.fmt(f),
             Self::Misfit(misfit) => misfit.fmt(f),
         }
@@ -56,9 +60,7 @@ impl Patch {
         let before = document.get(path).ok_or(PatchError::Edit(EditError::Missing))?;
         let mut places = Places::below(path);
         let after = self.patched(before, &mut places)?;
-        let ops = places.ops(before, &after);
-        let made = edit::apply_all(document, &ops).map_err(|(_, error)| PatchError::Edit(error))?;
-        Ok((ops, made))
+        edited(document, places.ops(before, &after))
     }
 
     fn patched(&self, before: &Value, places: &mut Places) -> Result<Value, PatchError> {
@@ -72,6 +74,30 @@ impl Patch {
             Self::Json(patch) => patch.made_on(before, places),
         }
     }
+}
+
+/// The operations that add members to the object at `path`, and what they make of the document. None may be there already.
+pub fn add_members(document: &Document, path: &Path, members: &Map<String, Value>) -> Result<(Vec<Op>, Document), PatchError> {
+    let before = document.get(path).ok_or(PatchError::Edit(EditError::Missing))?;
+    let Value::Object(present) = before else { return Err(PatchError::Edit(EditError::NotAllowed)) };
+    let shown = |name: &String| {
+        let mut text = path.to_string();
+        push_token(&mut text, name);
+        text
+    };
+    let exist: Vec<String> = members.keys().filter(|name| present.contains_key(*name)).take(DIFFERENCES_MAX).map(shown).collect();
+    if !exist.is_empty() {
+        return Err(PatchError::Exists(exist));
+    }
+    let mut places = Places::below(path);
+    members.keys().for_each(|name| places.touch(std::slice::from_ref(name), How::Set));
+    let after = Value::Object(present.iter().chain(members).map(|(name, value)| (name.clone(), value.clone())).collect());
+    edited(document, places.ops(before, &after))
+}
+
+fn edited(document: &Document, ops: Vec<Op>) -> Result<(Vec<Op>, Document), PatchError> {
+    let made = edit::apply_all(document, &ops).map_err(|(_, error)| PatchError::Edit(error))?;
+    Ok((ops, made))
 }
 
 /// Notes what a merge touches: each member that it names whose value it does not merge any further.
