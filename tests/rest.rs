@@ -8,6 +8,8 @@ mod access;
 mod bounds;
 #[path = "rest/commands.rs"]
 mod commands;
+#[path = "rest/dry_runs.rs"]
+mod dry_runs;
 #[path = "rest/faults.rs"]
 mod faults;
 #[path = "rest/history.rs"]
@@ -20,6 +22,8 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/patches.rs"]
+mod patches;
 #[path = "rest/planted.rs"]
 mod planted;
 #[path = "rest/publishing.rs"]
