@@ -24,10 +24,14 @@ mod life;
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
+#[path = "rest/secrets.rs"]
+mod secrets;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]
 mod triggers;
+#[path = "rest/uploads.rs"]
+mod uploads;
 #[path = "rest/views.rs"]
 mod views;
 #[path = "rest/watch.rs"]
