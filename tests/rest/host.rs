@@ -50,19 +50,8 @@ impl Host {
         host
     }
 
-    /// The same in the fleet of another.
-    pub fn joined_to(other: &Self) -> Self {
-        let host = Self::outside();
-        let token =
-            Command::new(STARLING).args(["token", "--state"]).arg(other.path("state")).output().expect("it is built").stdout;
-        let token = String::from_utf8(token).expect("it is text");
-        let join = Command::new(STARLING).args(["join", token.trim(), "--state"]).arg(host.path("state")).output();
-        assert!(join.expect("the program is built").status.success());
-        host
-    }
-
     /// In no fleet yet.
-    fn outside() -> Self {
+    pub fn outside() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("starling-rest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
@@ -101,21 +90,6 @@ impl Host {
         let running = self.running.insert(Running { child, doors, log, said });
         // The loop is the last to start.
         assert_eq!(running.doors[0].send(&request("GET", "/healthz", "", "")).status, 200);
-    }
-
-    /// Without a server, saying all that it can, linked to `peers`.
-    pub fn start_alone(&mut self, peers: &[String]) {
-        let token = self.path("token");
-        let mut flags = vec!["--api-token-file", token.to_str().expect("it is text"), "--unit", "none", "--log", "debug"];
-        peers.iter().for_each(|peer| flags.extend(["--peer", peer]));
-        self.start_as("exec \"$@\"", &flags);
-    }
-
-    /// Where peers reach it.
-    pub fn address(&self) -> String {
-        let said = &self.running.as_ref().expect("it runs").said;
-        let at = said.split_once("listening on ").expect("it says so when it starts").1;
-        at.lines().next().expect("a line").to_owned()
     }
 
     /// The flags that name what is this host's.

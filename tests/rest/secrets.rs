@@ -1,9 +1,39 @@
 //! A private key is shown to nobody: of a fleet in which bundles are uploaded, replaced, fought for, kept and deleted, everything that
 //! is answered, printed or logged is read, and no line of a key is found.
 
-use super::host::Host;
+use std::process::Command;
+
+use super::host::{Host, STARLING};
 use super::uploads::BUNDLES;
 use super::watch::{text, until};
+
+impl Host {
+    /// In the fleet of another, not started.
+    pub fn joined_to(other: &Self) -> Self {
+        let host = Self::outside();
+        let token =
+            Command::new(STARLING).args(["token", "--state"]).arg(other.path("state")).output().expect("it is built").stdout;
+        let token = String::from_utf8(token).expect("it is text");
+        let join = Command::new(STARLING).args(["join", token.trim(), "--state"]).arg(host.path("state")).output();
+        assert!(join.expect("the program is built").status.success());
+        host
+    }
+
+    /// Without a server, saying all that it can, linked to `peers`.
+    pub fn start_alone(&mut self, peers: &[String]) {
+        let token = self.path("token");
+        let mut flags = vec!["--api-token-file", token.to_str().expect("it is text"), "--unit", "none", "--log", "debug"];
+        peers.iter().for_each(|peer| flags.extend(["--peer", peer]));
+        self.start_as("exec \"$@\"", &flags);
+    }
+
+    /// Where peers reach it.
+    pub fn address(&self) -> String {
+        let said = &self.running.as_ref().expect("it runs").said;
+        let at = said.split_once("listening on ").expect("it says so when it starts").1;
+        at.lines().next().expect("a line").to_owned()
+    }
+}
 
 /// The lines of the keys, as they stand in the bundles: any three dozen letters of one would be too much.
 fn secrets() -> Vec<&'static str> {
