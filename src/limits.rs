@@ -101,6 +101,10 @@ pub const RESOURCES_MAX: usize = 1024;
 /// show what stood there, while no edit carries a second copy of anything long.
 pub const SHORT_MAX: usize = 256;
 
+/// Operations of a JSON Patch. Each may move all elements of a long array by one: more would keep everybody else waiting, and whoever
+/// has more to say has a new document.
+pub const PATCH_OPERATIONS_MAX: usize = 1024;
+
 const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
 
 // ── tuning: what is held ────────────────────────────────────────────────────────────────────────────────────────────────────────

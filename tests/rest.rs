@@ -8,6 +8,8 @@ mod access;
 mod bounds;
 #[path = "rest/commands.rs"]
 mod commands;
+#[path = "rest/dry_runs.rs"]
+mod dry_runs;
 #[path = "rest/faults.rs"]
 mod faults;
 #[path = "rest/history.rs"]
@@ -20,10 +22,14 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/patches.rs"]
+mod patches;
 #[path = "rest/planted.rs"]
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
+#[path = "rest/routes.rs"]
+mod routes;
 #[path = "rest/secrets.rs"]
 mod secrets;
 #[path = "standin/server.rs"]

@@ -5,6 +5,7 @@
 //! written on the answer thread, so a large document costs the loop nothing.
 
 mod history;
+mod patch;
 mod resources;
 
 use std::path::Path as FilePath;
@@ -23,6 +24,13 @@ use crate::node::input::{Ask, Change, Refusal};
 /// What a request asks for; or the answer, if the request itself is at fault.
 pub fn ask(request: &Request) -> Result<Ask, Response> {
     let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
+    if request.method != "GET" && patch::is_dry_run(request)? {
+        return asked(request, path).and_then(patch::dry_run);
+    }
+    asked(request, path)
+}
+
+fn asked(request: &Request, path: Path) -> Result<Ask, Response> {
     let tokens: Vec<&str> = path.tokens().iter().map(String::as_str).collect();
     match tokens[..] {
         ["config", ..] => config(request, path),
@@ -60,6 +68,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
             response.headers.extend(applied_header(applied));
             response
         }
+        Answer::DryRun { changes, head, applied } => patch::tried(changes, head, applied),
         Answer::Edit(EditError::Missing) => failure(404, NO_VALUE, ""),
         Answer::Edit(EditError::NotAllowed) => failure(405, NOT_ALLOWED, ""),
         Answer::Edit(error @ EditError::NotText) => failure(400, "Invalid value.", &error.to_string()),
@@ -101,6 +110,7 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
         "POST" if is_root => Err(failure(405, NOT_ALLOWED, "")),
         "POST" => change(edit::Change::Append(body(request)?)),
         "DELETE" => change(edit::Change::Delete),
+        "PATCH" => patch::patch(request, path.clone()),
         _ => Err(failure(405, NOT_ALLOWED, "")),
     }
 }

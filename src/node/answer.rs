@@ -33,6 +33,15 @@ pub enum Answer {
         /// What the own server runs.
         applied: Option<RecordId>,
     },
+    /// A dry run: the server would take the change, and runs what it ran; or the change would change nothing.
+    DryRun {
+        /// Whether the document would be another.
+        changes: bool,
+        /// The head that it was tried on.
+        head: RecordId,
+        /// What the own server runs.
+        applied: Option<RecordId>,
+    },
     /// The path or the method does not fit the document, as Unit says it.
     Edit(EditError),
     /// The server refused, in its own words.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::model::edit::Op;
 use crate::model::json::Value;
+use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::wire::handshake::Hello;
 
@@ -119,6 +120,10 @@ pub enum Ask {
     Read(Path),
     /// `PUT`, `POST` or `DELETE /config…`
     Write(Change),
+    /// `PATCH /config…`
+    Patch(Patching),
+    /// One of these with `?dry-run`: try it, give the server back what it ran, and publish nothing.
+    DryRun(DryRun),
     /// `POST /config` with an empty body: publish what the local server runs.
     PublishLocal {
         /// Even if the server shows its factory default or `{}`.
@@ -171,6 +176,30 @@ pub enum Ask {
     },
     /// `GET /healthz`
     Health,
+}
+
+/// A patch that a client wants made.
+#[derive(Debug)]
+pub struct Patching {
+    /// Below what; something must be there.
+    pub path: Path,
+    /// What is to become of it.
+    pub patch: Patch,
+    /// As in a [`Change`].
+    pub if_match: Option<String>,
+    /// As in a [`Change`].
+    pub note: String,
+    /// As in a [`Change`].
+    pub settles: Vec<String>,
+}
+
+/// What is to be tried and not published.
+#[derive(Debug)]
+pub enum DryRun {
+    /// A change.
+    Write(Change),
+    /// A patch.
+    Patch(Patching),
 }
 
 /// A change that a client wants.

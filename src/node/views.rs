@@ -36,7 +36,7 @@ impl Node {
             Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
             Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
             Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
-            Ask::Write(_) | Ask::PublishLocal { .. } => {
+            Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::PublishLocal { .. } => {
                 self.say(Level::Error, "api", "a change came the way of questions");
                 Problem::new(500, "This cannot be.", "").into()
             }

@@ -6,11 +6,11 @@ use std::path::Path;
 use super::host::{Host, request};
 use super::watch::{parsed, text};
 
-/// Bundles of one name, each with a key of its own.
+/// Bundles, each with a key of its own.
 pub const BUNDLES: [&str; 3] = [
-    include_str!("../fixtures/bundles/shop-1.pem"),
-    include_str!("../fixtures/bundles/shop-2.pem"),
-    include_str!("../fixtures/bundles/shop-3.pem"),
+    include_str!("../fixtures/bundles/a.pem"),
+    include_str!("../fixtures/bundles/a-renewed.pem"),
+    include_str!("../fixtures/bundles/ec.pem"),
 ];
 const MODULE: &str = "function hello(h) { return '/x' + h.host }\nexport default {hello}\n";
 const LISTENER: &str = r#"{"pass": "routes", "tls": {"certificate": ["shop", "x%2Fy"]}}"#;
