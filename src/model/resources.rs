@@ -4,6 +4,7 @@
 //! array of strings. A name made of variables (`${…}`) stands for another on each host, so nothing is said of it here. A bundle holds a
 //! private key: wherever a document is shown, [`redacted`] stands in its place.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -145,17 +146,17 @@ pub fn shown(fingerprint: &[u8; 32]) -> String {
 }
 
 /// A value that stands at `path` of a document, as it may be shown: of whatever is or holds a bundle, the fingerprint.
-pub fn showable(path: &Path, value: &Value) -> Value {
+pub fn showable<'a>(path: &Path, value: &'a Value) -> Cow<'a, Value> {
     match path.tokens().first().map(String::as_str) {
         None => match value {
             Value::Object(members) => {
                 let below = |name: &String, value| if name == Kind::Certificate.member() { hidden(value) } else { value.clone() };
-                Value::Object(members.iter().map(|(name, value)| (name.clone(), below(name, value))).collect())
+                Cow::Owned(members.iter().map(|(name, value)| (name.clone(), below(name, value))).collect())
             }
-            other => other.clone(),
+            other => Cow::Borrowed(other),
         },
-        Some(first) if first == Kind::Certificate.member() => hidden(value),
-        Some(_) => value.clone(),
+        Some(first) if first == Kind::Certificate.member() => Cow::Owned(hidden(value)),
+        Some(_) => Cow::Borrowed(value),
     }
 }
 
