@@ -84,6 +84,23 @@ pub fn certificates(config: &Value) -> BTreeSet<&str> {
     named.filter_map(|listener| listener.get("tls")?.get("certificate")).flat_map(names).collect()
 }
 
+/// Hands out each certificate's name in a configuration, to be changed.
+pub fn for_each_certificate_name(config: &mut Value, mut change: impl FnMut(&mut String)) {
+    let listeners = config.get_mut("listeners").and_then(Value::as_object_mut);
+    let named = listeners.into_iter().flat_map(|listeners| listeners.values_mut());
+    for value in named.filter_map(|listener| listener.get_mut("tls")?.get_mut("certificate")) {
+        match value {
+            Value::String(name) => change(name),
+            Value::Array(names) => names.iter_mut().for_each(|name| {
+                if let Value::String(name) = name {
+                    change(name);
+                }
+            }),
+            _ => {}
+        }
+    }
+}
+
 /// The modules that a configuration names, in order, each once.
 pub fn js_modules(config: &Value) -> BTreeSet<&str> {
     config.get("settings").and_then(|settings| settings.get("js_module")).into_iter().flat_map(names).collect()
