@@ -92,6 +92,11 @@ pub const OWN_VALUES_MAX: usize = 3 * VALUES_MAX;
 pub const NUMBER_MAX: usize = 14;
 /// The tokens of a path, decoded, taken together, in bytes: eight times what fits into the head of a request to Unit.
 pub const PATH_MAX: usize = 8 << 10;
+/// The name of a certificate or a module, in bytes: Unit keeps each in a file of that name, with thirteen bytes more for a certificate's,
+/// and a file's name has 255.
+pub const RESOURCE_NAME_MAX: usize = 240;
+/// Certificates and modules in a document, taken together: 1 024 bundles of an RSA key and two certificates fill it.
+pub const RESOURCES_MAX: usize = 1024;
 /// A value that an edit found is named by itself up to this length of its compact text, and by a hash beyond it: a conflict can then
 /// show what stood there, while no edit carries a second copy of anything long.
 pub const SHORT_MAX: usize = 256;

@@ -29,6 +29,8 @@ mod replay;
 mod settling;
 #[path = "mesh/spreading.rs"]
 mod spreading;
+#[path = "mesh/uploads.rs"]
+mod uploads;
 #[path = "mesh/writes.rs"]
 mod writes;
 

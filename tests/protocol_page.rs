@@ -261,6 +261,8 @@ fn the_limits_of_the_page_are_those_of_the_program() {
         format!("body of a document record Ta {} bytes", limits::BODY_MAX),
         format!("body of a node record Ta {} bytes", limits::NODE_BODY_MAX),
         format!("document Ta {} bytes, {} levels, {} values", limits::DOCUMENT_MAX, limits::DEPTH_MAX, limits::VALUES_MAX),
+        format!("certificates and modules in a document Ta {}", limits::RESOURCES_MAX),
+        format!("name of a certificate or a module Ta {} bytes", limits::RESOURCE_NAME_MAX),
         format!("body in a Record frame, or piece Ta {} bytes", limits::INLINE_MAX),
         format!("IDs in a frame Ta {}", limits::IDS_MAX),
         format!("addresses in a frame, hello or token Ta {}", limits::ADDRESSES_MAX),

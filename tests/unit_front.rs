@@ -80,6 +80,7 @@ fn refused(error: EditError) -> (u64, Value) {
     let (status, text) = match error {
         EditError::Missing => (404, "Value doesn't exist."),
         EditError::NotAllowed => (405, "Method isn't allowed."),
+        EditError::NotText => (400, "Invalid value."),
         EditError::TokenTooLong => (500, "Memory allocation failed."),
         EditError::TooLarge => (413, "Too large."),
     };

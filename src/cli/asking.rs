@@ -9,6 +9,7 @@ use super::Failure;
 use crate::daemon::logger::one_line;
 use crate::daemon::unit::{self, Reply};
 use crate::limits::{NOTE_MAX, SHORT_ID_MIN};
+use crate::model::edit::{Verb, is_editable};
 use crate::model::json::{self, Value};
 use crate::model::path::Path;
 use crate::settings::Settings;
@@ -57,12 +58,12 @@ pub(super) fn id(text: &str) -> Result<String, Failure> {
     if is_good { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
 }
 
-/// A path of the configuration, encoded so that it can stand in a request, also in a query.
+/// A path that an edit can have, encoded so that it can stand in a request, also in a query.
 pub(super) fn path(text: &str) -> Result<String, Failure> {
     let wrong = |why: &str| Failure::Usage(format!("{text:?}: expected a path such as /config/listeners/*:80: {why}"));
     let path = Path::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !path.is_config() {
-        return Err(wrong("it does not begin with /config"));
+    if !is_editable(&path, Verb::Put) {
+        return Err(wrong("it does not begin with /config, nor is it /certificates/NAME or /js_modules/NAME"));
     }
     let mut encoded = String::new();
     for byte in path.to_string().bytes() {

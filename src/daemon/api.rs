@@ -6,6 +6,7 @@
 
 mod history;
 mod patch;
+mod resources;
 
 use std::path::Path as FilePath;
 
@@ -16,6 +17,7 @@ use crate::model::edit::{self, EditError, Op};
 use crate::model::json::{self, JsonError, Map, Value};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
+use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Refusal};
 
@@ -40,13 +42,17 @@ fn asked(request: &Request, path: Path) -> Result<Ask, Response> {
         ["fleet", "revisions"] => get_only(request, Ask::Revisions(None)),
         ["fleet", "revisions", id] => get_only(request, history::revision(request, id)),
         ["fleet", "revisions", id, "restore"] => history::restore(request, id),
-        ["fleet", "blame", "config", ..] => get_only(request, Ask::Blame(below(&tokens[2..]))),
+        ["fleet", "blame", ..] => history::blame_of(request, &tokens[2..]),
         ["fleet", "conflicts"] => get_only(request, Ask::Conflicts(None)),
         ["fleet", "conflicts", id] => get_only(request, Ask::Conflicts(Some(id.to_owned()))),
         ["fleet", "conflicts", id, what @ ("keep" | "drop")] => history::settle(request, id, what == "keep"),
-        ["certificates" | "js_modules" | "status" | "control", ..] => {
-            Err(failure(501, "Not supported by this version of Starling.", "it serves /config, /fleet and /healthz"))
-        }
+        ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate),
+        ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule),
+        ["certificates" | "js_modules" | "status" | "control", ..] => Err(failure(
+            501,
+            "Not supported by this version of Starling.",
+            "of these it serves changes of certificates and modules only",
+        )),
         _ => Err(failure(404, NO_VALUE, "")),
     }
 }
@@ -65,6 +71,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         Answer::DryRun { changes, head, applied } => patch::tried(changes, head, applied),
         Answer::Edit(EditError::Missing) => failure(404, NO_VALUE, ""),
         Answer::Edit(EditError::NotAllowed) => failure(405, NOT_ALLOWED, ""),
+        Answer::Edit(error @ EditError::NotText) => failure(400, "Invalid value.", &error.to_string()),
         Answer::Edit(EditError::TokenTooLong) => failure(500, "Memory allocation failed.", ""),
         Answer::Edit(EditError::TooLarge) => {
             failure(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))

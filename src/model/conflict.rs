@@ -1,15 +1,16 @@
 //! Open conflicts: edits that lost, as every host lists them until somebody settles them.
 //!
 //! A conflict stands in the head with all that a person needs to settle it: who wanted what, where, and what stood there then. Long
-//! values are given by length and hash; an edit of which no host holds the record any more is given by its name alone.
+//! values, and certificates of any length, are given by length and hash; an edit of which no host holds the record any more is given by
+//! its name alone.
 
-use sha2::{Digest, Sha256};
-
-use super::edit::{Change, Op, Verb};
+use super::edit::{Change, Op, Verb, hash_of};
 use super::json::{self, Map, Value};
 use super::ledger::EditRef;
+use super::path::Path;
 use super::peer_id::PeerId;
 use super::record::Header;
+use super::resources;
 use super::revision::{Operation, Revision};
 use crate::codec::hex;
 use crate::limits::{NOTE_MAX, OPEN_VALUE_MAX, OPERATIONS_MAX};
@@ -21,11 +22,11 @@ pub enum Wanted {
     Nothing,
     /// This value.
     Value(Value),
-    /// A value whose compact text has this many bytes and this SHA-256.
+    /// A value whose compact text has this many bytes, and this hash as [`hash_of`] gives it.
     Long {
         /// Bytes of compact text.
         len: u64,
-        /// SHA-256 of it.
+        /// SHA-256.
         hash: [u8; 32],
     },
 }
@@ -55,7 +56,7 @@ impl OpenConflict {
                 Verb::Put => value,
                 Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()),
             };
-            value.map_or(Wanted::Nothing, |value| Wanted::of(value, &mut room))
+            value.map_or(Wanted::Nothing, |value| Wanted::of(&operation.path, value, &mut room))
         };
         Self {
             author: Some(revision.edit_author()),
@@ -106,7 +107,11 @@ impl OpenConflict {
         };
         let note = value.get("note")?.as_str().filter(|note| note.len() <= NOTE_MAX)?.to_owned();
         let ops = value.get("ops")?.as_array().filter(|ops| ops.len() <= OPERATIONS_MAX)?;
-        let read = |op: &Value| Some((Operation::from_json(op)?, Wanted::from(op)?));
+        let read = |op: &Value| {
+            let (operation, wanted) = (Operation::from_json(op)?, Wanted::from(op)?);
+            let in_clear = matches!(wanted, Wanted::Value(_)) && resources::is_secret(&operation.path);
+            (!in_clear).then_some((operation, wanted))
+        };
         let operations = ops.iter().map(read).collect::<Option<Vec<_>>>()?;
         let given = operations.iter().map(|(_, wanted)| match wanted {
             Wanted::Value(value) => json::compact(value).len(),
@@ -118,14 +123,14 @@ impl OpenConflict {
 }
 
 impl Wanted {
-    /// The value itself if there is `room` for it, which it then takes.
-    fn of(value: &Value, room: &mut usize) -> Self {
+    /// The value itself if it may be shown and there is `room` for it, which it then takes.
+    fn of(path: &Path, value: &Value, room: &mut usize) -> Self {
         let text = json::compact(value);
-        if text.len() <= *room {
+        if text.len() <= *room && !resources::is_secret(path) {
             *room -= text.len();
             return Self::Value(value.clone());
         }
-        Self::Long { len: text.len() as u64, hash: Sha256::digest(text.as_bytes()).into() }
+        Self::Long { len: text.len() as u64, hash: hash_of(path, value) }
     }
 
     fn beside(&self, mut operation: Value) -> Value {
@@ -171,9 +176,10 @@ mod tests {
         let operation = |verb, path: &str| Operation { verb, path: Path::parse(path).unwrap(), found: Found::Absent };
         let long = Value::from("x".repeat(OPEN_VALUE_MAX));
         let mut room = OPEN_VALUE_MAX;
+        let mut wanted = |value: &Value| Wanted::of(&Path::parse("/config").unwrap(), value, &mut room);
         let operations = vec![
-            (operation(Verb::Put, "/config/a"), Wanted::of(&Value::from(1), &mut room)),
-            (operation(Verb::Put, "/config/b"), Wanted::of(&long, &mut room)),
+            (operation(Verb::Put, "/config/a"), wanted(&Value::from(1))),
+            (operation(Verb::Put, "/config/b"), wanted(&long)),
             (operation(Verb::Delete, "/config/c"), Wanted::Nothing),
             (operation(Verb::Put, "/config/d"), Wanted::Value(Value::Null)),
         ];
@@ -188,6 +194,22 @@ mod tests {
         assert_eq!(json["ops"][1]["value_len"], OPEN_VALUE_MAX + 2);
         assert!(json["ops"][1].get("value").is_none() && json["ops"][2].get("value").is_none());
         assert!(json::compact(&json).len() < 1_000, "no long value is carried along");
+    }
+
+    #[test]
+    fn a_certificate_is_given_by_hash_however_short_and_one_in_clear_is_no_conflict() {
+        let mut room = OPEN_VALUE_MAX;
+        let path = Path::parse("/certificates/a").unwrap();
+        let wanted = Wanted::of(&path, &"key".into(), &mut room);
+        assert_eq!(wanted, Wanted::Long { len: 5, hash: resources::fingerprint("key") });
+        let operation = Operation { verb: Verb::Put, path, found: Found::Absent };
+        let conflict = OpenConflict { operations: vec![(operation, wanted)], ..conflict() };
+        let mut json = conflict.to_json(&edit());
+        assert_eq!(OpenConflict::from_json(&json), Some((edit(), conflict)));
+        let op = json["ops"][0].as_object_mut().unwrap();
+        op.retain(|name, _| !name.starts_with("value"));
+        op.insert("value".into(), "key".into());
+        assert_eq!(OpenConflict::from_json(&json), None);
     }
 
     #[test]

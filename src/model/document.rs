@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::json::{self, JsonError, Map, Value};
 use super::path::{Path, element_index};
-use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, VALUES_MAX};
+use super::resources::{Kind, is_resource_name};
+use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, RESOURCES_MAX, VALUES_MAX};
 
 /// `{"config": …, "certificates": {…}, "js_modules": {…}}`. Two are equal if their texts are.
 #[derive(Clone)]
@@ -20,8 +21,9 @@ struct Inner {
 }
 
 impl Document {
-    /// Takes an object with exactly the members `config` (any value), `certificates` and `js_modules` (objects), whose compact text
-    /// has at most [`DOCUMENT_MAX`] bytes, with at most [`DEPTH_MAX`] levels in each and [`VALUES_MAX`] values in all.
+    /// Takes an object with exactly the members `config` (any value), `certificates` and `js_modules` (objects of strings, at most
+    /// [`RESOURCES_MAX`] together, each under a name as [`is_resource_name`] wants it), whose compact text has at most
+    /// [`DOCUMENT_MAX`] bytes, with at most [`DEPTH_MAX`] levels in each and [`VALUES_MAX`] values in all.
     pub fn new(value: Value) -> Result<Self, NotADocument> {
         let members = value.as_object().ok_or(NotADocument::NotAnObject)?;
         if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
@@ -30,9 +32,7 @@ impl Document {
         if let Some(missing) = MEMBERS.into_iter().find(|name| !members.contains_key(*name)) {
             return Err(NotADocument::Missing(missing));
         }
-        if let Some(scalar) = [CERTIFICATES, JS_MODULES].into_iter().find(|name| !value[*name].is_object()) {
-            return Err(NotADocument::NotAnObjectIn(scalar));
-        }
+        check_resources(&value)?;
         if !json::fits(&value, DEPTH_MAX + 1, usize::MAX) {
             return Err(NotADocument::TooDeep);
         }
@@ -113,6 +113,10 @@ pub enum NotADocument {
     Missing(&'static str),
     /// A member that must be an object and is not.
     NotAnObjectIn(&'static str),
+    /// A member of this one is not a text, or is called what nothing in there can be called.
+    NotAResourceIn(&'static str),
+    /// More than [`RESOURCES_MAX`] certificates and modules.
+    TooManyResources,
     /// More than [`DEPTH_MAX`] levels.
     TooDeep,
     /// More than [`VALUES_MAX`] values.
@@ -129,6 +133,8 @@ impl fmt::Display for NotADocument {
             Self::Unknown(name) => write!(f, "a document has no member {name:?}"),
             Self::Missing(name) => write!(f, "a document has a member {name:?}"),
             Self::NotAnObjectIn(name) => write!(f, "the member {name:?} of a document is an object"),
+            Self::NotAResourceIn(name) => write!(f, "the member {name:?} of a document holds texts, under names without a slash"),
+            Self::TooManyResources => write!(f, "a document has at most {RESOURCES_MAX} certificates and modules"),
             Self::TooDeep => write!(f, "a document has at most {DEPTH_MAX} levels"),
             Self::TooManyValues => write!(f, "a document has at most {VALUES_MAX} values"),
             Self::TooLarge => write!(f, "a document has at most {DOCUMENT_MAX} bytes"),
@@ -137,6 +143,18 @@ impl fmt::Display for NotADocument {
 }
 
 impl std::error::Error for NotADocument {}
+
+fn check_resources(document: &Value) -> Result<(), NotADocument> {
+    let mut count = 0;
+    for name in Kind::ALL.map(Kind::member) {
+        let held = document[name].as_object().ok_or(NotADocument::NotAnObjectIn(name))?;
+        if !held.iter().all(|(name, value)| value.is_string() && is_resource_name(name)) {
+            return Err(NotADocument::NotAResourceIn(name));
+        }
+        count += held.len();
+    }
+    if count > RESOURCES_MAX { Err(NotADocument::TooManyResources) } else { Ok(()) }
+}
 
 /// Whether a configuration is what a server shows that was never configured, or has lost everything: the default with its members
 /// in any order, or `{}`.
@@ -181,6 +199,9 @@ mod tests {
             (br#"{"config":{},"certificates":{}}"#, NotADocument::Missing("js_modules")),
             (br#"{"config":{},"certificates":{},"js_modules":{},"x":1}"#, NotADocument::Unknown("x".to_owned())),
             (br#"{"config":{},"certificates":[],"js_modules":{}}"#, NotADocument::NotAnObjectIn("certificates")),
+            (br#"{"config":{},"certificates":{"a":1},"js_modules":{}}"#, NotADocument::NotAResourceIn("certificates")),
+            (br#"{"config":{},"certificates":{},"js_modules":{"a/b":""}}"#, NotADocument::NotAResourceIn("js_modules")),
+            (br#"{"config":{},"certificates":{"..":""},"js_modules":{}}"#, NotADocument::NotAResourceIn("certificates")),
         ] {
             assert_eq!(Document::parse(text), Err(expected));
         }
@@ -196,6 +217,19 @@ mod tests {
         assert_eq!(Document::from_config(deeper), Err(NotADocument::TooDeep));
         let crowded = Value::Array(vec![Value::Null; VALUES_MAX]);
         assert_eq!(Document::from_config(crowded), Err(NotADocument::TooManyValues));
+    }
+
+    #[test]
+    fn a_document_holds_no_more_certificates_and_modules_than_it_may() {
+        let with = |count: usize| {
+            let texts: Map<String, Value> = (0..count).map(|number| (format!("m{number}"), "".into())).collect();
+            let mut value = Document::factory().value().clone();
+            value[JS_MODULES] = texts.into();
+            value[CERTIFICATES]["c"] = "bundle".into();
+            Document::new(value).map(|_| ())
+        };
+        assert_eq!(with(RESOURCES_MAX - 1), Ok(()));
+        assert_eq!(with(RESOURCES_MAX), Err(NotADocument::TooManyResources));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Edits: what a client asks for at a path, and whether what it was meant for is still there.
 //!
-//! [`apply`] gives PUT, POST and DELETE below `/config` exactly the meaning they have in Unit's control API. [`found`] says what an
-//! edit met, and [`still_there`] whether a later document still has it: that decides whether a beaten edit is made again or becomes
-//! a conflict. Elements of arrays have no lasting names, so whatever is changed inside an array has met the whole array; only an
-//! append gets along with other appends.
+//! [`apply`] gives PUT, POST and DELETE below `/config` exactly the meaning they have in Unit's control API; a certificate or a module
+//! is put or deleted as one. [`found`] says what an edit met, and [`still_there`] whether a later document still has it: that decides
+//! whether a beaten edit is made again or becomes a conflict. Elements of arrays have no lasting names, so whatever is changed inside
+//! an array has met the whole array; only an append gets along with other appends.
 
 use std::fmt;
 
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::document::{CONFIG, Document, NotADocument, member};
 use super::json::{self, Map, Value};
 use super::path::{Path, element_index};
+use super::resources;
 use crate::limits::{PATH_TOKEN_MAX, SHORT_MAX};
 
 pub use self::form::BadForm;
@@ -21,7 +22,7 @@ mod form;
 mod tests;
 
 /// What is to be done at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Change {
     /// Replace what is there, or create it.
     Put(Value),
@@ -42,6 +43,16 @@ impl Change {
     }
 }
 
+impl fmt::Debug for Change {
+    /// The value by its length only: it may be a private key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put(value) | Self::Append(value) => write!(f, "{:?}({} bytes)", self.verb(), json::compact(value).len()),
+            Self::Delete => f.write_str("Delete"),
+        }
+    }
+}
+
 /// What is done at a path, without the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -56,7 +67,7 @@ pub enum Verb {
 /// One operation of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Op {
-    /// Where, from the document's root: `/config/…`.
+    /// Where, from the document's root: `/config/…`, `/certificates/NAME` or `/js_modules/NAME`.
     pub path: Path,
     /// What.
     pub change: Change,
@@ -67,9 +78,9 @@ pub struct Op {
 pub enum Found {
     /// Nothing, in an object that could take it.
     Absent,
-    /// A value whose compact text has at most [`SHORT_MAX`] bytes.
+    /// A value whose compact text has at most [`SHORT_MAX`] bytes; never a certificate.
     Short(Value),
-    /// Another object or string, by the hash of its compact text.
+    /// Another object or string, by the hash of its compact text; a certificate by its [`resources::fingerprint`].
     Long {
         /// SHA-256.
         hash: [u8; 32],
@@ -98,6 +109,8 @@ pub enum EditError {
     Missing,
     /// Only an array can be appended to; Unit answers 405.
     NotAllowed,
+    /// A certificate or a module is a text.
+    NotText,
     /// A token of more than [`PATH_TOKEN_MAX`] bytes; Unit answers 500, "Memory allocation failed."
     TokenTooLong,
     /// The document would have more bytes, levels or values than a [`Document`] may.
@@ -109,6 +122,7 @@ impl fmt::Display for EditError {
         match self {
             Self::Missing => f.write_str("nothing is at that path"),
             Self::NotAllowed => f.write_str("only an array can be appended to"),
+            Self::NotText => f.write_str("a certificate or a module is a text"),
             Self::TokenTooLong => write!(f, "a token of a path has at most {PATH_TOKEN_MAX} bytes"),
             Self::TooLarge => f.write_str("the document would be too large"),
         }
@@ -121,7 +135,7 @@ impl std::error::Error for EditError {}
 ///
 /// PUT replaces in place, and creates as the last member or element but makes no levels in between; POST appends to an array;
 /// DELETE closes the gap it makes, and of `/config` itself leaves `{}`. Below a scalar there is nothing (Unit 1.35.0 crashes over
-/// a PUT there). Outside `/config` there is nothing to edit.
+/// a PUT there). `/certificates/NAME` and `/js_modules/NAME` take a PUT of a string and a DELETE; elsewhere there is nothing to edit.
 pub fn apply(document: &Document, op: &Op) -> Result<Document, EditError> {
     apply_all(document, [op]).map_err(|(_, error)| error)
 }
@@ -132,15 +146,32 @@ pub fn apply_all<'a>(document: &Document, ops: impl IntoIterator<Item = &'a Op>)
     let mut last = 0;
     for (place, op) in ops.into_iter().enumerate() {
         last = place;
-        if !op.path.is_config() {
-            return Err((place, EditError::Missing));
-        }
-        change(&mut value[CONFIG], &op.path.tokens()[1..], &op.change).map_err(|error| (place, error))?;
+        let made = match resources::at(&op.path) {
+            Some((kind, name)) => change_text(&mut value[kind.member()], name, &op.change),
+            None if op.path.is_config() => change(&mut value[CONFIG], &op.path.tokens()[1..], &op.change),
+            None => Err(EditError::Missing),
+        };
+        made.map_err(|error| (place, error))?;
     }
+    use NotADocument::{TooDeep, TooLarge, TooManyResources, TooManyValues};
     Document::new(value).map_err(|error| match error {
-        NotADocument::TooLarge | NotADocument::TooDeep | NotADocument::TooManyValues => (last, EditError::TooLarge),
-        other => unreachable!("only the configuration was changed: {other}"),
+        TooLarge | TooDeep | TooManyValues | TooManyResources => (last, EditError::TooLarge),
+        other => unreachable!("each member is still what it must be: {other}"),
     })
+}
+
+/// Whether an edit can have an operation at this path.
+pub fn is_editable(path: &Path, verb: Verb) -> bool {
+    path.is_config() || (resources::at(path).is_some() && verb != Verb::Append)
+}
+
+/// How a value that stands at this path is named where it is not shown: by the SHA-256 of its compact text, or, if it is a certificate,
+/// of the bundle.
+pub fn hash_of(path: &Path, value: &Value) -> [u8; 32] {
+    match value {
+        Value::String(bundle) if resources::is_secret(path) => resources::fingerprint(bundle),
+        value => Sha256::digest(json::compact(value)).into(),
+    }
 }
 
 /// What `op` meets in a document that it can be applied to.
@@ -155,7 +186,8 @@ pub fn found(document: &Document, op: &Op) -> Found {
         Value::Array(elements) if is_append || text.len() > SHORT_MAX => {
             Found::Array { len: elements.len() as u64, hash: Sha256::digest(text).into() }
         }
-        _ if text.len() > SHORT_MAX => Found::Long { hash: Sha256::digest(text).into() },
+        // However short: it would stand in the history and in conflicts.
+        _ if text.len() > SHORT_MAX || resources::is_secret(&op.path) => Found::Long { hash: hash_of(&op.path, value) },
         _ => Found::Short(value.clone()),
     }
 }
@@ -221,6 +253,16 @@ fn hash_of_elements(elements: &[Value]) -> [u8; 32] {
     }
     hash.update("]");
     hash.finalize().into()
+}
+
+/// Makes the change to the text called `name` among those of its kind.
+fn change_text(held: &mut Value, name: &str, change: &Change) -> Result<(), EditError> {
+    match change {
+        Change::Put(text @ Value::String(_)) => put(held, name, text),
+        Change::Put(_) => Err(EditError::NotText),
+        Change::Append(_) => Err(EditError::NotAllowed),
+        Change::Delete => delete(held, name),
+    }
 }
 
 /// Makes the change at `tokens` below `config`.

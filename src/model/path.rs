@@ -33,6 +33,11 @@ impl Path {
         Self::bounded(tokens)
     }
 
+    /// The path of these tokens, which are names as [`Path::child`] takes them.
+    pub fn of<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, BadPath> {
+        tokens.into_iter().try_fold(Self { tokens: Vec::new() }, |path, token| path.child(token))
+    }
+
     /// The path to something below this one. Its name may be anything but empty, or with a NUL in it: no text could say that.
     pub fn child(&self, token: &str) -> Result<Self, BadPath> {
         if token.is_empty() {

@@ -2,11 +2,13 @@
 //!
 //! An edit fits where each place that it touches still holds what the edit found, or already holds what it wanted. An append also fits
 //! where the array has every element that its author saw, in that order, whatever others have put between and behind: so appends by
-//! several hosts, and whole runs of them, get along. Nothing else is merged.
+//! several hosts, and whole runs of them, get along. Nothing else is merged. Nor does an edit fit that would leave the configuration
+//! with the name of a certificate or a module that is not there.
 
 use super::document::Document;
 use super::edit::{self, Change, Op};
 use super::json::{self, Value};
+use super::resources;
 use super::revision::Revision;
 
 /// An edit made again.
@@ -35,7 +37,8 @@ pub fn replayed(document: &Document, revision: &Revision) -> Option<Replayed> {
         }
         left.push(op);
     }
-    Some(Replayed { document: edit::apply_all(document, left).ok()?, strictly })
+    let after = edit::apply_all(document, left).ok()?;
+    resources::newly_missing(document.value(), after.value()).is_empty().then_some(Replayed { document: after, strictly })
 }
 
 /// Whether `op` is an append, and `document` has all that the array held before it, as `after` shows it with the appended element.
@@ -78,7 +81,10 @@ mod tests {
 
     /// What becomes of `config` when `ops`, made on `base`, are made on it.
     fn replay(base: &str, ops: &[Op], config: &str) -> Option<String> {
-        let base = document(base);
+        replay_on(document(base), ops, document(config)).map(|after| json::compact(after.config()))
+    }
+
+    fn replay_on(base: Document, ops: &[Op], present: Document) -> Option<Document> {
         let after = ops.iter().fold(base.clone(), |document, op| edit::apply(&document, op).unwrap());
         let edit = Edit { origin: Origin::Original, operations: operations(&base, ops) };
         let (opens, settles) = (Default::default(), Vec::new());
@@ -86,7 +92,7 @@ mod tests {
         let secret = SecretKey::from_seed(&[1; 32]);
         let author = Author { secret: &secret, fleet: [2; 32], group: "default", stamp: Stamp::default() };
         let revision = Revision::author(&author, None, draft).unwrap();
-        replayed(&document(config), &revision).map(|replayed| json::compact(replayed.document.config()))
+        replayed(&present, &revision).map(|replayed| replayed.document)
     }
 
     #[test]
@@ -97,6 +103,27 @@ mod tests {
         assert_eq!(replay(r#"{"a":1}"#, &ops, "{}"), None, "somebody else has removed it");
         assert_eq!(replay("{}", &[put("/config/a/b", "1")].map(|_| put("/config/a", "1")), r#"{"a":0}"#), None);
         assert_eq!(replay(r#"{"a":{}}"#, &[put("/config/a/b", "1")], "{}"), None, "what it stood in is gone");
+    }
+
+    #[test]
+    fn certificates_and_modules_get_along_unless_they_are_the_same_or_the_configuration_needs_what_goes() {
+        let whole = |config: &str, certificates: &str| {
+            let text = format!(r#"{{"config":{config},"certificates":{certificates},"js_modules":{{}}}}"#);
+            Document::parse(text.as_bytes()).unwrap()
+        };
+        let tls = r#"{"listeners":{"*:1":{"tls":{"certificate":"a"}}}}"#;
+        let (upload, gone) = (put("/certificates/a", r#""new""#), delete("/certificates/a"));
+        let one = std::slice::from_ref;
+        let old = || whole("{}", r#"{"a":"old"}"#);
+        let after = replay_on(old(), one(&upload), whole(tls, r#"{"a":"old","b":"x"}"#)).unwrap();
+        assert_eq!(after, whole(tls, r#"{"a":"new","b":"x"}"#));
+        assert!(replay_on(old(), one(&upload), whole(tls, r#"{"a":"other"}"#)).is_none(), "somebody else has replaced it");
+        assert!(replay_on(whole("{}", "{}"), one(&upload), whole("{}", r#"{"a":"other"}"#)).is_none(), "both have uploaded it");
+        assert!(replay_on(old(), one(&gone), whole(tls, r#"{"a":"old"}"#)).is_none(), "it is used by now");
+        assert!(replay_on(old(), one(&gone), old()).is_some());
+        let using = put("/config", tls);
+        assert!(replay_on(whole("{}", r#"{"a":"old"}"#), one(&using), whole("{}", "{}")).is_none(), "it is gone by now");
+        assert!(replay_on(whole("{}", r#"{"a":"old"}"#), one(&using), whole("{}", r#"{"a":"new"}"#)).is_some());
     }
 
     #[test]

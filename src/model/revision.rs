@@ -11,12 +11,13 @@ use std::sync::Arc;
 use super::conflict::OpenConflict;
 use super::delta;
 use super::document::Document;
-use super::edit::{Change, Found, Op, Verb};
+use super::edit::{Change, Found, Op, Verb, is_editable};
 use super::json::{self, JsonError, Map, Value};
 use super::ledger::{EditRef, Ledger, Standing};
 use super::path::Path;
 use super::peer_id::PeerId;
 use super::record::{Header, Kind, Rank, Record, RecordId};
+use super::resources;
 use super::signature::SecretKey;
 use super::stamp::Stamp;
 use crate::limits::{BODY_MAX, HEIGHT_LIMIT, LEDGER_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
@@ -53,7 +54,6 @@ pub struct Edit {
 }
 
 /// A document record with its body.
-#[derive(Debug)]
 pub struct Revision {
     /// Header and signature.
     pub record: Record,
@@ -69,6 +69,13 @@ pub struct Revision {
     pub settled: Vec<EditRef>,
     /// The whole desired state.
     pub document: Document,
+}
+
+impl fmt::Debug for Revision {
+    /// Its name and its edit: there may be private keys in the rest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Revision({}, {:?}, {:?})", self.record.id.short(), self.edit, self.document)
+    }
 }
 
 /// What an author decides about a revision; the rest follows from the base.
@@ -340,12 +347,14 @@ impl Operation {
         Value::Object(object)
     }
 
-    /// Reads what [`Operation::to_json`] writes; further members are left alone.
+    /// Reads what [`Operation::to_json`] writes; further members are left alone. One that shows a certificate in clear is none.
     pub fn from_json(value: &Value) -> Option<Self> {
         let verb = Verb::from_word(value.get("op")?.as_str()?)?;
         let text = value.get("path")?.as_str()?;
-        let path = Path::parse(text).ok().filter(|path| path.is_config() && path.to_string() == text)?;
-        Some(Self { verb, path, found: Found::from_json(value.get("found")?).ok()? })
+        let path = Path::parse(text).ok().filter(|path| is_editable(path, verb) && path.to_string() == text)?;
+        let found = Found::from_json(value.get("found")?).ok()?;
+        let in_clear = matches!(found, Found::Short(_)) && resources::is_secret(&path);
+        (!in_clear).then_some(Self { verb, path, found })
     }
 }
 

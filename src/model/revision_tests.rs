@@ -187,6 +187,21 @@ fn each_member_that_is_missing_or_wrong_is_named() {
 }
 
 #[test]
+fn an_operation_is_read_only_where_an_edit_can_have_one_and_a_certificate_never_in_clear() {
+    let read = |op: &str, path: &str, found: &str| {
+        let text = format!(r#"{{"op":"{op}","path":"{path}","found":{found}}}"#);
+        Operation::from_json(&json::parse_own(text.as_bytes()).unwrap()).is_some()
+    };
+    let (absent, short) = (r#"{"is":"absent"}"#, r#"{"is":"short","value":"x"}"#);
+    assert!(read("put", "/certificates/a", absent) && read("delete", "/js_modules/sp%20ace", short));
+    assert!(!read("append", "/certificates/a", absent) && !read("append", "/js_modules/a", absent));
+    for path in ["/certificates", "/certificates/a/b", "/certificates/a%2Fb", "/js_modules/%2E%2E", "/status/a", "/"] {
+        assert!(!read("put", path, absent), "{path}");
+    }
+    assert!(!read("put", "/certificates/a", short) && read("put", "/js_modules/a", short));
+}
+
+#[test]
 fn a_delta_leads_from_a_revision_to_the_next_and_is_short_though_the_document_is_long() {
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(200_000));
     let mut base = change(None, 1, &config_op("/config/applications", &long));

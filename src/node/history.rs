@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use super::Node;
 use super::answer::{Answer, Kept, Place, Problem};
 use super::input::ClientId;
-use super::plan::{Plan, config_path};
+use super::plan::Plan;
 use super::replica::{Group, Summary};
 use super::revision_name;
 use super::settle::Errand;
 use super::writes::Wish;
 use crate::limits::SHORT_ID_MIN;
-use crate::model::difference::difference;
+use crate::model::difference::{difference, document_difference};
 use crate::model::document::Document;
 use crate::model::edit::{self, Change, Op};
 use crate::model::json::{Map, Value};
@@ -68,7 +68,7 @@ impl Node {
             Ok(found) => found,
             Err(problem) => return self.reply(client, problem),
         };
-        let at = if path == config_path() { String::new() } else { format!(", {path}") };
+        let at = if path.tokens().is_empty() { String::new() } else { format!(", {path}") };
         let note = if note.is_empty() { bounded(format!("restore of {}{at}", record.id.short())) } else { note };
         match document {
             Some(document) => self.wish(client, Wish::Restore(document, path), if_match, note, Vec::new()),
@@ -80,6 +80,10 @@ impl Node {
     pub(super) fn plan_restore(&self, old: &Document, path: &Path) -> Result<Plan, Answer> {
         let before = self.base_document()?;
         let ops = match (before.get(path), old.get(path)) {
+            _ if path.tokens().is_empty() => document_difference(&before, old).ok_or_else(|| {
+                let detail = "so many certificates and modules differ: restore /config, and each of them by its path";
+                Problem::new(409, "That is more than one change may touch.", detail)
+            })?,
             (Some(present), Some(wanted)) => difference(path, present, wanted),
             (None, Some(wanted)) => vec![Op { path: path.clone(), change: Change::Put(wanted.clone()) }],
             (Some(_), None) => vec![Op { path: path.clone(), change: Change::Delete }],

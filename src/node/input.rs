@@ -148,13 +148,13 @@ pub enum Ask {
         /// The beginning of the other's.
         from: Option<String>,
     },
-    /// `GET /fleet/blame/config…`
+    /// `GET /fleet/blame/…`, of a path that an edit can have.
     Blame(Path),
-    /// `POST /fleet/revisions/ID/restore`: make of the configuration, or of what is at a path, what it was in another revision.
+    /// `POST /fleet/revisions/ID/restore`: make of the document, or of what is at a path, what it was in another revision.
     Restore {
         /// The beginning of its ID.
         id: String,
-        /// `/config` or below.
+        /// `/` for all of it, or a path that an edit can have.
         path: Path,
         /// As in a [`Change`].
         if_match: Option<String>,

@@ -34,6 +34,7 @@ mod spread;
 mod storing;
 mod sync;
 mod trial;
+mod uploads;
 mod views;
 mod writes;
 

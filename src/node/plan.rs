@@ -3,8 +3,9 @@
 //! Nothing here changes anything. A plan is made when the change's turn has come, and made anew when the head has moved meanwhile.
 
 use super::Node;
-use super::answer::{Answer, Problem, RECONFIGURED};
+use super::answer::{Answer, Problem};
 use super::server::Verdict;
+use super::uploads::{check_upload, success};
 use super::writes::{Request, Wish};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
 use crate::model::difference::difference;
@@ -40,12 +41,13 @@ impl Node {
             Wish::Settle(ops) => self.plan_settling(ops)?,
         };
         plan.settles = settles;
+        self.check_names(&request.wish, &plan)?;
         if request.is_dry {
             return self.may_dry_run(&plan.after).map(|()| plan);
         }
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
-                Err(Answer::Done { success: RECONFIGURED, revision: head.id(), applied: self.applied_id() })
+                Err(Answer::Done { success: success(&request.wish), revision: head.id(), applied: self.applied_id() })
             }
             _ => Ok(plan),
         }
@@ -54,6 +56,7 @@ impl Node {
     /// PUT, POST or DELETE, as Unit has them; but a POST of an object onto an object adds its members.
     fn plan_change(&self, op: &Op) -> Result<Plan, Answer> {
         let before = self.base_document()?;
+        check_upload(&before, op)?;
         if let Some(members) = members_for(&before, op) {
             return self.plan_edited(|before| patch::add_members(before, &op.path, members));
         }

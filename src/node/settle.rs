@@ -14,12 +14,13 @@ use super::reading::Reading;
 use super::writes::Wish;
 use super::{Waiting, replica};
 use crate::limits::{ERRANDS_MAX, SHORT_ID_MIN};
-use crate::model::conflict::OpenConflict;
+use crate::model::conflict::{OpenConflict, Wanted};
 use crate::model::edit::Op;
 use crate::model::json::{Map, Value};
 use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::record::{Record, RecordId};
+use crate::model::resources;
 use crate::model::revision::Revision;
 
 /// A client's change that needs a revision of the history.
@@ -154,7 +155,7 @@ impl Node {
         view.insert("time".into(), edit.stamp.wall_ms().into());
         if let Value::Object(members) = conflict.to_json(edit) {
             view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(|(name, value)| match name.as_str() {
-                "ops" => ("edit".to_owned(), value),
+                "ops" => ("edit".to_owned(), with_fingerprints(value, conflict)),
                 _ => (name, value),
             }));
         }
@@ -170,6 +171,17 @@ impl Errand {
             Self::Restore { client, .. } | Self::Keep { client, .. } => *client,
         }
     }
+}
+
+/// The operations of a conflict, each certificate that was wanted shown as certificates are.
+fn with_fingerprints(mut ops: Value, conflict: &OpenConflict) -> Value {
+    let shown = ops.as_array_mut().into_iter().flatten().zip(&conflict.operations);
+    for (op, (operation, wanted)) in shown {
+        if let (Wanted::Long { hash, .. }, true) = (wanted, resources::is_secret(&operation.path)) {
+            op["value"] = resources::shown(hash).into();
+        }
+    }
+    ops
 }
 
 fn unknown(detail: &str) -> Problem {

@@ -14,12 +14,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::{Answer, Problem, RECONFIGURED};
+use super::answer::{Answer, Problem};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::Outcome;
 use super::plan::check_if_match;
 use super::records::file_text;
 use super::server::words;
+use super::uploads::success;
 use super::writes::{Request, Wish};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER, WRITE_TRIES};
@@ -230,13 +231,15 @@ impl Node {
         };
         self.say(Level::Info, "config", text);
         self.take_revision(None, Arc::clone(&revision));
+        if trial.base.is_none() {
+            self.missing_uploads().collect::<Vec<_>>().into_iter().for_each(|text| self.say(Level::Warn, "config", text));
+        }
         if matches!(trial.cause, Cause::Replay(_)) {
             self.rebase_soon(self.rebase_jitter());
         }
         if let Cause::Client(request) = trial.cause {
-            let applied = self.applied_id();
-            self.effects
-                .push(Effect::Answer(request.client, Answer::Done { success: RECONFIGURED, revision: revision.id(), applied }));
+            let (success, applied) = (success(&request.wish), self.applied_id());
+            self.effects.push(Effect::Answer(request.client, Answer::Done { success, revision: revision.id(), applied }));
         }
     }
 

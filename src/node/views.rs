@@ -125,7 +125,7 @@ impl Node {
 
     /// What a person should look at.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        self.storing.problem().into_iter().chain(self.problems.iter().cloned())
+        self.storing.problem().into_iter().chain(self.problems.iter().cloned()).chain(self.missing_uploads())
     }
 
     fn links_view(&self) -> Value {

@@ -7,6 +7,7 @@ use starlingd::model::document::Document;
 use starlingd::model::json;
 use starlingd::model::ledger::Standing;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
+use starlingd::model::resources;
 use starlingd::model::revision::{Origin, Revision};
 use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
@@ -169,10 +170,26 @@ impl Seen {
         {
             self.broken(world.now, format!("host {host} replays {:?}, which was to be made on one head only", edit.id));
         }
+        self.check_uploads(world, host, &revision);
         self.revisions.insert(revision.id(), revision);
         let (made, asked) = (self.revisions.len(), self.asked.len());
         if made > MADE_MAX * (asked + 1) {
             self.broken(world.now, format!("{made} revisions were made of {asked} changes, and it does not come to rest"));
+        }
+    }
+
+    /// No configuration names a certificate that is not there, and none stands beside the document in clear.
+    fn check_uploads(&mut self, world: &World, host: usize, revision: &Revision) {
+        let (id, document) = (revision.id(), revision.document.value());
+        if let Some(named) = resources::missing(document).first() {
+            self.broken(world.now, format!("host {host} makes {id:?}, which names {named:?} and does not have it"));
+        }
+        let before = self.revisions.get(&revision.record.header.base).map(|base| base.document.value());
+        let bundles = [Some(document), before].into_iter().flatten().filter_map(|document| document["certificates"].as_object());
+        let texts: Vec<String> = bundles.flat_map(|held| held.values().map(json::compact)).collect();
+        let head = String::from_utf8_lossy(&revision.body).lines().next().unwrap_or_default().to_owned();
+        if texts.iter().any(|text| head.contains(text)) {
+            self.broken(world.now, format!("host {host} makes {id:?}, which shows a certificate: {head}"));
         }
     }
 

@@ -1,8 +1,9 @@
 //! Clients: what they ask for, where, and how often.
 //!
-//! All of them write below `/config` of one document, which has places of three kinds: `kv`, where everybody writes the same few members;
+//! All of them write in one document, whose configuration has places of three kinds: `kv`, where everybody writes the same few members;
 //! `own`, where each host's clients have members of their own; and `lists`, which are appended to. One change in three is asked for as a
-//! merge patch and one as a JSON Patch that come to the same.
+//! merge patch and one as a JSON Patch that come to the same. Besides they upload, replace, use and delete two certificates that all
+//! know, and modules of their own.
 
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ impl Clients {
     pub fn ask_once_more(&mut self, world: &mut World) -> Option<RecordId> {
         let up = world.running();
         let host = *world.rng.pick(&up)?;
-        let change = put("/config/last", self.value());
+        let change = put_at("/config/last", self.value());
         let client = world.ask(host, Ask::Write(change));
         let answered = |world: &World| world.hosts[host].answers.contains_key(&client);
         world.run_until(Duration::from_millis(10), Duration::from_secs(10), |world| answered(world));
@@ -85,12 +86,18 @@ impl Clients {
         let head = world.hosts[host].node.own_head();
         let (guard, conflicts) = (head.map(|head| format!("\"{}\"", head.id())), head.is_some_and(|head| !head.open.is_empty()));
         let value = self.value();
-        let put = |path: String| put(&path, value.clone());
+        let put = |path: String| put_at(&path, value.clone());
         match kind {
-            0..30 => put(format!("/config/kv/k{key}")),
-            30..50 => put(format!("/config/own/h{host}-{own}")),
+            0..6 => put(format!("/certificates/c{list}")),
+            6..30 => put(format!("/config/kv/k{key}")),
+            30..34 => put_at(&format!("/config/listeners/l{key}"), using(&format!("c{list}"), value)),
+            34..36 => put(format!("/js_modules/h{host}-{own}")),
+            36..50 => put(format!("/config/own/h{host}-{own}")),
             50..72 => change(Op { path: path(&format!("/config/lists/l{list}")), change: Edit::Append(value) }),
-            72..82 => change(Op { path: path(&format!("/config/kv/k{key}")), change: Edit::Delete }),
+            72..74 => delete(&format!("/certificates/c{list}")),
+            74..75 => delete(&format!("/js_modules/h{host}-{own}")),
+            75..76 => delete(&format!("/config/listeners/l{key}")),
+            76..82 => delete(&format!("/config/kv/k{key}")),
             82..90 => Change { if_match: guard, ..put(format!("/config/kv/k{key}")) },
             90..95 if conflicts => Change { settles: vec!["*".to_owned()], ..put(format!("/config/own/h{host}-{own}")) },
             _ => change(Op {
@@ -109,19 +116,19 @@ impl Clients {
 /// Asks for the document on which everything else is made.
 pub fn ask_for_first(world: &mut World, host: usize) {
     let value = json::parse(FIRST.as_bytes()).expect("it is JSON");
-    world.ask(host, Ask::Write(put("/config", value)));
+    world.ask(host, Ask::Write(put_at("/config", value)));
 }
 
 /// A client at `host` puts a value that bears this token below `/config/own`.
 pub fn write(world: &mut World, host: usize, member: &str, token: u64) {
-    world.ask(host, Ask::Write(put(&format!("/config/own/{member}"), value_of(token))));
+    world.ask(host, Ask::Write(put_at(&format!("/config/own/{member}"), value_of(token))));
 }
 
 /// As [`write`], with a value so long that its revision goes in pieces, and goes through as no delta.
 pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
     let noise: String = (0..1500).map(|_| format!("{:016x}", world.rng.draw())).collect();
     let value = Value::Array(vec![value_of(token), Value::from(noise)]);
-    world.ask(host, Ask::Write(put(&format!("/config/own/{member}"), value)));
+    world.ask(host, Ask::Write(put_at(&format!("/config/own/{member}"), value)));
 }
 
 /// The same change, asked for in the one or the other way.
@@ -135,6 +142,9 @@ fn dressed(change: Change, number: u64) -> Ask {
     let (last, above) = change.op.path.tokens().split_last().expect("no change is of everything");
     let parent = path(&format!("/{}", above.join("/")));
     let (at, patch) = match (&change.op.change, number % 3) {
+        _ if !change.op.path.is_config() => return Ask::Write(change),
+        // Merged, it would not replace the object that is there.
+        (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
         (Edit::Put(value), 1) => (parent, Patch::Merge(Value::Object([(last.clone(), value.clone())].into_iter().collect()))),
         (Edit::Delete, 1) => (parent, Patch::Merge(Value::Object([(last.clone(), Value::Null)].into_iter().collect()))),
         (Edit::Put(value), 2) => (parent, steps("add", &format!("/{last}"), Some(value))),
@@ -146,8 +156,18 @@ fn dressed(change: Change, number: u64) -> Ask {
     Ask::Patch(Patching { path: at, patch, if_match, note, settles })
 }
 
-fn put(at: &str, value: Value) -> Change {
+fn put_at(at: &str, value: Value) -> Change {
     change(Op { path: path(at), change: Edit::Put(value) })
+}
+
+fn delete(at: &str) -> Change {
+    change(Op { path: path(at), change: Edit::Delete })
+}
+
+/// A listener that names a certificate.
+fn using(certificate: &str, token: Value) -> Value {
+    let tls = Value::Object([("certificate".to_owned(), certificate.into())].into_iter().collect());
+    Value::Object([("pass".to_owned(), token), ("tls".to_owned(), tls)].into_iter().collect())
 }
 
 fn change(op: Op) -> Change {

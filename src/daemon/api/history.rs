@@ -1,19 +1,21 @@
-//! The history and the conflicts over REST: what is asked of them, and the answers that take documents from disk.
+//! The history and the conflicts over REST: what is asked of them, and the answers that take documents from disk. Certificates are
+//! shown by their fingerprints.
 //!
 //! Documents are read and compared here, on the answer thread, one at a time, so that the loop does neither. A file that is gone was
 //! pruned since the node named it; one that cannot be read is said to be so, and nothing is guessed.
 
 use std::path::Path as FilePath;
 
-use super::{NO_VALUE, Response, failure, if_match, json_response, note, object, only, query};
+use super::{NO_VALUE, Response, below, failure, get_only, if_match, json_response, note, object, only, query};
 use crate::daemon::gate::Request;
 use crate::daemon::state_dir::read_revision;
 use crate::limits::{BLAME_READ_MAX, DIFFERENCE_MAX, DIFFERENCE_VALUES_MAX};
-use crate::model::difference::bounded_difference;
+use crate::model::difference::{bounded_difference, texts_difference};
 use crate::model::document::Document;
-use crate::model::edit::{Change, Op};
+use crate::model::edit::{Change, Op, Verb, is_editable};
 use crate::model::json::{self, Map, Value};
 use crate::model::path::Path;
+use crate::model::resources::showable;
 use crate::node::answer::{Kept, Older, Place};
 use crate::node::input::Ask;
 use crate::node::records::document_in;
@@ -26,13 +28,22 @@ pub(super) fn revision(request: &Request, id: &str) -> Ask {
     }
 }
 
-/// `POST /fleet/revisions/ID/restore[?path=/config/…]`: the path is written as in a request for it.
+/// `GET /fleet/blame/…`: of any path that an edit can have.
+pub(super) fn blame_of(request: &Request, tokens: &[&str]) -> Result<Ask, Response> {
+    let path = below(tokens);
+    if !is_editable(&path, Verb::Put) {
+        return Err(failure(404, NO_VALUE, ""));
+    }
+    get_only(request, Ask::Blame(path))
+}
+
+/// `POST /fleet/revisions/ID/restore[?path=/config/…]`: the path is written as revisions show it.
 pub(super) fn restore(request: &Request, id: &str) -> Result<Ask, Response> {
     only("POST", request)?;
     let wrong = |detail: &str| failure(400, "Invalid request path.", detail);
-    let path = Path::parse(query(request, "path").unwrap_or("/config")).map_err(|error| wrong(&error.to_string()))?;
-    if !path.is_config() {
-        return Err(wrong("what can be restored is /config, or below it"));
+    let path = Path::parse(query(request, "path").unwrap_or("/")).map_err(|error| wrong(&error.to_string()))?;
+    if !path.tokens().is_empty() && !is_editable(&path, Verb::Put) {
+        return Err(wrong("what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, or all"));
     }
     Ok(Ask::Restore { id: id.to_owned(), path, if_match: if_match(request), note: note(request)? })
 }
@@ -50,7 +61,7 @@ pub(super) fn shown(kept: Kept, state: &FilePath) -> Response {
         Err(missing) => return missing.response(),
     };
     let mut members = members(kept.view);
-    members.insert("document".into(), document.value().clone());
+    members.insert("document".into(), showable(&below(&[]), document.value()));
     json_response(200, &Value::Object(members))
 }
 
@@ -65,10 +76,11 @@ pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &Fil
         Err(missing) => return missing.response(),
     };
     let config = Path::parse("/config").expect("it is a path");
-    let ops = match &old {
+    let mut ops = match &old {
         Some(old) => bounded_difference(&config, old.config(), new.config(), DIFFERENCE_MAX),
         None => vec![Op { path: config, change: Change::Put(new.config().clone()) }],
     };
+    ops.extend(texts_difference(old.as_ref().unwrap_or(&Document::factory()), &new));
     let mut room = DIFFERENCE_VALUES_MAX;
     let changes: Vec<Value> = ops.iter().map(|op| change(op, old.as_ref(), &mut room)).collect();
     let from = from.map_or(Value::Null, |from| from.view);
@@ -109,6 +121,7 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
     if reach == "first" && covers(&since.view, path) {
         reach = "set";
     }
+    let value = showable(path, &value);
     let members = [("path", path.to_string().into()), ("value", value), ("reach", reach.into()), ("revision", since.view)];
     with_older(json_response(200, &object(members)), older)
 }
@@ -142,11 +155,11 @@ fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
     members.insert("what".into(), what.into());
     members.insert("path".into(), op.path.to_string().into());
     for (name, value) in [("old", old), ("new", new)] {
-        let Some(value) = value else { continue };
-        let len = json::compact(value).len();
+        let Some(value) = value.map(|value| showable(&op.path, value)) else { continue };
+        let len = json::compact(&value).len();
         if len <= *room {
             *room -= len;
-            members.insert(name.into(), value.clone());
+            members.insert(name.into(), value);
         } else {
             members.insert(format!("{name}_len"), len.into());
         }

@@ -36,7 +36,7 @@ fn put_replaces_in_place_and_creates_at_the_end() {
     ] {
         assert_eq!(applied(BASE, "PUT", target, body).as_deref(), Ok(expected), "{target}");
     }
-    for target in ["/config/p/q", "/config/l/4", "/config/l/x", "/config/a/b", "/config/a/b/c", "/certificates/c", "/", "/foo"] {
+    for target in ["/config/p/q", "/config/l/4", "/config/l/x", "/config/a/b", "/config/a/b/c", "/certificates", "/", "/foo"] {
         assert_eq!(applied(BASE, "PUT", target, "1"), Err(EditError::Missing), "{target}");
     }
 }
@@ -66,6 +66,60 @@ fn delete_closes_the_gap_and_keeps_the_order() {
     for target in ["/config/p", "/config/l/3", "/config/l/x", "/config/a/b", "/js_modules"] {
         assert_eq!(applied(BASE, "DELETE", target, ""), Err(EditError::Missing), "{target}");
     }
+}
+
+#[test]
+fn a_certificate_or_a_module_is_put_and_deleted_as_one_text() {
+    let base = Document::parse(br#"{"config":{},"certificates":{"a":"1","b":"2"},"js_modules":{}}"#).unwrap();
+    let after =
+        |method: &str, target: &str, body: &str| apply(&base, &op(method, target, body)).map(|after| after.text().to_owned());
+    for (method, target, body, expected) in [
+        ("PUT", "/certificates/a", r#""9""#, r#"{"config":{},"certificates":{"a":"9","b":"2"},"js_modules":{}}"#),
+        (
+            "PUT",
+            "/certificates/x%252Fy",
+            r#""9""#,
+            r#"{"config":{},"certificates":{"a":"1","b":"2","x%2Fy":"9"},"js_modules":{}}"#,
+        ),
+        ("PUT", "/js_modules/m.js", r#""""#, r#"{"config":{},"certificates":{"a":"1","b":"2"},"js_modules":{"m.js":""}}"#),
+        ("DELETE", "/certificates/a", "", r#"{"config":{},"certificates":{"b":"2"},"js_modules":{}}"#),
+    ] {
+        assert_eq!(after(method, target, body).as_deref(), Ok(expected), "{method} {target}");
+    }
+    for (method, target, error) in [
+        ("PUT", "/certificates/a", EditError::NotText),
+        ("POST", "/certificates/a", EditError::NotAllowed),
+        ("DELETE", "/certificates/c", EditError::Missing),
+        ("DELETE", "/js_modules/a", EditError::Missing),
+        ("PUT", "/certificates/a/b", EditError::Missing),
+        ("PUT", "/certificates/a%2Fb", EditError::Missing),
+        ("DELETE", "/certificates", EditError::Missing),
+    ] {
+        assert_eq!(after(method, target, "[1]"), Err(error), "{method} {target}");
+    }
+    let op = op("PUT", "/certificates/a", r#""the key""#);
+    assert_eq!(format!("{op:?}"), "Op { path: Path(/certificates/a), change: Put(9 bytes) }");
+}
+
+#[test]
+fn a_certificate_is_found_by_hash_however_short_and_collides_with_every_other_change_of_it() {
+    let with = |bundle: &str| {
+        let text = format!(r#"{{"config":{{}},"certificates":{{{bundle}}},"js_modules":{{"a":"1"}}}}"#);
+        Document::parse(text.as_bytes()).unwrap()
+    };
+    let put = op("PUT", "/certificates/a", r#""9""#);
+    let met = found(&with(r#""a":"1""#), &put);
+    assert_eq!(met, Found::Long { hash: resources::fingerprint("1") });
+    assert_eq!(
+        found(&with(r#""a":"1""#), &op("PUT", "/js_modules/a", r#""9""#)),
+        Found::Short("1".into()),
+        "a module is no secret"
+    );
+    assert!(still_there(&with(r#""b":"2","a":"1""#), &put, &met));
+    assert!(!still_there(&with(r#""a":"2""#), &put, &met) && !still_there(&with(""), &put, &met));
+    let absent = found(&with(""), &put);
+    assert!(still_there(&with(r#""b":"2""#), &put, &absent) && !still_there(&with(r#""a":"2""#), &put, &absent));
+    assert!(is_done(&with(r#""a":"9""#), &put) && is_done(&with(""), &op("DELETE", "/certificates/a", "")));
 }
 
 #[test]

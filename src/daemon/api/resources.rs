@@ -1,0 +1,62 @@
+//! Uploads and deletions of certificates and modules, at the paths that Unit has for them.
+//!
+//! A name is one piece of the path: `%2F` and `%25` stay in it as they are written, as in Unit, and all else is decoded. What is uploaded
+//! is text, not JSON. A bundle is looked at before anything else happens, for a server's own words about one are few.
+
+use super::{Response, failure, if_match, note, settles};
+use crate::daemon::gate::Request;
+use crate::model::bundle;
+use crate::model::edit::{Change as Edit, Op};
+use crate::model::path::Path;
+use crate::model::resources::Kind;
+use crate::node::input::{Ask, Change};
+
+/// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
+pub(super) fn change(request: &Request, kind: Kind) -> Result<Ask, Response> {
+    let path = path(request, kind)?;
+    let change = match request.method.as_str() {
+        "PUT" => Edit::Put(text(request, kind)?.into()),
+        "DELETE" => Edit::Delete,
+        _ => return Err(failure(405, INVALID_METHOD, "")),
+    };
+    let op = Op { path, change };
+    Ok(Ask::Write(Change { op, if_match: if_match(request), note: note(request)?, settles: settles(request)? }))
+}
+
+fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
+    let target = request.target.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252f");
+    let parsed = Path::parse(&target).ok();
+    let name = parsed.as_ref().and_then(|path| match path.tokens() {
+        [_, name] => Some(name.as_str()),
+        _ => None,
+    });
+    name.and_then(|name| kind.path(name)).ok_or_else(|| failure(400, invalid_name(kind), ""))
+}
+
+/// What is uploaded.
+fn text(request: &Request, kind: Kind) -> Result<String, Response> {
+    let refused = |detail: &str| failure(400, invalid(kind), detail);
+    let text = std::str::from_utf8(&request.body).map_err(|_| refused("it is not UTF-8"))?;
+    match kind {
+        Kind::Certificate => bundle::check(text).map_err(|error| refused(&error.to_string()))?,
+        // What a module's source is worth only the server can tell.
+        Kind::JsModule => {}
+    }
+    Ok(text.to_owned())
+}
+
+fn invalid(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Certificate => "Invalid certificate.",
+        Kind::JsModule => "Invalid JS module.",
+    }
+}
+
+fn invalid_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Certificate => "Invalid certificate name.",
+        Kind::JsModule => "Invalid JS module name.",
+    }
+}
+
+const INVALID_METHOD: &str = "Invalid method.";

@@ -1,0 +1,241 @@
+//! Certificates and JS modules: what they are called, who names them in a configuration, and how they are shown.
+//!
+//! A configuration names a certificate in `tls/certificate` of a listener, and a module in `settings/js_module`, each as a string or an
+//! array of strings. A name made of variables (`${…}`) stands for another on each host, so nothing is said of it here. A bundle holds a
+//! private key: wherever a document is shown, [`redacted`] stands in its place.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::json::Value;
+use super::path::Path;
+use crate::codec::hex;
+use crate::limits::RESOURCE_NAME_MAX;
+
+/// What a document holds beside its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// PEM bundles: a private key and its certificate chain.
+    Certificate,
+    /// Sources for njs.
+    JsModule,
+}
+
+impl Kind {
+    /// Both, in the order of a document's members.
+    pub const ALL: [Self; 2] = [Self::Certificate, Self::JsModule];
+
+    /// The member of a document that holds them by name, which is also the resource of Unit's control API.
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificates",
+            Self::JsModule => "js_modules",
+        }
+    }
+
+    /// The path of the one of this name; `None` if it can have no such name.
+    pub fn path(self, name: &str) -> Option<Path> {
+        is_resource_name(name).then(|| Path::of([self.member(), name]).ok()).flatten()
+    }
+}
+
+impl fmt::Display for Kind {
+    /// As Unit's errors begin.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "Certificate",
+            Self::JsModule => "JS module",
+        })
+    }
+}
+
+/// One of them, by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called.
+    pub name: String,
+}
+
+/// Whether a certificate or a module can be called so: at most [`RESOURCE_NAME_MAX`] bytes, no slash, no NUL, not empty, not a dot or two.
+pub fn is_resource_name(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && text.len() <= RESOURCE_NAME_MAX && !text.contains(['/', '\0'])
+}
+
+/// What a path names: `/certificates/NAME` or `/js_modules/NAME`, exactly that.
+pub fn at(path: &Path) -> Option<(Kind, &str)> {
+    let [member, name] = path.tokens() else { return None };
+    let kind = Kind::ALL.into_iter().find(|kind| kind.member() == member)?;
+    is_resource_name(name).then_some((kind, name))
+}
+
+/// Whether what stands at this path must not be shown: a bundle, or where one would stand.
+pub fn is_secret(path: &Path) -> bool {
+    path.tokens().len() > 1 && path.tokens()[0] == Kind::Certificate.member()
+}
+
+/// The certificates that a configuration names, in order, each once.
+pub fn certificates(config: &Value) -> BTreeSet<&str> {
+    let listeners = config.get("listeners").and_then(Value::as_object);
+    let named = listeners.into_iter().flat_map(|listeners| listeners.values());
+    named.filter_map(|listener| listener.get("tls")?.get("certificate")).flat_map(names).collect()
+}
+
+/// The modules that a configuration names, in order, each once.
+pub fn js_modules(config: &Value) -> BTreeSet<&str> {
+    config.get("settings").and_then(|settings| settings.get("js_module")).into_iter().flat_map(names).collect()
+}
+
+/// What the configuration of a document names and the document, given as its whole value, does not hold: certificates first, in order.
+pub fn missing(document: &Value) -> BTreeSet<Named> {
+    let config = &document["config"];
+    let named = [(Kind::Certificate, certificates(config)), (Kind::JsModule, js_modules(config))];
+    let held = |kind: Kind, name: &str| document[kind.member()].get(name).is_some();
+    let of_kind = |(kind, names): (Kind, BTreeSet<&str>)| {
+        let lacking = names.into_iter().filter(|name| !name.contains(VARIABLE) && !held(kind, name));
+        lacking.map(|name| Named { kind, name: name.to_owned() }).collect::<Vec<_>>()
+    };
+    named.into_iter().flat_map(of_kind).collect()
+}
+
+/// What is missing after a change and was not before: such a change is not made. What a server was configured with before it had a fleet
+/// may name more than the fleet will ever hold, and must not stop other changes.
+pub fn newly_missing(before: &Value, after: &Value) -> BTreeSet<Named> {
+    let mut lacking = missing(after);
+    if !lacking.is_empty() {
+        let known = missing(before);
+        lacking.retain(|named| !known.contains(named));
+    }
+    lacking
+}
+
+/// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key.
+pub fn fingerprint(bundle: &str) -> [u8; 32] {
+    Sha256::digest(bundle).into()
+}
+
+/// What is shown in place of a bundle: `sha256:` and its [`fingerprint`].
+pub fn redacted(bundle: &str) -> String {
+    shown(&fingerprint(bundle))
+}
+
+/// How a fingerprint is shown.
+pub fn shown(fingerprint: &[u8; 32]) -> String {
+    format!("sha256:{}", hex(fingerprint))
+}
+
+/// A value that stands at `path` of a document, as it may be shown: of whatever is or holds a bundle, the fingerprint.
+pub fn showable(path: &Path, value: &Value) -> Value {
+    match path.tokens().first().map(String::as_str) {
+        None => match value {
+            Value::Object(members) => {
+                let below = |name: &String, value| if name == Kind::Certificate.member() { hidden(value) } else { value.clone() };
+                Value::Object(members.iter().map(|(name, value)| (name.clone(), below(name, value))).collect())
+            }
+            other => other.clone(),
+        },
+        Some(first) if first == Kind::Certificate.member() => hidden(value),
+        Some(_) => value.clone(),
+    }
+}
+
+fn hidden(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), hidden(value))).collect(),
+        Value::String(bundle) => redacted(bundle).into(),
+        // A document has no other, but whoever asks must not learn it from here.
+        _ => Value::Null,
+    }
+}
+
+/// A string, or the strings of an array.
+fn names(value: &Value) -> impl Iterator<Item = &str> {
+    let one = value.as_str();
+    let several = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    one.into_iter().chain(several)
+}
+
+/// What begins a variable of a host.
+const VARIABLE: &str = "${";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::document::Document;
+    use crate::model::json;
+
+    fn document(config: &str, certificates: &str, modules: &str) -> Value {
+        let text = format!(r#"{{"config":{config},"certificates":{certificates},"js_modules":{modules}}}"#);
+        Document::parse(text.as_bytes()).unwrap().value().clone()
+    }
+
+    fn lacks(document: &Value) -> Vec<String> {
+        missing(document).into_iter().map(|named| format!("{} {}", named.kind, named.name)).collect()
+    }
+
+    #[test]
+    fn names_are_found_as_strings_and_in_arrays_and_nowhere_else() {
+        let config = r#"{
+            "listeners": {
+                "*:1": {"pass": "routes", "tls": {"certificate": "a"}},
+                "*:2": {"tls": {"certificate": ["b", "a", 7]}},
+                "*:3": {"tls": {}}, "*:4": 1
+            },
+            "routes": [{"tls": {"certificate": "no"}}],
+            "settings": {"js_module": ["m", "n"], "http": {"js_module": "no"}}
+        }"#;
+        let config = json::parse(config.as_bytes()).unwrap();
+        assert_eq!(certificates(&config).into_iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(js_modules(&config).into_iter().collect::<Vec<_>>(), ["m", "n"]);
+        for odd in ["[]", "1", r#"{"listeners":[]}"#, r#"{"settings":1}"#, r#"{"settings":{"js_module":{"m":1}}}"#] {
+            let odd = json::parse(odd.as_bytes()).unwrap();
+            assert!(certificates(&odd).is_empty() && js_modules(&odd).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_named_and_not_held_is_missing_and_a_name_of_variables_is_not_judged() {
+        let config = r#"{"listeners":{"*:1":{"tls":{"certificate":["a","b","${peer}-c"]}}},"settings":{"js_module":"m"}}"#;
+        assert_eq!(lacks(&document(config, "{}", "{}")), ["Certificate a", "Certificate b", "JS module m"]);
+        assert_eq!(lacks(&document(config, r#"{"b":"x","m":"x"}"#, "{}")), ["Certificate a", "JS module m"]);
+        let before = document(config, r#"{"b":"x"}"#, "{}");
+        assert!(newly_missing(&before, &before).is_empty(), "what was missing before does not count");
+        let after = document(config, "{}", r#"{"m":""}"#);
+        assert_eq!(newly_missing(&before, &after), [Named { kind: Kind::Certificate, name: "b".into() }].into());
+    }
+
+    #[test]
+    fn a_path_names_one_of_them_if_it_is_just_that_long() {
+        let path = |text: &str| Path::parse(text).unwrap();
+        assert_eq!(at(&path("/certificates/a")), Some((Kind::Certificate, "a")));
+        assert_eq!(at(&path("/js_modules/sp%20ace.js/")), Some((Kind::JsModule, "sp ace.js")));
+        assert_eq!(at(&path("/certificates/x%252Fy")), Some((Kind::Certificate, "x%2Fy")));
+        for other in ["/", "/certificates", "/certificates/a/chain", "/certificates/a%2Fb", "/config/a", "/js_modules/%2E%2E"] {
+            assert_eq!(at(&path(other)), None, "{other}");
+        }
+        assert!(is_resource_name(&"n".repeat(RESOURCE_NAME_MAX)) && !is_resource_name(&"n".repeat(RESOURCE_NAME_MAX + 1)));
+        assert_eq!(Kind::JsModule.path("p%q").map(|path| path.to_string()).as_deref(), Some("/js_modules/p%25q"));
+        assert_eq!(Kind::Certificate.path("a/b"), None);
+    }
+
+    #[test]
+    fn a_bundle_is_shown_by_its_fingerprint_alone_from_wherever_one_looks() {
+        let document = document(r#"{"a":"secret"}"#, r#"{"c":"key"}"#, r#"{"m":"source"}"#);
+        let at = |path: &str| {
+            let path = Path::parse(path).unwrap();
+            json::compact(&showable(&path, path.tokens().iter().fold(&document, |value, token| &value[token])))
+        };
+        let print = "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+        assert_eq!(redacted("key"), print);
+        assert_eq!(at("/certificates/c"), format!("\"{print}\""));
+        assert_eq!(at("/certificates"), format!(r#"{{"c":"{print}"}}"#));
+        assert_eq!(at("/"), json::compact(&document).replace("key", print));
+        assert_eq!(at("/config"), r#"{"a":"secret"}"#);
+        assert_eq!(at("/js_modules/m"), r#""source""#);
+        let path = |text: &str| Path::parse(text).unwrap();
+        assert!(is_secret(&path("/certificates/c")) && is_secret(&path("/certificates/c/d")) && !is_secret(&path("/config/c")));
+    }
+}
