@@ -192,7 +192,7 @@ fn a_path_or_method_that_does_not_fit_is_answered_as_unit_does() {
         ("POST", "/config", "{}", 405, not_allowed),
         ("DELETE", "/config/nothing", "", 404, missing),
         ("DELETE", "/config/routes/a/1", "", 404, missing),
-        ("PATCH", "/config/nothing", "{}", 404, missing),
+        ("MERGE", "/config", "{}", 405, not_allowed),
         ("put", "/config", "{}", 405, not_allowed),
         ("PUT", &format!("/config/{long}"), "{}", 500, "Memory allocation failed."),
     ];

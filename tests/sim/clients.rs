@@ -1,9 +1,9 @@
 //! Clients: what they ask for, where, and how often.
 //!
 //! All of them write in one document, whose configuration has places of three kinds: `kv`, where everybody writes the same few members;
-//! `own`, where each host's clients have members of their own; and `lists`, which are appended to. One change in three is asked for as a
-//! merge patch and one as a JSON Patch that come to the same. Besides they upload, replace, use and delete two certificates that all
-//! know, and modules of their own.
+//! `own`, where each host's clients have members of their own; and `lists`, which are appended to. Besides they upload, replace, use and
+//! delete two certificates that all know, and modules of their own. One change of the configuration in three is asked for as a merge
+//! patch and one as a JSON Patch that come to the same.
 
 use std::time::Duration;
 
@@ -133,6 +133,9 @@ pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
 
 /// The same change, asked for in the one or the other way.
 fn dressed(change: Change, number: u64) -> Ask {
+    if !change.op.path.is_config() {
+        return Ask::Write(change);
+    }
     let steps = |op: &str, at: &str, value: Option<&Value>| {
         let mut step = vec![("op", Value::from(op)), ("path", at.into())];
         step.extend(value.map(|value| ("value", value.clone())));
@@ -142,7 +145,6 @@ fn dressed(change: Change, number: u64) -> Ask {
     let (last, above) = change.op.path.tokens().split_last().expect("no change is of everything");
     let parent = path(&format!("/{}", above.join("/")));
     let (at, patch) = match (&change.op.change, number % 3) {
-        _ if !change.op.path.is_config() => return Ask::Write(change),
         // Merged, it would not replace the object that is there.
         (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
         (Edit::Put(value), 1) => (parent, Patch::Merge(Value::Object([(last.clone(), value.clone())].into_iter().collect()))),
