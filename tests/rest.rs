@@ -28,6 +28,8 @@ mod patches;
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
+#[path = "rest/routes.rs"]
+mod routes;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]
