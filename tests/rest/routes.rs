@@ -40,6 +40,7 @@ const ROUTES: &[Route] = &[
     route("PUT /config /path", "/config/routes/NAME", Takes::Json),
     route("POST /config/path", "/config/routes/NAME", Takes::Json),
     route("DELETE /config /path", "/config/routes/NAME", Takes::Nothing),
+    route("PATCH /config /path", "/config/routes/NAME", Takes::Json),
     route("POST /config with an empty body", "/config", Takes::Empty),
     route("GET /healthz", "/healthz", Takes::Nothing),
     route("GET /fleet", "/fleet", Takes::Nothing),
