@@ -96,8 +96,15 @@ pub enum Outcome {
     Unreachable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
-    /// It runs this configuration.
-    Observed(Arc<Value>),
+    /// It runs something.
+    Observed {
+        /// The configuration, with the names that people know certificates by.
+        config: Arc<Value>,
+        /// Certificates and modules of the document that it was last given and that are not there any more, as paths.
+        missing: Vec<String>,
+        /// Whether another server process has taken the place of the one that was there at the last look.
+        restarted: bool,
+    },
     /// It runs what it ran at the last observation.
     Unchanged,
 }
