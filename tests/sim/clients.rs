@@ -145,6 +145,8 @@ fn dressed(change: Change, number: u64) -> Ask {
     let (last, above) = change.op.path.tokens().split_last().expect("no change is of everything");
     let parent = path(&format!("/{}", above.join("/")));
     let (at, patch) = match (&change.op.change, number % 3) {
+        // Merged, it would not replace the object that is there.
+        (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
         (Edit::Put(value), 1) => (parent, Patch::Merge(Value::Object([(last.clone(), value.clone())].into_iter().collect()))),
         (Edit::Delete, 1) => (parent, Patch::Merge(Value::Object([(last.clone(), Value::Null)].into_iter().collect()))),
         (Edit::Put(value), 2) => (parent, steps("add", &format!("/{last}"), Some(value))),
