@@ -242,6 +242,11 @@ pub fn resource_path(collection: &str, name: &str) -> String {
     text
 }
 
+/// A token of a path below `/config`, `/status` or `/control`, as Unit decodes it.
+pub fn encoded(token: &str) -> String {
+    compare::encoded(token)
+}
+
 /// One GET of Starling's own endpoint at `socket`, with the wait of a read.
 pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
     starling(socket).exchange("GET", target, &[], None, READ_WAIT)
