@@ -18,6 +18,10 @@ const PAGE: &str = include_str!("../../man/starling-api.7");
 enum Takes {
     /// It is read as JSON.
     Json,
+    /// It is a bundle.
+    Bundle,
+    /// It is a text.
+    Source,
     /// It must be empty.
     Empty,
     /// It is not looked at.
@@ -43,6 +47,16 @@ const ROUTES: &[Route] = &[
     route("DELETE /config /path", "/config/routes/NAME", Takes::Nothing),
     route("PATCH /config /path", "/config/routes/NAME", Takes::Json),
     route("POST /config with an empty body", "/config", Takes::Empty),
+    route("PUT /certificates/NAME", "/certificates/NAME", Takes::Bundle),
+    route("DELETE /certificates/NAME", "/certificates/NAME", Takes::Nothing),
+    route("PUT /js_modules/NAME", "/js_modules/NAME", Takes::Source),
+    route("DELETE /js_modules/NAME", "/js_modules/NAME", Takes::Nothing),
+    route("GET /", "/", Takes::Nothing),
+    route("GET /certificates /NAME", "/certificates/NAME", Takes::Nothing),
+    route("GET /js_modules /NAME", "/js_modules/NAME", Takes::Nothing),
+    route("GET /status /path", "/status/NAME", Takes::Nothing),
+    route("GET /control/applications/NAME/restart", "/control/applications/NAME/restart", Takes::Nothing),
+    route("POST /control/applications/NAME/restart", "/control/applications/NAME/restart", Takes::Nothing),
     route("GET /healthz", "/healthz", Takes::Nothing),
     route("GET /fleet", "/fleet", Takes::Nothing),
     route("GET /fleet/nodes", "/fleet/nodes", Takes::Nothing),
@@ -57,6 +71,8 @@ const ROUTES: &[Route] = &[
         Takes::Nothing,
     ),
     route("GET /fleet/blame/config /path", "/fleet/blame/config/routes/NAME", Takes::Nothing),
+    route("GET /fleet/blame/certificates/NAME", "/fleet/blame/certificates/NAME", Takes::Nothing),
+    route("GET /fleet/blame/js_modules/NAME", "/fleet/blame/js_modules/NAME", Takes::Nothing),
     route("GET /fleet/conflicts", "/fleet/conflicts", Takes::Nothing),
     route("GET /fleet/conflicts/ID", "/fleet/conflicts/NAME", Takes::Nothing),
     route("POST /fleet/conflicts/ID/keep", "/fleet/conflicts/NAME/keep", Takes::Nothing),
@@ -180,6 +196,24 @@ fn a_body_that_a_route_cannot_use_is_refused_or_not_looked_at() {
             match route.takes {
                 Takes::Json => assert!(
                     victim.refused(&what, &bytes).iter().all(|(status, error)| (*status, &error[..]) == (400, "Invalid JSON.")),
+                    "{what}"
+                ),
+                Takes::Bundle => assert!(
+                    victim
+                        .refused(&what, &bytes)
+                        .iter()
+                        .all(|(status, error)| (*status, &error[..]) == (400, "Invalid certificate.")),
+                    "{what}"
+                ),
+                // Whether a text is a source only the server can tell.
+                Takes::Source if std::str::from_utf8(body).is_ok() => {
+                    assert!(victim.host.door().send(&bytes).status < 500, "{what}")
+                }
+                Takes::Source => assert!(
+                    victim
+                        .refused(&what, &bytes)
+                        .iter()
+                        .all(|(status, error)| (*status, &error[..]) == (400, "Invalid JS module.")),
                     "{what}"
                 ),
                 Takes::Empty if body.is_empty() => {}
