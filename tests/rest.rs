@@ -24,6 +24,8 @@ mod life;
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
+#[path = "rest/reasons.rs"]
+mod reasons;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]

@@ -20,8 +20,9 @@ use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Refusal};
 
-/// What a request asks for; or the answer, if the request itself is at fault.
-pub fn ask(request: &Request) -> Result<Ask, Response> {
+/// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the host's clock shows, in milliseconds
+/// since 1970.
+pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
     let tokens: Vec<&str> = path.tokens().iter().map(String::as_str).collect();
     match tokens[..] {
@@ -38,8 +39,8 @@ pub fn ask(request: &Request) -> Result<Ask, Response> {
         ["fleet", "conflicts"] => get_only(request, Ask::Conflicts(None)),
         ["fleet", "conflicts", id] => get_only(request, Ask::Conflicts(Some(id.to_owned()))),
         ["fleet", "conflicts", id, what @ ("keep" | "drop")] => history::settle(request, id, what == "keep"),
-        ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate),
-        ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule),
+        ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate, now_ms),
+        ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule, now_ms),
         ["certificates" | "js_modules" | "status" | "control", ..] => Err(failure(
             501,
             "Not supported by this version of Starling.",

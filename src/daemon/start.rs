@@ -64,7 +64,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
     let target_events = events.clone();
     let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
-    let gate = open_gate(&settings, &events)?;
+    let gate = open_gate(&settings, clock, &events)?;
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop))?;
     let find_server = settings.unit == UnitChoice::Auto;
@@ -280,12 +280,12 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
     Ok(control.map(Unit::new))
 }
 
-fn open_gate(settings: &Settings, events: &SyncSender<Event>) -> Result<Gate, RunError> {
+fn open_gate(settings: &Settings, clock: Clock, events: &SyncSender<Event>) -> Result<Gate, RunError> {
     let token = settings.api_token_file.as_ref().map(read_token).transpose()?;
     let api = settings.api.map(|listen| TcpApi { listen, token });
     let events = events.clone();
     let gate = gate::start(GateSettings { control: settings.control.clone(), api }, move |request, responder| {
-        match api::ask(&request) {
+        match api::ask(&request, clock.now().1) {
             Ok(ask) => send(&events, Event::Asked(ask, responder)),
             Err(response) => responder.respond(Box::new(move || response)),
         }
