@@ -4,11 +4,14 @@
 //! answers when the applications have started. Only whole documents are sent, and nothing counts as applied before it has been read
 //! back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
 
+mod reason;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
+use self::reason::Finder;
 use super::unit::{Failure, Match, Reply, Unit, readable};
 use crate::limits::{GLANCES_MAX, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
@@ -83,7 +86,7 @@ pub struct Target {
 /// Starts the thread "target". Each report goes to `sink`, which may block.
 pub fn start(unit: Unit, sink: impl Fn(Report) + Send + 'static) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
-    let worker = Worker { unit, seen: Seen::Nothing, observed: false, taken: None };
+    let worker = Worker { unit, seen: Seen::Nothing, observed: false, taken: None, finder: Finder::default() };
     thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
     Ok(Target { jobs })
 }
@@ -115,6 +118,8 @@ struct Worker {
     observed: bool,
     /// The last document that the server took.
     taken: Option<Document>,
+    /// Looks for what a refusal does not say.
+    finder: Finder,
 }
 
 /// What the last observation showed. Forgotten with each change: a server that is set back behind our back must not look unchanged.
@@ -172,7 +177,9 @@ impl Worker {
         self.seen = Seen::Nothing;
         let outcome = match self.unit.put_config(&json::compact(document.config())) {
             Ok(Reply { status: 200, .. }) => self.verify(document.config()),
-            Ok(Reply { status, body, .. }) => Outcome::Refused(Refusal { status, body, reason: String::new() }),
+            Ok(Reply { status, body, .. }) => {
+                Outcome::Refused(Refusal { status, body, reason: self.reason(status, &document, before) })
+            }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
             Err(failure) => self.without_answer(document.config(), before, &failure),
         };
@@ -180,6 +187,15 @@ impl Worker {
             self.taken = Some(document);
         }
         outcome
+    }
+
+    /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
+    fn reason(&mut self, status: u16, document: &Document, before: Option<&Value>) -> String {
+        if status != 500 {
+            return String::new();
+        }
+        let running = before.cloned().or_else(|| self.unit.read_config().ok());
+        self.finder.find(self.unit.control(), document, running)
     }
 
     /// After a 200.
