@@ -19,6 +19,7 @@ pub mod logger;
 pub mod signals;
 mod start;
 pub mod state_dir;
+mod system;
 pub mod target;
 mod timed;
 pub mod unit;

@@ -216,6 +216,8 @@ const _: () = assert!(GATE_HELD_MAX >= 2 * GATE_BODY_MAX, "one upload must not k
 
 /// The settings file, in bytes: a few dozen lines are usual; whatever is longer is some other file.
 pub const SETTINGS_FILE_MAX: usize = 64 << 10;
+/// The name of a user or group of the system, in bytes: Linux's tools make none longer.
+pub const SYSTEM_NAME_MAX: usize = 32;
 /// Peers and interfaces that can be named in the settings: beyond a few, peers tell each other of the rest.
 pub const SETTING_LIST_MAX: usize = 64;
 /// A network interface's name, in bytes: Linux has 16 with the terminating zero.

@@ -68,7 +68,7 @@ pub const DOORS: [Door; 16] = [
     door("serde_json", &["model/json*"], 3),
     door("signal_hook", &["daemon/signals.rs"], 1),
     door("snow", &["wire/handshake.rs", "wire/session.rs"], 2),
-    door("socket2", &["daemon/listener.rs", "daemon/dialler.rs", "daemon/target/reason/listeners.rs"], 3),
+    door("socket2", &["daemon/listener.rs", "daemon/dialler.rs", "daemon/target/reason/listeners.rs", "daemon/unix.rs"], 4),
     door("tiny_http", &["daemon/http.rs"], 1),
     door("ureq", &["daemon/unit*"], 2),
 ];

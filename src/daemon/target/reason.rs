@@ -9,8 +9,7 @@ mod applications;
 mod holder;
 mod listeners;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
@@ -130,16 +129,6 @@ fn printable(text: &str) -> String {
         other => format!("%{other:02X}"),
     };
     text.bytes().map(spell).collect()
-}
-
-/// What is in a file, up to so many bytes; nothing, if it cannot be read.
-fn beginning(path: &str, length_max: u64) -> String {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(length_max).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::beginning;
+use crate::daemon::system::{GROUPS, USERS, beginning};
 use crate::limits::{ACCOUNTS_MAX, APPLICATIONS_LOOKED_AT_MAX};
 use crate::model::json::{Map, Value};
 
@@ -14,7 +14,7 @@ use crate::model::json::{Map, Value};
 pub(super) fn look(applications: &[(&str, &Map<String, Value>)], found: &mut Vec<String>) {
     for (name, application) in applications.iter().take(APPLICATIONS_LOOKED_AT_MAX) {
         let mut say = |what: String| found.push(format!("application \"{name}\": {what}"));
-        for (member, file) in [("user", "/etc/passwd"), ("group", "/etc/group")] {
+        for (member, file) in [("user", USERS), ("group", GROUPS)] {
             let missing = text(application, member).filter(|account| is_missing_account(account, &beginning(file, ACCOUNTS_MAX)));
             missing.into_iter().for_each(|account| say(format!("{member} \"{account}\" is not in {file}")));
         }

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::beginning;
+use crate::daemon::system::beginning;
 use crate::limits::{HOLDER_FILES_MAX, HOLDER_PROCESSES_MAX, SOCKET_TABLE_MAX};
 
 /// The process that holds a socket.

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
 
-use super::beginning;
 use super::holder::{Listening, listening_at, listening_at_path};
+use crate::daemon::system::beginning;
 use crate::limits::LISTENERS_TRIED_MAX;
 use crate::model::json::{Map, Value};
 
