@@ -26,6 +26,8 @@ mod planted;
 mod publishing;
 #[path = "rest/reasons.rs"]
 mod reasons;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]

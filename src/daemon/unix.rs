@@ -38,9 +38,10 @@ pub(super) fn listen(path: &Path, rights: Rights) -> io::Result<UnixListener> {
     socket.bind(&SockAddr::unix(&temporary)?)?;
     let open = || {
         // Before the mode: until then it is a group that may do nothing which has it.
-        if rights.group.is_some() {
+        if let Some(group) = rights.group {
             fs::set_permissions(&temporary, Permissions::from_mode(Rights::PRIVATE.mode))?;
-            chown(&temporary, None, rights.group)?;
+            let words = |error: io::Error| io::Error::new(error.kind(), format!("cannot give it to group {group}: {error}"));
+            chown(&temporary, None, rights.group).map_err(words)?;
         }
         fs::set_permissions(&temporary, Permissions::from_mode(rights.mode))?;
         socket.listen(BACKLOG)?;

@@ -1,10 +1,14 @@
 //! What Unit would not say: why a bundle is refused before a server has it, and what was found out about a refusal.
 
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
 
-use super::host::Host;
+use super::host::{Host, STARLING};
 use super::http::Reply;
-use super::watch::{parsed, text};
+use super::skip::skip;
+use super::watch::{parsed, text, until};
 
 fn bundle(name: &str) -> String {
     let file = format!("{}/tests/fixtures/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));
@@ -72,4 +76,57 @@ fn a_refusal_without_a_reason_comes_with_what_was_seen_on_this_host() {
     host.server.tell("ok");
     host.change("PUT", "/config", &config(&address.to_string(), ""));
     host.is_unharmed();
+}
+
+#[test]
+fn whoever_looks_at_the_fleet_sees_the_reason_of_a_host_that_does_not_follow() {
+    let host = Host::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it has one");
+    host.change("PUT", "/config", &format!(r#"{{"listeners":{{"{address}":{{"pass":"routes"}}}},"routes":[]}}"#));
+    host.server.tell("fail routes");
+    host.server.tell("factory");
+    until("it is refused", || host.verdict() == "refused");
+    let expected = format!("Failed to apply new configuration. ({address} is taken by process {} (", std::process::id());
+    until("its record says so", || host.json("/fleet/nodes")[0]["verdict"] == "refused");
+    let nodes = host.json("/fleet/nodes");
+    let detail = text(&nodes[0]["detail"]);
+    assert!(detail.starts_with(&expected), "{detail}");
+    let status = Command::new(STARLING).args(["status", "--control"]).arg(host.path("control.sock")).output();
+    let page = String::from_utf8_lossy(&status.expect("the program is built").stdout).into_owned();
+    assert!(page.contains(&expected), "{page}");
+}
+
+#[test]
+fn a_user_that_is_not_let_in_is_told_whose_the_socket_is() {
+    if !std::fs::metadata("/proc/self").is_ok_and(|found| found.uid() == 0) {
+        return skip("root, to become another user");
+    }
+    let mut host = Host::founded();
+    let (dir, state) = (host.path(""), host.path("state"));
+    let how = format!(
+        "chown 65534:65534 {}; chown -R 65534:65534 {}; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"",
+        dir.display(),
+        state.display()
+    );
+    host.start_as(&how, &["--control-mode", "660", "--control-group", "65534"]);
+    let mode = std::fs::metadata(host.path("control.sock")).expect("it is there").mode();
+    assert_eq!(mode & 0o7777, 0o660);
+    let reply = host.ask("PUT", "/config", "{}");
+    let (status, _, detail) = words(&reply);
+    assert_eq!(status, 503);
+    assert!(detail.contains("is user 0's and group 0's, and this user (65534) may not write to it"), "{detail}");
+    // FreeUnit lets everybody connect, and closes at once on whom it does not want.
+    let socket = host.path("unit.sock");
+    host.server.tell("down");
+    let _ = std::fs::remove_file(&socket);
+    let closing = UnixListener::bind(&socket).expect("the server's place is free");
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).expect("it is ours");
+    std::thread::spawn(move || closing.incoming().for_each(drop));
+    let (status, _, detail) = words(&host.ask("PUT", "/config", "{}"));
+    assert_eq!(status, 503);
+    assert!(
+        detail.contains("it talks to root and its own user only, and this is user 65534, the socket is user 0's"),
+        "{detail}"
+    );
 }
