@@ -108,6 +108,10 @@ pub const CLOCK_SLACK_MS: i64 = 86_400_000;
 /// show what stood there, while no edit carries a second copy of anything long.
 pub const SHORT_MAX: usize = 256;
 
+/// Operations of a JSON Patch. Each may move all elements of a long array by one, which takes a millisecond at the worst, ten on a small
+/// board, and meanwhile the loop does nothing else. Whoever has more to say has a new document.
+pub const PATCH_OPERATIONS_MAX: usize = 256;
+
 const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
 
 // ── tuning: what is held ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,8 @@
 mod client;
 #[path = "mesh/conflicts.rs"]
 mod conflicts;
+#[path = "mesh/dry_runs.rs"]
+mod dry_runs;
 #[path = "mesh/history.rs"]
 mod history;
 #[path = "mesh/kept.rs"]
@@ -19,6 +21,8 @@ mod liars;
 mod links;
 #[path = "mesh/net.rs"]
 mod net;
+#[path = "mesh/patches.rs"]
+mod patches;
 #[path = "mesh/replay.rs"]
 mod replay;
 #[path = "mesh/settling.rs"]

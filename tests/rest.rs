@@ -8,6 +8,8 @@ mod access;
 mod bounds;
 #[path = "rest/commands.rs"]
 mod commands;
+#[path = "rest/dry_runs.rs"]
+mod dry_runs;
 #[path = "rest/faults.rs"]
 mod faults;
 #[path = "rest/history.rs"]
@@ -20,18 +22,26 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/patches.rs"]
+mod patches;
 #[path = "rest/planted.rs"]
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
 #[path = "rest/reasons.rs"]
 mod reasons;
+#[path = "rest/routes.rs"]
+mod routes;
+#[path = "rest/secrets.rs"]
+mod secrets;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]
 mod triggers;
+#[path = "rest/uploads.rs"]
+mod uploads;
 #[path = "rest/views.rs"]
 mod views;
 #[path = "rest/watch.rs"]

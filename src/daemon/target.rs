@@ -4,19 +4,25 @@
 //! answers when the applications have started. Only whole documents are sent, and nothing counts as applied before it has been read
 //! back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
 
-mod reason;
-
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use self::reason::Finder;
-use super::unit::{Failure, Match, Reply, Unit, readable};
+use self::store::{Stock, Store};
+use self::wanted::Wanted;
+use super::unit::{Control, Failure, Match, Reply, Unit, readable};
 use crate::limits::{GLANCES_MAX, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
+use crate::model::resources::Kind;
 use crate::node::input::Refusal;
+
+mod reason;
+mod store;
+mod wanted;
 
 /// What the thread is asked for. The ticket is the asker's, and comes back in the [`Report`].
 #[derive(Debug)]
@@ -59,12 +65,16 @@ pub enum Outcome {
     Unknown(String),
     /// What the server runs.
     Observed {
-        /// The configuration.
+        /// The configuration, with the names that people know certificates by.
         config: Arc<Value>,
         /// Whether an earlier observation showed something else, or the server has been sent a document since.
         changed: bool,
+        /// Certificates and modules of the document last taken that are not there any more, as paths.
+        missing: Vec<String>,
+        /// Whether another server process has taken the place of the one that was there at the last look.
+        restarted: bool,
     },
-    /// Byte for byte what the last observation showed, and nothing was sent since.
+    /// All that the last observation showed, and nothing was sent since.
     Unchanged,
 }
 
@@ -86,7 +96,7 @@ pub struct Target {
 /// Starts the thread "target". Each report goes to `sink`, which may block.
 pub fn start(unit: Unit, sink: impl Fn(Report) + Send + 'static) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
-    let worker = Worker { unit, seen: Seen::Nothing, observed: false, taken: None, finder: Finder::default() };
+    let worker = Worker::new(unit);
     thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
     Ok(Target { jobs })
 }
@@ -100,16 +110,17 @@ impl Target {
     }
 }
 
-/// What the thread owns, and how a change ends:
+/// What the thread owns, and how a change ends. Certificates and modules go first, and what is not wanted any more goes last:
 ///
 /// ```text
-///   Try, Apply ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied
-///                       │                         └─ else ────────────────── AppliedUnverified
-///                       ├─ other status ──────────────────────────────────── Refused
-///                       ├─ nothing sent ──────────────────────────────────── Unreachable
-///                       └─ no answer ─ read back ─┬─ the same ────────────── Applied
-///                                                 ├─ closed, and not taken ─ Unreachable
-///                                                 └─ else ────────────────── Unknown
+///   Try, Apply ── upload ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied, and what is old is removed
+///                  │              │                         └─ else ────────────────── AppliedUnverified
+///                  │ refused      ├─ other status ──────────────────────────────────── Refused, and uploads are taken back
+///                  └──────────────┤
+///                                 ├─ nothing sent ──────────────────────────────────── Unreachable
+///                                 └─ no answer ─ read back ─┬─ the same ────────────── Applied
+///                                                           ├─ closed, and not taken ─ Unreachable
+///                                                           └─ else ────────────────── Unknown
 /// ```
 struct Worker {
     unit: Unit,
@@ -117,10 +128,18 @@ struct Worker {
     /// Whether anything has ever been observed.
     observed: bool,
     /// The last document that the server took.
-    taken: Option<Document>,
+    taken: Option<Wanted>,
+    store: Store,
+    /// What was missing at the last observation.
+    missing: Vec<String>,
+    /// The socket's place and time, as of the last observation: a server that starts makes it anew.
+    socket: Option<Made>,
     /// Looks for what a refusal does not say.
     finder: Finder,
 }
+
+/// Which socket it was: device, inode, and when it was made. Whoever changes its mode or owner changes none of these.
+type Made = (u64, u64, i64, i64);
 
 /// What the last observation showed. Forgotten with each change: a server that is set back behind our back must not look unchanged.
 enum Seen {
@@ -139,6 +158,11 @@ enum Seen {
 }
 
 impl Worker {
+    fn new(unit: Unit) -> Self {
+        let (store, missing) = (Store::default(), Vec::new());
+        Self { unit, seen: Seen::Nothing, observed: false, taken: None, store, missing, socket: None, finder: Finder::default() }
+    }
+
     fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(Report)) {
         for job in queue {
             sink(self.perform(job));
@@ -147,55 +171,113 @@ impl Worker {
 
     fn perform(&mut self, job: Job) -> Report {
         match job {
-            Job::Try { ticket, document, look_first } => {
-                let outcome = if look_first { self.apply(document) } else { self.put(document, None) };
-                Report { ticket, outcome }
-            }
-            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document) },
+            Job::Try { ticket, document, look_first } => Report { ticket, outcome: self.make_run(document, look_first) },
+            Job::Apply { ticket, document } => Report { ticket, outcome: self.make_run(document, true) },
             Job::Observe { ticket } => Report { ticket, outcome: self.observe() },
         }
     }
 
-    fn apply(&mut self, document: Document) -> Outcome {
-        let before = match self.unit.read_config() {
-            Ok(config) => Some(config),
-            Err(Failure::Cut { .. } | Failure::Unreadable(_)) => None,
-            Err(failure) => return Outcome::Unreachable(failure.to_string()),
-        };
-        let same = match &before {
-            Some(config) => json::same(config, document.config()),
-            None => self.unit.matches(document.config()) == Ok(Match::Same),
-        };
-        if same {
-            self.taken = Some(document);
-            return Outcome::Applied;
-        }
-        self.put(document, before.as_ref())
-    }
-
-    fn put(&mut self, document: Document, before: Option<&Value>) -> Outcome {
-        self.seen = Seen::Nothing;
-        let outcome = match self.unit.put_config(&json::compact(document.config())) {
-            Ok(Reply { status: 200, .. }) => self.verify(document.config()),
-            Ok(Reply { status, body, .. }) => {
-                Outcome::Refused(Refusal { status, body, reason: self.reason(status, &document, before) })
-            }
-            Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
-            Err(failure) => self.without_answer(document.config(), before, &failure),
-        };
+    fn make_run(&mut self, document: Document, look_first: bool) -> Outcome {
+        let wanted = Wanted::of(document);
+        let outcome = self.apply(&wanted, look_first);
         if matches!(outcome, Outcome::Applied | Outcome::AppliedUnverified(_)) {
-            self.taken = Some(document);
+            self.taken = Some(wanted);
         }
         outcome
     }
 
+    fn apply(&mut self, wanted: &Wanted, look_first: bool) -> Outcome {
+        let before = match look_first.then(|| self.unit.read_config()) {
+            None => None,
+            Some(Ok(config)) => Some(config),
+            Some(Err(Failure::Cut { .. } | Failure::Unreadable(_))) => None,
+            Some(Err(failure)) => return Outcome::Unreachable(failure.to_string()),
+        };
+        let same = match &before {
+            Some(config) => json::same(config, wanted.config()),
+            None => look_first && self.unit.matches(wanted.config()) == Ok(Match::Same),
+        };
+        let mut stock = match self.store.look(&self.unit, wanted) {
+            Ok(stock) => stock,
+            Err(outcome) => return outcome,
+        };
+        let emptied = match self.make_room(wanted, &mut stock) {
+            Ok(emptied) => emptied,
+            Err(outcome) => return outcome,
+        };
+        match self.store.fill(&self.unit, wanted, &stock) {
+            // The server runs less than before: that must not pass for a refusal that left everything as it was.
+            Err(Outcome::Refused(refusal)) if emptied => Outcome::Unknown(String::from_utf8_lossy(&refusal.body).into_owned()),
+            Err(outcome) => outcome,
+            Ok(_) if same && !emptied => {
+                self.store.clear(&self.unit, wanted, &stock);
+                Outcome::Applied
+            }
+            Ok(uploaded) => match self.put(wanted, before.as_ref().filter(|_| !emptied)) {
+                Outcome::Refused(refusal) if emptied => Outcome::Unknown(String::from_utf8_lossy(&refusal.body).into_owned()),
+                Outcome::Refused(refusal) => {
+                    store::take_back(&self.unit, &uploaded);
+                    Outcome::Refused(refusal)
+                }
+                outcome => {
+                    if matches!(outcome, Outcome::Applied | Outcome::AppliedUnverified(_)) {
+                        self.store.clear(&self.unit, wanted, &stock);
+                    }
+                    outcome
+                }
+            },
+        }
+    }
+
+    /// Removes modules that have another content than what is wanted: a module cannot be replaced, nor removed while the configuration
+    /// names it. That is only so on a host which was away while a module was deleted and uploaded anew. Its server is emptied for a
+    /// moment then, for no other configuration is sure to do without the module. Says whether that was done.
+    fn make_room(&mut self, wanted: &Wanted, stock: &mut Stock) -> Result<bool, Outcome> {
+        let mut emptied = false;
+        for upload in wanted.uploads_of(Kind::JsModule) {
+            if !stock.has_other(&upload) {
+                continue;
+            }
+            let mut gone = store::remove(&self.unit, upload.kind, upload.stored);
+            if !gone && !emptied {
+                log::warn!(target: "server", "JS module {:?} is replaced: the listeners are closed for a moment", upload.name);
+                self.seen = Seen::Nothing;
+                match self.unit.put_config(&json::compact(Document::factory().config())) {
+                    Ok(Reply { status: 200, .. }) => emptied = true,
+                    Ok(Reply { status, .. }) => return Err(Outcome::Unknown(format!("the server cannot be emptied: {status}"))),
+                    Err(failure) => return Err(Outcome::Unknown(failure.to_string())),
+                }
+                gone = store::remove(&self.unit, upload.kind, upload.stored);
+            }
+            if !gone {
+                return Err(Outcome::Unknown(format!("JS module {:?} cannot be replaced", upload.name)));
+            }
+            stock.forget_module(upload.stored);
+        }
+        Ok(emptied)
+    }
+
+    fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
+        self.seen = Seen::Nothing;
+        match self.unit.put_config(&json::compact(wanted.config())) {
+            Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
+            Ok(Reply { status, body, .. }) => {
+                let body = wanted.aliases().plain_words(&body);
+                Outcome::Refused(Refusal { status, body, reason: self.reason(status, wanted, before) })
+            }
+            Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
+            Err(failure) => self.without_answer(wanted.config(), before, &failure),
+        }
+    }
+
     /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
-    fn reason(&mut self, status: u16, document: &Document, before: Option<&Value>) -> String {
+    fn reason(&mut self, status: u16, wanted: &Wanted, before: Option<&Value>) -> String {
         if status != 500 {
             return String::new();
         }
         let running = before.cloned().or_else(|| self.unit.read_config().ok());
-        self.finder.find(self.unit.control(), document, running)
+        let running = running.map(|running| wanted.aliases().plain(&running));
+        self.finder.find(self.unit.control(), wanted.document(), running)
     }
 
     /// After a 200.
@@ -236,21 +318,43 @@ impl Worker {
     }
 
     fn observe(&mut self) -> Outcome {
-        match self.unit.read_config_text() {
+        let made = self.made();
+        let text = match self.unit.read_config_text() {
+            Ok(text) => Ok(text),
+            Err(Failure::Cut { received, expected }) => Err((received, expected)),
+            Err(failure @ Failure::Unreadable(_)) => return Outcome::Unknown(failure.to_string()),
+            Err(failure) => return Outcome::Unreachable(failure.to_string()),
+        };
+        let missing = self.taken.as_ref().map(|taken| self.store.missing(&self.unit, taken)).unwrap_or_default();
+        let restarted = self.socket.is_some() && made.is_some() && made != self.socket;
+        self.socket = made.or(self.socket);
+        if restarted || missing != self.missing {
+            self.seen = Seen::Nothing;
+        }
+        self.missing = missing;
+        match text {
             Ok(text) if matches!(&self.seen, Seen::Text(last) if *last == text) => Outcome::Unchanged,
             Ok(text) => match readable(&text) {
-                Ok(config) => self.observed(Seen::Text(text), Arc::new(config)),
+                Ok(config) => {
+                    let plain = self.taken.as_ref().map(|taken| taken.aliases().plain(&config)).unwrap_or(config);
+                    self.observed(Seen::Text(text), Arc::new(plain), restarted)
+                }
                 Err(failure) => Outcome::Unknown(failure.to_string()),
             },
-            Err(Failure::Cut { received, expected }) => self.observe_in_parts(received, expected),
-            Err(failure @ Failure::Unreadable(_)) => Outcome::Unknown(failure.to_string()),
-            Err(failure) => Outcome::Unreachable(failure.to_string()),
+            Err((received, expected)) => self.observe_in_parts(received, expected, restarted),
         }
+    }
+
+    /// Which socket the server listens on now, if it is one with a place in the file system.
+    fn made(&self) -> Option<Made> {
+        let Control::Unix(path) = self.unit.control() else { return None };
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
     }
 
     /// What does not come whole can only be compared with what should be there, at the price of a request for each part. So most of
     /// the time it is the beginning that is looked at, and the length.
-    fn observe_in_parts(&mut self, received: Vec<u8>, announced: u64) -> Outcome {
+    fn observe_in_parts(&mut self, received: Vec<u8>, announced: u64, restarted: bool) -> Outcome {
         if let Seen::InParts { beginning, expected, glances } = &mut self.seen
             && *glances < GLANCES_MAX
             && *expected == announced
@@ -262,9 +366,10 @@ impl Worker {
         let Some(taken) = &self.taken else { return Outcome::Unknown(TOO_LONG.to_owned()) };
         match self.unit.matches(taken.config()) {
             Ok(Match::Same) => {
-                let config = Arc::new(taken.config().clone());
+                let config = Arc::new(taken.plain_config().clone());
                 let known = matches!(self.seen, Seen::InParts { .. });
-                let observed = self.observed(Seen::InParts { beginning: received, expected: announced, glances: 0 }, config);
+                let seen = Seen::InParts { beginning: received, expected: announced, glances: 0 };
+                let observed = self.observed(seen, config, restarted);
                 if known { Outcome::Unchanged } else { observed }
             }
             Ok(Match::Differs(paths)) => {
@@ -275,10 +380,10 @@ impl Worker {
         }
     }
 
-    fn observed(&mut self, seen: Seen, config: Arc<Value>) -> Outcome {
+    fn observed(&mut self, seen: Seen, config: Arc<Value>, restarted: bool) -> Outcome {
         self.seen = seen;
         let changed = std::mem::replace(&mut self.observed, true);
-        Outcome::Observed { config, changed }
+        Outcome::Observed { config, changed, missing: self.missing.clone(), restarted }
     }
 }
 

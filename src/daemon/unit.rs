@@ -222,6 +222,32 @@ pub fn readable(text: &[u8]) -> Result<Value, Failure> {
     json::parse(text).map_err(|error| Failure::Unreadable(format!("the server's configuration cannot be read: {error}")))
 }
 
+/// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they are in such a name, so a name may
+/// have them; every other percent sign is one to be encoded.
+pub fn resource_path(collection: &str, name: &str) -> String {
+    let mut text = format!("/{collection}/");
+    let mut rest = name;
+    while let Some(byte) = rest.bytes().next() {
+        if ["%2F", "%2f", "%25"].iter().any(|kept| rest.starts_with(kept)) {
+            text.push_str(&rest[..3]);
+            rest = &rest[3..];
+            continue;
+        }
+        let character = rest.chars().next().map_or(1, char::len_utf8);
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
+            _ => rest[..character].bytes().for_each(|byte| text.push_str(&format!("%{byte:02X}"))),
+        }
+        rest = &rest[character..];
+    }
+    text
+}
+
+/// A token of a path below `/config`, `/status` or `/control`, as Unit decodes it.
+pub fn encoded(token: &str) -> String {
+    compare::encoded(token)
+}
+
 /// One GET of Starling's own endpoint at `socket`, with the wait of a read.
 pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
     starling(socket).exchange("GET", target, &[], None, READ_WAIT)

@@ -111,9 +111,9 @@ pub fn fits(value: &Value, depth: usize, values: usize) -> bool {
     count_down(value, depth, &mut left)
 }
 
-/// Takes the values off `left`, stopping as soon as one is too deep or too many: a value built in memory may be deeper than the
-/// stack can follow.
-fn count_down(value: &Value, depth: usize, left: &mut usize) -> bool {
+/// Takes the number of a value's values off `left`, stopping as soon as one is too deep or too many, which is false: a value built in
+/// memory may be deeper than the stack can follow.
+pub fn count_down(value: &Value, depth: usize, left: &mut usize) -> bool {
     if *left == 0 {
         return false;
     }

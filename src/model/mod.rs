@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its input. A [`record`] is signed by its author; a [`revision`] is a record that carries a
 //! [`document`] with one edit applied; its [`ledger`] says which edits it contains. Nothing here knows of links, files or time.
 
+pub mod alias;
 pub mod bundle;
 pub mod conflict;
 pub mod delta;
@@ -12,9 +13,12 @@ pub mod document;
 pub mod edit;
 pub mod json;
 pub mod ledger;
+pub mod merge;
 pub mod name;
+pub mod patch;
 pub mod path;
 pub mod peer_id;
+pub mod places;
 pub mod record;
 pub mod replay;
 pub mod resources;

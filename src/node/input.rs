@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::model::edit::Op;
 use crate::model::json::Value;
+use crate::model::patch::Patch;
 use crate::model::path::Path;
+use crate::model::resources::Kind;
 use crate::wire::handshake::Hello;
 
 /// The time, of both kinds, as it was when an input happened.
@@ -95,8 +97,15 @@ pub enum Outcome {
     Unreachable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
-    /// It runs this configuration.
-    Observed(Arc<Value>),
+    /// It runs something.
+    Observed {
+        /// The configuration, with the names that people know certificates by.
+        config: Arc<Value>,
+        /// Certificates and modules of the document that it was last given and that are not there any more, as paths.
+        missing: Vec<String>,
+        /// Whether another server process has taken the place of the one that was there at the last look.
+        restarted: bool,
+    },
     /// It runs what it ran at the last observation.
     Unchanged,
 }
@@ -119,6 +128,10 @@ pub enum Ask {
     Read(Path),
     /// `PUT`, `POST` or `DELETE /config…`
     Write(Change),
+    /// `PATCH /config…`
+    Patch(Patching),
+    /// One of these with `?dry-run`: try it, give the server back what it ran, and publish nothing.
+    DryRun(DryRun),
     /// `POST /config` with an empty body: publish what the local server runs.
     PublishLocal {
         /// Even if the server shows its factory default or `{}`.
@@ -169,8 +182,47 @@ pub enum Ask {
         /// As in a [`Change`]; if it is empty it says what was settled.
         note: String,
     },
+    /// What only this host's own server can answer.
+    Server(Question),
     /// `GET /healthz`
     Health,
+}
+
+/// What a client wants to know of this host's own server. Tokens of paths are decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// `GET /`
+    Everything,
+    /// `GET /certificates…` or `/js_modules…`: the name, if one is given, and what is asked for below it.
+    Held(Kind, Vec<String>),
+    /// `GET /status…`, without the first token.
+    Status(Vec<String>),
+    /// `GET /control…`, without the first token.
+    Control(Vec<String>),
+}
+
+/// A patch that a client wants made.
+#[derive(Debug)]
+pub struct Patching {
+    /// Below what; something must be there.
+    pub path: Path,
+    /// What is to become of it.
+    pub patch: Patch,
+    /// As in a [`Change`].
+    pub if_match: Option<String>,
+    /// As in a [`Change`].
+    pub note: String,
+    /// As in a [`Change`].
+    pub settles: Vec<String>,
+}
+
+/// What is to be tried and not published.
+#[derive(Debug)]
+pub enum DryRun {
+    /// A change.
+    Write(Change),
+    /// A patch.
+    Patch(Patching),
 }
 
 /// A change that a client wants.

@@ -8,6 +8,7 @@
 pub mod answer;
 mod book;
 mod doubts;
+mod dry_run;
 pub mod effect;
 mod fetch;
 mod history;
@@ -265,6 +266,8 @@ impl Node {
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Asked(client, Ask::Write(change)) => self.write(client, change),
+            Input::Asked(client, Ask::Patch(patching)) => self.patch(client, patching),
+            Input::Asked(client, Ask::DryRun(change)) => self.dry_run(client, change),
             Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => {
                 self.publish_local(client, force, if_match, note)
             }

@@ -11,7 +11,9 @@ use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
 use crate::model::difference::difference;
 use crate::model::document::{Document, is_factory};
 use crate::model::edit::{self, Op};
+use crate::model::json::{Map, Value};
 use crate::model::ledger::EditRef;
+use crate::model::patch::{self, PatchError};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::revision::operations;
@@ -32,24 +34,52 @@ impl Node {
         self.may_write(!settles.is_empty())?;
         check_if_match(request.if_match.as_deref(), head.map(|head| head.id()))?;
         let mut plan = match &request.wish {
-            Wish::Change(op) => {
-                let before = self.base_document()?;
-                check_upload(&before, op)?;
-                let after = edit::apply(&before, op).map_err(Answer::Edit)?;
-                Plan { ops: vec![op.clone()], before, after, settles: Vec::new() }
-            }
+            Wish::Change(op) => self.plan_change(op)?,
+            Wish::Patch(path, patch) => self.plan_edited(|before| patch.edit(before, path))?,
             Wish::Local { force } => self.plan_local(*force)?,
             Wish::Restore(document, path) => self.plan_restore(document, path)?,
             Wish::Settle(ops) => self.plan_settling(ops)?,
         };
         plan.settles = settles;
         self.check_names(&request.wish, &plan)?;
+        if request.is_dry {
+            return self.may_dry_run(&plan.after).map(|()| plan);
+        }
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
                 Err(Answer::Done { success: success(&request.wish), revision: head.id(), applied: self.applied_id() })
             }
             _ => Ok(plan),
         }
+    }
+
+    /// PUT, POST or DELETE, as Unit has them; but a POST of an object onto an object adds its members.
+    fn plan_change(&self, op: &Op) -> Result<Plan, Answer> {
+        let before = self.base_document()?;
+        check_upload(&before, op)?;
+        if let Some(members) = members_for(&before, op) {
+            return self.plan_edited(|before| patch::add_members(before, &op.path, members));
+        }
+        let after = edit::apply(&before, op).map_err(Answer::Edit)?;
+        Ok(Plan { ops: vec![op.clone()], before, after, settles: Vec::new() })
+    }
+
+    /// A change that says for itself what it comes to on a document.
+    fn plan_edited(&self, edit: impl FnOnce(&Document) -> Result<(Vec<Op>, Document), PatchError>) -> Result<Plan, Answer> {
+        let before = self.base_document()?;
+        let (ops, after) = edit(&before).map_err(|error| self.unfit(error))?;
+        Ok(Plan { ops, before, after, settles: Vec::new() })
+    }
+
+    fn unfit(&self, error: PatchError) -> Answer {
+        let detail = error.to_string();
+        let error = match error {
+            PatchError::Edit(error) => return Answer::Edit(error),
+            PatchError::Exists(_) => "Value exists already.",
+            PatchError::Misfit(misfit) if misfit.is_failed_test() => "A test of the patch does not hold.",
+            PatchError::Misfit(_) => "The patch does not fit the document.",
+        };
+        Problem::new(409, error, detail).at(self.head().map(|head| head.id())).into()
     }
 
     /// The open conflicts that a client names.
@@ -144,6 +174,13 @@ impl Node {
         let after = edit::apply_all(&head.document, &ops).map_err(|(place, _)| collides(&ops[place]))?;
         Ok(Plan { ops, before: head.document.clone(), after, settles: Vec::new() })
     }
+}
+
+/// The members that a POST adds to an object. To the configuration itself none are added: Unit refuses that too.
+fn members_for<'a>(before: &Document, op: &'a Op) -> Option<&'a Map<String, Value>> {
+    let edit::Change::Append(Value::Object(members)) = &op.change else { return None };
+    let is_onto_object = before.get(&op.path).is_some_and(Value::is_object) && op.path.tokens().len() > 1;
+    is_onto_object.then_some(members)
 }
 
 /// RFC 9110, section 13.1.1: `*`, or a list of entity tags of which a strong one must be the head's.

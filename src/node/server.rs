@@ -88,6 +88,8 @@ pub(super) struct Server {
     job: Option<Job>,
     pub(super) applied: Option<Applied>,
     pub(super) observed: Option<Arc<Value>>,
+    /// Certificates and modules that it has lost, as paths.
+    missing: Vec<String>,
     pub(super) verdict: Verdict,
     /// Paths at which the server differs from what was applied.
     pub(super) drift: Vec<String>,
@@ -106,6 +108,7 @@ impl Server {
             job: None,
             applied: None,
             observed: None,
+            missing: Vec::new(),
             verdict,
             drift: Vec::new(),
             put_back: None,
@@ -293,7 +296,7 @@ impl Node {
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
-            Outcome::Observed(_) | Outcome::Unchanged => {}
+            Outcome::Observed { .. } | Outcome::Unchanged => {}
         }
     }
 
@@ -306,8 +309,13 @@ impl Node {
 
     fn observed(&mut self, outcome: Outcome) {
         let was_away = matches!(self.server.verdict, Verdict::Unreachable(_));
+        let mut is_new = was_away;
         match outcome {
-            Outcome::Observed(config) => self.server.observed = Some(config),
+            Outcome::Observed { config, missing, restarted } => {
+                self.server.observed = Some(config);
+                self.server.missing = missing;
+                is_new |= restarted;
+            }
             Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
                 self.unreachable(reason);
                 return self.looked_in_vain();
@@ -319,19 +327,21 @@ impl Node {
             self.server.backoff = REAPPLY_MIN;
             self.judge(Verdict::Pending, Level::Info, "the server is there again".into());
         }
-        self.compare(was_away);
+        self.compare(was_away, is_new);
     }
 
-    /// Compares what the server shows with what was applied.
-    fn compare(&mut self, was_away: bool) {
+    /// Compares what the server shows with what was applied. A server that lost something, or is new and shows something else, is given the
+    /// document again; all else is somebody's doing.
+    fn compare(&mut self, was_away: bool, is_new: bool) {
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
         if self.head().is_none_or(|head| head.id() != applied.id) {
             return;
         }
         let wanted = applied.document.config();
         let drift = json::differing(wanted, config, DRIFT_SHOWN);
-        let lost = is_factory(config) && !is_factory(wanted);
-        if !drift.is_empty() && (lost || was_away) && !self.is_default_meant() {
+        let is_emptied = is_factory(config) && !is_factory(wanted);
+        let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
+        if lost && !self.is_default_meant() {
             self.server.applied = None;
             self.server.apply_at = self.now.elapsed;
             return self.judge(

@@ -2,21 +2,24 @@
 //!
 //! ```text
 //!  begun ──▶ kept as pending ──▶ tried by the server ──▶ made durable ──▶ published
-//!                 │ disk full         │ refused               │ disk full
-//!                 ▼                   ▼                       ▼
-//!             given up            given up          put back, given up
+//!                 │ disk full         │ refused  │ a dry run    │ disk full
+//!                 ▼                   ▼          ▼              ▼
+//!             given up            given up   put back,      put back,
+//!                                            answered       given up
 //! ```
 //!
 //! It is made for a client who waits, or to replay an edit that was beaten. If the head moves meanwhile the result is thrown away and the
 //! cause begins anew. Whatever was not published is not left on the server either.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answer::{Answer, Problem};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::Outcome;
 use super::plan::check_if_match;
 use super::records::file_text;
+use super::server::words;
 use super::uploads::success;
 use super::writes::{Request, Wish};
 use super::{Node, Waiting, revision_name};
@@ -45,11 +48,18 @@ pub(super) struct Trial {
     phase: Phase,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Pending,
     Trying,
     Committing,
+    /// After a dry run: the server is given this revision, the head as it was then.
+    TakingBack(Arc<Revision>),
+}
+
+impl Trial {
+    fn is_dry(&self) -> bool {
+        matches!(&self.cause, Cause::Client(request) if request.is_dry)
+    }
 }
 
 impl Node {
@@ -82,7 +92,7 @@ impl Node {
     /// The revision in hand is on disk, as pending or for good; or could not be written.
     pub(super) fn trial_stored(&mut self, result: Result<(), String>) {
         let Some(mut trial) = self.trial.take() else { return };
-        match (trial.phase, result) {
+        match (&trial.phase, result) {
             (Phase::Pending, Ok(())) => {
                 let document = trial.revision.document.clone();
                 // What the server may run already must not be sent to it again: it might restart applications.
@@ -103,7 +113,12 @@ impl Node {
     pub(super) fn tried(&mut self, outcome: Outcome) {
         let Some(mut trial) = self.trial.take() else { return };
         let unreachable = |reason: String| Answer::from(Problem::new(503, "The server cannot be reached.", reason));
+        if let Phase::TakingBack(head) = &trial.phase {
+            let head = Arc::clone(head);
+            return self.taken_back(trial, &head, outcome);
+        }
         match outcome {
+            Outcome::Applied | Outcome::Unverified(_) if trial.is_dry() => self.take_back(trial),
             Outcome::Applied | Outcome::Unverified(_) if self.has_moved(&trial) => self.begin_anew(trial),
             Outcome::Applied | Outcome::Unverified(_) => {
                 trial.verified = matches!(outcome, Outcome::Applied);
@@ -116,8 +131,44 @@ impl Node {
             Outcome::Refused(refusal) => self.give_up(trial, Answer::Refused(refusal), false),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
-            Outcome::Observed(_) | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
+            Outcome::Observed { .. } | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
         }
+    }
+
+    /// The server has taken a dry run, and is given back what it is to run before anything else happens.
+    fn take_back(&mut self, mut trial: Trial) {
+        let head = self.head().cloned().expect("a dry run is begun on a head, and a group keeps its head");
+        let document = head.document.clone();
+        trial.phase = Phase::TakingBack(head);
+        self.trial = Some(trial);
+        self.try_on_server(ServerJob::Apply(document));
+    }
+
+    /// The server runs what it is to run after a dry run, or cannot be given it: then that is done again as after any failure, and shown.
+    fn taken_back(&mut self, trial: Trial, head: &Revision, outcome: Outcome) {
+        let failure = match outcome {
+            Outcome::Applied => None,
+            Outcome::Refused(refusal) => Some(words(&refusal)),
+            Outcome::Unverified(reason) | Outcome::Unreachable(reason) | Outcome::Unknown(reason) => Some(reason),
+            Outcome::Observed { .. } | Outcome::Unchanged => Some("no answer".into()),
+        };
+        if let Some(reason) = failure {
+            self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
+            let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
+            return self.give_up(trial, problem.into(), true);
+        }
+        self.server.set_applied(head, true);
+        self.selfie_changed();
+        if self.has_moved(&trial) {
+            return match self.why_not_again(&trial) {
+                Some(answer) => self.give_up(trial, answer, false),
+                None => self.again(trial),
+            };
+        }
+        let text = format!("dry run: the server takes {}; it runs {} again", summary(&trial.revision), head.id().short());
+        self.say(Level::Info, "config", text);
+        let answer = Answer::DryRun { changes: true, head: head.id(), applied: self.applied_id() };
+        self.give_up(trial, answer, false);
     }
 
     fn has_moved(&self, trial: &Trial) -> bool {
@@ -129,19 +180,22 @@ impl Node {
         if let Some(answer) = self.why_not_again(&trial) {
             return self.give_up(trial, answer, true);
         }
+        // The server still runs what it tried: unless the next try is published, the head is put back. The next replay comes within a
+        // moment, and the server should not flap.
+        let pause = if matches!(trial.cause, Cause::Replay(_)) { FLAP_PATIENCE } else { Duration::ZERO };
+        self.server.put_back(None, self.now.elapsed + pause);
+        self.again(trial);
+    }
+
+    /// The cause has its turn again.
+    fn again(&mut self, trial: Trial) {
         self.discard(&trial);
         match trial.cause {
             Cause::Client(mut request) => {
-                // The server still runs what it tried: unless the next try is published, the head is put back.
-                self.server.put_back(None, self.now.elapsed);
                 request.tries += 1;
                 self.retry(request);
             }
-            Cause::Replay(_) => {
-                // The next replay comes within a moment, and the server should not flap.
-                self.server.put_back(None, self.now.elapsed + FLAP_PATIENCE);
-                self.rebase_soon(REBASE_JITTER);
-            }
+            Cause::Replay(_) => self.rebase_soon(REBASE_JITTER),
         }
     }
 

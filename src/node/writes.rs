@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::Effect;
-use super::input::{Change, ClientId};
+use super::input::{Change, ClientId, DryRun, Patching};
 use super::plan::Plan;
 use super::trial::Cause;
 use crate::limits::WRITES_MAX;
 use crate::model::document::Document;
 use crate::model::edit::Op;
+use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, operations};
@@ -21,6 +22,8 @@ use crate::model::revision::{Draft, Edit, Origin, operations};
 /// What a client wants.
 pub(super) enum Wish {
     Change(Op),
+    /// Make this patch of what is at a path.
+    Patch(Path, Patch),
     /// Publish what the server runs; also its factory default, if that is forced.
     Local {
         force: bool,
@@ -38,8 +41,26 @@ pub(super) struct Request {
     pub(super) note: String,
     pub(super) settles: Vec<String>,
     pub(super) tries: usize,
+    /// Whether it is to be tried only.
+    pub(super) is_dry: bool,
     /// Whether the server is looked at, or was, for this change.
     looked: bool,
+}
+
+impl Request {
+    fn new(client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) -> Self {
+        Self { client, wish, if_match, note, settles, tries: 0, is_dry: false, looked: false }
+    }
+
+    fn of_change(client: ClientId, change: Change) -> Self {
+        let Change { op, if_match, note, settles } = change;
+        Self::new(client, Wish::Change(op), if_match, note, settles)
+    }
+
+    fn of_patch(client: ClientId, patching: Patching) -> Self {
+        let Patching { path, patch, if_match, note, settles } = patching;
+        Self::new(client, Wish::Patch(path, patch), if_match, note, settles)
+    }
 }
 
 /// The changes that wait.
@@ -62,25 +83,28 @@ impl Writes {
 
 impl Node {
     pub(super) fn write(&mut self, client: ClientId, change: Change) {
-        let Change { op, if_match, note, settles } = change;
-        self.enqueue(Request { client, wish: Wish::Change(op), if_match, note, settles, tries: 0, looked: false });
+        self.enqueue(Request::of_change(client, change));
+    }
+
+    pub(super) fn patch(&mut self, client: ClientId, patching: Patching) {
+        self.enqueue(Request::of_patch(client, patching));
+    }
+
+    pub(super) fn dry_run(&mut self, client: ClientId, change: DryRun) {
+        let request = match change {
+            DryRun::Write(change) => Request::of_change(client, change),
+            DryRun::Patch(patching) => Request::of_patch(client, patching),
+        };
+        self.enqueue(Request { is_dry: true, ..request });
     }
 
     pub(super) fn publish_local(&mut self, client: ClientId, force: bool, if_match: Option<String>, note: String) {
-        self.enqueue(Request {
-            client,
-            wish: Wish::Local { force },
-            if_match,
-            note,
-            settles: Vec::new(),
-            tries: 0,
-            looked: false,
-        });
+        self.enqueue(Request::new(client, Wish::Local { force }, if_match, note, Vec::new()));
     }
 
     /// A change that was worked out from what is held here: at most so many may wait, for each holds a document.
     pub(super) fn wish(&mut self, client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) {
-        self.enqueue(Request { client, wish, if_match, note, settles, tries: 0, looked: false });
+        self.enqueue(Request::new(client, wish, if_match, note, settles));
     }
 
     fn enqueue(&mut self, request: Request) {
@@ -94,8 +118,9 @@ impl Node {
     pub(super) fn serve_writes(&mut self) {
         while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() {
             let Some(mut request) = self.writes.queue.pop_front() else { return };
-            // Without a head a change is made on what the server runs now, not on what it ran a moment ago.
-            let looks = matches!(request.wish, Wish::Local { .. }) || self.head().is_none();
+            // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
+            // somebody has changed there.
+            let looks = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
             if looks && !request.looked && self.server.present {
                 request.looked = true;
                 self.writes.queue.push_front(request);

@@ -92,7 +92,7 @@ fn an_old_revision_is_restored_by_any_host_whole_or_at_a_path_and_all_follow() {
         let head = net.done(answer);
         net.settle(SOON);
         assert_eq!(net.config(2), r#"{"routes":["old"],"applications":{"a":1}}"#);
-        assert_eq!(newest(&mut net, 0)["note"], format!("restore of {}", old.short()).as_str());
+        assert_eq!(newest(&mut net, 0)["note"], format!("restore of {}, /config", old.short()).as_str());
         // Once more it changes nothing; a listener is not there in either.
         let client = restore(&mut net, 0, old, "/config");
         assert!(matches!(net.answer(0, client), Answer::Done { revision, .. } if revision == head));

@@ -21,9 +21,14 @@ impl Victim {
     /// By both doors, to the root and below it, put and appended.
     fn refuses_json(&self, body: &[u8], detail: &str) {
         for door in self.host.doors() {
-            for (method, target) in
-                [("PUT", "/config"), ("PUT", "/config/routes/b"), ("POST", "/config/routes/a"), ("PUT", "/config/no/where")]
-            {
+            for (method, target) in [
+                ("PUT", "/config"),
+                ("PUT", "/config/routes/b"),
+                ("POST", "/config/routes/a"),
+                ("PUT", "/config/no/where"),
+                ("PATCH", "/config"),
+                ("PATCH", "/config/no/where"),
+            ] {
                 let head = String::from_utf8(request(method, target, "", "")).expect("it is text");
                 let head = head.replace("Content-Length: 0", &format!("Content-Length: {}", body.len()));
                 let reply = door.send(&[head.as_bytes(), body].concat());

@@ -2,16 +2,18 @@
 //!
 //! All of them write in one document, whose configuration has places of three kinds: `kv`, where everybody writes the same few members;
 //! `own`, where each host's clients have members of their own; and `lists`, which are appended to. Besides they upload, replace, use and
-//! delete two certificates that all know, and modules of their own.
+//! delete one certificate that all know, and modules of their own. One change of the configuration in three is asked for as a merge
+//! patch and one as a JSON Patch that come to the same.
 
 use std::time::Duration;
 
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::{self, Value};
+use starlingd::model::patch::{JsonPatch, Patch};
 use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change};
+use starlingd::node::input::{Ask, Change, DryRun, Patching};
 
 use crate::content::{MARK, value_of};
 use crate::watch::World;
@@ -28,6 +30,8 @@ pub struct Clients {
     pub keys: u64,
     /// Of a thousand changes, so many begin a burst.
     pub bursts: u64,
+    /// Of a thousand changes, so many are to be tried only.
+    pub dry: u64,
     /// Whether only the first host has clients.
     pub single: bool,
     tokens: u64,
@@ -37,7 +41,7 @@ pub struct Clients {
 
 impl Clients {
     pub fn new(pause: Duration, changes: u64) -> Self {
-        Self { pause, keys: 4, bursts: 50, single: false, tokens: 0, left: changes }
+        Self { pause, keys: 4, bursts: 50, dry: 0, single: false, tokens: 0, left: changes }
     }
 
     /// Asks a host that is up for some change.
@@ -52,7 +56,9 @@ impl Clients {
         for _ in 0..burst.min(self.left) {
             self.left -= 1;
             let change = self.change(world, host);
-            world.ask(host, Ask::Write(change));
+            let is_dry = self.dry > 0 && world.rng.below(1000) < self.dry;
+            let ask = if is_dry { Ask::DryRun(DryRun::Write(change)) } else { dressed(change, self.left) };
+            world.ask(host, ask);
             if !world.hosts[host].up {
                 return;
             }
@@ -82,16 +88,16 @@ impl Clients {
         let value = self.value();
         let put = |path: String| put_at(&path, value.clone());
         match kind {
-            0..6 => put(format!("/certificates/c{list}")),
+            0..6 => put("/certificates/c".to_owned()),
             6..30 => put(format!("/config/kv/k{key}")),
-            30..34 => put_at(&format!("/config/listeners/l{key}"), using(&format!("c{list}"), value)),
+            30..34 => put_at("/config/listeners/l", using("c", value)),
             34..36 => put(format!("/js_modules/h{host}-{own}")),
             36..50 => put(format!("/config/own/h{host}-{own}")),
             50..72 => change(Op { path: path(&format!("/config/lists/l{list}")), change: Edit::Append(value) }),
-            72..74 => delete(&format!("/certificates/c{list}")),
-            74..75 => delete(&format!("/js_modules/h{host}-{own}")),
-            75..76 => delete(&format!("/config/listeners/l{key}")),
-            76..82 => delete(&format!("/config/kv/k{key}")),
+            72..75 => delete("/certificates/c"),
+            75..78 => delete("/config/listeners/l"),
+            78..79 => delete(&format!("/js_modules/h{host}-{own}")),
+            79..82 => delete(&format!("/config/kv/k{key}")),
             82..90 => Change { if_match: guard, ..put(format!("/config/kv/k{key}")) },
             90..95 if conflicts => Change { settles: vec!["*".to_owned()], ..put(format!("/config/own/h{host}-{own}")) },
             _ => change(Op {
@@ -123,6 +129,33 @@ pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
     let noise: String = (0..1500).map(|_| format!("{:016x}", world.rng.draw())).collect();
     let value = Value::Array(vec![value_of(token), Value::from(noise)]);
     world.ask(host, Ask::Write(put_at(&format!("/config/own/{member}"), value)));
+}
+
+/// The same change, asked for in the one or the other way.
+fn dressed(change: Change, number: u64) -> Ask {
+    if !change.op.path.is_config() {
+        return Ask::Write(change);
+    }
+    let steps = |op: &str, at: &str, value: Option<&Value>| {
+        let mut step = vec![("op", Value::from(op)), ("path", at.into())];
+        step.extend(value.map(|value| ("value", value.clone())));
+        let step = Value::Object(step.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        Patch::Json(JsonPatch::read(&Value::Array(vec![step])).expect("it is a patch"))
+    };
+    let (last, above) = change.op.path.tokens().split_last().expect("no change is of everything");
+    let parent = path(&format!("/{}", above.join("/")));
+    let (at, patch) = match (&change.op.change, number % 3) {
+        // Merged, it would not replace the object that is there.
+        (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
+        (Edit::Put(value), 1) => (parent, Patch::Merge(Value::Object([(last.clone(), value.clone())].into_iter().collect()))),
+        (Edit::Delete, 1) => (parent, Patch::Merge(Value::Object([(last.clone(), Value::Null)].into_iter().collect()))),
+        (Edit::Put(value), 2) => (parent, steps("add", &format!("/{last}"), Some(value))),
+        (Edit::Delete, 2) => (parent, steps("remove", &format!("/{last}"), None)),
+        (Edit::Append(value), 1 | 2) => (change.op.path, steps("add", "/-", Some(value))),
+        _ => return Ask::Write(change),
+    };
+    let Change { if_match, note, settles, .. } = change;
+    Ask::Patch(Patching { path: at, patch, if_match, note, settles })
 }
 
 fn put_at(at: &str, value: Value) -> Change {

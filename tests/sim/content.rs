@@ -18,18 +18,36 @@ use starlingd::model::edit;
 use starlingd::model::json::{self, Value};
 use starlingd::model::record::RecordId;
 use starlingd::model::revision::{Origin, Revision};
+use starlingd::node::input::{Ask, Change, DryRun, Patching};
 
 use crate::watch::{Asked, Seen, Told};
 
 /// What begins a token in a document.
 pub const MARK: &str = "edit-";
+/// How much of a value is told, in characters.
+const SAID_MAX: usize = 200;
 
-/// The token in a change's value: the last one, if there are several.
-pub fn token_of(change: &edit::Change) -> Option<u64> {
-    match change {
-        edit::Change::Put(value) | edit::Change::Append(value) => tokens(&json::compact(value)).into_keys().next_back(),
-        edit::Change::Delete => None,
-    }
+/// What a client asks for, in words, if it is a change or the try of one; and the token in it, the last one, if there are several.
+pub fn asked(ask: &Ask) -> Option<(String, Option<u64>)> {
+    let (what, if_match, settles) = match ask {
+        Ask::Write(Change { op, if_match, settles, .. }) => (said(op), if_match, settles),
+        Ask::DryRun(DryRun::Write(Change { op, if_match, settles, .. })) => (format!("to try {}", said(op)), if_match, settles),
+        Ask::Patch(Patching { path, patch, if_match, settles, .. }) => (format!("patch {path} {patch:?}"), if_match, settles),
+        _ => return None,
+    };
+    let guard = if if_match.is_some() { " if the head is as it was" } else { "" };
+    let settles = if settles.is_empty() { "" } else { ", settling all that is open" };
+    let token = tokens(&what).into_keys().next_back();
+    Some((format!("{what}{guard}{settles}"), token))
+}
+
+fn said(op: &edit::Op) -> String {
+    let value = match &op.change {
+        edit::Change::Put(value) | edit::Change::Append(value) => json::compact(value),
+        edit::Change::Delete => String::new(),
+    };
+    let short = value.char_indices().nth(SAID_MAX).map_or(&value[..], |(end, _)| &value[..end]);
+    format!("{} {} {short}", op.change.verb().word(), op.path)
 }
 
 /// The value that bears a token.

@@ -61,6 +61,15 @@ fn hosts_are_restarted_one_after_the_other_while_clients_write() {
     });
 }
 
+/// None of what is only tried may be found anywhere, and whatever happens meanwhile each server runs the head in the end.
+#[test]
+fn half_of_all_changes_are_dry_runs_and_everything_goes_wrong() {
+    let mut clients = Clients::new(SECOND / 4, 100);
+    clients.dry = 500;
+    let faults = || (0..10).map(|number| (2 * number * SECOND, Fault::Any)).collect();
+    holds(6, || Plan { hosts: 4, clients: clients.clone(), faults: faults(), length: 30 * SECOND, ..usual() });
+}
+
 #[test]
 fn hosts_join_while_clients_write() {
     let clients = Clients::new(SECOND / 3, 60);

@@ -13,7 +13,7 @@ use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
 use starlingd::node::effect::{Effect, Level};
-use starlingd::node::input::{Ask, Change, ClientId, Input, Ticket};
+use starlingd::node::input::{ClientId, Input, Ticket};
 use starlingd::node::revision_name;
 use starlingd::sim::observer::Observer;
 use starlingd::wire::frame::carried;
@@ -159,12 +159,8 @@ impl Seen {
         }
     }
 
-    fn asks(&mut self, now: Duration, host: usize, client: ClientId, change: &Change) {
-        let token = content::token_of(&change.op.change);
-        let verb = change.op.change.verb().word();
-        let guard = if change.if_match.is_some() { " if the head is as it was" } else { "" };
-        let settles = if change.settles.is_empty() { "" } else { ", settling all that is open" };
-        self.note(now, format!("host {host}: client {client} asks: {verb} {} {token:?}{guard}{settles}", change.op.path));
+    fn asks(&mut self, now: Duration, host: usize, client: ClientId, (what, token): (String, Option<u64>)) {
+        self.note(now, format!("host {host}: client {client} asks: {what}"));
         let asked = Asked { host, at: now, token, answer: None, hung_up: false, excused: false };
         self.asked.insert(client, asked);
     }
@@ -175,6 +171,8 @@ impl Seen {
         let told = match answer {
             Answer::Done { revision, .. } => Told::Done(*revision),
             Answer::Edit(_) => Told::Refused(404),
+            // It must not be found anywhere, like what was refused.
+            Answer::DryRun { .. } => Told::Refused(200),
             Answer::Refused(refusal) => Told::Refused(refusal.status),
             Answer::Problem(problem) => Told::Refused(problem.status),
             other => return self.broken(now, format!("client {client} of host {host} gets no answer to a change: {other:?}")),
@@ -211,7 +209,11 @@ impl Observer for Watch {
         let mut seen = self.seen_mut();
         seen.trace(world.now, host, input);
         match input {
-            Input::Asked(client, Ask::Write(change)) => seen.asks(world.now, host, *client, change),
+            Input::Asked(client, ask) => {
+                if let Some(asked) = content::asked(ask) {
+                    seen.asks(world.now, host, *client, asked);
+                }
+            }
             Input::Frame(link, bytes) if seen.calm => {
                 let came = carried(bytes).map(|id| (*link, id));
                 seen.came.extend(came);

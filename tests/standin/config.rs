@@ -146,21 +146,5 @@ pub fn empty() -> Value {
     Value::Object(Map::new())
 }
 
-/// A server that nobody has asked anything yet.
-pub fn status() -> Value {
-    let connections = ["accepted", "active", "idle", "closed"].map(|name| (name, Value::from(0)));
-    object([
-        ("modules", empty()),
-        ("connections", object(connections)),
-        ("requests", object([("total", Value::from(0))])),
-        ("applications", empty()),
-    ])
-}
-
-/// `GET /`.
-pub fn everything(config: &Value) -> Value {
-    object([("certificates", empty()), ("js_modules", empty()), ("config", listing(config)), ("status", status())])
-}
-
 const TOKEN_MAX: usize = 256;
 const ORDERED_MAX: usize = 10;

@@ -42,9 +42,18 @@ impl Answer {
         Self { status: 400, body: json::unit_format(&body) }
     }
 
-    /// 400: JSON that is no configuration.
-    pub fn invalid_configuration(detail: &str) -> Self {
-        let body = object([("error", "Invalid configuration.".into()), ("detail", detail.into())]);
+    /// 400: JSON that is no configuration; FreeUnit says where, too.
+    pub fn invalid_configuration(detail: &str, at: Option<&str>) -> Self {
+        let mut body = object([("error", "Invalid configuration.".into()), ("detail", detail.into())]);
+        if let (Some(at), Value::Object(members)) = (at, &mut body) {
+            members.insert("location".to_owned(), object([("path", at.into())]));
+        }
+        Self { status: 400, body: json::unit_format(&body) }
+    }
+
+    /// 400: a source that is no module.
+    pub fn invalid_module(detail: &str) -> Self {
+        let body = object([("error", "Invalid JS module.".into()), ("detail", detail.into())]);
         Self { status: 400, body: json::unit_format(&body) }
     }
 }
@@ -98,7 +107,7 @@ fn more(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Writes the answer, but of its body no more than `cut` bytes.
-pub fn write(stream: &mut impl Write, answer: &Answer, cut: Option<usize>) -> io::Result<()> {
+pub fn write(stream: &mut impl Write, version: &str, answer: &Answer, cut: Option<usize>) -> io::Result<()> {
     let reason = match answer.status {
         200 => "OK",
         400 => "Bad Request",
@@ -108,7 +117,7 @@ pub fn write(stream: &mut impl Write, answer: &Answer, cut: Option<usize>) -> io
     };
     let (status, body, date) = (answer.status, answer.body.as_bytes(), date());
     let head = format!(
-        "HTTP/1.1 {status} {reason}\r\nServer: Unit/1.35.0\r\nDate: {date}\r\nContent-Type: application/json\r\n\
+        "HTTP/1.1 {status} {reason}\r\nServer: Unit/{version}\r\nDate: {date}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );

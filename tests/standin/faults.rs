@@ -8,16 +8,26 @@
 //!   close N          the next N changes end without an answer, not applied
 //!   close-applied N  … applied
 //!   cut BYTES        answers with a longer body are cut off after so many bytes of it
+//!   refuse-upload WORD  a certificate or module whose name contains WORD is answered 400
+//!   freeunit         says where a configuration is invalid, and is version 1.36.0
+//!   stranger         whoever connects is cut off, as FreeUnit does with other users than root and its own
+//!   no-tls, no-js    built without OpenSSL, without njs: nothing is at these paths
 //!   ok               none of these any more
 //!   factory          the configuration becomes the default, as after a crash
 //!   set JSON         … becomes this, as if somebody used the server's own socket
 //!   down, up         the server stops, and its socket goes; it starts again
+//!   restart          both, on another socket file, with all that it keeps
+//!   restart-default  … but with the default configuration: the stored one could not be applied
+//!   restart-older    … with the configuration before the last change
+//!   restart-wiped    … with nothing that was kept
 //!   stats            one line of JSON with the counters
 //! ```
 
 use std::time::Duration;
 
 use starlingd::model::json::{self, Map, Value};
+
+use super::validate::Refusal;
 
 /// The faults that are on.
 #[derive(Default)]
@@ -29,6 +39,11 @@ pub struct Faults {
     close: u64,
     close_applied: u64,
     pub cut: Option<usize>,
+    refuse_uploads: Vec<String>,
+    pub freeunit: bool,
+    pub stranger: bool,
+    pub no_tls: bool,
+    pub no_js: bool,
 }
 
 /// How a change that would succeed ends.
@@ -51,16 +66,31 @@ impl Faults {
             ("close", Ok(count)) => self.close = count,
             ("close-applied", Ok(count)) => self.close_applied = count,
             ("cut", Ok(bytes)) => self.cut = usize::try_from(bytes).ok(),
+            ("refuse-upload", _) if !rest.is_empty() => self.refuse_uploads.push(rest.to_owned()),
+            ("freeunit", _) => self.freeunit = true,
+            ("stranger", _) => self.stranger = true,
+            ("no-tls", _) => self.no_tls = true,
+            ("no-js", _) => self.no_js = true,
             ("ok", _) => *self = Self::default(),
             _ => return format!("what is \"{word} {rest}\"?"),
         }
         "ok".to_owned()
     }
 
-    /// The detail, if a document of this text is to be refused.
-    pub fn refusal(&self, text: &str) -> Option<String> {
+    /// Why, if a document of this text is to be refused.
+    pub fn refusal(&self, text: &str) -> Option<Refusal> {
         let word = self.refuse.iter().find(|word| text.contains(*word))?;
-        Some(format!("The word \"{word}\" is refused here."))
+        Some(Refusal { at: String::new(), detail: format!("The word \"{word}\" is refused here.") })
+    }
+
+    /// Whether an upload of this name is to be refused.
+    pub fn refuses_upload(&self, name: &str) -> bool {
+        self.refuse_uploads.iter().any(|word| name.contains(word))
+    }
+
+    /// What the server says it is.
+    pub fn version(&self) -> &'static str {
+        if self.freeunit { "1.36.0" } else { "1.35.0" }
     }
 
     /// Whether a document of this text cannot be applied.
@@ -97,6 +127,12 @@ pub struct Stats {
     reordered: u64,
     /// Applications that were there before and after with another text: unitd restarts their processes.
     restarts: u64,
+    /// Certificates and modules that were taken,
+    pub uploads: u64,
+    /// and removed.
+    pub removals: u64,
+    /// Applications that somebody asked to have restarted.
+    pub asked_restarts: u64,
 }
 
 impl Stats {
@@ -116,10 +152,11 @@ impl Stats {
 
     /// One line of JSON.
     pub fn line(&self) -> String {
-        let Self { reads, writes, applied, identical, reordered, restarts } = self;
+        let Self { reads, writes, applied, identical, reordered, restarts, uploads, removals, asked_restarts } = self;
         format!(
             "{{\"reads\":{reads},\"writes\":{writes},\"applied\":{applied},\"identical\":{identical},\
-             \"reordered\":{reordered},\"restarts\":{restarts}}}"
+             \"reordered\":{reordered},\"restarts\":{restarts},\"uploads\":{uploads},\"removals\":{removals},\
+             \"asked_restarts\":{asked_restarts}}}"
         )
     }
 }

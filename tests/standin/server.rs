@@ -4,9 +4,13 @@
 //! file in by its path; the program `unit-standin` is the same with a faults socket. Everything one can ask of it is a line given to
 //! [`StandIn::tell`]: see `faults.rs`.
 
+mod certificate;
 mod config;
 mod exchange;
 mod faults;
+mod modules;
+mod resources;
+mod state;
 mod validate;
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -17,17 +21,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use config::{Denied, listing};
-use exchange::{Answer, Request};
-use faults::{Ending, Faults, Stats};
+use faults::{Faults, Stats};
 use starlingd::model::json::{self, Value};
+use state::State;
 
 /// Where it listens and what it keeps.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// The control socket.
     pub socket: PathBuf,
-    /// Where the configuration outlives it; nowhere if there is none.
+    /// The file where the configuration outlives it, certificates and modules beside it; nowhere if there is none.
     pub state: Option<PathBuf>,
     /// A TCP port on 127.0.0.1 besides.
     pub port: Option<u16>,
@@ -46,9 +49,15 @@ impl StandIn {
         if UnixStream::connect(&setup.socket).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "socket already in use"));
         }
-        let stored = setup.state.as_ref().and_then(|path| std::fs::read(path).ok());
-        let config = stored.and_then(|text| json::parse_own(&text).ok()).unwrap_or_else(config::factory);
-        let world = World { config, faults: Faults::default(), stats: Stats::default(), run: 0, up: false, ears: Vec::new() };
+        let world = World {
+            state: setup.state.as_deref().map_or_else(State::factory, State::load),
+            before: config::factory(),
+            faults: Faults::default(),
+            stats: Stats::default(),
+            run: 0,
+            up: false,
+            ears: Vec::new(),
+        };
         let shared = Arc::new(Shared { setup, world: Mutex::new(world), moved: Condvar::new(), turn: Mutex::new(()) });
         shared.up()?;
         if let Some(path) = shared.setup.faults.clone() {
@@ -82,7 +91,9 @@ struct Shared {
 }
 
 struct World {
-    config: Value,
+    state: State,
+    /// The configuration before the last change.
+    before: Value,
     faults: Faults,
     stats: Stats,
     /// Counts starts and stops: what was begun in an earlier run is dropped without an answer.
@@ -113,6 +124,10 @@ impl Shared {
                 Ok(config) => self.set(config),
                 Err(error) => error.to_string(),
             },
+            "restart" => self.restart(|_, _| {}),
+            "restart-default" => self.restart(|state, _| state.config = config::factory()),
+            "restart-older" => self.restart(|state, before| state.config = before.clone()),
+            "restart-wiped" => self.restart(|state, _| *state = State::factory()),
             _ => self.world().faults.set(word, rest),
         };
         self.moved.notify_all();
@@ -120,9 +135,20 @@ impl Shared {
     }
 
     fn set(&self, config: Value) -> String {
-        self.world().config = config;
+        self.world().state.config = config;
         self.store();
         "set".to_owned()
+    }
+
+    /// Stops and starts again, on another socket file, after `lose` has had its way with what is kept.
+    fn restart(self: &Arc<Self>, lose: impl FnOnce(&mut State, &Value)) -> String {
+        self.down();
+        {
+            let World { state, before, .. } = &mut *self.world();
+            lose(state, before);
+        }
+        self.store();
+        self.up().map_or_else(|error| error.to_string(), |()| "restarted".to_owned())
     }
 
     fn up(self: &Arc<Self>) -> io::Result<()> {
@@ -180,92 +206,26 @@ impl Shared {
 
     /// One request. What goes wrong with the connection is the client's business.
     fn converse(&self, mut conversation: Conversation, run: u64) {
+        if self.world().faults.stranger {
+            return;
+        }
         let Some(request) = exchange::read(&mut conversation) else { return };
         let changes = matches!(request.method.as_str(), "PUT" | "POST" | "DELETE");
         let answer = if changes { self.change(&request, run) } else { self.look(&request, run) };
         let Some(answer) = answer else { return };
-        let cut = self.world().faults.cut;
-        let _ = exchange::write(&mut conversation, &answer, cut);
+        let (cut, version) = {
+            let faults = &self.world().faults;
+            (faults.cut, faults.version())
+        };
+        let _ = exchange::write(&mut conversation, version, &answer, cut);
         drop(conversation);
         if changes {
             self.store();
         }
     }
 
-    fn look(&self, request: &Request, run: u64) -> Option<Answer> {
-        let mut world = self.wait(run, Duration::MAX)?;
-        world.stats.reads += 1;
-        let tokens = config::tokens(&request.target)?;
-        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        Some(match (request.method.as_str(), tokens.split_first()) {
-            ("GET", Some((&"config", path))) => found(config::find(&world.config, path), "Value doesn't exist."),
-            ("GET", Some((&"status", path))) => found(config::find(&config::status(), path), "Invalid path."),
-            ("GET", Some((&"certificates" | &"js_modules", []))) => Answer::listing(&config::empty()),
-            ("GET", Some((&"certificates", _))) => Answer::error(404, "Certificate doesn't exist."),
-            ("GET", Some((&"js_modules", _))) => Answer::error(404, "JS module doesn't exist."),
-            ("GET", Some((&"control", ["applications", name, "restart"]))) => {
-                match config::find(&world.config, &["applications", name]) {
-                    Some(_) => Answer::success("Ok"),
-                    None => Answer::error(404, "Value doesn't exist."),
-                }
-            }
-            ("GET", None) => Answer::listing(&config::everything(&world.config)),
-            ("GET", Some(_)) => Answer::error(404, "Value doesn't exist."),
-            (_, Some((&"config" | &"control", _))) => Answer::error(405, "Method isn't allowed."),
-            (_, _) => Answer::error(405, "Invalid method."),
-        })
-    }
-
-    fn change(&self, request: &Request, run: u64) -> Option<Answer> {
-        let _turn = self.turn.lock().expect("no thread of the stand-in panics during its turn");
-        let mut world = self.wait(run, Duration::MAX)?;
-        world.stats.writes += 1;
-        let tokens = config::tokens(&request.target)?;
-        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let path = match tokens.split_first() {
-            Some((&"config", path)) => path,
-            Some((&"control", _)) => return Some(Answer::error(405, "Method isn't allowed.")),
-            Some((&"certificates" | &"js_modules" | &"status", _)) | None => return Some(Answer::error(405, "Invalid method.")),
-            Some(_) => return Some(Answer::error(404, "Value doesn't exist.")),
-        };
-        let body = match request.method.as_str() {
-            "DELETE" => Value::Null,
-            _ => match json::parse(&request.body) {
-                Ok(body) => body,
-                Err(error) => return Some(Answer::invalid_json(&error)),
-            },
-        };
-        let mut next = world.config.clone();
-        match config::edit(&mut next, &request.method, path, body) {
-            Ok(()) => {}
-            Err(Denied::Crash) => return None,
-            Err(Denied::Missing) => return Some(Answer::error(404, "Value doesn't exist.")),
-            Err(Denied::NotAllowed) => return Some(Answer::error(405, "Method isn't allowed.")),
-            Err(Denied::TooLong) => return Some(Answer::error(500, "Memory allocation failed.")),
-        }
-        self.apply(world, next, run)
-    }
-
-    /// Validates the whole, takes its time, and puts it in force unless a fault says otherwise.
-    fn apply(&self, world: MutexGuard<'_, World>, next: Value, run: u64) -> Option<Answer> {
-        let text = json::compact(&next);
-        if let Some(detail) = world.faults.refusal(&text).or_else(|| validate::detail(&next)) {
-            return Some(Answer::invalid_configuration(&detail));
-        }
-        let slow = world.faults.slow;
-        drop(world);
-        let mut world = self.wait(run, slow)?;
-        let ending = world.faults.ending();
-        if ending == Ending::CloseNotApplied {
-            return None;
-        }
-        if world.faults.failure(&text) || validate::cannot_run(&next) {
-            return Some(Answer::error(500, "Failed to apply new configuration."));
-        }
-        let World { stats, config, .. } = &mut *world;
-        stats.count(config, &next);
-        *config = next;
-        (ending == Ending::Answer).then(|| Answer::success("Reconfiguration done."))
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().expect("no thread of the stand-in panics during its turn")
     }
 
     /// Waits while the server hangs, and besides for `pause` while it is slow; `None` when the run is over.
@@ -288,13 +248,9 @@ impl Shared {
 
     fn store(&self) {
         if let Some(path) = &self.setup.state {
-            let _ = std::fs::write(path, json::compact(&self.world().config));
+            self.world().state.store(path);
         }
     }
-}
-
-fn found(value: Option<&Value>, otherwise: &str) -> Answer {
-    value.map_or_else(|| Answer::error(404, otherwise), |value| Answer::listing(&listing(value)))
 }
 
 fn listen_for_faults(path: &Path, shared: Arc<Shared>) -> io::Result<()> {

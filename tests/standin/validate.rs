@@ -1,57 +1,100 @@
 //! As much of unitd's own validation as was observed: what it refuses with a detail, and what only fails when it is to run.
 
+use std::collections::BTreeMap;
+
 use starlingd::model::json::{Map, Value};
 
+use super::certificate::Certificate;
 use super::config::{find, tokens};
 
-/// The detail of "Invalid configuration.", if there is something to refuse.
-pub fn detail(config: &Value) -> Option<String> {
-    let Value::Object(members) = config else {
-        return Some(format!("The configuration must be an object, but not {}.", article(config)));
-    };
-    members.iter().find_map(|(name, value)| member(config, name, value))
+/// What a configuration may name beside itself.
+pub struct Named {
+    pub certificates: Vec<String>,
+    pub modules: Vec<String>,
 }
 
-fn member(config: &Value, name: &str, value: &Value) -> Option<String> {
+/// Why a configuration is refused.
+pub struct Refusal {
+    /// Where, as FreeUnit says it besides: a JSON pointer.
+    pub at: String,
+    /// The detail of "Invalid configuration.".
+    pub detail: String,
+}
+
+/// `None` if there is nothing to refuse.
+pub fn refusal(config: &Value, named: &Named) -> Option<Refusal> {
+    let Value::Object(members) = config else {
+        return refused(&[], format!("The configuration must be an object, but not {}.", article(config)));
+    };
+    members.iter().find_map(|(name, value)| member(config, named, name, value))
+}
+
+fn refused(at: &[&str], detail: String) -> Option<Refusal> {
+    let at = at.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+    Some(Refusal { at, detail })
+}
+
+fn member(config: &Value, named: &Named, name: &str, value: &Value) -> Option<Refusal> {
     let (kinds, sound) = match name {
         "settings" | "listeners" | "applications" | "upstreams" => ("an object", value.is_object()),
         "routes" => ("an array or an object", value.is_array() || value.is_object()),
         "access_log" => ("a string or an object", value.is_string() || value.is_object()),
-        _ => return Some(format!("Unknown parameter \"{name}\".")),
+        _ => return refused(&[name], format!("Unknown parameter \"{name}\".")),
     };
     if !sound {
-        return Some(format!("The \"{name}\" value must be {kinds}, but not {}.", article(value)));
+        return refused(&[name], format!("The \"{name}\" value must be {kinds}, but not {}.", article(value)));
     }
-    match (name, value) {
-        ("listeners", Value::Object(listeners)) => listeners.iter().find_map(|(address, value)| listener(config, address, value)),
-        ("applications", Value::Object(applications)) => applications.values().find_map(application),
-        ("settings", Value::Object(settings)) => missing(settings.get("js_module")?, "JS module"),
+    let Value::Object(members) = value else { return None };
+    match name {
+        "listeners" => members.iter().find_map(|(address, value)| listener(config, named, address, value)),
+        "applications" => members.iter().find_map(|(name, value)| application(name, value)),
+        "settings" => missing(members.get("js_module")?, "JS module", &named.modules, &["settings", "js_module"]),
         _ => None,
     }
 }
 
-fn listener(config: &Value, address: &str, value: &Value) -> Option<String> {
+fn listener(config: &Value, named: &Named, address: &str, value: &Value) -> Option<Refusal> {
+    let at = ["listeners", address];
     if !is_address(address) {
-        return Some(format!("The listener address \"{address}\" is invalid."));
+        return refused(&at, format!("The listener address \"{address}\" is invalid."));
     }
     let Value::Object(listener) = value else {
-        return Some(format!("The \"{address}\" value must be an object, but not {}.", article(value)));
+        return refused(&at, format!("The \"{address}\" value must be an object, but not {}.", article(value)));
     };
     if let Some(Value::String(pass)) = listener.get("pass")
         && !leads_somewhere(config, pass)
     {
-        return Some(format!("Request \"pass\" points to invalid location \"{pass}\"."));
+        let detail = format!("Request \"pass\" points to invalid location \"{pass}\".");
+        return refused(&["listeners", address, "pass"], detail);
     }
-    missing(listener.get("tls")?.get("certificate")?, "Certificate")
+    let at = ["listeners", address, "tls", "certificate"];
+    missing(listener.get("tls")?.get("certificate")?, "Certificate", &named.certificates, &at)
 }
 
-/// No certificates and no modules are kept here yet, so each that is named is missing.
-fn missing(named: &Value, what: &str) -> Option<String> {
-    let name = match named {
-        Value::Array(names) => names.first()?.as_str()?,
-        name => name.as_str()?,
-    };
-    Some(format!("{what} \"{name}\" is not found."))
+/// One name, or several.
+fn missing(value: &Value, what: &str, known: &[String], at: &[&str]) -> Option<Refusal> {
+    let name = names(value).into_iter().find(|name| !known.iter().any(|known| known == name))?;
+    refused(at, format!("{what} \"{name}\" is not found."))
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        name => name.as_str().into_iter().collect(),
+    }
+}
+
+/// The certificates that a configuration names.
+pub fn certificates(config: &Value) -> Vec<&str> {
+    let listeners = config.get("listeners").and_then(Value::as_object);
+    let named = |listener: &'_ Value| listener.get("tls").and_then(|tls| tls.get("certificate")).is_some();
+    let listeners = listeners.into_iter().flat_map(Map::values).filter(|listener| named(listener));
+    listeners.flat_map(|listener| names(&listener["tls"]["certificate"])).collect()
+}
+
+/// The modules that it names.
+pub fn modules(config: &Value) -> Vec<&str> {
+    config.get("settings").and_then(|settings| settings.get("js_module")).map(names).unwrap_or_default()
 }
 
 fn is_address(address: &str) -> bool {
@@ -77,20 +120,25 @@ fn leads_somewhere(config: &Value, pass: &str) -> bool {
         }
 }
 
-fn application(value: &Value) -> Option<String> {
+fn application(name: &str, value: &Value) -> Option<Refusal> {
     let kind = value.get("type")?.as_str()?;
-    let known = KINDS.iter().any(|known| kind.starts_with(known));
-    (!known).then(|| format!("The module to run \"{kind}\" is not found among the available application modules."))
+    if KINDS.iter().any(|known| kind.starts_with(known)) {
+        return None;
+    }
+    let detail = format!("The module to run \"{kind}\" is not found among the available application modules.");
+    refused(&["applications", name, "type"], detail)
 }
 
 /// Whether what is valid fails all the same when it is to run, which depends on the host.
-pub fn cannot_run(config: &Value) -> bool {
+pub fn cannot_run(config: &Value, certificates: &BTreeMap<String, Certificate>) -> bool {
     let none = Map::new();
     let members = |name: &str| config.get(name).and_then(Value::as_object).unwrap_or(&none);
     let listener = |(address, value): (&String, &Value)| {
         address.starts_with(FOREIGN_HOST) || address.ends_with(BUSY_PORT) || value.get("pass").is_none()
     };
+    let misfit = |name: &str| certificates.get(name).is_some_and(|certificate| !certificate.fits);
     members("listeners").iter().any(listener)
+        || self::certificates(config).into_iter().any(misfit)
         || members("applications").values().any(|value| value.get("module").and_then(Value::as_str) == Some(MISSING_MODULE))
 }
 

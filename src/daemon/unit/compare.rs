@@ -87,14 +87,18 @@ fn below(path: &str, key: &str) -> Result<String, Failure> {
     if matches!(key, "" | "." | "..") || key.len() > PATH_TOKEN_MAX {
         return Err(Failure::Unreadable(format!("{path} is cut off and has a member that no path can name")));
     }
-    let mut text = format!("{path}/");
-    for byte in key.bytes() {
+    Ok(format!("{path}/{}", encoded(key)))
+}
+
+pub(super) fn encoded(token: &str) -> String {
+    let mut text = String::new();
+    for byte in token.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
             _ => text.push_str(&format!("%{byte:02X}")),
         }
     }
-    Ok(text)
+    text
 }
 
 #[cfg(test)]

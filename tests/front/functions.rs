@@ -7,7 +7,7 @@ use starlingd::model::edit::{Change, EditError, Op, apply};
 use starlingd::model::json::{self, JsonError, Value};
 use starlingd::model::path::Path;
 
-const TRANSCRIPTS: &str = include_str!("fixtures/unit-transcripts.jsonl");
+use super::transcripts::{self, Exchange};
 
 /// Exchanges that these functions alone cannot repeat, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -39,33 +39,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
 /// Exchanges that Unit ended without an answer, and what is answered instead.
 const UNANSWERED: &[(&str, u64)] =
     &[("GET key with raw percent", 400), ("PUT below a scalar crashes the controller (1.35.0)", 404)];
-
-struct Exchange {
-    name: String,
-    method: String,
-    target: String,
-    body: String,
-    /// Status and body; `None` if the connection was just closed.
-    response: Option<(u64, String)>,
-    config_after: String,
-}
-
-fn exchanges() -> Vec<Exchange> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let exchange = |line: &str| {
-        let all = json::parse_own(line.as_bytes()).expect("the fixture is JSON");
-        let (request, response) = (&all["request"], &all["response"]);
-        Exchange {
-            name: text(&all["name"]),
-            method: text(&request["method"]),
-            target: text(&request["path"]),
-            body: text(&request["body"]),
-            response: response["status"].as_u64().map(|status| (status, text(&response["body"]))),
-            config_after: text(&all["config_after"]),
-        }
-    };
-    TRANSCRIPTS.lines().map(exchange).collect()
-}
 
 fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
@@ -119,15 +92,22 @@ fn document_of(config: &str) -> Document {
 fn every_exchange_below_config_comes_out_as_unit_had_it() {
     let mut before = Document::factory();
     let mut replayed = 0;
-    for exchange in exchanges() {
+    for exchange in transcripts::all() {
         let after = document_of(&exchange.config_after);
         let is_config = exchange.target.starts_with("/config") || exchange.target == "/foo";
         let is_left_out = LEFT_OUT.iter().any(|(name, _)| *name == exchange.name);
         if is_config && !is_left_out {
             let mut document = before.clone();
             let (status, body) = answer(&mut document, &exchange);
-            match &exchange.response {
-                Some(expected) => assert_eq!((status, json::unit_format(&body)), *expected, "{}", exchange.name),
+            match &exchange.answer {
+                Some(expected) => {
+                    assert_eq!(
+                        (status, json::unit_format(&body)),
+                        (u64::from(expected.status), expected.body.clone()),
+                        "{}",
+                        exchange.name
+                    );
+                }
                 None => assert!(UNANSWERED.contains(&(exchange.name.as_str(), status)), "{}: {status}", exchange.name),
             }
             assert_eq!(json::unit_format(document.config()), exchange.config_after, "{}", exchange.name);
@@ -140,7 +120,7 @@ fn every_exchange_below_config_comes_out_as_unit_had_it() {
 
 #[test]
 fn nothing_is_left_out_that_does_not_exist() {
-    let all = exchanges();
+    let all = transcripts::all();
     for (name, _) in LEFT_OUT {
         assert!(all.iter().any(|exchange| exchange.name == *name), "{name}");
     }

@@ -1,0 +1,77 @@
+//! Edits that Unit lacks: PATCH, and changes that are tried only.
+//!
+//! Which kind of patch a body is, its `Content-Type` says (RFC 5789, RFC 6902, RFC 7396). A request for a dry run must never be taken for a
+//! change because somebody has asked for it where there is none, so it is refused there.
+
+use super::{Response, applied_header, body, failure, if_match, json_response, note, object, query, settles};
+use crate::daemon::gate::Request;
+use crate::model::patch::{JsonPatch, Patch};
+use crate::model::path::Path;
+use crate::model::record::RecordId;
+use crate::node::input::{Ask, DryRun, Patching};
+
+/// `PATCH /config…`
+pub(super) fn patch(request: &Request, path: Path) -> Result<Ask, Response> {
+    let is_json_patch = is_json_patch(request)?;
+    let body = body(request)?;
+    let patch = match is_json_patch {
+        true => JsonPatch::read(&body).map(Patch::Json).map_err(|bad| failure(400, "Invalid patch.", &bad.to_string()))?,
+        false => Patch::Merge(body),
+    };
+    let (if_match, note, settles) = (if_match(request), note(request)?, settles(request)?);
+    Ok(Ask::Patch(Patching { path, patch, if_match, note, settles }))
+}
+
+/// Whether a change is to be tried only.
+pub(super) fn is_dry_run(request: &Request) -> Result<bool, Response> {
+    match query(request, "dry-run") {
+        None => Ok(false),
+        Some("" | "true" | "1") => Ok(true),
+        Some(_) => Err(failure(400, "Invalid dry run.", "it is ?dry-run, or a request without it")),
+    }
+}
+
+/// The same request, tried only.
+pub(super) fn dry_run(ask: Ask) -> Result<Ask, Response> {
+    match ask {
+        Ask::Write(change) => Ok(Ask::DryRun(DryRun::Write(change))),
+        Ask::Patch(patching) => Ok(Ask::DryRun(DryRun::Patch(patching))),
+        _ => Err(failure(
+            400,
+            "Invalid dry run.",
+            "what can be tried is PUT, POST, PATCH or DELETE of /config or below it, of a certificate or of a module",
+        )),
+    }
+}
+
+/// How a dry run went that was not refused.
+pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) -> Response {
+    let (success, word) = match changes {
+        true => ("The server takes the change. Nothing was published.", "accepted"),
+        false => ("The change would change nothing.", "unchanged"),
+    };
+    let mut response = json_response(200, &object([("success", success.into())]));
+    response.headers.push(("Starling-Dry-Run".into(), word.into()));
+    response.headers.push(("ETag".into(), format!("\"{head}\"")));
+    response.headers.extend(applied_header(applied));
+    response
+}
+
+/// Which of the two the body is, by its media type; parameters do not matter.
+fn is_json_patch(request: &Request) -> Result<bool, Response> {
+    let given = request.header("content-type").unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        MERGE_PATCH | "application/json" | "" => Ok(false),
+        JSON_PATCH => Ok(true),
+        _ => {
+            let detail = format!("a patch is {MERGE_PATCH} or {JSON_PATCH}; with curl, say which by -H 'Content-Type: ...'");
+            let mut response = failure(415, "Unsupported media type.", &detail);
+            response.headers.push(("Accept-Patch".into(), format!("{MERGE_PATCH}, {JSON_PATCH}")));
+            Err(response)
+        }
+    }
+}
+
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
