@@ -41,6 +41,7 @@
 //! | `http` | tiny_http's next request |
 //! | `answer` | its queue, and the file of a revision that was asked for |
 //! | `target` | its queue, and this host's server: a minute for a change |
+//! | `reason`, one at a time | files and `/proc`: why the server refused; the target waits for it 2 s at most |
 //! | `disk` | its queue, and the disk |
 //! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
