@@ -53,6 +53,14 @@ const OTHERWISE: &[Otherwise] = &[
     Otherwise("cert: upload again under the same name", 200, "Certificate chain uploaded.", "here that replaces it"),
     Otherwise("cert: upload without key", 400, "Invalid certificate.", "here the detail says why"),
     Otherwise("cert: upload junk", 400, "Invalid certificate.", "here the detail says why"),
+    Otherwise(
+        "cert: upload CA before leaf is accepted",
+        400,
+        "Invalid certificate.",
+        "no server can use it: it is refused at once",
+    ),
+    Otherwise("cert: use a bundle in the wrong order", 400, "\\\"wrongorder\\\" is not found.", "so it is not there"),
+    Otherwise("GET / (everything)", 200, "\"ec\": {", "it is not there either"),
 ];
 
 #[test]
