@@ -97,6 +97,13 @@ pub const PATH_MAX: usize = 8 << 10;
 pub const RESOURCE_NAME_MAX: usize = 240;
 /// Certificates and modules in a document, taken together: 1 024 bundles of an RSA key and two certificates fill it.
 pub const RESOURCES_MAX: usize = 1024;
+/// Names of a certificate that are kept to be shown.
+pub const CERTIFICATE_NAMES_MAX: usize = 8;
+/// The first of November 2026, in milliseconds since 1970. This program is younger: a clock that shows less is wrong, a board's without
+/// a battery for instance, and says nothing about a certificate's dates.
+pub const CLOCK_SOUND_FROM_MS: i64 = 1_793_491_200_000;
+/// By how much a clock may be late, in milliseconds, before a certificate counts as not valid yet: one issued just now is uploaded.
+pub const CLOCK_SLACK_MS: i64 = 86_400_000;
 /// A value that an edit found is named by itself up to this length of its compact text, and by a hash beyond it: a conflict can then
 /// show what stood there, while no edit carries a second copy of anything long.
 pub const SHORT_MAX: usize = 256;
@@ -106,6 +113,9 @@ pub const SHORT_MAX: usize = 256;
 pub const PATCH_OPERATIONS_MAX: usize = 256;
 
 const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
+
+/// Places where a host's overlay acts, and as many where its variables stand, that are shown to people.
+pub const PLACES_SHOWN: usize = 256;
 
 // ── tuning: what is held ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,6 +265,12 @@ pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 pub const REAPPLY_MIN: Duration = Duration::from_secs(5);
 /// The longest such wait.
 pub const REAPPLY_MAX: Duration = Duration::from_secs(300);
+/// A server that somebody has changed past Starling is left alone for this long after a repair, doubling if it is changed again:
+pub const REPAIR_MIN: Duration = Duration::from_secs(1);
+/// whoever does it may be another program, and the two must not keep the server busy.
+pub const REPAIR_MAX: Duration = Duration::from_secs(300);
+/// After so long without a change the next is repaired at once again.
+pub const REPAIR_CALM: Duration = Duration::from_secs(60);
 /// A head that does not contain the applied edit is applied after this: one that does may be on its way.
 pub const FLAP_PATIENCE: Duration = Duration::from_secs(1);
 /// The file with the token for REST over TCP, in bytes.

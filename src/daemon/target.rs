@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
+use self::reason::Finder;
 use self::store::{Stock, Store};
 use self::wanted::Wanted;
 use super::unit::{Control, Failure, Match, Reply, Unit, readable};
@@ -19,6 +20,7 @@ use crate::model::json::{self, Value};
 use crate::model::resources::Kind;
 use crate::node::input::Refusal;
 
+mod reason;
 mod store;
 mod wanted;
 
@@ -132,6 +134,8 @@ struct Worker {
     missing: Vec<String>,
     /// The socket's place and time, as of the last observation: a server that starts makes it anew.
     socket: Option<Made>,
+    /// Looks for what a refusal does not say.
+    finder: Finder,
 }
 
 /// Which socket it was: device, inode, and when it was made. Whoever changes its mode or owner changes none of these.
@@ -156,7 +160,7 @@ enum Seen {
 impl Worker {
     fn new(unit: Unit) -> Self {
         let (store, missing) = (Store::default(), Vec::new());
-        Self { unit, seen: Seen::Nothing, observed: false, taken: None, store, missing, socket: None }
+        Self { unit, seen: Seen::Nothing, observed: false, taken: None, store, missing, socket: None, finder: Finder::default() }
     }
 
     fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(Report)) {
@@ -259,11 +263,21 @@ impl Worker {
             Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
             Ok(Reply { status, body, .. }) => {
                 let body = wanted.aliases().plain_words(&body);
-                Outcome::Refused(Refusal { status, body, reason: String::new() })
+                Outcome::Refused(Refusal { status, body, reason: self.reason(status, wanted, before) })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
             Err(failure) => self.without_answer(wanted.config(), before, &failure),
         }
+    }
+
+    /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
+    fn reason(&mut self, status: u16, wanted: &Wanted, before: Option<&Value>) -> String {
+        if status != 500 {
+            return String::new();
+        }
+        let running = before.cloned().or_else(|| self.unit.read_config().ok());
+        let running = running.map(|running| wanted.aliases().plain(&running));
+        self.finder.find(self.unit.control(), wanted.document(), running)
     }
 
     /// After a 200.

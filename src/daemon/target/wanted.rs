@@ -34,6 +34,11 @@ impl Wanted {
         Self { config: aliases.on_server(document.config()), aliases, document }
     }
 
+    /// The document as people wrote it.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
     /// The configuration as it is sent.
     pub(super) fn config(&self) -> &Value {
         &self.config
