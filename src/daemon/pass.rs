@@ -11,7 +11,7 @@ use std::thread;
 use super::api::{failure, json_type};
 use super::gate::{Responder, Response};
 use super::unit::{Failure, Unit, encoded, resource_path};
-use crate::limits::{PASS_QUEUE, TARGET_STACK};
+use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
 use crate::model::json::{self, Map, Value};
@@ -142,6 +142,9 @@ impl Server<'_> {
             Kind::JsModule => name,
         };
         let path = below(&resource_path(kind.member(), stored), rest);
+        if path.len() > PASS_PATH_MAX {
+            return Err(nowhere());
+        }
         match self.unit.request("GET", &path, None) {
             // The server has the very source that the document has, or it would be missing, and is given it.
             Err(Failure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
@@ -153,6 +156,9 @@ impl Server<'_> {
     }
 
     fn raw(&self, path: &str) -> Result<Response, Response> {
+        if path.len() > PASS_PATH_MAX {
+            return Err(nowhere());
+        }
         passed(self.unit.request("GET", path, None))
     }
 }
@@ -173,6 +179,11 @@ fn answered(status: u16, value: &Value) -> Response {
 
 fn absent() -> Response {
     failure(404, "Value doesn't exist.", "")
+}
+
+/// Unit would close on it without a word.
+fn nowhere() -> Response {
+    failure(404, "Value doesn't exist.", "nothing on the server has a path as long as this")
 }
 
 fn cut() -> Response {
