@@ -37,13 +37,16 @@ fn page(answer: &Value, width: Option<usize>) -> String {
     fit(&page, width)
 }
 
-/// What is wrong on other hosts, as they say.
+/// What is wrong on other hosts, as they say: with the host itself, and why its server does not run the head.
 fn elsewhere(answer: &Value) -> String {
     let nodes = answer.get("nodes").and_then(Value::as_array).into_iter().flatten();
     let others = nodes.filter(|node| node.get("self") != Some(&Value::Bool(true)));
-    let lines = others.filter_map(|node| {
-        let problem = node.get("problem").map(scalar).filter(|problem| !problem.is_empty() && problem != "-")?;
-        Some(format!("  {} ({}): {problem}\n", text(node, "/name"), ending(&text(node, "/id"))))
+    let lines = others.flat_map(|node| {
+        let said = |member: &str| node.get(member).map(scalar).filter(|words| !words.is_empty() && words != "-");
+        let verdict = said("verdict").filter(|verdict| verdict != "applied");
+        let detail = said("detail").map(|detail| format!("{}: {detail}", verdict.unwrap_or_else(|| "server".to_owned())));
+        let name = format!("{} ({})", text(node, "/name"), ending(&text(node, "/id")));
+        [said("problem"), detail].into_iter().flatten().map(move |words| format!("  {name}: {words}\n"))
     });
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("\nproblems elsewhere:\n{lines}") }

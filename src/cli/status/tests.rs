@@ -13,7 +13,7 @@ const ANSWER: &str = r#"{
      "time": 1763843460000, "note": "PUT /config/routes"}},
   "nodes": [
     {"id": "12D3KooWaaaaaaaaAAAAAAAA", "name": "gull", "group": "default", "desired": "41", "applied": "41", "verdict": "applied", "drift": false, "age_ms": 5, "linked": false},
-    {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused: no such \u001b[2Jmodule", "age_ms": 5, "linked": true},
+    {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused", "detail": "no such \u001b[2Jmodule", "age_ms": 5, "linked": true},
     {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "age_ms": 7300000, "problem": "the disk takes no writes"}
   ],
   "conflicts": [{"id": "77", "author_name": "tern", "author": "12D3KooWBBBBBBBB", "time": 1763843460000, "note": "because",
@@ -30,7 +30,7 @@ here: applied
 
 NAME  PEER      CONTACT       GROUP    SERVER   VERDICT
 gull  AAAAAAAA  this host     default  in step  applied
-tern  BBBBBBBB  linked        default  behind   refused: no such \\u{1b}[2Jmodule
+tern  BBBBBBBB  linked        default  behind   refused
 Möwe  CCCCCCCC  seen 2 h ago  edge     -
 
 conflicts:
@@ -43,6 +43,7 @@ drift:
   /config/routes
 
 problems elsewhere:
+  tern (BBBBBBBB): refused: no such \\u{1b}[2Jmodule
   Möwe (CCCCCCCC): the disk takes no writes
 ";
     assert_eq!(page(&parsed(ANSWER), None), expected);
