@@ -108,7 +108,12 @@ fn a_server_that_fell_back_to_a_third_configuration_leaves_the_change_unknown() 
 #[test]
 fn an_observation_tells_what_changed_and_costs_little_when_nothing_did() {
     let bench = Bench::new();
-    let observed = |document: &Document, changed| Outcome::Observed { config: Arc::new(document.config().clone()), changed };
+    let observed = |document: &Document, changed| Outcome::Observed {
+        config: Arc::new(document.config().clone()),
+        missing: Vec::new(),
+        restarted: false,
+        changed,
+    };
     assert_eq!(bench.observe().outcome, observed(&Document::factory(), false));
     assert_eq!(bench.observe().outcome, Outcome::Unchanged);
     bench.tell(&format!("set {}", json::compact(routes("a").config())));
@@ -123,7 +128,9 @@ fn a_server_set_back_after_a_change_does_not_look_unchanged() {
     bench.observe();
     assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
     bench.tell("factory");
-    let Outcome::Observed { config, changed: true } = bench.observe().outcome else { panic!("the factory default must show") };
+    let Outcome::Observed { config, changed: true, .. } = bench.observe().outcome else {
+        panic!("the factory default must show")
+    };
     assert!(is_factory(&config));
 }
 

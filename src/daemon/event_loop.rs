@@ -351,7 +351,7 @@ fn server_report(report: Report) -> ServerReport {
         target::Outcome::Refused(refusal) => Outcome::Refused(refusal),
         target::Outcome::Unreachable(reason) => Outcome::Unreachable(reason),
         target::Outcome::Unknown(reason) => Outcome::Unknown(reason),
-        target::Outcome::Observed { config, .. } => Outcome::Observed(config),
+        target::Outcome::Observed { config, missing, restarted, .. } => Outcome::Observed { config, missing, restarted },
         target::Outcome::Unchanged => Outcome::Unchanged,
     };
     ServerReport { ticket: report.ticket, outcome }

@@ -56,8 +56,12 @@ pub enum Outcome {
     Unknown(String),
     /// What the server runs.
     Observed {
-        /// The configuration.
+        /// The configuration, with the names that certificates have in the document.
         config: Arc<Value>,
+        /// Paths of certificates and modules of the last document that are not there, or not the same any more.
+        missing: Vec<String>,
+        /// Whether it was started anew since the last observation.
+        restarted: bool,
         /// Whether an earlier observation showed something else, or the server has been sent a document since.
         changed: bool,
     },
@@ -262,7 +266,7 @@ impl Worker {
     fn observed(&mut self, seen: Seen, config: Arc<Value>) -> Outcome {
         self.seen = seen;
         let changed = std::mem::replace(&mut self.observed, true);
-        Outcome::Observed { config, changed }
+        Outcome::Observed { config, missing: Vec::new(), restarted: false, changed }
     }
 }
 

@@ -96,8 +96,15 @@ pub enum Outcome {
     Unreachable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
-    /// It runs this configuration.
-    Observed(Arc<Value>),
+    /// It runs this.
+    Observed {
+        /// The configuration, with the names that certificates have in the document.
+        config: Arc<Value>,
+        /// Paths of certificates and modules that the last document had, and that are not there or not the same any more.
+        missing: Vec<String>,
+        /// Whether it was started anew since the last observation.
+        restarted: bool,
+    },
     /// It runs what it ran at the last observation.
     Unchanged,
 }

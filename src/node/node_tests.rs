@@ -99,7 +99,8 @@ impl Lone {
 }
 
 fn observed() -> Outcome {
-    Outcome::Observed(Arc::new(crate::model::document::Document::factory().config().clone()))
+    let config = Arc::new(crate::model::document::Document::factory().config().clone());
+    Outcome::Observed { config, missing: Vec::new(), restarted: false }
 }
 
 #[test]

@@ -293,7 +293,7 @@ impl Node {
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
-            Outcome::Observed(_) | Outcome::Unchanged => {}
+            Outcome::Observed { .. } | Outcome::Unchanged => {}
         }
     }
 
@@ -306,8 +306,12 @@ impl Node {
 
     fn observed(&mut self, outcome: Outcome) {
         let was_away = matches!(self.server.verdict, Verdict::Unreachable(_));
+        let mut missing = Vec::new();
         match outcome {
-            Outcome::Observed(config) => self.server.observed = Some(config),
+            Outcome::Observed { config, missing: paths, .. } => {
+                self.server.observed = Some(config);
+                missing = paths;
+            }
             Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
                 self.unreachable(reason);
                 return self.looked_in_vain();
@@ -319,11 +323,11 @@ impl Node {
             self.server.backoff = REAPPLY_MIN;
             self.judge(Verdict::Pending, Level::Info, "the server is there again".into());
         }
-        self.compare(was_away);
+        self.compare(was_away, &missing);
     }
 
     /// Compares what the server shows with what was applied.
-    fn compare(&mut self, was_away: bool) {
+    fn compare(&mut self, was_away: bool, missing: &[String]) {
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
         if self.head().is_none_or(|head| head.id() != applied.id) {
             return;
@@ -332,13 +336,10 @@ impl Node {
         let drift = json::differing(wanted, config, DRIFT_SHOWN);
         let lost = is_factory(config) && !is_factory(wanted);
         if !drift.is_empty() && (lost || was_away) && !self.is_default_meant() {
-            self.server.applied = None;
-            self.server.apply_at = self.now.elapsed;
-            return self.judge(
-                Verdict::Pending,
-                Level::Warn,
-                "the server has lost its configuration and is given it again".into(),
-            );
+            return self.give_again("the server has lost its configuration and is given it again".into());
+        }
+        if !missing.is_empty() {
+            return self.give_again(format!("the server has lost {} and is given it again", missing.join(", ")));
         }
         if was_away {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
@@ -352,6 +353,13 @@ impl Node {
             self.server.drift = drift;
             self.selfie_changed();
         }
+    }
+
+    /// What was applied is not there any more.
+    fn give_again(&mut self, why: String) {
+        self.server.applied = None;
+        self.server.apply_at = self.now.elapsed;
+        self.judge(Verdict::Pending, Level::Warn, why);
     }
 
     fn unreachable(&mut self, reason: String) {

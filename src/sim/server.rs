@@ -98,7 +98,10 @@ impl Server {
             return ServerReport { ticket, outcome };
         }
         match job {
-            ServerJob::Observe => ServerReport { ticket, outcome: Outcome::Observed(Arc::clone(&self.config)) },
+            ServerJob::Observe => {
+                let config = Arc::clone(&self.config);
+                ServerReport { ticket, outcome: Outcome::Observed { config, missing: Vec::new(), restarted: false } }
+            }
             ServerJob::Try { document, .. } | ServerJob::Apply(document) => {
                 let unanswered = self.unanswered_ppm > rng.below(1_000_000);
                 let lost = unanswered && rng.below(2) == 0;
