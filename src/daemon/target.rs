@@ -1,18 +1,26 @@
 //! The target: the thread that configures this host's server.
 //!
 //! It does one job at a time, because the server does too, and it alone may block on it: for a change up to a minute, since Unit
-//! answers when the applications have started. Only whole documents are sent, and nothing counts as applied before it has been read
-//! back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
+//! answers when the applications have started. Only whole documents are sent, certificates and modules before the configuration that
+//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
 
+mod observing;
+mod replacing;
+mod stock;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use super::unit::{Failure, Match, Reply, Unit, readable};
-use crate::limits::{GLANCES_MAX, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
+use self::observing::{Seen, SocketFile};
+use self::stock::{Shelves, Wanted};
+use super::unit::{Failure, Match, Reply, Unit};
+use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
+use crate::model::resources::Named;
 use crate::node::input::Refusal;
 
 /// What the thread is asked for. The ticket is the asker's, and comes back in the [`Report`].
@@ -87,7 +95,7 @@ pub struct Target {
 /// Starts the thread "target". Each report goes to `sink`, which may block.
 pub fn start(unit: Unit, sink: impl Fn(Report) + Send + 'static) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
-    let worker = Worker { unit, seen: Seen::Nothing, observed: false, taken: None };
+    let worker = Worker::new(unit);
     thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
     Ok(Target { jobs })
 }
@@ -118,26 +126,34 @@ struct Worker {
     /// Whether anything has ever been observed.
     observed: bool,
     /// The last document that the server took.
-    taken: Option<Document>,
-}
-
-/// What the last observation showed. Forgotten with each change: a server that is set back behind our back must not look unchanged.
-enum Seen {
-    Nothing,
-    /// These bytes.
-    Text(Vec<u8>),
-    /// Too much to come in one piece, and in parts the same as what was last taken.
-    InParts {
-        /// The beginning, which did come.
-        beginning: Vec<u8>,
-        /// The announced length.
-        expected: u64,
-        /// How many observations since have looked at these two only.
-        glances: u32,
-    },
+    taken: Option<Wanted>,
+    /// The configuration that the last observation showed.
+    shown: Option<Arc<Value>>,
+    /// The certificates and modules that the last observation found.
+    shelves: Shelves,
+    /// Whether what an earlier run may have left on the server has been looked for.
+    surveyed: bool,
+    /// Certificates and modules that earlier documents needed, and that are still to be taken away if the last one does not.
+    owed: BTreeSet<Named>,
+    /// The control socket's file at the last observation.
+    socket: Option<SocketFile>,
 }
 
 impl Worker {
+    fn new(unit: Unit) -> Self {
+        Self {
+            unit,
+            seen: Seen::Nothing,
+            observed: false,
+            taken: None,
+            shown: None,
+            shelves: Shelves::default(),
+            surveyed: false,
+            owed: BTreeSet::new(),
+            socket: None,
+        }
+    }
+
     fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(Report)) {
         for job in queue {
             sink(self.perform(job));
@@ -146,44 +162,51 @@ impl Worker {
 
     fn perform(&mut self, job: Job) -> Report {
         match job {
-            Job::Try { ticket, document, look_first } => {
-                let outcome = if look_first { self.apply(document) } else { self.put(document, None) };
-                Report { ticket, outcome }
-            }
-            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document) },
+            Job::Try { ticket, document, look_first } => Report { ticket, outcome: self.apply(document, look_first) },
+            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document, true) },
             Job::Observe { ticket } => Report { ticket, outcome: self.observe() },
         }
     }
 
-    fn apply(&mut self, document: Document) -> Outcome {
-        let before = match self.unit.read_config() {
-            Ok(config) => Some(config),
-            Err(Failure::Cut { .. } | Failure::Unreadable(_)) => None,
+    /// What runs already is not sent again if it is looked at first.
+    fn apply(&mut self, document: Document, look_first: bool) -> Outcome {
+        let wanted = Wanted::new(document);
+        let before = match look_first.then(|| self.unit.read_config()) {
+            Some(Ok(config)) => Some(config),
+            None | Some(Err(Failure::Cut { .. } | Failure::Unreadable(_))) => None,
+            Some(Err(failure)) => return Outcome::Unreachable(failure.to_string()),
+        };
+        let shelves = match self.survey(&wanted) {
+            Ok(shelves) => shelves,
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
-        let same = match &before {
-            Some(config) => json::same(config, document.config()),
-            None => self.unit.matches(document.config()) == Ok(Match::Same),
+        let lacking = match self.lacking(&wanted, &shelves) {
+            Ok(lacking) => lacking,
+            Err(outcome) => return outcome,
         };
-        if same {
-            self.taken = Some(document);
+        let runs = || match &before {
+            Some(config) => json::same(config, &wanted.config),
+            None => self.unit.matches(&wanted.config) == Ok(Match::Same),
+        };
+        if look_first && lacking.is_empty() && runs() {
+            if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
+                self.seen = Seen::Nothing;
+            }
+            self.took(wanted, &shelves);
             return Outcome::Applied;
         }
-        self.put(document, before.as_ref())
+        self.change(wanted, lacking, before.as_ref(), &shelves)
     }
 
-    fn put(&mut self, document: Document, before: Option<&Value>) -> Outcome {
-        self.seen = Seen::Nothing;
-        let outcome = match self.unit.put_config(&json::compact(document.config())) {
-            Ok(Reply { status: 200, .. }) => self.verify(document.config()),
-            Ok(Reply { status, body, .. }) => Outcome::Refused(Refusal { status, body, reason: String::new() }),
+    fn put(&self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
+        match self.unit.put_config(&json::compact(&wanted.config)) {
+            Ok(Reply { status: 200, .. }) => self.verify(&wanted.config),
+            Ok(Reply { status, body, .. }) => {
+                Outcome::Refused(Refusal { status, body: wanted.aliases.in_words(&body), reason: String::new() })
+            }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
-            Err(failure) => self.without_answer(document.config(), before, &failure),
-        };
-        if matches!(outcome, Outcome::Applied | Outcome::AppliedUnverified(_)) {
-            self.taken = Some(document);
+            Err(failure) => self.without_answer(&wanted.config, before, &failure),
         }
-        outcome
     }
 
     /// After a 200.
@@ -222,52 +245,4 @@ impl Worker {
             thread::sleep(READ_BACK_WAIT);
         }
     }
-
-    fn observe(&mut self) -> Outcome {
-        match self.unit.read_config_text() {
-            Ok(text) if matches!(&self.seen, Seen::Text(last) if *last == text) => Outcome::Unchanged,
-            Ok(text) => match readable(&text) {
-                Ok(config) => self.observed(Seen::Text(text), Arc::new(config)),
-                Err(failure) => Outcome::Unknown(failure.to_string()),
-            },
-            Err(Failure::Cut { received, expected }) => self.observe_in_parts(received, expected),
-            Err(failure @ Failure::Unreadable(_)) => Outcome::Unknown(failure.to_string()),
-            Err(failure) => Outcome::Unreachable(failure.to_string()),
-        }
-    }
-
-    /// What does not come whole can only be compared with what should be there, at the price of a request for each part. So most of
-    /// the time it is the beginning that is looked at, and the length.
-    fn observe_in_parts(&mut self, received: Vec<u8>, announced: u64) -> Outcome {
-        if let Seen::InParts { beginning, expected, glances } = &mut self.seen
-            && *glances < GLANCES_MAX
-            && *expected == announced
-            && beginning.iter().zip(&received).all(|(was, is)| was == is)
-        {
-            *glances += 1;
-            return Outcome::Unchanged;
-        }
-        let Some(taken) = &self.taken else { return Outcome::Unknown(TOO_LONG.to_owned()) };
-        match self.unit.matches(taken.config()) {
-            Ok(Match::Same) => {
-                let config = Arc::new(taken.config().clone());
-                let known = matches!(self.seen, Seen::InParts { .. });
-                let observed = self.observed(Seen::InParts { beginning: received, expected: announced, glances: 0 }, config);
-                if known { Outcome::Unchanged } else { observed }
-            }
-            Ok(Match::Differs(paths)) => {
-                self.seen = Seen::Nothing;
-                Outcome::Unknown(format!("{TOO_LONG}, and differs at {}", paths.join(", ")))
-            }
-            Err(failure) => Outcome::Unknown(format!("{TOO_LONG}, and in parts: {failure}")),
-        }
-    }
-
-    fn observed(&mut self, seen: Seen, config: Arc<Value>) -> Outcome {
-        self.seen = seen;
-        let changed = std::mem::replace(&mut self.observed, true);
-        Outcome::Observed { config, missing: Vec::new(), restarted: false, changed }
-    }
 }
-
-const TOO_LONG: &str = "what the server runs is too long to come whole";

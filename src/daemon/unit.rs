@@ -7,12 +7,14 @@
 
 mod compare;
 mod http;
+mod resources;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::http::Http;
+pub use self::resources::{Shelf, Standing, is_beginning, resource_path};
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
 
@@ -213,6 +215,14 @@ impl Unit {
     /// the answer announced, unless Unit reorders so many objects that the length tells nothing.
     pub fn matches(&self, want: &Value) -> Result<Match, Failure> {
         compare::compare(self, want)
+    }
+}
+
+/// Puts a byte of a name into a path, encoded unless it stands for itself in whatever place.
+fn push_encoded(path: &mut String, byte: u8) {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => path.push(char::from(byte)),
+        _ => path.push_str(&format!("%{byte:02X}")),
     }
 }
 

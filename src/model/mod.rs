@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its input. A [`record`] is signed by its author; a [`revision`] is a record that carries a
 //! [`document`] with one edit applied; its [`ledger`] says which edits it contains. Nothing here knows of links, files or time.
 
+pub mod alias;
 pub mod bundle;
 pub mod conflict;
 pub mod delta;

@@ -5,7 +5,7 @@
 //! array, and one past its end. A member that is there and not wanted shows in the length that the cut answer announced. Called by
 //! [`Unit::matches`] only; costs one request for each part.
 
-use super::{CONFIG, Failure, Match, Unit, readable};
+use super::{CONFIG, Failure, Match, Unit, push_encoded, readable};
 use crate::limits::{DIFFERENCES_MAX, PATH_TOKEN_MAX, REORDERED_FROM};
 use crate::model::json::{self, Value};
 
@@ -88,12 +88,7 @@ fn below(path: &str, key: &str) -> Result<String, Failure> {
         return Err(Failure::Unreadable(format!("{path} is cut off and has a member that no path can name")));
     }
     let mut text = format!("{path}/");
-    for byte in key.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    key.bytes().for_each(|byte| push_encoded(&mut text, byte));
     Ok(text)
 }
 
