@@ -101,9 +101,9 @@ pub const RESOURCES_MAX: usize = 1024;
 /// show what stood there, while no edit carries a second copy of anything long.
 pub const SHORT_MAX: usize = 256;
 
-/// Operations of a JSON Patch. Each may move all elements of a long array by one: more would keep everybody else waiting, and whoever
-/// has more to say has a new document.
-pub const PATCH_OPERATIONS_MAX: usize = 1024;
+/// Operations of a JSON Patch. Each may move all elements of a long array by one, which takes a millisecond at the worst, ten on a small
+/// board, and meanwhile the loop does nothing else. Whoever has more to say has a new document.
+pub const PATCH_OPERATIONS_MAX: usize = 256;
 
 const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
 

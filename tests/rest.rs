@@ -30,10 +30,14 @@ mod planted;
 mod publishing;
 #[path = "rest/routes.rs"]
 mod routes;
+#[path = "rest/secrets.rs"]
+mod secrets;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]
 mod triggers;
+#[path = "rest/uploads.rs"]
+mod uploads;
 #[path = "rest/views.rs"]
 mod views;
 #[path = "rest/watch.rs"]

@@ -19,6 +19,8 @@ use starlingd::node::input::Refusal;
 mod resources;
 #[path = "standin/server.rs"]
 mod standin;
+#[path = "target/uploads.rs"]
+mod uploads;
 
 use standin::{Setup, StandIn};
 
@@ -110,11 +112,9 @@ fn a_server_that_fell_back_to_a_third_configuration_leaves_the_change_unknown() 
 #[test]
 fn an_observation_tells_what_changed_and_costs_little_when_nothing_did() {
     let bench = Bench::new();
-    let observed = |document: &Document, changed| Outcome::Observed {
-        config: Arc::new(document.config().clone()),
-        missing: Vec::new(),
-        restarted: false,
-        changed,
+    let observed = |document: &Document, changed| {
+        let config = Arc::new(document.config().clone());
+        Outcome::Observed { config, changed, missing: Vec::new(), restarted: false }
     };
     assert_eq!(bench.observe().outcome, observed(&Document::factory(), false));
     assert_eq!(bench.observe().outcome, Outcome::Unchanged);
@@ -203,6 +203,7 @@ fn a_slow_server_is_waited_for() {
 #[test]
 fn a_server_that_hangs_costs_the_time_out_and_no_more() {
     let bench = Bench::with(Patience { change: SHORT, read: SHORT, tries: 1 });
+    assert_eq!(bench.apply(&routes("b")).outcome, Outcome::Applied);
     bench.tell("hang");
     assert!(matches!(bench.observe().outcome, Outcome::Unreachable(_)));
     assert!(matches!(bench.apply(&routes("a")).outcome, Outcome::Unreachable(_)), "nothing was sent yet");

@@ -19,7 +19,7 @@ use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
-use crate::node::input::{Ask, Change, Refusal};
+use crate::node::input::{Ask, Change, Question, Refusal};
 
 /// What a request asks for; or the answer, if the request itself is at fault.
 pub fn ask(request: &Request) -> Result<Ask, Response> {
@@ -48,11 +48,17 @@ fn asked(request: &Request, path: Path) -> Result<Ask, Response> {
         ["fleet", "conflicts", id, what @ ("keep" | "drop")] => history::settle(request, id, what == "keep"),
         ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate),
         ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule),
-        ["certificates" | "js_modules" | "status" | "control", ..] => Err(failure(
-            501,
-            "Not supported by this version of Starling.",
-            "of these it serves changes of certificates and modules only",
-        )),
+        ["certificates", ..] => resources::held(request, Kind::Certificate),
+        ["js_modules", ..] => resources::held(request, Kind::JsModule),
+        [] if request.method == "GET" => Ok(Ask::Server(Question::Everything)),
+        ["status", ..] if request.method == "GET" => Ok(Ask::Server(Question::Status(owned(&tokens[1..])))),
+        [] | ["status", ..] => Err(failure(405, resources::INVALID_METHOD, "")),
+        // Unit restarts by GET only. A GET that changes something is nobody's expectation, so there is POST too.
+        ["control", "applications", _, "restart"] if matches!(request.method.as_str(), "GET" | "POST") => {
+            Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
+        }
+        ["control", ..] if request.method == "GET" => Ok(Ask::Server(Question::Control(owned(&tokens[1..])))),
+        ["control", ..] => Err(failure(405, NOT_ALLOWED, "")),
         _ => Err(failure(404, NO_VALUE, "")),
     }
 }
@@ -87,6 +93,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         Answer::Difference { from, to, older } => history::difference(from.map(|from| *from), *to, older, state),
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
         Answer::Problem(problem) => problem_response(&problem),
+        Answer::Server { .. } => failure(500, "This cannot be.", "a question for the server came to the wrong thread"),
     }
 }
 
@@ -133,6 +140,10 @@ fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     let (target, _) = request.target.split_once('#').unwrap_or((&request.target, ""));
     let words = target.split_once('?')?.1.split('&');
     words.map(|word| word.split_once('=').unwrap_or((word, ""))).find(|(word, _)| *word == name).map(|(_, value)| value)
+}
+
+fn owned(tokens: &[&str]) -> Vec<String> {
+    tokens.iter().map(|token| (*token).to_owned()).collect()
 }
 
 /// The path of these tokens.
@@ -197,7 +208,7 @@ fn problem_response(problem: &Problem) -> Response {
     response
 }
 
-fn failure(status: u16, error: &str, detail: &str) -> Response {
+pub(super) fn failure(status: u16, error: &str, detail: &str) -> Response {
     let mut members = Map::new();
     members.insert("error".into(), error.into());
     if !detail.is_empty() {
@@ -210,7 +221,7 @@ fn json_response(status: u16, value: &Value) -> Response {
     Response { status, headers: vec![json_type()], body: json::unit_format(value).into_bytes() }
 }
 
-fn json_type() -> (String, String) {
+pub(super) fn json_type() -> (String, String) {
     ("Content-Type".into(), "application/json".into())
 }
 

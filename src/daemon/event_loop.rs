@@ -16,12 +16,14 @@ use super::disk::{self, Disk, Done};
 use super::gate::{Gate, Responder};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
+use super::pass::Pass;
 use super::state_dir::read_revision;
 use super::target::{self, Report, Target};
 use super::unit::{self, Control, Unit};
 use super::{api, interfaces, logger, start};
 use crate::limits::{DISK_WAITING_MAX, LOADS_MAX, WATCH_EVERY, WATCH_LOST_EVERY};
 use crate::node::Node;
+use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
 use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket};
 
@@ -57,6 +59,7 @@ pub(super) struct Parts {
     pub dialler: Dialler,
     pub disk: Disk,
     pub target: Option<Target>,
+    pub pass: Option<Pass>,
     /// Whether to look for a server that was not there at the start.
     pub find_server: bool,
     pub listener: Listener,
@@ -195,6 +198,12 @@ impl Loop {
                 self.load();
             }
             Effect::Server(ticket, job) => self.ask_server(ticket, job),
+            Effect::Answer(client, Answer::Server { question, document }) => {
+                // Without the thread the server is gone too, and dropping the responder says so.
+                if let (Some(responder), Some(pass)) = (self.clients.remove(&client), &self.parts.pass) {
+                    pass.ask(question, document, responder);
+                }
+            }
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
                     let state = self.parts.state.clone();
@@ -290,10 +299,12 @@ impl Loop {
         let tell = move |report| {
             let _nobody_left_to_tell = events.send(Event::Server(report));
         };
-        match target::start(Unit::new(Control::Unix(path.clone())), tell) {
-            Ok(target) => {
+        let unit = Unit::new(Control::Unix(path.clone()));
+        match target::start(unit.clone(), tell).and_then(|target| Ok((target, Pass::start(unit)?))) {
+            Ok((target, pass)) => {
                 log::info!(target: "server", "configuring the server at {} from now on", path.display());
                 self.parts.target = Some(target);
+                self.parts.pass = Some(pass);
                 self.parts.node.server_appears();
                 self.happens(Input::Tick);
             }

@@ -16,6 +16,7 @@ pub mod interfaces;
 pub mod link;
 pub mod listener;
 pub mod logger;
+mod pass;
 pub mod signals;
 mod start;
 pub mod state_dir;

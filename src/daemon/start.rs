@@ -18,6 +18,7 @@ use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
 use super::gate::{self, Gate, GateError, GateSettings, TcpApi};
 use super::listener::{self, Listener};
+use super::pass::Pass;
 use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, target};
@@ -62,6 +63,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
+    let pass = unit.clone().map(Pass::start).transpose()?;
     let target_events = events.clone();
     let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
     let gate = open_gate(&settings, &events)?;
@@ -78,6 +80,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         dialler,
         disk,
         target,
+        pass,
         listener,
         discovery,
         gate,

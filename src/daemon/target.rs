@@ -202,7 +202,7 @@ impl Worker {
         match self.unit.put_config(&json::compact(&wanted.config)) {
             Ok(Reply { status: 200, .. }) => self.verify(&wanted.config),
             Ok(Reply { status, body, .. }) => {
-                Outcome::Refused(Refusal { status, body: wanted.aliases.in_words(&body), reason: String::new() })
+                Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason: String::new() })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
             Err(failure) => self.without_answer(&wanted.config, before, &failure),

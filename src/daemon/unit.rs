@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::http::Http;
-pub use self::resources::{Shelf, Standing, is_beginning, resource_path};
+pub use self::resources::{Shelf, Standing, is_beginning};
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
 
@@ -218,17 +218,35 @@ impl Unit {
     }
 }
 
-/// Puts a byte of a name into a path, encoded unless it stands for itself in whatever place.
-fn push_encoded(path: &mut String, byte: u8) {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => path.push(char::from(byte)),
-        _ => path.push_str(&format!("%{byte:02X}")),
-    }
-}
-
 /// The configuration in what [`Unit::read_config_text`] gave.
 pub fn readable(text: &[u8]) -> Result<Value, Failure> {
     json::parse(text).map_err(|error| Failure::Unreadable(format!("the server's configuration cannot be read: {error}")))
+}
+
+/// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they are in such a name, so a name may
+/// have them; every other percent sign is one to be encoded.
+pub fn resource_path(collection: &str, name: &str) -> String {
+    let mut text = format!("/{collection}/");
+    let mut rest = name;
+    while let Some(byte) = rest.bytes().next() {
+        if ["%2F", "%2f", "%25"].iter().any(|kept| rest.starts_with(kept)) {
+            text.push_str(&rest[..3]);
+            rest = &rest[3..];
+            continue;
+        }
+        let character = rest.chars().next().map_or(1, char::len_utf8);
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
+            _ => rest[..character].bytes().for_each(|byte| text.push_str(&format!("%{byte:02X}"))),
+        }
+        rest = &rest[character..];
+    }
+    text
+}
+
+/// A token of a path below `/config`, `/status` or `/control`, as Unit decodes it.
+pub fn encoded(token: &str) -> String {
+    compare::encoded(token)
 }
 
 /// One GET of Starling's own endpoint at `socket`, with the wait of a read.

@@ -135,7 +135,9 @@ pub const REORDERED_FROM: usize = 11;
 pub const GLANCES_MAX: u32 = 60;
 /// Jobs that wait for the server: a try, an apply, an observation, and one to spare.
 pub const TARGET_QUEUE: usize = 4;
-/// The stack of the thread, in bytes: ureq keeps its state there, and a document [`DEPTH_MAX`] deep is parsed and compared.
+/// Questions of clients that wait for the server: each holds a place of the gate, so a handful is much.
+pub const PASS_QUEUE: usize = 16;
+/// The stack of the thread, in bytes, and of the one that passes questions on: ureq keeps its state there, and a document [`DEPTH_MAX`] deep is parsed and compared.
 pub const TARGET_STACK: usize = 256 << 10;
 
 const _: () = assert!(ANSWER_MAX >= 2 * DOCUMENT_MAX as u64, "a document must come back");

@@ -4,6 +4,7 @@
 //! array of strings. A name made of variables (`${…}`) stands for another on each host, so nothing is said of it here. A bundle holds a
 //! private key: wherever a document is shown, [`redacted`] stands in its place.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -84,6 +85,23 @@ pub fn certificates(config: &Value) -> BTreeSet<&str> {
     named.filter_map(|listener| listener.get("tls")?.get("certificate")).flat_map(names).collect()
 }
 
+/// Hands out each certificate's name in a configuration, to be changed.
+pub fn for_each_certificate_name(config: &mut Value, mut change: impl FnMut(&mut String)) {
+    let listeners = config.get_mut("listeners").and_then(Value::as_object_mut);
+    let named = listeners.into_iter().flat_map(|listeners| listeners.values_mut());
+    for value in named.filter_map(|listener| listener.get_mut("tls")?.get_mut("certificate")) {
+        match value {
+            Value::String(name) => change(name),
+            Value::Array(names) => names.iter_mut().for_each(|name| {
+                if let Value::String(name) = name {
+                    change(name);
+                }
+            }),
+            _ => {}
+        }
+    }
+}
+
 /// The modules that a configuration names, in order, each once.
 pub fn js_modules(config: &Value) -> BTreeSet<&str> {
     config.get("settings").and_then(|settings| settings.get("js_module")).into_iter().flat_map(names).collect()
@@ -128,17 +146,17 @@ pub fn shown(fingerprint: &[u8; 32]) -> String {
 }
 
 /// A value that stands at `path` of a document, as it may be shown: of whatever is or holds a bundle, the fingerprint.
-pub fn showable(path: &Path, value: &Value) -> Value {
+pub fn showable<'a>(path: &Path, value: &'a Value) -> Cow<'a, Value> {
     match path.tokens().first().map(String::as_str) {
         None => match value {
             Value::Object(members) => {
                 let below = |name: &String, value| if name == Kind::Certificate.member() { hidden(value) } else { value.clone() };
-                Value::Object(members.iter().map(|(name, value)| (name.clone(), below(name, value))).collect())
+                Cow::Owned(members.iter().map(|(name, value)| (name.clone(), below(name, value))).collect())
             }
-            other => other.clone(),
+            other => Cow::Borrowed(other),
         },
-        Some(first) if first == Kind::Certificate.member() => hidden(value),
-        Some(_) => value.clone(),
+        Some(first) if first == Kind::Certificate.member() => Cow::Owned(hidden(value)),
+        Some(_) => Cow::Borrowed(value),
     }
 }
 

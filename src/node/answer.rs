@@ -3,7 +3,7 @@
 //! The node decides what is true; how it is spelt (status line, Unit's formatting, headers) is the daemon's business. Documents are
 //! handed over whole and cheaply, so that formatting a large one costs the loop nothing.
 
-use super::input::Refusal;
+use super::input::{Question, Refusal};
 use crate::model::document::Document;
 use crate::model::edit::EditError;
 use crate::model::json::Value;
@@ -69,6 +69,13 @@ pub enum Answer {
         line: Vec<Kept>,
         /// What is to be found beyond them.
         older: Older,
+    },
+    /// To be asked of the own server.
+    Server {
+        /// What.
+        question: Question,
+        /// What the next change would be made on: it says how people call what the server holds.
+        document: Document,
     },
     /// It cannot be done.
     Problem(Problem),

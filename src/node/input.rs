@@ -11,6 +11,7 @@ use crate::model::edit::Op;
 use crate::model::json::Value;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
+use crate::model::resources::Kind;
 use crate::wire::handshake::Hello;
 
 /// The time, of both kinds, as it was when an input happened.
@@ -96,13 +97,13 @@ pub enum Outcome {
     Unreachable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
-    /// It runs this.
+    /// It runs something.
     Observed {
-        /// The configuration, with the names that certificates have in the document.
+        /// The configuration, with the names that people know certificates by.
         config: Arc<Value>,
-        /// Paths of certificates and modules that the last document had, and that are not there or not the same any more.
+        /// Certificates and modules of the document that it was last given and that are not there any more, as paths.
         missing: Vec<String>,
-        /// Whether it was started anew since the last observation.
+        /// Whether another server process has taken the place of the one that was there at the last look.
         restarted: bool,
     },
     /// It runs what it ran at the last observation.
@@ -181,8 +182,23 @@ pub enum Ask {
         /// As in a [`Change`]; if it is empty it says what was settled.
         note: String,
     },
+    /// What only this host's own server can answer.
+    Server(Question),
     /// `GET /healthz`
     Health,
+}
+
+/// What a client wants to know of this host's own server. Tokens of paths are decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// `GET /`
+    Everything,
+    /// `GET /certificates…` or `/js_modules…`: the name, if one is given, and what is asked for below it.
+    Held(Kind, Vec<String>),
+    /// `GET /status…`, without the first token.
+    Status(Vec<String>),
+    /// `GET /control…`, without the first token.
+    Control(Vec<String>),
 }
 
 /// A patch that a client wants made.

@@ -88,6 +88,8 @@ pub(super) struct Server {
     job: Option<Job>,
     pub(super) applied: Option<Applied>,
     pub(super) observed: Option<Arc<Value>>,
+    /// Certificates and modules that it has lost, as paths.
+    missing: Vec<String>,
     pub(super) verdict: Verdict,
     /// Paths at which the server differs from what was applied.
     pub(super) drift: Vec<String>,
@@ -106,6 +108,7 @@ impl Server {
             job: None,
             applied: None,
             observed: None,
+            missing: Vec::new(),
             verdict,
             drift: Vec::new(),
             put_back: None,
@@ -306,11 +309,12 @@ impl Node {
 
     fn observed(&mut self, outcome: Outcome) {
         let was_away = matches!(self.server.verdict, Verdict::Unreachable(_));
-        let mut missing = Vec::new();
+        let mut is_new = was_away;
         match outcome {
-            Outcome::Observed { config, missing: paths, .. } => {
+            Outcome::Observed { config, missing, restarted } => {
                 self.server.observed = Some(config);
-                missing = paths;
+                self.server.missing = missing;
+                is_new |= restarted;
             }
             Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
                 self.unreachable(reason);
@@ -323,23 +327,28 @@ impl Node {
             self.server.backoff = REAPPLY_MIN;
             self.judge(Verdict::Pending, Level::Info, "the server is there again".into());
         }
-        self.compare(was_away, &missing);
+        self.compare(was_away, is_new);
     }
 
-    /// Compares what the server shows with what was applied.
-    fn compare(&mut self, was_away: bool, missing: &[String]) {
+    /// Compares what the server shows with what was applied. A server that lost something, or is new and shows something else, is given the
+    /// document again; all else is somebody's doing.
+    fn compare(&mut self, was_away: bool, is_new: bool) {
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
         if self.head().is_none_or(|head| head.id() != applied.id) {
             return;
         }
         let wanted = applied.document.config();
         let drift = json::differing(wanted, config, DRIFT_SHOWN);
-        let lost = is_factory(config) && !is_factory(wanted);
-        if !drift.is_empty() && (lost || was_away) && !self.is_default_meant() {
-            return self.give_again("the server has lost its configuration and is given it again".into());
-        }
-        if !missing.is_empty() {
-            return self.give_again(format!("the server has lost {} and is given it again", missing.join(", ")));
+        let is_emptied = is_factory(config) && !is_factory(wanted);
+        let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
+        if lost && !self.is_default_meant() {
+            self.server.applied = None;
+            self.server.apply_at = self.now.elapsed;
+            return self.judge(
+                Verdict::Pending,
+                Level::Warn,
+                "the server has lost its configuration and is given it again".into(),
+            );
         }
         if was_away {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
@@ -353,13 +362,6 @@ impl Node {
             self.server.drift = drift;
             self.selfie_changed();
         }
-    }
-
-    /// What was applied is not there any more.
-    fn give_again(&mut self, why: String) {
-        self.server.applied = None;
-        self.server.apply_at = self.now.elapsed;
-        self.judge(Verdict::Pending, Level::Warn, why);
     }
 
     fn unreachable(&mut self, reason: String) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::{Effect, Level};
-use super::input::{Ask, ClientId};
+use super::input::{Ask, ClientId, Question};
 use super::link::Link;
 use super::roster::NodeRecord;
+use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
@@ -33,6 +34,7 @@ impl Node {
             Ask::Blame(path) => self.blame(path),
             Ask::Conflicts(None) => Answer::Json(self.conflicts_view()),
             Ask::Conflicts(Some(id)) => self.one_conflict(&id),
+            Ask::Server(question) => self.server_question(question),
             Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
             Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
             Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
@@ -72,6 +74,18 @@ impl Node {
     fn value(&self, path: Path) -> Answer {
         match self.base_document() {
             Ok(document) => Answer::Value { document, path, head: self.head().map(|head| head.id()), applied: self.applied_id() },
+            Err(problem) => problem.into(),
+        }
+    }
+
+    fn server_question(&self, question: Question) -> Answer {
+        if !self.server.present {
+            return Problem::new(503, "This host has no server.", "ask a host that has one").into();
+        }
+        match self.base_document() {
+            Ok(document) => Answer::Server { question, document },
+            // What the server says of itself is worth most when it cannot be understood.
+            Err(_) if question != Question::Everything => Answer::Server { question, document: Document::factory() },
             Err(problem) => problem.into(),
         }
     }

@@ -8,7 +8,7 @@ use super::watch::{parsed, text};
 
 impl Host {
     /// Runs a subcommand as somebody at this host would.
-    fn command(&self, words: &[&str]) -> Output {
+    pub fn command(&self, words: &[&str]) -> Output {
         let mut command = Command::new(STARLING);
         command.args(words).arg("--control").arg(self.path("control.sock")).arg("-f").arg(self.path("empty.conf"));
         command.env_remove("COLUMNS").output().expect("the program is built")

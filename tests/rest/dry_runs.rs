@@ -65,6 +65,26 @@ fn each_way_to_change_something_can_be_tried_and_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_module_can_be_tried_and_is_not_there_afterwards() {
+    let (host, head) = configured();
+    for (method, target, body, status) in [
+        ("PUT", "/js_modules/m?dry-run", "export default {}", 200),
+        ("DELETE", "/js_modules/m?dry-run", "", 404),
+        ("PUT", "/js_modules/m", "export default {}", 200),
+        ("DELETE", "/js_modules/m?dry-run", "", 200),
+        ("DELETE", "/js_modules/m", "", 200),
+    ] {
+        let reply = host.ask(method, target, body);
+        assert_eq!(reply.status, status, "{method} {target}: {}", reply.body);
+        let accepted = (status == 200 && target.ends_with("?dry-run")).then_some("accepted");
+        assert_eq!(reply.header("Starling-Dry-Run"), accepted, "{method} {target}");
+    }
+    assert_eq!(host.json("/fleet/revisions").as_array().map(Vec::len), Some(3), "two of them were changes");
+    assert_eq!((host.config(), host.server_config()), (parsed(CONFIG), parsed(CONFIG)));
+    assert_ne!(host.ask("GET", "/config", "").header("ETag"), Some(&format!("\"{head}\"")[..]));
+}
+
+#[test]
 fn what_would_be_refused_is_refused_in_the_same_words() {
     let (mut host, head) = configured();
     host.server.tell("fail teapot");

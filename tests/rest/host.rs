@@ -44,6 +44,14 @@ impl Host {
 
     /// The same, but nothing runs yet save the server.
     pub fn founded() -> Self {
+        let host = Self::outside();
+        let init = Command::new(STARLING).args(["init", "--fleet", "gulls", "--state"]).arg(host.path("state")).output();
+        assert!(init.expect("the program is built").status.success());
+        host
+    }
+
+    /// In no fleet yet.
+    pub fn outside() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("starling-rest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
@@ -51,8 +59,6 @@ impl Host {
         write_private(&dir.join("token"), &format!("{TOKEN}\n"));
         std::fs::write(dir.join("empty.conf"), "{}").expect("the directory can be written");
         let server = StandIn::start(Setup { socket: dir.join("unit.sock"), ..Setup::default() }).expect("the stand-in starts");
-        let init = Command::new(STARLING).args(["init", "--fleet", "gulls", "--state"]).arg(dir.join("state")).output();
-        assert!(init.expect("the program is built").status.success());
         Self { dir, server, running: None }
     }
 

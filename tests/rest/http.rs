@@ -1,7 +1,7 @@
 //! HTTP by hand, through either door: the bytes that are sent are the test's business, and nothing is mended on the way.
 
 use std::io::{ErrorKind, Read, Result, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,15 +55,6 @@ impl Stream {
             Self::Tcp(stream) => stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_write_timeout(Some(patience))),
         };
         set.expect("a time-out can be set on an open socket");
-    }
-
-    /// Nothing more will be sent.
-    pub fn finish(&mut self) {
-        // The other side may have closed already.
-        let _ = match self {
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-        };
     }
 
     /// All that comes until the other side closes. Panics if that is no answer at all.

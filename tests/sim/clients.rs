@@ -2,7 +2,7 @@
 //!
 //! All of them write in one document, whose configuration has places of three kinds: `kv`, where everybody writes the same few members;
 //! `own`, where each host's clients have members of their own; and `lists`, which are appended to. Besides they upload, replace, use and
-//! delete two certificates that all know, and modules of their own. One change of the configuration in three is asked for as a merge
+//! delete one certificate that all know, and modules of their own. One change of the configuration in three is asked for as a merge
 //! patch and one as a JSON Patch that come to the same.
 
 use std::time::Duration;
@@ -88,16 +88,16 @@ impl Clients {
         let value = self.value();
         let put = |path: String| put_at(&path, value.clone());
         match kind {
-            0..6 => put(format!("/certificates/c{list}")),
+            0..6 => put("/certificates/c".to_owned()),
             6..30 => put(format!("/config/kv/k{key}")),
-            30..34 => put_at(&format!("/config/listeners/l{key}"), using(&format!("c{list}"), value)),
+            30..34 => put_at("/config/listeners/l", using("c", value)),
             34..36 => put(format!("/js_modules/h{host}-{own}")),
             36..50 => put(format!("/config/own/h{host}-{own}")),
             50..72 => change(Op { path: path(&format!("/config/lists/l{list}")), change: Edit::Append(value) }),
-            72..74 => delete(&format!("/certificates/c{list}")),
-            74..75 => delete(&format!("/js_modules/h{host}-{own}")),
-            75..76 => delete(&format!("/config/listeners/l{key}")),
-            76..82 => delete(&format!("/config/kv/k{key}")),
+            72..75 => delete("/certificates/c"),
+            75..78 => delete("/config/listeners/l"),
+            78..79 => delete(&format!("/js_modules/h{host}-{own}")),
+            79..82 => delete(&format!("/config/kv/k{key}")),
             82..90 => Change { if_match: guard, ..put(format!("/config/kv/k{key}")) },
             90..95 if conflicts => Change { settles: vec!["*".to_owned()], ..put(format!("/config/own/h{host}-{own}")) },
             _ => change(Op {
@@ -145,6 +145,8 @@ fn dressed(change: Change, number: u64) -> Ask {
     let (last, above) = change.op.path.tokens().split_last().expect("no change is of everything");
     let parent = path(&format!("/{}", above.join("/")));
     let (at, patch) = match (&change.op.change, number % 3) {
+        // Merged, it would not replace the object that is there.
+        (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
         (Edit::Put(value), 1) => (parent, Patch::Merge(Value::Object([(last.clone(), value.clone())].into_iter().collect()))),
         (Edit::Delete, 1) => (parent, Patch::Merge(Value::Object([(last.clone(), Value::Null)].into_iter().collect()))),
         (Edit::Put(value), 2) => (parent, steps("add", &format!("/{last}"), Some(value))),

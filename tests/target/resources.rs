@@ -1,9 +1,9 @@
-//! Certificates and modules: they are there before the configuration that names them, and gone after the one that does not.
+//! Certificates and modules when things go wrong: refused, in use, too many to be listed, gone, and replaced while somebody watches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use starlingd::daemon::target::Outcome;
-use starlingd::model::alias::internal;
+use starlingd::model::alias::Aliases;
 use starlingd::model::document::Document;
 use starlingd::model::json::{self, Map, Value};
 use starlingd::node::input::Refusal;
@@ -21,6 +21,11 @@ fn with(config: &str, certificates: &[(&str, &str)], modules: &[(&str, &str)]) -
     Document::new(Value::Object(members)).unwrap()
 }
 
+/// What a server calls this bundle under this name.
+fn internal(name: &str, bundle: &str) -> String {
+    Aliases::of(&with("{}", &[(name, bundle)], &[])).alias(name).unwrap().to_owned()
+}
+
 /// One of the bundles that the stand-in takes.
 fn bundle(name: &str) -> String {
     let path = format!("{}/tests/fixtures/bundles/{name}.pem", env!("CARGO_MANIFEST_DIR"));
@@ -34,10 +39,6 @@ fn names(bench: &Bench, resource: &str) -> Vec<String> {
     let mut names: Vec<_> = json::parse_own(&reply.body).unwrap().as_object().unwrap().keys().cloned().collect();
     names.sort();
     names
-}
-
-fn put(bench: &Bench, target: &str, body: &str) {
-    assert_eq!(bench.unit.request("PUT", target, Some(body.as_bytes())).unwrap().status, 200, "{target}");
 }
 
 fn source(bench: &Bench, name: &str) -> String {
@@ -59,21 +60,6 @@ const JS: &str =
     r#"{"listeners":{"*:8080":{"pass":"routes"}},"routes":[{"action":{"return":200}}],"settings":{"js_module":"m"}}"#;
 const ONE: &str = "export default {one: 1}\n";
 const TWO: &str = "export default {two: 2}\n";
-
-#[test]
-fn a_certificate_is_there_before_the_configuration_that_names_it_and_goes_after_it() {
-    let bench = Bench::new();
-    let bundle = bundle("a");
-    let document = with(TLS, &[("shop", &bundle)], &[("m", ONE)]);
-    assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
-    assert_eq!(names(&bench, "/certificates"), [internal("shop", &bundle)]);
-    assert_eq!(names(&bench, "/js_modules"), ["m"]);
-    let writes = bench.stat("writes");
-    assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
-    assert_eq!(bench.stat("writes"), writes, "what is there already is not sent again");
-    assert_eq!(bench.apply(&with(PLAIN, &[], &[])).outcome, Outcome::Applied);
-    assert!(names(&bench, "/certificates").is_empty() && names(&bench, "/js_modules").is_empty());
-}
 
 #[test]
 fn what_the_server_shows_is_told_with_the_names_of_the_document() {
@@ -161,20 +147,6 @@ fn what_cannot_be_taken_away_is_tried_again() {
 }
 
 #[test]
-fn what_a_person_put_there_stays() {
-    let bench = Bench::new();
-    put(&bench, "/certificates/mine", &bundle("ec"));
-    put(&bench, "/js_modules/mine", ONE);
-    let stale = internal("shop", "of an earlier run");
-    put(&bench, &format!("/certificates/{stale}"), &bundle("ec"));
-    assert_eq!(bench.apply(&with(PLAIN, &[], &[])).outcome, Outcome::Applied);
-    assert_eq!(bench.apply(&with(TLS, &[("shop", &bundle("a"))], &[("m", ONE)])).outcome, Outcome::Applied);
-    assert_eq!(bench.apply(&with(PLAIN, &[], &[])).outcome, Outcome::Applied);
-    assert_eq!(names(&bench, "/certificates"), ["mine"]);
-    assert_eq!(names(&bench, "/js_modules"), ["mine"]);
-}
-
-#[test]
 fn what_is_gone_from_the_server_is_missed_and_given_again() {
     let bench = Bench::new();
     let document = with(TLS, &[("shop", &bundle("a")), ("spare", &bundle("ec"))], &[("m", ONE)]);
@@ -193,17 +165,6 @@ fn what_is_gone_from_the_server_is_missed_and_given_again() {
     assert_eq!(missing, ["/certificates/shop", "/certificates/spare", "/js_modules/m"]);
     assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
     assert_eq!(bench.unit.read_config().unwrap()["listeners"]["*:8443"]["tls"]["certificate"], internal("shop", &bundle("a")));
-}
-
-#[test]
-fn a_server_that_was_started_anew_is_noticed_though_it_never_looked_away() {
-    let bench = Bench::new();
-    assert_eq!(bench.apply(&with(PLAIN, &[], &[])).outcome, Outcome::Applied);
-    assert!(matches!(bench.observe().outcome, Outcome::Observed { restarted: false, .. }));
-    assert_eq!(bench.observe().outcome, Outcome::Unchanged);
-    bench.tell("restart");
-    assert!(matches!(bench.observe().outcome, Outcome::Observed { restarted: true, .. }));
-    assert_eq!(bench.observe().outcome, Outcome::Unchanged);
 }
 
 #[test]
@@ -242,7 +203,7 @@ fn a_server_built_without_them_takes_what_does_not_need_them() {
     assert_eq!(bench.apply(&with(PLAIN, &held, &[("m", ONE)])).outcome, Outcome::Applied);
     assert!(matches!(bench.observe().outcome, Outcome::Observed { missing, .. } if missing.is_empty()));
     let refusal = refused(&bench, &with(TLS, &held, &[]));
-    assert_eq!(refusal.reason, "The server was built without OpenSSL, and the configuration names certificate \"shop\"");
+    assert_eq!(refusal.reason, "this host's server was built without TLS");
     assert!(refused(&bench, &with(JS, &[], &[("m", ONE)])).reason.contains("njs"));
 }
 
@@ -282,14 +243,4 @@ fn a_restart_between_upload_and_configuration_is_settled_by_the_next_try() {
     assert!(matches!(report.outcome, Outcome::Unreachable(_) | Outcome::Unknown(_)), "{report:?}");
     assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
     assert_eq!(names(&bench, "/certificates"), [internal("shop", &bundle("a"))]);
-}
-
-#[test]
-fn a_host_without_certificates_pays_nothing_for_them() {
-    let bench = Bench::new();
-    assert_eq!(bench.apply(&with(PLAIN, &[], &[])).outcome, Outcome::Applied);
-    bench.observe();
-    let reads = bench.stat("reads");
-    assert_eq!(bench.observe().outcome, Outcome::Unchanged);
-    assert_eq!(bench.stat("reads"), reads + 1);
 }

@@ -61,7 +61,7 @@ pub(super) fn shown(kept: Kept, state: &FilePath) -> Response {
         Err(missing) => return missing.response(),
     };
     let mut members = members(kept.view);
-    members.insert("document".into(), showable(&below(&[]), document.value()));
+    members.insert("document".into(), showable(&below(&[]), document.value()).into_owned());
     json_response(200, &Value::Object(members))
 }
 
@@ -121,7 +121,7 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
     if reach == "first" && covers(&since.view, path) {
         reach = "set";
     }
-    let value = showable(path, &value);
+    let value = showable(path, &value).into_owned();
     let members = [("path", path.to_string().into()), ("value", value), ("reach", reach.into()), ("revision", since.view)];
     with_older(json_response(200, &object(members)), older)
 }
@@ -159,7 +159,7 @@ fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
         let len = json::compact(&value).len();
         if len <= *room {
             *room -= len;
-            members.insert(name.into(), value);
+            members.insert(name.into(), value.into_owned());
         } else {
             members.insert(format!("{name}_len"), len.into());
         }

@@ -36,7 +36,11 @@ pub(super) fn dry_run(ask: Ask) -> Result<Ask, Response> {
     match ask {
         Ask::Write(change) => Ok(Ask::DryRun(DryRun::Write(change))),
         Ask::Patch(patching) => Ok(Ask::DryRun(DryRun::Patch(patching))),
-        _ => Err(failure(400, "Invalid dry run.", "PUT, POST, PATCH and DELETE of /config, or below it, can be tried")),
+        _ => Err(failure(
+            400,
+            "Invalid dry run.",
+            "what can be tried is PUT, POST, PATCH or DELETE of /config or below it, of a certificate or of a module",
+        )),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::bundle;
 use crate::model::edit::{Change as Edit, Op};
 use crate::model::path::Path;
 use crate::model::resources::Kind;
-use crate::node::input::{Ask, Change};
+use crate::node::input::{Ask, Change, Question};
 
 /// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
 pub(super) fn change(request: &Request, kind: Kind) -> Result<Ask, Response> {
@@ -23,9 +23,20 @@ pub(super) fn change(request: &Request, kind: Kind) -> Result<Ask, Response> {
     Ok(Ask::Write(Change { op, if_match: if_match(request), note: note(request)?, settles: settles(request)? }))
 }
 
-fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
+/// `GET` of all of them, of one, or of something about one.
+pub(super) fn held(request: &Request, kind: Kind) -> Result<Ask, Response> {
+    let path = parsed(request).ok_or_else(|| failure(400, invalid_name(kind), ""))?;
+    Ok(Ask::Server(Question::Held(kind, path.tokens()[1..].to_vec())))
+}
+
+/// The path with its names as Unit takes them.
+fn parsed(request: &Request) -> Option<Path> {
     let target = request.target.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252f");
-    let parsed = Path::parse(&target).ok();
+    Path::parse(&target).ok()
+}
+
+fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
+    let parsed = parsed(request);
     let name = parsed.as_ref().and_then(|path| match path.tokens() {
         [_, name] => Some(name.as_str()),
         _ => None,
@@ -59,4 +70,4 @@ fn invalid_name(kind: Kind) -> &'static str {
     }
 }
 
-const INVALID_METHOD: &str = "Invalid method.";
+pub(super) const INVALID_METHOD: &str = "Invalid method.";

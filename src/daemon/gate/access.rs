@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use super::head::Head;
 use super::{GateError, TcpApi};
 use crate::daemon::http::Response;
+use crate::model::path::Path;
 
 /// The rules of one TCP listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Access {
             return Err(Response::error(403, "Requests from another site's pages are refused."));
         }
         match &self.token {
-            None if head.method == "GET" => Ok(()),
+            None if head.method == "GET" && !is_control(head) => Ok(()),
             None => Err(read_only()),
             Some(token) if is_liveness(head) || bears(head, token) => Ok(()),
             Some(_) => Err(unauthorised()),
@@ -60,6 +61,11 @@ fn unauthorised() -> Response {
         Response::error(401, "A valid token is required: send the header Authorization with Bearer and the token.");
     response.headers.push(("WWW-Authenticate".to_owned(), "Bearer realm=\"starling\"".to_owned()));
     response
+}
+
+/// Unit restarts an application by GET, and that is no reading.
+fn is_control(head: &Head) -> bool {
+    Path::parse(&head.target).is_ok_and(|path| path.tokens().first().is_some_and(|first| first == "control"))
 }
 
 /// A supervisor's probe has no token, and learns nothing by this.

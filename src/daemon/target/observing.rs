@@ -102,7 +102,7 @@ impl Worker {
             Ok(text) if matches!(&self.seen, Seen::Text(last) if *last == text) => Ok(Config::Same),
             Ok(text) => match readable(&text) {
                 Ok(config) => {
-                    let config = self.taken.as_ref().map(|taken| taken.aliases.in_document(&config)).unwrap_or(config);
+                    let config = self.taken.as_ref().map(|taken| taken.aliases.plain(&config)).unwrap_or(config);
                     Ok(Config::Is(Seen::Text(text), Arc::new(config)))
                 }
                 Err(failure) => Err(Outcome::Unknown(failure.to_string())),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Outcome, Worker};
 use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
-use crate::model::alias::{self, Aliases};
+use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::{self, Kind, Named};
@@ -59,7 +59,7 @@ pub(super) fn held<'a>(
     let members = document.value()[kind.member()].as_object();
     members.into_iter().flatten().filter_map(move |(name, text)| {
         let there = match kind {
-            Kind::Certificate => aliases.internal(name)?,
+            Kind::Certificate => aliases.alias(name)?,
             Kind::JsModule => name,
         };
         Some((name.as_str(), there, text.as_str()?))
@@ -161,7 +161,7 @@ impl Worker {
             Ok(_) if is_there() => Ok(()),
             Ok(Reply { status, body, .. }) => Err(Outcome::Refused(Refusal {
                 status,
-                body: aliases.in_words(&body),
+                body: aliases.plain_words(&body),
                 reason: format!("the server does not take {}", called(*kind, plain)),
             })),
             Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
@@ -175,7 +175,7 @@ impl Worker {
         let Some(taken) = &self.taken else { return };
         let mut unneeded: Vec<Named> = self.owed.iter().filter(|named| !taken.needs(named)).cloned().collect();
         if let Some(Shelf::Whole(_, members)) = shelves.of(Kind::Certificate) {
-            let own = members.keys().filter(|name| alias::is_internal(name));
+            let own = members.keys().filter(|name| is_alias(name));
             let own = own.map(|name| Named { kind: Kind::Certificate, name: name.clone() });
             unneeded.extend(own.filter(|named| !taken.needs(named) && !self.owed.contains(named)));
         }
@@ -217,16 +217,16 @@ impl Worker {
     }
 }
 
+/// A server that was built without TLS or without njs answers as if it had never heard of them.
 fn built_without(kind: Kind, plain: &str) -> Outcome {
     let lacks = match kind {
-        Kind::Certificate => "The server was built without OpenSSL",
-        Kind::JsModule => "The server was built without njs",
+        Kind::Certificate => "this host's server was built without TLS",
+        Kind::JsModule => "this host's server was built without njs",
     };
-    let detail = format!("{lacks}, and the configuration names {}.", called(kind, plain));
+    let detail = format!("{kind} \"{plain}\" cannot be used: {lacks}.");
     let members = [("error", "Invalid configuration."), ("detail", &detail)];
     let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
-    let reason = detail.trim_end_matches('.').to_owned();
-    Outcome::Refused(Refusal { status: 400, body: json::unit_format(&body).into_bytes(), reason })
+    Outcome::Refused(Refusal { status: 400, body: json::unit_format(&body).into_bytes(), reason: lacks.to_owned() })
 }
 
 /// A certificate or module, for a person.

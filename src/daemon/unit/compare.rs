@@ -5,7 +5,7 @@
 //! array, and one past its end. A member that is there and not wanted shows in the length that the cut answer announced. Called by
 //! [`Unit::matches`] only; costs one request for each part.
 
-use super::{CONFIG, Failure, Match, Unit, push_encoded, readable};
+use super::{CONFIG, Failure, Match, Unit, readable};
 use crate::limits::{DIFFERENCES_MAX, PATH_TOKEN_MAX, REORDERED_FROM};
 use crate::model::json::{self, Value};
 
@@ -87,9 +87,18 @@ fn below(path: &str, key: &str) -> Result<String, Failure> {
     if matches!(key, "" | "." | "..") || key.len() > PATH_TOKEN_MAX {
         return Err(Failure::Unreadable(format!("{path} is cut off and has a member that no path can name")));
     }
-    let mut text = format!("{path}/");
-    key.bytes().for_each(|byte| push_encoded(&mut text, byte));
-    Ok(text)
+    Ok(format!("{path}/{}", encoded(key)))
+}
+
+pub(super) fn encoded(token: &str) -> String {
+    let mut text = String::new();
+    for byte in token.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
 }
 
 #[cfg(test)]

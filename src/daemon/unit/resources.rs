@@ -3,7 +3,7 @@
 //! A list that Unit cuts off is not lost: each name that somebody cares for can be asked for by itself. A server that was built without
 //! OpenSSL, or without njs, has no such resource at all.
 
-use super::{Failure, Reply, Unit, json};
+use super::{Failure, Reply, Unit, json, resource_path};
 use crate::model::json::{Map, Value};
 use crate::model::resources::Kind;
 
@@ -74,13 +74,13 @@ impl Unit {
                 None => Standing::Missing,
                 Some(shown) => same(kind == Kind::Certificate || shown.as_str() == Some(text)),
             }),
-            Shelf::Cut { .. } => match self.request("GET", &resource_path(kind, name), None) {
+            Shelf::Cut { .. } => match self.request("GET", &resource_path(kind.member(), name), None) {
                 Ok(Reply { status: 404, .. }) => Ok(Standing::Missing),
                 Ok(Reply { status: 200, body, .. }) => {
                     let shown = json::parse_own(&body).ok();
                     Ok(same(kind == Kind::Certificate || shown.is_some_and(|shown| shown == text)))
                 }
-                Ok(Reply { status, .. }) => Err(answered(&resource_path(kind, name), status)),
+                Ok(Reply { status, .. }) => Err(answered(&resource_path(kind.member(), name), status)),
                 Err(Failure::Cut { received, expected }) => {
                     Ok(same(kind == Kind::Certificate || is_beginning(&received, expected, &text.into())))
                 }
@@ -91,12 +91,12 @@ impl Unit {
 
     /// Puts one there; the server refuses if it has one of that name.
     pub fn upload(&self, kind: Kind, name: &str, text: &str) -> Result<Reply, Failure> {
-        self.request("PUT", &resource_path(kind, name), Some(text.as_bytes()))
+        self.request("PUT", &resource_path(kind.member(), name), Some(text.as_bytes()))
     }
 
     /// Takes one away; the server refuses while its configuration names it.
     pub fn remove(&self, kind: Kind, name: &str) -> Result<Reply, Failure> {
-        self.request("DELETE", &resource_path(kind, name), None)
+        self.request("DELETE", &resource_path(kind.member(), name), None)
     }
 }
 
@@ -104,22 +104,6 @@ impl Unit {
 pub fn is_beginning(received: &[u8], expected: u64, value: &Value) -> bool {
     let whole = json::unit_format(value);
     whole.len() as u64 == expected && whole.as_bytes().starts_with(received)
-}
-
-/// The path of one. In a name `%2F` and `%25` are kept by Unit as they are written; all else is decoded.
-pub fn resource_path(kind: Kind, name: &str) -> String {
-    let mut path = format!("/{}/", kind.member());
-    let mut rest = name;
-    while let Some(first) = rest.chars().next() {
-        let kept = ["%2F", "%2f", "%25"].into_iter().find(|kept| rest.starts_with(kept));
-        let length = kept.map_or(first.len_utf8(), str::len);
-        match kept {
-            Some(kept) => path.push_str(kept),
-            None => rest[..length].bytes().for_each(|byte| super::push_encoded(&mut path, byte)),
-        }
-        rest = &rest[length..];
-    }
-    path
 }
 
 fn unreadable(path: &str) -> Failure {
@@ -133,12 +117,6 @@ fn answered(path: &str, status: u16) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_spelt_as_unit_keeps_it() {
-        assert_eq!(resource_path(Kind::Certificate, "a~0123"), "/certificates/a~0123");
-        assert_eq!(resource_path(Kind::JsModule, "sp ace%2Fx?é"), "/js_modules/sp%20ace%2Fx%3F%C3%A9");
-    }
 
     #[test]
     fn a_text_that_is_cut_off_is_known_by_its_beginning_and_length() {

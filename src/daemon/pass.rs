@@ -1,0 +1,199 @@
+//! What is passed through to this host's server: what it holds, how it does, and the restart of an application.
+//!
+//! On a thread of its own, for the server answers such questions only after the change that it is making, and neither the loop nor other
+//! answers may wait for that. Answers are the server's, byte for byte, but for the names of certificates: people see those that they gave.
+//! Nothing here changes the document.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use super::api::{failure, json_type};
+use super::gate::{Responder, Response};
+use super::unit::{Failure, Unit, encoded, resource_path};
+use crate::limits::{PASS_QUEUE, TARGET_STACK};
+use crate::model::alias::{Aliases, is_alias};
+use crate::model::document::Document;
+use crate::model::json::{self, Map, Value};
+use crate::model::resources::Kind;
+use crate::node::input::Question;
+
+/// The handle of the thread, which ends with it.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    jobs: SyncSender<Job>,
+}
+
+struct Job {
+    question: Question,
+    document: Document,
+    responder: Responder,
+}
+
+impl Pass {
+    /// Starts the thread "pass".
+    pub(super) fn start(unit: Unit) -> io::Result<Self> {
+        let (jobs, queue) = sync_channel(PASS_QUEUE);
+        thread::Builder::new().name("pass".to_owned()).stack_size(TARGET_STACK).spawn(move || run(&unit, &queue))?;
+        Ok(Self { jobs })
+    }
+
+    /// Has the server asked, and the client answered. Never blocks.
+    pub(super) fn ask(&self, question: Question, document: Document, responder: Responder) {
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            self.jobs.try_send(Job { question, document, responder })
+        {
+            let busy = || unreachable("too many questions wait for it");
+            job.responder.respond(Box::new(busy));
+        }
+    }
+}
+
+fn run(unit: &Unit, queue: &Receiver<Job>) {
+    for Job { question, document, responder } in queue {
+        let server = Server { unit, aliases: Aliases::of(&document), document };
+        let response = server.answer(&question).unwrap_or_else(|response| response);
+        responder.respond(Box::new(move || response));
+    }
+}
+
+/// The server, and the document that says how people call what it holds.
+struct Server<'a> {
+    unit: &'a Unit,
+    document: Document,
+    aliases: Aliases,
+}
+
+impl Server<'_> {
+    fn answer(&self, question: &Question) -> Result<Response, Response> {
+        match question {
+            Question::Everything => self.everything(),
+            Question::Held(kind, path) => match path.split_first() {
+                None => Ok(match self.held(*kind)? {
+                    Some(held) => answered(200, &Value::Object(held)),
+                    None => absent(),
+                }),
+                Some((name, rest)) => self.one(*kind, name, rest),
+            },
+            Question::Status(path) => self.raw(&below("/status", path)),
+            Question::Control(path) => self.raw(&below("/control", path)),
+        }
+    }
+
+    /// Put together from its parts: what is longer than Unit's socket takes at once would not come whole.
+    fn everything(&self) -> Result<Response, Response> {
+        let mut all = Map::new();
+        for kind in Kind::ALL {
+            all.extend(self.held(kind)?.map(|held| (kind.member().to_owned(), Value::Object(held))));
+        }
+        let status = self.raw("/status")?;
+        all.insert("config".to_owned(), self.document.config().clone());
+        all.insert("status".to_owned(), json::parse_own(&status.body).map_err(|_| unreadable())?);
+        Ok(answered(200, &Value::Object(all)))
+    }
+
+    /// All certificates or modules, by the names that people know; `None` if the server was built without such.
+    fn held(&self, kind: Kind) -> Result<Option<Map<String, Value>>, Response> {
+        let held = match self.unit.request("GET", &format!("/{}", kind.member()), None) {
+            Ok(reply) if reply.status == 404 => return Ok(None),
+            Ok(reply) if reply.status == 200 => json::parse_own(&reply.body).map_err(|_| unreadable())?,
+            Ok(reply) => return Err(Response { status: reply.status, headers: vec![json_type()], body: reply.body }),
+            Err(Failure::Cut { .. }) => Value::Object(self.known(kind)?),
+            Err(failure) => return Err(failed(&failure)),
+        };
+        let Value::Object(held) = held else { return Err(unreadable()) };
+        Ok(Some(if kind == Kind::Certificate { self.plain(held) } else { held }))
+    }
+
+    /// With plain names, and without those that stand for what the document does not hold any more.
+    fn plain(&self, held: Map<String, Value>) -> Map<String, Value> {
+        let own: Vec<&str> = self.aliases.iter().map(|(name, _)| name).collect();
+        let named = held.into_iter().filter_map(|(name, value)| match self.aliases.name(&name) {
+            Some(plain) => Some((plain.to_owned(), value)),
+            None if is_alias(&name) || own.contains(&&name[..]) => None,
+            None => Some((name, value)),
+        });
+        named.collect()
+    }
+
+    /// What the document holds of a list that does not come whole, one by one.
+    fn known(&self, kind: Kind) -> Result<Map<String, Value>, Response> {
+        let names = self.document.value()[kind.member()].as_object().into_iter().flatten();
+        let mut known = Map::new();
+        for (name, content) in names {
+            match kind {
+                Kind::JsModule => drop(known.insert(name.clone(), content.clone())),
+                Kind::Certificate => {
+                    let stored = self.aliases.alias(name).unwrap_or(name);
+                    let reply =
+                        self.unit.request("GET", &resource_path(kind.member(), stored), None).map_err(|error| failed(&error))?;
+                    if reply.status == 200 {
+                        known.insert(stored.to_owned(), json::parse_own(&reply.body).map_err(|_| unreadable())?);
+                    }
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    fn one(&self, kind: Kind, name: &str, rest: &[String]) -> Result<Response, Response> {
+        let stored = match kind {
+            Kind::Certificate => self.aliases.alias(name).unwrap_or(name),
+            Kind::JsModule => name,
+        };
+        let path = below(&resource_path(kind.member(), stored), rest);
+        match self.unit.request("GET", &path, None) {
+            // The server has the very source that the document has, or it would be missing, and is given it.
+            Err(Failure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
+                let source = self.document.value()[kind.member()].get(name).ok_or_else(cut)?;
+                Ok(answered(200, source))
+            }
+            answer => passed(answer),
+        }
+    }
+
+    fn raw(&self, path: &str) -> Result<Response, Response> {
+        passed(self.unit.request("GET", path, None))
+    }
+}
+
+fn passed(answer: Result<super::unit::Reply, Failure>) -> Result<Response, Response> {
+    let reply = answer.map_err(|failure| failed(&failure))?;
+    let response = Response { status: reply.status, headers: vec![json_type()], body: reply.body };
+    if response.status == 200 { Ok(response) } else { Err(response) }
+}
+
+fn below(path: &str, tokens: &[String]) -> String {
+    tokens.iter().fold(path.to_owned(), |path, token| format!("{path}/{}", encoded(token)))
+}
+
+fn answered(status: u16, value: &Value) -> Response {
+    Response { status, headers: vec![json_type()], body: json::unit_format(value).into_bytes() }
+}
+
+fn absent() -> Response {
+    failure(404, "Value doesn't exist.", "")
+}
+
+fn cut() -> Response {
+    failure(502, "The server cut its answer short.", "")
+}
+
+fn unreadable() -> Response {
+    failure(502, "The server's answer cannot be read.", "")
+}
+
+/// Why the server has not answered. A question changes nothing, so it may be asked again.
+fn failed(why: &Failure) -> Response {
+    match why {
+        Failure::Unreachable(why) => unreachable(why),
+        Failure::Lost(why) | Failure::Late(why) | Failure::Unreadable(why) => failure(502, "The server did not answer.", why),
+        Failure::Cut { .. } => cut(),
+    }
+}
+
+fn unreachable(why: &str) -> Response {
+    let mut response = failure(503, "The server cannot be reached.", why);
+    response.headers.push(("Retry-After".to_owned(), "1".to_owned()));
+    response
+}

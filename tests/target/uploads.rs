@@ -1,0 +1,181 @@
+//! Certificates and modules on their way to the server: first they, then the configuration, at last the removal of what is old.
+
+use starlingd::model::alias::Aliases;
+
+use super::*;
+
+const A: &str = include_str!("../fixtures/bundles/a.pem");
+const RENEWED: &str = include_str!("../fixtures/bundles/a-renewed.pem");
+
+/// A listener with the certificate `a`, and the certificate.
+fn secured(bundle: &str) -> Document {
+    with(
+        r#"{"listeners":{"*:443":{"pass":"routes","tls":{"certificate":"a"}}},"routes":[],"applications":{}}"#,
+        &[("a", bundle)],
+        &[],
+    )
+}
+
+fn with(config: &str, certificates: &[(&str, &str)], modules: &[(&str, &str)]) -> Document {
+    let texts = |held: &[(&str, &str)]| held.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect();
+    let members = [
+        ("config".to_owned(), json::parse(config.as_bytes()).unwrap()),
+        ("certificates".to_owned(), json::Value::Object(texts(certificates))),
+        ("js_modules".to_owned(), json::Value::Object(texts(modules))),
+    ];
+    Document::new(json::Value::Object(members.into_iter().collect())).unwrap()
+}
+
+/// The names of what the server holds.
+fn stored(bench: &Bench, collection: &str) -> Vec<String> {
+    let reply = bench.unit.request("GET", &format!("/{collection}"), None).unwrap();
+    let mut names: Vec<String> = json::parse_own(&reply.body).unwrap().as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    names
+}
+
+fn alias(document: &Document) -> String {
+    Aliases::of(document).alias("a").unwrap().to_owned()
+}
+
+#[test]
+fn a_certificate_is_there_before_the_configuration_that_names_it_and_goes_after_it() {
+    let bench = Bench::new();
+    let document = secured(A);
+    assert_eq!(bench.attempt(&document).outcome, Outcome::Applied);
+    assert_eq!(stored(&bench, "certificates"), [alias(&document)]);
+    let runs = bench.unit.request("GET", "/config/listeners/*:443/tls/certificate", None).unwrap();
+    assert_eq!(runs.body, format!("\"{}\"\r\n", alias(&document)).into_bytes());
+    let Outcome::Observed { config, missing, .. } = bench.observe().outcome else { panic!("the first look shows something") };
+    assert_eq!((&*config, missing), (document.config(), Vec::new()), "people see the plain name");
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert!(stored(&bench, "certificates").is_empty());
+    let reads = bench.stat("reads");
+    assert_eq!(
+        bench.observe().outcome,
+        Outcome::Observed {
+            config: Arc::new(routes("a").config().clone()),
+            changed: true,
+            missing: Vec::new(),
+            restarted: false
+        }
+    );
+    assert_eq!(bench.stat("reads"), reads + 1, "where nothing was uploaded nobody looks for it");
+}
+
+#[test]
+fn what_is_there_already_is_not_sent_again() {
+    let bench = Bench::new();
+    assert_eq!(bench.apply(&secured(A)).outcome, Outcome::Applied);
+    let (writes, uploads) = (bench.stat("writes"), bench.stat("uploads"));
+    assert_eq!(bench.apply(&secured(A)).outcome, Outcome::Applied);
+    assert_eq!((bench.stat("writes"), bench.stat("uploads")), (writes, uploads));
+}
+
+#[test]
+fn another_content_under_the_same_name_is_switched_to_in_one_step() {
+    let bench = Bench::new();
+    let (old, new) = (secured(A), secured(RENEWED));
+    assert_eq!(bench.apply(&old).outcome, Outcome::Applied);
+    // What a client of the server's own socket sees meanwhile is the one or the other, and each names what is there.
+    bench.tell("slow 300");
+    bench.target.submit(Bench::apply_job(&new)).unwrap();
+    let report = loop {
+        let named = bench.unit.request("GET", "/config/listeners/*:443/tls/certificate", None).unwrap();
+        let named = String::from_utf8(named.body).unwrap();
+        assert!([&old, &new].into_iter().any(|document| named.contains(&alias(document))), "{named}");
+        if let Ok(report) = bench.reports.try_recv() {
+            break report;
+        }
+    };
+    assert_eq!(report.outcome, Outcome::Applied);
+    assert_eq!(stored(&bench, "certificates"), [alias(&new)], "the old one is gone");
+}
+
+#[test]
+fn a_refused_configuration_takes_its_uploads_back() {
+    let bench = Bench::new();
+    bench.tell("refuse teapot");
+    let refused =
+        with(r#"{"listeners":{},"routes":{"teapot":[]},"applications":{}}"#, &[("a", A)], &[("m", "export default {}")]);
+    assert!(matches!(bench.attempt(&refused).outcome, Outcome::Refused(_)));
+    assert!(stored(&bench, "certificates").is_empty() && stored(&bench, "js_modules").is_empty());
+    assert!(is_factory(&bench.unit.read_config().unwrap()));
+}
+
+#[test]
+fn a_refused_upload_is_told_by_the_name_that_people_know_and_nothing_else_is_sent() {
+    let bench = Bench::new();
+    let document = secured("no bundle at all");
+    let Outcome::Refused(refusal) = bench.attempt(&document).outcome else { panic!("it is no bundle") };
+    assert_eq!(refusal.status, 400);
+    assert!(refusal.reason.contains("certificate"), "{refusal:?}");
+    let unheld =
+        with(r#"{"listeners":{"*:443":{"pass":"routes","tls":{"certificate":["a","b"]}}},"routes":[]}"#, &[("a", A)], &[]);
+    let Outcome::Refused(refusal) = bench.attempt(&unheld).outcome else { panic!("b is nowhere") };
+    let words = String::from_utf8(refusal.body).unwrap();
+    assert!(words.contains("Certificate \\\"b\\\" is not found."), "{words}");
+    assert!(stored(&bench, "certificates").is_empty());
+    bench.tell("no-tls");
+    let Outcome::Refused(refusal) = bench.attempt(&secured(A)).outcome else { panic!("it has no TLS") };
+    assert_eq!(refusal.reason, "this host's server was built without TLS");
+}
+
+#[test]
+fn what_people_have_put_there_themselves_stays() {
+    let bench = Bench::new();
+    assert_eq!(bench.unit.request("PUT", "/certificates/mine", Some(A.as_bytes())).unwrap().status, 200);
+    assert_eq!(bench.unit.request("PUT", "/js_modules/mine", Some(b"export default {}")).unwrap().status, 200);
+    assert_eq!(bench.apply(&secured(A)).outcome, Outcome::Applied);
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert_eq!(
+        (stored(&bench, "certificates"), stored(&bench, "js_modules")),
+        (vec!["mine".to_owned()], vec!["mine".to_owned()])
+    );
+}
+
+#[test]
+fn what_another_run_left_there_is_removed_by_its_name() {
+    let bench = Bench::new();
+    let left = alias(&secured(RENEWED));
+    assert_eq!(bench.unit.request("PUT", &format!("/certificates/{left}"), Some(RENEWED.as_bytes())).unwrap().status, 200);
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert!(stored(&bench, "certificates").is_empty());
+}
+
+#[test]
+fn a_module_of_another_content_gives_way_even_when_it_is_in_use() {
+    let bench = Bench::new();
+    let using = |source: &str| {
+        with(r#"{"listeners":{},"routes":[],"settings":{"js_module":"m"},"applications":{}}"#, &[], &[("m", source)])
+    };
+    assert_eq!(bench.apply(&using("export default {a}")).outcome, Outcome::Applied);
+    assert_eq!(bench.apply(&using("export default {b}")).outcome, Outcome::Applied);
+    let source = bench.unit.request("GET", "/js_modules/m", None).unwrap();
+    assert_eq!(source.body, b"\"export default {b}\"\r\n");
+    assert_eq!(bench.unit.read_config().as_ref(), Ok(using("").config()));
+}
+
+#[test]
+fn a_server_that_was_wiped_shows_what_is_missing_and_gets_it_again() {
+    let bench = Bench::new();
+    let document = with(r#"{"listeners":{},"routes":[],"applications":{}}"#, &[("a", A)], &[("m", "export default {}")]);
+    assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
+    let Outcome::Observed { restarted: false, .. } = bench.observe().outcome else { panic!("it is the first look") };
+    bench.tell("restart-wiped");
+    let Outcome::Observed { missing, restarted, .. } = bench.observe().outcome else { panic!("it is another server now") };
+    assert_eq!((missing, restarted), (vec!["/certificates/a".to_owned(), "/js_modules/m".to_owned()], true));
+    assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
+    assert_eq!(stored(&bench, "certificates"), [alias(&document)]);
+    assert_eq!(stored(&bench, "js_modules"), ["m"]);
+}
+
+#[test]
+fn a_server_that_was_restarted_with_all_it_had_is_told_from_one_that_was_not() {
+    let bench = Bench::new();
+    bench.observe();
+    assert_eq!(bench.observe().outcome, Outcome::Unchanged);
+    bench.tell("restart");
+    assert!(matches!(bench.observe().outcome, Outcome::Observed { restarted: true, .. }));
+    assert_eq!(bench.observe().outcome, Outcome::Unchanged);
+}
