@@ -12,6 +12,7 @@ mod fsck;
 mod history;
 mod nodes;
 mod page;
+mod service;
 mod sim;
 mod status;
 mod usage;
@@ -194,6 +195,7 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Resolve => {
             conflicts::resolve(settings, order.operand(0), (order.has("keep"), order.has("drop")), order.text("note"))
         }
+        Command::Service => print(&service::unit()),
         Command::Fsck => fsck::run(settings, order.has("json")),
     }
 }

@@ -41,6 +41,7 @@
 //! | `http` | tiny_http's next request |
 //! | `answer` | its queue, and the file of a revision that was asked for |
 //! | `target` | its queue, and this host's server: a minute for a change |
+//! | `reason`, one at a time | files and `/proc`: why the server refused; the target waits for it 2 s at most |
 //! | `disk` | its queue, and the disk |
 //! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
@@ -76,6 +77,8 @@
 //!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction), tests/lab/scarce.rs.
 //! 9. Discovery is a hint: `node::book` retries every contact for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
 //!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
+//! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`].
+//!    *Checked by* `check_uploads`, and tests/rest/secrets.rs (all that is answered, printed and logged).
 //!
 //! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which one of them must notice.
 //!

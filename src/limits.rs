@@ -97,6 +97,13 @@ pub const PATH_MAX: usize = 8 << 10;
 pub const RESOURCE_NAME_MAX: usize = 240;
 /// Certificates and modules in a document, taken together: 1 024 bundles of an RSA key and two certificates fill it.
 pub const RESOURCES_MAX: usize = 1024;
+/// Names of a certificate that are kept to be shown.
+pub const CERTIFICATE_NAMES_MAX: usize = 8;
+/// The first of November 2026, in milliseconds since 1970. This program is younger: a clock that shows less is wrong, a board's without
+/// a battery for instance, and says nothing about a certificate's dates.
+pub const CLOCK_SOUND_FROM_MS: i64 = 1_793_491_200_000;
+/// By how much a clock may be late, in milliseconds, before a certificate counts as not valid yet: one issued just now is uploaded.
+pub const CLOCK_SLACK_MS: i64 = 86_400_000;
 /// A value that an edit found is named by itself up to this length of its compact text, and by a hash beyond it: a conflict can then
 /// show what stood there, while no edit carries a second copy of anything long.
 pub const SHORT_MAX: usize = 256;

@@ -27,6 +27,10 @@ pub struct Settings {
     pub state: PathBuf,
     /// The Unix socket of the REST endpoint: at most [`limits::SOCKET_PATH_MAX`] bytes.
     pub control: PathBuf,
+    /// The mode of that socket: reading and writing for its owner, and perhaps something for its group.
+    pub control_mode: u32,
+    /// The group of that socket, by name or number; `None` leaves it as the system makes it.
+    pub control_group: Option<String>,
     /// The TCP address of the REST endpoint; beyond the loopback only together with `api_token_file`.
     pub api: Option<SocketAddr>,
     /// The file with the token that REST over TCP demands.
@@ -216,6 +220,8 @@ impl Settings {
         Self {
             state,
             control,
+            control_mode: value::CONTROL_MODE,
+            control_group: None,
             api: None,
             api_token_file: None,
             listen: value::LISTEN,

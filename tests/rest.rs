@@ -28,10 +28,14 @@ mod patches;
 mod planted;
 #[path = "rest/publishing.rs"]
 mod publishing;
+#[path = "rest/reasons.rs"]
+mod reasons;
 #[path = "rest/routes.rs"]
 mod routes;
 #[path = "rest/secrets.rs"]
 mod secrets;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "rest/triggers.rs"]

@@ -21,16 +21,17 @@ use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Question, Refusal};
 
-/// What a request asks for; or the answer, if the request itself is at fault.
-pub fn ask(request: &Request) -> Result<Ask, Response> {
+/// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the host's clock shows, in milliseconds
+/// since 1970.
+pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
     if request.method != "GET" && patch::is_dry_run(request)? {
-        return asked(request, path).and_then(patch::dry_run);
+        return asked(request, path, now_ms).and_then(patch::dry_run);
     }
-    asked(request, path)
+    asked(request, path, now_ms)
 }
 
-fn asked(request: &Request, path: Path) -> Result<Ask, Response> {
+fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
     let tokens: Vec<&str> = path.tokens().iter().map(String::as_str).collect();
     match tokens[..] {
         ["config", ..] => config(request, path),
@@ -46,8 +47,8 @@ fn asked(request: &Request, path: Path) -> Result<Ask, Response> {
         ["fleet", "conflicts"] => get_only(request, Ask::Conflicts(None)),
         ["fleet", "conflicts", id] => get_only(request, Ask::Conflicts(Some(id.to_owned()))),
         ["fleet", "conflicts", id, what @ ("keep" | "drop")] => history::settle(request, id, what == "keep"),
-        ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate),
-        ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule),
+        ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate, now_ms),
+        ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule, now_ms),
         ["certificates", ..] => resources::held(request, Kind::Certificate),
         ["js_modules", ..] => resources::held(request, Kind::JsModule),
         [] if request.method == "GET" => Ok(Ask::Server(Question::Everything)),

@@ -22,9 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
-use crate::daemon::http::{Http, listen_private};
+use crate::daemon::http::Http;
 pub use crate::daemon::http::{Origin, Request, Responder, Response};
 use crate::daemon::unix;
+pub use crate::daemon::unix::Rights;
 use crate::limits;
 
 use access::Access;
@@ -44,6 +45,8 @@ mod tests;
 pub struct GateSettings {
     /// The Unix socket. At most 98 bytes long: the private socket is named after it, and a socket's name is bounded.
     pub control: PathBuf,
+    /// Who may connect to it.
+    pub rights: Rights,
     /// TCP too, if wanted.
     pub api: Option<TcpApi>,
 }
@@ -122,7 +125,7 @@ fn start_with(
     timing: Timing,
     on_request: impl Fn(Request, Responder) + Send + 'static,
 ) -> Result<Gate, GateError> {
-    let GateSettings { control, api } = settings;
+    let GateSettings { control, rights, api } = settings;
     let access = api.as_ref().map(Access::new).transpose()?;
     is_free(&control)?;
     let tcp = api.map(|api| TcpListener::bind(api.listen).map_err(|error| GateError::Api(api.listen, error))).transpose()?;
@@ -130,7 +133,7 @@ fn start_with(
     let failed = |error| GateError::Control(control.clone(), error);
     make_home(&control).map_err(failed)?;
     let http = Http::start(private(&control), on_request).map_err(failed)?;
-    let unix = listen_private(&control).map_err(failed).inspect_err(|_| http.stop())?;
+    let unix = unix::listen(&control, rights).map_err(failed).inspect_err(|_| http.stop())?;
     let (alive, ended) = mpsc::sync_channel(0);
     let stopping = Arc::new(AtomicBool::new(false));
     let mut gate = Gate { control, api, stopping: stopping.clone(), listening: Vec::new(), http: http.clone(), ended };

@@ -9,8 +9,7 @@
 
 use std::fmt;
 use std::io::{self, Cursor, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +18,7 @@ use std::thread;
 
 use tiny_http::{HTTPVersion, Header, Server, StatusCode};
 
-use super::unix;
+use super::unix::{self, Rights};
 use crate::limits::{GATE_BODY_MAX, GATE_CONNECTIONS_MAX, GATE_RETRY_PAUSE, GATE_STOP_WAIT};
 
 /// Where a request came from. The gate says so; a client cannot.
@@ -182,21 +181,6 @@ pub(super) fn is_ours(head: &str) -> bool {
     head.contains("\r\nServer: Starling/")
 }
 
-/// A listener that only this user can connect to. It takes the place of whatever was at `path` in one step, as Unit does it: bound
-/// under another name, closed to others, renamed.
-pub(super) fn listen_private(path: &Path) -> io::Result<UnixListener> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    match std::fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&temporary)?;
-    std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&temporary, path)?;
-    Ok(listener)
-}
-
 type Answer = Box<dyn FnOnce() -> Response + Send>;
 
 /// Where an answer goes.
@@ -309,7 +293,7 @@ impl Keeper {
 }
 
 fn serve(path: &Path) -> io::Result<Arc<Server>> {
-    let listener = listen_private(path)?;
+    let listener = unix::listen(path, Rights::PRIVATE)?;
     Server::from_listener(listener, None).map(Arc::new).map_err(io::Error::other)
 }
 

@@ -20,6 +20,7 @@ mod pass;
 pub mod signals;
 mod start;
 pub mod state_dir;
+mod system;
 pub mod target;
 mod timed;
 pub mod unit;

@@ -16,12 +16,12 @@ use super::dialler::{Addresses, Dialler};
 use super::discovery::{self, Discovery, DiscoveryEvent};
 use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
-use super::gate::{self, Gate, GateError, GateSettings, TcpApi};
+use super::gate::{self, Gate, GateError, GateSettings, Rights, TcpApi};
 use super::listener::{self, Listener};
 use super::pass::Pass;
 use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
-use super::{api, entropy, interfaces, logger, signals, target};
+use super::{api, entropy, interfaces, logger, signals, system, target};
 use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
 use crate::model::signature::SecretKey;
 use crate::node::input::Now;
@@ -66,7 +66,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let pass = unit.clone().map(Pass::start).transpose()?;
     let target_events = events.clone();
     let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
-    let gate = open_gate(&settings, &events)?;
+    let gate = open_gate(&settings, clock, &events)?;
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop))?;
     let find_server = settings.unit == UnitChoice::Auto;
@@ -283,21 +283,30 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
     Ok(control.map(Unit::new))
 }
 
-fn open_gate(settings: &Settings, events: &SyncSender<Event>) -> Result<Gate, RunError> {
+fn open_gate(settings: &Settings, clock: Clock, events: &SyncSender<Event>) -> Result<Gate, RunError> {
     let token = settings.api_token_file.as_ref().map(read_token).transpose()?;
     let api = settings.api.map(|listen| TcpApi { listen, token });
     let events = events.clone();
-    let gate = gate::start(GateSettings { control: settings.control.clone(), api }, move |request, responder| {
-        match api::ask(&request) {
+    let gate = gate::start(
+        GateSettings { control: settings.control.clone(), rights: rights(settings)?, api },
+        move |request, responder| match api::ask(&request, clock.now().1) {
             Ok(ask) => send(&events, Event::Asked(ask, responder)),
             Err(response) => responder.respond(Box::new(move || response)),
-        }
-    })?;
+        },
+    )?;
     log::info!("REST on {}", gate.control().display());
     if let Some(address) = gate.api() {
         log::info!("REST on http://{address}");
     }
     Ok(gate)
+}
+
+fn rights(settings: &Settings) -> Result<Rights, RunError> {
+    let number = |group: &String| {
+        system::group(group).ok_or_else(|| RunError::Setting(format!("--control-group {group}: not in {}", system::GROUPS)))
+    };
+    let group = settings.control_group.as_ref().map(number).transpose()?;
+    Ok(Rights { mode: settings.control_mode, group })
 }
 
 fn read_token(path: &PathBuf) -> Result<String, RunError> {

@@ -5,6 +5,7 @@
 //! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
 
 mod observing;
+mod reason;
 mod replacing;
 mod stock;
 
@@ -15,6 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use self::observing::{Seen, SocketFile};
+use self::reason::Finder;
 use self::stock::{Shelves, Wanted};
 use super::unit::{Failure, Match, Reply, Unit};
 use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
@@ -137,6 +139,8 @@ struct Worker {
     owed: BTreeSet<Named>,
     /// The control socket's file at the last observation.
     socket: Option<SocketFile>,
+    /// Looks for what a refusal does not say.
+    finder: Finder,
 }
 
 impl Worker {
@@ -151,6 +155,7 @@ impl Worker {
             surveyed: false,
             owed: BTreeSet::new(),
             socket: None,
+            finder: Finder::default(),
         }
     }
 
@@ -198,15 +203,26 @@ impl Worker {
         self.change(wanted, lacking, before.as_ref(), &shelves)
     }
 
-    fn put(&self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
+    fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
         match self.unit.put_config(&json::compact(&wanted.config)) {
             Ok(Reply { status: 200, .. }) => self.verify(&wanted.config),
             Ok(Reply { status, body, .. }) => {
-                Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason: String::new() })
+                let reason = self.reason(status, wanted, before);
+                Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
             Err(failure) => self.without_answer(&wanted.config, before, &failure),
         }
+    }
+
+    /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
+    fn reason(&mut self, status: u16, wanted: &Wanted, before: Option<&Value>) -> String {
+        if status != 500 {
+            return String::new();
+        }
+        let running = before.cloned().or_else(|| self.unit.read_config().ok());
+        let running = running.map(|running| wanted.aliases.plain(&running));
+        self.finder.find(self.unit.control(), &wanted.document, running)
     }
 
     /// After a 200.

@@ -5,6 +5,7 @@
 //! with answers beyond its socket's buffer. Nothing here decides what to do: that is `target`'s part. Starling's own control socket
 //! speaks the same API, so the command line uses this client too.
 
+mod access;
 mod compare;
 mod http;
 mod resources;

@@ -139,6 +139,26 @@ pub const TARGET_QUEUE: usize = 4;
 pub const PASS_QUEUE: usize = 16;
 /// The stack of the thread, in bytes, and of the one that passes questions on: ureq keeps its state there, and a document [`DEPTH_MAX`] deep is parsed and compared.
 pub const TARGET_STACK: usize = 256 << 10;
+/// The reason for a refusal that is looked for on this host, in bytes: it travels in a header and in a line of the status.
+pub const REFUSAL_REASON_MAX: usize = 512;
+/// Findings in it: whoever has mended four tries again.
+pub const REASONS_MAX: usize = 4;
+/// How long the client of a refused change waits for the reason. It is there in milliseconds, unless a file system hangs.
+pub const REASON_WAIT: Duration = Duration::from_secs(2);
+/// The stack of the thread that looks, in bytes: it reads tables of `/proc`, and drops a document.
+pub const REASON_STACK: usize = 256 << 10;
+/// Listeners that are tried for a reason, and
+pub const LISTENERS_TRIED_MAX: usize = 64;
+/// applications that are looked at: each is a few system calls.
+pub const APPLICATIONS_LOOKED_AT_MAX: usize = 64;
+/// A kernel's table of sockets, in bytes: 150 for each, and a busy server has ten thousand connections.
+pub const SOCKET_TABLE_MAX: u64 = 4 << 20;
+/// Processes that are looked through for the one that holds a port, and
+pub const HOLDER_PROCESSES_MAX: usize = 4096;
+/// their open files: 50 ms of system calls.
+pub const HOLDER_FILES_MAX: usize = 65_536;
+/// `/etc/passwd` or `/etc/group`, in bytes: whatever is longer is not read to its end, and then nothing is said of it.
+pub const ACCOUNTS_MAX: u64 = 1 << 20;
 
 const _: () = assert!(ANSWER_MAX >= 2 * DOCUMENT_MAX as u64, "a document must come back");
 const _: () = assert!(DEPTH_MAX < 128, "the recursion must fit a 64 KiB stack");
@@ -198,6 +218,8 @@ const _: () = assert!(GATE_HELD_MAX >= 2 * GATE_BODY_MAX, "one upload must not k
 
 /// The settings file, in bytes: a few dozen lines are usual; whatever is longer is some other file.
 pub const SETTINGS_FILE_MAX: usize = 64 << 10;
+/// The name of a user or group of the system, in bytes: Linux's tools make none longer.
+pub const SYSTEM_NAME_MAX: usize = 32;
 /// Peers and interfaces that can be named in the settings: beyond a few, peers tell each other of the rest.
 pub const SETTING_LIST_MAX: usize = 64;
 /// A network interface's name, in bytes: Linux has 16 with the terminating zero.

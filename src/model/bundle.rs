@@ -1,9 +1,51 @@
 //! Bundles: a private key and its certificate chain, in PEM (RFC 7468), the key first or last, as Unit takes them.
 //!
-//! [`check`] is the one door for a bundle that a client uploads. It looks at the form only: whether the blocks are there that a server
-//! needs. It never says anything of what is in them.
+//! [`check`] is the one door for a bundle that a client uploads: whether a server that is given it could use it. Unit takes a key that
+//! does not belong and a chain in the wrong order, and fails without a reason when they are used. No signature is checked, and whether
+//! clients trust the chain is not asked. Nothing here ever says anything of what is in a key.
+
+mod certificate;
+mod der;
+mod key;
+mod pem;
 
 use std::fmt;
+
+use self::certificate::Certificate;
+pub use self::certificate::Time;
+pub use self::key::KeyKind;
+use self::key::Public;
+use crate::limits::{CLOCK_SLACK_MS, CLOCK_SOUND_FROM_MS};
+
+/// What a bundle is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// The names that the leaf is for, at most [`CERTIFICATE_NAMES_MAX`](crate::limits::CERTIFICATE_NAMES_MAX); they are as a client
+    /// wrote them, and may hold anything.
+    pub names: Vec<String>,
+    /// The kind of its key.
+    pub key: KeyKind,
+    /// Whether the key is known to belong to the leaf. An EC key need not hold its public half, and then it cannot be told.
+    pub is_matched: bool,
+    /// From when the leaf is valid.
+    pub since: Time,
+    /// The last moment at which it is.
+    pub until: Time,
+}
+
+impl Bundle {
+    /// Whether the leaf is valid at this moment of the host's clock, in milliseconds since 1970. A clock that must be wrong, for it
+    /// shows a time before this program was made, refuses nothing; and one that is a day late does not refuse what was issued just now.
+    pub fn check_time(&self, now_ms: u64) -> Result<(), BadBundle> {
+        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        match () {
+            () if now_ms < CLOCK_SOUND_FROM_MS => Ok(()),
+            () if self.until.ms() < now_ms => Err(BadBundle::Expired(self.until)),
+            () if self.since.ms() > now_ms.saturating_add(CLOCK_SLACK_MS) => Err(BadBundle::NotYetValid(self.since)),
+            () => Ok(()),
+        }
+    }
+}
 
 /// Why a text is no bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,114 +58,118 @@ pub enum BadBundle {
     Unended,
     /// No block is a private key.
     NoKey,
+    /// More than one block is.
+    SeveralKeys,
     /// The private key is encrypted.
     Encrypted,
+    /// The private key cannot be read.
+    UnreadableKey,
     /// No block is a certificate.
     NoCertificate,
+    /// This certificate, counted from 1, cannot be read.
+    UnreadableCertificate(usize),
+    /// The key belongs to this certificate, counted from 1, and not to the first.
+    LeafNotFirst(usize),
+    /// The key belongs to no certificate.
+    WrongKey {
+        /// What it is.
+        key: KeyKind,
+        /// What the first certificate's is.
+        certificate: KeyKind,
+    },
+    /// This certificate, counted from 1, was not issued by the next.
+    WrongOrder(usize),
+    /// The leaf was valid until then.
+    Expired(Time),
+    /// The leaf is valid only from then on.
+    NotYetValid(Time),
 }
 
 impl fmt::Display for BadBundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "there is nothing in it",
-            Self::NotPem => "it is not PEM: no line begins with -----BEGIN",
-            Self::Unended => "a block has no -----END line of its own",
-            Self::NoKey => "there is no private key in it",
-            Self::Encrypted => "the private key is encrypted, and a server has nobody to ask for the password",
-            Self::NoCertificate => "there is no certificate in it",
-        })
+        match self {
+            Self::Empty => f.write_str("there is nothing in it"),
+            Self::NotPem => f.write_str("it is not PEM: no line begins with -----BEGIN"),
+            Self::Unended => f.write_str("a block has no -----END line of its own"),
+            Self::NoKey => f.write_str("there is no private key in it"),
+            Self::SeveralKeys => f.write_str("there is more than one private key in it"),
+            Self::Encrypted => f.write_str("the private key is encrypted, and a server has nobody to ask for the password"),
+            Self::UnreadableKey => f.write_str("the private key cannot be read: it is not DER in base64, or of an unknown form"),
+            Self::NoCertificate => f.write_str("there is no certificate in it"),
+            Self::UnreadableCertificate(place) => {
+                write!(f, "certificate {place} in it cannot be read: it is not DER in base64, or of an unknown form")
+            }
+            Self::LeafNotFirst(place) => {
+                write!(f, "the private key belongs to certificate {place} in it, which must be the first")
+            }
+            Self::WrongKey { key, certificate } if key == certificate => {
+                write!(f, "the private key does not belong to the certificate: both are {key}, but not the same key")
+            }
+            Self::WrongKey { key, certificate } => {
+                write!(f, "the private key does not belong to the certificate: it is {key}, the certificate's is {certificate}")
+            }
+            Self::WrongOrder(place) => write!(
+                f,
+                "the chain is not in order: certificate {place} was not issued by certificate {}, which follows it",
+                place + 1
+            ),
+            Self::Expired(until) => write!(f, "the certificate expired on {until}; with ?force it is taken all the same"),
+            Self::NotYetValid(since) => {
+                write!(f, "the certificate is valid only from {since} on; with ?force it is taken all the same")
+            }
+        }
     }
 }
 
 impl std::error::Error for BadBundle {}
 
-/// Whether a text has the form of a bundle.
-pub fn check(text: &str) -> Result<(), BadBundle> {
+/// What a text is that is to be a bundle; its dates are for [`Bundle::check_time`].
+pub fn check(text: &str) -> Result<Bundle, BadBundle> {
     if text.trim().is_empty() {
         return Err(BadBundle::Empty);
     }
-    let blocks = blocks(text)?;
-    let keys = || blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
-    match () {
-        () if blocks.is_empty() => Err(BadBundle::NotPem),
-        () if keys().any(Block::is_encrypted) => Err(BadBundle::Encrypted),
-        () if keys().next().is_none() => Err(BadBundle::NoKey),
-        () if !blocks.iter().any(|block| CERTIFICATES.contains(&block.label)) => Err(BadBundle::NoCertificate),
-        () => Ok(()),
+    let blocks = pem::blocks(text)?;
+    let mut keys = blocks.iter().filter(|block| block.is_key());
+    let key = match (keys.next(), keys.next()) {
+        _ if blocks.is_empty() => return Err(BadBundle::NotPem),
+        _ if blocks.iter().any(|block| block.is_key() && block.is_encrypted()) => return Err(BadBundle::Encrypted),
+        (None, _) => return Err(BadBundle::NoKey),
+        (Some(_), Some(_)) => return Err(BadBundle::SeveralKeys),
+        (Some(key), None) => key,
+    };
+    let chain = chain(&blocks)?;
+    let leaf = chain.first().ok_or(BadBundle::NoCertificate)?;
+    let content = key.content().ok_or(BadBundle::UnreadableKey)?;
+    let key = Public::of_private(key.label, &content).ok_or(BadBundle::UnreadableKey)?;
+    let is_matched = belongs(&key, &chain)?;
+    let unlinked = chain.windows(2).position(|pair| pair[0].issuer != pair[1].subject);
+    if let Some(place) = unlinked {
+        return Err(BadBundle::WrongOrder(place + 1));
+    }
+    Ok(Bundle { names: leaf.names.clone(), key: leaf.key.kind(), is_matched, since: leaf.since, until: leaf.until })
+}
+
+fn chain(blocks: &[pem::Block<'_>]) -> Result<Vec<Certificate>, BadBundle> {
+    let certificates = blocks.iter().filter(|block| block.is_certificate());
+    let read = certificates.enumerate().map(|(place, block)| {
+        let content = block.content();
+        let certificate = content.and_then(|content| Certificate::read(&content, block.label == pem::TRUSTED));
+        certificate.ok_or(BadBundle::UnreadableCertificate(place + 1))
+    });
+    read.collect()
+}
+
+/// Whether the key is seen to belong to the first of them.
+fn belongs(key: &Public, chain: &[Certificate]) -> Result<bool, BadBundle> {
+    let Some((leaf, others)) = chain.split_first() else { return Err(BadBundle::NoCertificate) };
+    match key.is_same(&leaf.key) {
+        Some(false) => match others.iter().position(|other| key.is_same(&other.key) == Some(true)) {
+            Some(place) => Err(BadBundle::LeafNotFirst(place + 2)),
+            None => Err(BadBundle::WrongKey { key: key.kind(), certificate: leaf.key.kind() }),
+        },
+        same => Ok(same.is_some()),
     }
 }
-
-struct Block<'a> {
-    label: &'a str,
-    /// Whether a header line says so, as in keys of the old form (RFC 1421).
-    encrypted: bool,
-}
-
-impl Block<'_> {
-    fn is_encrypted(&self) -> bool {
-        self.encrypted || self.label.starts_with("ENCRYPTED")
-    }
-}
-
-/// The blocks in a text; whatever stands between them is explanatory (RFC 7468, section 5.2).
-fn blocks(text: &str) -> Result<Vec<Block<'_>>, BadBundle> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block<'_>> = None;
-    for line in text.lines().map(str::trim_end) {
-        let label = |mark: &str| line.strip_prefix(mark)?.strip_suffix("-----");
-        match (label("-----BEGIN "), label("-----END "), &mut open) {
-            (Some(label), _, None) => open = Some(Block { label, encrypted: false }),
-            (Some(_), _, Some(_)) => return Err(BadBundle::Unended),
-            (_, Some(label), Some(block)) if block.label == label => blocks.extend(open.take()),
-            (_, Some(_), _) => return Err(BadBundle::Unended),
-            (None, None, Some(block)) => block.encrypted |= line.starts_with("Proc-Type:") && line.contains("ENCRYPTED"),
-            (None, None, None) => {}
-        }
-    }
-    if open.is_some() { Err(BadBundle::Unended) } else { Ok(blocks) }
-}
-
-/// The labels that OpenSSL takes for a certificate.
-const CERTIFICATES: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block(label: &str, content: &str) -> String {
-        format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n")
-    }
-
-    #[test]
-    fn a_bundle_has_a_key_and_a_certificate_in_any_order() {
-        let certificate = block("CERTIFICATE", "MIIB");
-        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"] {
-            let key = block(label, "MIIE");
-            assert_eq!(check(&format!("{key}{certificate}{certificate}")), Ok(()), "{label}");
-            assert_eq!(check(&format!("who and why\r\n{certificate}\n{key}")), Ok(()), "{label}");
-        }
-        let with_windows_lines = format!("{certificate}{}", block("PRIVATE KEY", "MIIE")).replace('\n', "\r\n");
-        assert_eq!(check(&with_windows_lines), Ok(()));
-    }
-
-    #[test]
-    fn what_is_no_bundle_says_what_is_wrong() {
-        let (key, certificate) = (block("PRIVATE KEY", "MIIE"), block("CERTIFICATE", "MIIB"));
-        let old = block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMIIE");
-        for (text, expected) in [
-            (" \n".to_owned(), BadBundle::Empty),
-            ("hello".to_owned(), BadBundle::NotPem),
-            (certificate.clone(), BadBundle::NoKey),
-            (key.clone(), BadBundle::NoCertificate),
-            (key.clone() + &block("CERTIFICATE REQUEST", "MIIB"), BadBundle::NoCertificate),
-            (certificate.clone() + &block("ENCRYPTED PRIVATE KEY", "MIIE"), BadBundle::Encrypted),
-            (certificate.clone() + &old, BadBundle::Encrypted),
-            (certificate.clone() + &key[..key.len() - 5], BadBundle::Unended),
-            (certificate.clone() + &key.replace("END PRIVATE", "END RSA PRIVATE"), BadBundle::Unended),
-            (format!("-----BEGIN CERTIFICATE-----\n{key}"), BadBundle::Unended),
-            (format!("{certificate}{key}-----END PRIVATE KEY-----"), BadBundle::Unended),
-        ] {
-            assert_eq!(check(&text), Err(expected), "{text}");
-        }
-    }
-}
+mod tests;

@@ -393,7 +393,14 @@ pub(super) fn words(refusal: &Refusal) -> String {
     if !refusal.reason.is_empty() {
         line = format!("{line} ({})", refusal.reason);
     }
-    line.chars().filter(|c| !c.is_control()).take(WORDS_MAX / 4).collect()
+    let mut shown = String::new();
+    for c in line.chars().filter(|c| !c.is_control()) {
+        if shown.len() + c.len_utf8() > WORDS_MAX {
+            break;
+        }
+        shown.push(c);
+    }
+    shown
 }
 
 /// Paths of a drift that are shown.

@@ -34,7 +34,9 @@ impl Node {
     /// What the head's configuration names and the fleet does not hold, each in a sentence.
     pub(super) fn missing_uploads(&self) -> impl Iterator<Item = String> {
         let missing = self.head().map(|head| resources::missing(head.document.value())).unwrap_or_default();
-        let sentence = |named| format!("{}, which the configuration names: {UPLOAD_FIRST}", not_found(&named));
+        let sentence = |Named { kind, name }: Named| {
+            format!("{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling")
+        };
         missing.into_iter().take(PROBLEMS_MAX).map(sentence)
     }
 }

@@ -71,6 +71,32 @@ pub static OPTIONS: &[Opt] = &[
         }),
     },
     Opt {
+        name: "control-mode",
+        short: None,
+        argument: Some("MODE"),
+        help: "the octal mode of that socket; 600 if not given",
+        section: "REST",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::control_mode(text).map(|mode| settings.control_mode = mode),
+            show: |settings| format!("{:04o}", settings.control_mode),
+            clear: None,
+        }),
+    },
+    Opt {
+        name: "control-group",
+        short: None,
+        argument: Some("GROUP"),
+        help: "the system's group that the socket belongs to",
+        section: "REST",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::system_group(text).map(|group| settings.control_group = Some(group)),
+            show: |settings| settings.control_group.clone().unwrap_or_else(|| "none".to_owned()),
+            clear: None,
+        }),
+    },
+    Opt {
         name: "api",
         short: None,
         argument: Some("ADDR:PORT"),

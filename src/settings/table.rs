@@ -43,11 +43,13 @@ pub enum Command {
     Fsck,
     /// Simulate a fleet.
     Sim,
+    /// Print a unit for systemd.
+    Service,
 }
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Init,
         Self::Token,
         Self::Join,
@@ -64,6 +66,7 @@ impl Command {
         Self::Check,
         Self::Fsck,
         Self::Sim,
+        Self::Service,
     ];
 
     /// The word to type.
@@ -85,6 +88,7 @@ impl Command {
             Self::Resolve => "resolve",
             Self::Fsck => "fsck",
             Self::Sim => "sim",
+            Self::Service => "service",
         }
     }
 
@@ -118,6 +122,7 @@ impl Command {
             Self::Resolve => "make a change that lost, or drop it",
             Self::Fsck => "look through the state directory for damage",
             Self::Sim => "simulate a fleet, and print how changes spread in it",
+            Self::Service => "print a unit with which systemd runs the daemon",
         }
     }
 }

@@ -20,6 +20,8 @@ fn with_flag(name: &str, text: &str) -> Result<Resolved, SettingsError> {
 const GOOD: &[(&str, &str)] = &[
     ("state", "/tmp/s"),
     ("control", "/tmp/s/c"),
+    ("control-mode", "0660"),
+    ("control-group", "adm"),
     ("api", "127.0.0.1:3000"),
     ("api-token-file", "/tmp/t"),
     ("listen", "0.0.0.0:1"),
@@ -51,6 +53,15 @@ fn root_has_the_systems_directories_and_others_have_their_own() {
     let settings = Resolved::new(&user, None, &[]).unwrap().settings;
     assert_eq!(settings.state, PathBuf::from("/s/starling"));
     assert_eq!(settings.control, PathBuf::from("/r/starling/control.sock"));
+}
+
+#[test]
+fn the_control_socket_is_its_owners_alone_unless_a_group_is_let_in() {
+    let mode = |text: &str| with_flag("control-mode", text).map(|resolved| resolved.settings.control_mode);
+    assert_eq!(Resolved::new(&root(), None, &[]).unwrap().settings.control_mode, 0o600);
+    for (text, expected) in [("600", 0o600), ("0620", 0o620), ("640", 0o640), ("660", 0o660)] {
+        assert_eq!(mode(text), Ok(expected));
+    }
 }
 
 #[test]
@@ -112,6 +123,17 @@ fn every_setting_is_taken_from_a_flag_and_from_the_file_alike() {
 fn every_bad_value_is_refused_by_name() {
     let bad = [
         ("state", ""),
+        ("control-mode", ""),
+        ("control-mode", "rw"),
+        ("control-mode", "+660"),
+        ("control-mode", "666"),
+        ("control-mode", "606"),
+        ("control-mode", "400"),
+        ("control-mode", "700"),
+        ("control-mode", "1660"),
+        ("control-group", ""),
+        ("control-group", "a:b"),
+        ("control-group", "a b"),
         ("control", ""),
         ("api", "3000"),
         ("api", "localhost:3000"),

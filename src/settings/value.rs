@@ -88,6 +88,21 @@ pub(super) fn history(text: &str) -> Result<usize, Expected> {
     count.ok_or("a number from 16 to 1024")
 }
 
+/// The mode of the control socket, in octal. Whoever can write to it changes every server's configuration, and so runs programs: its
+/// owner can, a group may, and all others never.
+pub(super) fn control_mode(text: &str) -> Result<u32, Expected> {
+    let is_octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && mode & !GROUP_BITS == CONTROL_MODE);
+    mode.ok_or("an octal mode that lets the owner read and write, and others nothing: 600, 620, 640 or 660")
+}
+
+/// The name of a group of the system, or its number.
+pub(super) fn system_group(text: &str) -> Result<String, Expected> {
+    let is_fit = |c: char| c.is_ascii_graphic() && !matches!(c, ':' | '/' | ',');
+    let is_good = (1..=limits::SYSTEM_NAME_MAX).contains(&text.len()) && text.chars().all(is_fit);
+    if is_good { Ok(text.to_owned()) } else { Err("the name or the number of a group of this system") }
+}
+
 /// `--no-mdns` says `true` when it is given; the file may also say `false`.
 pub(super) fn yes(text: &str) -> Result<bool, Expected> {
     text.parse().map_err(|_| "true or false")
@@ -119,6 +134,10 @@ pub(super) fn add(list: &mut Vec<String>, item: String) -> Result<(), Expected> 
     }
     Ok(())
 }
+
+/// Closed to all but the owner.
+pub(super) const CONTROL_MODE: u32 = 0o600;
+const GROUP_BITS: u32 = 0o060;
 
 const LEVELS: [(&str, LogLevel); 4] =
     [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];

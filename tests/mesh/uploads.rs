@@ -201,7 +201,10 @@ fn what_a_server_was_configured_with_before_its_fleet_may_name_anything_and_is_a
     net.settle(SOON);
     for host in 0..2 {
         let problems = json::compact(&net.problems(host));
-        assert!(problems.contains(r#"Certificate \"a\" is not found"#), "host {host}: {problems}");
+        assert!(
+            problems.contains(r#"Certificate \"a\" is named in the configuration and not held by the fleet"#),
+            "host {host}: {problems}"
+        );
     }
     net.set(1, "/config/routes", "[2]");
     match net.change(1, "/config/listeners/*:444", &LISTENER.replace("\"a\"", "\"b\"")) {

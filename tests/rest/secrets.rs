@@ -19,10 +19,10 @@ impl Host {
         host
     }
 
-    /// Without a server, saying all that it can, linked to `peers`.
-    pub fn start_alone(&mut self, peers: &[String]) {
+    /// Saying all that it can, linked to `peers`.
+    pub fn start_linked(&mut self, peers: &[String]) {
         let token = self.path("token");
-        let mut flags = vec!["--api-token-file", token.to_str().expect("it is text"), "--unit", "none", "--log", "debug"];
+        let mut flags = vec!["--api-token-file", token.to_str().expect("it is text"), "--log", "debug"];
         peers.iter().for_each(|peer| flags.extend(["--peer", peer]));
         self.start_as("exec \"$@\"", &flags);
     }
@@ -107,15 +107,16 @@ fn put(host: &Host, bundle: &str) -> String {
 fn no_word_of_a_key_is_answered_printed_or_logged_whatever_becomes_of_it() {
     let (mut one, mut two) = fleet_of_two();
     put(&two, BUNDLES[0]);
-    until("the other host has it", || head(&two) == head(&one));
+    two.change("PUT", "/config/listeners/*:8443", r#"{"pass": "routes", "tls": {"certificate": "shop"}}"#);
+    until("the other host has both", || head(&two) == head(&one));
 
     // Each replaces it while the other is away.
     end(&mut two);
     put(&one, BUNDLES[1]);
     end(&mut one);
-    two.start_alone(&[]);
+    two.start_linked(&[]);
     put(&two, BUNDLES[2]);
-    one.start_alone(&[two.address()]);
+    one.start_linked(&[two.address()]);
     until("one of the two is a conflict on both hosts", || {
         head(&one) == head(&two) && [&one, &two].iter().all(|host| host.json("/fleet/conflicts")[0]["state"] == "open")
     });
@@ -131,6 +132,7 @@ fn no_word_of_a_key_is_answered_printed_or_logged_whatever_becomes_of_it() {
     let reply = one.ask("PUT", "/certificates/shop", &spoilt);
     assert_eq!(reply.status, 400, "{}", reply.body);
     assert_silent("a refusal", &reply.body);
+    one.change("DELETE", "/config/listeners", "");
     one.change("DELETE", "/certificates/shop", "");
     until("it is gone everywhere", || head(&one) == head(&two));
     assert_host_silent(&mut one);
@@ -143,7 +145,7 @@ fn a_late_joiner_gets_the_bundle_byte_for_byte() {
     let uploaded = put(&two, BUNDLES[0]);
     until("the first host has it", || head(&one) == uploaded);
     let mut three = Host::joined_to(&one);
-    three.start_alone(&[one.address(), two.address()]);
+    three.start_linked(&[one.address(), two.address()]);
     until("the third host has it", || three.json("/fleet")["group"]["head"]["id"] == uploaded[..]);
     let again = three.ask("PUT", "/certificates/shop", BUNDLES[0]);
     assert_eq!((again.status, again.header("Starling-Revision")), (200, Some(&uploaded[..])), "it is the same to the byte");
@@ -158,9 +160,9 @@ fn end(host: &mut Host) {
 
 fn fleet_of_two() -> (Host, Host) {
     let mut one = Host::founded();
-    one.start_alone(&[]);
+    one.start_linked(&[]);
     let mut two = Host::joined_to(&one);
-    two.start_alone(&[one.address()]);
+    two.start_linked(&[one.address()]);
     until("it has joined", || two.json("/fleet")["peer"]["joined"] == true);
     (one, two)
 }

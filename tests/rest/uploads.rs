@@ -22,15 +22,9 @@ fn said(host: &Host, method: &str, target: &str, body: &str) -> (u16, String) {
     (reply.status, text(words))
 }
 
-fn alone() -> Host {
-    let mut host = Host::founded();
-    host.start_alone(&[]);
-    host
-}
-
 #[test]
 fn certificates_are_answered_in_the_words_of_unit() {
-    let mut host = alone();
+    let mut host = Host::new();
     let key = &BUNDLES[0][..BUNDLES[0].find("-----BEGIN CERTIFICATE").expect("the key comes first")];
     let certificate = &BUNDLES[0][key.len()..];
     let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY") + certificate;
@@ -71,7 +65,7 @@ fn certificates_are_answered_in_the_words_of_unit() {
 
 #[test]
 fn modules_are_answered_in_the_words_of_unit() {
-    let host = alone();
+    let host = Host::new();
     let using = r#"{"js_module": ["m1"]}"#;
     for (method, target, body, status, words) in [
         ("PUT", "/js_modules/m1", MODULE, 200, "JS module uploaded."),
@@ -122,7 +116,7 @@ fn an_upload_is_a_change_with_all_its_headers_and_the_same_bundle_again_makes_no
 
 #[test]
 fn a_revision_is_restored_with_its_certificates_and_modules_or_one_of_them_by_its_path() {
-    let host = alone();
+    let host = Host::new();
     let uploaded = host.change("PUT", "/certificates/shop", BUNDLES[0]);
     host.change("PUT", "/js_modules/m1", MODULE);
     let full = host.change("PUT", "/config/routes", "[1]");
@@ -146,7 +140,7 @@ fn a_revision_is_restored_with_its_certificates_and_modules_or_one_of_them_by_it
 
 #[test]
 fn whatever_holds_a_bundle_is_its_owners_alone_and_outlives_the_process() {
-    let mut host = alone();
+    let mut host = Host::new();
     let id = host.change("PUT", "/certificates/shop", BUNDLES[0]);
     let key = BUNDLES[0].lines().nth(1).expect("a line of the key");
     let mut holding = 0;
@@ -159,7 +153,7 @@ fn whatever_holds_a_bundle_is_its_owners_alone_and_outlives_the_process() {
     each_file(&host.path("state"), &mut look);
     assert_eq!(holding, 1, "it stands in the one revision");
     host.running.take().expect("it runs").kill();
-    host.start_alone(&[]);
+    host.start();
     let again = host.ask("PUT", "/certificates/shop", BUNDLES[0]);
     assert_eq!((again.status, again.header("Starling-Revision")), (200, Some(&id[..])));
 }

@@ -3,19 +3,19 @@
 //! A name is one piece of the path: `%2F` and `%25` stay in it as they are written, as in Unit, and all else is decoded. What is uploaded
 //! is text, not JSON. A bundle is looked at before anything else happens, for a server's own words about one are few.
 
-use super::{Response, failure, if_match, note, settles};
+use super::{Response, failure, if_match, note, query, settles};
 use crate::daemon::gate::Request;
-use crate::model::bundle;
+use crate::model::bundle::{self, Bundle};
 use crate::model::edit::{Change as Edit, Op};
 use crate::model::path::Path;
 use crate::model::resources::Kind;
 use crate::node::input::{Ask, Change, Question};
 
-/// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
-pub(super) fn change(request: &Request, kind: Kind) -> Result<Ask, Response> {
+/// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused. The time is that of the host's clock.
+pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, Response> {
     let path = path(request, kind)?;
     let change = match request.method.as_str() {
-        "PUT" => Edit::Put(text(request, kind)?.into()),
+        "PUT" => Edit::Put(text(request, kind, now_ms)?.into()),
         "DELETE" => Edit::Delete,
         _ => return Err(failure(405, INVALID_METHOD, "")),
     };
@@ -45,11 +45,20 @@ fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
 }
 
 /// What is uploaded.
-fn text(request: &Request, kind: Kind) -> Result<String, Response> {
+fn text(request: &Request, kind: Kind, now_ms: u64) -> Result<String, Response> {
     let refused = |detail: &str| failure(400, invalid(kind), detail);
     let text = std::str::from_utf8(&request.body).map_err(|_| refused("it is not UTF-8"))?;
     match kind {
-        Kind::Certificate => bundle::check(text).map_err(|error| refused(&error.to_string()))?,
+        Kind::Certificate => {
+            let is_forced = query(request, "force").is_some();
+            let bundle = bundle::check(text).map_err(|error| refused(&error.to_string()))?;
+            if !is_forced {
+                bundle.check_time(now_ms).map_err(|error| refused(&error.to_string()))?;
+            }
+            let Bundle { names, key, until, is_matched, .. } = bundle;
+            let doubt = if is_matched { "" } else { "; whether the key belongs to it cannot be told" };
+            log::info!("a certificate is uploaded: for {names:?}, {key}, valid until {until}{doubt}");
+        }
         // What a module's source is worth only the server can tell.
         Kind::JsModule => {}
     }

@@ -56,7 +56,7 @@ impl Rig {
         std::fs::create_dir_all(&directory).expect("a directory for the test");
         let control = directory.join("control.sock");
         let api = TcpApi { listen: "127.0.0.1:0".parse().expect("an address"), token: token.map(str::to_owned) };
-        let settings = GateSettings { control: control.clone(), api: Some(api) };
+        let settings = GateSettings { control: control.clone(), rights: Rights::PRIVATE, api: Some(api) };
         let gate = start_with(settings, timing, echo).expect("the gate opens");
         assert_eq!(gate.control(), control);
         let doors = Doors { control, api: gate.api().expect("TCP is on") };

@@ -31,7 +31,7 @@ impl Worker {
         self.seen = Seen::Nothing;
         let mut done = Done::default();
         let outcome = match self.bring(&wanted, lacking, before, &mut done) {
-            Ok(()) => self.put(&wanted, before),
+            Ok(()) => self.put(&wanted, done.paused.as_ref().or(before)),
             Err(outcome) => outcome,
         };
         match outcome {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -17,7 +18,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Agent, Body, Error};
 
-use super::{Control, Failure, Reply};
+use super::{Control, Failure, Reply, access};
 use crate::daemon::unix;
 use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
 
@@ -29,6 +30,8 @@ pub struct Http {
     authority: String,
     /// Bytes that a request's head may have.
     head_max: usize,
+    /// The socket, to see whose it is.
+    socket: Option<PathBuf>,
 }
 
 impl Http {
@@ -48,11 +51,11 @@ impl Http {
             .accept("")
             .accept_encoding("")
             .build();
-        let authority = match control {
-            Control::Unix(_) => "localhost".to_owned(),
-            Control::Tcp(address) => address.clone(),
+        let (authority, socket) = match control {
+            Control::Unix(path) => ("localhost".to_owned(), Some(path.clone())),
+            Control::Tcp(address) => (address.clone(), None),
         };
-        Self { agent: Agent::with_parts(config, Dial(control.clone()), Nowhere), authority, head_max }
+        Self { agent: Agent::with_parts(config, Dial(control.clone()), Nowhere), authority, head_max, socket }
     }
 
     /// One request and its answer, both done within `wait`.
@@ -82,7 +85,22 @@ impl Http {
                 self.agent.run(self.agent.configure_request(request).timeout_global(Some(wait)).build())
             }
         };
-        receive(answer.map_err(failure)?)
+        receive(answer.map_err(|error| self.failure(error))?)
+    }
+
+    /// What no byte of an answer came of. A server that closes at once may not want this user: FreeUnit does that.
+    fn failure(&self, error: Error) -> Failure {
+        let is_closed = match &error {
+            Error::Io(error) => {
+                let kinds = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+                kinds.contains(&error.kind())
+            }
+            _ => false,
+        };
+        match (failure(error), self.socket.as_deref().filter(|_| is_closed).and_then(access::cut_off)) {
+            (Failure::Lost(words), Some(why)) => Failure::Lost(format!("{words}; {why}")),
+            (failure, _) => failure,
+        }
     }
 
     /// Unit closes without a word on a head of 1025 bytes, which would look like a crash.
@@ -180,11 +198,23 @@ impl Dial {
     }
 }
 
+impl Dial {
+    /// What went wrong, and whose the socket is if that is what is wrong.
+    fn words(&self, error: &io::Error) -> String {
+        match &self.0 {
+            Control::Unix(path) if error.kind() == io::ErrorKind::PermissionDenied => {
+                format!("{}: {error}; {}", self.0, access::closed(path))
+            }
+            control => format!("{control}: {error}"),
+        }
+    }
+}
+
 impl Connector for Dial {
     type Out = Wire;
 
     fn connect(&self, details: &ConnectionDetails, _chained: Option<()>) -> Result<Option<Wire>, Error> {
-        let stream = self.open().map_err(|error| io::Error::new(error.kind(), NotConnected(format!("{}: {error}", self.0))))?;
+        let stream = self.open().map_err(|error| io::Error::new(error.kind(), NotConnected(self.words(&error))))?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Wire { stream, buffers, deaf: false }))
     }

@@ -1,5 +1,7 @@
 //! What the gate takes, and from whom.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::super::head::Head;
 use super::*;
 
@@ -145,7 +147,7 @@ fn the_gate_does_not_open_where_it_must_not() {
     let open = |control: PathBuf, api: Option<(&str, Option<&str>)>| {
         let api =
             api.map(|(listen, token)| TcpApi { listen: listen.parse().expect("an address"), token: token.map(str::to_owned) });
-        start(GateSettings { control, api }, echo)
+        start(GateSettings { control, rights: Rights::PRIVATE, api }, echo)
     };
     assert!(matches!(open(rig.control(), None), Err(GateError::InUse(_))));
     rig.still_serves();
@@ -161,4 +163,24 @@ fn the_gate_does_not_open_where_it_must_not() {
     drop(UnixListener::bind(other()).expect("a socket that nobody listens on"));
     open(other(), Some(("0.0.0.0:0", Some(TOKEN)))).expect("a dead socket is replaced").stop();
     assert!(!other().exists());
+}
+
+#[test]
+fn the_control_socket_has_the_rights_that_were_asked_for_and_the_one_behind_is_private() {
+    let directory = std::env::temp_dir().join(format!("starling-rights-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory for the test");
+    let control = directory.join("control.sock");
+    let own = std::fs::metadata("/proc/self").expect("this is Linux").gid();
+    for (mode, group) in [(0o660, Some(own)), (0o620, None), (0o600, None)] {
+        let settings = GateSettings { control: control.clone(), rights: Rights { mode, group }, api: None };
+        let gate = start(settings, echo).expect("the gate opens");
+        let found = std::fs::metadata(&control).expect("it is there");
+        assert_eq!((found.mode() & 0o7777, found.gid()), (mode, own));
+        assert_eq!(std::fs::metadata(private(&control)).expect("it is there").mode() & 0o7777, 0o600);
+        gate.stop();
+    }
+    let settings = GateSettings { control: directory.join("no/no/c"), rights: Rights::PRIVATE, api: None };
+    assert!(matches!(start(settings, echo), Err(GateError::Control(..))));
+    assert_eq!(std::fs::read_dir(&directory).expect("it is there").count(), 0, "nothing is left behind");
+    std::fs::remove_dir_all(&directory).expect("it is empty");
 }
