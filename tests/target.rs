@@ -15,6 +15,8 @@ use starlingd::model::document::{Document, is_factory};
 use starlingd::model::json;
 use starlingd::node::input::Refusal;
 
+#[path = "target/resources.rs"]
+mod resources;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "target/uploads.rs"]

@@ -1,28 +1,29 @@
 //! The target: the thread that configures this host's server.
 //!
 //! It does one job at a time, because the server does too, and it alone may block on it: for a change up to a minute, since Unit
-//! answers when the applications have started. Only whole documents are sent, and nothing counts as applied before it has been read
-//! back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
+//! answers when the applications have started. Only whole documents are sent, certificates and modules before the configuration that
+//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
 
+mod observing;
+mod reason;
+mod replacing;
+mod stock;
+
+use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
+use self::observing::{Seen, SocketFile};
 use self::reason::Finder;
-use self::store::{Stock, Store};
-use self::wanted::Wanted;
-use super::unit::{Control, Failure, Match, Reply, Unit, readable};
-use crate::limits::{GLANCES_MAX, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
+use self::stock::{Shelves, Wanted};
+use super::unit::{Failure, Match, Reply, Unit};
+use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
-use crate::model::resources::Kind;
+use crate::model::resources::Named;
 use crate::node::input::Refusal;
-
-mod reason;
-mod store;
-mod wanted;
 
 /// What the thread is asked for. The ticket is the asker's, and comes back in the [`Report`].
 #[derive(Debug)]
@@ -65,16 +66,16 @@ pub enum Outcome {
     Unknown(String),
     /// What the server runs.
     Observed {
-        /// The configuration, with the names that people know certificates by.
+        /// The configuration, with the names that certificates have in the document.
         config: Arc<Value>,
+        /// Paths of certificates and modules of the last document that are not there, or not the same any more.
+        missing: Vec<String>,
+        /// Whether it was started anew since the last observation.
+        restarted: bool,
         /// Whether an earlier observation showed something else, or the server has been sent a document since.
         changed: bool,
-        /// Certificates and modules of the document last taken that are not there any more, as paths.
-        missing: Vec<String>,
-        /// Whether another server process has taken the place of the one that was there at the last look.
-        restarted: bool,
     },
-    /// All that the last observation showed, and nothing was sent since.
+    /// Byte for byte what the last observation showed, and nothing was sent since.
     Unchanged,
 }
 
@@ -110,17 +111,16 @@ impl Target {
     }
 }
 
-/// What the thread owns, and how a change ends. Certificates and modules go first, and what is not wanted any more goes last:
+/// What the thread owns, and how a change ends:
 ///
 /// ```text
-///   Try, Apply ── upload ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied, and what is old is removed
-///                  │              │                         └─ else ────────────────── AppliedUnverified
-///                  │ refused      ├─ other status ──────────────────────────────────── Refused, and uploads are taken back
-///                  └──────────────┤
-///                                 ├─ nothing sent ──────────────────────────────────── Unreachable
-///                                 └─ no answer ─ read back ─┬─ the same ────────────── Applied
-///                                                           ├─ closed, and not taken ─ Unreachable
-///                                                           └─ else ────────────────── Unknown
+///   Try, Apply ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied
+///                       │                         └─ else ────────────────── AppliedUnverified
+///                       ├─ other status ──────────────────────────────────── Refused
+///                       ├─ nothing sent ──────────────────────────────────── Unreachable
+///                       └─ no answer ─ read back ─┬─ the same ────────────── Applied
+///                                                 ├─ closed, and not taken ─ Unreachable
+///                                                 └─ else ────────────────── Unknown
 /// ```
 struct Worker {
     unit: Unit,
@@ -129,38 +129,34 @@ struct Worker {
     observed: bool,
     /// The last document that the server took.
     taken: Option<Wanted>,
-    store: Store,
-    /// What was missing at the last observation.
-    missing: Vec<String>,
-    /// The socket's place and time, as of the last observation: a server that starts makes it anew.
-    socket: Option<Made>,
+    /// The configuration that the last observation showed.
+    shown: Option<Arc<Value>>,
+    /// The certificates and modules that the last observation found.
+    shelves: Shelves,
+    /// Whether what an earlier run may have left on the server has been looked for.
+    surveyed: bool,
+    /// Certificates and modules that earlier documents needed, and that are still to be taken away if the last one does not.
+    owed: BTreeSet<Named>,
+    /// The control socket's file at the last observation.
+    socket: Option<SocketFile>,
     /// Looks for what a refusal does not say.
     finder: Finder,
 }
 
-/// Which socket it was: device, inode, and when it was made. Whoever changes its mode or owner changes none of these.
-type Made = (u64, u64, i64, i64);
-
-/// What the last observation showed. Forgotten with each change: a server that is set back behind our back must not look unchanged.
-enum Seen {
-    Nothing,
-    /// These bytes.
-    Text(Vec<u8>),
-    /// Too much to come in one piece, and in parts the same as what was last taken.
-    InParts {
-        /// The beginning, which did come.
-        beginning: Vec<u8>,
-        /// The announced length.
-        expected: u64,
-        /// How many observations since have looked at these two only.
-        glances: u32,
-    },
-}
-
 impl Worker {
     fn new(unit: Unit) -> Self {
-        let (store, missing) = (Store::default(), Vec::new());
-        Self { unit, seen: Seen::Nothing, observed: false, taken: None, store, missing, socket: None, finder: Finder::default() }
+        Self {
+            unit,
+            seen: Seen::Nothing,
+            observed: false,
+            taken: None,
+            shown: None,
+            shelves: Shelves::default(),
+            surveyed: false,
+            owed: BTreeSet::new(),
+            socket: None,
+            finder: Finder::default(),
+        }
     }
 
     fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(Report)) {
@@ -171,102 +167,51 @@ impl Worker {
 
     fn perform(&mut self, job: Job) -> Report {
         match job {
-            Job::Try { ticket, document, look_first } => Report { ticket, outcome: self.make_run(document, look_first) },
-            Job::Apply { ticket, document } => Report { ticket, outcome: self.make_run(document, true) },
+            Job::Try { ticket, document, look_first } => Report { ticket, outcome: self.apply(document, look_first) },
+            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document, true) },
             Job::Observe { ticket } => Report { ticket, outcome: self.observe() },
         }
     }
 
-    fn make_run(&mut self, document: Document, look_first: bool) -> Outcome {
-        let wanted = Wanted::of(document);
-        let outcome = self.apply(&wanted, look_first);
-        if matches!(outcome, Outcome::Applied | Outcome::AppliedUnverified(_)) {
-            self.taken = Some(wanted);
-        }
-        outcome
-    }
-
-    fn apply(&mut self, wanted: &Wanted, look_first: bool) -> Outcome {
+    /// What runs already is not sent again if it is looked at first.
+    fn apply(&mut self, document: Document, look_first: bool) -> Outcome {
+        let wanted = Wanted::new(document);
         let before = match look_first.then(|| self.unit.read_config()) {
-            None => None,
             Some(Ok(config)) => Some(config),
-            Some(Err(Failure::Cut { .. } | Failure::Unreadable(_))) => None,
+            None | Some(Err(Failure::Cut { .. } | Failure::Unreadable(_))) => None,
             Some(Err(failure)) => return Outcome::Unreachable(failure.to_string()),
         };
-        let same = match &before {
-            Some(config) => json::same(config, wanted.config()),
-            None => look_first && self.unit.matches(wanted.config()) == Ok(Match::Same),
+        let shelves = match self.survey(&wanted) {
+            Ok(shelves) => shelves,
+            Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
-        let mut stock = match self.store.look(&self.unit, wanted) {
-            Ok(stock) => stock,
+        let lacking = match self.lacking(&wanted, &shelves) {
+            Ok(lacking) => lacking,
             Err(outcome) => return outcome,
         };
-        let emptied = match self.make_room(wanted, &mut stock) {
-            Ok(emptied) => emptied,
-            Err(outcome) => return outcome,
+        let runs = || match &before {
+            Some(config) => json::same(config, &wanted.config),
+            None => self.unit.matches(&wanted.config) == Ok(Match::Same),
         };
-        match self.store.fill(&self.unit, wanted, &stock) {
-            // The server runs less than before: that must not pass for a refusal that left everything as it was.
-            Err(Outcome::Refused(refusal)) if emptied => Outcome::Unknown(String::from_utf8_lossy(&refusal.body).into_owned()),
-            Err(outcome) => outcome,
-            Ok(_) if same && !emptied => {
-                self.store.clear(&self.unit, wanted, &stock);
-                Outcome::Applied
-            }
-            Ok(uploaded) => match self.put(wanted, before.as_ref().filter(|_| !emptied)) {
-                Outcome::Refused(refusal) if emptied => Outcome::Unknown(String::from_utf8_lossy(&refusal.body).into_owned()),
-                Outcome::Refused(refusal) => {
-                    store::take_back(&self.unit, &uploaded);
-                    Outcome::Refused(refusal)
-                }
-                outcome => {
-                    if matches!(outcome, Outcome::Applied | Outcome::AppliedUnverified(_)) {
-                        self.store.clear(&self.unit, wanted, &stock);
-                    }
-                    outcome
-                }
-            },
-        }
-    }
-
-    /// Removes modules that have another content than what is wanted: a module cannot be replaced, nor removed while the configuration
-    /// names it. That is only so on a host which was away while a module was deleted and uploaded anew. Its server is emptied for a
-    /// moment then, for no other configuration is sure to do without the module. Says whether that was done.
-    fn make_room(&mut self, wanted: &Wanted, stock: &mut Stock) -> Result<bool, Outcome> {
-        let mut emptied = false;
-        for upload in wanted.uploads_of(Kind::JsModule) {
-            if !stock.has_other(&upload) {
-                continue;
-            }
-            let mut gone = store::remove(&self.unit, upload.kind, upload.stored);
-            if !gone && !emptied {
-                log::warn!(target: "server", "JS module {:?} is replaced: the listeners are closed for a moment", upload.name);
+        if look_first && lacking.is_empty() && runs() {
+            if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
                 self.seen = Seen::Nothing;
-                match self.unit.put_config(&json::compact(Document::factory().config())) {
-                    Ok(Reply { status: 200, .. }) => emptied = true,
-                    Ok(Reply { status, .. }) => return Err(Outcome::Unknown(format!("the server cannot be emptied: {status}"))),
-                    Err(failure) => return Err(Outcome::Unknown(failure.to_string())),
-                }
-                gone = store::remove(&self.unit, upload.kind, upload.stored);
             }
-            if !gone {
-                return Err(Outcome::Unknown(format!("JS module {:?} cannot be replaced", upload.name)));
-            }
-            stock.forget_module(upload.stored);
+            self.took(wanted, &shelves);
+            return Outcome::Applied;
         }
-        Ok(emptied)
+        self.change(wanted, lacking, before.as_ref(), &shelves)
     }
 
     fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
-        self.seen = Seen::Nothing;
-        match self.unit.put_config(&json::compact(wanted.config())) {
-            Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
+        match self.unit.put_config(&json::compact(&wanted.config)) {
+            Ok(Reply { status: 200, .. }) => self.verify(&wanted.config),
             Ok(Reply { status, body, .. }) => {
-                let body = wanted.aliases().plain_words(&body);
-                Outcome::Refused(Refusal { status, body, reason: self.reason(status, wanted, before) })
+                let reason = self.reason(status, wanted, before);
+                Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
-            Err(failure) => self.without_answer(wanted.config(), before, &failure),
+            Err(failure) => self.without_answer(&wanted.config, before, &failure),
         }
     }
 
@@ -276,8 +221,8 @@ impl Worker {
             return String::new();
         }
         let running = before.cloned().or_else(|| self.unit.read_config().ok());
-        let running = running.map(|running| wanted.aliases().plain(&running));
-        self.finder.find(self.unit.control(), wanted.document(), running)
+        let running = running.map(|running| wanted.aliases.plain(&running));
+        self.finder.find(self.unit.control(), &wanted.document, running)
     }
 
     /// After a 200.
@@ -316,75 +261,4 @@ impl Worker {
             thread::sleep(READ_BACK_WAIT);
         }
     }
-
-    fn observe(&mut self) -> Outcome {
-        let made = self.made();
-        let text = match self.unit.read_config_text() {
-            Ok(text) => Ok(text),
-            Err(Failure::Cut { received, expected }) => Err((received, expected)),
-            Err(failure @ Failure::Unreadable(_)) => return Outcome::Unknown(failure.to_string()),
-            Err(failure) => return Outcome::Unreachable(failure.to_string()),
-        };
-        let missing = self.taken.as_ref().map(|taken| self.store.missing(&self.unit, taken)).unwrap_or_default();
-        let restarted = self.socket.is_some() && made.is_some() && made != self.socket;
-        self.socket = made.or(self.socket);
-        if restarted || missing != self.missing {
-            self.seen = Seen::Nothing;
-        }
-        self.missing = missing;
-        match text {
-            Ok(text) if matches!(&self.seen, Seen::Text(last) if *last == text) => Outcome::Unchanged,
-            Ok(text) => match readable(&text) {
-                Ok(config) => {
-                    let plain = self.taken.as_ref().map(|taken| taken.aliases().plain(&config)).unwrap_or(config);
-                    self.observed(Seen::Text(text), Arc::new(plain), restarted)
-                }
-                Err(failure) => Outcome::Unknown(failure.to_string()),
-            },
-            Err((received, expected)) => self.observe_in_parts(received, expected, restarted),
-        }
-    }
-
-    /// Which socket the server listens on now, if it is one with a place in the file system.
-    fn made(&self) -> Option<Made> {
-        let Control::Unix(path) = self.unit.control() else { return None };
-        let found = std::fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
-    }
-
-    /// What does not come whole can only be compared with what should be there, at the price of a request for each part. So most of
-    /// the time it is the beginning that is looked at, and the length.
-    fn observe_in_parts(&mut self, received: Vec<u8>, announced: u64, restarted: bool) -> Outcome {
-        if let Seen::InParts { beginning, expected, glances } = &mut self.seen
-            && *glances < GLANCES_MAX
-            && *expected == announced
-            && beginning.iter().zip(&received).all(|(was, is)| was == is)
-        {
-            *glances += 1;
-            return Outcome::Unchanged;
-        }
-        let Some(taken) = &self.taken else { return Outcome::Unknown(TOO_LONG.to_owned()) };
-        match self.unit.matches(taken.config()) {
-            Ok(Match::Same) => {
-                let config = Arc::new(taken.plain_config().clone());
-                let known = matches!(self.seen, Seen::InParts { .. });
-                let seen = Seen::InParts { beginning: received, expected: announced, glances: 0 };
-                let observed = self.observed(seen, config, restarted);
-                if known { Outcome::Unchanged } else { observed }
-            }
-            Ok(Match::Differs(paths)) => {
-                self.seen = Seen::Nothing;
-                Outcome::Unknown(format!("{TOO_LONG}, and differs at {}", paths.join(", ")))
-            }
-            Err(failure) => Outcome::Unknown(format!("{TOO_LONG}, and in parts: {failure}")),
-        }
-    }
-
-    fn observed(&mut self, seen: Seen, config: Arc<Value>, restarted: bool) -> Outcome {
-        self.seen = seen;
-        let changed = std::mem::replace(&mut self.observed, true);
-        Outcome::Observed { config, changed, missing: self.missing.clone(), restarted }
-    }
 }
-
-const TOO_LONG: &str = "what the server runs is too long to come whole";

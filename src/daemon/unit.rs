@@ -8,12 +8,14 @@
 mod access;
 mod compare;
 mod http;
+mod resources;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::http::Http;
+pub use self::resources::{Shelf, Standing, is_beginning};
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
 

@@ -1,0 +1,184 @@
+//! From what the server has to what it is to have, and back if it will not.
+//!
+//! First comes what the new configuration may name, then the configuration; what only the old one named goes last, so that at no moment
+//! the configuration names something that is not there. Only a module of another source under the same name does not fit into that,
+//! because Unit lets nobody touch one that is in use: one that the new configuration does not name is replaced after it, one that both
+//! name needs the listeners closed for a moment. If the server refuses in the end, everything is put back as it was.
+
+use super::stock::{Lacking, Shelves, Wanted, called, held, words};
+use super::{Outcome, Seen, Worker};
+use crate::daemon::unit::{Failure, Reply};
+use crate::model::alias::Aliases;
+use crate::model::json::{self, Map, Value};
+use crate::model::resources::{self, Kind, Named};
+
+/// What has been done to the server for a change, besides its configuration.
+#[derive(Default)]
+struct Done {
+    /// What was not there before.
+    uploaded: Vec<Named>,
+    /// Modules that are others now, with the sources that they had, where those are known.
+    replaced: Vec<(String, Option<String>)>,
+    /// Modules to be replaced once the old configuration is gone.
+    late: Vec<Lacking>,
+    /// The configuration that ran before the listeners were closed for this.
+    paused: Option<Value>,
+}
+
+impl Worker {
+    /// Has the server take the document. `before` is what it runs, if that is known.
+    pub(super) fn change(&mut self, wanted: Wanted, lacking: Vec<Lacking>, before: Option<&Value>, shelves: &Shelves) -> Outcome {
+        self.seen = Seen::Nothing;
+        let mut done = Done::default();
+        let outcome = match self.bring(&wanted, lacking, before, &mut done) {
+            Ok(()) => self.put(&wanted, done.paused.as_ref().or(before)),
+            Err(outcome) => outcome,
+        };
+        match outcome {
+            Outcome::Applied | Outcome::AppliedUnverified(_) => {
+                for module in &done.late {
+                    if let Err(failed) = self.replace(module, &wanted.aliases, &mut Vec::new()) {
+                        let what = called(module.kind, &module.plain);
+                        log::warn!(target: "server", "{what} could not be replaced on the server: {failed:?}");
+                    }
+                }
+                self.took(wanted, shelves);
+                outcome
+            }
+            Outcome::Refused(_) => {
+                self.undo(done);
+                outcome
+            }
+            Outcome::Unreachable(why) if !done.replaced.is_empty() || done.paused.is_some() => {
+                self.owed.extend(done.uploaded);
+                Outcome::Unknown(format!("{why}, while modules were being replaced"))
+            }
+            other => {
+                self.owed.extend(done.uploaded);
+                other
+            }
+        }
+    }
+
+    /// The server runs this document: what the one before needed is not needed any more.
+    pub(super) fn took(&mut self, wanted: Wanted, shelves: &Shelves) {
+        if let Some(before) = self.taken.replace(wanted) {
+            for kind in Kind::ALL {
+                let names = held(&before.document, &before.aliases, kind).map(|(_, name, _)| name.to_owned());
+                self.owed.extend(names.map(|name| Named { kind, name }));
+            }
+        }
+        self.tidy(shelves);
+        self.survey_leftovers(shelves);
+    }
+
+    fn bring(&mut self, wanted: &Wanted, lacking: Vec<Lacking>, before: Option<&Value>, done: &mut Done) -> Result<(), Outcome> {
+        let (others, new): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|lacking| lacking.is_other);
+        for lacking in new {
+            self.upload(&lacking, &wanted.aliases)?;
+            done.uploaded.push(Named { kind: lacking.kind, name: lacking.name });
+        }
+        if others.is_empty() {
+            return Ok(());
+        }
+        let running = match before {
+            Some(before) => before.clone(),
+            None => self.running()?,
+        };
+        let (now, then) = (resources::js_modules(&running), resources::js_modules(&wanted.config));
+        let (used, unused): (Vec<_>, Vec<_>) = others.into_iter().partition(|module| now.contains(module.name.as_str()));
+        let (both, late): (Vec<_>, Vec<_>) = used.into_iter().partition(|module| then.contains(module.name.as_str()));
+        done.late = late;
+        for module in &unused {
+            self.replace(module, &wanted.aliases, &mut done.replaced)?;
+        }
+        if !both.is_empty() {
+            self.pause(&running, &both)?;
+            done.paused = Some(running.clone());
+        }
+        both.iter().try_for_each(|module| self.replace(module, &wanted.aliases, &mut done.replaced))
+    }
+
+    /// What runs, as far as it can be told.
+    fn running(&self) -> Result<Value, Outcome> {
+        match (self.unit.read_config(), &self.taken) {
+            (Ok(config), _) => Ok(config),
+            (Err(Failure::Cut { .. }), Some(taken)) => Ok(taken.config.clone()),
+            (Err(failure), _) => Err(Outcome::Unreachable(failure.to_string())),
+        }
+    }
+
+    /// The applications go on; nothing is listened for and no module is named.
+    fn pause(&self, running: &Value, modules: &[Lacking]) -> Result<(), Outcome> {
+        let names: Vec<_> = modules.iter().map(|module| module.plain.as_str()).collect();
+        let names = names.join(", ");
+        log::warn!(target: "server", "the listeners are closed for a moment: JS modules in use are replaced ({names})");
+        match self.unit.put_config(&json::compact(&paused(running))) {
+            Ok(Reply { status: 200, .. }) => Ok(()),
+            Ok(Reply { body, .. }) => Err(Outcome::Unreachable(format!("it will not pause: {}", words(&body)))),
+            Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
+            Err(failure) => Err(Outcome::Unknown(format!("{failure}, while modules were being replaced"))),
+        }
+    }
+
+    /// Puts a module in the place of another that is not in use.
+    fn replace(&self, module: &Lacking, aliases: &Aliases, replaced: &mut Vec<(String, Option<String>)>) -> Result<(), Outcome> {
+        match self.unit.remove(module.kind, &module.name) {
+            Ok(Reply { status: 200 | 404, .. }) => {}
+            Ok(Reply { body, .. }) => return Err(Outcome::Unreachable(words(&body))),
+            Err(failure) => return Err(Outcome::Unknown(failure.to_string())),
+        }
+        replaced.push((module.name.clone(), module.other.clone()));
+        self.upload(module, aliases)
+    }
+
+    /// Gives the server back what it had.
+    fn undo(&mut self, done: Done) {
+        let told = |what: &str, result: Result<Reply, Failure>| match result {
+            Ok(Reply { status: 200, .. }) => {}
+            Ok(Reply { body, .. }) => log::warn!(target: "server", "{what} could not be put back: {}", words(&body)),
+            Err(failure) => log::warn!(target: "server", "{what} could not be put back: {failure}"),
+        };
+        for (name, source) in done.replaced {
+            // It may not be there: the new one may have been refused.
+            let _ = self.unit.remove(Kind::JsModule, &name);
+            if let Some(source) = source {
+                told(&called(Kind::JsModule, &name), self.unit.upload(Kind::JsModule, &name, &source));
+            }
+        }
+        if let Some(running) = done.paused {
+            told("the configuration", self.unit.put_config(&json::compact(&running)));
+        }
+        self.discard(done.uploaded);
+    }
+}
+
+/// A configuration in which no module is in use, and the same applications run.
+fn paused(running: &Value) -> Value {
+    let mut settings = running.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
+    settings.retain(|name, _| name != "js_module");
+    let mut paused = Map::new();
+    paused.insert("listeners".to_owned(), Value::Object(Map::new()));
+    if !settings.is_empty() {
+        paused.insert("settings".to_owned(), Value::Object(settings));
+    }
+    paused.extend(running.get("applications").map(|applications| ("applications".to_owned(), applications.clone())));
+    Value::Object(paused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_leaves_applications_alone_and_names_no_module() {
+        let running = json::parse(
+            br#"{"listeners":{"*:1":{"pass":"routes"}},"settings":{"js_module":"m","http":{"idle_timeout":1}},
+                "applications":{"a":{"type":"python","path":"/a"}},"routes":[{"action":{"location":"`${m.f()}`"}}]}"#,
+        );
+        let expected =
+            r#"{"listeners":{},"settings":{"http":{"idle_timeout":1}},"applications":{"a":{"type":"python","path":"/a"}}}"#;
+        assert_eq!(json::compact(&paused(&running.unwrap())), expected);
+        assert_eq!(json::compact(&paused(&Value::Object(Map::new()))), r#"{"listeners":{}}"#);
+    }
+}

@@ -1,0 +1,244 @@
+//! Certificates and modules on the server: what a document lacks there, bringing it, and taking away what is not needed any more.
+//!
+//! A certificate lies there under its internal name (`model::alias`), so one that is there is the right one, and a new bundle never
+//! touches the old. A module has its plain name, for templates refer to it; one with another source has to be replaced (`replacing`).
+//! Taken away is only what is Starling's own for certain: internal names, and modules that a document had which this thread has put.
+
+use std::collections::BTreeSet;
+
+use super::{Outcome, Worker};
+use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
+use crate::model::alias::{Aliases, is_alias};
+use crate::model::document::Document;
+use crate::model::json::{self, Value};
+use crate::model::resources::{self, Kind, Named};
+use crate::node::input::Refusal;
+
+/// A document as it is to be on the server.
+pub(super) struct Wanted {
+    pub(super) document: Document,
+    pub(super) aliases: Aliases,
+    /// The configuration with internal names.
+    pub(super) config: Value,
+}
+
+impl Wanted {
+    pub(super) fn new(document: Document) -> Self {
+        let aliases = Aliases::of(&document);
+        let config = aliases.on_server(document.config());
+        Self { document, aliases, config }
+    }
+
+    /// What it has of a kind: the name in the document, the name on the server, the text.
+    pub(super) fn held(&self, kind: Kind) -> impl Iterator<Item = (&str, &str, &str)> {
+        held(&self.document, &self.aliases, kind)
+    }
+
+    fn names(&self, kind: Kind) -> BTreeSet<&str> {
+        match kind {
+            Kind::Certificate => resources::certificates(self.document.config()),
+            Kind::JsModule => resources::js_modules(self.document.config()),
+        }
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.held(kind).next().is_some()
+    }
+
+    fn needs(&self, named: &Named) -> bool {
+        self.held(named.kind).any(|(_, name, _)| name == named.name)
+    }
+}
+
+/// What a document has of a kind; see [`Wanted::held`].
+pub(super) fn held<'a>(
+    document: &'a Document,
+    aliases: &'a Aliases,
+    kind: Kind,
+) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
+    let members = document.value()[kind.member()].as_object();
+    members.into_iter().flatten().filter_map(move |(name, text)| {
+        let there = match kind {
+            Kind::Certificate => aliases.alias(name)?,
+            Kind::JsModule => name,
+        };
+        Some((name.as_str(), there, text.as_str()?))
+    })
+}
+
+/// What the server shows of each kind; nothing of a kind that nobody cares for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shelves(Vec<(Kind, Shelf)>);
+
+impl Shelves {
+    pub(super) fn of(&self, kind: Kind) -> Option<&Shelf> {
+        self.0.iter().find(|(of, _)| *of == kind).map(|(_, shelf)| shelf)
+    }
+
+    pub(super) fn are_like(&self, before: &Self) -> bool {
+        let alike = |((kind, now), (was, then)): (&(Kind, Shelf), &(Kind, Shelf))| kind == was && now.is_like(then);
+        self.0.len() == before.0.len() && self.0.iter().zip(&before.0).all(alike)
+    }
+}
+
+/// Something that the server has not as the document has it.
+pub(super) struct Lacking {
+    pub(super) kind: Kind,
+    /// The name in the document.
+    pub(super) plain: String,
+    /// The name on the server.
+    pub(super) name: String,
+    pub(super) text: String,
+    /// Whether another is there, which goes for modules only.
+    pub(super) is_other: bool,
+    /// The source of the other one, if it could be read.
+    pub(super) other: Option<String>,
+}
+
+impl Worker {
+    /// Reads what has to be known before a change.
+    pub(super) fn survey(&self, wanted: &Wanted) -> Result<Shelves, Failure> {
+        let has = |kind: &Kind| wanted.has(*kind) || self.taken.as_ref().is_some_and(|taken| taken.has(*kind));
+        self.shelves(&Kind::ALL.into_iter().filter(has).collect::<Vec<_>>())
+    }
+
+    /// What an earlier run of this program left is told by its name, but only of certificates. A host whose documents have never had any
+    /// pays this one request, after its first change.
+    pub(super) fn survey_leftovers(&mut self, shelves: &Shelves) {
+        if self.surveyed {
+            return;
+        }
+        if let Some(left) = shelves.of(Kind::Certificate) {
+            self.surveyed = !matches!(left, Shelf::Cut { .. });
+        } else if let Ok(left) = self.shelves(&[Kind::Certificate]) {
+            self.surveyed = true;
+            self.tidy(&left);
+        }
+    }
+
+    pub(super) fn shelves(&self, kinds: &[Kind]) -> Result<Shelves, Failure> {
+        kinds.iter().map(|kind| Ok((*kind, self.unit.shelf(*kind)?))).collect::<Result<_, _>>().map(Shelves)
+    }
+
+    /// What has to be brought. A server that can have none of a kind lacks nothing if the configuration names none.
+    pub(super) fn lacking(&self, wanted: &Wanted, shelves: &Shelves) -> Result<Vec<Lacking>, Outcome> {
+        let mut lacking = Vec::new();
+        for kind in Kind::ALL {
+            let Some(shelf) = shelves.of(kind) else { continue };
+            if matches!(shelf, Shelf::Absent) {
+                let names = wanted.names(kind);
+                match wanted.held(kind).find(|(plain, ..)| names.contains(plain)) {
+                    Some((plain, ..)) => return Err(built_without(kind, plain)),
+                    None => continue,
+                }
+            }
+            for (plain, name, text) in wanted.held(kind) {
+                let standing = self.unit.standing(shelf, kind, name, text);
+                let standing = standing.map_err(|failure| Outcome::Unreachable(failure.to_string()))?;
+                if standing != Standing::There {
+                    let is_other = standing == Standing::Other;
+                    let other = match shelf {
+                        Shelf::Whole(_, members) => members.get(name).and_then(Value::as_str).map(str::to_owned),
+                        _ => None,
+                    };
+                    let [plain, name, text] = [plain, name, text].map(str::to_owned);
+                    lacking.push(Lacking { kind, plain, name, text, is_other, other });
+                }
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// Uploads one. An upload without an answer has been made if the server shows it.
+    pub(super) fn upload(&self, lacking: &Lacking, aliases: &Aliases) -> Result<(), Outcome> {
+        let Lacking { kind, plain, name, text, .. } = lacking;
+        let is_there = || {
+            let shelf = Shelf::Cut { received: Vec::new(), expected: 0 };
+            self.unit.standing(&shelf, *kind, name, text) == Ok(Standing::There)
+        };
+        match self.unit.upload(*kind, name, text) {
+            Ok(Reply { status: 200, .. }) => Ok(()),
+            Ok(_) if is_there() => Ok(()),
+            Ok(Reply { status, body, .. }) => Err(Outcome::Refused(Refusal {
+                status,
+                body: aliases.plain_words(&body),
+                reason: format!("the server does not take {}", called(*kind, plain)),
+            })),
+            Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
+            Err(_) if is_there() => Ok(()),
+            Err(failure) => Err(Outcome::Unreachable(format!("{failure}, on uploading {}", called(*kind, plain)))),
+        }
+    }
+
+    /// The document is on the server: what only earlier ones needed goes. What cannot be taken away is tried again later.
+    pub(super) fn tidy(&mut self, shelves: &Shelves) {
+        let Some(taken) = &self.taken else { return };
+        let mut unneeded: Vec<Named> = self.owed.iter().filter(|named| !taken.needs(named)).cloned().collect();
+        if let Some(Shelf::Whole(_, members)) = shelves.of(Kind::Certificate) {
+            let own = members.keys().filter(|name| is_alias(name));
+            let own = own.map(|name| Named { kind: Kind::Certificate, name: name.clone() });
+            unneeded.extend(own.filter(|named| !taken.needs(named) && !self.owed.contains(named)));
+        }
+        self.owed.clear();
+        self.discard(unneeded);
+    }
+
+    /// Takes these away, or keeps in mind that it is to be done.
+    pub(super) fn discard(&mut self, unneeded: Vec<Named>) {
+        for named in unneeded {
+            let why = match self.unit.remove(named.kind, &named.name) {
+                Ok(Reply { status: 200 | 404, .. }) => continue,
+                Ok(Reply { body, .. }) => words(&body),
+                Err(failure) => failure.to_string(),
+            };
+            let what = called(named.kind, &named.name);
+            log::warn!(target: "server", "{what} is not needed any more and cannot be taken from the server yet: {why}");
+            self.owed.insert(named);
+        }
+    }
+
+    /// Paths of what the last document has and the server has not.
+    pub(super) fn missing(&self, shelves: &Shelves) -> Result<Vec<String>, Failure> {
+        let mut missing = Vec::new();
+        let Some(taken) = &self.taken else { return Ok(missing) };
+        for (kind, shelf) in shelves.0.iter().filter(|(_, shelf)| !matches!(shelf, Shelf::Absent)) {
+            for (plain, name, text) in taken.held(*kind) {
+                if self.unit.standing(shelf, *kind, name, text)? != Standing::There {
+                    missing.extend(kind.path(plain).map(|path| path.to_string()));
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// The kinds that an observation has to look at.
+    pub(super) fn watched(&self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.taken.as_ref().is_some_and(|taken| taken.has(*kind))).collect()
+    }
+}
+
+/// A server that was built without TLS or without njs answers as if it had never heard of them.
+fn built_without(kind: Kind, plain: &str) -> Outcome {
+    let lacks = match kind {
+        Kind::Certificate => "this host's server was built without TLS",
+        Kind::JsModule => "this host's server was built without njs",
+    };
+    let detail = format!("{kind} \"{plain}\" cannot be used: {lacks}.");
+    let members = [("error", "Invalid configuration."), ("detail", &detail)];
+    let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+    Outcome::Refused(Refusal { status: 400, body: json::unit_format(&body).into_bytes(), reason: lacks.to_owned() })
+}
+
+/// A certificate or module, for a person.
+pub(super) fn called(kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Certificate => format!("certificate {name:?}"),
+        Kind::JsModule => format!("JS module {name:?}"),
+    }
+}
+
+/// A refusal on one line.
+pub(super) fn words(body: &[u8]) -> String {
+    let said = json::parse_own(body).ok().and_then(|value| value.get("error")?.as_str().map(str::to_owned));
+    said.unwrap_or_else(|| "an answer that cannot be read".to_owned())
+}

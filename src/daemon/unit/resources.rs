@@ -1,0 +1,129 @@
+//! Certificates and modules on a server: which there are, one more, one less.
+//!
+//! A list that Unit cuts off is not lost: each name that somebody cares for can be asked for by itself. A server that was built without
+//! OpenSSL, or without njs, has no such resource at all.
+
+use super::{Failure, Reply, Unit, json, resource_path};
+use crate::model::json::{Map, Value};
+use crate::model::resources::Kind;
+
+/// What a server shows of its certificates or of its modules.
+#[derive(Debug, Clone)]
+pub enum Shelf {
+    /// It was built without them.
+    Absent,
+    /// All that there are, as the server describes them: of a module it shows the source, of a certificate never the key.
+    Whole(Vec<u8>, Map<String, Value>),
+    /// More than came.
+    Cut {
+        /// What came.
+        received: Vec<u8>,
+        /// The announced length, in bytes.
+        expected: u64,
+    },
+}
+
+impl Shelf {
+    /// Whether it shows the same as before, as far as can be seen.
+    pub fn is_like(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Absent, Self::Absent) => true,
+            (Self::Whole(now, _), Self::Whole(then, _)) => now == then,
+            (Self::Cut { received, expected }, Self::Cut { received: was, expected: expected_then }) => {
+                expected == expected_then && received.iter().zip(was).all(|(is, was)| is == was)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How something on a server compares with what is wanted under its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there, and the same as far as the server shows it.
+    There,
+    /// Another is there.
+    Other,
+    /// Nothing is there.
+    Missing,
+}
+
+impl Unit {
+    /// The certificates or modules that there are.
+    pub fn shelf(&self, kind: Kind) -> Result<Shelf, Failure> {
+        let path = format!("/{}", kind.member());
+        match self.request("GET", &path, None) {
+            Ok(Reply { status: 200, body, .. }) => {
+                let Ok(Value::Object(members)) = json::parse_own(&body) else { return Err(unreadable(&path)) };
+                Ok(Shelf::Whole(body, members))
+            }
+            Ok(Reply { status: 404, .. }) => Ok(Shelf::Absent),
+            Ok(Reply { status, .. }) => Err(answered(&path, status)),
+            Err(Failure::Cut { received, expected }) => Ok(Shelf::Cut { received, expected }),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// How one of these stands on the shelf. Of a certificate only the name is compared; one that is on a shelf that was cut off is asked
+    /// for by itself.
+    pub fn standing(&self, shelf: &Shelf, kind: Kind, name: &str, text: &str) -> Result<Standing, Failure> {
+        let same = |is_same: bool| if is_same { Standing::There } else { Standing::Other };
+        match shelf {
+            Shelf::Absent => Ok(Standing::Missing),
+            Shelf::Whole(_, members) => Ok(match members.get(name) {
+                None => Standing::Missing,
+                Some(shown) => same(kind == Kind::Certificate || shown.as_str() == Some(text)),
+            }),
+            Shelf::Cut { .. } => match self.request("GET", &resource_path(kind.member(), name), None) {
+                Ok(Reply { status: 404, .. }) => Ok(Standing::Missing),
+                Ok(Reply { status: 200, body, .. }) => {
+                    let shown = json::parse_own(&body).ok();
+                    Ok(same(kind == Kind::Certificate || shown.is_some_and(|shown| shown == text)))
+                }
+                Ok(Reply { status, .. }) => Err(answered(&resource_path(kind.member(), name), status)),
+                Err(Failure::Cut { received, expected }) => {
+                    Ok(same(kind == Kind::Certificate || is_beginning(&received, expected, &text.into())))
+                }
+                Err(failure) => Err(failure),
+            },
+        }
+    }
+
+    /// Puts one there; the server refuses if it has one of that name.
+    pub fn upload(&self, kind: Kind, name: &str, text: &str) -> Result<Reply, Failure> {
+        self.request("PUT", &resource_path(kind.member(), name), Some(text.as_bytes()))
+    }
+
+    /// Takes one away; the server refuses while its configuration names it.
+    pub fn remove(&self, kind: Kind, name: &str) -> Result<Reply, Failure> {
+        self.request("DELETE", &resource_path(kind.member(), name), None)
+    }
+}
+
+/// Whether what came of an answer is the beginning of `value` as Unit prints it, and the announced length that of the whole.
+pub fn is_beginning(received: &[u8], expected: u64, value: &Value) -> bool {
+    let whole = json::unit_format(value);
+    whole.len() as u64 == expected && whole.as_bytes().starts_with(received)
+}
+
+fn unreadable(path: &str) -> Failure {
+    Failure::Unreadable(format!("the answer to GET {path} cannot be read"))
+}
+
+fn answered(path: &str, status: u16) -> Failure {
+    Failure::Unreadable(format!("GET {path} is answered with {status}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_off_is_known_by_its_beginning_and_length() {
+        let text = Value::from("x".repeat(100));
+        let whole = json::unit_format(&text);
+        assert!(is_beginning(&whole.as_bytes()[..40], whole.len() as u64, &text));
+        assert!(!is_beginning(&whole.as_bytes()[..40], whole.len() as u64 + 1, &text));
+        assert!(!is_beginning(b"\"y", whole.len() as u64, &text));
+    }
+}
