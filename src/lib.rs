@@ -79,7 +79,7 @@
 //! 9. Discovery is a hint: `node::book` retries every contact for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
 //!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
 //! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`].
-//!    *Checked by* `check_uploads`, and tests/rest/secrets.rs (all that is answered, printed and logged).
+//!     *Checked by* `check_uploads`, and tests/rest/secrets.rs (all that is answered, printed and logged).
 //!
 //! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which one of them must notice.
 //!

@@ -114,6 +114,9 @@ pub const PATCH_OPERATIONS_MAX: usize = 256;
 
 const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
 
+/// Places where a host's overlay acts, and as many where its variables stand, that are shown to people.
+pub const PLACES_SHOWN: usize = 256;
+
 // ── tuning: what is held ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Groups in a fleet. Every peer holds every group's head.
@@ -262,6 +265,12 @@ pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 pub const REAPPLY_MIN: Duration = Duration::from_secs(5);
 /// The longest such wait.
 pub const REAPPLY_MAX: Duration = Duration::from_secs(300);
+/// A server that somebody has changed past Starling is left alone for this long after a repair, doubling if it is changed again:
+pub const REPAIR_MIN: Duration = Duration::from_secs(1);
+/// whoever does it may be another program, and the two must not keep the server busy.
+pub const REPAIR_MAX: Duration = Duration::from_secs(300);
+/// After so long without a change the next is repaired at once again.
+pub const REPAIR_CALM: Duration = Duration::from_secs(60);
 /// A head that does not contain the applied edit is applied after this: one that does may be on its way.
 pub const FLAP_PATIENCE: Duration = Duration::from_secs(1);
 /// The file with the token for REST over TCP, in bytes.

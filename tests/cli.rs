@@ -314,3 +314,23 @@ fn what_is_asked_of_the_history_is_checked_before_the_daemon_is() {
         assert!(words.contains("is `starling run` running here?"), "{words}");
     }
 }
+
+#[test]
+fn the_unit_for_systemd_starts_this_program_with_what_it_understands() {
+    let bench = Bench::new("service");
+    let unit = good(&bench.run(&["service"]));
+    assert!(unit.lines().any(|line| line == format!("ExecStart={STARLING} run")), "{unit}");
+    for line in unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let is_section = line.starts_with('[') && line.ends_with(']');
+        let is_key = line.split_once('=').is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_alphanumeric()));
+        assert!(is_section || is_key, "{line}");
+    }
+    for sure in ["CapabilityBoundingSet=", "NoNewPrivileges=yes", "UMask=0077", "StateDirectory=starling", "Restart=always"] {
+        assert!(unit.lines().any(|line| line == sure), "{sure}");
+    }
+    let variant = unit.lines().find_map(|line| line.strip_prefix(&format!("#ExecStart={STARLING} run "))).unwrap();
+    let words: Vec<&str> = ["check"].into_iter().chain(variant.split(' ')).collect();
+    let page = good(&bench.run(&words));
+    assert!(page.contains("control-mode    0660  (flag)\ncontrol-group   starling  (flag)\n"), "{page}");
+    assert!(bad(&bench.run(&["check", "--control-mode", "666"]), 2).contains("600, 620, 640 or 660"));
+}

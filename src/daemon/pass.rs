@@ -11,7 +11,7 @@ use std::thread;
 use super::api::{failure, json_type};
 use super::gate::{Responder, Response};
 use super::unit::{Failure, Reply, Unit, encoded, resource_path};
-use crate::limits::{PASS_QUEUE, REQUEST_HEAD_MAX, TARGET_STACK};
+use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
 use crate::model::json::{self, Map, Value};
@@ -176,11 +176,10 @@ impl Server<'_> {
         passed(self.ask(path)?)
     }
 
-    /// The server closes without a word on a head that is too long, which would look like a crash.
+    /// The server closes without a word on a head that is too long, and has nothing at such a path anyway.
     fn ask(&self, path: &str) -> Result<Result<Reply, Failure>, Response> {
-        if !self.unit.can_ask(path) {
-            let detail = format!("the server takes a request head of {REQUEST_HEAD_MAX} bytes at most");
-            return Err(failure(414, "The path is too long.", &detail));
+        if path.len() > PASS_PATH_MAX {
+            return Err(nowhere());
         }
         Ok(self.unit.wait_and_get(path))
     }
@@ -202,6 +201,11 @@ fn answered(status: u16, value: &Value) -> Response {
 
 fn absent() -> Response {
     failure(404, "Value doesn't exist.", "")
+}
+
+/// Unit would close on it without a word.
+fn nowhere() -> Response {
+    failure(404, "Value doesn't exist.", "nothing on the server has a path as long as this")
 }
 
 fn cut() -> Response {

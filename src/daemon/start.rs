@@ -170,6 +170,8 @@ fn make_node(
         before_kept: dir.has_before_starling(),
         history: settings.history,
         seed: u64::from_be_bytes(entropy::bytes()?),
+        overlay: Default::default(),
+        drift: Default::default(),
         is_signed: crate::model::record::Record::is_signed,
     };
     let (book, problem) = address_book(dir);

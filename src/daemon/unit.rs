@@ -197,11 +197,6 @@ impl Unit {
         self.http.exchange("GET", path, &[], None, self.patience.change)
     }
 
-    /// Whether a GET of this path has a head that the server takes.
-    pub fn can_ask(&self, path: &str) -> bool {
-        self.http.fits("GET", path, &[], None).is_ok()
-    }
-
     /// Replaces the whole configuration by `text`. The server takes or leaves it as one.
     pub fn put_config(&self, text: &str) -> Result<Reply, Failure> {
         self.request("PUT", CONFIG, Some(text.as_bytes()))

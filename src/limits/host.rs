@@ -112,6 +112,10 @@ const _: () =
 
 /// A request's head, in bytes, line and headers and empty line: at one more Unit closes without a word.
 pub const REQUEST_HEAD_MAX: usize = 1024;
+/// The path of a question that is passed through to the server: three bytes for each of a name's, at most 256 of which Unit looks up, and
+/// what stands around it. It leaves the other lines of the head more than they need.
+pub const PASS_PATH_MAX: usize = 800;
+const _: () = assert!(PASS_PATH_MAX + 200 < REQUEST_HEAD_MAX);
 /// An answer's body, in bytes. Unit writes tabs and line ends, and a document of [`DOCUMENT_MAX`] in many short lines grows threefold.
 pub const ANSWER_MAX: u64 = 16 << 20;
 /// Each of ureq's two buffers for a connection, in bytes; it must hold an answer's head, which Unit keeps below 200.

@@ -55,6 +55,13 @@ impl Document {
         Self::new(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
+    /// The same with another configuration.
+    pub fn with_config(&self, config: Value) -> Result<Self, NotADocument> {
+        let mut value = self.value().clone();
+        value[CONFIG] = config;
+        Self::new(value)
+    }
+
     /// What a server shows that was never configured.
     pub fn factory() -> Self {
         let config = json::parse(FACTORY).expect("the default is JSON");

@@ -15,6 +15,7 @@ pub mod json;
 pub mod ledger;
 pub mod merge;
 pub mod name;
+pub mod overlay;
 pub mod patch;
 pub mod path;
 pub mod peer_id;

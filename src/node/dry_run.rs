@@ -35,7 +35,8 @@ impl Node {
             let detail = format!("it is {}: {}", self.server.verdict.word(), self.server.verdict.detail());
             return refused(503, "The server does not run the head now.", detail.trim_end_matches(": ").into());
         };
-        match disturbed(applied.document.config(), after.config()) {
+        let effective = self.effective_or_refuse(after).map_err(Answer::Refused)?;
+        match disturbed(applied.effective.config(), effective.config()) {
             detail if detail.is_empty() => Ok(()),
             detail => refused(409, "Running applications would be disturbed.", detail),
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::model::edit::Op;
 use crate::model::json::Value;
+use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::resources::Kind;
@@ -69,6 +70,8 @@ pub enum Input {
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// The server has done, or not done, what it was asked.
     Server(ServerReport),
+    /// What this host makes of its group's document is another now; or what it is to make of it cannot be read, for this reason.
+    Overlay(Result<Overlay, String>),
     /// A client asks.
     Asked(ClientId, Ask),
     /// The deadline has come.
@@ -143,6 +146,8 @@ pub enum Ask {
     },
     /// `GET /fleet`
     Fleet,
+    /// `GET /fleet/effective`: what the own server is given, and what of it is this host's own.
+    Effective,
     /// `GET /fleet/nodes[/ID]`
     Nodes(Option<String>),
     /// `GET /fleet/links`

@@ -8,8 +8,10 @@
 pub mod answer;
 mod book;
 mod doubts;
+mod drift;
 mod dry_run;
 pub mod effect;
+mod effective;
 mod fetch;
 mod history;
 pub mod input;
@@ -61,6 +63,7 @@ use self::trial::Trial;
 use self::writes::Writes;
 use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::ledger::EditRef;
+use crate::model::overlay::Overlay;
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
@@ -92,12 +95,28 @@ pub struct Setup {
     pub peers: Vec<String>,
     /// Whether what the server ran before Starling first configured it is kept already.
     pub before_kept: bool,
+    /// What this host makes of its group's document.
+    pub overlay: Overlay,
+    /// What is to be done when somebody changes the server's configuration past Starling.
+    pub drift: Drift,
     /// How many older revisions of a group are kept beside the head and the uncontained ones.
     pub history: usize,
     /// Seeds the jitter.
     pub seed: u64,
     /// Says what [`Record::is_signed`] says; it may remember what it was asked.
     pub is_signed: fn(&Record) -> bool,
+}
+
+/// What is to be done when somebody changes the server's configuration past Starling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drift {
+    /// Say so, and leave it.
+    #[default]
+    Report,
+    /// Give the server the document again.
+    Repair,
+    /// Publish the change to the group.
+    Adopt,
 }
 
 /// A peer of a fleet.
@@ -111,6 +130,8 @@ pub struct Node {
     joined: bool,
     addresses: Vec<SocketAddr>,
     problems: BTreeSet<String>,
+    /// Why the overlay that is set is not the one in use.
+    overlay_problem: Option<String>,
     replica: Replica,
     roster: Roster,
     book: Book,
@@ -186,6 +207,7 @@ impl Node {
             joined: setup.joined,
             addresses: Vec::new(),
             problems: BTreeSet::new(),
+            overlay_problem: None,
             replica: Replica::new(setup.history),
             roster: Roster::default(),
             book: Book::of(&me),
@@ -265,6 +287,7 @@ impl Node {
             Input::Stored(ticket, result) => self.stored(ticket, result),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
+            Input::Overlay(overlay) => self.overlay_changed(overlay),
             Input::Asked(client, Ask::Write(change)) => self.write(client, change),
             Input::Asked(client, Ask::Patch(patching)) => self.patch(client, patching),
             Input::Asked(client, Ask::DryRun(change)) => self.dry_run(client, change),
@@ -334,6 +357,7 @@ impl Node {
         self.serve_early_reads();
         self.serve_writes();
         self.serve_server();
+        self.note_adoption();
         self.refresh_selfie();
         self.dial_if_due();
         self.save_book_if_due();

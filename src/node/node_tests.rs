@@ -37,6 +37,8 @@ impl Lone {
             before_kept: false,
             history: crate::limits::HISTORY_KEPT_MAX,
             seed: 7,
+            overlay: Default::default(),
+            drift: Default::default(),
             is_signed: Record::is_signed,
         };
         let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };

@@ -4,14 +4,14 @@
 
 use super::Node;
 use super::answer::{Answer, Problem};
-use super::server::Verdict;
+use super::server::{Applied, Verdict};
 use super::uploads::{check_upload, success};
 use super::writes::{Request, Wish};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
 use crate::model::difference::difference;
 use crate::model::document::{Document, is_factory};
 use crate::model::edit::{self, Op};
-use crate::model::json::{Map, Value};
+use crate::model::json::{self, Map, Value};
 use crate::model::ledger::EditRef;
 use crate::model::patch::{self, PatchError};
 use crate::model::path::Path;
@@ -162,10 +162,11 @@ impl Node {
         let Some(applied) = applied.filter(|applied| applied.id == head.id() || self.server.verdict != Verdict::Pending) else {
             return Err(refused("Nothing of the fleet's has been applied here yet.", "try again in a moment"));
         };
-        let ops = difference(&config_path(), applied.document.config(), config);
+        let ops = difference(&config_path(), applied.effective.config(), config);
         let collides = |op: &Op| {
             Answer::from(Problem::new(409, "It collides with a newer change.", op.path.to_string()).at(Some(head.id())))
         };
+        self.check_is_shared(applied, &ops, config)?;
         let found = operations(&applied.document, &ops);
         let changed = ops.iter().zip(&found).find(|(op, operation)| !edit::still_there(&head.document, op, &operation.found));
         if let Some((op, _)) = changed {
@@ -173,6 +174,19 @@ impl Node {
         }
         let after = edit::apply_all(&head.document, &ops).map_err(|(place, _)| collides(&ops[place]))?;
         Ok(Plan { ops, before: head.document.clone(), after, settles: Vec::new() })
+    }
+}
+
+impl Node {
+    /// What differs must not lie where this host's overlay or variables act: others would get what is this host's own, or this host would not
+    /// get back what it runs. So what was applied with these changes, and the overlay on top, must come to what runs.
+    fn check_is_shared(&self, applied: &Applied, ops: &[Op], config: &Value) -> Result<(), Answer> {
+        let changed = edit::apply_all(&applied.document, ops).ok().and_then(|changed| self.effective(&changed).ok());
+        if changed.is_some_and(|changed| json::same(changed.config(), config)) {
+            return Ok(());
+        }
+        let detail = "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
+        Err(Problem::new(409, "The difference lies where this host's overlay or variables act.", detail).into())
     }
 }
 

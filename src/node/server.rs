@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::drift::Handling;
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
 use super::{Node, Waiting};
@@ -14,6 +15,7 @@ use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBA
 use crate::model::document::{Document, is_factory};
 use crate::model::json::{self, Value};
 use crate::model::ledger::{EditRef, Standing};
+use crate::model::overlay::Unfit;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 
@@ -23,6 +25,14 @@ pub(super) struct Applied {
     pub(super) id: RecordId,
     edit: EditRef,
     pub(super) document: Document,
+    /// With this host's overlay and variables: what the server was given.
+    pub(super) effective: Document,
+}
+
+impl Applied {
+    fn of(revision: &Revision, effective: Document) -> Self {
+        Self { id: revision.id(), edit: revision.edit_ref(), document: revision.document.clone(), effective }
+    }
 }
 
 /// How the last attempt to apply the head went.
@@ -93,6 +103,9 @@ pub(super) struct Server {
     pub(super) verdict: Verdict,
     /// Paths at which the server differs from what was applied.
     pub(super) drift: Vec<String>,
+    /// Why what was changed on the server could not be published.
+    pub(super) unadopted: Option<String>,
+    pub(super) handling: Handling,
     put_back: Option<Document>,
     observe_at: Duration,
     apply_at: Duration,
@@ -111,6 +124,8 @@ impl Server {
             missing: Vec::new(),
             verdict,
             drift: Vec::new(),
+            unadopted: None,
+            handling: Handling::default(),
             put_back: None,
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
@@ -159,10 +174,17 @@ impl Server {
     }
 
     /// What a published revision left the server with.
-    pub(super) fn set_applied(&mut self, revision: &Revision, verified: bool) {
-        self.applied = Some(Applied { id: revision.id(), edit: revision.edit_ref(), document: revision.document.clone() });
+    pub(super) fn set_applied(&mut self, revision: &Revision, effective: Document, verified: bool) {
+        self.applied = Some(Applied::of(revision, effective));
         self.drift.clear();
         self.verdict = if verified { Verdict::Applied } else { Verdict::Unverified("not read back yet".into()) };
+    }
+
+    /// The head is to be applied though it was before.
+    pub(super) fn apply_anew(&mut self, now: Duration) {
+        self.applied = None;
+        self.apply_at = now;
+        self.backoff = REAPPLY_MIN;
     }
 
     /// The server was given something that is not to stay: the head is put back, or, without a head, what was there before.
@@ -253,14 +275,27 @@ impl Node {
     }
 
     fn apply(&mut self, head: &Arc<Revision>) {
-        let applied = Applied { id: head.id(), edit: head.edit_ref(), document: head.document.clone() };
+        let effective = match self.effective(&head.document) {
+            Ok(effective) => effective,
+            Err(unfit) => return self.unfit_head(head, &unfit),
+        };
+        let applied = Applied::of(head, effective.clone());
         let same = self.server.verdict == Verdict::Applied
-            && self.server.applied.as_ref().is_some_and(|before| before.document.text() == head.document.text());
+            && self.server.applied.as_ref().is_some_and(|before| before.effective.text() == effective.text());
         if same {
             self.server.applied = Some(applied);
             return self.selfie_changed();
         }
-        self.ask_server(Job::Apply(applied), ServerJob::Apply(head.document.clone()));
+        self.ask_server(Job::Apply(applied), ServerJob::Apply(effective));
+    }
+
+    /// The head cannot be what this host's server runs. It is tried again when one or the other has changed, and now and then.
+    fn unfit_head(&mut self, head: &Revision, unfit: &Unfit) {
+        self.server.apply_at = self.now.elapsed + self.server.backoff;
+        self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+        let words: String = unfit.to_string().chars().take(WORDS_MAX / 4).collect();
+        let text = format!("revision {} is not applied: {words}", head.id().short());
+        self.judge(Verdict::Refused(words), Level::Warn, text);
     }
 
     fn ask_server(&mut self, job: Job, ask: ServerJob) {
@@ -337,13 +372,12 @@ impl Node {
         if self.head().is_none_or(|head| head.id() != applied.id) {
             return;
         }
-        let wanted = applied.document.config();
+        let wanted = applied.effective.config();
         let drift = json::differing(wanted, config, DRIFT_SHOWN);
         let is_emptied = is_factory(config) && !is_factory(wanted);
         let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
         if lost && !self.is_default_meant() {
-            self.server.applied = None;
-            self.server.apply_at = self.now.elapsed;
+            self.server.apply_anew(self.now.elapsed);
             return self.judge(
                 Verdict::Pending,
                 Level::Warn,
@@ -353,14 +387,9 @@ impl Node {
         if was_away {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
         }
-        if drift != self.server.drift {
-            let text = match drift.is_empty() {
-                true => "the server runs what was applied again".to_owned(),
-                false => format!("somebody has changed the server's own configuration at {}", drift.join(", ")),
-            };
-            self.say(Level::Warn, "server", text);
-            self.server.drift = drift;
-            self.selfie_changed();
+        match drift.is_empty() {
+            true => self.no_drift(),
+            false => self.handle_drift(drift),
         }
     }
 

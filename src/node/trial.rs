@@ -43,6 +43,8 @@ pub(super) struct Trial {
     base: Option<Arc<Revision>>,
     /// What the server ran before the first revision of all.
     before: Document,
+    /// The revision's document with this host's overlay and variables: what is tried.
+    effective: Document,
     /// Whether the server was seen to run it.
     verified: bool,
     phase: Phase,
@@ -66,6 +68,12 @@ impl Node {
     /// Makes the child of the present head that `draft` describes; `before` is what it changes.
     pub(super) fn begin_trial(&mut self, cause: Cause, draft: Draft, before: Document) {
         let base = self.head().cloned();
+        // Without a server nobody can say whether the document and this host go together, and nobody need.
+        let effective = match self.server.present.then(|| self.effective_or_refuse(&draft.document)) {
+            Some(Err(refusal)) => return self.abandon(cause, Answer::Refused(refusal)),
+            Some(Ok(effective)) => effective,
+            None => draft.document.clone(),
+        };
         let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
             let detail = "with the edit and the open conflicts it would be longer than peers take";
             return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
@@ -78,7 +86,7 @@ impl Node {
             Phase::Pending => DiskJob::Pending(ticket, group, name, text),
             _ => DiskJob::Store(ticket, group, name, text),
         });
-        self.trial = Some(Trial { cause, revision, base, before, verified: false, phase });
+        self.trial = Some(Trial { cause, revision, base, before, effective, verified: false, phase });
     }
 
     /// Makes and signs a revision of the own group. `None` if no other peer would take it.
@@ -94,7 +102,7 @@ impl Node {
         let Some(mut trial) = self.trial.take() else { return };
         match (&trial.phase, result) {
             (Phase::Pending, Ok(())) => {
-                let document = trial.revision.document.clone();
+                let document = trial.effective.clone();
                 // What the server may run already must not be sent to it again: it might restart applications.
                 let look_first = match &trial.cause {
                     Cause::Replay(_) => true,
@@ -138,7 +146,10 @@ impl Node {
     /// The server has taken a dry run, and is given back what it is to run before anything else happens.
     fn take_back(&mut self, mut trial: Trial) {
         let head = self.head().cloned().expect("a dry run is begun on a head, and a group keeps its head");
-        let document = head.document.clone();
+        // As it was applied: a dry run is begun only where the server runs the head.
+        let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
+        let document = applied.map_or_else(|| head.document.clone(), |applied| applied.effective.clone());
+        trial.effective = document.clone();
         trial.phase = Phase::TakingBack(head);
         self.trial = Some(trial);
         self.try_on_server(ServerJob::Apply(document));
@@ -157,7 +168,7 @@ impl Node {
             let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
             return self.give_up(trial, problem.into(), true);
         }
-        self.server.set_applied(head, true);
+        self.server.set_applied(head, trial.effective.clone(), true);
         self.selfie_changed();
         if self.has_moved(&trial) {
             return match self.why_not_again(&trial) {
@@ -220,7 +231,7 @@ impl Node {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had that head come a moment later.
         let revision = trial.revision;
         if self.server.present {
-            self.server.set_applied(&revision, trial.verified);
+            self.server.set_applied(&revision, trial.effective, trial.verified);
         }
         let name = revision.id().short();
         let text = match &revision.edit.origin {

@@ -27,6 +27,7 @@ impl Node {
                 Answer::Json(Value::Array(self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect()))
             }
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
+            Ask::Effective => self.effective_view(),
             Ask::Links => Answer::Json(self.links_view()),
             Ask::Revisions(None) => self.revisions(),
             Ask::Revisions(Some(id)) => self.revision(&id),
@@ -139,7 +140,8 @@ impl Node {
 
     /// What a person should look at.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        self.storing.problem().into_iter().chain(self.problems.iter().cloned()).chain(self.missing_uploads())
+        let own = self.overlay_problem.iter().chain(&self.server.unadopted).cloned();
+        self.storing.problem().into_iter().chain(own).chain(self.problems.iter().cloned()).chain(self.missing_uploads())
     }
 
     fn links_view(&self) -> Value {

@@ -181,6 +181,8 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         history: HISTORY_KEPT,
         before_kept: disk.before.is_some(),
         seed,
+        overlay: Default::default(),
+        drift: Default::default(),
         is_signed: super::signatures::is_signed,
     };
     let mut node = Node::new(setup, &disk.book, Now { elapsed: Duration::ZERO, wall_ms });

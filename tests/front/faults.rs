@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use super::bundles::bundle;
 use super::http::{Door, Reply};
 use super::standin::{Setup, StandIn};
-use super::transcripts::certificate;
 use starlingd::model::json;
 
 struct Server {
@@ -42,7 +42,7 @@ impl Server {
 
     /// A certificate, a module, and a configuration that names both, made in two steps.
     fn furnish(&self) {
-        assert_eq!(self.ask("PUT", "/certificates/a~0123abcd4567", &certificate("a")).status, 200);
+        assert_eq!(self.ask("PUT", "/certificates/a~0123abcd4567", &bundle("a")).status, 200);
         assert_eq!(self.ask("PUT", "/js_modules/m", "export default {}\n").status, 200);
         assert_eq!(self.ask("PUT", "/config/settings", r#"{"js_module":"m"}"#).status, 200);
         let listener = r#"{"pass":"routes","tls":{"certificate":"a~0123abcd4567"}}"#;
@@ -107,7 +107,7 @@ fn a_restart_is_on_another_socket_file_and_loses_what_it_is_told_to() {
 fn uploads_can_be_refused_and_a_build_can_lack_what_they_are_for() {
     let server = Server::start("lacking");
     server.tell("refuse-upload bad");
-    assert_eq!(server.ask("PUT", "/certificates/bad~0123", &certificate("a")).status, 400);
+    assert_eq!(server.ask("PUT", "/certificates/bad~0123", &bundle("a")).status, 400);
     assert_eq!(server.ask("PUT", "/js_modules/bad", "").status, 400);
     assert_eq!(server.ask("PUT", "/js_modules/good", "").status, 200);
     server.tell("ok");
@@ -143,7 +143,7 @@ fn a_key_of_another_certificate_is_taken_and_cannot_be_used() {
     for (name, status) in
         [("a", 200), ("a-renewed", 200), ("ec", 200), ("expired", 200), ("foreign-key", 500), ("wrong-order", 500)]
     {
-        assert_eq!(server.ask("PUT", &format!("/certificates/{name}"), &certificate(name)).status, 200, "{name}");
+        assert_eq!(server.ask("PUT", &format!("/certificates/{name}"), &bundle(name)).status, 200, "{name}");
         let listener = format!(r#"{{"pass":"routes","tls":{{"certificate":"{name}"}}}}"#);
         assert_eq!(server.ask("PUT", "/config/listeners/*:8443", &listener).status, status, "{name}");
     }

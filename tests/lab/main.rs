@@ -6,6 +6,9 @@
 //! `cargo test --test lab NAME` runs those whose name contains NAME.
 
 mod away;
+#[path = "../support/bundles.rs"]
+mod bundles;
+mod certificates;
 mod clients;
 mod clocks;
 mod conflicts;

@@ -115,11 +115,11 @@ fn what_the_server_cuts_off_comes_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_server_that_is_not_there_and_a_path_that_it_would_not_take_are_told_so() {
+fn a_server_that_is_not_there_is_told_from_a_path_at_which_it_has_nothing() {
     let host = furnished();
     let long = format!("/status/{}", "x".repeat(1100));
     let (status, body) = through(&host, "GET", &long);
-    assert_eq!((status, &text(&parsed(&body)["error"])[..]), (414, "The path is too long."));
+    assert_eq!((status, &text(&parsed(&body)["error"])[..]), (404, "Value doesn't exist."));
     host.server.tell("down");
     for target in ["/", "/status", "/certificates", "/js_modules/m", "/control/applications/a/restart"] {
         let (status, body) = through(&host, "GET", target);

@@ -149,6 +149,7 @@ impl Seen {
             Input::Loaded(ticket, _) => (9, *ticket),
             Input::Server(report) => (10, report.ticket),
             Input::Asked(client, _) => (11, *client),
+            Input::Overlay(_) => (13, 0),
             Input::Tick => (12, 0),
         };
         self.fold(host as u64 | kind << 32);

@@ -3,8 +3,7 @@
 //! The recording holds no private keys: where a bundle was sent, one of the same making from `fixtures/bundles` takes its place. It
 //! is valid in other years, so the years in the recorded answers are those.
 
-use std::path::Path;
-
+use super::bundles;
 use starlingd::model::json::{self, Value};
 
 /// One request and its answer.
@@ -87,13 +86,7 @@ fn text(value: &Value) -> String {
 /// The bundle that the recording describes so.
 fn bundle(description: &str) -> String {
     let (_, file) = BUNDLES.iter().find(|(words, _)| description.contains(words)).expect("each description is in the list");
-    certificate(file)
-}
-
-/// One of `fixtures/bundles`.
-pub fn certificate(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bundles").join(name).with_extension("pem");
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    bundles::bundle(file)
 }
 
 const TRANSCRIPTS: &str = include_str!("../fixtures/unit-transcripts.jsonl");

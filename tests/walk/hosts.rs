@@ -34,6 +34,7 @@ impl Hosts {
             fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");
         }
         fs::write(dir.join("conf.json"), CONF).expect("the directory can be written");
+        fs::write(dir.join("bundle.pem"), BUNDLE).expect("the directory can be written");
         fs::write(dir.join("empty.conf"), "{}").expect("the directory can be written");
         let server = |host: &&str| {
             fs::create_dir(dir.join(host)).expect("the directory can be written");
@@ -88,11 +89,11 @@ impl Hosts {
         page::without_variables(printed, &ends)
     }
 
-    /// By the way the example went, no server had to be given what it ran in another order or spelling.
+    /// No server was given an application in another order or spelling, for which it would have been restarted.
     pub fn have_touched_no_application(&self) {
         for server in &self.servers {
             let stats = server.tell("stats");
-            assert!(stats.contains(r#""identical":0,"reordered":0,"restarts":0"#), "{stats}");
+            assert!(stats.contains(r#""reordered":0,"restarts":0"#), "{stats}");
         }
     }
 
@@ -122,6 +123,7 @@ impl Drop for Hosts {
 const HOSTS: [&str; 3] = ["host-a", "host-b", "host-c"];
 /// What the page's conf.json may be.
 const CONF: &str = r#"{"listeners":{"*:8080":{"pass":"routes"}},"routes":[{"action":{"return":200}}],"applications":{}}"#;
+const BUNDLE: &str = include_str!("../fixtures/bundles/a.pem");
 /// More than a start takes on a busy machine with two cores.
 const START_WAIT: Duration = Duration::from_secs(30);
 /// Each host finds those that run already by their addresses: there is one network for all of them, and its mDNS is everybody's.

@@ -104,7 +104,7 @@ impl Http {
     }
 
     /// Unit closes without a word on a head of 1025 bytes, which would look like a crash.
-    pub fn fits(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<(), Failure> {
+    fn fits(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<(), Failure> {
         let lines: usize = headers.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len()).sum();
         let length = body.map_or(0, |body| format!("content-length: {}\r\n", body.len()).len());
         let fixed = " ".len() + " HTTP/1.1\r\n".len() + "host: \r\n".len() + "\r\n".len();

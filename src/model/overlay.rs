@@ -1,0 +1,358 @@
+//! What one host makes of its group's document: an overlay on top of the configuration, and variables in its strings.
+//!
+//! The overlay is a JSON Merge Patch (RFC 7396) with one thing more: where the configuration has an array and the patch an object whose
+//! members are indices or `-`, single elements are addressed, `-` being one more at the end. Then `${starling.NAME}` in strings and names
+//! of members becomes this host's value; nothing else that begins with a dollar sign is touched, for Unit has variables of its own. What
+//! comes out is the *effective* document: what the server of this host is given, and never what is replicated.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::document::{Document, NotADocument};
+use super::json::{Map, Value};
+use super::path::{element_index, push_token};
+use crate::limits::PLACES_SHOWN;
+
+/// What a host adds. The default changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overlay {
+    /// The patch on `/config`, if there is one.
+    pub patch: Option<Value>,
+    /// The variables by name, without `starling.`.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// What a server is to run, and what of it is this host's own.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    /// The whole document.
+    pub document: Document,
+    /// Where the patch acts, as paths: the first [`PLACES_SHOWN`].
+    pub overlaid: Vec<String>,
+    /// Where variables were put in: the first [`PLACES_SHOWN`].
+    pub used: Vec<Used>,
+}
+
+/// A variable in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// Where, in the effective document.
+    pub path: String,
+    /// Without `starling.`.
+    pub name: String,
+    /// Its value on this host.
+    pub value: String,
+}
+
+impl Overlay {
+    /// The document as this host's server is to run it.
+    pub fn apply(&self, document: &Document) -> Result<Effective, Unfit> {
+        let mut overlaid = Vec::new();
+        let is_laid = self.patch.is_some();
+        let mut config = document.config().clone();
+        if let Some(patch) = &self.patch {
+            lay(&mut config, patch, "/config", &mut overlaid)?;
+        }
+        let has_variables = (is_laid || document.text().contains(BEGIN)) && mentions(&config);
+        if !is_laid && !has_variables {
+            return Ok(Effective { document: document.clone(), overlaid, used: Vec::new() });
+        }
+        let mut used = Vec::new();
+        if has_variables {
+            config = self.fill(config, "/config", &mut used)?;
+        }
+        let document = document.with_config(config).map_err(Unfit::Document)?;
+        Ok(Effective { document, overlaid, used })
+    }
+
+    /// Puts variables in, from the top down.
+    fn fill(&self, value: Value, path: &str, used: &mut Vec<Used>) -> Result<Value, Unfit> {
+        Ok(match value {
+            Value::String(text) if text.contains(BEGIN) => self.text(&text, path, used)?.into(),
+            Value::Array(elements) => {
+                let filled = elements.into_iter().enumerate();
+                Value::Array(
+                    filled
+                        .map(|(index, value)| self.fill(value, &below(path, &index.to_string()), used))
+                        .collect::<Result<_, _>>()?,
+                )
+            }
+            Value::Object(members) => {
+                let mut filled = Map::new();
+                for (name, value) in members {
+                    let name = self.name(name, path, used)?;
+                    let value = self.fill(value, &below(path, &name), used)?;
+                    if filled.insert(name.clone(), value).is_some() {
+                        return Err(Unfit::Twins { path: below(path, &name) });
+                    }
+                }
+                Value::Object(filled)
+            }
+            other => other,
+        })
+    }
+
+    /// A member's name; what was put in is noted at the place that it has then.
+    fn name(&self, name: String, path: &str, used: &mut Vec<Used>) -> Result<String, Unfit> {
+        if !name.contains(BEGIN) {
+            return Ok(name);
+        }
+        let first = used.len();
+        let filled = self.text(&name, &below(path, &name), used)?;
+        let place = below(path, &filled);
+        used[first..].iter_mut().for_each(|used| used.path.clone_from(&place));
+        Ok(filled)
+    }
+
+    fn text(&self, text: &str, path: &str, used: &mut Vec<Used>) -> Result<String, Unfit> {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(BEGIN) {
+            let (name, after) = after.split_once('}').ok_or_else(|| Unfit::Open { path: path.to_owned() })?;
+            let value = self.variables.get(name);
+            let value =
+                value.ok_or_else(|| Unfit::Unknown { path: path.to_owned(), name: name.chars().take(NAME_SHOWN).collect() })?;
+            filled.push_str(before);
+            filled.push_str(value);
+            if filled.len() > crate::limits::DOCUMENT_MAX {
+                return Err(Unfit::Document(NotADocument::TooLarge));
+            }
+            if used.len() < PLACES_SHOWN {
+                used.push(Used { path: path.to_owned(), name: name.to_owned(), value: value.clone() });
+            }
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+}
+
+/// Why a document and this host do not go together. Its server runs what it ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// The overlay addresses an element that is not there.
+    Element {
+        /// Where the array is.
+        path: String,
+        /// Which.
+        index: String,
+        /// How many there are.
+        len: usize,
+    },
+    /// A variable that this host does not have.
+    Unknown {
+        /// Where it stands.
+        path: String,
+        /// Its name, or the beginning of it.
+        name: String,
+    },
+    /// A variable's closing brace is missing.
+    Open {
+        /// Where it stands.
+        path: String,
+    },
+    /// Two members have become one.
+    Twins {
+        /// Where.
+        path: String,
+    },
+    /// What comes out is no document.
+    Document(NotADocument),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Element { path, index, len } => {
+                write!(f, "this host's overlay addresses element {index} of {path}, which has {len}")
+            }
+            Self::Unknown { path, name } => write!(f, "this host has no value for ${{starling.{name}}} at {path}"),
+            Self::Open { path } => write!(f, "a variable at {path} has no closing brace"),
+            Self::Twins { path } => write!(f, "with this host's variables two members are called {path}"),
+            Self::Document(error) => write!(f, "with this host's overlay and variables: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+/// RFC 7396, section 2, and single elements of arrays.
+fn lay(target: &mut Value, patch: &Value, path: &str, overlaid: &mut Vec<String>) -> Result<(), Unfit> {
+    let Value::Object(patch) = patch else {
+        note(path, overlaid);
+        *target = patch.clone();
+        return Ok(());
+    };
+    if let (Value::Array(elements), true) = (&mut *target, addresses_elements(patch)) {
+        return lay_elements(elements, patch, path, overlaid);
+    }
+    if !target.is_object() {
+        note(path, overlaid);
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(members) = target else { unreachable!("it was just made an object") };
+    for (name, value) in patch {
+        if value.is_null() {
+            note(&below(path, name), overlaid);
+            // Not `remove`, which fills the gap with the last member.
+            members.shift_remove(name);
+        } else {
+            lay(members.entry(name.as_str()).or_insert(Value::Null), value, &below(path, name), overlaid)?;
+        }
+    }
+    Ok(())
+}
+
+/// Elements keep the indices that they have in the group's document: what is removed is removed last.
+fn lay_elements(
+    elements: &mut Vec<Value>,
+    patch: &Map<String, Value>,
+    path: &str,
+    overlaid: &mut Vec<String>,
+) -> Result<(), Unfit> {
+    let len = elements.len();
+    let mut removed = Vec::new();
+    for (index, value) in patch.iter().filter(|(index, _)| *index != END) {
+        let place = element_index(index).filter(|place| *place < len);
+        let place = place.ok_or_else(|| Unfit::Element { path: path.to_owned(), index: index.clone(), len })?;
+        if value.is_null() {
+            note(&below(path, index), overlaid);
+            removed.push(place);
+        } else {
+            lay(&mut elements[place], value, &below(path, index), overlaid)?;
+        }
+    }
+    removed.sort_unstable();
+    removed.into_iter().rev().for_each(|place| drop(elements.remove(place)));
+    if let Some(value) = patch.get(END) {
+        note(&below(path, &elements.len().to_string()), overlaid);
+        elements.push(value.clone());
+    }
+    Ok(())
+}
+
+fn addresses_elements(patch: &Map<String, Value>) -> bool {
+    !patch.is_empty() && patch.keys().all(|name| name == END || element_index(name).is_some())
+}
+
+fn mentions(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(BEGIN),
+        Value::Array(elements) => elements.iter().any(mentions),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains(BEGIN) || mentions(value)),
+        _ => false,
+    }
+}
+
+fn note(path: &str, overlaid: &mut Vec<String>) {
+    if overlaid.len() < PLACES_SHOWN {
+        overlaid.push(path.to_owned());
+    }
+}
+
+fn below(path: &str, token: &str) -> String {
+    let mut path = path.to_owned();
+    push_token(&mut path, token);
+    path
+}
+
+/// How a variable of a host begins. Unit's own have no dot in their names, and templates of njs no such object.
+const BEGIN: &str = "${starling.";
+/// One element more.
+const END: &str = "-";
+/// How much of a foreign name an error shows, in characters.
+const NAME_SHOWN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::json::{compact, parse};
+
+    fn document(config: &str) -> Document {
+        Document::from_config(parse(config.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn host(patch: &str) -> Overlay {
+        let variables = [("name", "gull"), ("address", "192.0.2.7"), ("var.root", "/srv/a")];
+        Overlay {
+            patch: (!patch.is_empty()).then(|| parse(patch.as_bytes()).unwrap()),
+            variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+
+    fn made(config: &str, patch: &str) -> String {
+        host(patch).apply(&document(config)).map_or_else(|error| error.to_string(), |made| compact(made.document.config()))
+    }
+
+    #[test]
+    fn a_merge_patch_is_laid_on_top_and_members_keep_their_places() {
+        let config = r#"{"listeners":{"*:80":{"pass":"routes"}},"routes":[],"settings":{"http":{"a":1}}}"#;
+        let patch = r#"{"listeners":{"*:80":null,"*:8080":{"pass":"routes"}},"settings":{"http":{"a":2.0}}}"#;
+        assert_eq!(
+            made(config, patch),
+            r#"{"listeners":{"*:8080":{"pass":"routes"}},"routes":[],"settings":{"http":{"a":2.0}}}"#
+        );
+        let effective = host(patch).apply(&document(config)).unwrap();
+        let all =
+            ["/config/listeners/*:80", "/config/listeners/*:8080", "/config/listeners/*:8080/pass", "/config/settings/http/a"];
+        assert_eq!(effective.overlaid, all);
+    }
+
+    #[test]
+    fn single_elements_of_an_array_are_addressed_by_their_index_in_the_groups_document() {
+        assert_eq!(made(r#"{"r":["a","b","c"]}"#, r#"{"r":{"0":null,"2":"C","-":"d"}}"#), r#"{"r":["b","C","d"]}"#);
+        assert_eq!(made(r#"{"r":[{"x":1,"y":2}]}"#, r#"{"r":{"0":{"x":3}}}"#), r#"{"r":[{"x":3,"y":2}]}"#);
+        assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":[2,3]}"#), r#"{"r":[2,3]}"#, "an array replaces, as in the RFC");
+        assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":{"a":1,"0":2}}"#), r#"{"r":{"a":1,"0":2}}"#, "names are no indices");
+        assert_eq!(made(r#"{"r":{"0":1}}"#, r#"{"r":{"0":2}}"#), r#"{"r":{"0":2}}"#);
+        assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":{"1":2}}"#), "this host's overlay addresses element 1 of /config/r, which has 1");
+    }
+
+    #[test]
+    fn variables_are_put_into_strings_and_names_and_units_own_stay() {
+        let config = r#"{"listeners":{"${starling.address}:80":{"pass":"x"}},"a":"${starling.name}-${starling.var.root}","b":"$host ${host} `${1+1}`"}"#;
+        assert_eq!(
+            made(config, ""),
+            r#"{"listeners":{"192.0.2.7:80":{"pass":"x"}},"a":"gull-/srv/a","b":"$host ${host} `${1+1}`"}"#
+        );
+        let effective = host("").apply(&document(config)).unwrap();
+        let used = |path: &str, name: &str, value: &str| Used { path: path.into(), name: name.into(), value: value.into() };
+        assert_eq!(
+            effective.used,
+            [
+                used("/config/listeners/192.0.2.7:80", "address", "192.0.2.7"),
+                used("/config/a", "name", "gull"),
+                used("/config/a", "var.root", "/srv/a")
+            ]
+        );
+        assert_eq!(made("{}", r#"{"a":"${starling.name}"}"#), r#"{"a":"gull"}"#, "those of the overlay too");
+    }
+
+    #[test]
+    fn a_value_is_not_looked_through_for_variables_again() {
+        let mut host = host("");
+        host.variables.insert("name".into(), "${starling.name}".into());
+        let made = host.apply(&document(r#"{"a":"${starling.name}"}"#)).unwrap();
+        assert_eq!(compact(made.document.config()), r#"{"a":"${starling.name}"}"#);
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_named_with_its_place() {
+        assert_eq!(made(r#"{"a":["${starling.nope}"]}"#, ""), "this host has no value for ${starling.nope} at /config/a/0");
+        assert_eq!(made(r#"{"a":"${starling.name"}"#, ""), "a variable at /config/a has no closing brace");
+        assert_eq!(
+            made(r#"{"gull":1,"${starling.name}":2}"#, ""),
+            "with this host's variables two members are called /config/gull"
+        );
+    }
+
+    #[test]
+    fn a_document_without_either_is_the_same_and_its_certificates_are_never_looked_into() {
+        let text = br#"{"config":{"b":1,"a":1.0},"certificates":{"c":"${starling.name}"},"js_modules":{"m":"${starling.nope}"}}"#;
+        let document = Document::parse(text).unwrap();
+        let effective = host("").apply(&document).unwrap();
+        assert_eq!(effective.document, document);
+        let effective = host(r#"{"a":2}"#).apply(&document).unwrap();
+        assert!(effective.document.text().contains(r#"{"c":"${starling.name}"}"#));
+    }
+}

@@ -1,0 +1,109 @@
+//! Drift: somebody has changed the server's configuration past Starling.
+//!
+//! It is always shown. With `repair` the server is given the document again, at growing intervals, for whoever did it may do it again and
+//! neither may keep the server busy. With `adopt` what was changed is published, as a client's `POST /config` with an empty body would do
+//! it; what cannot be published stays as it is, and that is said until one or the other has changed.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::effect::{Effect, Level};
+use super::input::ClientId;
+use super::{Drift, Node};
+use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
+use crate::model::json::{self, Value};
+use crate::model::record::RecordId;
+
+/// What has been done about drift.
+#[derive(Debug, Default)]
+pub(super) struct Handling {
+    /// When the server was last repaired, and how long it is left alone after that.
+    repaired: Option<(Duration, Duration)>,
+    /// Whether a change is on its way to be published.
+    is_adopting: bool,
+    /// What was tried to be published last and could not be: the head then, and what the server ran.
+    in_vain: Option<(RecordId, String)>,
+}
+
+impl Node {
+    /// The server runs something else than what was applied, at these paths.
+    pub(super) fn handle_drift(&mut self, drift: Vec<String>) {
+        let is_new = drift != self.server.drift;
+        if is_new {
+            let text = format!("somebody has changed the server's own configuration at {}", drift.join(", "));
+            self.say(Level::Warn, "server", text);
+            self.server.drift = drift;
+            self.selfie_changed();
+        }
+        match self.setup.drift {
+            Drift::Report => {}
+            Drift::Repair => self.repair(),
+            Drift::Adopt => self.adopt(),
+        }
+    }
+
+    /// The server runs what was applied.
+    pub(super) fn no_drift(&mut self) {
+        self.server.unadopted = None;
+        if !self.server.drift.is_empty() {
+            self.say(Level::Warn, "server", "the server runs what was applied again");
+            self.server.drift.clear();
+            self.selfie_changed();
+        }
+    }
+
+    fn repair(&mut self) {
+        let now = self.now.elapsed;
+        let wait = match self.server.handling.repaired {
+            Some((at, wait)) if now < at + wait => return,
+            Some((at, wait)) if now < at + wait + REPAIR_CALM => (wait * 2).min(REPAIR_MAX),
+            _ => REPAIR_MIN,
+        };
+        self.server.handling.repaired = Some((now, wait));
+        self.say(Level::Warn, "server", "the server is given its configuration again");
+        self.server.apply_anew(now);
+    }
+
+    fn adopt(&mut self) {
+        let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else { return };
+        let attempt = (head, fingerprint(config));
+        if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {
+            return;
+        }
+        self.server.handling.is_adopting = true;
+        self.server.handling.in_vain = Some(attempt);
+        self.publish_local(ADOPTER, false, None, ADOPTED.to_owned());
+    }
+
+    /// Takes the answers that were meant for the host itself.
+    pub(super) fn note_adoption(&mut self) {
+        let is_own = |effect: &Effect| matches!(effect, Effect::Answer(ADOPTER, _));
+        let Some(place) = self.effects.iter().position(is_own) else { return };
+        let Effect::Answer(_, answer) = self.effects.remove(place) else { return };
+        self.server.handling.is_adopting = false;
+        let why = match answer {
+            Answer::Done { .. } => None,
+            Answer::Problem(problem) => Some(format!("{} {}", problem.error, problem.detail)),
+            Answer::Refused(refusal) => Some(super::server::words(&refusal)),
+            _ => Some("it does not fit the document".to_owned()),
+        };
+        if let Some(why) = &why {
+            self.say(Level::Warn, "server", format!("what was changed on the server cannot be published: {why}"));
+        }
+        let problem = why.map(|why| format!("what was changed on the server cannot be published: {}", why.trim_end()));
+        if problem != self.server.unadopted {
+            self.server.unadopted = problem;
+            self.selfie_changed();
+        }
+    }
+}
+
+/// Enough to tell one configuration from another, whatever the order of members in which the server shows it.
+fn fingerprint(config: &Value) -> String {
+    use sha2::{Digest, Sha256};
+    crate::codec::hex(&Sha256::digest(json::compact(config)))
+}
+
+/// Who asks when nobody does: no client's request has this number.
+const ADOPTER: ClientId = ClientId::MAX;
+const ADOPTED: &str = "changed on the server itself";

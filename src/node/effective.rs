@@ -1,0 +1,100 @@
+//! What the own server is given: the group's document with this host's overlay and variables.
+//!
+//! Only the document is replicated; what it comes to here is worked out each time that the server is concerned, and never leaves this host
+//! but for those who ask.
+
+use super::Node;
+use super::answer::{Answer, Problem};
+use super::effect::Level;
+use super::input::Refusal;
+use crate::model::document::Document;
+use crate::model::json::{Map, Value};
+use crate::model::overlay::{Effective, Overlay, Unfit};
+
+impl Node {
+    /// The document as the own server is to run it.
+    pub(super) fn effective(&self, document: &Document) -> Result<Document, Unfit> {
+        self.setup.overlay.apply(document).map(|effective| effective.document)
+    }
+
+    /// The same for a client, who is told like by a server what does not go together.
+    pub(super) fn effective_or_refuse(&self, document: &Document) -> Result<Document, Refusal> {
+        self.effective(document).map_err(|unfit| refusal(&unfit))
+    }
+
+    /// This host's overlay or variables are others now, or the overlay cannot be read: then the one before stays in use, and that is said
+    /// until it can.
+    pub(super) fn overlay_changed(&mut self, overlay: Result<Overlay, String>) {
+        let overlay = match overlay {
+            Ok(overlay) => overlay,
+            Err(problem) => {
+                if self.overlay_problem.as_ref() != Some(&problem) {
+                    self.say(Level::Error, "server", format!("{problem}; the overlay before stays in use"));
+                    self.overlay_problem = Some(problem);
+                    self.selfie_changed();
+                }
+                return;
+            }
+        };
+        if self.overlay_problem.take().is_some() {
+            self.say(Level::Info, "server", "the overlay can be read again");
+            self.selfie_changed();
+        }
+        if self.setup.overlay == overlay {
+            return;
+        }
+        if self.setup.overlay.patch != overlay.patch {
+            self.say(Level::Info, "server", "this host's overlay is another now");
+        }
+        self.setup.overlay = overlay;
+        let is_other = self.head().cloned().is_some_and(|head| {
+            let applied = self.server.applied.as_ref().map(|applied| &applied.effective);
+            self.effective(&head.document).ok().as_ref() != applied
+        });
+        if is_other {
+            self.server.apply_anew(self.now.elapsed);
+        }
+    }
+
+    pub(super) fn effective_view(&self) -> Answer {
+        let document = match self.base_document() {
+            Ok(document) => document,
+            Err(problem) => return problem.into(),
+        };
+        match self.setup.overlay.apply(&document) {
+            Ok(effective) => Answer::Json(self.view_of(&effective)),
+            Err(unfit) => {
+                let head = self.head().map(|head| head.id());
+                Problem::new(409, "The document and this host do not go together.", unfit.to_string()).at(head).into()
+            }
+        }
+    }
+
+    fn view_of(&self, effective: &Effective) -> Value {
+        let names = |member: &str| {
+            let held = effective.document.value()[member].as_object();
+            held.into_iter().flat_map(Map::keys).map(|name| Value::from(name.as_str())).collect::<Value>()
+        };
+        let used = effective.used.iter().map(|used| {
+            let members = [("path", &used.path), ("name", &used.name), ("value", &used.value)];
+            members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text.as_str()))).collect::<Value>()
+        });
+        let mut view = Map::new();
+        view.insert("group".into(), self.setup.group.clone().into());
+        view.insert("revision".into(), self.head().map_or(Value::Null, |head| head.id().to_string().into()));
+        view.insert("overlay".into(), effective.overlaid.clone().into());
+        view.insert("variables".into(), used.collect());
+        view.insert("certificates".into(), names("certificates"));
+        view.insert("js_modules".into(), names("js_modules"));
+        view.insert("config".into(), effective.document.config().clone());
+        Value::Object(view)
+    }
+}
+
+/// As Unit refuses what it cannot run.
+fn refusal(unfit: &Unfit) -> Refusal {
+    let members = [("error", "Invalid configuration.".to_owned()), ("detail", format!("{unfit}."))];
+    let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+    let reason = "this host's overlay and variables do not go with it".to_owned();
+    Refusal { status: 400, body: crate::model::json::unit_format(&body).into_bytes(), reason }
+}
