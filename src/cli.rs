@@ -6,6 +6,7 @@
 
 mod asking;
 mod conflicts;
+mod effective;
 mod environment;
 mod fleet;
 mod fsck;
@@ -187,7 +188,14 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Run => run(resolved),
         Command::Status => status::print(settings, order.has("json")),
         Command::Log => history::log(settings, order.has("json")),
-        Command::Show => history::show(settings, order.operand(0), order.has("json")),
+        Command::Show => match (order.operand(0), order.has("effective")) {
+            ("", true) => effective::print(settings, order.has("json")),
+            ("", false) => Err(Failure::Usage("starling show: which revision? name its ID, or give --effective".to_owned())),
+            (_, true) => {
+                Err(Failure::Usage("starling show: --effective is of what the server gets now, not of a revision".to_owned()))
+            }
+            (id, false) => history::show(settings, id, order.has("json")),
+        },
         Command::Diff => history::diff(settings, order.operand(0), order.operand(1), order.has("json")),
         Command::Blame => history::blame(settings, order.operand(0), order.has("json")),
         Command::Restore => history::restore(settings, order.operand(0), order.text("path"), order.text("note")),
