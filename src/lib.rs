@@ -40,6 +40,7 @@
 //! | `gate`, one a client | the client, under deadlines; the answer |
 //! | `http` | tiny_http's next request |
 //! | `answer` | its queue, and the file of a revision that was asked for |
+//! | `pass` | its queue, and this host's server: a question waits for the change under way |
 //! | `target` | its queue, and this host's server: a minute for a change |
 //! | `reason`, one at a time | files and `/proc`: why the server refused; the target waits for it 2 s at most |
 //! | `disk` | its queue, and the disk |

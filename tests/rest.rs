@@ -22,6 +22,8 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/passing.rs"]
+mod passing;
 #[path = "rest/patches.rs"]
 mod patches;
 #[path = "rest/planted.rs"]

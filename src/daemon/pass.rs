@@ -10,7 +10,7 @@ use std::thread;
 
 use super::api::{failure, json_type};
 use super::gate::{Responder, Response};
-use super::unit::{Failure, Unit, encoded, resource_path};
+use super::unit::{Failure, Reply, Unit, encoded, resource_path};
 use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
@@ -75,7 +75,7 @@ impl Server<'_> {
                 }),
                 Some((name, rest)) => self.one(*kind, name, rest),
             },
-            Question::Status(path) => self.raw(&below("/status", path)),
+            Question::Status(path) => self.status(path),
             Question::Control(path) => self.raw(&below("/control", path)),
         }
     }
@@ -86,7 +86,7 @@ impl Server<'_> {
         for kind in Kind::ALL {
             all.extend(self.held(kind)?.map(|held| (kind.member().to_owned(), Value::Object(held))));
         }
-        let status = self.raw("/status")?;
+        let status = self.status(&[])?;
         all.insert("config".to_owned(), self.document.config().clone());
         all.insert("status".to_owned(), json::parse_own(&status.body).map_err(|_| unreadable())?);
         Ok(answered(200, &Value::Object(all)))
@@ -98,7 +98,7 @@ impl Server<'_> {
             Ok(reply) if reply.status == 404 => return Ok(None),
             Ok(reply) if reply.status == 200 => json::parse_own(&reply.body).map_err(|_| unreadable())?,
             Ok(reply) => return Err(Response { status: reply.status, headers: vec![json_type()], body: reply.body }),
-            Err(Failure::Cut { .. }) => Value::Object(self.known(kind)?),
+            Err(Failure::Cut { expected, .. }) => Value::Object(self.known(kind, expected)?),
             Err(failure) => return Err(failed(&failure)),
         };
         let Value::Object(held) = held else { return Err(unreadable()) };
@@ -116,8 +116,8 @@ impl Server<'_> {
         named.collect()
     }
 
-    /// What the document holds of a list that does not come whole, one by one.
-    fn known(&self, kind: Kind) -> Result<Map<String, Value>, Response> {
+    /// What the document holds of a list that does not come whole, one by one. The announced length tells whether that is all there is.
+    fn known(&self, kind: Kind, expected: u64) -> Result<Map<String, Value>, Response> {
         let names = self.document.value()[kind.member()].as_object().into_iter().flatten();
         let mut known = Map::new();
         for (name, content) in names {
@@ -133,7 +133,8 @@ impl Server<'_> {
                 }
             }
         }
-        Ok(known)
+        let is_all = json::unit_format(&Value::Object(known.clone())).len() as u64 == expected;
+        if is_all { Ok(known) } else { Err(cut()) }
     }
 
     fn one(&self, kind: Kind, name: &str, rest: &[String]) -> Result<Response, Response> {
@@ -142,10 +143,7 @@ impl Server<'_> {
             Kind::JsModule => name,
         };
         let path = below(&resource_path(kind.member(), stored), rest);
-        if path.len() > PASS_PATH_MAX {
-            return Err(nowhere());
-        }
-        match self.unit.request("GET", &path, None) {
+        match self.ask(&path)? {
             // The server has the very source that the document has, or it would be missing, and is given it.
             Err(Failure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
                 let source = self.document.value()[kind.member()].get(name).ok_or_else(cut)?;
@@ -155,15 +153,39 @@ impl Server<'_> {
         }
     }
 
+    /// What is too long to come whole is put together from the members that a status has.
+    fn status(&self, path: &[String]) -> Result<Response, Response> {
+        let answer = self.ask(&below("/status", path))?;
+        let applications = || self.document.config().get("applications").and_then(Value::as_object);
+        let names: Vec<&str> = match (&answer, path.first().map(String::as_str)) {
+            (Err(Failure::Cut { .. }), None) => STATUS.to_vec(),
+            (Err(Failure::Cut { .. }), Some("applications")) if path.len() == 1 => {
+                applications().into_iter().flat_map(|all| all.keys().map(String::as_str)).collect()
+            }
+            _ => return passed(answer),
+        };
+        let part = |name: &str| {
+            let whole = self.status(&[path, &[name.to_owned()]].concat())?;
+            Ok((name.to_owned(), json::parse_own(&whole.body).map_err(|_| unreadable())?))
+        };
+        let parts: Map<String, Value> = names.into_iter().map(part).collect::<Result<_, Response>>()?;
+        Ok(answered(200, &Value::Object(parts)))
+    }
+
     fn raw(&self, path: &str) -> Result<Response, Response> {
+        passed(self.ask(path)?)
+    }
+
+    /// The server closes without a word on a head that is too long, and has nothing at such a path anyway.
+    fn ask(&self, path: &str) -> Result<Result<Reply, Failure>, Response> {
         if path.len() > PASS_PATH_MAX {
             return Err(nowhere());
         }
-        passed(self.unit.request("GET", path, None))
+        Ok(self.unit.wait_and_get(path))
     }
 }
 
-fn passed(answer: Result<super::unit::Reply, Failure>) -> Result<Response, Response> {
+fn passed(answer: Result<Reply, Failure>) -> Result<Response, Response> {
     let reply = answer.map_err(|failure| failed(&failure))?;
     let response = Response { status: reply.status, headers: vec![json_type()], body: reply.body };
     if response.status == 200 { Ok(response) } else { Err(response) }
@@ -208,3 +230,6 @@ fn unreachable(why: &str) -> Response {
     response.headers.push(("Retry-After".to_owned(), "1".to_owned()));
     response
 }
+
+/// What a status has, in order.
+const STATUS: [&str; 4] = ["modules", "connections", "requests", "applications"];

@@ -192,6 +192,11 @@ impl Unit {
         self.http.exchange(method, path, &[], body, wait)
     }
 
+    /// A GET that the server answers only after the change under way: it is given the time of a change.
+    pub fn wait_and_get(&self, path: &str) -> Result<Reply, Failure> {
+        self.http.exchange("GET", path, &[], None, self.patience.change)
+    }
+
     /// Replaces the whole configuration by `text`. The server takes or leaves it as one.
     pub fn put_config(&self, text: &str) -> Result<Reply, Failure> {
         self.request("PUT", CONFIG, Some(text.as_bytes()))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::document::Document;
-use super::json::Value;
+use super::json::{self, Value};
 use super::resources::{self, Kind};
 use crate::codec::hex;
 
@@ -54,7 +54,10 @@ impl Aliases {
     /// A server's words with plain names.
     pub fn plain_words(&self, words: &[u8]) -> Vec<u8> {
         match std::str::from_utf8(words) {
-            Ok(text) => self.iter().fold(text.to_owned(), |text, (name, alias)| text.replace(alias, name)).into_bytes(),
+            Ok(text) => {
+                let plain = |text: String, (name, alias)| text.replace(&written(alias), &written(name));
+                self.iter().fold(text.to_owned(), plain).into_bytes()
+            }
             Err(_) => words.to_vec(),
         }
     }
@@ -83,6 +86,12 @@ fn alias(name: &str, bundle: &str) -> String {
     format!("{name}{MARK}{}", &digits[..DIGITS])
 }
 
+/// A name as it stands in a JSON text, between its quotes.
+fn written(name: &str) -> String {
+    let quoted = json::compact(&name.into());
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 fn split(alias: &str) -> Option<(&str, &str)> {
     let (name, digits) = alias.rsplit_once(MARK)?;
     let is_hash = digits.len() == DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -96,7 +105,6 @@ const DIGITS: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::json;
 
     fn document(bundle: &str) -> Document {
         let config =
@@ -139,5 +147,8 @@ mod tests {
     fn words_of_a_server_are_shown_with_plain_names() {
         let words = Aliases::of(&document("key")).plain_words(b"Certificate \"a~2c70e12b7a06\" is not found.");
         assert_eq!(words, b"Certificate \"a\" is not found.");
+        let quoted = Document::parse(br#"{"config":{},"certificates":{"a\"b":"key"},"js_modules":{}}"#).unwrap();
+        let words = Aliases::of(&quoted).plain_words(br#"{"detail":"Certificate a\"b~2c70e12b7a06 is not found."}"#);
+        assert_eq!(words, br#"{"detail":"Certificate a\"b is not found."}"#);
     }
 }

@@ -118,7 +118,7 @@ fn a_revision_whose_file_is_gone_is_404_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_is_answered_as_unit_does() {
+fn what_is_not_there_is_answered_as_unit_answers_it() {
     let host = Host::new();
     for target in ["/foo", "/configs", "/fleet/events", "/fleet/nodes/a/b", "/healthz/x", "/%63onfig2"] {
         let reply = host.ask("GET", target, "");
