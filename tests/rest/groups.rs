@@ -43,7 +43,7 @@ fn another_groups_document_history_and_conflicts_are_read_on_any_host() {
     let ours = one.change("PUT", "/config/routes", r#"["ours"]"#);
     let first = two.change("PUT", "/config/routes", r#"["first"]"#);
     let second = two.change("PUT", "/config/routes", r#"["second"]"#);
-    until("the head is known", || edge(&one)["head"]["id"] == Value::from(&second[..]) && edge(&one)["applied"] == 1);
+    until("the head is known", || edge(&one)["head"]["id"] == second[..] && edge(&one)["applied"] == 1);
     assert_eq!((&edge(&one)["own"], &edge(&two)["own"]), (&Value::Bool(false), &Value::Bool(true)));
     assert_eq!((&edge(&one)["hosts"], &edge(&one)["conflicts"]), (&1.into(), &0.into()));
 
@@ -74,7 +74,7 @@ fn a_change_of_another_group_is_refused_and_never_made_of_the_own() {
     let (mut one, two) = two_groups();
     let ours = one.change("PUT", "/config/routes", r#"["ours"]"#);
     let theirs = two.change("PUT", "/config/routes", r#"["theirs"]"#);
-    until("the head is known", || edge(&one)["head"]["id"] == Value::from(&theirs[..]));
+    until("the head is known", || edge(&one)["head"]["id"] == theirs[..]);
     for (method, target, body) in [
         ("PUT", "/config/routes", "[]"),
         ("PUT", "/config/routes?dry-run", "[]"),
@@ -128,7 +128,7 @@ fn the_commands_print_the_group_that_is_named() {
     let (one, two) = two_groups();
     one.change("PUT", "/config/routes", r#"["ours"]"#);
     let theirs = two.change("PUT", "/config/routes", r#"["theirs"]"#);
-    until("the head is known", || edge(&one)["head"]["id"] == Value::from(&theirs[..]));
+    until("the head is known", || edge(&one)["head"]["id"] == theirs[..]);
     let run = |words: &[&str]| {
         let mut command = Command::new(STARLING);
         command.args(words).arg("--control").arg(one.path("control.sock")).arg("-f").arg(one.path("empty.conf"));
