@@ -6,6 +6,7 @@
 
 mod asking;
 mod conflicts;
+mod effective;
 mod environment;
 mod fleet;
 mod fsck;
@@ -191,7 +192,14 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Status => status::print(daemon, order.has("json")),
         Command::Groups => groups::list(daemon, order.has("json")),
         Command::Log => history::log(daemon, order.has("json")),
-        Command::Show => history::show(daemon, order.operand(0), order.has("json")),
+        Command::Show => match (order.operand(0), order.has("effective")) {
+            ("", true) => effective::print(daemon, order.has("json")),
+            ("", false) => Err(Failure::Usage("starling show: which revision? name its ID, or give --effective".to_owned())),
+            (_, true) => {
+                Err(Failure::Usage("starling show: --effective is of what the server gets now, not of a revision".to_owned()))
+            }
+            (id, false) => history::show(daemon, id, order.has("json")),
+        },
         Command::Diff => history::diff(daemon, order.operand(0), order.operand(1), order.has("json")),
         Command::Blame => history::blame(daemon, order.operand(0), order.has("json")),
         Command::Restore => history::restore(daemon, order.operand(0), order.text("path"), order.text("note")),

@@ -45,6 +45,12 @@ pub struct Settings {
     pub name: String,
     /// The group whose document this peer follows.
     pub group: String,
+    /// The file with what is different on this host.
+    pub overlay: Option<PathBuf>,
+    /// This host's own variables, each `NAME=VALUE`; of two with one name the later counts.
+    pub variables: Vec<String>,
+    /// What is to be done when somebody changes the server's configuration past Starling.
+    pub drift: DriftChoice,
     /// How many older revisions of a group are kept beside the head and the uncontained ones: from [`limits::HISTORY_KEPT_MIN`] to
     /// [`limits::HISTORY_KEPT_MAX`].
     pub history: usize,
@@ -65,6 +71,17 @@ pub enum UnitChoice {
     None,
     /// This control socket (a path, `unix:PATH`) or address (`http://HOST:PORT`).
     At(String),
+}
+
+/// What is to be done when somebody changes the server's configuration past Starling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriftChoice {
+    /// Say so, and leave it.
+    Report,
+    /// Give the server the document again.
+    Repair,
+    /// Publish the change to the group.
+    Adopt,
 }
 
 /// What to log: this and everything graver.
@@ -229,6 +246,9 @@ impl Settings {
             unit: UnitChoice::Auto,
             name: String::new(),
             group: "default".to_owned(),
+            overlay: None,
+            variables: Vec::new(),
+            drift: DriftChoice::Report,
             history: limits::HISTORY_KEPT,
             mdns: true,
             interfaces: Vec::new(),

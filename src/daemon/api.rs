@@ -56,6 +56,7 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["config", ..] => config(request, path),
         ["healthz"] => get_only(request, Ask::Health),
         ["fleet"] => get_only(request, Ask::Fleet),
+        ["fleet", "effective"] => get_only(request, Ask::Effective),
         ["fleet", "nodes"] => get_only(request, Ask::Nodes(None)),
         ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
         ["fleet", "groups"] => get_only(request, Ask::Groups),

@@ -16,12 +16,13 @@ use super::disk::{self, Disk, Done};
 use super::gate::{Gate, Responder};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
+use super::overlay::OverlaySource;
 use super::pass::Pass;
 use super::state_dir::read_revision;
 use super::target::{self, Report, Target};
 use super::unit::{self, Control, Unit};
 use super::{api, interfaces, logger, start};
-use crate::limits::{DISK_WAITING_MAX, LOADS_MAX, WATCH_EVERY, WATCH_LOST_EVERY};
+use crate::limits::{DISK_WAITING_MAX, LOADS_MAX, OVERLAY_EVERY, WATCH_EVERY, WATCH_LOST_EVERY};
 use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
@@ -56,6 +57,7 @@ pub(super) struct Parts {
     pub queue: Receiver<Event>,
     pub events: SyncSender<Event>,
     pub addresses: Addresses,
+    pub overlays: OverlaySource,
     pub dialler: Dialler,
     pub disk: Disk,
     pub target: Option<Target>,
@@ -84,6 +86,8 @@ pub(super) struct Loop {
     inputs: VecDeque<Input>,
     watch: interfaces::Watch,
     watch_at: Duration,
+    /// When the overlay's file is looked at again.
+    overlay_at: Duration,
 }
 
 impl Loop {
@@ -100,6 +104,7 @@ impl Loop {
             inputs: VecDeque::new(),
             watch: interfaces::Watch::new(),
             watch_at: Duration::ZERO,
+            overlay_at: OVERLAY_EVERY,
         }
     }
 
@@ -109,13 +114,15 @@ impl Loop {
         self.happens(Input::Addresses(addresses));
         loop {
             let (now, _) = self.parts.clock.now();
-            let wait = self.parts.node.deadline().min(self.watch_at).saturating_sub(now);
+            let looks = if self.parts.overlays.has_file() { self.overlay_at } else { Duration::MAX };
+            let wait = self.parts.node.deadline().min(self.watch_at).min(looks).saturating_sub(now);
             match self.parts.queue.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => self.happens(Input::Tick),
             }
             self.watch_network();
+            self.watch_overlay();
         }
         self.stop();
     }
@@ -286,6 +293,20 @@ impl Loop {
             }
             let addresses = (self.parts.addresses)();
             self.happens(Input::Addresses(addresses));
+            self.overlay_at = Duration::ZERO;
+        }
+    }
+
+    /// Looks whether this host's overlay, its variables or its addresses are others now.
+    fn watch_overlay(&mut self) {
+        let (now, _) = self.parts.clock.now();
+        if now < self.overlay_at || (!self.parts.overlays.has_file() && self.overlay_at > Duration::ZERO) {
+            return;
+        }
+        self.overlay_at = now + OVERLAY_EVERY;
+        let addresses = (self.parts.addresses)();
+        if let Some(overlay) = self.parts.overlays.changed(&addresses) {
+            self.happens(Input::Overlay(overlay));
         }
     }
 

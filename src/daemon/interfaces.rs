@@ -4,6 +4,7 @@
 //! or it was asked for, and no link-local address, which means nothing without the interface of the one who dials (those travel
 //! by mDNS).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use if_addrs::Interface;
@@ -16,6 +17,18 @@ use crate::limits::ADDRESSES_MAX;
 pub fn addresses(port: u16, only: &[String]) -> Vec<SocketAddr> {
     let chosen = choose(&listed(), only);
     chosen.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+/// The address of each interface that is up, for people to refer to: its first that is not link-local, IPv4 before IPv6.
+pub fn by_name() -> BTreeMap<String, IpAddr> {
+    let mut listed: Vec<Interface> = listed().into_iter().filter(|one| one.is_oper_up() && !one.is_link_local()).collect();
+    listed.sort_by_key(|interface| (interface.ip().is_ipv6(), interface.ip()));
+    let mut named = BTreeMap::new();
+    for interface in listed {
+        let ip = interface.ip();
+        named.entry(interface.name).or_insert(ip);
+    }
+    named
 }
 
 /// The number of the interface called `name`.

@@ -18,16 +18,19 @@ use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
 use super::gate::{self, Gate, GateError, GateSettings, Rights, TcpApi};
 use super::listener::{self, Listener};
+use super::overlay::OverlaySource;
 use super::pass::Pass;
 use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, system, target};
 use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
+use crate::model::overlay::Overlay;
+use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
 use crate::node::input::Now;
 use crate::node::load::Loading;
-use crate::node::{Node, Setup};
-use crate::settings::{Settings, UnitChoice};
+use crate::node::{Drift, Node, Setup};
+use crate::settings::{DriftChoice, Settings, UnitChoice};
 use crate::wire::handshake::Local;
 
 /// Runs the peer until it is told to stop.
@@ -49,10 +52,12 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         run: u64::from_be_bytes(entropy::bytes()?),
         features: 0,
     });
-    let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
-    load(&mut node, &dir);
     let port = Arc::new(AtomicU16::new(0));
     let addresses = own_addresses(&settings, &port);
+    let mut overlays = overlays(&settings, &member, &secret);
+    let overlay = overlays.changed(&addresses()).expect("the first is another than none").map_err(RunError::Setting)?;
+    let mut node = make_node(&settings, &dir, &member, secret, &local, (unit.is_some(), overlay), now)?;
+    load(&mut node, &dir);
     let listener = listen(&settings, &local, &addresses, &events)?;
     port.store(listener.local_addrs().first().map_or(0, SocketAddr::port), Ordering::Relaxed);
     let bound: Vec<String> = listener.local_addrs().iter().map(SocketAddr::to_string).collect();
@@ -77,6 +82,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         queue,
         events,
         addresses,
+        overlays,
         dialler,
         disk,
         target,
@@ -154,7 +160,7 @@ fn make_node(
     member: &Membership,
     secret: SecretKey,
     local: &Local,
-    server: bool,
+    (server, overlay): (bool, Overlay),
     now: Now,
 ) -> Result<Node, RunError> {
     let setup = Setup {
@@ -170,8 +176,12 @@ fn make_node(
         before_kept: dir.has_before_starling(),
         history: settings.history,
         seed: u64::from_be_bytes(entropy::bytes()?),
-        overlay: Default::default(),
-        drift: Default::default(),
+        overlay,
+        drift: match settings.drift {
+            DriftChoice::Report => Drift::Report,
+            DriftChoice::Repair => Drift::Repair,
+            DriftChoice::Adopt => Drift::Adopt,
+        },
         is_signed: crate::model::record::Record::is_signed,
     };
     let (book, problem) = address_book(dir);
@@ -225,6 +235,17 @@ fn address_book(dir: &StateDir) -> (Vec<u8>, Option<String>) {
         Err(error) => format!("{wrong}; it cannot be set aside: {error}"),
     };
     (Vec::new(), Some(became))
+}
+
+fn overlays(settings: &Settings, member: &Membership, secret: &SecretKey) -> OverlaySource {
+    let peer = PeerId::from_bytes(secret.public()).expect("a key pair's public half is sound");
+    let known = [
+        ("name", settings.name.clone()),
+        ("peer", peer.to_string()),
+        ("group", settings.group.clone()),
+        ("fleet", member.fleet.name().to_owned()),
+    ];
+    OverlaySource::new(settings.overlay.clone(), &settings.variables, known)
 }
 
 fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {

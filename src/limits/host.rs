@@ -220,6 +220,12 @@ const _: () = assert!(GATE_HELD_MAX >= 2 * GATE_BODY_MAX, "one upload must not k
 
 // ── settings, command line, state directory ─────────────────────────────────────────────────────────────────────────────────────
 
+/// The overlay's file, in bytes: it says what is different on one host, and is never as long as a document.
+pub const OVERLAY_FILE_MAX: u64 = 1 << 20;
+/// How often it is looked at: whoever has saved it waits as long as for anything else that is noticed by looking.
+pub const OVERLAY_EVERY: Duration = Duration::from_secs(2);
+/// Names of variables that are set for a host, in bytes.
+pub const VARIABLE_NAME_MAX: usize = 63;
 /// The settings file, in bytes: a few dozen lines are usual; whatever is longer is some other file.
 pub const SETTINGS_FILE_MAX: usize = 64 << 10;
 /// The name of a user or group of the system, in bytes: Linux's tools make none longer.

@@ -100,7 +100,8 @@ impl Command {
     pub fn operands(self) -> &'static [&'static str] {
         match self {
             Self::Join => &["TOKEN|-"],
-            Self::Show | Self::Restore | Self::Resolve => &["ID"],
+            Self::Show => &["[ID]"],
+            Self::Restore | Self::Resolve => &["ID"],
             Self::Diff => &["ID", "[ID]"],
             Self::Blame => &["PATH"],
             _ => &[],
@@ -119,7 +120,7 @@ impl Command {
             Self::Status => "print what the daemon knows of the fleet",
             Self::Groups => "print the groups of the fleet",
             Self::Log => "print the revisions that are kept, newest first",
-            Self::Show => "print a revision: who, when, what, the document",
+            Self::Show => "print a revision, or what this host's server gets",
             Self::Diff => "print what leads to a revision, or from one to another",
             Self::Blame => "print since which revision a value stands",
             Self::Restore => "publish the content of an old revision again",

@@ -6,7 +6,7 @@
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::PathBuf;
 
-use super::{LogLevel, Settings, UnitChoice};
+use super::{DriftChoice, LogLevel, Settings, UnitChoice};
 use crate::limits::{self, HISTORY_KEPT_MAX, HISTORY_KEPT_MIN};
 use crate::wire::fleet::is_name;
 use crate::wire::token::is_address;
@@ -81,6 +81,22 @@ pub(super) fn group(text: &str) -> Result<String, Expected> {
     }
 }
 
+/// A variable and its value, which may be empty and hold whatever it likes.
+pub(super) fn variable(text: &str) -> Result<String, Expected> {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let named = text.split_once('=').filter(|(name, _)| (1..=limits::VARIABLE_NAME_MAX).contains(&name.len()));
+    let is_good = named.is_some_and(|(name, _)| name.bytes().all(is_fit));
+    if is_good { Ok(text.to_owned()) } else { Err("NAME=VALUE, the name 1 to 63 of A-Z a-z 0-9 . _ -") }
+}
+
+pub(super) fn drift(text: &str) -> Result<DriftChoice, Expected> {
+    DRIFTS.iter().find(|(name, _)| *name == text).map(|(_, drift)| *drift).ok_or("report, repair or adopt")
+}
+
+pub(super) fn show_drift(settings: &Settings) -> String {
+    DRIFTS.iter().filter(|(_, drift)| *drift == settings.drift).map(|(name, _)| (*name).to_owned()).collect()
+}
+
 /// How many older revisions are kept.
 pub(super) fn history(text: &str) -> Result<usize, Expected> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -139,5 +155,7 @@ pub(super) fn add(list: &mut Vec<String>, item: String) -> Result<(), Expected> 
 pub(super) const CONTROL_MODE: u32 = 0o600;
 const GROUP_BITS: u32 = 0o060;
 
+const DRIFTS: [(&str, DriftChoice); 3] =
+    [("report", DriftChoice::Report), ("repair", DriftChoice::Repair), ("adopt", DriftChoice::Adopt)];
 const LEVELS: [(&str, LogLevel); 4] =
     [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];
