@@ -10,6 +10,7 @@ mod effective;
 mod environment;
 mod fleet;
 mod fsck;
+mod groups;
 mod history;
 mod nodes;
 mod page;
@@ -178,6 +179,8 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
     };
     let resolved = order.settings()?;
     let settings = &resolved.settings;
+    // The settings say which group this host follows; only what was typed says that another is meant.
+    let daemon = &asking::Daemon { control: &settings.control, group: order.text("group") };
     match order.command {
         Command::Sim => sim::simulate(order),
         Command::Init => fleet::init(settings, order.text("fleet")),
@@ -186,22 +189,23 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Id => fleet::id(settings),
         Command::Check => check(&resolved),
         Command::Run => run(resolved),
-        Command::Status => status::print(settings, order.has("json")),
-        Command::Log => history::log(settings, order.has("json")),
+        Command::Status => status::print(daemon, order.has("json")),
+        Command::Groups => groups::list(daemon, order.has("json")),
+        Command::Log => history::log(daemon, order.has("json")),
         Command::Show => match (order.operand(0), order.has("effective")) {
-            ("", true) => effective::print(settings, order.has("json")),
+            ("", true) => effective::print(daemon, order.has("json")),
             ("", false) => Err(Failure::Usage("starling show: which revision? name its ID, or give --effective".to_owned())),
             (_, true) => {
                 Err(Failure::Usage("starling show: --effective is of what the server gets now, not of a revision".to_owned()))
             }
-            (id, false) => history::show(settings, id, order.has("json")),
+            (id, false) => history::show(daemon, id, order.has("json")),
         },
-        Command::Diff => history::diff(settings, order.operand(0), order.operand(1), order.has("json")),
-        Command::Blame => history::blame(settings, order.operand(0), order.has("json")),
-        Command::Restore => history::restore(settings, order.operand(0), order.text("path"), order.text("note")),
-        Command::Conflicts => conflicts::list(settings, order.has("json")),
+        Command::Diff => history::diff(daemon, order.operand(0), order.operand(1), order.has("json")),
+        Command::Blame => history::blame(daemon, order.operand(0), order.has("json")),
+        Command::Restore => history::restore(daemon, order.operand(0), order.text("path"), order.text("note")),
+        Command::Conflicts => conflicts::list(daemon, order.has("json")),
         Command::Resolve => {
-            conflicts::resolve(settings, order.operand(0), (order.has("keep"), order.has("drop")), order.text("note"))
+            conflicts::resolve(daemon, order.operand(0), (order.has("keep"), order.has("drop")), order.text("note"))
         }
         Command::Service => print(&service::unit()),
         Command::Fsck => fsck::run(settings, order.has("json")),

@@ -121,6 +121,8 @@ pub const PLACES_SHOWN: usize = 256;
 
 /// Groups in a fleet. Every peer holds every group's head.
 pub const GROUPS_MAX: usize = 64;
+/// Hosts of a group that are named where a change must be sent to one of them: one is enough, and some may be down.
+pub const GROUP_HOSTS_NAMED: usize = 8;
 /// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the settings say otherwise: weeks of a
 /// busy fleet's changes, and a few megabytes of a small flash at usual sizes.
 pub const HISTORY_KEPT: usize = 64;

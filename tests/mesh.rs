@@ -9,6 +9,8 @@ mod client;
 mod conflicts;
 #[path = "mesh/dry_runs.rs"]
 mod dry_runs;
+#[path = "mesh/groups.rs"]
+mod groups;
 #[path = "mesh/history.rs"]
 mod history;
 #[path = "mesh/kept.rs"]

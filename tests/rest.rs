@@ -12,6 +12,8 @@ mod commands;
 mod dry_runs;
 #[path = "rest/faults.rs"]
 mod faults;
+#[path = "rest/groups.rs"]
+mod groups;
 #[path = "rest/history.rs"]
 mod history;
 #[path = "rest/host.rs"]

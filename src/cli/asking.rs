@@ -4,6 +4,7 @@
 //! never half done. An answer other than 200 is a failure, in the daemon's own words.
 
 use std::fmt::Write;
+use std::path::Path as FilePath;
 
 use super::Failure;
 use crate::daemon::logger::one_line;
@@ -12,7 +13,6 @@ use crate::limits::{NOTE_MAX, SHORT_ID_MIN};
 use crate::model::edit::{Verb, is_editable};
 use crate::model::json::{self, Value};
 use crate::model::path::Path;
-use crate::settings::Settings;
 
 /// What the daemon has answered, with 200.
 pub(super) struct Answer {
@@ -41,14 +41,41 @@ impl Answer {
     }
 }
 
-pub(super) fn get(settings: &Settings, target: &str) -> Result<Answer, Failure> {
-    answer(settings, unit::get(&settings.control, target))
+/// Whom to ask, and about which group.
+pub(super) struct Daemon<'a> {
+    /// Its control socket.
+    pub(super) control: &'a FilePath,
+    /// A group as the settings take it; `None` for the daemon's own.
+    pub(super) group: Option<&'a str>,
 }
 
-/// Has something published, with this note if there is one.
-pub(super) fn post(settings: &Settings, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
-    let headers: Vec<(&str, &str)> = note.map(|note| ("Starling-Note", note)).into_iter().collect();
-    answer(settings, unit::post(&settings.control, target, &headers))
+impl Daemon<'_> {
+    pub(super) fn get(&self, target: &str) -> Result<Answer, Failure> {
+        self.answer(unit::get(self.control, &self.about(target)))
+    }
+
+    /// Has something published, with this note if there is one.
+    pub(super) fn post(&self, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
+        let headers: Vec<(&str, &str)> = note.map(|note| ("Starling-Note", note)).into_iter().collect();
+        self.answer(unit::post(self.control, &self.about(target), &headers))
+    }
+
+    fn about(&self, target: &str) -> String {
+        let mark = if target.contains('?') { '&' } else { '?' };
+        self.group.map_or_else(|| target.to_owned(), |group| format!("{target}{mark}group={group}"))
+    }
+
+    fn answer(&self, reply: Result<Reply, unit::Failure>) -> Result<Answer, Failure> {
+        let control = self.control.display().to_string();
+        let reply = reply.map_err(|error| match error {
+            unit::Failure::Unreachable(_) => Failure::Failed(format!("{error}; is `starling run` running here?")),
+            _ => Failure::Failed(format!("{control}: {error}")),
+        })?;
+        if reply.status == 200 {
+            return Ok(Answer { reply, control });
+        }
+        Err(Failure::Failed(format!("{control}: answered {}: {}", reply.status, words(&reply.body))))
+    }
 }
 
 /// The beginning of an ID, in the digits that IDs have.
@@ -85,18 +112,6 @@ pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, Failure> {
         }
         _ => Ok(text.filter(|text| !text.trim().is_empty())),
     }
-}
-
-fn answer(settings: &Settings, reply: Result<Reply, unit::Failure>) -> Result<Answer, Failure> {
-    let control = settings.control.display().to_string();
-    let reply = reply.map_err(|error| match error {
-        unit::Failure::Unreachable(_) => Failure::Failed(format!("{error}; is `starling run` running here?")),
-        _ => Failure::Failed(format!("{control}: {error}")),
-    })?;
-    if reply.status == 200 {
-        return Ok(Answer { reply, control });
-    }
-    Err(Failure::Failed(format!("{control}: answered {}: {}", reply.status, words(&reply.body))))
 }
 
 /// The error in an answer's body, with its particulars; the body as it is if that is something else.

@@ -2,19 +2,19 @@
 //!
 //! All of it is asked of the daemon; what peers wrote is made harmless for terminals.
 
+use super::asking::Daemon;
 use super::page::{compact, cut, ending, fit, moment, note, short, table, text, width};
 use super::{Failure, asking};
 use crate::model::json::Value;
-use crate::settings::Settings;
 
 /// Prints the conflicts, oldest first.
-pub(super) fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let answer = asking::get(settings, "/fleet/conflicts")?;
+pub(super) fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+    let answer = daemon.get("/fleet/conflicts")?;
     super::print(&if as_json { answer.text() } else { fit(&list_page(&answer.json()?), width()) })
 }
 
 /// Settles a conflict: `keep` makes its edit now, `drop` does not.
-pub(super) fn resolve(settings: &Settings, id: &str, (keep, drop): (bool, bool), note: Option<&str>) -> Result<(), Failure> {
+pub(super) fn resolve(daemon: &Daemon, id: &str, (keep, drop): (bool, bool), note: Option<&str>) -> Result<(), Failure> {
     let id = asking::id(id)?;
     let what = match (keep, drop) {
         (true, false) => "keep",
@@ -22,7 +22,7 @@ pub(super) fn resolve(settings: &Settings, id: &str, (keep, drop): (bool, bool),
         _ => return Err(Failure::Usage("starling resolve: give one of --keep and --drop".to_owned())),
     };
     let note = asking::note(note)?;
-    asking::post(settings, &format!("/fleet/conflicts/{id}/{what}"), note)?;
+    daemon.post(&format!("/fleet/conflicts/{id}/{what}"), note)?;
     super::print(&format!("{id} is settled: {}\n", if keep { "kept" } else { "dropped" }))
 }
 

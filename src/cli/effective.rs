@@ -4,15 +4,15 @@
 
 use std::fmt::Write;
 
+use super::Failure;
+use super::asking::Daemon;
 use super::page::{short, text};
-use super::{Failure, asking};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
-use crate::settings::Settings;
 
 /// Prints it.
-pub(super) fn print(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let answer = asking::get(settings, "/fleet/effective")?;
+pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+    let answer = daemon.get("/fleet/effective")?;
     super::print(&if as_json { answer.text() } else { page(&answer.json()?) })
 }
 

@@ -4,15 +4,15 @@
 
 use std::fmt::Write;
 
+use super::asking::Daemon;
 use super::page::{compact, ending, fit, moment, note, scalar, short, table, text, width};
 use super::{Failure, asking};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
-use crate::settings::Settings;
 
 /// Prints the revisions that are kept, newest first.
-pub(super) fn log(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let answer = asking::get(settings, "/fleet/revisions")?;
+pub(super) fn log(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+    let answer = daemon.get("/fleet/revisions")?;
     if as_json {
         return super::print(&answer.text());
     }
@@ -21,25 +21,25 @@ pub(super) fn log(settings: &Settings, as_json: bool) -> Result<(), Failure> {
 }
 
 /// Prints one revision.
-pub(super) fn show(settings: &Settings, id: &str, as_json: bool) -> Result<(), Failure> {
-    let answer = asking::get(settings, &format!("/fleet/revisions/{}", asking::id(id)?))?;
+pub(super) fn show(daemon: &Daemon, id: &str, as_json: bool) -> Result<(), Failure> {
+    let answer = daemon.get(&format!("/fleet/revisions/{}", asking::id(id)?))?;
     super::print(&if as_json { answer.text() } else { show_page(&answer.json()?) })
 }
 
 /// Prints what leads from `from` to `to`, or to `from` if that is the only one.
-pub(super) fn diff(settings: &Settings, from: &str, to: &str, as_json: bool) -> Result<(), Failure> {
+pub(super) fn diff(daemon: &Daemon, from: &str, to: &str, as_json: bool) -> Result<(), Failure> {
     let from = asking::id(from)?;
     let target = match to {
         "" => format!("/fleet/revisions/{from}?diff"),
         to => format!("/fleet/revisions/{}?diff={from}", asking::id(to)?),
     };
-    let answer = asking::get(settings, &target)?;
+    let answer = daemon.get(&target)?;
     super::print(&if as_json { answer.text() } else { fit(&diff_page(&answer.json()?), width()) })
 }
 
 /// Prints since which revision the value at a path stands.
-pub(super) fn blame(settings: &Settings, path: &str, as_json: bool) -> Result<(), Failure> {
-    let answer = asking::get(settings, &format!("/fleet/blame{}", asking::path(path)?))?;
+pub(super) fn blame(daemon: &Daemon, path: &str, as_json: bool) -> Result<(), Failure> {
+    let answer = daemon.get(&format!("/fleet/blame{}", asking::path(path)?))?;
     if as_json {
         return super::print(&answer.text());
     }
@@ -49,11 +49,11 @@ pub(super) fn blame(settings: &Settings, path: &str, as_json: bool) -> Result<()
 }
 
 /// Publishes the content of an old revision again.
-pub(super) fn restore(settings: &Settings, id: &str, path: Option<&str>, note: Option<&str>) -> Result<(), Failure> {
+pub(super) fn restore(daemon: &Daemon, id: &str, path: Option<&str>, note: Option<&str>) -> Result<(), Failure> {
     let id = asking::id(id)?;
     let query = path.map(asking::path).transpose()?.map_or(String::new(), |path| format!("?path={path}"));
     let note = asking::note(note)?;
-    asking::post(settings, &format!("/fleet/revisions/{id}/restore{query}"), note)?;
+    daemon.post(&format!("/fleet/revisions/{id}/restore{query}"), note)?;
     super::print(&format!("restored from {id}\n"))
 }
 

@@ -5,16 +5,16 @@
 
 use std::fmt::Write;
 
+use super::asking::Daemon;
 use super::conflicts::conflict;
 use super::page::{SHORT, ending, fit, moment, scalar, text, width};
-use super::{Failure, asking, nodes};
+use super::{Failure, nodes};
 use crate::daemon::logger::one_line;
 use crate::model::json::Value;
-use crate::settings::Settings;
 
 /// Prints what the daemon says: as it is, or as a table.
-pub(super) fn print(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let reply = asking::get(settings, "/fleet")?;
+pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+    let reply = daemon.get("/fleet")?;
     if as_json {
         return super::print(&reply.text());
     }

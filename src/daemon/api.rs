@@ -11,10 +11,11 @@ mod resources;
 use std::path::Path as FilePath;
 
 use super::gate::{Request, Response};
-use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
+use crate::limits::{DOCUMENT_MAX, NAME_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
 use crate::model::json::{self, JsonError, Map, Value};
+use crate::model::name::is_name;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::Kind;
@@ -25,10 +26,28 @@ use crate::node::input::{Ask, Change, Question, Refusal};
 /// since 1970.
 pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
-    if request.method != "GET" && patch::is_dry_run(request)? {
-        return asked(request, path, now_ms).and_then(patch::dry_run);
+    let ask = asked(request, path, now_ms)?;
+    let ask = if request.method != "GET" && patch::is_dry_run(request)? { patch::dry_run(ask)? } else { ask };
+    Ok(match group(request)? {
+        Some(group) => Ask::OfGroup(group, Box::new(ask)),
+        None => ask,
+    })
+}
+
+/// The group that is named by a header or in the query, if one is. A name that is none must not pass for the own group.
+fn group(request: &Request) -> Result<Option<String>, Response> {
+    let named = [request.header("starling-group"), query(request, "group")];
+    let [header, query] = named.map(|name| name.map(str::trim));
+    if header.is_some() && query.is_some() && header != query {
+        return Err(failure(400, "Two groups are named.", "Starling-Group and ?group differ"));
     }
-    asked(request, path, now_ms)
+    match header.or(query) {
+        Some(name) if !is_name(name) => {
+            let detail = format!("expected 1 to {NAME_MAX} letters, digits, -, _ and ., not beginning with a dot");
+            Err(failure(400, "That is no name of a group.", &detail))
+        }
+        name => Ok(name.map(str::to_owned)),
+    }
 }
 
 fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
@@ -40,6 +59,7 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["fleet", "effective"] => get_only(request, Ask::Effective),
         ["fleet", "nodes"] => get_only(request, Ask::Nodes(None)),
         ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
+        ["fleet", "groups"] => get_only(request, Ask::Groups),
         ["fleet", "links"] => get_only(request, Ask::Links),
         ["fleet", "revisions"] => get_only(request, Ask::Revisions(None)),
         ["fleet", "revisions", id] => get_only(request, history::revision(request, id)),

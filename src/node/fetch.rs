@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Node;
 use super::answer::Older;
 use super::input::LinkId;
+use super::replica::Group;
 use crate::limits::{FETCH_AGAIN, PULL_PATIENCE, WANTED_MAX};
 use crate::model::record::RecordId;
 use crate::wire::frame::Frame;
@@ -25,9 +26,9 @@ pub(super) struct Fetch {
 }
 
 impl Node {
-    /// Somebody looks at the history: what is beyond the oldest revision is asked for, if there is room for it.
-    pub(super) fn fetch_older(&mut self) -> Older {
-        let Some(group) = self.group() else { return Older::Nothing };
+    /// Somebody looks at the history of a group: what is beyond the oldest revision is asked for, if there is room for it.
+    pub(super) fn fetch_older(&mut self, group: &str) -> Older {
+        let Some(group) = self.replica.group(group) else { return Older::Nothing };
         match group.beyond() {
             None => Older::Nothing,
             Some(_) if !group.has_room() => Older::Pruned,
@@ -69,10 +70,10 @@ impl Node {
     pub(super) fn fetch_on(&mut self) {
         let come = |fetch: &mut Fetch| fetch.asked.is_some() && !self.wanted.contains(&fetch.id);
         let Some(fetch) = self.fetch.take_if(come) else { return };
-        let Some(group) = self.group() else { return };
         // Something else may have been fetched, such as the original of a conflict: that leads no further.
-        let is_oldest = group.line().last().is_some_and(|oldest| oldest.record.id == fetch.id);
-        if let Some(id) = group.beyond().filter(|_| is_oldest && group.has_room()) {
+        let is_oldest = |group: &&Group| group.line().last().is_some_and(|oldest| oldest.record.id == fetch.id);
+        let group = self.replica.groups().map(|(_, group)| group).find(is_oldest);
+        if let Some(id) = group.filter(|group| group.has_room()).and_then(Group::beyond) {
             let rest = fetch.rest.into_iter().chain(fetch.asked).collect();
             self.fetch = Some(Fetch { id, asked: None, rest, since: self.now.elapsed });
             self.ask_another();

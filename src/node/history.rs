@@ -9,7 +9,7 @@ use super::Node;
 use super::answer::{Answer, Kept, Place, Problem};
 use super::input::ClientId;
 use super::plan::Plan;
-use super::replica::{Group, Summary};
+use super::replica::Summary;
 use super::revision_name;
 use super::settle::Errand;
 use super::writes::Wish;
@@ -23,26 +23,27 @@ use crate::model::record::{Header, Record, RecordId};
 use crate::model::revision::Origin;
 
 impl Node {
-    pub(super) fn revisions(&mut self) -> Answer {
-        let older = self.fetch_older();
-        let line = self.line();
-        let newest_first = self.group().into_iter().flat_map(|group| group.history().rev());
+    pub(super) fn revisions(&mut self, group: &str) -> Answer {
+        let older = self.fetch_older(group);
+        let line = self.line(group);
+        let newest_first = self.replica.group(group).into_iter().flat_map(|group| group.history().rev());
         Answer::History(Value::Array(newest_first.map(|summary| self.revision_view(summary, &line)).collect()), older)
     }
 
-    pub(super) fn revision(&self, id: &str) -> Answer {
-        self.kept_revision(id).map_or_else(Answer::from, |summary| Answer::Revision(Box::new(self.kept(summary, &self.line()))))
+    pub(super) fn revision(&self, group: &str, id: &str) -> Answer {
+        let shown = |summary| Answer::Revision(Box::new(self.kept(summary, &self.line(group))));
+        self.kept_revision(group, id).map_or_else(Answer::from, shown)
     }
 
     /// What leads to a revision from another, or from the one that it was made on.
-    pub(super) fn difference(&mut self, to: &str, from: Option<&str>) -> Answer {
-        let older = self.fetch_older();
-        let line = self.line();
+    pub(super) fn difference(&mut self, group: &str, to: &str, from: Option<&str>) -> Answer {
+        let older = self.fetch_older(group);
+        let line = self.line(group);
         let kept = |summary| Box::new(self.kept(summary, &line));
         let pair = || {
-            let to = self.kept_revision(to)?;
+            let to = self.kept_revision(group, to)?;
             let from = match from {
-                Some(from) => Some(self.kept_revision(from)?),
+                Some(from) => Some(self.kept_revision(group, from)?),
                 None => self.base_of(to)?,
             };
             Ok(Answer::Difference { from: from.map(kept), to: kept(to), older })
@@ -50,10 +51,10 @@ impl Node {
         pair().unwrap_or_else(|problem: Problem| problem.into())
     }
 
-    pub(super) fn blame(&mut self, path: Path) -> Answer {
-        let older = self.fetch_older();
-        let ids = self.line();
-        let line = self.group().into_iter().flat_map(|group| group.line());
+    pub(super) fn blame(&mut self, group: &str, path: Path) -> Answer {
+        let older = self.fetch_older(group);
+        let ids = self.line(group);
+        let line = self.replica.group(group).into_iter().flat_map(|group| group.line());
         let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
         if line.is_empty() {
             return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
@@ -63,7 +64,8 @@ impl Node {
 
     /// Makes of what is at a path what it was in another revision.
     pub(super) fn restore(&mut self, client: ClientId, id: &str, path: Path, if_match: Option<String>, note: String) {
-        let found = self.kept_revision(id).map(|summary| (summary.record.clone(), self.in_memory(&summary.record.id)));
+        let found =
+            self.kept_revision(&self.setup.group, id).map(|summary| (summary.record.clone(), self.in_memory(&summary.record.id)));
         let (record, document) = match found {
             Ok(found) => found,
             Err(problem) => return self.reply(client, problem),
@@ -106,8 +108,8 @@ impl Node {
     }
 
     /// The one revision that is kept whose ID begins so.
-    fn kept_revision(&self, id: &str) -> Result<&Summary, Problem> {
-        let kept = self.group().into_iter().flat_map(|group| group.history());
+    fn kept_revision(&self, group: &str, id: &str) -> Result<&Summary, Problem> {
+        let kept = self.replica.group(group).into_iter().flat_map(|group| group.history());
         let matches: Vec<&Summary> = kept.filter(|summary| begins(&summary.record.id, id)).collect();
         match matches[..] {
             [summary] => Ok(summary),
@@ -125,7 +127,7 @@ impl Node {
         if header.base == RecordId::NONE {
             return Ok(None);
         }
-        let base = self.group().and_then(|group| group.history().find(|other| other.record.id == header.base));
+        let base = self.replica.group(&header.key).and_then(|group| group.history().find(|other| other.record.id == header.base));
         let detail = || format!("{} was made on {}", summary.record.id.short(), header.base.short());
         base.map(Some).ok_or_else(|| Problem::new(404, "The revision that it was made on is not kept here.", detail()))
     }
@@ -139,23 +141,19 @@ impl Node {
         Kept { id: record.id, view: self.revision_view(summary, line), size: record.header.body_len as usize, place }
     }
 
-    /// The document of the head or of an uncontained revision.
+    /// The document of the head or of an uncontained revision, of whatever group.
     pub(super) fn in_memory(&self, id: &RecordId) -> Option<Document> {
-        self.group().and_then(|group| group.find(id)).map(|revision| revision.document.clone())
+        self.replica.find(id).map(|revision| revision.document.clone())
     }
 
-    pub(super) fn group(&self) -> Option<&Group> {
-        self.replica.group(&self.setup.group)
+    /// A group's head, what it was made on, and so on.
+    fn line(&self, group: &str) -> Line {
+        Line::of(self.replica.group(group).into_iter().flat_map(|group| group.line()))
     }
 
-    /// The head, what it was made on, and so on.
-    fn line(&self) -> Line {
-        Line::of(self.group().into_iter().flat_map(|group| group.line()))
-    }
-
-    /// The head as a revision, if there is one.
-    pub(super) fn head_view(&self) -> Value {
-        let head = self.group().and_then(|group| group.line().next());
+    /// A group's head as a revision, if there is one.
+    pub(super) fn head_view(&self, group: &str) -> Value {
+        let head = self.replica.group(group).and_then(|group| group.line().next());
         head.map_or(Value::Null, |head| self.revision_view(head, &Line::of([head].into_iter())))
     }
 

@@ -144,8 +144,12 @@ pub enum Ask {
         /// Who and why.
         note: String,
     },
+    /// One of the others with `Starling-Group` or `?group`: of the document of this group, whichever this host's own is.
+    OfGroup(String, Box<Ask>),
     /// `GET /fleet`
     Fleet,
+    /// `GET /fleet/groups`
+    Groups,
     /// `GET /fleet/effective`: what the own server is given, and what of it is this host's own.
     Effective,
     /// `GET /fleet/nodes[/ID]`

@@ -13,6 +13,7 @@ mod dry_run;
 pub mod effect;
 mod effective;
 mod fetch;
+mod groups;
 mod history;
 pub mod input;
 mod inspect;
@@ -288,13 +289,11 @@ impl Node {
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Overlay(overlay) => self.overlay_changed(overlay),
-            Input::Asked(client, Ask::Write(change)) => self.write(client, change),
-            Input::Asked(client, Ask::Patch(patching)) => self.patch(client, patching),
-            Input::Asked(client, Ask::DryRun(change)) => self.dry_run(client, change),
-            Input::Asked(client, Ask::PublishLocal { force, if_match, note }) => {
-                self.publish_local(client, force, if_match, note)
+            Input::Asked(client, Ask::OfGroup(group, ask)) if group != self.setup.group => {
+                self.read_of_group(client, &group, *ask);
             }
-            Input::Asked(client, ask) => self.read(client, ask),
+            Input::Asked(client, Ask::OfGroup(_, ask)) => self.asked(client, *ask),
+            Input::Asked(client, ask) => self.asked(client, ask),
             Input::Tick => {}
         }
         self.turn();
@@ -342,6 +341,16 @@ impl Node {
     /// Whether that holds for later runs too. A host that has never met another has nobody to wait for: a restart is its owner's word.
     pub fn is_distrusted(&self) -> bool {
         !self.joined && (self.book.known() > 0 || !self.setup.peers.is_empty())
+    }
+
+    fn asked(&mut self, client: ClientId, ask: Ask) {
+        match ask {
+            Ask::Write(change) => self.write(client, change),
+            Ask::Patch(patching) => self.patch(client, patching),
+            Ask::DryRun(change) => self.dry_run(client, change),
+            Ask::PublishLocal { force, if_match, note } => self.publish_local(client, force, if_match, note),
+            ask => self.read(client, ask),
+        }
     }
 
     /// Everything that is due by now, whatever it was that happened.

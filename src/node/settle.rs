@@ -40,18 +40,18 @@ struct Shown {
 }
 
 impl Node {
-    /// The head's open conflicts, and what this host holds beside the head that nobody has listed yet.
-    pub(super) fn conflicts_view(&self) -> Value {
-        Value::Array(self.conflicts().iter().map(|shown| self.conflict_view(shown)).collect())
+    /// The open conflicts of a group's head, and what this host holds beside the head that nobody has listed yet.
+    pub(super) fn conflicts_view(&self, group: &str) -> Value {
+        Value::Array(self.conflicts(group).iter().map(|shown| self.conflict_view(shown)).collect())
     }
 
-    pub(super) fn one_conflict(&self, id: &str) -> Answer {
-        self.conflict(id).map_or_else(Answer::from, |shown| Answer::Json(self.conflict_view(&shown)))
+    pub(super) fn one_conflict(&self, group: &str, id: &str) -> Answer {
+        self.conflict(group, id).map_or_else(Answer::from, |shown| Answer::Json(self.conflict_view(&shown)))
     }
 
     /// Settles a conflict, with or without making its edit.
     pub(super) fn settle(&mut self, client: ClientId, id: &str, keep: bool, if_match: Option<String>, note: String) {
-        let Shown { edit, conflict, open } = match self.conflict(id) {
+        let Shown { edit, conflict, open } = match self.conflict(&self.setup.group, id) {
             Ok(shown) => shown,
             Err(problem) => return self.reply(client, problem),
         };
@@ -120,10 +120,10 @@ impl Node {
         self.reply(errand.client(), problem);
     }
 
-    fn conflicts(&self) -> Vec<Shown> {
-        let listed = self.head().into_iter().flat_map(|head| &head.open);
+    fn conflicts(&self, group: &str) -> Vec<Shown> {
+        let listed = self.replica.head(group).into_iter().flat_map(|head| &head.open);
         let listed = listed.map(|(edit, conflict)| Shown { edit: *edit, conflict: conflict.clone(), open: true });
-        let beaten = self.group().into_iter().flat_map(replica::Group::beaten).map(|beaten| &beaten.revision);
+        let beaten = self.replica.group(group).into_iter().flat_map(replica::Group::beaten).map(|beaten| &beaten.revision);
         let held = beaten.map(|revision| Shown { edit: revision.edit_ref(), conflict: revision.as_conflict(), open: false });
         let mut all: Vec<Shown> = listed.chain(held).collect();
         all.sort_by_key(|shown| shown.edit);
@@ -132,8 +132,8 @@ impl Node {
     }
 
     /// The one conflict whose ID begins so.
-    fn conflict(&self, id: &str) -> Result<Shown, Problem> {
-        let mut matches: Vec<Shown> = self.conflicts();
+    fn conflict(&self, group: &str, id: &str) -> Result<Shown, Problem> {
+        let mut matches: Vec<Shown> = self.conflicts(group);
         matches.retain(|shown| begins(&shown.edit.id, id));
         match (matches.pop(), matches.len()) {
             (Some(shown), 0) => Ok(shown),

@@ -29,17 +29,15 @@ impl Node {
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
             Ask::Effective => self.effective_view(),
             Ask::Links => Answer::Json(self.links_view()),
-            Ask::Revisions(None) => self.revisions(),
-            Ask::Revisions(Some(id)) => self.revision(&id),
-            Ask::Difference { to, from } => self.difference(&to, from.as_deref()),
-            Ask::Blame(path) => self.blame(path),
-            Ask::Conflicts(None) => Answer::Json(self.conflicts_view()),
-            Ask::Conflicts(Some(id)) => self.one_conflict(&id),
+            Ask::Groups => Answer::Json(self.groups_view()),
+            ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => {
+                self.past(&self.setup.group.clone(), ask)
+            }
             Ask::Server(question) => self.server_question(question),
             Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
             Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
             Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
-            Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::PublishLocal { .. } => {
+            Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::PublishLocal { .. } | Ask::OfGroup(..) => {
                 self.say(Level::Error, "api", "a change came the way of questions");
                 Problem::new(500, "This cannot be.", "").into()
             }
@@ -121,7 +119,7 @@ impl Node {
         peer.insert("uptime_ms".into(), millis(self.now.elapsed));
         let mut group = Map::new();
         group.insert("name".into(), self.setup.group.clone().into());
-        group.insert("head".into(), self.head_view());
+        group.insert("head".into(), self.head_view(&self.setup.group));
         group.insert("applied".into(), self.applied_id().map_or(Value::Null, |id| id.to_string().into()));
         group.insert("verdict".into(), self.server.verdict.word().into());
         group.insert("detail".into(), self.server.verdict.detail().into());
@@ -133,7 +131,7 @@ impl Node {
         view.insert("group".into(), Value::Object(group));
         view.insert("links".into(), self.links_view());
         view.insert("nodes".into(), Value::Array(nodes));
-        view.insert("conflicts".into(), self.conflicts_view());
+        view.insert("conflicts".into(), self.conflicts_view(&self.setup.group));
         view.insert("problems".into(), self.problems().collect::<Vec<_>>().into());
         Value::Object(view)
     }
@@ -195,7 +193,7 @@ impl Node {
 }
 
 /// A member that is text.
-fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
     said.get(member).and_then(Value::as_str)
 }
 

@@ -13,6 +13,18 @@ const CONTROL: &[Command] = &[
     Command::Run,
     Command::Check,
     Command::Status,
+    Command::Groups,
+    Command::Log,
+    Command::Show,
+    Command::Diff,
+    Command::Blame,
+    Command::Restore,
+    Command::Conflicts,
+    Command::Resolve,
+];
+const GROUP: &[Command] = &[
+    Command::Run,
+    Command::Check,
     Command::Log,
     Command::Show,
     Command::Diff,
@@ -24,6 +36,7 @@ const CONTROL: &[Command] = &[
 const CHANGE: &[Command] = &[Command::Restore, Command::Resolve];
 const PRINT: &[Command] = &[
     Command::Status,
+    Command::Groups,
     Command::Log,
     Command::Show,
     Command::Diff,
@@ -204,9 +217,9 @@ pub static OPTIONS: &[Opt] = &[
         name: "group",
         short: None,
         argument: Some("NAME"),
-        help: "the group whose document this host follows",
+        help: "the group that this host follows, or that is meant",
         section: "This host",
-        commands: RUN,
+        commands: GROUP,
         setting: Some(Setting {
             take: |settings, text| value::group(text).map(|group| settings.group = group),
             show: |settings| settings.group.clone(),

@@ -25,6 +25,8 @@ pub enum Command {
     Run,
     /// Print what the daemon says of the fleet.
     Status,
+    /// Print the groups of the fleet.
+    Groups,
     /// Print the history.
     Log,
     /// Print one revision.
@@ -49,12 +51,13 @@ pub enum Command {
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Init,
         Self::Token,
         Self::Join,
         Self::Run,
         Self::Status,
+        Self::Groups,
         Self::Log,
         Self::Show,
         Self::Diff,
@@ -79,6 +82,7 @@ impl Command {
             Self::Check => "check",
             Self::Run => "run",
             Self::Status => "status",
+            Self::Groups => "groups",
             Self::Log => "log",
             Self::Show => "show",
             Self::Diff => "diff",
@@ -114,6 +118,7 @@ impl Command {
             Self::Check => "print the settings and where each comes from",
             Self::Run => "run the daemon, in the foreground",
             Self::Status => "print what the daemon knows of the fleet",
+            Self::Groups => "print the groups of the fleet",
             Self::Log => "print the revisions that are kept, newest first",
             Self::Show => "print a revision, or what this host's server gets",
             Self::Diff => "print what leads to a revision, or from one to another",

@@ -146,12 +146,13 @@ fn only_get_is_taken_by_what_only_shows() {
     host.is_unharmed();
 }
 
-const ONLY_SHOWN: [&str; 10] = [
+const ONLY_SHOWN: [&str; 11] = [
     "/healthz",
     "/fleet",
     "/fleet/nodes",
     "/fleet/nodes/0",
     "/fleet/links",
+    "/fleet/groups",
     "/fleet/revisions",
     "/fleet/revisions/0",
     "/fleet/conflicts",

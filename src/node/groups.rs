@@ -1,0 +1,123 @@
+//! Groups: which this host knows of, and what it answers of another than its own.
+//!
+//! All groups' revisions are held here, so whatever can be read of the own group can be read of any. A change is tried on a server
+//! that runs the group's document, which this host's does not: it is refused here, naming the hosts that can make it.
+
+use std::collections::BTreeMap;
+
+use super::Node;
+use super::answer::{Answer, Problem};
+use super::effect::Effect;
+use super::input::{Ask, ClientId};
+use super::views::text;
+use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
+use crate::model::json::{Map, Value};
+use crate::model::name::is_name;
+use crate::model::path::Path;
+
+/// How many hosts follow a group, by their node records.
+#[derive(Default)]
+struct Hosts {
+    all: usize,
+    /// Whose servers run the head.
+    applied: usize,
+}
+
+impl Node {
+    /// A question about another group than the own, or a change of its document.
+    pub(super) fn read_of_group(&mut self, client: ClientId, group: &str, ask: Ask) {
+        let answer = match ask {
+            _ if !self.is_known_group(group) => self.unknown_group(group).into(),
+            Ask::Read(path) => self.value_of_group(group, path),
+            ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => self.past(group, ask),
+            Ask::Write(_)
+            | Ask::Patch(_)
+            | Ask::DryRun(_)
+            | Ask::PublishLocal { .. }
+            | Ask::Restore { .. }
+            | Ask::Settle { .. } => self.not_ours(group).into(),
+            _ => Problem::new(400, "This does not depend on a group.", "ask without Starling-Group and ?group").into(),
+        };
+        self.effects.push(Effect::Answer(client, answer));
+    }
+
+    /// What is asked of the history and the conflicts of a group.
+    pub(super) fn past(&mut self, group: &str, ask: Ask) -> Answer {
+        match ask {
+            Ask::Revisions(None) => self.revisions(group),
+            Ask::Revisions(Some(id)) => self.revision(group, &id),
+            Ask::Difference { to, from } => self.difference(group, &to, from.as_deref()),
+            Ask::Blame(path) => self.blame(group, path),
+            Ask::Conflicts(Some(id)) => self.one_conflict(group, &id),
+            _ => Answer::Json(self.conflicts_view(group)),
+        }
+    }
+
+    /// Each group that is known, by name.
+    pub(super) fn groups_view(&self) -> Value {
+        self.known_groups().iter().map(|(name, hosts)| self.group_view(name, hosts)).collect::<Vec<_>>().into()
+    }
+
+    fn group_view(&self, name: &str, hosts: &Hosts) -> Value {
+        let mut view = Map::new();
+        view.insert("name".into(), name.into());
+        view.insert("own".into(), (name == self.setup.group).into());
+        view.insert("head".into(), self.head_view(name));
+        view.insert("hosts".into(), hosts.all.into());
+        view.insert("applied".into(), hosts.applied.into());
+        view.insert("conflicts".into(), self.replica.head(name).map_or(0, |head| head.open.len()).into());
+        Value::Object(view)
+    }
+
+    /// Groups that have a revision here, that a host says it follows, and the own one, with their hosts. A peer may say anything, so what
+    /// it says counts only if it is a name, and only while there is room. All records are decoded once.
+    fn known_groups(&self) -> BTreeMap<String, Hosts> {
+        let heads: BTreeMap<&str, String> = self.heads().map(|(name, head)| (name, head.id().to_string())).collect();
+        let held = heads.keys().copied().chain([&self.setup.group[..]]);
+        let mut known: BTreeMap<String, Hosts> = held.map(|name| (name.to_owned(), Hosts::default())).collect();
+        for (_, node) in self.roster.iter() {
+            let said = node.said();
+            let Some(name) = text(&said, "group").filter(|name| is_name(name)) else { continue };
+            if !known.contains_key(name) && known.len() >= GROUPS_MAX {
+                continue;
+            }
+            let hosts = known.entry(name.to_owned()).or_default();
+            hosts.all += 1;
+            let head = heads.get(name).map(String::as_str);
+            hosts.applied += usize::from(head.is_some() && text(&said, "applied") == head);
+        }
+        known
+    }
+
+    fn value_of_group(&self, group: &str, path: Path) -> Answer {
+        match self.replica.head(group) {
+            Some(head) => Answer::Value { document: head.document.clone(), path, head: Some(head.id()), applied: None },
+            None => {
+                let detail = format!("nothing was ever changed in group {group}; what its servers run is known on its hosts");
+                Problem::new(404, "The group has no head.", detail).into()
+            }
+        }
+    }
+
+    fn is_known_group(&self, group: &str) -> bool {
+        self.replica.head(group).is_some() || self.known_groups().contains_key(group)
+    }
+
+    fn unknown_group(&self, group: &str) -> Problem {
+        let known: Vec<String> = self.known_groups().into_keys().collect();
+        Problem::new(404, "No such group.", format!("{group} is not known here; there are {}", known.join(", ")))
+    }
+
+    /// A change of another group's document: this host has no server to try it on.
+    fn not_ours(&self, group: &str) -> Problem {
+        let hosts = self.roster.iter().filter(|(_, node)| text(&node.said(), "group") == Some(group));
+        let mut names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
+        names.sort();
+        let more = names.len().saturating_sub(GROUP_HOSTS_NAMED);
+        names.truncate(GROUP_HOSTS_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let hosts = if names.is_empty() { "none is known".to_owned() } else { names.join(", ") + &more };
+        let detail = format!("this host is in group {}; send it to a host of group {group}: {hosts}", self.setup.group);
+        Problem::new(409, "A change is made on a host of its group.", detail)
+    }
+}

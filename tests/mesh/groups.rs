@@ -1,0 +1,68 @@
+//! Two groups in one fleet: hosts relay for each other, and each looks at the other's document without following it.
+
+use starlingd::model::json::Value;
+use starlingd::model::path::Path;
+use starlingd::node::answer::Answer;
+use starlingd::node::input::{Ask, ClientId};
+use starlingd::sim::Spec;
+
+use crate::client::SOON;
+use crate::net::Net;
+use crate::seeds;
+
+fn ask_of(net: &mut Net, host: usize, group: &str, ask: Ask) -> ClientId {
+    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(ask)))
+}
+
+fn log_of(net: &mut Net, host: usize, group: &str) -> Vec<Value> {
+    let client = ask_of(net, host, group, Ask::Revisions(None));
+    match net.take_answer(host, client) {
+        Some(Answer::History(Value::Array(list), _)) => list,
+        other => panic!("no history, but {other:?}"),
+    }
+}
+
+/// Host 1 alone is in group `edge`; the others reach each other through host 0.
+fn of_two_groups(seed: u64) -> Net {
+    let mut net = Net::fleet(seed, 1);
+    net.add(Spec { group: "edge".to_owned(), ..Net::spec(1) });
+    net.until("all have joined", SOON, |net| net.all_joined());
+    net
+}
+
+#[test]
+fn whoever_joins_late_is_given_the_history_of_another_group_when_somebody_looks() {
+    for seed in seeds(3) {
+        let mut net = of_two_groups(seed);
+        for number in 0..10 {
+            net.set(1, "/config/routes", &format!("[{number}]"));
+        }
+        net.set(0, "/config/routes", "[\"ours\"]");
+        let late = net.add(Net::spec(2));
+        net.until("it holds the other head", SOON, |net| net.is_joined(late) && log_of(net, 0, "edge").len() == 10);
+        net.until("it is given the rest", SOON, |net| log_of(net, late, "edge").len() == 10);
+        assert_eq!(log_of(&mut net, late, "edge"), log_of(&mut net, 1, "edge"), "seed {seed}");
+        net.until("it follows its own group", SOON, |net| net.config(late).contains("ours"));
+        assert!(net.config(1).contains("[9]"));
+    }
+}
+
+#[test]
+fn a_document_of_another_group_is_that_groups_head_and_a_group_that_nobody_has_is_none() {
+    for seed in seeds(3) {
+        let mut net = of_two_groups(seed);
+        net.set(0, "/config/routes", "[\"ours\"]");
+        let theirs = net.set(1, "/config/routes", "[\"theirs\"]");
+        net.until("the head is here", SOON, |net| !log_of(net, 0, "edge").is_empty());
+        let path = || Path::parse("/config/routes/0").expect("a path");
+        let client = ask_of(&mut net, 0, "edge", Ask::Read(path()));
+        match net.answer(0, client) {
+            Answer::Value { document, path, head, applied } => {
+                assert_eq!((document.get(&path), head, applied), (Some(&Value::from("theirs")), Some(theirs), None));
+            }
+            other => panic!("no value, but {other:?}"),
+        }
+        let client = ask_of(&mut net, 0, "none", Ask::Read(path()));
+        assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 404));
+    }
+}
