@@ -187,7 +187,10 @@ fn lay(target: &mut Value, patch: &Value, path: &str, overlaid: &mut Vec<String>
         return lay_elements(elements, patch, path, overlaid);
     }
     if !target.is_object() {
-        note(path, overlaid);
+        // Of an object with members, those are noted.
+        if patch.is_empty() {
+            note(path, overlaid);
+        }
         *target = Value::Object(Map::new());
     }
     let Value::Object(members) = target else { unreachable!("it was just made an object") };
@@ -293,9 +296,7 @@ mod tests {
             r#"{"listeners":{"*:8080":{"pass":"routes"}},"routes":[],"settings":{"http":{"a":2.0}}}"#
         );
         let effective = host(patch).apply(&document(config)).unwrap();
-        let all =
-            ["/config/listeners/*:80", "/config/listeners/*:8080", "/config/listeners/*:8080/pass", "/config/settings/http/a"];
-        assert_eq!(effective.overlaid, all);
+        assert_eq!(effective.overlaid, ["/config/listeners/*:80", "/config/listeners/*:8080/pass", "/config/settings/http/a"]);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Node {
         self.server.handling.is_adopting = false;
         let why = match answer {
             Answer::Done { .. } => None,
-            Answer::Problem(problem) => Some(format!("{} {}", problem.error, problem.detail)),
+            Answer::Problem(problem) => Some(format!("{}: {}", problem.error.trim_end_matches('.'), problem.detail)),
             Answer::Refused(refusal) => Some(super::server::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };

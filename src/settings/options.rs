@@ -255,8 +255,8 @@ pub static OPTIONS: &[Opt] = &[
     Opt {
         name: "drift",
         short: None,
-        argument: Some("report|repair|adopt"),
-        help: "what to do when the server is changed past Starling",
+        argument: Some("WHAT"),
+        help: "when the server is changed: report, repair or adopt",
         section: "This host",
         commands: RUN,
         setting: Some(Setting {

@@ -31,6 +31,9 @@ const GOOD: &[(&str, &str)] = &[
     ("unit", "/run/control.unit.sock"),
     ("name", "Möwe 3"),
     ("group", "edge"),
+    ("overlay", "/etc/starling/overlay.json"),
+    ("variable", "root=/srv/a=b"),
+    ("drift", "adopt"),
     ("history", "200"),
     ("log", "debug"),
 ];

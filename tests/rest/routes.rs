@@ -59,6 +59,7 @@ const ROUTES: &[Route] = &[
     route("POST /control/applications/NAME/restart", "/control/applications/NAME/restart", Takes::Nothing),
     route("GET /healthz", "/healthz", Takes::Nothing),
     route("GET /fleet", "/fleet", Takes::Nothing),
+    route("GET /fleet/effective", "/fleet/effective", Takes::Nothing),
     route("GET /fleet/nodes", "/fleet/nodes", Takes::Nothing),
     route("GET /fleet/nodes/ID", "/fleet/nodes/NAME", Takes::Nothing),
     route("GET /fleet/groups", "/fleet/groups", Takes::Nothing),
