@@ -190,8 +190,8 @@ impl Worker {
             Err(outcome) => return outcome,
         };
         let runs = || match &before {
-            Some(config) => json::same(config, &wanted.config),
-            None => self.unit.matches(&wanted.config) == Ok(Match::Same),
+            Some(config) => json::same(config, wanted.config()),
+            None => self.unit.matches(wanted.config()) == Ok(Match::Same),
         };
         if look_first && lacking.is_empty() && runs() {
             if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
@@ -204,14 +204,14 @@ impl Worker {
     }
 
     fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
-        match self.unit.put_config(&json::compact(&wanted.config)) {
-            Ok(Reply { status: 200, .. }) => self.verify(&wanted.config),
+        match self.unit.put_config(&json::compact(wanted.config())) {
+            Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
                 Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
-            Err(failure) => self.without_answer(&wanted.config, before, &failure),
+            Err(failure) => self.without_answer(wanted.config(), before, &failure),
         }
     }
 
@@ -221,7 +221,7 @@ impl Worker {
             return String::new();
         }
         let running = before.cloned().or_else(|| self.unit.read_config().ok());
-        let running = running.map(|running| wanted.aliases.plain(&running));
+        let running = running.map(|running| wanted.aliases.plain(running));
         self.finder.find(self.unit.control(), &wanted.document, running)
     }
 

@@ -42,12 +42,17 @@ impl Aliases {
     }
 
     /// The configuration as a server gets it: it names what stands there. What the document does not hold is named as it was.
-    pub fn on_server(&self, config: &Value) -> Value {
+    pub fn on_server(&self, config: Value) -> Value {
         self.renamed(config, |name| self.alias(name))
     }
 
+    /// Whether there are none, so that nothing is called otherwise on a server.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// The configuration as people wrote it. A name that stands for another content than the document's stays what it is.
-    pub fn plain(&self, config: &Value) -> Value {
+    pub fn plain(&self, config: Value) -> Value {
         self.renamed(config, |alias| self.name(alias))
     }
 
@@ -62,11 +67,7 @@ impl Aliases {
         }
     }
 
-    fn renamed<'a>(&'a self, config: &Value, new: impl Fn(&str) -> Option<&'a str>) -> Value {
-        let mut config = config.clone();
-        if self.by_name.is_empty() {
-            return config;
-        }
+    fn renamed<'a>(&'a self, mut config: Value, new: impl Fn(&str) -> Option<&'a str>) -> Value {
         resources::for_each_certificate_name(&mut config, |name| {
             if let Some(new) = new(name) {
                 *name = new.to_owned();
@@ -117,12 +118,12 @@ mod tests {
     fn a_configuration_names_on_the_server_what_stands_there_and_nothing_else_is_touched() {
         let document = document("key");
         let aliases = Aliases::of(&document);
-        let on_server = aliases.on_server(document.config());
+        let on_server = aliases.on_server(document.config().clone());
         assert_eq!(
             json::compact(&on_server),
             r#"{"listeners":{"*:1":{"tls":{"certificate":["a~2c70e12b7a06","other"]}},"*:2":{"tls":{"certificate":"a~2c70e12b7a06"}}},"routes":["a"]}"#
         );
-        assert_eq!(&aliases.plain(&on_server), document.config());
+        assert_eq!(&aliases.plain(on_server), document.config());
     }
 
     #[test]
@@ -131,8 +132,8 @@ mod tests {
         let alias = old.alias("a").unwrap();
         assert!(is_alias(alias) && new.alias("a") != Some(alias));
         assert_eq!((old.name(alias), new.name(alias)), (Some("a"), None));
-        let before = old.on_server(document("old").config());
-        assert_eq!(new.plain(&before), before, "what runs is not what is wanted, and must show");
+        let before = old.on_server(document("old").config().clone());
+        assert_eq!(new.plain(before.clone()), before, "what runs is not what is wanted, and must show");
     }
 
     #[test]

@@ -48,15 +48,15 @@ impl Overlay {
     /// The document as this host's server is to run it.
     pub fn apply(&self, document: &Document) -> Result<Effective, Unfit> {
         let mut overlaid = Vec::new();
-        let is_laid = self.patch.is_some();
+        // Most hosts have neither, and documents are large: nothing is copied for them.
+        if self.patch.is_none() && !(document.text().contains(BEGIN) && mentions(document.config())) {
+            return Ok(Effective { document: document.clone(), overlaid, used: Vec::new() });
+        }
         let mut config = document.config().clone();
         if let Some(patch) = &self.patch {
             lay(&mut config, patch, "/config", &mut overlaid)?;
         }
-        let has_variables = (is_laid || document.text().contains(BEGIN)) && mentions(&config);
-        if !is_laid && !has_variables {
-            return Ok(Effective { document: document.clone(), overlaid, used: Vec::new() });
-        }
+        let has_variables = mentions(&config);
         let mut used = Vec::new();
         if has_variables {
             config = self.fill(config, "/config", &mut used)?;

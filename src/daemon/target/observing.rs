@@ -102,7 +102,10 @@ impl Worker {
             Ok(text) if matches!(&self.seen, Seen::Text(last) if *last == text) => Ok(Config::Same),
             Ok(text) => match readable(&text) {
                 Ok(config) => {
-                    let config = self.taken.as_ref().map(|taken| taken.aliases.plain(&config)).unwrap_or(config);
+                    let config = match &self.taken {
+                        Some(taken) => taken.aliases.plain(config),
+                        None => config,
+                    };
                     Ok(Config::Is(Seen::Text(text), Arc::new(config)))
                 }
                 Err(failure) => Err(Outcome::Unknown(failure.to_string())),
@@ -125,7 +128,7 @@ impl Worker {
             return Ok(Config::Same);
         }
         let Some(taken) = &self.taken else { return Err(Outcome::Unknown(TOO_LONG.to_owned())) };
-        match self.unit.matches(&taken.config) {
+        match self.unit.matches(taken.config()) {
             Ok(Match::Same) => {
                 let config = Arc::new(taken.document.config().clone());
                 let seen = Seen::InParts { beginning: received, expected: announced, glances: 0 };

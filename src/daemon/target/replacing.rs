@@ -85,7 +85,7 @@ impl Worker {
             Some(before) => before.clone(),
             None => self.running()?,
         };
-        let (now, then) = (resources::js_modules(&running), resources::js_modules(&wanted.config));
+        let (now, then) = (resources::js_modules(&running), resources::js_modules(wanted.config()));
         let (used, unused): (Vec<_>, Vec<_>) = others.into_iter().partition(|module| now.contains(module.name.as_str()));
         let (both, late): (Vec<_>, Vec<_>) = used.into_iter().partition(|module| then.contains(module.name.as_str()));
         done.late = late;
@@ -103,7 +103,7 @@ impl Worker {
     fn running(&self) -> Result<Value, Outcome> {
         match (self.unit.read_config(), &self.taken) {
             (Ok(config), _) => Ok(config),
-            (Err(Failure::Cut { .. }), Some(taken)) => Ok(taken.config.clone()),
+            (Err(Failure::Cut { .. }), Some(taken)) => Ok(taken.config().clone()),
             (Err(failure), _) => Err(Outcome::Unreachable(failure.to_string())),
         }
     }

@@ -18,15 +18,20 @@ use crate::node::input::Refusal;
 pub(super) struct Wanted {
     pub(super) document: Document,
     pub(super) aliases: Aliases,
-    /// The configuration with internal names.
-    pub(super) config: Value,
+    /// The configuration with internal names, where there are some: a document may be large, and is not copied for nothing.
+    renamed: Option<Value>,
 }
 
 impl Wanted {
     pub(super) fn new(document: Document) -> Self {
         let aliases = Aliases::of(&document);
-        let config = aliases.on_server(document.config());
-        Self { document, aliases, config }
+        let renamed = (!aliases.is_empty()).then(|| aliases.on_server(document.config().clone()));
+        Self { document, aliases, renamed }
+    }
+
+    /// The configuration with internal names.
+    pub(super) fn config(&self) -> &Value {
+        self.renamed.as_ref().unwrap_or_else(|| self.document.config())
     }
 
     /// What it has of a kind: the name in the document, the name on the server, the text.
