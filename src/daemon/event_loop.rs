@@ -384,6 +384,7 @@ fn server_report(report: Report) -> ServerReport {
         target::Outcome::Unreachable(reason) => Outcome::Unreachable(reason),
         target::Outcome::Unknown(reason) => Outcome::Unknown(reason),
         target::Outcome::Observed { config, missing, restarted, .. } => Outcome::Observed { config, missing, restarted },
+        target::Outcome::Differs { paths, restarted } => Outcome::Differs { paths, restarted },
         target::Outcome::Unchanged => Outcome::Unchanged,
     };
     ServerReport { ticket: report.ticket, outcome }

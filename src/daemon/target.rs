@@ -75,6 +75,13 @@ pub enum Outcome {
         /// Whether an earlier observation showed something else, or the server has been sent a document since.
         changed: bool,
     },
+    /// What the server runs is too long to come whole, and in parts differs from what was last taken.
+    Differs {
+        /// Where, below the configuration: some of the places, if there are many.
+        paths: Vec<String>,
+        /// As in [`Outcome::Observed`].
+        restarted: bool,
+    },
     /// Byte for byte what the last observation showed, and nothing was sent since.
     Unchanged,
 }

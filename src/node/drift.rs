@@ -65,7 +65,10 @@ impl Node {
     }
 
     fn adopt(&mut self) {
-        let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else { return };
+        let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else {
+            self.server.unadopted = Some("what was changed on the server cannot be published: it is too long to be read".into());
+            return;
+        };
         let attempt = (head, fingerprint(config));
         if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {
             return;
@@ -81,17 +84,21 @@ impl Node {
         let Some(place) = self.effects.iter().position(is_own) else { return };
         let Effect::Answer(_, answer) = self.effects.remove(place) else { return };
         self.server.handling.is_adopting = false;
+        // What stands in the way only for now is tried again at the next look.
+        if let Answer::Problem(problem) = &answer
+            && matches!(problem.status, 503 | 507)
+        {
+            self.server.handling.in_vain = None;
+        }
         let why = match answer {
             Answer::Done { .. } => None,
             Answer::Problem(problem) => Some(format!("{}: {}", problem.error.trim_end_matches('.'), problem.detail)),
             Answer::Refused(refusal) => Some(super::server::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };
-        if let Some(why) = &why {
-            self.say(Level::Warn, "server", format!("what was changed on the server cannot be published: {why}"));
-        }
         let problem = why.map(|why| format!("what was changed on the server cannot be published: {}", why.trim_end()));
         if problem != self.server.unadopted {
+            problem.iter().for_each(|problem| self.say(Level::Warn, "server", problem.clone()));
             self.server.unadopted = problem;
             self.selfie_changed();
         }

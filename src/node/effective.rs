@@ -10,6 +10,7 @@ use super::input::Refusal;
 use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::overlay::{Effective, Overlay, Unfit};
+use crate::model::revision::Revision;
 
 impl Node {
     /// The document as the own server is to run it.
@@ -47,13 +48,14 @@ impl Node {
             self.say(Level::Info, "server", "this host's overlay is another now");
         }
         self.setup.overlay = overlay;
-        let is_other = self.head().cloned().is_some_and(|head| {
-            let applied = self.server.applied.as_ref().map(|applied| &applied.effective);
-            self.effective(&head.document).ok().as_ref() != applied
-        });
-        if is_other {
-            self.server.apply_anew(self.now.elapsed);
-        }
+        // What is under way was made with the one before: the server is looked after when that is done.
+        self.server.is_stale = true;
+    }
+
+    /// Whether the server was last given what this head comes to on this host now.
+    pub(super) fn runs_effective(&self, head: &Revision) -> bool {
+        let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
+        applied.is_some_and(|applied| self.effective(&head.document).is_ok_and(|effective| effective == applied.effective))
     }
 
     pub(super) fn effective_view(&self) -> Answer {

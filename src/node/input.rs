@@ -109,6 +109,13 @@ pub enum Outcome {
         /// Whether another server process has taken the place of the one that was there at the last look.
         restarted: bool,
     },
+    /// It runs something that is too long to come whole, and is not what it was last given.
+    Differs {
+        /// Where, below the configuration.
+        paths: Vec<String>,
+        /// As in [`Outcome::Observed`].
+        restarted: bool,
+    },
     /// It runs what it ran at the last observation.
     Unchanged,
 }

@@ -106,6 +106,10 @@ pub(super) struct Server {
     /// Why what was changed on the server could not be published.
     pub(super) unadopted: Option<String>,
     pub(super) handling: Handling,
+    /// Whether this host's overlay is another than when the server was last given something.
+    pub(super) is_stale: bool,
+    /// Whether what it showed last was compared with what was applied, and was the same.
+    is_same: bool,
     put_back: Option<Document>,
     observe_at: Duration,
     apply_at: Duration,
@@ -126,6 +130,8 @@ impl Server {
             drift: Vec::new(),
             unadopted: None,
             handling: Handling::default(),
+            is_stale: false,
+            is_same: false,
             put_back: None,
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
@@ -176,6 +182,7 @@ impl Server {
     /// What a published revision left the server with.
     pub(super) fn set_applied(&mut self, revision: &Revision, effective: Document, verified: bool) {
         self.applied = Some(Applied::of(revision, effective));
+        self.is_same = false;
         self.drift.clear();
         self.verdict = if verified { Verdict::Applied } else { Verdict::Unverified("not read back yet".into()) };
     }
@@ -183,6 +190,7 @@ impl Server {
     /// The head is to be applied though it was before.
     pub(super) fn apply_anew(&mut self, now: Duration) {
         self.applied = None;
+        self.is_same = false;
         self.apply_at = now;
         self.backoff = REAPPLY_MIN;
     }
@@ -205,6 +213,12 @@ impl Node {
             return;
         }
         let head = self.head().cloned();
+        if std::mem::take(&mut self.server.is_stale)
+            && let Some(head) = &head
+            && !self.runs_effective(head)
+        {
+            self.server.apply_anew(now);
+        }
         match head {
             Some(head) if self.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
                 if self.server.apply_at <= now && self.may_configure() {
@@ -311,6 +325,7 @@ impl Node {
             Outcome::Applied => {
                 self.say_applied(&applied);
                 self.server.applied = Some(applied);
+                self.server.is_same = false;
                 self.server.drift.clear();
                 self.server.backoff = REAPPLY_MIN;
                 self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
@@ -331,7 +346,7 @@ impl Node {
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
-            Outcome::Observed { .. } | Outcome::Unchanged => {}
+            Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => {}
         }
     }
 
@@ -349,8 +364,10 @@ impl Node {
             Outcome::Observed { config, missing, restarted } => {
                 self.server.observed = Some(config);
                 self.server.missing = missing;
+                self.server.is_same = false;
                 is_new |= restarted;
             }
+            Outcome::Differs { paths, restarted } => return self.differs(paths, was_away || restarted),
             Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
                 self.unreachable(reason);
                 return self.looked_in_vain();
@@ -368,6 +385,10 @@ impl Node {
     /// Compares what the server shows with what was applied. A server that lost something, or is new and shows something else, is given the
     /// document again; all else is somebody's doing.
     fn compare(&mut self, was_away: bool, is_new: bool) {
+        // Nothing has changed on either side, and a comparison of large documents every two seconds is not for nothing.
+        if self.server.is_same && !was_away && !is_new {
+            return;
+        }
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
         if self.head().is_none_or(|head| head.id() != applied.id) {
             return;
@@ -388,9 +409,27 @@ impl Node {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
         }
         match drift.is_empty() {
-            true => self.no_drift(),
+            true => {
+                self.server.is_same = true;
+                self.no_drift();
+            }
             false => self.handle_drift(drift),
         }
+    }
+
+    /// The server runs what is too long to come whole, and is not what was applied. It cannot be published either.
+    fn differs(&mut self, drift: Vec<String>, is_new: bool) {
+        self.server.observed = None;
+        self.server.is_same = false;
+        if self.head().map(|head| head.id()) != self.applied_id() {
+            return;
+        }
+        if is_new {
+            self.server.apply_anew(self.now.elapsed);
+            let text = "the server has lost its configuration and is given it again";
+            return self.judge(Verdict::Pending, Level::Warn, text.into());
+        }
+        self.handle_drift(drift);
     }
 
     fn unreachable(&mut self, reason: String) {

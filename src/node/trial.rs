@@ -139,7 +139,9 @@ impl Node {
             Outcome::Refused(refusal) => self.give_up(trial, Answer::Refused(refusal), false),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
-            Outcome::Observed { .. } | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
+            Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => {
+                self.give_up(trial, unreachable("no answer".into()), true)
+            }
         }
     }
 
@@ -161,7 +163,7 @@ impl Node {
             Outcome::Applied => None,
             Outcome::Refused(refusal) => Some(words(&refusal)),
             Outcome::Unverified(reason) | Outcome::Unreachable(reason) | Outcome::Unknown(reason) => Some(reason),
-            Outcome::Observed { .. } | Outcome::Unchanged => Some("no answer".into()),
+            Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => Some("no answer".into()),
         };
         if let Some(reason) = failure {
             self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));

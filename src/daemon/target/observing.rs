@@ -29,12 +29,13 @@ pub(super) enum Seen {
     },
 }
 
-/// Which file a control socket is: device and number, and when it was made, for a number may be given again.
+/// Which file a control socket is: device and number, and when it was made, for a number may be given again. Who changes its mode or owner
+/// changes none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SocketFile {
     device: u64,
     number: u64,
-    changed: (i64, i64),
+    made: (i64, i64),
 }
 
 impl SocketFile {
@@ -42,7 +43,7 @@ impl SocketFile {
     fn of(unit: &Unit) -> Option<Self> {
         let Control::Unix(path) = unit.control() else { return None };
         let found = std::fs::metadata(path).ok()?;
-        Some(Self { device: found.dev(), number: found.ino(), changed: (found.ctime(), found.ctime_nsec()) })
+        Some(Self { device: found.dev(), number: found.ino(), made: (found.mtime(), found.mtime_nsec()) })
     }
 }
 
@@ -56,8 +57,13 @@ impl Worker {
     pub(super) fn observe(&mut self) -> Outcome {
         // Before anything is read: what is read then is of this server, or of a later one, which the next look will notice.
         let file = SocketFile::of(&self.unit);
+        let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         let config = match self.observe_config() {
             Ok(config) => config,
+            Err(Outcome::Differs { paths, .. }) => {
+                self.socket = file.or(self.socket);
+                return Outcome::Differs { paths, restarted };
+            }
             Err(outcome) => return outcome,
         };
         let shelves = match self.shelves(&self.watched()) {
@@ -65,7 +71,6 @@ impl Worker {
             Err(Failure::Unreadable(why)) => return Outcome::Unknown(why),
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
-        let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         self.socket = file.or(self.socket);
         if matches!(config, Config::Same) && shelves.are_like(&self.shelves) && !restarted {
             return Outcome::Unchanged;
@@ -140,7 +145,8 @@ impl Worker {
             }
             Ok(Match::Differs(paths)) => {
                 self.seen = Seen::Nothing;
-                Err(Outcome::Unknown(format!("{TOO_LONG}, and differs at {}", paths.join(", "))))
+                let paths = paths.into_iter().map(|path| path.strip_prefix("/config").map_or(path.clone(), str::to_owned));
+                Err(Outcome::Differs { paths: paths.collect(), restarted: false })
             }
             Err(failure) => Err(Outcome::Unknown(format!("{TOO_LONG}, and in parts: {failure}"))),
         }
