@@ -125,6 +125,14 @@ pub const PLACES_MAX: usize = 4096;
 pub const GROUPS_MAX: usize = 64;
 /// Hosts of a group that are named where a change must be sent to one of them: one is enough, and some may be down.
 pub const GROUP_HOSTS_NAMED: usize = 8;
+/// A request that a peer of another group is asked to carry out, in bytes, and its answer: the queue of a link takes it at once.
+pub const ERRAND_MAX: usize = 512 << 10;
+/// Headers that travel with either.
+pub const ERRAND_HEADERS_MAX: usize = 16;
+/// Such requests under way at once, and as many that others have asked for.
+pub const RELAYED_MAX: usize = 16;
+/// How long a client waits for one: longer than a server may take for a change, with a turn to be waited for.
+pub const ERRAND_WAIT: Duration = Duration::from_secs(90);
 /// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the settings say otherwise: weeks of a
 /// busy fleet's changes, and a few megabytes of a small flash at usual sizes.
 pub const HISTORY_KEPT: usize = 64;
@@ -308,3 +316,4 @@ const _: () = assert!(DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX, "a list of e
 const _: () = assert!(IDS_MAX * 32 + BUCKETS * 8 + 64 <= FRAME_MAX, "a list of IDs is one frame");
 const _: () = assert!(FRAME_MAX <= 65_519, "a frame is one Noise message");
 const _: () = assert!(BODY_MAX >= DOCUMENT_MAX + OPEN_LISTED_MAX * (OPEN_VALUE_MAX + 2048), "conflicts fit beside the document");
+const _: () = assert!(ERRAND_MAX <= QUEUE_MAX, "an errand must not cost the link");

@@ -18,6 +18,7 @@ use starlingd::model::{bundle, conflict, delta};
 use starlingd::node::records::{document_in, file_text, from_file};
 use starlingd::node::rng::Rng;
 use starlingd::settings::{Environment, Resolved, SettingsFile};
+use starlingd::wire::errand::{Errand, Told};
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, Local, message_len};
@@ -77,6 +78,8 @@ fn frames() -> Vec<Vec<u8>> {
         Frame::Ids(Scope::Nodes, true, (0..=255).collect(), vec![id; 20]),
         Frame::Addresses(vec!["10.0.0.1:7117".parse().expect("an address"), "[fd00::1]:1".parse().expect("an address")]),
         Frame::Bye(Goodbye::Full, "enough".into()),
+        Frame::Errand(1, true, vec![1; 50]),
+        Frame::Told(2, false, vec![2; 50]),
     ];
     all.iter().map(Frame::encode).collect()
 }
@@ -144,6 +147,19 @@ fn frames_of_garbage() {
             assert_eq!(frame.encode(), bytes, "one spelling for one frame");
         }
         frame.is_ok_and(|frame| frame.is_some())
+    });
+}
+
+#[test]
+fn errands_of_garbage() {
+    let headers = vec![("If-Match".to_owned(), "*".to_owned()), ("Starling-Note".to_owned(), "why".to_owned())];
+    let errand = Errand { group: "edge".into(), method: "PUT".into(), target: "/config".into(), headers, body: b"{}".to_vec() };
+    let told = Told { status: 200, headers: errand.headers.clone(), body: b"{}".to_vec() };
+    feed("Errand::decode", &[errand.encode().expect("it is short")], 1_000, |bytes| {
+        Errand::decode(bytes).is_ok_and(|errand| errand.encode().as_deref() == Some(bytes))
+    });
+    feed("Told::decode", &[told.encode().expect("it is short")], 1_000, |bytes| {
+        Told::decode(bytes).is_ok_and(|told| told.encode().as_deref() == Some(bytes))
     });
 }
 

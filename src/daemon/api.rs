@@ -10,7 +10,7 @@ mod resources;
 
 use std::path::Path as FilePath;
 
-use super::gate::{Request, Response};
+use super::gate::{Origin, Request, Response};
 use crate::limits::{DOCUMENT_MAX, NAME_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
@@ -21,6 +21,7 @@ use crate::model::record::RecordId;
 use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Question, Refusal};
+use crate::wire::errand::{Errand, Told};
 
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the host's clock shows, in milliseconds
 /// since 1970.
@@ -29,9 +30,40 @@ pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     let ask = asked(request, path, now_ms)?;
     let ask = if request.method != "GET" && patch::is_dry_run(request)? { patch::dry_run(ask)? } else { ask };
     Ok(match group(request)? {
-        Some(group) => Ask::OfGroup(group, Box::new(ask)),
+        Some(group) => {
+            let errand = (request.method != "GET").then(|| Box::new(errand(request, &group)));
+            Ask::OfGroup(group, Box::new(ask), errand)
+        }
         None => ask,
     })
+}
+
+/// The request as it goes to a host of that group.
+fn errand(request: &Request, group: &str) -> Errand {
+    let known = |name: &str| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known));
+    Errand {
+        group: group.to_owned(),
+        method: request.method.clone(),
+        target: request.target.clone(),
+        headers: request.headers.iter().filter(|(name, _)| known(name)).cloned().collect(),
+        body: request.body.clone(),
+    }
+}
+
+/// What a peer wants done, like a request of this host's own clients; and the answer, if it is at fault or is no change of a document.
+pub fn ask_for_peer(errand: Errand, now_ms: u64) -> Result<Ask, Response> {
+    let Errand { method, target, headers, body, .. } = errand;
+    let request = Request { method, target, headers, body, origin: Origin::Unix };
+    let ask = match ask(&request, now_ms)? {
+        // It has been passed on once: this host is the one that was meant, or nobody is.
+        Ask::OfGroup(group, ask, _) => Ask::OfGroup(group, ask, None),
+        ask => ask,
+    };
+    let inner = if let Ask::OfGroup(_, inner, _) = &ask { inner } else { &ask };
+    match inner {
+        Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } => Ok(ask),
+        _ => Err(failure(400, "Only changes of a document are carried out for other hosts.", "")),
+    }
 }
 
 /// The group that is named by a header or in the query, if one is. A name that is none must not pass for the own group.
@@ -115,6 +147,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         Answer::Difference { from, to, older } => history::difference(from.map(|from| *from), *to, older, state),
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
         Answer::Problem(problem) => problem_response(&problem),
+        Answer::Relayed(Told { status, headers, body }) => Response { status, headers, body },
         Answer::Server { .. } => failure(500, "This cannot be.", "a question for the server came to the wrong thread"),
     }
 }
@@ -257,3 +290,5 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 
 const NO_VALUE: &str = "Value doesn't exist.";
 const NOT_ALLOWED: &str = "Method isn't allowed.";
+/// Headers of a request that a host of another group has to know.
+const PASSED_ON: [&str; 4] = ["If-Match", "Starling-Note", "Starling-Settles", "Content-Type"];

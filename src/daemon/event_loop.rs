@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::dialler::{Addresses, DialEvent, Dialler};
 use super::discovery::Discovery;
 use super::disk::{self, Disk, Done};
-use super::gate::{Gate, Responder};
+use super::gate::{Gate, Responder, Response};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
 use super::overlay::OverlaySource;
@@ -27,6 +27,7 @@ use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
 use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket};
+use crate::wire::errand::{Errand, Told};
 
 /// What the threads tell the loop.
 pub(super) enum Event {
@@ -75,6 +76,8 @@ pub(super) struct Loop {
     links: BTreeMap<LinkId, Link>,
     next_link: LinkId,
     clients: BTreeMap<ClientId, Responder>,
+    /// Requests that are carried out for peers: which errand each is.
+    errands: BTreeMap<ClientId, u64>,
     next_client: ClientId,
     /// Jobs for which the disk had no room yet.
     waiting: VecDeque<disk::Job>,
@@ -97,6 +100,7 @@ impl Loop {
             links: BTreeMap::new(),
             next_link: 0,
             clients: BTreeMap::new(),
+            errands: BTreeMap::new(),
             next_client: 0,
             waiting: VecDeque::new(),
             loads: VecDeque::new(),
@@ -211,6 +215,12 @@ impl Loop {
                     pass.ask(question, document, responder);
                 }
             }
+            Effect::Errand(number, errand) => self.carry_out(number, errand),
+            Effect::Answer(client, answer) if self.errands.contains_key(&client) => {
+                // The answer to a change is short.
+                let response = api::render(answer, &self.parts.state);
+                self.errands.remove(&client).into_iter().for_each(|number| self.inputs.push_back(done(number, response.clone())));
+            }
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
                     let state = self.parts.state.clone();
@@ -218,6 +228,19 @@ impl Loop {
                 }
             }
             Effect::Say(level, area, text) => say(level, area, &text),
+        }
+    }
+
+    /// A peer's client wants a change: it is asked for like by a client of this host's.
+    fn carry_out(&mut self, number: u64, errand: Errand) {
+        let (_, now_ms) = self.parts.clock.now();
+        match api::ask_for_peer(errand, now_ms) {
+            Ok(ask) => {
+                self.next_client += 1;
+                self.errands.insert(self.next_client, number);
+                self.inputs.push_back(Input::Asked(self.next_client, ask));
+            }
+            Err(response) => self.inputs.push_back(done(number, response)),
         }
     }
 
@@ -348,6 +371,11 @@ impl Loop {
         }
         log::info!(target: "daemon", "stopped");
     }
+}
+
+fn done(number: u64, response: Response) -> Input {
+    let Response { status, headers, body } = response;
+    Input::ErrandDone(number, Told { status, headers, body })
 }
 
 fn disk_job(job: DiskJob) -> disk::Job {

@@ -9,6 +9,7 @@ use crate::model::edit::EditError;
 use crate::model::json::Value;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
+use crate::wire::errand::Told;
 
 /// The answer to one request.
 #[derive(Debug)]
@@ -77,6 +78,8 @@ pub enum Answer {
         /// What the next change would be made on: it says how people call what the server holds.
         document: Document,
     },
+    /// A host of another group has answered.
+    Relayed(Told),
     /// It cannot be done.
     Problem(Problem),
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::answer::Answer;
 use super::input::{ClientId, LinkId, Ticket};
 use crate::model::document::Document;
+use crate::wire::errand::Errand;
 
 /// Something to be done.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub enum Effect {
     Load(Ticket, String, String),
     /// Ask the server.
     Server(Ticket, ServerJob),
+    /// Carry out what a peer asks for, like a request of a client of this host's.
+    Errand(u64, Errand),
     /// Answer a client.
     Answer(ClientId, Answer),
     /// Write a line into the log.

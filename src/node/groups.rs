@@ -1,7 +1,8 @@
 //! Groups: which this host knows of, and what it answers of another than its own.
 //!
 //! All groups' revisions are held here, so whatever can be read of the own group can be read of any. A change is tried on a server
-//! that runs the group's document, which this host's does not: it is refused here, naming the hosts that can make it.
+//! that runs the group's document, which this host's does not: a linked host of that group is asked to make it (`errands`), or, if there
+//! is none, it is refused, naming the hosts that could.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
 use crate::model::json::{Map, Value};
 use crate::model::name::is_name;
 use crate::model::path::Path;
+use crate::wire::errand::Errand;
 
 /// How many hosts follow a group, by their node records.
 #[derive(Default)]
@@ -25,17 +27,17 @@ struct Hosts {
 
 impl Node {
     /// A question about another group than the own, or a change of its document.
-    pub(super) fn read_of_group(&mut self, client: ClientId, group: &str, ask: Ask) {
+    pub(super) fn ask_of_group(&mut self, client: ClientId, group: &str, ask: Ask, errand: Option<Errand>) {
         let answer = match ask {
             _ if !self.is_known_group(group) => self.unknown_group(group).into(),
             Ask::Read(path) => self.value_of_group(group, path),
             ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => self.past(group, ask),
-            Ask::Write(_)
-            | Ask::Patch(_)
-            | Ask::DryRun(_)
-            | Ask::PublishLocal { .. }
-            | Ask::Restore { .. }
-            | Ask::Settle { .. } => self.not_ours(group).into(),
+            Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } => match errand {
+                Some(errand) => return self.send_errand(client, &errand),
+                None => self.not_ours(group).into(),
+            },
+            // Which of its servers is meant only that host's own client can say.
+            Ask::PublishLocal { .. } => self.not_ours(group).into(),
             _ => Problem::new(400, "This does not depend on a group.", "ask without Starling-Group and ?group").into(),
         };
         self.effects.push(Effect::Answer(client, answer));
@@ -109,7 +111,7 @@ impl Node {
     }
 
     /// A change of another group's document: this host has no server to try it on.
-    fn not_ours(&self, group: &str) -> Problem {
+    pub(super) fn not_ours(&self, group: &str) -> Problem {
         let hosts = self.roster.iter().filter(|(_, node)| text(&node.said(), "group") == Some(group));
         let mut names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
         names.sort();

@@ -13,6 +13,7 @@ use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::resources::Kind;
+use crate::wire::errand::{Errand, Told};
 use crate::wire::handshake::Hello;
 
 /// The time, of both kinds, as it was when an input happened.
@@ -72,6 +73,8 @@ pub enum Input {
     Server(ServerReport),
     /// What this host makes of its group's document is another now; or what it is to make of it cannot be read, for this reason.
     Overlay(Result<Overlay, String>),
+    /// What a peer asked for was carried out, or not: the answer to it.
+    ErrandDone(u64, Told),
     /// A client asks.
     Asked(ClientId, Ask),
     /// The deadline has come.
@@ -152,7 +155,8 @@ pub enum Ask {
         note: String,
     },
     /// One of the others with `Starling-Group` or `?group`: of the document of this group, whichever this host's own is.
-    OfGroup(String, Box<Ask>),
+    /// A change comes with the request itself, for a host of that group; one that was passed on already does not.
+    OfGroup(String, Box<Ask>, Option<Box<Errand>>),
     /// `GET /fleet`
     Fleet,
     /// `GET /fleet/groups`

@@ -12,6 +12,7 @@ mod drift;
 mod dry_run;
 pub mod effect;
 mod effective;
+mod errands;
 mod fetch;
 mod groups;
 mod history;
@@ -48,6 +49,7 @@ use std::time::Duration;
 
 use self::book::Book;
 use self::effect::{DiskJob, Effect, Level};
+use self::errands::Errands;
 use self::fetch::Fetch;
 use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
 use self::link::Link;
@@ -153,6 +155,7 @@ pub struct Node {
     fetch: Option<Fetch>,
     server: Server,
     writes: Writes,
+    errands: Errands,
     trial: Option<Trial>,
     /// Who asked for the document before the server was seen.
     early: Vec<(ClientId, Path)>,
@@ -223,6 +226,7 @@ impl Node {
             fetch: None,
             server: Server::new(setup.server, setup.before_kept),
             writes: Writes::default(),
+            errands: Errands::default(),
             trial: None,
             early: Vec::new(),
             selfie: Selfie::default(),
@@ -289,10 +293,11 @@ impl Node {
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Overlay(overlay) => self.overlay_changed(overlay),
-            Input::Asked(client, Ask::OfGroup(group, ask)) if group != self.setup.group => {
-                self.read_of_group(client, &group, *ask);
+            Input::ErrandDone(number, told) => self.errand_done(number, &told),
+            Input::Asked(client, Ask::OfGroup(group, ask, errand)) if group != self.setup.group => {
+                self.ask_of_group(client, &group, *ask, errand.map(|errand| *errand));
             }
-            Input::Asked(client, Ask::OfGroup(_, ask)) => self.asked(client, *ask),
+            Input::Asked(client, Ask::OfGroup(_, ask, _)) => self.asked(client, *ask),
             Input::Asked(client, ask) => self.asked(client, ask),
             Input::Tick => {}
         }
@@ -308,6 +313,7 @@ impl Node {
             self.timers.save_book,
             self.pulls.due(),
             self.storing.due(),
+            self.errands.due(),
             self.server.due().filter(|_| self.trial.is_none()),
             self.links
                 .values()
@@ -364,6 +370,7 @@ impl Node {
         self.rebase_if_due();
         self.exchange_if_due();
         self.serve_early_reads();
+        self.late_errands();
         self.serve_writes();
         self.serve_server();
         self.note_adoption();

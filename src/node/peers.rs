@@ -119,6 +119,7 @@ impl Node {
         self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
         self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
         self.pulls_without(id);
+        self.errands_without(id);
         self.wake_dialler();
     }
 

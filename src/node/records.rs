@@ -66,6 +66,8 @@ impl Node {
             Frame::Doubts { group, head, edits } => self.doubts(id, group, head, &edits),
             Frame::Rulings { group, head, contained, out } => self.rulings(&group, head, contained, out),
             Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.book.hint(address)),
+            Frame::Errand(ticket, more, bytes) => self.errand_comes(id, ticket, more, &bytes),
+            Frame::Told(ticket, more, bytes) => self.told(id, ticket, more, &bytes),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
     }

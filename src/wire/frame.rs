@@ -98,6 +98,10 @@ pub enum Frame {
         /// Not contained in it. Both lists together have at most 768.
         out: Vec<EditRef>,
     },
+    /// A piece of a request that the receiver is to carry out, at most 16 KiB: the sender's number for it, whether more follows, the bytes.
+    Errand(u64, bool, Vec<u8>),
+    /// A piece of the answer to one, under the same number.
+    Told(u64, bool, Vec<u8>),
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),
 }
@@ -148,6 +152,8 @@ impl Frame {
             Self::Rulings { group, head, contained, out: not } => {
                 encode_edits(encode_edits(out.u8(16).short(group.as_bytes()).raw(&head.0), contained), not)
             }
+            Self::Errand(ticket, more, bytes) => out.u8(17).u64(*ticket).u8(u8::from(*more)).medium(bytes),
+            Self::Told(ticket, more, bytes) => out.u8(18).u64(*ticket).u8(u8::from(*more)).medium(bytes),
         };
         let bytes = out.finish();
         assert!(bytes.len() <= FRAME_MAX, "a frame's parts are bounded by whoever makes it");
@@ -189,6 +195,8 @@ impl Frame {
                 let out = decode_edits(&mut r, DOUBTS_MAX - contained.len())?;
                 Self::Rulings { group, head, contained, out }
             }
+            17 => Self::Errand(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "errand")?.to_vec()),
+            18 => Self::Told(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "answer")?.to_vec()),
             _ => return Ok(None),
         };
         r.end("end of frame")?;

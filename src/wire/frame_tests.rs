@@ -49,6 +49,8 @@ fn every_frame() -> Vec<Frame> {
         Frame::Want(id),
         Frame::Doubts { group: "default".into(), head: id, edits: vec![edit(1); DOUBTS_MAX] },
         Frame::Rulings { group: "edge".into(), head: id, contained: vec![edit(1), edit(2)], out: vec![edit(3)] },
+        Frame::Errand(1, true, vec![1; INLINE_MAX]),
+        Frame::Told(u64::MAX, false, Vec::new()),
     ]
 }
 
@@ -88,6 +90,8 @@ fn the_bytes_of_frames_are_these() {
         text(Frame::Rulings { group: "g".into(), head: id, contained: vec![], out: vec![edit(2)] }),
         ["100167", &"07".repeat(32), "0000", "0001", &named].concat()
     );
+    assert_eq!(text(Frame::Errand(2, true, vec![0xab])), "110000000000000002010001ab");
+    assert_eq!(text(Frame::Told(2, false, vec![])), "120000000000000002000000");
 }
 
 #[test]

@@ -1,17 +1,22 @@
 //! Two groups in one fleet: hosts relay for each other, and each looks at the other's document without following it.
 
+use std::time::Duration;
+
+use starlingd::limits::ERRAND_WAIT;
+use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::Value;
 use starlingd::model::path::Path;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, ClientId};
+use starlingd::node::input::{Ask, Change, ClientId};
 use starlingd::sim::Spec;
+use starlingd::wire::errand::Errand;
 
 use crate::client::SOON;
 use crate::net::Net;
 use crate::seeds;
 
 fn ask_of(net: &mut Net, host: usize, group: &str, ask: Ask) -> ClientId {
-    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(ask)))
+    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(ask), None))
 }
 
 fn log_of(net: &mut Net, host: usize, group: &str) -> Vec<Value> {
@@ -65,4 +70,50 @@ fn a_document_of_another_group_is_that_groups_head_and_a_group_that_nobody_has_i
         let client = ask_of(&mut net, 0, "none", Ask::Read(path()));
         assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 404));
     }
+}
+
+fn errand(group: &str) -> Option<Box<Errand>> {
+    let (method, target) = ("PUT".to_owned(), "/config/routes".to_owned());
+    Some(Box::new(Errand { group: group.to_owned(), method, target, headers: Vec::new(), body: b"[]".to_vec() }))
+}
+
+fn change_of(net: &mut Net, host: usize, group: &str) -> ClientId {
+    let op = Op { path: Path::parse("/config/routes").expect("a path"), change: Edit::Put(Value::Array(Vec::new())) };
+    let change = Change { op, if_match: None, note: String::new(), settles: Vec::new() };
+    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), errand(group)))
+}
+
+fn problem(net: &mut Net, host: usize, client: ClientId, most: Duration) -> (u16, String) {
+    let mut told = None;
+    net.until("it is answered", most, |net| {
+        told = net.take_answer(host, client);
+        told.is_some()
+    });
+    match told {
+        Some(Answer::Problem(problem)) => (problem.status, problem.detail),
+        other => panic!("no problem, but {other:?}"),
+    }
+}
+
+/// Simulated hosts have no REST endpoint: what they are asked for is never answered.
+#[test]
+fn a_change_that_a_host_of_its_group_never_answers_is_unknown_after_a_while() {
+    let mut net = of_two_groups(1);
+    net.run(Duration::from_secs(5));
+    let client = change_of(&mut net, 0, "edge");
+    let (status, detail) = problem(&mut net, 0, client, ERRAND_WAIT + SOON);
+    assert!(status == 503 && detail.contains("in time"), "{detail}");
+}
+
+#[test]
+fn a_link_that_breaks_over_a_change_leaves_it_unknown_and_without_one_it_is_refused() {
+    let mut net = of_two_groups(2);
+    net.run(Duration::from_secs(5));
+    let client = change_of(&mut net, 0, "edge");
+    net.split(&[1]);
+    let (status, detail) = problem(&mut net, 0, client, SOON);
+    assert!(status == 503 && detail.contains("the link to it broke"), "{detail}");
+    let client = change_of(&mut net, 0, "edge");
+    let (status, detail) = problem(&mut net, 0, client, SOON);
+    assert!(status == 409 && detail.contains("host-2"), "{detail}");
 }

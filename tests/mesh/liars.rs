@@ -1,6 +1,6 @@
 //! Members that lie: their link is closed, and what is held stays as it was.
 
-use starlingd::limits::INLINE_MAX;
+use starlingd::limits::{ERRAND_MAX, INLINE_MAX, RELAYED_MAX};
 use starlingd::model::document::Document;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
@@ -63,6 +63,7 @@ fn lies() -> Vec<(&'static str, Vec<u8>)> {
         ("half a frame", vec![8, 0]),
         ("a frame with something after it", [&Frame::Ping(1).encode()[..], b"x"].concat()),
         ("a flag that is none", vec![11, 0, 2]),
+        ("an errand that is none", Frame::Errand(1, false, b"no errand".to_vec()).encode()),
         ("an empty frame", Vec::new()),
     ]
 }
@@ -120,6 +121,23 @@ fn pieces_that_are_not_of_the_body_end_the_link() {
     }
     assert!(net.puppets[puppet].closed);
     assert!(net.all_at(head) && net.conflicts(0).is_empty());
+}
+
+#[test]
+fn errands_without_end_end_the_link() {
+    let mut net = joined(1, 1);
+    let puppet = net.puppet(0, hello());
+    for number in 0..2 * RELAYED_MAX as u64 {
+        net.says(puppet, Frame::Errand(number, true, vec![1; 100]).encode());
+    }
+    assert!(!net.puppets[puppet].closed, "so many are passed over");
+    net.says(puppet, Frame::Errand(u64::MAX, true, vec![1; 100]).encode());
+    assert!(net.puppets[puppet].closed, "and no more");
+    let puppet = net.puppet(0, hello());
+    for _ in 0..=ERRAND_MAX / INLINE_MAX {
+        net.says(puppet, Frame::Errand(7, true, vec![1; INLINE_MAX]).encode());
+    }
+    assert!(net.puppets[puppet].closed, "nor one that is too long");
 }
 
 #[test]

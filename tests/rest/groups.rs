@@ -70,18 +70,68 @@ fn another_groups_document_history_and_conflicts_are_read_on_any_host() {
 }
 
 #[test]
-fn a_change_of_another_group_is_refused_and_never_made_of_the_own() {
+fn a_change_of_another_group_is_made_by_a_host_of_it_and_answered_in_its_words() {
     let (mut one, two) = two_groups();
+    let ours = one.change("PUT", "/config/routes", r#"["ours"]"#);
+    let made = one.ask_with("PUT", "/config/routes", EDGE, r#"["theirs"]"#);
+    assert_eq!((made.status, made.header("Starling-Host")), (200, Some("gull")), "{}", made.body);
+    let theirs = text(&two.json("/fleet")["group"]["head"]["id"]);
+    assert_eq!(made.header("Starling-Revision"), Some(&theirs[..]));
+    assert_eq!(two.server_config()["routes"], parsed(r#"["theirs"]"#), "its server has tried it");
+    let note = "Starling-Note: by hand\r\n";
+    for (method, target, headers, body, status) in [
+        ("PUT", "/config/settings?dry-run", "", "{}", 200),
+        ("PATCH", "/config", "", r#"{"routes":["patched"]}"#, 200),
+        (
+            "PATCH",
+            "/config",
+            "Content-Type: application/json-patch+json\r\n",
+            r#"[{"op":"add","path":"/routes/-","value":1}]"#,
+            200,
+        ),
+        ("PUT", "/config/routes", "If-Match: \"x\"\r\n", "[]", 412),
+        ("POST", "/config/nothing", "", "1", 404),
+        ("PUT", "/config/routes", "", "{", 400),
+        ("PUT", "/js_modules/a", note, "export default {}", 200),
+        ("DELETE", "/js_modules/nope", "", "", 404),
+        ("POST", "/fleet/conflicts/abcd1234/drop", "", "", 404),
+        ("POST", &format!("/fleet/revisions/{theirs}/restore?path=/config/routes"), "", "", 200),
+    ] {
+        let reply = one.ask_with(method, target, &[EDGE, headers].concat(), body);
+        assert_eq!(reply.status, status, "{method} {target}: {}", reply.body);
+        assert_eq!(
+            reply.header("Starling-Host").is_some(),
+            status != 400,
+            "{target}: what is no request at all is not passed on"
+        );
+    }
+    assert_eq!(two.config()["routes"], parsed(r#"["theirs"]"#), "restored");
+    let log = two.json("/fleet/revisions");
+    assert!(log.as_array().unwrap().iter().any(|revision| revision["note"] == "by hand"));
+    two.server.tell("refuse teapot");
+    let refused = one.ask_with("PUT", "/config/routes", EDGE, r#"["teapot"]"#);
+    assert_eq!((refused.status, detail(&refused)), (400, "The word \"teapot\" is refused here.".to_owned()));
+    let long = one.ask_with("PUT", "/config/routes", EDGE, &format!("[\"{}\"]", "x".repeat(600 << 10)));
+    assert_eq!(long.status, 413, "{}", long.body);
+    let fits = one.ask_with("PUT", "/config/routes", EDGE, &format!("[\"{}\"]", "x".repeat(400 << 10)));
+    assert_eq!(fits.status, 200, "{}", fits.body);
+    assert_eq!(text(&one.json("/fleet")["group"]["head"]["id"]), ours, "the own document is as it was");
+    one.is_unharmed();
+}
+
+#[test]
+fn without_a_host_of_the_group_a_change_of_it_is_refused_and_never_made_of_the_own() {
+    let (mut one, mut two) = two_groups();
     let ours = one.change("PUT", "/config/routes", r#"["ours"]"#);
     let theirs = two.change("PUT", "/config/routes", r#"["theirs"]"#);
     until("the head is known", || edge(&one)["head"]["id"] == theirs[..]);
+    two.running.take().expect("it runs").terminate();
+    until("the link is gone", || one.json("/fleet/links") == parsed("[]"));
     for (method, target, body) in [
         ("PUT", "/config/routes", "[]"),
         ("PUT", "/config/routes?dry-run", "[]"),
         ("PATCH", "/config", "{}"),
-        ("POST", "/config/routes", "1"),
         ("POST", "/config", ""),
-        ("DELETE", "/config/routes", ""),
         ("DELETE", "/js_modules/a", ""),
         ("POST", &format!("/fleet/revisions/{theirs}/restore"), ""),
         ("POST", "/fleet/conflicts/abcd/drop", ""),
@@ -104,8 +154,21 @@ fn a_change_of_another_group_is_refused_and_never_made_of_the_own() {
     let unknown = one.ask("PUT", "/config/routes?group=edgy", "[]");
     assert_eq!((unknown.status, detail(&unknown)), (404, "edgy is not known here; there are default, edge".to_owned()));
     assert_eq!(text(&one.json("/fleet")["group"]["head"]["id"]), ours);
-    assert_eq!(text(&two.json("/fleet")["group"]["head"]["id"]), theirs);
     one.is_unharmed();
+}
+
+#[test]
+fn a_host_that_dies_over_a_change_leaves_it_unknown_and_that_is_said() {
+    let (one, mut two) = two_groups();
+    two.server.tell("slow 60000");
+    let door = one.door().clone();
+    let asking = std::thread::spawn(move || door.send(&super::host::request("PUT", "/config/routes", EDGE, "[1]")));
+    until("its server has it in hand", || two.server.tell("stats").contains("\"writes\":1"));
+    let mut running = two.running.take().expect("it runs");
+    running.child.kill().expect("it is our child");
+    running.child.wait().expect("it is our child");
+    let reply = asking.join().expect("it is answered");
+    assert_eq!((reply.status, detail(&reply).ends_with("look before you repeat the change")), (503, true), "{}", reply.body);
 }
 
 #[test]
@@ -143,6 +206,8 @@ fn the_commands_print_the_group_that_is_named() {
         assert!(done && page.contains(short), "{words:?}: {page}");
     }
     assert!(!run(&["log"]).1.contains(short));
+    let newer = two.change("PUT", "/config/routes", r#"["newer"]"#);
     let (done, words) = run(&["restore", short, "--group", "edge"]);
-    assert!(!done && words.contains("409") && words.contains("group edge: gull"), "{words}");
+    assert!(done, "{words}");
+    assert_eq!(two.config()["routes"], parsed(r#"["theirs"]"#), "over {newer}");
 }

@@ -150,6 +150,7 @@ impl Seen {
             Input::Server(report) => (10, report.ticket),
             Input::Asked(client, _) => (11, *client),
             Input::Overlay(_) => (13, 0),
+            Input::ErrandDone(number, _) => (14, *number),
             Input::Tick => (12, 0),
         };
         self.fold(host as u64 | kind << 32);

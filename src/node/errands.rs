@@ -1,0 +1,197 @@
+//! Changes of another group's document: a peer of that group is asked to make them.
+//!
+//! This host's server does not run that document, so it cannot say whether one would take it. The client's request goes over a link to a
+//! host of the group whose server can; it comes in there like a request of that host's own clients, and the client here gets its answer.
+//! If the link breaks before that, nobody here knows what became of it, and that is said: it is never asked for twice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Node;
+use super::answer::{Answer, Problem};
+use super::effect::Effect;
+use super::input::{ClientId, LinkId};
+use super::views::text;
+use crate::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
+use crate::model::json::Value;
+use crate::wire::errand::{Errand, Told};
+use crate::wire::frame::Frame;
+
+/// A client here that waits for a peer's answer.
+struct Asked {
+    client: ClientId,
+    link: LinkId,
+    until: Duration,
+    answer: Vec<u8>,
+}
+
+/// What is under way.
+#[derive(Default)]
+pub(super) struct Errands {
+    next: u64,
+    /// Asked of others, by ticket.
+    asked: BTreeMap<u64, Asked>,
+    /// Coming in: what has come of each; nothing is kept of one for which there was no room.
+    coming: BTreeMap<(LinkId, u64), Option<Vec<u8>>>,
+    /// Being done for others.
+    doing: BTreeMap<u64, (LinkId, u64)>,
+}
+
+impl Errands {
+    /// When the next client has waited long enough.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.asked.values().map(|asked| asked.until).min()
+    }
+}
+
+impl Node {
+    /// Sends a client's change to a host that can make it.
+    pub(super) fn send_errand(&mut self, client: ClientId, errand: &Errand) {
+        let problem = match (self.errands.asked.len() < RELAYED_MAX, self.doer(&errand.group), errand.encode()) {
+            (false, ..) => Problem::new(503, "Too many changes are waiting.", "try again in a moment"),
+            (_, None, _) => self.not_ours(&errand.group),
+            (_, _, None) => {
+                let detail = format!("send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most", errand.group);
+                Problem::new(413, "The change is too large to be passed on.", detail)
+            }
+            (_, Some(link), Some(bytes)) => {
+                self.errands.next += 1;
+                let ticket = self.errands.next;
+                let until = self.now.elapsed + ERRAND_WAIT;
+                self.errands.asked.insert(ticket, Asked { client, link, until, answer: Vec::new() });
+                return self.send_pieces(link, &bytes, |more, bytes| Frame::Errand(ticket, more, bytes));
+            }
+        };
+        self.reply(client, problem);
+    }
+
+    /// A linked host of the group with a server, best one that runs the head.
+    fn doer(&self, group: &str) -> Option<LinkId> {
+        let fit = self.links.values().filter_map(|link| {
+            let said = self.roster.get(&link.hello.peer)?.said();
+            let can = text(&said, "group") == Some(group) && said.get("server") == Some(&Value::Bool(true));
+            can.then(|| (text(&said, "verdict") == Some("applied"), link.id))
+        });
+        fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id))).map(|(_, id)| id)
+    }
+
+    fn send_pieces(&mut self, link: LinkId, bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) {
+        let count = bytes.chunks(INLINE_MAX).len();
+        for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
+            self.answer(link, &frame(place + 1 < count, piece.to_vec()));
+        }
+    }
+
+    /// A piece of what a peer asks for.
+    pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
+        let under_way = self.errands.coming.len() + self.errands.doing.len();
+        if !self.errands.coming.contains_key(&(link, ticket)) && under_way >= 2 * RELAYED_MAX {
+            return self.fault(link, "too many errands at once");
+        }
+        let begin = || (under_way < RELAYED_MAX).then(Vec::new);
+        let coming = self.errands.coming.entry((link, ticket)).or_insert_with(begin);
+        coming.iter_mut().for_each(|coming| coming.extend_from_slice(bytes));
+        if coming.as_ref().is_some_and(|coming| coming.len() > ERRAND_MAX) {
+            return self.fault(link, "an errand that is too long");
+        }
+        if more {
+            return;
+        }
+        let Some(whole) = self.errands.coming.remove(&(link, ticket)).flatten() else {
+            return self.tell(link, ticket, &failure(503, "Too many changes are waiting."));
+        };
+        match Errand::decode(&whole) {
+            Err(error) => self.fault(link, &error.to_string()),
+            // It may have changed its group since its node record was made.
+            Ok(errand) if errand.group != self.setup.group => {
+                self.tell(link, ticket, &failure(409, "The host that was asked is not in that group any more."));
+            }
+            Ok(errand) => {
+                self.errands.next += 1;
+                let number = self.errands.next;
+                self.errands.doing.insert(number, (link, ticket));
+                self.effects.push(Effect::Errand(number, errand));
+            }
+        }
+    }
+
+    /// What a peer asked for is done, or is not.
+    pub(super) fn errand_done(&mut self, number: u64, told: &Told) {
+        if let Some((link, ticket)) = self.errands.doing.remove(&number) {
+            self.tell(link, ticket, told);
+        }
+    }
+
+    fn tell(&mut self, link: LinkId, ticket: u64, told: &Told) {
+        let too_long = || failure(500, "The answer is too long to be passed on.").encode().expect("it is short");
+        let bytes = told.encode().unwrap_or_else(too_long);
+        self.send_pieces(link, &bytes, |more, bytes| Frame::Told(ticket, more, bytes));
+    }
+
+    /// A piece of an answer to what a client here wants.
+    pub(super) fn told(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
+        let Some(asked) = self.errands.asked.get_mut(&ticket).filter(|asked| asked.link == link) else { return };
+        asked.answer.extend_from_slice(bytes);
+        let too_long = asked.answer.len() > ERRAND_MAX;
+        if more && !too_long {
+            return;
+        }
+        let Some(Asked { client, answer, .. }) = self.errands.asked.remove(&ticket) else { return };
+        let told = if too_long { None } else { Told::decode(&answer).ok() };
+        let Some(mut told) = told else {
+            self.reply(client, unknown("its answer cannot be read"));
+            return self.fault(link, "an answer that cannot be read");
+        };
+        // A peer may say anything; what has no meaning here goes no further.
+        told.headers.retain(|(name, _)| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        if let Some(peer) = self.links.get(&link).map(|link| link.hello.peer) {
+            told.headers.push(("Starling-Host".to_owned(), self.roster.name(&peer)));
+        }
+        self.effects.push(Effect::Answer(client, Answer::Relayed(told)));
+    }
+
+    /// A link is gone: whoever waited for an answer over it cannot know what became of it.
+    pub(super) fn errands_without(&mut self, link: LinkId) {
+        self.errands.coming.retain(|(from, _), _| *from != link);
+        self.errands.doing.retain(|_, (from, _)| *from != link);
+        self.give_up_errands("the link to it broke", |asked| asked.link == link);
+    }
+
+    /// Those who have waited long enough are told so.
+    pub(super) fn late_errands(&mut self) {
+        let now = self.now.elapsed;
+        self.give_up_errands("it has not answered in time", |asked| asked.until <= now);
+    }
+
+    fn give_up_errands(&mut self, why: &str, is_over: impl Fn(&Asked) -> bool) {
+        let over: Vec<u64> = self.errands.asked.iter().filter(|(_, asked)| is_over(asked)).map(|(ticket, _)| *ticket).collect();
+        for ticket in over {
+            if let Some(asked) = self.errands.asked.remove(&ticket) {
+                self.reply(asked.client, unknown(why));
+            }
+        }
+    }
+}
+
+fn unknown(why: &str) -> Problem {
+    let detail = format!("a host of the group was asked, and {why}: look before you repeat the change");
+    Problem::new(503, "Nobody knows whether the change was made.", detail)
+}
+
+fn failure(status: u16, error: &str) -> Told {
+    let body = format!("{{\r\n\t\"error\": \"{error}\"\r\n}}\r\n").into_bytes();
+    Told { status, headers: vec![("Content-Type".to_owned(), "application/json".to_owned())], body }
+}
+
+/// Headers of an answer that a client of another host is given.
+const PASSED_ON: [&str; 9] = [
+    "Content-Type",
+    "ETag",
+    "Starling-Revision",
+    "Starling-Applied",
+    "Starling-Reason",
+    "Starling-Dry-Run",
+    "Accept-Patch",
+    "Allow",
+    "Retry-After",
+];
