@@ -24,6 +24,8 @@ mod http;
 mod input;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "rest/overlay.rs"]
+mod overlay;
 #[path = "rest/passing.rs"]
 mod passing;
 #[path = "rest/patches.rs"]

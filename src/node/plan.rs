@@ -179,10 +179,15 @@ impl Node {
 
 impl Node {
     /// What differs must not lie where this host's overlay or variables act: others would get what is this host's own, or this host would not
-    /// get back what it runs. So what was applied with these changes, and the overlay on top, must come to what runs.
+    /// get back what it runs. So what a change replaces must be the group's, and not only this host's; for an array is replaced as a whole,
+    /// with what the overlay put into it. And what was applied with these changes, and the overlay on top, must come to what runs.
     fn check_is_shared(&self, applied: &Applied, ops: &[Op], config: &Value) -> Result<(), Answer> {
+        let is_shared = |op: &Op| match (applied.document.get(&op.path), applied.effective.get(&op.path)) {
+            (Some(group), Some(own)) => json::same(group, own),
+            (group, own) => group.is_none() && own.is_none(),
+        };
         let changed = edit::apply_all(&applied.document, ops).ok().and_then(|changed| self.effective(&changed).ok());
-        if changed.is_some_and(|changed| json::same(changed.config(), config)) {
+        if ops.iter().all(is_shared) && changed.is_some_and(|changed| json::same(changed.config(), config)) {
             return Ok(());
         }
         let detail = "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
