@@ -114,8 +114,10 @@ pub const PATCH_OPERATIONS_MAX: usize = 256;
 
 const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
 
-/// Places where a host's overlay acts, and as many where its variables stand, that are shown to people.
+/// Places where a host's overlay acts, and as many where its variables stand, that are shown to people,
 pub const PLACES_SHOWN: usize = 256;
+/// and that are known: a host with more of either cannot tell what is its own, and publishes nothing of its server's.
+pub const PLACES_MAX: usize = 4096;
 
 // ── tuning: what is held ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

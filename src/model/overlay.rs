@@ -11,7 +11,7 @@ use std::fmt;
 use super::document::{Document, NotADocument};
 use super::json::{Map, Value};
 use super::path::{element_index, push_token};
-use crate::limits::PLACES_SHOWN;
+use crate::limits::PLACES_MAX;
 
 /// What a host adds. The default changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,9 +27,9 @@ pub struct Overlay {
 pub struct Effective {
     /// The whole document.
     pub document: Document,
-    /// Where the patch acts, as paths: the first [`PLACES_SHOWN`].
+    /// Where the patch acts, as paths: the first [`PLACES_MAX`].
     pub overlaid: Vec<String>,
-    /// Where variables were put in: the first [`PLACES_SHOWN`].
+    /// Where variables were put in: the first [`PLACES_MAX`].
     pub used: Vec<Used>,
 }
 
@@ -117,7 +117,7 @@ impl Overlay {
             if filled.len() > crate::limits::DOCUMENT_MAX {
                 return Err(Unfit::Document(NotADocument::TooLarge));
             }
-            if used.len() < PLACES_SHOWN {
+            if used.len() < PLACES_MAX {
                 used.push(Used { path: path.to_owned(), name: name.to_owned(), value: value.clone() });
             }
             rest = after;
@@ -125,6 +125,21 @@ impl Overlay {
         filled.push_str(rest);
         Ok(filled)
     }
+}
+
+impl Effective {
+    /// Whether what stands at a path, given as its text, or above or below it, is this host's own, or may be.
+    pub fn is_own(&self, path: &str) -> bool {
+        let touches = |place: &str| is_at_or_below(place, path) || is_at_or_below(path, place);
+        self.overlaid.len() >= PLACES_MAX
+            || self.used.len() >= PLACES_MAX
+            || self.overlaid.iter().any(|place| touches(place))
+            || self.used.iter().any(|used| touches(&used.path))
+    }
+}
+
+fn is_at_or_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Why a document and this host do not go together. Its server runs what it ran.
@@ -248,7 +263,7 @@ fn mentions(value: &Value) -> bool {
 }
 
 fn note(path: &str, overlaid: &mut Vec<String>) {
-    if overlaid.len() < PLACES_SHOWN {
+    if overlaid.len() < PLACES_MAX {
         overlaid.push(path.to_owned());
     }
 }
@@ -327,6 +342,17 @@ mod tests {
             ]
         );
         assert_eq!(made("{}", r#"{"a":"${starling.name}"}"#), r#"{"a":"gull"}"#, "those of the overlay too");
+    }
+
+    #[test]
+    fn what_is_a_hosts_own_is_known_by_its_place_and_by_what_stands_above_and_below() {
+        let effective = host(r#"{"b":{"c":1}}"#).apply(&document(r#"{"a":["${starling.name}",1],"b":{},"ab":1}"#)).unwrap();
+        for own in ["/config", "/config/a", "/config/a/0", "/config/a/0/x", "/config/b", "/config/b/c"] {
+            assert!(effective.is_own(own), "{own}");
+        }
+        for shared in ["/config/a/1", "/config/ab", "/config/b/d"] {
+            assert!(!effective.is_own(shared), "{shared}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::Level;
 use super::input::Refusal;
+use crate::limits::PLACES_SHOWN;
 use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::overlay::{Effective, Overlay, Unfit};
@@ -77,14 +78,14 @@ impl Node {
             let held = effective.document.value()[member].as_object();
             held.into_iter().flat_map(Map::keys).map(|name| Value::from(name.as_str())).collect::<Value>()
         };
-        let used = effective.used.iter().map(|used| {
+        let used = effective.used.iter().take(PLACES_SHOWN).map(|used| {
             let members = [("path", &used.path), ("name", &used.name), ("value", &used.value)];
             members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text.as_str()))).collect::<Value>()
         });
         let mut view = Map::new();
         view.insert("group".into(), self.setup.group.clone().into());
         view.insert("revision".into(), self.head().map_or(Value::Null, |head| head.id().to_string().into()));
-        view.insert("overlay".into(), effective.overlaid.clone().into());
+        view.insert("overlay".into(), effective.overlaid.iter().take(PLACES_SHOWN).cloned().collect::<Vec<_>>().into());
         view.insert("variables".into(), used.collect());
         view.insert("certificates".into(), names("certificates"));
         view.insert("js_modules".into(), names("js_modules"));

@@ -179,15 +179,16 @@ impl Node {
 
 impl Node {
     /// What differs must not lie where this host's overlay or variables act: others would get what is this host's own, or this host would not
-    /// get back what it runs. So what a change replaces must be the group's, and not only this host's; for an array is replaced as a whole,
-    /// with what the overlay put into it. And what was applied with these changes, and the overlay on top, must come to what runs.
+    /// get back what it runs. So none of it may touch such a place, and what was applied with these changes, and the overlay on top, must come
+    /// to what runs.
     fn check_is_shared(&self, applied: &Applied, ops: &[Op], config: &Value) -> Result<(), Answer> {
-        let is_shared = |op: &Op| match (applied.document.get(&op.path), applied.effective.get(&op.path)) {
-            (Some(group), Some(own)) => json::same(group, own),
-            (group, own) => group.is_none() && own.is_none(),
-        };
+        let is_own = self
+            .setup
+            .overlay
+            .apply(&applied.document)
+            .map_or(true, |effective| ops.iter().any(|op| effective.is_own(&op.path.to_string())));
         let changed = edit::apply_all(&applied.document, ops).ok().and_then(|changed| self.effective(&changed).ok());
-        if ops.iter().all(is_shared) && changed.is_some_and(|changed| json::same(changed.config(), config)) {
+        if !is_own && changed.is_some_and(|changed| json::same(changed.config(), config)) {
             return Ok(());
         }
         let detail = "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";

@@ -1,233 +1,215 @@
-//! What a host makes of the document for its own server, and what becomes of changes that are made past Starling: the overlay, variables,
-//! drift, and servers that forget.
+//! One document, many hosts: overlays and variables, what a server really gets, drift, and servers that forget.
 
 use std::process::Command;
 
 use starlingd::model::json::Value;
 
 use super::host::{Host, STARLING};
-use super::uploads::BUNDLES;
+use super::http::Reply;
 use super::watch::{parsed, text, until};
 
-const SHARED: &str = r#"{"listeners":{},"routes":[{"action":{"share":"/srv$uri"}},{"action":{"return":404}}]}"#;
+const SHARED: &str =
+    r#"{"listeners":{"*:80":{"pass":"routes"}},"routes":[{"action":{"share":"${starling.var.root}$uri"}}],"applications":{}}"#;
 
-/// Two hosts of one group, each with flags of its own.
-fn two_hosts(first: &[&str], second: &[&str]) -> (Host, Host) {
+/// A fleet of two, each started with flags of its own.
+fn two(one_has: &[&str], two_has: &[&str]) -> (Host, Host) {
     let mut one = Host::founded();
-    one.start_as("exec \"$@\"", first);
+    start(&mut one, one_has);
     let mut two = Host::joined_to(&one);
-    let address = one.address();
-    two.start_as("exec \"$@\"", &[second, &["--peer", &address]].concat());
-    until("it is in step", || two.json("/fleet")["peer"]["joined"] == true);
+    let peer = one.address();
+    start(&mut two, &[two_has, &["--peer", &peer]].concat());
+    until("the second has joined", || two.json("/fleet")["peer"]["joined"] == true);
     (one, two)
 }
 
-/// A founded host with an overlay file, running.
-fn overlaid(overlay: &str, flags: &[&str]) -> Host {
-    let mut host = Host::founded();
-    lay(&host, overlay);
-    let file = overlay_flag(&host);
-    host.start_as("exec \"$@\"", &[&["--overlay", &file], flags].concat());
-    host
+fn start(host: &mut Host, flags: &[&str]) {
+    let token = host.path("token");
+    host.start_as("exec \"$@\"", &[&["--api-token-file", token.to_str().expect("it is text")], flags].concat());
 }
 
-fn lay(host: &Host, overlay: &str) {
-    std::fs::write(host.path("overlay.json"), overlay).expect("the directory can be written");
-}
-
-fn overlay_flag(host: &Host) -> String {
-    host.path("overlay.json").to_str().expect("it is text").to_owned()
-}
-
-/// Changes the server past Starling.
-fn past_starling(host: &Host, config: &str) {
-    assert_eq!(host.server.tell(&format!("set {config}")), "set");
+fn share(host: &Host) -> Value {
+    host.server_config()["routes"][0]["action"]["share"].clone()
 }
 
 fn problems(host: &Host) -> String {
     host.json("/fleet")["problems"].to_string()
 }
 
-fn drift(host: &Host) -> String {
-    host.json("/fleet")["group"]["drift"].to_string()
+/// Somebody uses the server's own control socket.
+fn past_starling(host: &Host, method: &str, target: &str, body: &str) {
+    let head = format!("{method} {target} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let reply = host.server_door().send(head.as_bytes());
+    assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
-/// How many revisions there are.
-fn revisions(host: &Host) -> usize {
-    host.json("/fleet/revisions").as_array().expect("a list").len()
-}
-
-/// Waits until the server was read twice more, and so whatever was to be done about what it shows was begun.
-fn is_looked_at(host: &Host) {
-    let reads = || parsed(&host.server.tell("stats"))["reads"].as_u64().expect("it is counted");
-    let seen = reads();
-    until("it is looked at twice", || reads() >= seen + 2);
-}
-
-#[test]
-fn each_server_gets_its_own_and_the_document_is_the_same_everywhere() {
-    let (one, two) = two_hosts(&["--variable", "root=/srv/a"], &["--variable", "root=/srv/b"]);
-    let document = r#"{"listeners":{},"routes":[{"action":{"share":"${starling.var.root}$uri"}}]}"#;
-    let head = one.change("PUT", "/config", document);
-    until("both run it", || [&one, &two].iter().all(|host| host.json("/fleet")["group"]["applied"] == head[..]));
-    for (host, root) in [(&one, "/srv/a"), (&two, "/srv/b")] {
-        assert_eq!(host.config(), parsed(document));
-        assert_eq!(host.server_config()["routes"][0]["action"]["share"], format!("{root}$uri")[..]);
-        let view = host.json("/fleet/effective");
-        assert_eq!(view["config"], host.server_config());
-        assert_eq!((&view["revision"], &view["variables"][0]["value"]), (&Value::from(&head[..]), &Value::from(root)));
-        let page = String::from_utf8(host.command(&["show", "--effective"]).stdout).expect("it is text");
-        assert!(page.contains(&format!("${{starling.var.root}} at /config/routes/0/action/share is {root}\n")), "{page}");
-        let printed = String::from_utf8(host.command(&["show", "--effective", "--json"]).stdout).expect("it is text");
-        assert_eq!(parsed(&printed), view);
-    }
-    is_looked_at(&two);
-    assert_eq!((drift(&one), drift(&two)), ("[]".to_owned(), "[]".to_owned()));
-}
-
-#[test]
-fn an_overlay_that_is_saved_is_applied_and_one_that_cannot_be_read_is_told_until_it_is_mended() {
-    let host = overlaid("// closed\n{\"routes\": {\"1\": {\"action\": {\"return\": 403}}}}", &[]);
-    let head = host.change("PUT", "/config", SHARED);
-    let code = |host: &Host| host.server_config()["routes"][1]["action"]["return"].as_u64();
-    assert_eq!(code(&host), Some(403));
-    assert_eq!(host.json("/fleet/effective")["overlay"], parsed(r#"["/config/routes/1/action/return"]"#));
-    lay(&host, r#"{"routes": {"1": {"action": {"return": 410}}}}"#);
-    until("the new one is applied", || code(&host) == Some(410));
-    lay(&host, "{\"routes\":\n {,}}");
-    until("it is told", || problems(&host).contains("line 2"));
-    assert_eq!(code(&host), Some(410));
-    lay(&host, r#"{"routes": {"1": null}}"#);
-    until("the mended one is applied", || host.server_config()["routes"].as_array().is_some_and(|routes| routes.len() == 1));
-    assert_eq!(problems(&host), "[]");
-    assert_eq!((host.config(), revisions(&host)), (parsed(SHARED), 1));
-    assert_eq!(text(&host.json("/fleet")["group"]["head"]["id"]), head);
-}
-
-#[test]
-fn an_overlay_that_cannot_be_read_stops_a_start_with_its_file_and_line() {
-    let host = Host::founded();
-    lay(&host, "{\n\"a\": }");
+fn effective(host: &Host, more: &[&str]) -> (bool, String) {
     let mut command = Command::new(STARLING);
-    command.args(["run", "--no-mdns", "--listen", "127.0.0.1:0", "--overlay", &overlay_flag(&host)]).args(host.flags());
-    let output = command.output().expect("the program is built");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && complaint.contains("overlay.json") && complaint.contains("line 2"), "{complaint}");
+    command.args(["show", "--effective"]).args(more).arg("--control").arg(host.path("control.sock"));
+    let output = command.arg("-f").arg(host.path("empty.conf")).output().expect("the program is built");
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).expect("it is text"))
+}
+
+fn detail(reply: &Reply) -> String {
+    text(&parsed(&reply.body)["detail"])
 }
 
 #[test]
-fn a_variable_that_a_host_lacks_is_refused_there_and_is_a_verdict_elsewhere() {
-    let (one, two) = two_hosts(&["--variable", "root=/srv/a"], &[]);
-    let first = one.change("PUT", "/config", SHARED);
-    until("both run it", || two.json("/fleet")["group"]["applied"] == first[..]);
-    let body = r#""${starling.var.root}$uri""#;
-    for target in ["/config/routes/0/action/share", "/config/routes/0/action/share?dry-run"] {
-        let refused = two.ask("PUT", target, body);
-        assert_eq!(refused.status, 400, "{}", refused.body);
-        assert!(refused.header("Starling-Reason").is_some_and(|reason| reason.contains("variables")), "{}", refused.body);
-        assert!(refused.body.contains("${starling.var.root} at /config/routes/0/action/share"), "{}", refused.body);
-    }
-    one.change("PUT", "/config/routes/0/action/share", body);
-    until("it is judged", || two.verdict() == "refused");
-    assert_eq!(two.server_config(), parsed(SHARED));
-    assert_eq!(two.config(), one.config());
-    assert_eq!(two.ask("GET", "/fleet/effective", "").status, 409);
-    assert_eq!(one.verdict(), "applied");
+fn each_server_gets_its_own_and_all_hosts_hold_one_document() {
+    let files = Host::outside();
+    let overlay = files.path("overlay.json");
+    std::fs::write(
+        &overlay,
+        r#"{"listeners":{"*:80":null,"*:81":{"pass":"routes"}}, /* mine */ "routes":{"-":{"action":{"return":404}}}}"#,
+    )
+    .unwrap();
+    let overlay = overlay.to_str().unwrap();
+    let (one, two) = two(&["--overlay", overlay, "--variable", "root=/one"], &["--variable", "root=/two"]);
+    let head = one.change("PUT", "/config", SHARED);
+    until("the second server has its own", || share(&two) == "/two$uri");
+    assert_eq!(share(&one), "/one$uri");
+    assert_eq!(one.server_config()["listeners"], parsed(r#"{"*:81":{"pass":"routes"}}"#));
+    assert_eq!(one.server_config()["routes"][1], parsed(r#"{"action":{"return":404}}"#));
+    assert_eq!((one.config(), two.config()), (parsed(SHARED), parsed(SHARED)));
+    until("both are in step", || [&one, &two].iter().all(|host| host.verdict() == "applied"));
+
+    let shown = one.json("/fleet/effective");
+    assert_eq!((&shown["config"], text(&shown["revision"])), (&one.server_config(), head));
+    assert_eq!(shown["overlay"], parsed(r#"["/config/listeners/*:80","/config/listeners/*:81/pass","/config/routes/1"]"#));
+    assert_eq!(
+        two.json("/fleet/effective")["variables"],
+        parsed(r#"[{"path":"/config/routes/0/action/share","name":"var.root","value":"/two"}]"#)
+    );
+    let (done, page) = effective(&two, &[]);
+    assert!(done && page.contains("${starling.var.root} at /config/routes/0/action/share is /two\n"), "{page}");
+    assert_eq!(parsed(&effective(&two, &["--json"]).1), two.json("/fleet/effective"));
+    let (done, words) = effective(&two, &["abcd1234"]);
+    assert!(!done && words.contains("not of a revision"), "{words}");
 }
 
 #[test]
-fn a_head_that_did_not_fit_is_applied_once_the_overlay_is_mended() {
-    let host = overlaid(r#"{"routes": {"1": {"action": {"return": 403}}}}"#, &[]);
-    host.change("PUT", "/config", SHARED);
-    lay(&host, r#"{"routes": {"7": null}}"#);
+fn an_overlay_is_taken_up_when_it_is_saved_and_a_bad_one_changes_nothing() {
+    let files = Host::outside();
+    let path = files.path("overlay.json");
+    let save = |text: &str| std::fs::write(&path, text).unwrap();
+    save(r#"{"settings":{"http":{"max_body_size":1}}}"#);
+    let mut host = Host::founded();
+    start(&mut host, &["--overlay", path.to_str().unwrap()]);
+    host.change("PUT", "/config/routes", "[]");
+    let size = |host: &Host| host.server_config()["settings"]["http"]["max_body_size"].clone();
+    assert_eq!(size(&host), 1);
+    save(r#"{"settings":{"http":{"max_body_size":22}}}"#);
+    until("the new one is applied", || size(&host) == 22);
+    save("{\n \"settings\": nothing }");
+    until("the bad one is reported", || problems(&host).contains("line 2, column 14"));
+    assert_eq!((size(&host), host.verdict()), (22.into(), "applied".to_owned()));
+    host.change("PUT", "/config/routes", r#"["still"]"#);
+    save(r#"{"routes":{"5":null}}"#);
     until("it does not fit", || host.verdict() == "refused");
-    lay(&host, r#"{"routes": {"0": null}}"#);
-    until("it fits again", || host.verdict() == "applied");
-    assert_eq!(host.server_config()["routes"], parsed(r#"[{"action":{"return":404}}]"#));
+    assert!(text(&host.json("/fleet")["group"]["detail"]).contains("element 5 of /config/routes, which has 1"));
+    assert_eq!(host.ask("GET", "/fleet/effective", "").status, 409);
+    save(r#"{"routes":{"0":"mine"}}"#);
+    until("it fits", || host.server_config()["routes"][0] == "mine");
+    until("that is all", || host.verdict() == "applied" && problems(&host) == "[]");
+    host.is_unharmed();
 }
 
 #[test]
-fn with_repair_the_server_is_given_the_document_again() {
-    let host = overlaid("{}", &["--drift", "repair"]);
-    host.change("PUT", "/config", SHARED);
-    for _ in 0..2 {
-        past_starling(&host, r#"{"listeners":{},"routes":[]}"#);
-        until("it is put back", || host.server_config() == parsed(SHARED));
-        until("nothing is said any more", || drift(&host) == "[]");
-    }
-    assert_eq!((revisions(&host), host.verdict()), (1, "applied".to_owned()));
-}
-
-#[test]
-fn with_adopt_the_change_is_published_and_a_factory_default_never() {
-    let (one, two) = two_hosts(&["--drift", "adopt"], &[]);
-    let first = one.change("PUT", "/config", SHARED);
-    until("both run it", || two.json("/fleet")["group"]["applied"] == first[..]);
-    let edited = r#"{"listeners":{},"routes":[{"action":{"share":"/srv$uri"}},{"action":{"return":410}}]}"#;
-    past_starling(&one, edited);
-    until("it is on the other server", || two.server_config() == parsed(edited));
-    assert_eq!((one.config(), drift(&one), revisions(&one)), (parsed(edited), "[]".to_owned(), 2));
-    one.server.tell("factory");
-    until("it is given it again", || one.server_config() == parsed(edited));
-    assert_eq!((two.server_config(), revisions(&one)), (parsed(edited), 2));
-}
-
-#[test]
-fn what_cannot_be_adopted_is_told_until_it_is_gone() {
-    let host = overlaid(r#"{"routes": {"1": {"action": {"return": 403}}}}"#, &["--drift", "adopt"]);
-    host.change("PUT", "/config", SHARED);
-    let ours = host.server_config().to_string();
-    past_starling(&host, &ours.replace("403", "410"));
-    until("it is told", || problems(&host).contains("overlay or variables act"));
-    let asked = host.ask("POST", "/config", "");
-    assert_eq!(asked.status, 409, "{}", asked.body);
-    is_looked_at(&host);
-    assert!(host.server_config().to_string().contains("410"), "the server is left alone");
-    past_starling(&host, &ours);
-    until("it is gone", || problems(&host) == "[]" && drift(&host) == "[]");
-    past_starling(&host, r#"{"listeners":{"*:443":{"pass":"routes","tls":{"certificate":"ours"}}},"routes":[]}"#);
-    until("it is told", || problems(&host).contains("cannot be published"));
-    assert_eq!((revisions(&host), host.config()), (1, parsed(SHARED)));
-    past_starling(&host, &ours.replace("\"listeners\":{}", "\"listeners\":{\"127.0.0.1:80\":{\"pass\":\"routes\"}}"));
-    until("what others may have is published", || revisions(&host) == 2);
-    assert_eq!(host.config(), parsed(&SHARED.replace("{},", r#"{"127.0.0.1:80":{"pass":"routes"}},"#)));
-    until("nothing is left to be told", || problems(&host) == "[]" && drift(&host) == "[]");
-}
-
-#[test]
-fn what_is_a_hosts_own_is_never_published_with_its_neighbours() {
-    let overlay = r#"{"routes": {"1": {"action": {"return": 403}}}}"#;
-    let host = overlaid(overlay, &[]);
-    host.change("PUT", "/config", SHARED);
-    let ours = host.server_config().to_string();
-    // Both come to a change of the whole array, in which the overlay has a place.
-    for theirs in [ours.replace("/srv$uri", "/var$uri"), ours.replace("]}", r#",{"action":{"return":500}}]}"#)] {
-        past_starling(&host, &theirs);
-        until("it is noticed", || drift(&host).contains("routes"));
-        let asked = host.ask("POST", "/config", "");
-        assert!(asked.status == 409 && asked.body.contains("overlay or variables act"), "{}", asked.body);
-        assert_eq!((revisions(&host), host.config()), (1, parsed(SHARED)));
+fn a_start_with_a_bad_overlay_is_refused_by_file_and_place() {
+    let host = Host::founded();
+    let path = host.path("overlay.json");
+    for (content, words) in [("{\"a\":\n 1,,}", "line 2"), ("[]", "it is no object")] {
+        std::fs::write(&path, content).unwrap();
+        let output = Command::new(STARLING).args(["run", "--no-mdns"]).args(host.flags()).arg("--overlay").arg(&path).output();
+        let output = output.expect("the program is built");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("overlay.json") && said.contains(words), "{said}");
     }
 }
 
 #[test]
-fn a_server_that_forgets_is_given_all_again_and_nothing_of_it_is_spread() {
-    for choice in ["report", "adopt"] {
-        let (one, two) = two_hosts(&["--drift", choice], &[]);
-        one.change("PUT", "/config", r#"{"listeners":{},"routes":[]}"#);
-        one.change("PUT", "/certificates/shop", BUNDLES[0]);
-        one.change("PUT", "/js_modules/m", "export default {}");
-        let head = one.change("PUT", "/config", SHARED);
-        until("both run it", || two.json("/fleet")["group"]["applied"] == head[..]);
-        for fault in ["restart-default", "restart-older", "restart-wiped", "factory"] {
-            one.server.tell(fault);
-            until("it has all again", || {
-                let names = one.server_door().send(b"GET /certificates HTTP/1.1\r\n\r\n").body;
-                one.server_config() == parsed(SHARED) && names.contains("shop~") && one.verdict() == "applied"
-            });
-            is_looked_at(&one);
-            assert_eq!((revisions(&one), text(&one.json("/fleet")["group"]["head"]["id"])), (4, head.clone()), "{fault}");
-            assert_eq!((two.server_config(), drift(&one)), (parsed(SHARED), "[]".to_owned()), "{choice} {fault}");
-        }
+fn what_a_host_has_no_value_for_is_refused_there_and_shown_by_all() {
+    let (one, two) = two(&["--variable", "root=/one"], &[]);
+    let reply = two.ask("PUT", "/config", SHARED);
+    assert_eq!(reply.status, 400);
+    assert_eq!(detail(&reply), "this host has no value for ${starling.var.root} at /config/routes/0/action/share.");
+    assert!(reply.header("Starling-Reason").is_some());
+    one.change("PUT", "/config", SHARED);
+    until("the second refuses it", || two.verdict() == "refused");
+    until("the first shows that", || {
+        let nodes = one.json("/fleet/nodes");
+        nodes
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|node| node["verdict"] == "refused" && node["detail"].to_string().contains("starling.var.root"))
+    });
+    assert!(two.server_config()["routes"].as_array().is_some_and(Vec::is_empty), "its server runs what it ran");
+    one.change("PUT", "/config/routes", r#"["plain"]"#);
+    until("both run it", || two.server_config()["routes"][0] == "plain" && two.verdict() == "applied");
+}
+
+#[test]
+fn a_dry_run_is_tried_with_the_overlay_and_gives_it_back() {
+    let (one, _two) = two(&["--variable", "root=/one"], &["--variable", "root=/two"]);
+    one.change("PUT", "/config", SHARED);
+    let reply = one.ask("PUT", "/config/routes?dry-run", r#"[{"action":{"share":"${starling.var.root}/x"}}]"#);
+    assert_eq!((reply.status, reply.header("Starling-Dry-Run")), (200, Some("accepted")), "{}", reply.body);
+    assert_eq!(share(&one), "/one$uri");
+    assert_eq!(one.ask("PUT", "/config/routes?dry-run", r#"["${starling.var.nope}"]"#).status, 400);
+}
+
+#[test]
+fn drift_is_reported_repaired_or_adopted_as_it_is_set() {
+    let (one, two) = two(&["--drift", "adopt"], &["--drift", "repair"]);
+    one.change("PUT", "/config", r#"{"listeners":{},"routes":[],"applications":{}}"#);
+    until("both run it", || [&one, &two].iter().all(|host| host.verdict() == "applied"));
+    past_starling(&two, "PUT", "/config/settings", r#"{"http":{"max_body_size":5}}"#);
+    until("it is repaired", || two.server_config().get("settings").is_none());
+    assert!(one.config().get("settings").is_none(), "and nobody else hears of it");
+    past_starling(&one, "PUT", "/config/settings", r#"{"http":{"max_body_size":7}}"#);
+    until("it is adopted", || two.server_config()["settings"]["http"]["max_body_size"] == 7);
+    assert_eq!(one.json("/fleet/revisions")[0]["note"], "changed on the server itself");
+    // What has crashed is no operator, and its default nobody's wish.
+    assert_eq!(one.server.tell("factory"), "set");
+    until("it is given back", || one.server_config().get("settings").is_some());
+    assert!(one.config().get("settings").is_some());
+}
+
+#[test]
+fn what_lies_where_the_overlay_acts_is_not_adopted_and_that_is_said_while_it_lasts() {
+    let (one, two) = two(&["--drift", "adopt", "--variable", "root=/one"], &["--variable", "root=/two"]);
+    let head = one.change("PUT", "/config", SHARED);
+    past_starling(&one, "PUT", "/config/routes/0/action/share", "\"/mine\"");
+    until("it is said", || problems(&one).contains("overlay or variables act"));
+    assert_eq!(text(&one.json("/fleet")["group"]["head"]["id"]), head);
+    assert_eq!(share(&one), "/mine", "the server is left alone");
+    let reply = one.ask("POST", "/config", "");
+    assert_eq!(reply.status, 409, "{}", reply.body);
+    past_starling(&one, "PUT", "/config/routes/0/action/share", "\"/one$uri\"");
+    until("it is not said any more", || problems(&one) == "[]");
+    assert_eq!(two.config(), parsed(SHARED));
+}
+
+#[test]
+fn a_server_that_forgets_is_given_all_again_and_nobody_else_is_told() {
+    let (one, two) = two(&[], &[]);
+    let bundle = include_str!("../fixtures/bundles/a.pem");
+    one.change("PUT", "/certificates/a", bundle);
+    let first = r#"{"listeners":{"*:443":{"pass":"routes","tls":{"certificate":"a"}}},"routes":["old"],"applications":{}}"#;
+    one.change("PUT", "/config", first);
+    let head = one.change("PUT", "/config/routes", r#"["new"]"#);
+    until("both run it", || [&one, &two].iter().all(|host| host.server_config()["routes"][0] == "new"));
+    for fault in ["restart-default", "restart-older", "restart-wiped", "factory"] {
+        assert!(!two.server.tell(fault).starts_with("what is"), "{fault} is no fault");
+        until(fault, || two.server_config()["routes"][0] == "new" && two.verdict() == "applied");
+        let held = two.server_door().send(b"GET /certificates HTTP/1.1\r\n\r\n").body;
+        assert!(held.contains("a~"), "{fault}: {held}");
     }
+    assert_eq!(text(&one.json("/fleet")["group"]["head"]["id"]), head);
+    // What an operator does without any restart is his, unless it is set otherwise.
+    past_starling(&two, "PUT", "/config/routes", r#"["by hand"]"#);
+    until("it is shown", || two.json("/fleet")["group"]["drift"].to_string().contains("/routes"));
+    assert_eq!(two.server_config()["routes"][0], "by hand");
+    two.server.tell("restart-older");
+    until("a new server is given the document", || two.server_config()["routes"][0] == "new");
 }
