@@ -8,6 +8,8 @@ mod access;
 mod bounds;
 #[path = "rest/commands.rs"]
 mod commands;
+#[path = "rest/drift.rs"]
+mod drift;
 #[path = "rest/dry_runs.rs"]
 mod dry_runs;
 #[path = "rest/faults.rs"]
