@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::edit::Op;
-use crate::model::json::Value;
+use crate::model::json::{self, Value};
 use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
@@ -132,6 +132,15 @@ pub struct Refusal {
     pub body: Vec<u8>,
     /// What was found out about why, beyond its words; empty if nothing was.
     pub reason: String,
+}
+
+impl Refusal {
+    /// As Unit refuses a configuration that is no good: `detail` is a sentence with a full stop.
+    pub fn invalid(detail: &str, reason: &str) -> Self {
+        let members = [("error", "Invalid configuration."), ("detail", detail)];
+        let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+        Self { status: 400, body: json::unit_format(&body).into_bytes(), reason: reason.to_owned() }
+    }
 }
 
 /// What a client wants.

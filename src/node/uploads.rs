@@ -11,7 +11,6 @@ use super::writes::Wish;
 use crate::limits::PROBLEMS_MAX;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op};
-use crate::model::json::{self, Map, Value};
 use crate::model::resources::{self, Kind, Named};
 
 impl Node {
@@ -92,10 +91,7 @@ fn words(kind: Kind) -> Words {
 
 /// As Unit refuses a configuration that names what it does not have.
 fn refusal(named: &Named) -> Refusal {
-    let detail = format!("{}.", not_found(named));
-    let members = [("error", "Invalid configuration."), ("detail", &detail)];
-    let body: Map<String, Value> = members.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
-    Refusal { status: 400, body: json::unit_format(&Value::Object(body)).into_bytes(), reason: UPLOAD_FIRST.to_owned() }
+    Refusal::invalid(&format!("{}.", not_found(named)), UPLOAD_FIRST)
 }
 
 fn not_found(named: &Named) -> String {

@@ -228,10 +228,7 @@ fn built_without(kind: Kind, plain: &str) -> Outcome {
         Kind::Certificate => "this host's server was built without TLS",
         Kind::JsModule => "this host's server was built without njs",
     };
-    let detail = format!("{kind} \"{plain}\" cannot be used: {lacks}.");
-    let members = [("error", "Invalid configuration."), ("detail", &detail)];
-    let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
-    Outcome::Refused(Refusal { status: 400, body: json::unit_format(&body).into_bytes(), reason: lacks.to_owned() })
+    Outcome::Refused(Refusal::invalid(&format!("{kind} \"{plain}\" cannot be used: {lacks}."), lacks))
 }
 
 /// A certificate or module, for a person.
