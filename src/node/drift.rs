@@ -44,7 +44,7 @@ impl Node {
 
     /// The server runs what was applied.
     pub(super) fn no_drift(&mut self) {
-        self.server.unadopted = None;
+        self.set_unadopted(None);
         if !self.server.drift.is_empty() {
             self.say(Level::Warn, "server", "the server runs what was applied again");
             self.server.drift.clear();
@@ -66,8 +66,7 @@ impl Node {
 
     fn adopt(&mut self) {
         let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else {
-            self.server.unadopted = Some("what was changed on the server cannot be published: it is too long to be read".into());
-            return;
+            return self.set_unadopted(Some("it is too long to be read"));
         };
         let attempt = (head, fingerprint(config));
         if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {
@@ -96,6 +95,11 @@ impl Node {
             Answer::Refused(refusal) => Some(super::server::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };
+        self.set_unadopted(why.as_deref());
+    }
+
+    /// Why what was changed cannot be published, or that it can.
+    fn set_unadopted(&mut self, why: Option<&str>) {
         let problem = why.map(|why| format!("what was changed on the server cannot be published: {}", why.trim_end()));
         if problem != self.server.unadopted {
             problem.iter().for_each(|problem| self.say(Level::Warn, "server", problem.clone()));
