@@ -50,6 +50,10 @@ impl OverlaySource {
         if let Some(path) = &self.file {
             let wrong = |why: String| format!("overlay {}: {why}", path.display());
             let found = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+            // A pipe would keep the loop waiting for whoever writes into it.
+            if !found.is_file() {
+                return Err(wrong("it is no file".into()));
+            }
             let seen = (found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec());
             if self.seen != Some(seen) {
                 let mut text = Vec::new();

@@ -11,7 +11,7 @@ use std::fmt;
 use super::document::{Document, NotADocument};
 use super::json::{Map, Value};
 use super::path::{element_index, push_token};
-use crate::limits::PLACES_MAX;
+use crate::limits::{DOCUMENT_MAX, PLACES_MAX};
 
 /// What a host adds. The default changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Effective {
     pub overlaid: Vec<String>,
     /// Where variables were put in: the first [`PLACES_MAX`].
     pub used: Vec<Used>,
+    /// Whether these are all.
+    is_all: bool,
 }
 
 /// A variable in its place.
@@ -40,8 +42,6 @@ pub struct Used {
     pub path: String,
     /// Without `starling.`.
     pub name: String,
-    /// Its value on this host.
-    pub value: String,
 }
 
 impl Overlay {
@@ -50,41 +50,68 @@ impl Overlay {
         let mut overlaid = Vec::new();
         // Most hosts have neither, and documents are large: nothing is copied for them.
         if self.patch.is_none() && !(document.text().contains(BEGIN) && mentions(document.config())) {
-            return Ok(Effective { document: document.clone(), overlaid, used: Vec::new() });
+            return Ok(Effective { document: document.clone(), overlaid, used: Vec::new(), is_all: true });
         }
         let mut config = document.config().clone();
         if let Some(patch) = &self.patch {
             lay(&mut config, patch, "/config", &mut overlaid)?;
         }
         let has_variables = mentions(&config);
-        let mut used = Vec::new();
+        let mut filling = Filling::of(&self.variables);
         if has_variables {
-            config = self.fill(config, "/config", &mut used)?;
+            config = filling.value(config)?;
         }
         let document = document.with_config(config).map_err(Unfit::Document)?;
-        Ok(Effective { document, overlaid, used })
+        let is_all = filling.is_all && overlaid.len() < PLACES_MAX;
+        Ok(Effective { document, overlaid, used: filling.used, is_all })
+    }
+}
+
+/// Variables on their way into a configuration, from the top down. Few bytes of a document can ask for many, so what is put in is counted
+/// while it is, and places are written out only where they are noted.
+struct Filling<'a> {
+    variables: &'a BTreeMap<String, String>,
+    /// The tokens that lead to where it is.
+    place: Vec<String>,
+    used: Vec<Used>,
+    /// Whether each place is noted.
+    is_all: bool,
+    /// Bytes that values may still take.
+    left: usize,
+    /// Bytes that noted places may still take.
+    notes_left: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn of(variables: &'a BTreeMap<String, String>) -> Self {
+        let place = vec!["config".to_owned()];
+        Self { variables, place, used: Vec::new(), is_all: true, left: DOCUMENT_MAX, notes_left: DOCUMENT_MAX }
     }
 
-    /// Puts variables in, from the top down.
-    fn fill(&self, value: Value, path: &str, used: &mut Vec<Used>) -> Result<Value, Unfit> {
+    fn value(&mut self, value: Value) -> Result<Value, Unfit> {
         Ok(match value {
-            Value::String(text) if text.contains(BEGIN) => self.text(&text, path, used)?.into(),
+            Value::String(text) if text.contains(BEGIN) => {
+                let (filled, names) = self.text(&text)?;
+                self.note(names);
+                filled.into()
+            }
             Value::Array(elements) => {
                 let filled = elements.into_iter().enumerate();
-                Value::Array(
-                    filled
-                        .map(|(index, value)| self.fill(value, &below(path, &index.to_string()), used))
-                        .collect::<Result<_, _>>()?,
-                )
+                Value::Array(filled.map(|(index, value)| self.below(index.to_string(), value)).collect::<Result<_, _>>()?)
             }
             Value::Object(members) => {
                 let mut filled = Map::new();
                 for (name, value) in members {
-                    let name = self.name(name, path, used)?;
-                    let value = self.fill(value, &below(path, &name), used)?;
-                    if filled.insert(name.clone(), value).is_some() {
-                        return Err(Unfit::Twins { path: below(path, &name) });
+                    let (name, names) = if name.contains(BEGIN) { self.text(&name)? } else { (name, Vec::new()) };
+                    self.place.push(name.clone());
+                    // At the place that it has with the variables put in.
+                    self.note(names);
+                    self.place.pop();
+                    if filled.contains_key(&name) {
+                        return Err(Unfit::Twins { path: below(&self.path(), &name) });
                     }
+                    let value = self.below(name.clone(), value)?;
+                    filled.insert(name, value);
                 }
                 Value::Object(filled)
             }
@@ -92,38 +119,47 @@ impl Overlay {
         })
     }
 
-    /// A member's name; what was put in is noted at the place that it has then.
-    fn name(&self, name: String, path: &str, used: &mut Vec<Used>) -> Result<String, Unfit> {
-        if !name.contains(BEGIN) {
-            return Ok(name);
-        }
-        let first = used.len();
-        let filled = self.text(&name, &below(path, &name), used)?;
-        let place = below(path, &filled);
-        used[first..].iter_mut().for_each(|used| used.path.clone_from(&place));
-        Ok(filled)
+    fn below(&mut self, token: String, value: Value) -> Result<Value, Unfit> {
+        self.place.push(token);
+        let value = self.value(value);
+        self.place.pop();
+        value
     }
 
-    fn text(&self, text: &str, path: &str, used: &mut Vec<Used>) -> Result<String, Unfit> {
-        let mut filled = String::new();
+    /// A text with the variables put in, and their names.
+    fn text(&mut self, text: &str) -> Result<(String, Vec<String>), Unfit> {
+        let (mut filled, mut names) = (String::new(), Vec::new());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(BEGIN) {
-            let (name, after) = after.split_once('}').ok_or_else(|| Unfit::Open { path: path.to_owned() })?;
-            let value = self.variables.get(name);
-            let value =
-                value.ok_or_else(|| Unfit::Unknown { path: path.to_owned(), name: name.chars().take(NAME_SHOWN).collect() })?;
+            let (name, after) = after.split_once('}').ok_or_else(|| Unfit::Open { path: self.path() })?;
+            let unknown = || Unfit::Unknown { path: self.path(), name: name.chars().take(NAME_SHOWN).collect() };
+            let value = self.variables.get(name).ok_or_else(unknown)?;
+            self.left = self.left.checked_sub(value.len()).ok_or(Unfit::Document(NotADocument::TooLarge))?;
             filled.push_str(before);
             filled.push_str(value);
-            if filled.len() > crate::limits::DOCUMENT_MAX {
-                return Err(Unfit::Document(NotADocument::TooLarge));
-            }
-            if used.len() < PLACES_MAX {
-                used.push(Used { path: path.to_owned(), name: name.to_owned(), value: value.clone() });
-            }
+            names.push(name.to_owned());
             rest = after;
         }
         filled.push_str(rest);
-        Ok(filled)
+        Ok((filled, names))
+    }
+
+    fn note(&mut self, names: Vec<String>) {
+        for name in names {
+            let length: usize = self.place.iter().map(|token| token.len() + 1).sum();
+            match self.notes_left.checked_sub(length).filter(|_| self.used.len() < PLACES_MAX) {
+                Some(left) => self.notes_left = left,
+                None => return self.is_all = false,
+            }
+            let path = self.path();
+            self.used.push(Used { path, name });
+        }
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        self.place.iter().for_each(|token| push_token(&mut path, token));
+        path
     }
 }
 
@@ -131,10 +167,7 @@ impl Effective {
     /// Whether what stands at a path, given as its text, or above or below it, is this host's own, or may be.
     pub fn is_own(&self, path: &str) -> bool {
         let touches = |place: &str| is_at_or_below(place, path) || is_at_or_below(path, place);
-        self.overlaid.len() >= PLACES_MAX
-            || self.used.len() >= PLACES_MAX
-            || self.overlaid.iter().any(|place| touches(place))
-            || self.used.iter().any(|used| touches(&used.path))
+        !self.is_all || self.overlaid.iter().any(|place| touches(place)) || self.used.iter().any(|used| touches(&used.path))
     }
 }
 
@@ -332,14 +365,10 @@ mod tests {
             r#"{"listeners":{"192.0.2.7:80":{"pass":"x"}},"a":"gull-/srv/a","b":"$host ${host} `${1+1}`"}"#
         );
         let effective = host("").apply(&document(config)).unwrap();
-        let used = |path: &str, name: &str, value: &str| Used { path: path.into(), name: name.into(), value: value.into() };
+        let used = |path: &str, name: &str| Used { path: path.into(), name: name.into() };
         assert_eq!(
             effective.used,
-            [
-                used("/config/listeners/192.0.2.7:80", "address", "192.0.2.7"),
-                used("/config/a", "name", "gull"),
-                used("/config/a", "var.root", "/srv/a")
-            ]
+            [used("/config/listeners/192.0.2.7:80", "address"), used("/config/a", "name"), used("/config/a", "var.root")]
         );
         assert_eq!(made("{}", r#"{"a":"${starling.name}"}"#), r#"{"a":"gull"}"#, "those of the overlay too");
     }
@@ -353,6 +382,27 @@ mod tests {
         for shared in ["/config/a/1", "/config/ab", "/config/b/d"] {
             assert!(!effective.is_own(shared), "{shared}");
         }
+    }
+
+    #[test]
+    fn a_short_document_cannot_ask_for_more_than_a_document_may_have() {
+        let mut host = host("");
+        host.variables.insert("var.long".into(), "x".repeat(100_000));
+        let many = |count: usize| format!("[{}]", vec![r#""${starling.var.long}""#; count].join(","));
+        assert!(host.apply(&document(&many(10))).is_ok());
+        let error = host.apply(&document(&many(100))).expect_err("it would have ten megabytes");
+        assert_eq!(error, Unfit::Document(NotADocument::TooLarge));
+    }
+
+    #[test]
+    fn where_not_all_places_can_be_noted_every_place_may_be_the_hosts_own() {
+        let many = format!("[{}]", vec![r#""${starling.name}""#; PLACES_MAX + 1].join(","));
+        let effective = host("").apply(&document(&format!(r#"{{"a":{many},"b":1}}"#))).unwrap();
+        assert!(effective.used.len() == PLACES_MAX && effective.is_own("/config/b"));
+        let name = "n".repeat(DOCUMENT_MAX / 8);
+        let few = format!(r#"{{"{name}":[{}],"b":1}}"#, vec![r#""${starling.name}""#; 20].join(","));
+        let effective = host("").apply(&document(&few)).unwrap();
+        assert!(effective.used.len() < 8 && effective.is_own("/config/b"), "long names take room too");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::Level;
 use super::input::Refusal;
-use crate::limits::PLACES_SHOWN;
+use crate::limits::{PLACES_SHOWN, WORDS_MAX};
 use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::overlay::{Effective, Overlay, Unfit};
@@ -79,13 +79,17 @@ impl Node {
             held.into_iter().flat_map(Map::keys).map(|name| Value::from(name.as_str())).collect::<Value>()
         };
         let used = effective.used.iter().take(PLACES_SHOWN).map(|used| {
-            let members = [("path", &used.path), ("name", &used.name), ("value", &used.value)];
-            members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text.as_str()))).collect::<Value>()
+            let value = self.setup.overlay.variables.get(&used.name).map_or("", String::as_str);
+            let members = [("path", cut(&used.path)), ("name", cut(&used.name)), ("value", cut(value))];
+            members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect::<Value>()
         });
         let mut view = Map::new();
         view.insert("group".into(), self.setup.group.clone().into());
         view.insert("revision".into(), self.head().map_or(Value::Null, |head| head.id().to_string().into()));
-        view.insert("overlay".into(), effective.overlaid.iter().take(PLACES_SHOWN).cloned().collect::<Vec<_>>().into());
+        view.insert(
+            "overlay".into(),
+            effective.overlaid.iter().take(PLACES_SHOWN).map(|place| cut(place)).collect::<Vec<_>>().into(),
+        );
         view.insert("variables".into(), used.collect());
         view.insert("certificates".into(), names("certificates"));
         view.insert("js_modules".into(), names("js_modules"));
@@ -94,10 +98,11 @@ impl Node {
     }
 }
 
-/// As Unit refuses what it cannot run.
 fn refusal(unfit: &Unfit) -> Refusal {
-    let members = [("error", "Invalid configuration.".to_owned()), ("detail", format!("{unfit}."))];
-    let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
-    let reason = "this host's overlay and variables do not go with it".to_owned();
-    Refusal { status: 400, body: crate::model::json::unit_format(&body).into_bytes(), reason }
+    Refusal::invalid(&format!("{unfit}."), "this host's overlay and variables do not go with it")
+}
+
+/// What is shown of a path or a value beside the configuration, where it stands whole.
+fn cut(text: &str) -> String {
+    text.chars().take(WORDS_MAX).collect()
 }

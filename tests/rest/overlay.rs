@@ -117,8 +117,13 @@ fn an_overlay_is_taken_up_when_it_is_saved_and_a_bad_one_changes_nothing() {
 fn a_start_with_a_bad_overlay_is_refused_by_file_and_place() {
     let host = Host::founded();
     let path = host.path("overlay.json");
-    for (content, words) in [("{\"a\":\n 1,,}", "line 2"), ("[]", "it is no object")] {
-        std::fs::write(&path, content).unwrap();
+    let pipe = Command::new("mkfifo").arg(&path).status();
+    assert!(pipe.expect("coreutils are there").success());
+    for (content, words) in [(None, "it is no file"), (Some("{\"a\":\n 1,,}"), "line 2"), (Some("[]"), "it is no object")] {
+        if let Some(content) = content {
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, content).unwrap();
+        }
         let output = Command::new(STARLING).args(["run", "--no-mdns"]).args(host.flags()).arg("--overlay").arg(&path).output();
         let output = output.expect("the program is built");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
