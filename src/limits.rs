@@ -182,7 +182,9 @@ pub const FULL_MESH: usize = 8;
 pub const OUTGOING: usize = 3;
 /// Links above which a caller that has others is sent elsewhere.
 pub const DEGREE_MAX: usize = 12;
-/// Links above which everybody is.
+/// Above it one link is given up this often (plus or minus a half): slow enough that whoever loses one finds another meanwhile.
+pub const TRIM_EVERY: Duration = Duration::from_secs(1);
+/// Links above which everybody is sent elsewhere.
 pub const LINKS_MAX: usize = 64;
 /// Dials under way at once.
 pub const DIALS_MAX: usize = 8;

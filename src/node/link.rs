@@ -82,6 +82,8 @@ pub struct Link {
     pub pinged: Option<Duration>,
     /// How long the last answer to a ping took.
     pub round_trip: Option<Duration>,
+    /// How many others the other side is linked with, as far as it has said.
+    pub others: u16,
     /// Why the other side is about to close the link, if it has said so.
     pub goodbye: Option<(Goodbye, String)>,
     /// Whether the other side, having completed an exchange itself, has completed one with us.
@@ -120,6 +122,7 @@ impl Link {
             heard: now.elapsed,
             pinged: None,
             round_trip: None,
+            others: 0,
             goodbye: None,
             vouches: false,
             asked: 0,

@@ -2,7 +2,8 @@
 //!
 //! Up to eight known hosts everybody is linked with everybody. Above that a peer keeps three outgoing links (one place for a
 //! configured address), and every half minute or so it exchanges one for a peer that it has no link with: without that, two halves of
-//! a fleet that was split stay two. Links are never closed because the count of known hosts has changed.
+//! a fleet that was split stay two. Links are never closed because the count of known hosts has changed, only because there are too
+//! many of them: while a fleet starts, everybody seems to be one of few, and is linked with all it has heard of.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,8 +12,12 @@ use super::Node;
 use super::book::{Contact, Entry};
 use super::effect::{DiskJob, Effect, Level};
 use super::input::LinkId;
-use crate::limits::{BOOK_EVERY, BOOK_GATHER, DIALS_MAX, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, ROTATE_EVERY};
-use crate::wire::frame::Goodbye;
+use super::link::Link;
+use crate::limits::{
+    BOOK_EVERY, BOOK_GATHER, DEGREE_MAX, DIALS_MAX, DIALS_MET, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, ROTATE_EVERY,
+    TRIM_EVERY,
+};
+use crate::wire::frame::{Frame, Goodbye};
 
 impl Node {
     /// Whether the fleet is too large for everybody to be linked with everybody.
@@ -171,9 +176,68 @@ impl Node {
         let outgoing: Vec<LinkId> = self.outgoing().into_iter().filter(|id| !self.is_configured(*id)).collect();
         if outgoing.len() > OUTGOING {
             let gone = *self.rng.pick(&outgoing).expect("there are more than three");
-            self.answer(gone, &crate::wire::frame::Frame::Bye(Goodbye::Full, "making room for another peer".into()));
+            self.answer(gone, &Frame::Bye(Goodbye::Full, "making room for another peer".into()));
             self.effects.push(Effect::Close(gone));
             self.unlinked(gone, "exchanged for another peer");
         }
+    }
+
+    /// The other side says how many others it is linked with: a caller that has some can be sent elsewhere when this host has enough.
+    pub(super) fn degree(&mut self, id: LinkId, others: u16) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.others = others;
+        if self.is_crowded() && self.links.get(&id).is_some_and(|link| !link.outgoing && link.others > 0) {
+            self.send_away(id);
+        }
+    }
+
+    /// Tells the only other link, if there is just one, whether this host still has more than that: who is crowded does not give up a
+    /// host's last link.
+    pub(super) fn tell_degree_if(&mut self, due: bool, but: LinkId) {
+        let others = u16::try_from(self.links.len()).expect("links are few").saturating_sub(1);
+        let first = self.links.keys().find(|id| **id != but).copied();
+        if let (true, Some(first)) = (due, first) {
+            self.answer(first, &Frame::Degree(others));
+        }
+    }
+
+    /// When the next link is to be given up because there are too many.
+    pub(super) fn trim_due(&self) -> Option<Duration> {
+        if !self.is_crowded() {
+            return None;
+        }
+        let first = self.links.values().filter(|link| self.is_spare(link)).map(|link| link.since + DIALS_MET).min()?;
+        Some(first.max(self.timers.trim))
+    }
+
+    /// Gives up one link that there is too many: of those this host has dialled if it has enough of them, else of the others.
+    pub(super) fn trim_if_due(&mut self) {
+        let now = self.now.elapsed;
+        if self.trim_due().is_none_or(|due| due > now) {
+            return;
+        }
+        self.timers.trim = now + self.rng.around(TRIM_EVERY);
+        let spare = |link: &&Link| self.is_spare(link) && link.since + DIALS_MET <= now;
+        let (dialled, others): (Vec<&Link>, Vec<&Link>) = self.links.values().filter(spare).partition(|link| link.outgoing);
+        let spares: Vec<LinkId> = if dialled.is_empty() { others } else { dialled }.iter().map(|link| link.id).collect();
+        if let Some(id) = self.rng.pick(&spares) {
+            self.send_away(*id);
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.is_large() && self.links.len() > DEGREE_MAX
+    }
+
+    /// Whether both sides can do without this link.
+    fn is_spare(&self, link: &Link) -> bool {
+        let is_kept = link.outgoing && (self.outgoing().len() <= OUTGOING || self.is_configured(link.id));
+        link.others > 0 && !is_kept
+    }
+
+    fn send_away(&mut self, id: LinkId) {
+        let addresses = self.other_addresses(id);
+        self.answer(id, &Frame::Addresses(addresses));
+        self.dismiss(id, Goodbye::Full, "enough links here");
     }
 }

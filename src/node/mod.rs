@@ -174,6 +174,7 @@ struct Timers {
     sync: Duration,
     sync_nodes: Duration,
     rotate: Duration,
+    trim: Duration,
     rebase: Option<Duration>,
     dial: Duration,
     save_book: Option<Duration>,
@@ -235,6 +236,7 @@ impl Node {
                 sync: SYNC_EVERY,
                 sync_nodes: SYNC_NODES_EVERY,
                 rotate: SYNC_EVERY,
+                trim: Duration::ZERO,
                 rebase: None,
                 dial: Duration::ZERO,
                 save_book: None,
@@ -314,6 +316,7 @@ impl Node {
             self.pulls.due(),
             self.storing.due(),
             self.errands.due(),
+            self.trim_due(),
             self.server.due().filter(|_| self.trial.is_none()),
             self.links
                 .values()
@@ -375,6 +378,7 @@ impl Node {
         self.serve_server();
         self.note_adoption();
         self.refresh_selfie();
+        self.trim_if_due();
         self.dial_if_due();
         self.save_book_if_due();
     }

@@ -12,9 +12,7 @@ use super::book::is_reachable;
 use super::effect::{Effect, Level, address_texts};
 use super::input::LinkId;
 use super::link::Link;
-use crate::limits::{
-    ADDRESSES_MAX, CLONE_TEST, DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, NEWCOMERS_MAX, PING_AFTER, REASON_MAX,
-};
+use crate::limits::{ADDRESSES_MAX, CLONE_TEST, DEAD_AFTER, DIALS_MET, LINKS_MAX, NEWCOMERS_MAX, PING_AFTER, REASON_MAX};
 use crate::model::peer_id::PeerId;
 use crate::wire::frame::{Frame, Goodbye, Scope};
 use crate::wire::handshake::Hello;
@@ -118,28 +116,21 @@ impl Node {
         let reason = link.goodbye.as_ref().map_or(reason, |(_, text)| text);
         self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
         self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
+        self.tell_degree_if(self.links.len() == 1, id);
         self.pulls_without(id);
         self.errands_without(id);
         self.wake_dialler();
     }
 
-    /// The caller says how many others it is linked with: one that has some can be sent elsewhere when this host has enough.
-    pub(super) fn degree(&mut self, id: LinkId, others: u16) {
-        let crowded = self.is_large() && self.links.len() > DEGREE_MAX;
-        let incoming = self.links.get(&id).is_some_and(|link| !link.outgoing);
-        if crowded && incoming && others > 0 {
-            let addresses = self.other_addresses(id);
-            self.answer(id, &Frame::Addresses(addresses));
-            self.dismiss(id, Goodbye::Full, "enough links here");
-        }
-    }
-
     /// The other side is about to close the link.
     pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
+        let alone = self.links.len() == 1;
         let Some(link) = self.links.get_mut(&id) else { return };
         let peer = link.hello.peer;
         link.goodbye = Some((why, text.chars().filter(|c| !c.is_control()).collect()));
-        if matches!(why, Goodbye::Full | Goodbye::Clone) {
+        // Whoever gives up a host's last link after a while has not heard yet that it is the last: there it can come back at once.
+        let hasty = alone && link.since + DIALS_MET < self.now.elapsed;
+        if why == Goodbye::Clone || why == Goodbye::Full && !hasty {
             self.book.refused(peer, self.now.elapsed, &mut self.rng);
         }
         if why == Goodbye::Clone {
@@ -215,6 +206,7 @@ impl Node {
         let direction = if outgoing { "dialled" } else { "they dialled" };
         self.say(level, "link", format!("linked with {called} at {address} ({direction})"));
         self.answer(id, &Frame::Degree(others));
+        self.tell_degree_if(others == 1, id);
         self.want_from(id);
         if outgoing {
             self.begin_exchange(id, Scope::Documents);
@@ -225,7 +217,7 @@ impl Node {
     }
 
     /// Says goodbye on an admitted link and closes it.
-    fn dismiss(&mut self, id: LinkId, why: Goodbye, text: &str) {
+    pub(super) fn dismiss(&mut self, id: LinkId, why: Goodbye, text: &str) {
         self.answer_bye(id, why, text);
         self.effects.push(Effect::Close(id));
         self.unlinked(id, text);
@@ -270,7 +262,7 @@ impl Node {
     }
 
     /// Where some of the other peers listen, drawn by chance: all who are sent away must not meet at the same few.
-    fn other_addresses(&mut self, except: LinkId) -> Vec<SocketAddr> {
+    pub(super) fn other_addresses(&mut self, except: LinkId) -> Vec<SocketAddr> {
         let others = self.links.values().filter(|link| link.id != except).flat_map(|link| &link.hello.addresses);
         let mut others: Vec<SocketAddr> = others.copied().collect();
         while others.len() > ADDRESSES_MAX {

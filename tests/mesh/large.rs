@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use starlingd::limits::{DEGREE_MAX, LINKS_MAX};
+use starlingd::limits::{DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, OUTGOING, TRIM_EVERY};
 use starlingd::node::input::Input;
 use starlingd::sim::{Spec, address};
 
@@ -103,6 +103,52 @@ fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
     assert!(dials < 24 * 2 * 6, "{dials} dials in two minutes");
     let parts = parts(&net);
     assert_eq!(parts, 1, "the fleet is in {parts} parts");
+}
+
+/// Everybody hears of everybody at once, dials everybody, and is small in its own eyes at first.
+#[test]
+fn links_made_while_a_fleet_looked_small_are_given_up_one_after_the_other_until_nobody_has_too_many() {
+    for seed in seeds(3) {
+        let mut net = Net::new(seed);
+        (0..MANY).for_each(|number| _ = net.add(Spec { peers: Vec::new(), ..Net::spec(number) }));
+        (0..MANY).for_each(|host| find_all(&mut net, host));
+        net.until("somebody has too many", SOON, |net| (0..MANY).any(|host| net.degree(host) > DEGREE_MAX + 2));
+        let most = TRIM_EVERY * 3 / 2 * MANY as u32 + DIALS_MET;
+        net.until("nobody has", most, |net| (0..MANY).all(|host| net.degree(host) <= DEGREE_MAX));
+        for second in 0..60 {
+            net.run(Duration::from_secs(1));
+            assert_eq!(parts(&net), 1, "seed {seed}: {second} s");
+        }
+        let may_have = OUTGOING..=DEGREE_MAX;
+        net.until("all have enough", SOON, |net| (0..MANY).all(|host| may_have.contains(&net.degree(host))));
+    }
+}
+
+/// The others reach the first host only: the network lets no packet pass between them, from the start or from some time on.
+#[test]
+fn a_host_does_not_give_up_the_only_link_of_another() {
+    for linked_before in [false, true] {
+        let mut net = fleet_of_leaves(linked_before);
+        let to_the_first = |net: &mut Net| net.pairs() == (1..MANY).map(|one| (0, one)).collect();
+        net.until("no other links are left", DEAD_AFTER * 2, |net| net.pairs().iter().all(|(first, _)| *first == 0));
+        let linked = net.pairs();
+        net.until("all are linked with the first", Duration::from_secs(200), |net| {
+            assert!(linked.is_subset(&net.pairs()), "{linked:?} stay: {:?}", net.pairs());
+            to_the_first(net)
+        });
+        for second in 0..120 {
+            net.run(Duration::from_secs(1));
+            assert!(to_the_first(&mut net), "linked before: {linked_before}; after {second} s: {:?}", net.pairs());
+        }
+    }
+}
+
+fn fleet_of_leaves(linked_before: bool) -> Net {
+    let mut net = if linked_before { fleet(1, MANY) } else { Net::fleet(1, MANY) };
+    for one in 1..MANY {
+        (1..MANY).for_each(|other| net.cut(one, other, true));
+    }
+    net
 }
 
 /// It has places for 64 links and is configured everywhere, so those links stay: the others must find somebody else.

@@ -139,7 +139,7 @@ fn badly_linked(world: &World) -> Option<String> {
         let links = world.hosts[host].node.counts().links;
         // A caller that has no other link is not sent away, and one that has this host configured never gives the link up.
         let configured = world.hosts.iter().any(|other| other.spec.peers.contains(&address(host).to_string()));
-        let most = if large && !configured { 2 * DEGREE_MAX } else { LINKS_MAX };
+        let most = if large && !configured { DEGREE_MAX } else { LINKS_MAX };
         (links > most).then(|| format!("host {host} has {links} links"))
     })
 }
