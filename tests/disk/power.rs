@@ -131,7 +131,9 @@ fn a_host_that_mends_and_prunes_its_history_may_lose_its_power_at_any_instant() 
         peer.start(&[&founder]);
         assert_eq!(founder.put("/config", FIRST).status, 200);
         (0..HISTORY + 1).for_each(|number| founder.change(&format!("r{number}")));
-        wait("all is received and kept", || peer.kept() == founder.kept());
+        // It may have been linked only after some of the changes, and fetches those when somebody looks.
+        let looked_at = |peer: &Peer| peer.json("/fleet/revisions").is_array();
+        wait("all is received and kept", || looked_at(peer) && peer.kept() == founder.kept());
         peer.stop();
         let kept = peer.kept();
         let damaged = peer.revisions().join(&kept[kept.len() / 2]);

@@ -2,7 +2,6 @@
 //! one.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ fn ask(socket: &Path, exchange: &Exchange) -> String {
         Some(&head) if !String::from_utf8_lossy(&exchange.bytes[..head]).contains("Content-Length") => &exchange.bytes[..head],
         _ => &exchange.bytes[..],
     };
-    let mut stream = UnixStream::connect(socket).unwrap();
+    let mut stream = super::http::connect(socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     // The server closes on some requests before it has read them whole, and a close with bytes unread shows as a reset.
     let _ = stream.write_all(sent);

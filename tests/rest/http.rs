@@ -39,7 +39,7 @@ impl Door {
 }
 
 /// Does it again when a signal came in between: the standard library does that for TCP only.
-fn connect(path: &Path) -> Result<UnixStream> {
+pub fn connect(path: &Path) -> Result<UnixStream> {
     loop {
         match UnixStream::connect(path) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

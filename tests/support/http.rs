@@ -60,7 +60,7 @@ pub fn request_with(socket: &Path, method: &str, target: &str, headers: &str, bo
 }
 
 /// Does it again when a signal came in between. A machine that is stopped for a moment and goes on wakes whoever waits in this way.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
