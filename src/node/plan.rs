@@ -211,9 +211,11 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
         Some(_) if header.trim() == "*" => true,
         Some(head) => header.split(',').any(|tag| tag.trim() == format!("\"{head}\"")),
     };
-    let problem =
-        || Problem::new(412, "The document has changed.", "the ETag given is not that of the present revision").at(head);
-    if matches { Ok(()) } else { Err(problem().into()) }
+    let detail = match header.contains('"') || header.trim() == "*" {
+        true => "the ETag given is not that of the present revision",
+        false => "If-Match has no ETag in it: one stands in quotes",
+    };
+    if matches { Ok(()) } else { Err(Problem::new(412, "The document has changed.", detail).at(head).into()) }
 }
 
 pub(super) fn config_path() -> Path {
