@@ -186,6 +186,17 @@ fn a_host_in_no_fleet_is_told_what_to_type() {
 }
 
 #[test]
+fn a_member_whose_key_is_gone_is_not_told_that_it_is_none() {
+    let bench = Bench::new("keyless");
+    bench.init("a");
+    fs::remove_file(bench.path("a/identity.key")).unwrap();
+    for command in ["run", "id"] {
+        let words = bad(&bench.run(&[command, "--state", "a"]), 1);
+        assert!(words.contains("a/identity.key: is missing; put back a copy of it, or"), "{words}");
+    }
+}
+
+#[test]
 fn a_key_that_others_can_read_stops_everything() {
     let bench = Bench::new("open");
     bench.init("a");
