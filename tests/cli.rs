@@ -339,6 +339,9 @@ fn the_unit_for_systemd_starts_this_program_with_what_it_understands() {
     for sure in ["CapabilityBoundingSet=", "NoNewPrivileges=yes", "UMask=0077", "StateDirectory=starling", "Restart=always"] {
         assert!(unit.lines().any(|line| line == sure), "{sure}");
     }
+    let capabilities: Vec<&str> = unit.lines().filter(|line| line.contains("CapabilityBoundingSet=")).collect();
+    let variants_follow = capabilities.len() == 4 && capabilities[1..].iter().all(|line| line.starts_with('#'));
+    assert!(variants_follow, "an empty line takes back those before it: {capabilities:?}");
     let variant = unit.lines().find_map(|line| line.strip_prefix(&format!("#ExecStart={STARLING} run "))).unwrap();
     let words: Vec<&str> = ["check"].into_iter().chain(variant.split(' ')).collect();
     let page = good(&bench.run(&words));
