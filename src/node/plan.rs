@@ -114,8 +114,8 @@ impl Node {
             Verdict::Refused(words)
                 if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
             {
-                let detail = format!("send the change to a host in step; this one's server said: {words}");
-                Problem::new(409, "This host's own server refuses the fleet's revision.", detail)
+                let detail = format!("send the change to a host in step; this one is not: {words}");
+                Problem::new(409, "This host does not run the fleet's revision.", detail)
                     .at(self.head().map(|head| head.id()))
             }
             Verdict::NoServer if self.live_server().is_some() => {
