@@ -312,6 +312,15 @@ pub enum SettingsError {
         /// What was there.
         found: String,
     },
+    /// A member of the file has another JSON type.
+    Type {
+        /// The file and the member.
+        place: String,
+        /// What was expected.
+        expected: &'static str,
+        /// The beginning of what was there, as JSON.
+        found: String,
+    },
     /// Neither `$HOME` nor `$XDG_STATE_HOME` nor `--state` says where the state is.
     NoHome,
     /// The control socket's path is longer than the system allows.
@@ -332,6 +341,7 @@ impl fmt::Display for SettingsError {
                 write!(f, "{file}: unknown member {member:?}; did you mean {nearest:?}?")
             }
             Self::Value { place, expected, found } => write!(f, "{place}: expected {expected}, found {found:?}"),
+            Self::Type { place, expected, found } => write!(f, "{place}: expected {expected}, found {found}"),
             Self::NoHome => f.write_str("--state: needed, for there is neither $XDG_STATE_HOME nor $HOME"),
             Self::SocketPath(path) => {
                 write!(f, "--control: a socket's path has at most {} bytes: {}", limits::SOCKET_PATH_MAX, path.display())

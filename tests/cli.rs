@@ -186,6 +186,17 @@ fn a_host_in_no_fleet_is_told_what_to_type() {
 }
 
 #[test]
+fn a_member_whose_key_is_gone_is_not_told_that_it_is_none() {
+    let bench = Bench::new("keyless");
+    bench.init("a");
+    fs::remove_file(bench.path("a/identity.key")).unwrap();
+    for command in ["run", "id"] {
+        let words = bad(&bench.run(&[command, "--state", "a"]), 1);
+        assert!(words.contains("a/identity.key: is missing; put back a copy of it, or"), "{words}");
+    }
+}
+
+#[test]
 fn a_key_that_others_can_read_stops_everything() {
     let bench = Bench::new("open");
     bench.init("a");
@@ -328,6 +339,9 @@ fn the_unit_for_systemd_starts_this_program_with_what_it_understands() {
     for sure in ["CapabilityBoundingSet=", "NoNewPrivileges=yes", "UMask=0077", "StateDirectory=starling", "Restart=always"] {
         assert!(unit.lines().any(|line| line == sure), "{sure}");
     }
+    let capabilities: Vec<&str> = unit.lines().filter(|line| line.contains("CapabilityBoundingSet=")).collect();
+    let variants_follow = capabilities.len() == 4 && capabilities[1..].iter().all(|line| line.starts_with('#'));
+    assert!(variants_follow, "an empty line takes back those before it: {capabilities:?}");
     let variant = unit.lines().find_map(|line| line.strip_prefix(&format!("#ExecStart={STARLING} run "))).unwrap();
     let words: Vec<&str> = ["check"].into_iter().chain(variant.split(' ')).collect();
     let page = good(&bench.run(&words));

@@ -68,7 +68,7 @@ impl Daemon<'_> {
     fn answer(&self, reply: Result<Reply, unit::Failure>) -> Result<Answer, Failure> {
         let control = self.control.display().to_string();
         let reply = reply.map_err(|error| match error {
-            unit::Failure::Unreachable(_) => Failure::Failed(format!("{error}; is `starling run` running here?")),
+            unit::Failure::Unreachable(why) => Failure::Failed(why),
             _ => Failure::Failed(format!("{control}: {error}")),
         })?;
         if reply.status == 200 {

@@ -74,8 +74,13 @@ pub(super) fn join(settings: &Settings, operand: &str) -> Result<(), Failure> {
 
 /// Prints the peer ID.
 pub(super) fn id(settings: &Settings) -> Result<(), Failure> {
-    let identity = opened(settings)?.map(|dir| dir.identity()).transpose()?.flatten();
-    print(&format!("{}\n", peer_id(&identity.ok_or_else(|| no_member(settings))?)))
+    let dir = opened(settings)?.ok_or_else(|| no_member(settings))?;
+    let identity = match dir.identity()? {
+        None if dir.membership()?.is_none() => return Err(no_member(settings)),
+        None => dir.member_identity()?,
+        Some(identity) => identity,
+    };
+    print(&format!("{}\n", peer_id(&identity)))
 }
 
 /// The fleet that this host is in; otherwise what to type.

@@ -28,7 +28,9 @@ use crate::wire::errand::{Errand, Told};
 pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
     let ask = asked(request, path, now_ms)?;
-    let ask = if request.method != "GET" && patch::is_dry_run(request)? { patch::dry_run(ask)? } else { ask };
+    // A look changes nothing anyway, but Unit restarts an application by GET.
+    let is_look = request.method == "GET" && !matches!(ask, Ask::Server(Question::Control(_)));
+    let ask = if !is_look && patch::is_dry_run(request)? { patch::dry_run(ask)? } else { ask };
     Ok(match group(request)? {
         Some(group) => {
             let errand = (request.method != "GET").then(|| Box::new(errand(request, &group)));
@@ -192,9 +194,14 @@ fn only(method: &str, request: &Request) -> Result<(), Response> {
 
 /// The value of a word of the query, as it stands there; empty if the word stands alone.
 fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    words(request).find(|(word, _)| *word == name).map(|(_, value)| value)
+}
+
+/// All words of the query, each with its value.
+fn words(request: &Request) -> impl Iterator<Item = (&str, &str)> {
     let (target, _) = request.target.split_once('#').unwrap_or((&request.target, ""));
-    let words = target.split_once('?')?.1.split('&');
-    words.map(|word| word.split_once('=').unwrap_or((word, ""))).find(|(word, _)| *word == name).map(|(_, value)| value)
+    let words = target.split_once('?').map(|(_, words)| words.split('&'));
+    words.into_iter().flatten().map(|word| word.split_once('=').unwrap_or((word, "")))
 }
 
 fn owned(tokens: &[&str]) -> Vec<String> {

@@ -67,6 +67,10 @@ struct Server<'a> {
 impl Server<'_> {
     fn answer(&self, question: &Question) -> Result<Response, Response> {
         match question {
+            // Unit decodes before it resolves dots: what is a name here would lead it elsewhere, even to the restart of an application.
+            Question::Held(_, path) | Question::Status(path) | Question::Control(path) if path.iter().any(is_dots) => {
+                Err(absent())
+            }
             Question::Everything => self.everything(),
             Question::Held(kind, path) => match path.split_first() {
                 None => Ok(match self.held(*kind)? {
@@ -193,6 +197,11 @@ fn passed(answer: Result<Reply, Failure>) -> Result<Response, Response> {
 
 fn below(path: &str, tokens: &[String]) -> String {
     tokens.iter().fold(path.to_owned(), |path, token| format!("{path}/{}", encoded(token)))
+}
+
+/// A name that Unit would take for a direction.
+fn is_dots(token: &String) -> bool {
+    token == "." || token == ".."
 }
 
 fn answered(status: u16, value: &Value) -> Response {

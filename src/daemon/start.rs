@@ -41,7 +41,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let member = dir.membership()?.ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
     dir.lock()?;
     let (events, queue) = sync_channel(EVENTS_MAX);
-    let secret = dir.identity()?.ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
+    let secret = dir.member_identity()?;
     let clock = Clock::new();
     let unit = server_of(&settings)?;
     let now = at(&clock);

@@ -133,21 +133,21 @@ impl StateDir {
         self.path.join(BEFORE).exists()
     }
 
-    /// Gives a damaged file (an absolute path, as found in errors, or one below the directory) another name beside its own,
-    /// and returns that. Needs the lock. On an error the file is where it was.
+    /// Gives a damaged file, by its path as it is found in errors, another name beside its own, and returns that. Needs the lock. On an
+    /// error the file is where it was.
     pub fn set_aside(&self, damaged: &Path) -> Result<PathBuf, StateError> {
-        let damaged = self.locked().path.join(damaged);
+        self.locked();
         let name = damaged.file_name().ok_or_else(|| StateError::Name(damaged.display().to_string()))?.to_string_lossy();
         for number in 1..=limits::DAMAGED_MAX {
             let aside = damaged.with_file_name(format!("{name}{DAMAGED}{number}"));
             if fs::symlink_metadata(&aside).is_err() {
-                fs::rename(&damaged, &aside).map_err(at(&damaged))?;
+                fs::rename(damaged, &aside).map_err(at(damaged))?;
                 // Should it be damaged under its own name after a power cut, it is set aside once more.
                 let _ = damaged.parent().map(sync);
                 return Ok(aside);
             }
         }
-        Err(StateError::Damaged(damaged))
+        Err(StateError::Damaged(damaged.to_owned()))
     }
 
     /// Where the address book is.

@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::access::Whose;
 use self::http::Http;
 pub use self::resources::{Shelf, Standing, is_beginning};
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
@@ -171,7 +172,7 @@ impl Unit {
 
     /// The same with other waits.
     pub fn with_patience(control: Control, patience: Patience) -> Self {
-        Self { http: Http::new(&control, REQUEST_HEAD_MAX), control, patience }
+        Self { http: Http::new(&control, Whose::Server, REQUEST_HEAD_MAX), control, patience }
     }
 
     /// Where it is.
@@ -267,7 +268,7 @@ pub fn post(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Rep
 
 /// A client of Starling's own endpoint, which takes longer heads than Unit.
 fn starling(socket: &Path) -> Http {
-    Http::new(&Control::Unix(socket.to_owned()), GATE_HEAD_MAX)
+    Http::new(&Control::Unix(socket.to_owned()), Whose::Starling, GATE_HEAD_MAX)
 }
 
 /// Where Unit's packages put the control socket: the first that exists.

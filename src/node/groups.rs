@@ -77,8 +77,8 @@ impl Node {
         let heads: BTreeMap<&str, String> = self.heads().map(|(name, head)| (name, head.id().to_string())).collect();
         let held = heads.keys().copied().chain([&self.setup.group[..]]);
         let mut known: BTreeMap<String, Hosts> = held.map(|name| (name.to_owned(), Hosts::default())).collect();
-        for (_, node) in self.roster.iter() {
-            let said = node.said();
+        for (peer, node) in self.roster.iter() {
+            let said = self.said_by(peer, node);
             let Some(name) = text(&said, "group").filter(|name| is_name(name)) else { continue };
             if !known.contains_key(name) && known.len() >= GROUPS_MAX {
                 continue;

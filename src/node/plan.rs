@@ -114,8 +114,8 @@ impl Node {
             Verdict::Refused(words)
                 if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
             {
-                let detail = format!("send the change to a host in step; this one's server said: {words}");
-                Problem::new(409, "This host's own server refuses the fleet's revision.", detail)
+                let detail = format!("send the change to a host in step; this one is not: {words}");
+                Problem::new(409, "This host does not run the fleet's revision.", detail)
                     .at(self.head().map(|head| head.id()))
             }
             Verdict::NoServer if self.live_server().is_some() => {
@@ -211,9 +211,11 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
         Some(_) if header.trim() == "*" => true,
         Some(head) => header.split(',').any(|tag| tag.trim() == format!("\"{head}\"")),
     };
-    let problem =
-        || Problem::new(412, "The document has changed.", "the ETag given is not that of the present revision").at(head);
-    if matches { Ok(()) } else { Err(problem().into()) }
+    let detail = match header.contains('"') || header.trim() == "*" {
+        true => "the ETag given is not that of the present revision",
+        false => "If-Match has no ETag in it: one stands in quotes",
+    };
+    if matches { Ok(()) } else { Err(Problem::new(412, "The document has changed.", detail).at(head).into()) }
 }
 
 pub(super) fn config_path() -> Path {

@@ -86,7 +86,8 @@ impl Node {
         self.selfie = Selfie { last: Some(record), made: now, next: now + self.rng.around(self.refresh_every()) };
     }
 
-    fn said_of_self(&self) -> Value {
+    /// What there is to say now.
+    pub(super) fn said_of_self(&self) -> Value {
         let id = |id: Option<RecordId>| id.map_or(Value::Null, |id| id.to_string().into());
         let mut said = Map::new();
         let addresses: Vec<_> = self.addresses.iter().take(ADDRESSES_MAX).copied().collect();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::drift::Handling;
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
+use super::plan::config_path;
 use super::{Node, Waiting};
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
@@ -394,7 +395,8 @@ impl Node {
             return;
         }
         let wanted = applied.effective.config();
-        let drift = json::differing(wanted, config, DRIFT_SHOWN);
+        let below = json::differing(wanted, config, DRIFT_SHOWN);
+        let drift: Vec<String> = below.into_iter().map(|path| format!("{}{path}", config_path())).collect();
         let is_emptied = is_factory(config) && !is_factory(wanted);
         let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
         if lost && !self.is_default_meant() {

@@ -25,6 +25,7 @@ use super::writes::{Request, Wish};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER, WRITE_TRIES};
 use crate::model::document::Document;
+use crate::model::edit::Verb;
 use crate::model::replay::replayed;
 use crate::model::revision::{Author, Draft, Origin, Revision};
 
@@ -217,12 +218,15 @@ impl Node {
         let Cause::Client(request) = &trial.cause else { return None };
         let head = self.head();
         let met = head.map(|head| head.id());
-        let still = |head: &Arc<Revision>| replayed(&head.document, &trial.revision).is_some();
+        let still = head.is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
         let guarded = check_if_match(request.if_match.as_deref(), met).err();
         match () {
             () if guarded.is_some() => guarded,
-            () if !head.is_some_and(still) => Some(Problem::new(409, "It collides with a newer change.", "").at(met).into()),
-            () if request.tries + 1 >= WRITE_TRIES => {
+            () if !still && !is_append(&trial.revision) => {
+                Some(Problem::new(409, "It collides with a newer change.", "").at(met).into())
+            }
+            // Where an append does not fit, what it was made on is still to be made again on the new head, and would come after it now.
+            () if !still || request.tries + 1 >= WRITE_TRIES => {
                 Some(Problem::new(503, "Others are changing the document too.", "try again in a moment").at(met).into())
             }
             () => None,
@@ -284,6 +288,11 @@ pub(super) fn summary(revision: &Revision) -> String {
     let settled = revision.settled.iter().map(|edit| format!("settle {}", edit.id.short()));
     let words: Vec<String> = words.chain(settled).take(4).collect();
     words.join(", ")
+}
+
+/// Whether it does nothing but append to arrays.
+fn is_append(revision: &Revision) -> bool {
+    revision.edit.operations.iter().all(|operation| operation.verb == Verb::Append)
 }
 
 fn file_of(revision: &Revision) -> (String, String) {

@@ -162,7 +162,8 @@ impl Node {
     }
 
     fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
-        let (said, mut view) = (node.said(), Map::new());
+        let is_self = *peer == self.me;
+        let (said, mut view) = (self.said_by(peer, node), Map::new());
         view.insert("id".into(), peer.to_string().into());
         // Only what is documented, and only of the type that is documented: a peer may say anything.
         for member in ["name", "version", "group", "verdict", "detail", "problem"] {
@@ -176,10 +177,15 @@ impl Node {
         }
         let addresses = said.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default();
         view.insert("addresses".into(), Value::Array(addresses.into_iter().filter(Value::is_string).collect()));
-        view.insert("age_ms".into(), millis(node.age(self.now.elapsed)));
+        view.insert("age_ms".into(), millis(if is_self { Duration::ZERO } else { node.age(self.now.elapsed) }));
         view.insert("linked".into(), self.is_linked(peer).into());
-        view.insert("self".into(), (*peer == self.me).into());
+        view.insert("self".into(), is_self.into());
         Value::Object(view)
+    }
+
+    /// What a peer says of itself; this host what it would say now, for its record is made anew only a while after a change.
+    pub(super) fn said_by(&self, peer: &PeerId, node: &NodeRecord) -> Value {
+        if *peer == self.me { self.said_of_self() } else { node.said() }
     }
 
     fn one_node(&self, ending: &str) -> Answer {

@@ -1,7 +1,8 @@
 //! Changes by clients: taken in order of arrival, one at a time, each made on the head at its turn.
 //!
 //! What a change comes to is decided in `plan`, the way from there to the answer is in `trial`. If the head moves meanwhile, a change
-//! whose place still holds what it found is made anew on the new head, three times at most; one that collides is answered 409.
+//! whose place still holds what it found is made anew on the new head, three times at most; one that collides is answered 409,
+//! and an append, which collides with nothing, 503 if what it follows is not on that head yet.
 
 use std::collections::VecDeque;
 

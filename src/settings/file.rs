@@ -22,7 +22,7 @@ pub(super) fn read(file: SettingsFile<'_>) -> Result<Vec<Given>, SettingsError> 
 
 fn given(file: &str, member: &str, value: &Value) -> Result<Given, SettingsError> {
     let option = OPTIONS.iter().find(|option| option.member().as_deref() == Some(member)).ok_or_else(|| unknown(file, member))?;
-    let texts = texts(option, value).ok_or_else(|| SettingsError::Value {
+    let texts = texts(option, value).ok_or_else(|| SettingsError::Type {
         place: format!("{file}: \"{member}\""),
         expected: expected(option),
         found: json::compact(value).chars().take(SHOWN).collect(),

@@ -54,9 +54,17 @@ pub(super) fn unit(text: &str) -> Result<UnitChoice, Expected> {
         "none" => Ok(UnitChoice::None),
         _ if text.starts_with('/') => Ok(UnitChoice::At(text.to_owned())),
         _ if text.strip_prefix("unix:").is_some_and(at_least_one) => Ok(UnitChoice::At(text.to_owned())),
-        _ if text.strip_prefix("http://").is_some_and(at_least_one) => Ok(UnitChoice::At(text.to_owned())),
+        _ if text.strip_prefix("http://").is_some_and(is_authority) => Ok(UnitChoice::At(text.to_owned())),
         _ => Err("the absolute path of a control socket, http://HOST:PORT, auto or none"),
     }
+}
+
+/// `host:port`, and at most a slash behind it.
+fn is_authority(text: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '@' | '?' | '#');
+    let is_host = |host: &str| !host.is_empty() && host.chars().all(is_fit) && host.parse::<Ipv6Addr>().is_err();
+    let (host, port) = text.strip_suffix('/').unwrap_or(text).rsplit_once(':').unwrap_or_default();
+    is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 pub(super) fn node_name(text: &str) -> Result<String, Expected> {

@@ -16,7 +16,7 @@ use crate::spreading::joined;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Appends a number to the array at `path`.
-fn append(net: &mut Net, host: usize, path: &str, number: usize) -> ClientId {
+pub fn append(net: &mut Net, host: usize, path: &str, number: usize) -> ClientId {
     let op = Op { path: Path::parse(path).expect("tests write paths"), change: Edit::Append(value(&number.to_string())) };
     net.ask(host, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() }))
 }

@@ -8,6 +8,7 @@ use starlingd::sim::{Failure, REFUSAL, Refuses};
 
 use crate::client::{SOON, value};
 use crate::net::Net;
+use crate::replay::append;
 use crate::seeds;
 use crate::spreading::joined;
 
@@ -160,6 +161,33 @@ fn a_change_that_meets_another_at_its_place_is_answered_409_and_leaves_no_trace(
         assert_eq!(problem.revision, net.head(1));
         let head = net.head(0).unwrap();
         nothing_happened(&mut net, 1, head);
+    }
+}
+
+/// What the host appended before is for a moment not in the head that won, and is made again there.
+#[test]
+fn an_append_is_never_answered_with_a_collision() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 3);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.split(&[1]);
+        for number in 1..4 {
+            net.set(0, "/config/applications", &format!("{{\"a{number}\":{{}}}}"));
+        }
+        let mine = append(&mut net, 1, "/config/routes", 1);
+        net.answer(1, mine);
+        net.hosts[1].server.slow = Duration::from_millis(900);
+        let late = append(&mut net, 1, "/config/routes", 2);
+        net.heal();
+        let answer = net.answer(1, late);
+        assert!(matches!(&answer, Answer::Problem(problem) if problem.status == 503), "seed {seed}: {answer:?}");
+        net.settle(SOON);
+        assert!(net.config(0).contains("[0,1]"), "seed {seed}: {}", net.config(0));
+        let again = append(&mut net, 1, "/config/routes", 2);
+        let answer = net.answer(1, again);
+        net.done(answer);
+        assert!(net.config(1).contains("[0,1,2]"), "seed {seed}: {}", net.config(1));
     }
 }
 

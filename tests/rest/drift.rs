@@ -96,6 +96,17 @@ fn with_adopt_the_change_is_published_and_a_factory_default_never() {
     assert_eq!((two.server_config(), revisions(&one)), (parsed(edited), 2));
 }
 
+/// A path that is shown is one that `starling blame` takes.
+#[test]
+fn where_the_server_differs_is_shown_with_a_path_of_the_document() {
+    let host = overlaid("{}", &[]);
+    host.change("PUT", "/config", SHARED);
+    past_starling(&host, &SHARED.replace("404", "410"));
+    until("it is noticed", || drift(&host) == r#"["/config/routes/1/action/return"]"#);
+    past_starling(&host, r#"{"listeners":{},"routes":[],"settings":{}}"#);
+    until("the rest is noticed", || drift(&host) == r#"["/config/routes","/config/settings"]"#);
+}
+
 #[test]
 fn what_cannot_be_adopted_is_told_until_it_is_gone() {
     let host = overlaid(r#"{"routes": {"1": {"action": {"return": 403}}}}"#, &["--drift", "adopt"]);

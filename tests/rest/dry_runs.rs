@@ -137,6 +137,10 @@ fn where_nothing_can_be_tried_a_dry_run_is_refused() {
         ("POST", "/config?dry-run".to_owned()),
         ("PUT", "/config/routes?dry-run=no".to_owned()),
         ("PUT", "/config/routes?dry-run=0".to_owned()),
+        ("PUT", "/config/routes?dry_run".to_owned()),
+        ("PUT", "/config/routes?DryRun=1".to_owned()),
+        ("PUT", "/config/routes?a&dry%2Drun".to_owned()),
+        ("GET", "/control/applications/shop/restart?dry-run".to_owned()),
         ("POST", format!("/fleet/revisions/{head}/restore?dry-run")),
         ("POST", "/fleet/conflicts/abcd/drop?dry-run".to_owned()),
     ] {

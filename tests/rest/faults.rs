@@ -245,7 +245,7 @@ fn a_server_that_refuses_the_head_after_a_restart_is_told_of_and_asked_again() {
     let read = host.ask("GET", "/config", "");
     assert_eq!((read.header("ETag"), read.header("Starling-Applied")), (Some(&format!("\"{head}\"")[..]), None));
     let reply = host.ask("PUT", "/config/routes", "[]");
-    assert_eq!(error_of(&reply), (409, "This host's own server refuses the fleet's revision.".to_owned()));
+    assert_eq!(error_of(&reply), (409, "This host does not run the fleet's revision.".to_owned()));
     assert!(reply.body.contains("teapot") && reply.header("Starling-Revision") == Some(&head[..]), "{}", reply.body);
     host.server.tell("ok");
     until("it is asked again", || host.verdict() == "applied");

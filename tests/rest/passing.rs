@@ -78,6 +78,32 @@ fn certificates_are_listed_and_asked_for_by_the_names_of_the_document() {
 }
 
 #[test]
+fn a_slash_and_a_percent_sign_in_a_name_stay_as_they_are_written() {
+    let host = Host::new();
+    for name in ["a%2Fb", "a%25b", "a%2541"] {
+        assert_eq!(host.ask("PUT", &format!("/certificates/{name}"), BUNDLES[0]).status, 200);
+        assert_eq!(host.ask("PUT", &format!("/js_modules/{name}"), "export default {}\n").status, 200);
+        assert_eq!(host.ask("GET", &format!("/certificates/{name}/key"), "").body, "\"RSA (2048 bits)\"\r\n", "{name}");
+        assert_eq!(host.ask("GET", &format!("/js_modules/{name}"), "").status, 200, "{name}");
+        assert!(direct(&host, "GET", "/certificates").1.contains(&format!("\"{name}~")), "{name}");
+    }
+}
+
+#[test]
+fn dots_that_are_encoded_lead_nowhere_on_the_server_either() {
+    let host = furnished();
+    for target in ["/certificates", "/js_modules", "/status", "/control"] {
+        for way in ["", "/config", "/control/applications/a/restart"] {
+            let target = format!("{target}/%2E%2e{way}");
+            assert_eq!(host.ask("GET", &target, "").status, 404, "{target}");
+        }
+    }
+    assert_eq!(host.ask("GET", "/certificates/shop/%2e", "").status, 404);
+    let stats = host.server.tell("stats");
+    assert!(stats.contains(r#""asked_restarts":0"#), "{stats}");
+}
+
+#[test]
 fn an_application_is_restarted_by_post_too() {
     let host = furnished();
     assert_eq!(through(&host, "POST", "/control/applications/a/restart"), (200, "{\r\n\t\"success\": \"Ok\"\r\n}\r\n".into()));

@@ -3,7 +3,7 @@
 use starlingd::model::json::Value;
 
 use super::host::Host;
-use super::watch::{parsed, text, until};
+use super::watch::{parsed, text};
 
 fn names(value: &Value) -> Vec<&str> {
     value.as_object().unwrap_or_else(|| panic!("{value} is no object")).keys().map(String::as_str).collect()
@@ -34,11 +34,24 @@ fn a_host_that_was_never_configured_shows_an_empty_fleet() {
     assert_eq!(host.ask("GET", "/healthz", "").body, "{\r\n\t\"status\": \"ok\"\r\n}\r\n");
 }
 
+/// Its node record follows a change only after a while.
+#[test]
+fn what_a_host_shows_of_itself_is_what_it_is_now() {
+    let host = Host::new();
+    for count in 0..20 {
+        let head = host.change("PUT", "/config", &format!(r#"{{"routes":[{{"action":{{"return":{}}}}}]}}"#, 200 + count));
+        let fleet = host.json("/fleet");
+        let node = &fleet["nodes"][0];
+        assert_eq!((text(&node["applied"]), text(&node["desired"])), (head.clone(), head));
+        assert_eq!((&node["verdict"], &node["age_ms"]), (&fleet["group"]["verdict"], &Value::from(0)));
+        assert_eq!(host.json("/fleet/groups")[0]["applied"], 1);
+    }
+}
+
 #[test]
 fn a_node_says_what_it_wants_and_runs_and_is_found_by_the_end_of_its_id() {
     let host = Host::new();
     let head = host.change("PUT", "/config", r#"{"routes":[]}"#);
-    until("its node record tells of the change", || text_or_empty(&host.json("/fleet/nodes")[0]["applied"]) == head);
     let nodes = host.json("/fleet/nodes");
     let [node] = &nodes.as_array().expect("a list")[..] else { panic!("{nodes}") };
     let members = ["id", "name", "version", "group", "verdict", "detail", "problem", "desired", "applied", "server", "drift"];
@@ -59,10 +72,6 @@ fn a_node_says_what_it_wants_and_runs_and_is_found_by_the_end_of_its_id() {
         assert_eq!(host.ask("GET", &format!("/fleet/nodes/{ending}"), "").status, status, "{ending}");
     }
     assert_eq!(text(&host.json("/fleet")["nodes"][0]["id"]), id);
-}
-
-fn text_or_empty(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[test]

@@ -112,6 +112,8 @@ fn if_match_takes_the_heads_tag_alone_or_in_a_list_or_a_star_and_no_other() {
             break;
         }
     }
+    let bare = host.ask_with("PUT", "/config/routes/r0", &format!("If-Match: {head}\r\n"), "{}");
+    assert!(bare.body.contains("one stands in quotes"), "what is wrong with it is said: {}", bare.body);
     let two = format!("If-Match: \"{first}\"\r\nif-match: \"{head}\"\r\n");
     assert!(changed(&host.ask_with("POST", "/config/routes/r0", &two, "{}")), "two headers are one list");
 }

@@ -99,9 +99,9 @@ impl Shared {
     }
 }
 
-/// The name in the path, and what is below it; in a name `%2F` stays as it is.
+/// The name in the path, and what is below it; in a name `%2F` and `%25` stay as they are.
 fn name_and_rest(target: &str) -> Option<(String, Vec<String>)> {
-    let kept = target.replace("%2F", "%252F").replace("%2f", "%252f");
+    let kept = target.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252f");
     let mut tokens = config::tokens(&kept)?.into_iter().skip(1);
     Some((tokens.next().unwrap_or_default(), tokens.collect()))
 }

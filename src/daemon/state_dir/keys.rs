@@ -26,6 +26,12 @@ impl StateDir {
         self.key(IDENTITY, IDENTITY_TITLE)
     }
 
+    /// The same, of a host that is in a fleet: there is no other cure than a copy, or to join again.
+    pub fn member_identity(&self) -> Result<SecretKey, StateError> {
+        let missing = || StateError::Content { path: self.path.join(IDENTITY), wrong: "is missing".to_owned() };
+        self.identity()?.ok_or_else(missing)
+    }
+
     /// Keeps the peer's own key, durably; refused if there is one. Needs the lock.
     pub fn keep_identity(&self, key: &SecretKey) -> Result<(), StateError> {
         self.keep_key(IDENTITY, IDENTITY_TITLE, key)

@@ -204,13 +204,24 @@ fn a_damaged_file_is_set_aside_and_never_replaces_another() {
     let dir = locked(&scratch);
     for (number, bytes) in [(1, b"one"), (2, b"two")] {
         dir.keep_addresses(bytes).unwrap();
-        let aside = dir.set_aside(Path::new("addresses.json")).unwrap();
+        let aside = dir.set_aside(&dir.addresses_path()).unwrap();
         assert_eq!(aside, scratch.path().join(format!("addresses.json.damaged-{number}")));
         assert!(dir.addresses().unwrap().is_none());
     }
     assert_eq!(fs::read(scratch.path().join("addresses.json.damaged-1")).unwrap(), b"one");
     assert_eq!(fs::read(scratch.path().join("addresses.json.damaged-2")).unwrap(), b"two");
-    assert!(matches!(dir.set_aside(Path::new("addresses.json")), Err(StateError::Io(..))));
+    assert!(matches!(dir.set_aside(&dir.addresses_path()), Err(StateError::Io(..))));
+}
+
+#[test]
+fn a_damaged_file_of_a_directory_that_is_named_from_here_is_set_aside_too() {
+    let path = PathBuf::from(format!("target/aside-{}", std::process::id()));
+    let mut dir = StateDir::create(&path).unwrap();
+    dir.lock().unwrap();
+    dir.keep_addresses(b"one").unwrap();
+    let aside = dir.set_aside(&dir.addresses_path());
+    fs::remove_dir_all(&path).unwrap();
+    assert_eq!(aside.unwrap(), path.join("addresses.json.damaged-1"));
 }
 
 #[test]

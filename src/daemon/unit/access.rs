@@ -10,6 +10,14 @@ use std::path::Path;
 
 use crate::daemon::system::own_user;
 
+/// Who listens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Server,
+    /// Its REST endpoint, which a person asks from the command line.
+    Starling,
+}
+
 /// What to say of a connection that was closed before a byte of an answer: nothing, if it cannot be because of who we are.
 pub(super) fn cut_off(socket: &Path) -> Option<String> {
     let (own, owner) = (own_user()?, fs::metadata(socket).ok()?.uid());
@@ -27,14 +35,18 @@ fn unwanted(own: u32, owner: u32) -> Option<String> {
 }
 
 /// What to say of a socket that may not be connected to.
-pub(super) fn closed(socket: &Path) -> String {
+pub(super) fn closed(socket: &Path, whose: Whose) -> String {
     let own = own_user().map_or("this user".to_owned(), |own| format!("this user ({own})"));
     match fs::metadata(socket) {
         Ok(found) => {
             let (mode, owner, group) = (found.mode() & 0o7777, found.uid(), found.gid());
+            let cure = match whose {
+                Whose::Server => format!("run starling as user {owner}, or start NGINX Unit"),
+                Whose::Starling => format!("type this as user {owner}, or have starling run"),
+            };
             format!(
-                "the socket has mode {mode:04o} and is user {owner}'s and group {group}'s, and {own} may not write to it: run starling \
-                 as user {owner}, or start NGINX Unit with --control-mode 660 and a --control-group of this user"
+                "the socket has mode {mode:04o} and is user {owner}'s and group {group}'s, and {own} may not write to it: {cure} with \
+                 --control-mode 660 and a --control-group of this user"
             )
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -60,9 +72,12 @@ mod tests {
         let path = std::env::temp_dir().join(format!("starling-closed-{}", std::process::id()));
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let words = closed(&path);
         let owner = fs::metadata(&path).unwrap().uid();
-        assert!(words.starts_with(&format!("the socket has mode 0600 and is user {owner}'s")), "{words}");
+        for (whose, cure) in [(Whose::Server, "or start NGINX Unit with"), (Whose::Starling, "or have starling run with")] {
+            let words = closed(&path, whose);
+            let is_right = words.starts_with(&format!("the socket has mode 0600 and is user {owner}'s")) && words.contains(cure);
+            assert!(is_right, "{words}");
+        }
         fs::remove_file(&path).unwrap();
     }
 }

@@ -18,7 +18,8 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Agent, Body, Error};
 
-use super::{Control, Failure, Reply, access};
+use super::access::{self, Whose};
+use super::{Control, Failure, Reply};
 use crate::daemon::unix;
 use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
 
@@ -30,13 +31,13 @@ pub struct Http {
     authority: String,
     /// Bytes that a request's head may have.
     head_max: usize,
-    /// The socket, to see whose it is.
+    /// The server's socket, to see whose it is.
     socket: Option<PathBuf>,
 }
 
 impl Http {
     /// Connects to nothing yet. A request's head will have at most `head_max` bytes.
-    pub fn new(control: &Control, head_max: usize) -> Self {
+    pub fn new(control: &Control, whose: Whose, head_max: usize) -> Self {
         let config = Config::builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -55,7 +56,8 @@ impl Http {
             Control::Unix(path) => ("localhost".to_owned(), Some(path.clone())),
             Control::Tcp(address) => (address.clone(), None),
         };
-        Self { agent: Agent::with_parts(config, Dial(control.clone()), Nowhere), authority, head_max, socket }
+        let socket = socket.filter(|_| whose == Whose::Server);
+        Self { agent: Agent::with_parts(config, Dial(control.clone(), whose), Nowhere), authority, head_max, socket }
     }
 
     /// One request and its answer, both done within `wait`.
@@ -178,7 +180,7 @@ impl Resolver for Nowhere {
 
 /// Opens the connection.
 #[derive(Debug)]
-struct Dial(Control);
+struct Dial(Control, Whose);
 
 impl Dial {
     fn open(&self) -> io::Result<Stream> {
@@ -203,8 +205,9 @@ impl Dial {
     fn words(&self, error: &io::Error) -> String {
         match &self.0 {
             Control::Unix(path) if error.kind() == io::ErrorKind::PermissionDenied => {
-                format!("{}: {error}; {}", self.0, access::closed(path))
+                format!("{}: {error}; {}", self.0, access::closed(path, self.1))
             }
+            control if self.1 == Whose::Starling => format!("{control}: {error}; is `starling run` running here?"),
             control => format!("{control}: {error}"),
         }
     }
