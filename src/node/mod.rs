@@ -24,6 +24,7 @@ mod mesh;
 mod peers;
 mod plan;
 mod pulls;
+mod put_back;
 mod reading;
 mod rebase;
 mod recall;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::drift::Handling;
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
+use super::put_back::Former;
 use super::{Node, Waiting};
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
@@ -75,9 +76,10 @@ impl Verdict {
 }
 
 /// What the server was asked for.
-enum Job {
+pub(super) enum Job {
     Apply(Applied),
     PutBack,
+    FallBack(Applied),
     Observe,
     Try,
 }
@@ -110,9 +112,10 @@ pub(super) struct Server {
     pub(super) is_stale: bool,
     /// Whether what it showed last was compared with what was applied, and was the same.
     is_same: bool,
-    put_back: Option<Document>,
+    /// What it is given instead of what was only tried.
+    pub(super) former: Former,
     observe_at: Duration,
-    apply_at: Duration,
+    pub(super) apply_at: Duration,
     backoff: Duration,
     before: Before,
 }
@@ -132,7 +135,7 @@ impl Server {
             handling: Handling::default(),
             is_stale: false,
             is_same: false,
-            put_back: None,
+            former: Former::default(),
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
@@ -182,6 +185,7 @@ impl Server {
     /// What a published revision left the server with.
     pub(super) fn set_applied(&mut self, revision: &Revision, effective: Document, verified: bool) {
         self.applied = Some(Applied::of(revision, effective));
+        self.former = Former::default();
         self.is_same = false;
         self.drift.clear();
         self.verdict = if verified { Verdict::Applied } else { Verdict::Unverified("not read back yet".into()) };
@@ -193,13 +197,6 @@ impl Server {
         self.is_same = false;
         self.apply_at = now;
         self.backoff = REAPPLY_MIN;
-    }
-
-    /// The server was given something that is not to stay: the head is put back, or, without a head, what was there before.
-    pub(super) fn put_back(&mut self, base: Option<Document>, now: Duration) {
-        self.applied = None;
-        self.apply_at = now;
-        self.put_back = base;
     }
 }
 
@@ -226,14 +223,9 @@ impl Node {
                 }
             }
             Some(_) => self.server.apply_at = Duration::MAX,
-            None => {
-                self.server.apply_at = Duration::MAX;
-                if let Some(document) = self.server.put_back.take() {
-                    return self.ask_server(Job::PutBack, ServerJob::Apply(document));
-                }
-            }
+            None => self.put_back_without_head(),
         }
-        if self.server.observe_at <= now {
+        if self.server.is_free() && self.server.observe_at <= now {
             self.ask_server(Job::Observe, ServerJob::Observe);
         }
     }
@@ -257,7 +249,9 @@ impl Node {
             Some(Job::Apply(applied)) => self.applied(applied, report),
             Some(Job::Observe) => self.observed(report.outcome),
             Some(Job::Try) => self.tried(report.outcome),
-            Some(Job::PutBack) | None => {}
+            Some(Job::PutBack) => self.was_put_back(report.outcome),
+            Some(Job::FallBack(applied)) => self.fell_back(applied, report.outcome),
+            None => {}
         }
     }
 
@@ -305,26 +299,34 @@ impl Node {
 
     /// The head cannot be what this host's server runs. It is tried again when one or the other has changed, and now and then.
     fn unfit_head(&mut self, head: &Revision, unfit: &Unfit) {
-        self.server.apply_at = self.now.elapsed + self.server.backoff;
-        self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+        self.back_off(&head.id());
         let words: String = unfit.to_string().chars().take(WORDS_MAX / 4).collect();
         let text = format!("revision {} is not applied: {words}", head.id().short());
         self.judge(Verdict::Refused(words), Level::Warn, text);
+        self.fall_back(&head.id());
     }
 
-    fn ask_server(&mut self, job: Job, ask: ServerJob) {
+    /// A revision could not be applied: it is tried again after a while, unless there is another head by now, which is due already.
+    fn back_off(&mut self, tried: &RecordId) {
+        if self.head().is_some_and(|head| head.id() == *tried) {
+            self.server.apply_at = self.now.elapsed + self.server.backoff;
+            self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+        }
+    }
+
+    pub(super) fn ask_server(&mut self, job: Job, ask: ServerJob) {
         self.server.job = Some(job);
         let ticket = self.ticket(Waiting::Server);
         self.effects.push(Effect::Server(ticket, ask));
     }
 
     fn applied(&mut self, applied: Applied, report: ServerReport) {
-        let now = self.now.elapsed;
         let id = applied.id;
         match report.outcome {
             Outcome::Applied => {
                 self.say_applied(&applied);
                 self.server.applied = Some(applied);
+                self.server.former = Former::default();
                 self.server.is_same = false;
                 self.server.drift.clear();
                 self.server.backoff = REAPPLY_MIN;
@@ -332,17 +334,16 @@ impl Node {
             }
             Outcome::Refused(refusal) => {
                 let text = format!("the server refuses revision {}: {} {}", id.short(), refusal.status, words(&refusal));
-                self.server.apply_at = now + self.server.backoff;
-                self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+                self.back_off(&id);
                 self.judge(Verdict::Refused(words(&refusal)), Level::Warn, text);
+                self.fall_back(&id);
             }
             Outcome::Unreachable(reason) => {
-                self.server.apply_at = now + OBSERVE_EVERY;
+                self.server.apply_at = self.now.elapsed + OBSERVE_EVERY;
                 self.unreachable(reason);
             }
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
-                self.server.apply_at = now + self.server.backoff;
-                self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+                self.back_off(&id);
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
@@ -432,7 +433,7 @@ impl Node {
         self.handle_drift(drift);
     }
 
-    fn unreachable(&mut self, reason: String) {
+    pub(super) fn unreachable(&mut self, reason: String) {
         let text = format!("the server cannot be reached: {reason}");
         self.judge(Verdict::Unreachable(reason), Level::Warn, text);
     }

@@ -147,10 +147,12 @@ impl Node {
 
     /// The server has taken a dry run, and is given back what it is to run before anything else happens.
     fn take_back(&mut self, mut trial: Trial) {
+        // Not what it was begun on, if that is not the head any more: the server would have to be given another once more.
         let head = self.head().cloned().expect("a dry run is begun on a head, and a group keeps its head");
-        // As it was applied: a dry run is begun only where the server runs the head.
-        let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
-        let document = applied.map_or_else(|| head.document.clone(), |applied| applied.effective.clone());
+        let document = match self.effective(&head.document) {
+            Ok(document) => document,
+            Err(unfit) => return self.not_taken_back(trial, unfit.to_string()),
+        };
         trial.effective = document.clone();
         trial.phase = Phase::TakingBack(head);
         self.trial = Some(trial);
@@ -166,9 +168,7 @@ impl Node {
             Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => Some("no answer".into()),
         };
         if let Some(reason) = failure {
-            self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
-            let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
-            return self.give_up(trial, problem.into(), true);
+            return self.not_taken_back(trial, reason);
         }
         self.server.set_applied(head, trial.effective.clone(), true);
         self.selfie_changed();
@@ -182,6 +182,12 @@ impl Node {
         self.say(Level::Info, "config", text);
         let answer = Answer::DryRun { changes: true, head: head.id(), applied: self.applied_id() };
         self.give_up(trial, answer, false);
+    }
+
+    fn not_taken_back(&mut self, trial: Trial, reason: String) {
+        self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
+        let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
+        self.give_up(trial, problem.into(), true);
     }
 
     fn has_moved(&self, trial: &Trial) -> bool {

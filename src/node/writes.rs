@@ -116,7 +116,7 @@ impl Node {
 
     /// Takes the next change in hand, if none is and the server is free.
     pub(super) fn serve_writes(&mut self) {
-        while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() {
+        while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() && !self.is_to_be_put_back() {
             let Some(mut request) = self.writes.queue.pop_front() else { return };
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
             // somebody has changed there.
@@ -142,6 +142,11 @@ impl Node {
                 Err(answer) => self.effects.push(Effect::Answer(request.client, answer)),
             }
         }
+    }
+
+    /// What the server showed is not what it runs any more: the next change has it looked at once more.
+    pub(super) fn look_again(&mut self) {
+        self.writes.queue.iter_mut().for_each(|request| request.looked = false);
     }
 
     /// The server could not be looked at. A change that waits for that is given up.

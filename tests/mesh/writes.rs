@@ -250,3 +250,51 @@ fn a_host_whose_server_refuses_the_head_says_so_on_changes_and_applies_a_later_o
     net.hosts[1].server.refuses = Refuses::Nothing;
     net.settle(Duration::from_secs(120));
 }
+
+#[test]
+fn a_head_that_comes_while_the_one_before_is_refused_is_applied_at_once() {
+    let mut net = joined(1, 2);
+    net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    net.hosts[1].server.refuses = Refuses::Member("modern".into());
+    net.hosts[1].server.slow = Duration::from_millis(500);
+    net.set(0, "/config", r#"{"modern":{}}"#);
+    net.run(Duration::from_millis(300));
+    net.set(0, "/config", r#"{"plain":{}}"#);
+    net.settle(Duration::from_secs(4));
+}
+
+#[test]
+fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_there_again() {
+    let mut net = joined(1, 1);
+    net.hosts[0].disk.slow = Duration::from_millis(300);
+    let client = net.put_config(0, "/config/routes", "[\"tried\"]");
+    net.until("it is tried", SOON, |net| net.hosts[0].server.config["routes"] == value(r#"["tried"]"#));
+    net.hosts[0].disk.failure = Some(Failure::Full);
+    net.hosts[0].server.up = false;
+    let answer = net.answer(0, client);
+    assert_eq!(problem(answer).status, 507);
+    net.run(SOON);
+    net.hosts[0].server.up = true;
+    net.until("it is taken back", SOON, |net| net.hosts[0].server.config["routes"] == value("[]"));
+}
+
+#[test]
+fn what_was_tried_before_there_was_a_head_and_not_published_is_not_what_the_next_change_is_made_on() {
+    for seed in seeds(5) {
+        let mut net = joined(seed, 1);
+        net.hosts[0].disk.slow = Duration::from_millis(300);
+        let first = net.put_config(0, "/config/routes", "[\"tried\"]");
+        let next = net.put_config(0, "/config/settings", "{}");
+        net.until("it is tried", SOON, |net| net.hosts[0].server.config["routes"] == value(r#"["tried"]"#));
+        net.hosts[0].disk.failure = Some(Failure::Full);
+        let answer = net.answer(0, first);
+        assert_eq!(problem(answer).status, 507);
+        net.hosts[0].disk.failure = None;
+        let answer = net.answer(0, next);
+        net.done(answer);
+        net.settle(SOON);
+        let config = net.config(0);
+        assert!(!config.contains("tried") && config.contains("settings"), "seed {seed}: {config}");
+    }
+}
