@@ -12,7 +12,7 @@ use super::answer::{Answer, Problem};
 use super::effect::Effect;
 use super::input::{ClientId, LinkId};
 use super::views::text;
-use crate::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
+use crate::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
 use crate::model::json::Value;
 use crate::wire::errand::{Errand, Told};
 use crate::wire::frame::Frame;
@@ -25,36 +25,57 @@ struct Asked {
     answer: Vec<u8>,
 }
 
+/// What a peer asks for, on its way here.
+struct Coming {
+    /// What has come of it; nothing is kept of one for which there is no room, or not any more.
+    bytes: Option<Vec<u8>>,
+    /// Whoever asked does not wait longer for it.
+    until: Duration,
+}
+
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Errands {
     next: u64,
     /// Asked of others, by ticket.
     asked: BTreeMap<u64, Asked>,
-    /// Coming in: what has come of each; nothing is kept of one for which there was no room.
-    coming: BTreeMap<(LinkId, u64), Option<Vec<u8>>>,
-    /// Being done for others.
+    coming: BTreeMap<(LinkId, u64), Coming>,
+    /// Being done for others, who may be gone.
     doing: BTreeMap<u64, (LinkId, u64)>,
 }
 
 impl Errands {
-    /// When the next client has waited long enough.
+    /// When the next client has waited long enough, here or elsewhere.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.asked.values().map(|asked| asked.until).min()
+        let kept = self.coming.values().filter(|coming| coming.bytes.is_some()).map(|coming| coming.until);
+        self.asked.values().map(|asked| asked.until).chain(kept).min()
+    }
+
+    /// Whether one more can be taken from a peer.
+    fn has_room(&self) -> bool {
+        self.coming.values().filter(|coming| coming.bytes.is_some()).count() + self.doing.len() < RELAYED_MAX
+    }
+
+    /// How many are on their way over a link.
+    fn coming_from(&self, link: LinkId) -> usize {
+        self.coming.range((link, 0)..=(link, u64::MAX)).count()
     }
 }
 
 impl Node {
     /// Sends a client's change to a host that can make it.
     pub(super) fn send_errand(&mut self, client: ClientId, errand: &Errand) {
-        let problem = match (self.errands.asked.len() < RELAYED_MAX, self.doer(&errand.group), errand.encode()) {
-            (false, ..) => Problem::new(503, "Too many changes are waiting.", "try again in a moment"),
-            (_, None, _) => self.not_ours(&errand.group),
-            (_, _, None) => {
+        let too_many = || Problem::new(503, "Too many changes are waiting.", "try again in a moment");
+        let problem = match (self.doer(&errand.group), errand.encode()) {
+            _ if self.errands.asked.len() >= RELAYED_MAX => too_many(),
+            (None, _) => self.not_ours(&errand.group),
+            (_, None) => {
                 let detail = format!("send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most", errand.group);
                 Problem::new(413, "The change is too large to be passed on.", detail)
             }
-            (_, Some(link), Some(bytes)) => {
+            // What does not fit would cost the link, and all that waits for an answer over it.
+            (Some(link), Some(bytes)) if !self.has_room_for(link, bytes.len()) => too_many(),
+            (Some(link), Some(bytes)) => {
                 self.errands.next += 1;
                 let ticket = self.errands.next;
                 let until = self.now.elapsed + ERRAND_WAIT;
@@ -75,6 +96,10 @@ impl Node {
         fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id))).map(|(_, id)| id)
     }
 
+    fn has_room_for(&self, link: LinkId, bytes: usize) -> bool {
+        self.links.get(&link).is_some_and(|link| link.queued() + bytes <= QUEUE_MAX)
+    }
+
     fn send_pieces(&mut self, link: LinkId, bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) {
         let count = bytes.chunks(INLINE_MAX).len();
         for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
@@ -84,20 +109,20 @@ impl Node {
 
     /// A piece of what a peer asks for.
     pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        let under_way = self.errands.coming.len() + self.errands.doing.len();
-        if !self.errands.coming.contains_key(&(link, ticket)) && under_way >= 2 * RELAYED_MAX {
+        if !self.errands.coming.contains_key(&(link, ticket)) && self.errands.coming_from(link) >= RELAYED_MAX {
             return self.fault(link, "too many errands at once");
         }
-        let begin = || (under_way < RELAYED_MAX).then(Vec::new);
+        let (has_room, until) = (self.errands.has_room(), self.now.elapsed + ERRAND_WAIT);
+        let begin = || Coming { bytes: has_room.then(Vec::new), until };
         let coming = self.errands.coming.entry((link, ticket)).or_insert_with(begin);
-        coming.iter_mut().for_each(|coming| coming.extend_from_slice(bytes));
-        if coming.as_ref().is_some_and(|coming| coming.len() > ERRAND_MAX) {
+        coming.bytes.iter_mut().for_each(|kept| kept.extend_from_slice(bytes));
+        if coming.bytes.as_ref().is_some_and(|kept| kept.len() > ERRAND_MAX) {
             return self.fault(link, "an errand that is too long");
         }
         if more {
             return;
         }
-        let Some(whole) = self.errands.coming.remove(&(link, ticket)).flatten() else {
+        let Some(whole) = self.errands.coming.remove(&(link, ticket)).and_then(|coming| coming.bytes) else {
             return self.tell(link, ticket, &failure(503, "Too many changes are waiting."));
         };
         match Errand::decode(&whole) {
@@ -153,13 +178,13 @@ impl Node {
     /// A link is gone: whoever waited for an answer over it cannot know what became of it.
     pub(super) fn errands_without(&mut self, link: LinkId) {
         self.errands.coming.retain(|(from, _), _| *from != link);
-        self.errands.doing.retain(|_, (from, _)| *from != link);
         self.give_up_errands("the link to it broke", |asked| asked.link == link);
     }
 
-    /// Those who have waited long enough are told so.
+    /// Those who have waited long enough are told so, and what nobody waits for any more is not kept.
     pub(super) fn late_errands(&mut self) {
         let now = self.now.elapsed;
+        self.errands.coming.values_mut().filter(|coming| coming.until <= now).for_each(|coming| coming.bytes = None);
         self.give_up_errands("it has not answered in time", |asked| asked.until <= now);
     }
 
