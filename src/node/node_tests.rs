@@ -398,3 +398,31 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
     }
     assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
 }
+
+#[test]
+fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_taken_to_run_it() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.node.server_appears();
+    let theirs = Arc::new(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
+    let mut is_given = false;
+    while !is_given {
+        assert!(lone.now.elapsed < Duration::from_secs(60), "it is not given it: {:?}", lone.node.server.drift);
+        lone.now.elapsed += Duration::from_secs(1);
+        lone.happens(Input::Tick);
+        for effect in std::mem::take(&mut lone.effects) {
+            let input = match effect {
+                Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => Input::Stored(ticket, Ok(())),
+                Effect::Server(ticket, ServerJob::Observe) => {
+                    let outcome = Outcome::Observed { config: Arc::clone(&theirs), missing: Vec::new(), restarted: false };
+                    Input::Server(ServerReport { ticket, outcome })
+                }
+                effect => {
+                    is_given |= matches!(effect, Effect::Server(_, ServerJob::Apply(_)));
+                    continue;
+                }
+            };
+            lone.happens(input);
+        }
+    }
+}

@@ -25,6 +25,7 @@ use super::writes::{Request, Wish};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER, WRITE_TRIES};
 use crate::model::document::Document;
+use crate::model::record::Header;
 use crate::model::replay::replayed;
 use crate::model::revision::{Author, Draft, Origin, Revision};
 
@@ -238,7 +239,8 @@ impl Node {
     fn publish(&mut self, trial: Trial) {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had that head come a moment later.
         let revision = trial.revision;
-        if self.server.present {
+        // Not a server that has been found since.
+        if revision.record.header.flags & Header::UNTRIED == 0 {
             self.server.set_applied(&revision, trial.effective, trial.verified);
         }
         let name = revision.id().short();
