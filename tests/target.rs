@@ -224,6 +224,21 @@ fn a_change_that_is_late_is_unknown_because_it_may_still_come_about() {
 }
 
 #[test]
+fn what_is_put_back_while_a_late_change_is_pending_is_what_runs_in_the_end() {
+    let bench = Bench::with(Patience { change: SHORT, read: Duration::from_secs(10), tries: 1 });
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    bench.tell("slow 60000");
+    assert!(matches!(bench.attempt(&routes("b")).outcome, Outcome::Unknown(_)));
+    let report = bench.apply(&routes("a"));
+    assert!(!matches!(report.outcome, Outcome::Applied), "it shows what it ran before, until the late change has come about");
+    bench.tell("ok");
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert_eq!(bench.unit.read_config().as_ref(), Ok(routes("a").config()));
+    assert_eq!(bench.stat("writes"), 4, "once it has answered a change, what it shows is what it runs");
+}
+
+#[test]
 fn a_full_queue_gives_the_job_back() {
     let bench = Bench::with(Patience { change: DEADLINE, read: DEADLINE, tries: 1 });
     bench.tell("hang");

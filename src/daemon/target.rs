@@ -146,6 +146,9 @@ struct Worker {
     owed: BTreeSet<Named>,
     /// The control socket's file at the last observation.
     socket: Option<SocketFile>,
+    /// Whether a change was sent and has not been answered in time. Until another has, for the server makes one after the other, it may
+    /// still come about, and what the server shows says nothing of what it will run.
+    unsettled: bool,
     /// Looks for what a refusal does not say.
     finder: Finder,
 }
@@ -162,6 +165,7 @@ impl Worker {
             surveyed: false,
             owed: BTreeSet::new(),
             socket: None,
+            unsettled: false,
             finder: Finder::default(),
         }
     }
@@ -200,7 +204,7 @@ impl Worker {
             Some(config) => json::same(config, wanted.config()),
             None => self.unit.matches(wanted.config()) == Ok(Match::Same),
         };
-        if look_first && lacking.is_empty() && runs() {
+        if look_first && !self.unsettled && lacking.is_empty() && runs() {
             if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
                 self.seen = Seen::Nothing;
             }
@@ -211,15 +215,27 @@ impl Worker {
     }
 
     fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
-        match self.unit.put_config(&json::compact(wanted.config())) {
+        let was_unsettled = self.unsettled;
+        match self.send(wanted.config()) {
             Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
                 Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
+            Err(failure @ Failure::Late(_)) if was_unsettled => Outcome::Unknown(failure.to_string()),
             Err(failure) => self.without_answer(wanted.config(), before, &failure),
         }
+    }
+
+    pub(super) fn send(&mut self, config: &Value) -> Result<Reply, Failure> {
+        let answer = self.unit.put_config(&json::compact(config));
+        match &answer {
+            Ok(_) => self.unsettled = false,
+            Err(Failure::Late(_)) => self.unsettled = true,
+            Err(_) => {}
+        }
+        answer
     }
 
     /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
