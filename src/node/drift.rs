@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::effect::{Effect, Level};
 use super::input::ClientId;
+use super::plan::TOO_LONG;
 use super::{Drift, Node};
 use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
 use crate::model::json::{self, Value};
@@ -66,7 +67,7 @@ impl Node {
 
     fn adopt(&mut self) {
         let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else {
-            return self.set_unadopted(Some("it is too long to be read"));
+            return self.set_unadopted(Some(TOO_LONG));
         };
         let attempt = (head, fingerprint(config));
         if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {

@@ -144,7 +144,8 @@ impl Node {
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
         let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
         let Some(config) = &self.server.observed else {
-            return Err(refused("There is nothing to publish.", "this host has no server"));
+            let detail = if self.server.present { TOO_LONG } else { "this host has no server" };
+            return Err(refused("There is nothing to publish.", detail));
         };
         let Some(head) = self.head() else {
             let before = Document::factory();
@@ -215,6 +216,9 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
         || Problem::new(412, "The document has changed.", "the ETag given is not that of the present revision").at(head);
     if matches { Ok(()) } else { Err(problem().into()) }
 }
+
+/// Of what a server runs.
+pub(super) const TOO_LONG: &str = "what the server runs is too long to be read";
 
 pub(super) fn config_path() -> Path {
     Path::parse("/config").expect("it is a path")
