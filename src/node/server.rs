@@ -173,13 +173,14 @@ impl Server {
         (self.present && self.job.is_none()).then(|| self.observe_at.min(apply_at))
     }
 
-    /// Whether nothing may be sent yet, because what it runs is to be kept first. A server that cannot be read cannot be kept either.
+    /// Whether nothing may be sent yet, because what it runs is to be kept first. One that is not there yet may come up at any moment.
     fn waits_for_before(&self) -> bool {
-        match self.before {
-            Before::Wanted => self.observed.is_some() || self.verdict == Verdict::Pending,
-            Before::Storing => true,
-            Before::Done => false,
-        }
+        self.before != Before::Done
+    }
+
+    /// Whether what it runs is to be kept and has not been seen yet.
+    pub(super) fn is_to_be_kept(&self) -> bool {
+        self.before == Before::Wanted && self.observed.is_none()
     }
 
     /// What a published revision left the server with.
@@ -282,6 +283,14 @@ impl Node {
         self.rebase_soon(REBASE_JITTER);
     }
 
+    /// A server that cannot be read cannot be kept either.
+    fn unreadable(&mut self, reason: &str) {
+        if self.server.is_to_be_kept() {
+            self.server.before = Before::Done;
+            self.report_problem(format!("what the server ran before Starling configured it could not be kept: {reason}"));
+        }
+    }
+
     fn apply(&mut self, head: &Arc<Revision>) {
         let effective = match self.effective(&head.document) {
             Ok(effective) => effective,
@@ -369,7 +378,12 @@ impl Node {
                 is_new |= restarted;
             }
             Outcome::Differs { paths, restarted } => return self.differs(paths, was_away || restarted),
-            Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
+            Outcome::Unreachable(reason) => {
+                self.unreachable(reason);
+                return self.looked_in_vain();
+            }
+            Outcome::Unknown(reason) => {
+                self.unreadable(&reason);
                 self.unreachable(reason);
                 return self.looked_in_vain();
             }

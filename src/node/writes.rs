@@ -119,9 +119,9 @@ impl Node {
         while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() && !self.is_to_be_put_back() {
             let Some(mut request) = self.writes.queue.pop_front() else { return };
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
-            // somebody has changed there.
-            let looks = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
-            if looks && !request.looked && self.server.present {
+            // somebody has changed there. And what it ran is kept before any change: one that was away may be back.
+            let is_made_on_it = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
+            if (is_made_on_it || self.server.is_to_be_kept()) && !request.looked && self.server.present {
                 request.looked = true;
                 self.writes.queue.push_front(request);
                 return self.look_at_server();

@@ -298,3 +298,27 @@ fn what_was_tried_before_there_was_a_head_and_not_published_is_not_what_the_next
         assert!(!config.contains("tried") && config.contains("settings"), "seed {seed}: {config}");
     }
 }
+
+#[test]
+fn what_a_server_ran_that_is_started_after_its_host_joined_is_kept_before_it_is_given_the_head() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 1);
+        net.set(0, "/config/routes", "[0]");
+        let host = net.add(Net::spec(1));
+        net.hosts[host].server.up = false;
+        let theirs = value(r#"{"routes":["theirs"]}"#);
+        net.hosts[host].server.config = theirs.clone().into();
+        net.until("it has joined", SOON, |net| net.is_joined(host));
+        let pause = 5_000 + net.below(4_000) as u64;
+        net.run(Duration::from_millis(pause));
+        let answer = net.change(host, "/config/routes", "[1]");
+        assert_eq!(problem(answer).status, 503, "seed {seed}");
+        let pause = net.below(4_000) as u64;
+        net.run(Duration::from_millis(pause));
+        net.hosts[host].server.up = true;
+        net.settle(SOON);
+        let kept = net.hosts[host].disk.before.clone();
+        let kept = kept.unwrap_or_else(|| panic!("seed {seed}: it is not kept\n{}", net.report()));
+        assert_eq!(json::parse_own(&kept).ok(), Some(theirs));
+    }
+}
