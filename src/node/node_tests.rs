@@ -1,4 +1,7 @@
 #[cfg(test)]
+#[path = "drift_tests.rs"]
+mod drift;
+#[cfg(test)]
 #[path = "wire_tests.rs"]
 mod wire;
 

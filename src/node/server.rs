@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drift::Handling;
+use super::drift::{DRIFT_SHOWN, Handling};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
 use super::put_back::Former;
@@ -220,7 +220,7 @@ impl Node {
         match head {
             Some(head) if self.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
                 if self.server.apply_at <= now && self.may_configure() {
-                    return self.apply(&head);
+                    return if self.looks_before(head.id()) { self.look_at_server() } else { self.apply(&head) };
                 }
             }
             Some(_) => self.server.apply_at = Duration::MAX,
@@ -406,6 +406,10 @@ impl Node {
         }
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
         if self.head().is_none_or(|head| head.id() != applied.id) {
+            // What a server shows that has just come back is nobody's change.
+            if !is_new {
+                self.rescue_drift();
+            }
             return;
         }
         let wanted = applied.effective.config();
@@ -485,6 +489,3 @@ pub(super) fn words(refusal: &Refusal) -> String {
     }
     shown
 }
-
-/// Paths of a drift that are shown.
-const DRIFT_SHOWN: usize = 8;

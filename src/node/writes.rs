@@ -102,6 +102,12 @@ impl Node {
         self.enqueue(Request::new(client, Wish::Local { force }, if_match, note, Vec::new()));
     }
 
+    /// What the server was just seen to run is published before anything else changes it.
+    pub(super) fn adopt_now(&mut self, client: ClientId, note: String) {
+        let request = Request::new(client, Wish::Local { force: false }, None, note, Vec::new());
+        self.writes.queue.push_front(Request { looked: true, ..request });
+    }
+
     /// A change that was worked out from what is held here: at most so many may wait, for each holds a document.
     pub(super) fn wish(&mut self, client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) {
         self.enqueue(Request::new(client, wish, if_match, note, settles));
@@ -121,7 +127,8 @@ impl Node {
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
             // somebody has changed there. And what it ran is kept before any change: one that was away may be back.
             let is_made_on_it = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
-            if (is_made_on_it || self.server.is_to_be_kept()) && !request.looked && self.server.present {
+            let looks = is_made_on_it || self.server.is_to_be_kept() || self.adopts();
+            if looks && !request.looked && self.server.present {
                 request.looked = true;
                 self.writes.queue.push_front(request);
                 return self.look_at_server();
