@@ -131,6 +131,12 @@ pub const ERRAND_MAX: usize = 512 << 10;
 pub const ERRAND_HEADERS_MAX: usize = 16;
 /// Such requests under way at once, and as many that others have asked for.
 pub const RELAYED_MAX: usize = 16;
+/// Hosts that are dialled to find one,
+pub const ERRAND_DIALS_MAX: usize = 16;
+/// so many of them at once,
+pub const ERRAND_DIALS: usize = 3;
+/// and how long somebody is looked for: twice three that are gone without a word.
+pub const ERRAND_SEEK: Duration = Duration::from_secs(20);
 /// How long a client waits for one: longer than a server may take for a change, with a turn to be waited for.
 pub const ERRAND_WAIT: Duration = Duration::from_secs(90);
 /// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the settings say otherwise: weeks of a

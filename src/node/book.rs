@@ -231,6 +231,16 @@ impl Book {
         Some((self.dials, address))
     }
 
+    /// Whether a peer is being dialled.
+    pub fn is_dialled(&self, peer: &PeerId) -> bool {
+        self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.dial.is_some())
+    }
+
+    /// How many addresses of a peer are known.
+    pub fn addresses(&self, peer: &PeerId) -> usize {
+        self.entries.get(&Contact::Peer(*peer)).map_or(0, |entry| entry.addresses.len())
+    }
+
     /// The contacts that are not linked (as `is_linked` says), each with the time from which it may be dialled; `None` while one is.
     /// An address whose peer is in the book is left to that peer.
     pub fn unlinked_contacts(&self, is_linked: impl Fn(&PeerId) -> bool) -> Vec<(&Contact, &Entry, Option<Duration>)> {

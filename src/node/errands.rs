@@ -2,24 +2,41 @@
 //!
 //! This host's server does not run that document, so it cannot say whether one would take it. The client's request goes over a link to a
 //! host of the group whose server can; it comes in there like a request of that host's own clients, and the client here gets its answer.
-//! If the link breaks before that, nobody here knows what became of it, and that is said: it is never asked for twice.
+//! If no such host is linked, which in a large fleet may well be, some are dialled. If the link breaks before the answer, nobody here
+//! knows what became of it, and that is said: it is never asked for twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Node;
 use super::answer::{Answer, Problem};
+use super::book::Contact;
 use super::effect::Effect;
 use super::input::{ClientId, LinkId};
 use super::views::text;
-use crate::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
+use crate::limits::{ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
 use crate::model::json::Value;
+use crate::model::peer_id::PeerId;
 use crate::wire::errand::{Errand, Told};
 use crate::wire::frame::Frame;
 
-/// A client here that waits for a peer's answer.
-struct Asked {
+/// What a client here wants done.
+struct Wish {
     client: ClientId,
+    group: String,
+    /// The errand, as bytes.
+    errand: Vec<u8>,
+    /// By when somebody who can do it must be found.
+    until: Duration,
+    /// Whom to dial yet, the last first.
+    left: Vec<PeerId>,
+    /// Who was dialled.
+    dialled: Vec<PeerId>,
+}
+
+/// One that waits for a peer's answer.
+struct Asked {
+    wish: Wish,
     link: LinkId,
     until: Duration,
     answer: Vec<u8>,
@@ -37,6 +54,8 @@ struct Coming {
 #[derive(Default)]
 pub(super) struct Errands {
     next: u64,
+    /// For which nobody is linked.
+    sought: Vec<Wish>,
     /// Asked of others, by ticket.
     asked: BTreeMap<u64, Asked>,
     coming: BTreeMap<(LinkId, u64), Coming>,
@@ -48,7 +67,19 @@ impl Errands {
     /// When the next client has waited long enough, here or elsewhere.
     pub(super) fn due(&self) -> Option<Duration> {
         let kept = self.coming.values().filter(|coming| coming.bytes.is_some()).map(|coming| coming.until);
-        self.asked.values().map(|asked| asked.until).chain(kept).min()
+        let sought = self.sought.iter().map(|wish| wish.until);
+        self.asked.values().map(|asked| asked.until).chain(sought).chain(kept).min()
+    }
+
+    /// Whether a peer was dialled for something that it is to do.
+    pub(super) fn seek(&self, peer: &PeerId) -> bool {
+        self.sought.iter().any(|wish| wish.dialled.contains(peer))
+    }
+
+    /// Whether a link is needed until an answer has been given.
+    pub(super) fn need(&self, link: LinkId) -> bool {
+        let comes = self.coming.iter().any(|((from, _), coming)| *from == link && coming.bytes.is_some());
+        comes || self.doing.values().any(|(from, _)| *from == link) || self.asked.values().any(|asked| asked.link == link)
     }
 
     /// Whether one more can be taken from a peer.
@@ -65,39 +96,95 @@ impl Errands {
 impl Node {
     /// Sends a client's change to a host that can make it.
     pub(super) fn send_errand(&mut self, client: ClientId, errand: &Errand) {
-        let too_many = || Problem::new(503, "Too many changes are waiting.", "try again in a moment");
-        let problem = match (self.doer(&errand.group), errand.encode()) {
-            _ if self.errands.asked.len() >= RELAYED_MAX => too_many(),
-            (None, _) => self.not_ours(&errand.group),
-            (_, None) => {
+        let under_way = self.errands.asked.len() + self.errands.sought.len();
+        let problem = match errand.encode() {
+            _ if under_way >= RELAYED_MAX => too_many(),
+            None => {
                 let detail = format!("send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most", errand.group);
                 Problem::new(413, "The change is too large to be passed on.", detail)
             }
-            // What does not fit would cost the link, and all that waits for an answer over it.
-            (Some(link), Some(bytes)) if !self.has_room_for(link, bytes.len()) => too_many(),
-            (Some(link), Some(bytes)) => {
-                self.errands.next += 1;
-                let ticket = self.errands.next;
-                let until = self.now.elapsed + ERRAND_WAIT;
-                self.errands.asked.insert(ticket, Asked { client, link, until, answer: Vec::new() });
-                return self.send_pieces(link, &bytes, |more, bytes| Frame::Errand(ticket, more, bytes));
-            }
+            Some(bytes) => return self.seek_doer(client, &errand.group, bytes),
         };
         self.reply(client, problem);
     }
 
+    fn seek_doer(&mut self, client: ClientId, group: &str, errand: Vec<u8>) {
+        let mut left = self.doers(group);
+        while left.len() > ERRAND_DIALS_MAX {
+            left.swap_remove(self.rng.below(left.len() as u64) as usize);
+        }
+        let until = self.now.elapsed + ERRAND_SEEK;
+        self.errands.sought.push(Wish { client, group: group.to_owned(), errand, until, left, dialled: Vec::new() });
+        self.find_doers();
+    }
+
+    /// Asks whoever is linked by now, and dials those who are not.
+    pub(super) fn find_doers(&mut self) {
+        for mut wish in std::mem::take(&mut self.errands.sought) {
+            if let Some(link) = self.doer(&wish.group) {
+                self.ask_errand(link, wish);
+            } else if wish.until > self.now.elapsed && self.dial_doers(&mut wish) {
+                self.errands.sought.push(wish);
+            } else {
+                let problem = self.not_ours(&wish.group);
+                self.reply(wish.client, problem);
+            }
+        }
+    }
+
+    fn ask_errand(&mut self, link: LinkId, wish: Wish) {
+        // What does not fit would cost the link, and all that waits for an answer over it.
+        if self.links.get(&link).is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX) {
+            return self.reply(wish.client, too_many());
+        }
+        self.errands.next += 1;
+        let (ticket, bytes) = (self.errands.next, wish.errand.clone());
+        let until = self.now.elapsed + ERRAND_WAIT;
+        self.errands.asked.insert(ticket, Asked { wish, link, until, answer: Vec::new() });
+        self.send_pieces(link, &bytes, |more, bytes| Frame::Errand(ticket, more, bytes));
+    }
+
+    /// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
+    fn dial_doers(&mut self, wish: &mut Wish) -> bool {
+        loop {
+            let under_way = wish.dialled.iter().filter(|peer| self.book.is_dialled(peer)).count();
+            if under_way >= ERRAND_DIALS {
+                return true;
+            }
+            let Some(peer) = wish.left.pop() else { return under_way > 0 };
+            wish.dialled.push(peer);
+            // Its other addresses come after the other hosts.
+            if wish.dialled.iter().filter(|other| **other == peer).count() < self.book.addresses(&peer) {
+                wish.left.insert(0, peer);
+            }
+            self.dial(&Contact::Peer(peer));
+        }
+    }
+
+    /// Hosts of the group that are not linked and have a server, those of which news is fresh last.
+    fn doers(&self, group: &str) -> Vec<PeerId> {
+        let fit = self.roster.iter().filter(|(peer, node)| !self.is_linked(peer) && can_do(&node.said(), group));
+        let mut fit: Vec<(Duration, PeerId)> = fit.map(|(peer, node)| (node.age(self.now.elapsed), *peer)).collect();
+        fit.sort_unstable();
+        fit.into_iter().rev().map(|(_, peer)| peer).collect()
+    }
+
     /// A linked host of the group with a server, best one that runs the head.
     fn doer(&self, group: &str) -> Option<LinkId> {
-        let fit = self.links.values().filter_map(|link| {
+        let fit = self.links.values().filter(|link| link.goodbye.is_none()).filter_map(|link| {
             let said = self.roster.get(&link.hello.peer)?.said();
-            let can = text(&said, "group") == Some(group) && said.get("server") == Some(&Value::Bool(true));
-            can.then(|| (text(&said, "verdict") == Some("applied"), link.id))
+            can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
         });
         fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id))).map(|(_, id)| id)
     }
 
-    fn has_room_for(&self, link: LinkId, bytes: usize) -> bool {
-        self.links.get(&link).is_some_and(|link| link.queued() + bytes <= QUEUE_MAX)
+    /// A host has no room for this link: it has not begun what it was asked for over it, so another can be asked.
+    pub(super) fn ask_others(&mut self, link: LinkId) {
+        let over: Vec<u64> =
+            self.errands.asked.iter().filter(|(_, asked)| asked.link == link).map(|(ticket, _)| *ticket).collect();
+        let wishes = over.iter().filter_map(|ticket| self.errands.asked.remove(ticket)).map(|asked| asked.wish);
+        self.errands.sought.extend(wishes);
+        self.find_doers();
     }
 
     fn send_pieces(&mut self, link: LinkId, bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) {
@@ -161,7 +248,7 @@ impl Node {
         if more && !too_long {
             return;
         }
-        let Some(Asked { client, answer, .. }) = self.errands.asked.remove(&ticket) else { return };
+        let Some(Asked { wish: Wish { client, .. }, answer, .. }) = self.errands.asked.remove(&ticket) else { return };
         let told = if too_long { None } else { Told::decode(&answer).ok() };
         let Some(mut told) = told else {
             self.reply(client, unknown("its answer cannot be read"));
@@ -173,6 +260,8 @@ impl Node {
             told.headers.push(("Starling-Host".to_owned(), self.roster.name(&peer)));
         }
         self.effects.push(Effect::Answer(client, Answer::Relayed(told)));
+        // It may have been told that this link is needed.
+        self.tell_degree(link);
     }
 
     /// A link is gone: whoever waited for an answer over it cannot know what became of it.
@@ -186,16 +275,26 @@ impl Node {
         let now = self.now.elapsed;
         self.errands.coming.values_mut().filter(|coming| coming.until <= now).for_each(|coming| coming.bytes = None);
         self.give_up_errands("it has not answered in time", |asked| asked.until <= now);
+        self.find_doers();
     }
 
     fn give_up_errands(&mut self, why: &str, is_over: impl Fn(&Asked) -> bool) {
         let over: Vec<u64> = self.errands.asked.iter().filter(|(_, asked)| is_over(asked)).map(|(ticket, _)| *ticket).collect();
         for ticket in over {
             if let Some(asked) = self.errands.asked.remove(&ticket) {
-                self.reply(asked.client, unknown(why));
+                self.reply(asked.wish.client, unknown(why));
             }
         }
     }
+}
+
+/// Whether a host that says this of itself can make changes of this group.
+fn can_do(said: &Value, group: &str) -> bool {
+    text(said, "group") == Some(group) && said.get("server") == Some(&Value::Bool(true))
+}
+
+fn too_many() -> Problem {
+    Problem::new(503, "Too many changes are waiting.", "try again in a moment")
 }
 
 fn unknown(why: &str) -> Problem {

@@ -1,8 +1,8 @@
 //! Groups: which this host knows of, and what it answers of another than its own.
 //!
 //! All groups' revisions are held here, so whatever can be read of the own group can be read of any. A change is tried on a server
-//! that runs the group's document, which this host's does not: a linked host of that group is asked to make it (`errands`), or, if there
-//! is none, it is refused, naming the hosts that could.
+//! that runs the group's document, which this host's does not: a host of that group is asked to make it (`errands`), or, if none can be
+//! reached, it is refused, naming the hosts that could.
 
 use std::collections::BTreeMap;
 

@@ -156,7 +156,7 @@ impl Node {
         self.links.get(&id).is_some_and(|link| self.book.is_configured(&link.hello.peer))
     }
 
-    fn dial(&mut self, contact: &Contact) {
+    pub(super) fn dial(&mut self, contact: &Contact) {
         if let Some((dial, address)) = self.book.dial(contact, self.now.elapsed) {
             self.effects.push(Effect::Dial { dial, address });
         }
@@ -173,7 +173,8 @@ impl Node {
             .map(|(contact, _, _)| contact.clone());
         let Some(contact) = first else { return };
         self.dial(&contact);
-        let outgoing: Vec<LinkId> = self.outgoing().into_iter().filter(|id| !self.is_configured(*id)).collect();
+        let outgoing: Vec<LinkId> =
+            self.outgoing().into_iter().filter(|id| !self.is_configured(*id) && !self.errands.need(*id)).collect();
         if outgoing.len() > OUTGOING {
             let gone = *self.rng.pick(&outgoing).expect("there are more than three");
             self.answer(gone, &Frame::Bye(Goodbye::Full, "making room for another peer".into()));
@@ -186,18 +187,25 @@ impl Node {
     pub(super) fn degree(&mut self, id: LinkId, others: u16) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.others = others;
-        if self.is_crowded() && self.links.get(&id).is_some_and(|link| !link.outgoing && link.others > 0) {
+        if self.is_crowded() && self.links.get(&id).is_some_and(|link| !link.outgoing && self.is_spare(link)) {
             self.send_away(id);
         }
     }
 
-    /// Tells the only other link, if there is just one, whether this host still has more than that: who is crowded does not give up a
-    /// host's last link.
-    pub(super) fn tell_degree_if(&mut self, due: bool, but: LinkId) {
-        let others = u16::try_from(self.links.len()).expect("links are few").saturating_sub(1);
-        let first = self.links.keys().find(|id| **id != but).copied();
-        if let (true, Some(first)) = (due, first) {
-            self.answer(first, &Frame::Degree(others));
+    /// Tells a peer how many links to others this host has; none, as long as it needs this one: who is crowded gives up no link that
+    /// the other side has said 0 about.
+    pub(super) fn tell_degree(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let others = if self.errands.seek(&link.hello.peer) { 0 } else { self.links.len() - 1 };
+        let others = u16::try_from(others).expect("links are few");
+        self.answer(id, &Frame::Degree(others));
+    }
+
+    /// A link has come or gone: tells the only other one, if there is just one, that it is the last one or no longer that.
+    pub(super) fn tell_degree_of_the_other(&mut self, than: LinkId) {
+        let mut others = self.links.keys().filter(|id| **id != than);
+        if let (Some(id), None) = (others.next().copied(), others.next()) {
+            self.tell_degree(id);
         }
     }
 
@@ -232,7 +240,7 @@ impl Node {
     /// Whether both sides can do without this link.
     fn is_spare(&self, link: &Link) -> bool {
         let is_kept = link.outgoing && (self.outgoing().len() <= OUTGOING || self.is_configured(link.id));
-        link.others > 0 && !is_kept
+        link.others > 0 && !is_kept && !self.errands.need(link.id)
     }
 
     fn send_away(&mut self, id: LinkId) {

@@ -116,7 +116,7 @@ impl Node {
         let reason = link.goodbye.as_ref().map_or(reason, |(_, text)| text);
         self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
         self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
-        self.tell_degree_if(self.links.len() == 1, id);
+        self.tell_degree_of_the_other(id);
         self.pulls_without(id);
         self.errands_without(id);
         self.wake_dialler();
@@ -132,6 +132,9 @@ impl Node {
         let hasty = alone && link.since + DIALS_MET < self.now.elapsed;
         if why == Goodbye::Clone || why == Goodbye::Full && !hasty {
             self.book.refused(peer, self.now.elapsed, &mut self.rng);
+        }
+        if why == Goodbye::Full {
+            self.ask_others(id);
         }
         if why == Goodbye::Clone {
             // It is this host's identity that somebody else bears too.
@@ -199,14 +202,13 @@ impl Node {
         let usable: Vec<SocketAddr> =
             link.hello.addresses.iter().filter(|address| here || is_reachable(address)).copied().collect();
         let texts = address_texts(&usable);
-        let others = u16::try_from(self.links.len()).expect("links are few");
         let is_news = self.book.linked(peer, &self.instance_of(&peer), &texts, self.now.elapsed);
         self.links.insert(id, link);
         let called = self.called(&peer);
         let direction = if outgoing { "dialled" } else { "they dialled" };
         self.say(level, "link", format!("linked with {called} at {address} ({direction})"));
-        self.answer(id, &Frame::Degree(others));
-        self.tell_degree_if(others == 1, id);
+        self.tell_degree(id);
+        self.tell_degree_of_the_other(id);
         self.want_from(id);
         if outgoing {
             self.begin_exchange(id, Scope::Documents);

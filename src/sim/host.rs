@@ -14,6 +14,7 @@ use crate::node::answer::Answer;
 use crate::node::input::{ClientId, LinkId, Now};
 use crate::node::load::Loading;
 use crate::node::{Node, Setup};
+use crate::wire::errand::Errand;
 use crate::wire::fleet::{Fleet, FleetId, FleetKey};
 use crate::wire::handshake::Hello;
 
@@ -67,6 +68,8 @@ pub struct Host {
     pub clock: Clock,
     /// Answers that no client has taken yet.
     pub answers: BTreeMap<ClientId, Answer>,
+    /// What peers have asked for on behalf of their clients. A simulated host has no REST endpoint: whoever drives the world answers.
+    pub errands: Vec<(u64, Errand)>,
     /// The last lines of its log.
     pub said: VecDeque<String>,
     /// How often it has dialled.
@@ -121,6 +124,7 @@ impl Host {
             server: Server::new(),
             clock,
             answers: BTreeMap::new(),
+            errands: Vec::new(),
             said: VecDeque::new(),
             dials: 0,
             crash_after: None,

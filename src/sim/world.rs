@@ -346,8 +346,7 @@ impl<O: Observer> World<O> {
                 let at = self.hosts[host].server.done_at(self.now);
                 self.arrange(host, at, None, What::Server(ticket, job));
             }
-            // A simulated host has no REST endpoint, and asks nobody.
-            Effect::Errand(..) => {}
+            Effect::Errand(number, errand) => self.hosts[host].errands.push((number, errand)),
             Effect::Answer(client, answer) => {
                 let twice = self.hosts[host].answers.insert(client, answer);
                 assert!(twice.is_none(), "seed {}: client {client} was answered twice", self.seed);

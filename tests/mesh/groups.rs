@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT};
+use starlingd::limits::{DEGREE_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT};
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::Value;
 use starlingd::model::path::Path;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change, ClientId};
+use starlingd::node::input::{Ask, Change, ClientId, Input};
 use starlingd::sim::Spec;
-use starlingd::wire::errand::Errand;
+use starlingd::wire::errand::{Errand, Told};
 
 use crate::client::SOON;
 use crate::net::Net;
@@ -140,4 +140,90 @@ fn more_changes_of_another_group_than_a_link_can_take_are_refused_and_the_link_s
     let refused: Vec<_> = refused.collect();
     assert!(!refused.is_empty() && refused.len() < 8, "{refused:?}");
     assert!(refused.iter().all(|problem| *problem == (503, "Too many changes are waiting.")), "{refused:?}");
+}
+
+/// A fleet above the full mesh; its last two hosts are in group `edge`.
+fn large(seed: u64, count: usize) -> Net {
+    let mut net = Net::new(seed);
+    for number in 0..count {
+        let group = if number + 2 < count { "default" } else { "edge" };
+        net.add(Spec { group: group.to_owned(), ..Net::spec(number) });
+    }
+    net.until("all have joined", Duration::from_secs(120), |net| net.all_joined());
+    net.run(Duration::from_secs(60));
+    net
+}
+
+/// Hosts that are linked with no host of group `edge`.
+fn strangers(net: &Net) -> Vec<usize> {
+    let count = net.hosts.len();
+    let pairs = net.pairs();
+    (0..count - 2).filter(|host| !pairs.iter().any(|(one, other)| one == host && *other >= count - 2)).collect()
+}
+
+/// Has whoever was asked for something say yes; gives who it was.
+fn done(net: &mut Net) -> Option<usize> {
+    let host = (0..net.hosts.len()).find(|host| !net.hosts[*host].errands.is_empty())?;
+    let (number, errand) = net.hosts[host].errands.remove(0);
+    assert_eq!(errand.group, "edge");
+    net.happens(host, Input::ErrandDone(number, Told { status: 200, headers: Vec::new(), body: Vec::new() }));
+    Some(host)
+}
+
+#[test]
+fn a_host_of_another_group_that_is_not_linked_is_dialled_for_a_change() {
+    for seed in seeds(3) {
+        let mut net = large(seed, 20);
+        let here = *strangers(&net).first().expect("not everybody is linked with everybody");
+        let client = change_of(&mut net, here, "edge");
+        let mut by = None;
+        net.until("it is asked", Duration::from_secs(2), |net| {
+            by = done(net);
+            by.is_some()
+        });
+        let mut told = None;
+        net.until("it is answered", Duration::from_secs(1), |net| {
+            told = net.take_answer(here, client);
+            told.is_some()
+        });
+        let named = format!("host-{}", by.expect("somebody was asked") + 1);
+        let Some(Answer::Relayed(told)) = told else { panic!("not passed on: {told:?}") };
+        assert!(told.status == 200 && told.headers.contains(&("Starling-Host".to_owned(), named)), "{told:?}");
+        assert!(net.degree(here) <= DEGREE_MAX + 1);
+    }
+}
+
+/// All others have the first host configured, and it alone is in group `edge`: it has links enough.
+#[test]
+fn a_host_that_has_links_enough_takes_one_more_for_a_change_and_ends_it_afterwards() {
+    for seed in seeds(3) {
+        let mut net = Net::new(seed);
+        net.add(Spec { group: "edge".to_owned(), ..Net::spec(0) });
+        (1..24).for_each(|number| _ = net.add(Net::spec(number)));
+        net.until("all have joined", Duration::from_secs(120), |net| net.all_joined());
+        net.until("it has links enough", Duration::from_secs(120), |net| net.degree(0) == DEGREE_MAX);
+        let here = (1..24).find(|host| !net.pairs().contains(&(0, *host))).expect("not everybody is linked with it");
+        let client = change_of(&mut net, here, "edge");
+        net.until("it is asked", Duration::from_secs(2), |net| done(net) == Some(0));
+        net.until("it is answered", Duration::from_secs(1), |net| {
+            net.take_answer(here, client).is_some_and(|answer| matches!(answer, Answer::Relayed(told) if told.status == 200))
+        });
+        net.until("it has no more links than before", SOON, |net| net.degree(0) <= DEGREE_MAX);
+    }
+}
+
+#[test]
+fn a_change_for_which_nobody_can_be_reached_is_refused_after_a_while_and_not_tried_for_ever() {
+    for dark in [true, false] {
+        let mut net = large(1, 20);
+        let here = *strangers(&net).first().expect("not everybody is linked with everybody");
+        (18..20).for_each(|host| net.crash(host, dark));
+        net.run(Duration::from_secs(20));
+        let dials = net.hosts[here].dials;
+        let client = change_of(&mut net, here, "edge");
+        let (status, detail) = problem(&mut net, here, client, ERRAND_SEEK + SOON);
+        assert!(status == 409 && detail.contains("host-19"), "{detail}");
+        let dials = net.hosts[here].dials - dials;
+        assert!((2..10).contains(&dials), "{dials} dials");
+    }
 }

@@ -34,6 +34,13 @@ fn a_patch_is_made_as_its_content_type_says_and_the_history_names_what_it_change
         ("", "/config/settings/http", r#"{"b":null,"a":3.50,"c":0}"#, r#"{"a":3.50,"c":0}"#, "delete /b, put /a, put /c"),
         (MERGE, "/config/settings", r#"{"http":{"b":{}}}"#, r#"{"http":{"a":3.50,"c":0,"b":{}}}"#, "put /http/b"),
         (
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            "/config/settings/http/",
+            r#" {"a":2}"#,
+            r#"{"a":2,"c":0,"b":{}}"#,
+            "put /a",
+        ),
+        (
             "Content-Type: Application/JSON; charset=utf-8\r\n",
             "/config/settings/http/",
             r#"{"a":1 /* one */,}"#,
@@ -160,8 +167,10 @@ fn every_way_to_get_a_patch_wrong_is_told_and_nothing_comes_of_it() {
         format!("[{}]", vec![r#"{"op":"copy","from":"","path":"/x"},{"op":"copy","from":"","path":"/y"}"#; 40].join(","));
     assert_eq!(host.ask_with("PATCH", "/config", STEPS, &growing).status, 413);
     assert_eq!(host.ask_with("PATCH", "/config/no/where", MERGE, "{}").status, 404);
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/yaml", "json"] {
-        let reply = host.ask_with("PATCH", "/config", &format!("Content-Type: {kind}\r\n"), "{\"routes\":[]}");
+    let steps = r#"[{"op":"remove","path":"/routes"}]"#;
+    let sent = ["text/plain", "application/yaml", "json"].map(|kind| (kind, "{\"routes\":[]}"));
+    for (kind, body) in sent.into_iter().chain([("application/x-www-form-urlencoded", steps)]) {
+        let reply = host.ask_with("PATCH", "/config", &format!("Content-Type: {kind}\r\n"), body);
         let kinds = "application/merge-patch+json, application/json-patch+json";
         assert_eq!((reply.status, reply.header("Accept-Patch")), (415, Some(kinds)), "{kind}");
     }

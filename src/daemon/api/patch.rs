@@ -5,6 +5,7 @@
 
 use super::{Response, applied_header, body, failure, if_match, json_response, note, object, query, settles};
 use crate::daemon::gate::Request;
+use crate::model::json::Value;
 use crate::model::patch::{JsonPatch, Patch};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
@@ -12,8 +13,8 @@ use crate::node::input::{Ask, DryRun, Patching};
 
 /// `PATCH /config…`
 pub(super) fn patch(request: &Request, path: Path) -> Result<Ask, Response> {
-    let is_json_patch = is_json_patch(request)?;
     let body = body(request)?;
+    let is_json_patch = is_json_patch(request, &body)?;
     let patch = match is_json_patch {
         true => JsonPatch::read(&body).map(Patch::Json).map_err(|bad| failure(400, "Invalid patch.", &bad.to_string()))?,
         false => Patch::Merge(body),
@@ -57,13 +58,15 @@ pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) ->
     response
 }
 
-/// Which of the two the body is, by its media type; parameters do not matter.
-fn is_json_patch(request: &Request) -> Result<bool, Response> {
+/// Which of the two the body is, by its media type; parameters do not matter. What curl says of every body unless it is told otherwise
+/// says nothing, but an object can only be one of them.
+fn is_json_patch(request: &Request, body: &Value) -> Result<bool, Response> {
     let given = request.header("content-type").unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media_type.as_str() {
         MERGE_PATCH | "application/json" | "" => Ok(false),
         JSON_PATCH => Ok(true),
+        CURLS_OWN if body.is_object() => Ok(false),
         _ => {
             let detail = format!("a patch is {MERGE_PATCH} or {JSON_PATCH}; with curl, say which by -H 'Content-Type: ...'");
             let mut response = failure(415, "Unsupported media type.", &detail);
@@ -74,4 +77,5 @@ fn is_json_patch(request: &Request) -> Result<bool, Response> {
 }
 
 const MERGE_PATCH: &str = "application/merge-patch+json";
+const CURLS_OWN: &str = "application/x-www-form-urlencoded";
 const JSON_PATCH: &str = "application/json-patch+json";
