@@ -395,7 +395,7 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
             _ => None,
         })
         .collect();
-    assert_eq!(loads.len(), crate::limits::ERRANDS_MAX);
+    assert_eq!(loads.len(), crate::limits::NEEDED_MAX);
     for ticket in loads {
         lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
     }

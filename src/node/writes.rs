@@ -76,7 +76,7 @@ impl Writes {
     }
 
     /// How many wait that hold something which was read for them.
-    pub(super) fn errands(&self) -> usize {
+    pub(super) fn holding(&self) -> usize {
         self.queue.iter().filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
     }
 }
