@@ -2,7 +2,7 @@
 //!
 //! It does one job at a time, because the server does too, and it alone may block on it: for a change up to a minute, since Unit
 //! answers when the applications have started. Only whole documents are sent, certificates and modules before the configuration that
-//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
+//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
 
 mod observing;
 mod reason;
@@ -23,9 +23,9 @@ use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
-use crate::node::input::Refusal;
+use crate::node::input::{Outcome, Refusal, ServerReport};
 
-/// What the thread is asked for. The ticket is the asker's, and comes back in the [`Report`].
+/// What the thread is asked for. The ticket is the asker's, and comes back in the [`ServerReport`].
 #[derive(Debug)]
 pub enum Job {
     /// Have the server run this document's configuration, and say whether it would.
@@ -51,50 +51,6 @@ pub enum Job {
     },
 }
 
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The server has been seen to run the document: it took it, or ran it before.
-    Applied,
-    /// The server took the document with a 200, and then showed something else or could not be read: why, in words.
-    AppliedUnverified(String),
-    /// The server runs what it ran before.
-    Refused(Refusal),
-    /// Nothing happened: why, in words.
-    Unreachable(String),
-    /// What the server runs, or will run, cannot be told, even after looking: why, in words.
-    Unknown(String),
-    /// What the server runs.
-    Observed {
-        /// The configuration, with the names that certificates have in the document.
-        config: Arc<Value>,
-        /// Paths of certificates and modules of the last document that are not there, or not the same any more.
-        missing: Vec<String>,
-        /// Whether it was started anew since the last observation.
-        restarted: bool,
-        /// Whether an earlier observation showed something else, or the server has been sent a document since.
-        changed: bool,
-    },
-    /// What the server runs is too long to come whole, and in parts differs from what was last taken.
-    Differs {
-        /// Where, below the configuration: some of the places, if there are many.
-        paths: Vec<String>,
-        /// As in [`Outcome::Observed`].
-        restarted: bool,
-    },
-    /// Byte for byte what the last observation showed, and nothing was sent since.
-    Unchanged,
-}
-
-/// What became of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// That of the job.
-    pub ticket: u64,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
 /// The handle of the thread. When the last one is dropped, the thread does what is queued and ends.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -102,7 +58,7 @@ pub struct Target {
 }
 
 /// Starts the thread "target". Each report goes to `sink`, which may block.
-pub fn start(unit: Unit, sink: impl Fn(Report) + Send + 'static) -> io::Result<Target> {
+pub fn start(unit: Unit, sink: impl Fn(ServerReport) + Send + 'static) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
     let worker = Worker::new(unit);
     thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
@@ -122,7 +78,7 @@ impl Target {
 ///
 /// ```text
 ///   Try, Apply ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied
-///                       │                         └─ else ────────────────── AppliedUnverified
+///                       │                         └─ else ────────────────── Unverified
 ///                       ├─ other status ──────────────────────────────────── Refused
 ///                       ├─ nothing sent ──────────────────────────────────── Unreachable
 ///                       └─ no answer ─ read back ─┬─ the same ────────────── Applied
@@ -132,8 +88,6 @@ impl Target {
 struct Worker {
     unit: Unit,
     seen: Seen,
-    /// Whether anything has ever been observed.
-    observed: bool,
     /// The last document that the server took.
     taken: Option<Wanted>,
     /// The configuration that the last observation showed.
@@ -158,7 +112,6 @@ impl Worker {
         Self {
             unit,
             seen: Seen::Nothing,
-            observed: false,
             taken: None,
             shown: None,
             shelves: Shelves::default(),
@@ -170,17 +123,17 @@ impl Worker {
         }
     }
 
-    fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(Report)) {
+    fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(ServerReport)) {
         for job in queue {
             sink(self.perform(job));
         }
     }
 
-    fn perform(&mut self, job: Job) -> Report {
+    fn perform(&mut self, job: Job) -> ServerReport {
         match job {
-            Job::Try { ticket, document, look_first } => Report { ticket, outcome: self.apply(document, look_first) },
-            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document, true) },
-            Job::Observe { ticket } => Report { ticket, outcome: self.observe() },
+            Job::Try { ticket, document, look_first } => ServerReport { ticket, outcome: self.apply(document, look_first) },
+            Job::Apply { ticket, document } => ServerReport { ticket, outcome: self.apply(document, true) },
+            Job::Observe { ticket } => ServerReport { ticket, outcome: self.observe() },
         }
     }
 
@@ -252,8 +205,8 @@ impl Worker {
     fn verify(&self, want: &Value) -> Outcome {
         match self.read_back(want) {
             Ok(Match::Same) => Outcome::Applied,
-            Ok(Match::Differs(paths)) => Outcome::AppliedUnverified(format!("read back, it differs at {}", paths.join(", "))),
-            Err(failure) => Outcome::AppliedUnverified(format!("it cannot be read back: {failure}")),
+            Ok(Match::Differs(paths)) => Outcome::Unverified(format!("read back, it differs at {}", paths.join(", "))),
+            Err(failure) => Outcome::Unverified(format!("it cannot be read back: {failure}")),
         }
     }
 

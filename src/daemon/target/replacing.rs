@@ -6,11 +6,12 @@
 //! name needs the listeners closed for a moment. If the server refuses in the end, everything is put back as it was.
 
 use super::stock::{Lacking, Shelves, Wanted, called, held, words};
-use super::{Outcome, Seen, Worker};
+use super::{Seen, Worker};
 use crate::daemon::unit::{Failure, Reply};
 use crate::model::alias::Aliases;
 use crate::model::json::{Map, Value};
 use crate::model::resources::{self, Kind, Named};
+use crate::node::input::Outcome;
 
 /// What has been done to the server for a change, besides its configuration.
 #[derive(Default)]
@@ -35,7 +36,7 @@ impl Worker {
             Err(outcome) => outcome,
         };
         match outcome {
-            Outcome::Applied | Outcome::AppliedUnverified(_) => {
+            Outcome::Applied | Outcome::Unverified(_) => {
                 for module in &done.late {
                     if let Err(failed) = self.replace(module, &wanted.aliases, &mut Vec::new()) {
                         let (what, why) = (called(module.kind, &module.plain), why(failed));
@@ -157,7 +158,7 @@ impl Worker {
 fn why(outcome: Outcome) -> String {
     match outcome {
         Outcome::Refused(refusal) => words(&refusal.body),
-        Outcome::Unreachable(why) | Outcome::Unknown(why) | Outcome::AppliedUnverified(why) => why,
+        Outcome::Unreachable(why) | Outcome::Unknown(why) | Outcome::Unverified(why) => why,
         Outcome::Applied | Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => String::new(),
     }
 }
