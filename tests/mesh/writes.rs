@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use starlingd::model::json;
+use starlingd::model::overlay::Overlay;
 use starlingd::node::answer::{Answer, Problem};
+use starlingd::node::input::Input;
 use starlingd::sim::{Failure, REFUSAL, Refuses};
 
 use crate::client::{SOON, value};
@@ -320,5 +322,30 @@ fn what_a_server_ran_that_is_started_after_its_host_joined_is_kept_before_it_is_
         let kept = net.hosts[host].disk.before.clone();
         let kept = kept.unwrap_or_else(|| panic!("seed {seed}: it is not kept\n{}", net.report()));
         assert_eq!(json::parse_own(&kept).ok(), Some(theirs));
+    }
+}
+
+#[test]
+fn an_overlay_that_changes_while_the_server_is_given_something_is_what_it_runs_with_in_the_end() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 2);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[1].server.slow = Duration::from_millis(500);
+        for round in 0..4 {
+            let author = round % 2;
+            let client = net.put_config(author, "/config/routes", &format!("[{round}, 1]"));
+            let pause = net.below(1200) as u64;
+            net.run(Duration::from_millis(pause));
+            let patch = Some(value(&format!(r#"{{"own":{round}}}"#)));
+            net.happens(1, Input::Overlay(Ok(Overlay { patch, ..Overlay::default() })));
+            let answer = net.answer(author, client);
+            let head = net.done(answer);
+            net.run(Duration::from_secs(5));
+            let runs = json::compact(&net.hosts[1].server.config);
+            assert!(runs.contains(&format!("\"own\":{round}")), "seed {seed}, {round}: {runs}");
+            assert!(runs.contains(&format!("[{round},1]")) && net.all_at(head), "seed {seed}, {round}: {runs}");
+            assert_eq!(net.verdict(1), "applied");
+        }
     }
 }
