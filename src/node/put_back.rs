@@ -20,13 +20,28 @@ pub(super) struct Former {
     applied: Option<Applied>,
     /// While there is no head.
     document: Option<Document>,
+    /// Whether a change of an earlier run may still come about: what the server shows until then is not what it will run.
+    is_doubtful: bool,
 }
 
 impl Server {
     /// The server was given something that is not to stay: the head is put back, or, without a head, what was there before.
     pub(super) fn put_back(&mut self, base: Option<Document>, now: Duration) {
-        self.former = Former { applied: self.applied.take().or(self.former.applied.take()), document: base };
+        self.former = Former { applied: self.applied.take().or(self.former.applied.take()), document: base, ..self.former };
         self.apply_at = now;
+    }
+
+    /// An earlier run was stopped over a change: whether the server has taken it nobody knows, and it may do so yet.
+    pub(super) fn doubt(&mut self) {
+        self.former.is_doubtful = true;
+    }
+
+    /// How the server is given the head: sent to it, if what it shows means nothing, for it makes one change after the other.
+    pub(super) fn job_of(&self, document: Document) -> ServerJob {
+        match self.former.is_doubtful {
+            true => ServerJob::Try { document, look_first: false },
+            false => ServerJob::Apply(document),
+        }
     }
 }
 

@@ -303,7 +303,8 @@ impl Node {
             self.server.applied = Some(applied);
             return self.selfie_changed();
         }
-        self.ask_server(Job::Apply(applied), ServerJob::Apply(effective));
+        let job = self.server.job_of(effective);
+        self.ask_server(Job::Apply(applied), job);
     }
 
     /// The head cannot be what this host's server runs. It is tried again when one or the other has changed, and now and then.
