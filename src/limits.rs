@@ -267,7 +267,7 @@ pub const PROBLEMS_MAX: usize = 32;
 /// Conflicts that one change may settle by name.
 pub const SETTLES_MAX: usize = 64;
 /// Restored revisions and conflicts to be kept that are being read or wait their turn: each may hold a whole document.
-pub const ERRANDS_MAX: usize = 4;
+pub const NEEDED_MAX: usize = 4;
 /// Older revisions that no linked peer had are asked for again after this, or when there is a new link.
 pub const FETCH_AGAIN: Duration = Duration::from_secs(60);
 /// Bodies that are read to find out since when a value stands, in bytes: 32 of a megabyte each take about a second.

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use starlingd::daemon::target::{self, Job, Outcome, Report, Target};
+use starlingd::daemon::target::{self, Job, Target};
 use starlingd::daemon::unit::{Control, Failure, Match, Patience, Unit, get};
 use starlingd::limits::{GLANCES_MAX, TARGET_QUEUE};
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::json;
-use starlingd::node::input::Refusal;
+use starlingd::node::input::{Outcome, Refusal, ServerReport};
 
 #[path = "target/resources.rs"]
 mod resources;
@@ -112,16 +112,16 @@ fn a_server_that_fell_back_to_a_third_configuration_leaves_the_change_unknown() 
 #[test]
 fn an_observation_tells_what_changed_and_costs_little_when_nothing_did() {
     let bench = Bench::new();
-    let observed = |document: &Document, changed| {
+    let observed = |document: &Document| {
         let config = Arc::new(document.config().clone());
-        Outcome::Observed { config, changed, missing: Vec::new(), restarted: false }
+        Outcome::Observed { config, missing: Vec::new(), restarted: false }
     };
-    assert_eq!(bench.observe().outcome, observed(&Document::factory(), false));
+    assert_eq!(bench.observe().outcome, observed(&Document::factory()));
     assert_eq!(bench.observe().outcome, Outcome::Unchanged);
     bench.tell(&format!("set {}", json::compact(routes("a").config())));
-    assert_eq!(bench.observe().outcome, observed(&routes("a"), true));
+    assert_eq!(bench.observe().outcome, observed(&routes("a")));
     bench.tell("factory");
-    assert_eq!(bench.observe().outcome, observed(&Document::factory(), true));
+    assert_eq!(bench.observe().outcome, observed(&Document::factory()));
 }
 
 #[test]
@@ -130,9 +130,7 @@ fn a_server_set_back_after_a_change_does_not_look_unchanged() {
     bench.observe();
     assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
     bench.tell("factory");
-    let Outcome::Observed { config, changed: true, .. } = bench.observe().outcome else {
-        panic!("the factory default must show")
-    };
+    let Outcome::Observed { config, .. } = bench.observe().outcome else { panic!("the factory default must show") };
     assert!(is_factory(&config));
 }
 
@@ -224,6 +222,21 @@ fn a_change_that_is_late_is_unknown_because_it_may_still_come_about() {
 }
 
 #[test]
+fn what_is_put_back_while_a_late_change_is_pending_is_what_runs_in_the_end() {
+    let bench = Bench::with(Patience { change: SHORT, read: Duration::from_secs(10), tries: 1 });
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    bench.tell("slow 60000");
+    assert!(matches!(bench.attempt(&routes("b")).outcome, Outcome::Unknown(_)));
+    let report = bench.apply(&routes("a"));
+    assert!(!matches!(report.outcome, Outcome::Applied), "it shows what it ran before, until the late change has come about");
+    bench.tell("ok");
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    assert_eq!(bench.unit.read_config().as_ref(), Ok(routes("a").config()));
+    assert_eq!(bench.stat("writes"), 4, "once it has answered a change, what it shows is what it runs");
+}
+
+#[test]
 fn a_full_queue_gives_the_job_back() {
     let bench = Bench::with(Patience { change: DEADLINE, read: DEADLINE, tries: 1 });
     bench.tell("hang");
@@ -311,7 +324,7 @@ fn the_configuration_outlives_the_stand_in_where_it_is_stored() {
 struct Bench {
     target: Target,
     unit: Unit,
-    reports: Receiver<Report>,
+    reports: Receiver<ServerReport>,
     standin: StandIn,
 }
 
@@ -338,22 +351,22 @@ impl Bench {
         Job::Apply { ticket: 2, document: document.clone() }
     }
 
-    fn attempt(&self, document: &Document) -> Report {
+    fn attempt(&self, document: &Document) -> ServerReport {
         self.target.submit(Self::try_job(document)).unwrap();
         self.report()
     }
 
-    fn apply(&self, document: &Document) -> Report {
+    fn apply(&self, document: &Document) -> ServerReport {
         self.target.submit(Self::apply_job(document)).unwrap();
         self.report()
     }
 
-    fn observe(&self) -> Report {
+    fn observe(&self) -> ServerReport {
         self.target.submit(Job::Observe { ticket: 3 }).unwrap();
         self.report()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> ServerReport {
         self.reports.recv_timeout(DEADLINE).expect("the target reports each job")
     }
 

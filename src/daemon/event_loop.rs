@@ -19,7 +19,7 @@ use super::listener::Listener;
 use super::overlay::OverlaySource;
 use super::pass::Pass;
 use super::state_dir::read_revision;
-use super::target::{self, Report, Target};
+use super::target::{self, Target};
 use super::unit::{self, Control, Unit};
 use super::{api, interfaces, logger, start};
 use crate::limits::{DISK_WAITING_MAX, LOADS_MAX, OVERLAY_EVERY, WATCH_EVERY, WATCH_LOST_EVERY};
@@ -44,7 +44,7 @@ pub(super) enum Event {
     /// A job is on disk.
     Disk(Done),
     /// The server has answered.
-    Server(Report),
+    Server(ServerReport),
     /// A client asks.
     Asked(Ask, Responder),
     /// The process is to end.
@@ -152,7 +152,7 @@ impl Loop {
                 self.happens(Input::Stored(done.ticket, done.result));
                 self.feed_disk();
             }
-            Event::Server(report) => self.happens(Input::Server(server_report(report))),
+            Event::Server(report) => self.happens(Input::Server(report)),
             Event::Asked(ask, responder) => {
                 self.next_client += 1;
                 self.clients.insert(self.next_client, responder);
@@ -402,20 +402,6 @@ fn disk_ticket(job: &disk::Job) -> Option<Ticket> {
         | disk::Job::BeforeStarling { ticket, .. } => Some(*ticket),
         _ => None,
     }
-}
-
-fn server_report(report: Report) -> ServerReport {
-    let outcome = match report.outcome {
-        target::Outcome::Applied => Outcome::Applied,
-        target::Outcome::AppliedUnverified(words) => Outcome::Unverified(words),
-        target::Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        target::Outcome::Unreachable(reason) => Outcome::Unreachable(reason),
-        target::Outcome::Unknown(reason) => Outcome::Unknown(reason),
-        target::Outcome::Observed { config, missing, restarted, .. } => Outcome::Observed { config, missing, restarted },
-        target::Outcome::Differs { paths, restarted } => Outcome::Differs { paths, restarted },
-        target::Outcome::Unchanged => Outcome::Unchanged,
-    };
-    ServerReport { ticket: report.ticket, outcome }
 }
 
 fn say(level: Level, area: &'static str, text: &str) {

@@ -2,7 +2,7 @@
 //!
 //! It does one job at a time, because the server does too, and it alone may block on it: for a change up to a minute, since Unit
 //! answers when the applications have started. Only whole documents are sent, certificates and modules before the configuration that
-//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`Report`] goes.
+//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
 
 mod observing;
 mod reason;
@@ -23,9 +23,9 @@ use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
-use crate::node::input::Refusal;
+use crate::node::input::{Outcome, Refusal, ServerReport};
 
-/// What the thread is asked for. The ticket is the asker's, and comes back in the [`Report`].
+/// What the thread is asked for. The ticket is the asker's, and comes back in the [`ServerReport`].
 #[derive(Debug)]
 pub enum Job {
     /// Have the server run this document's configuration, and say whether it would.
@@ -51,50 +51,6 @@ pub enum Job {
     },
 }
 
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The server has been seen to run the document: it took it, or ran it before.
-    Applied,
-    /// The server took the document with a 200, and then showed something else or could not be read: why, in words.
-    AppliedUnverified(String),
-    /// The server runs what it ran before.
-    Refused(Refusal),
-    /// Nothing happened: why, in words.
-    Unreachable(String),
-    /// What the server runs, or will run, cannot be told, even after looking: why, in words.
-    Unknown(String),
-    /// What the server runs.
-    Observed {
-        /// The configuration, with the names that certificates have in the document.
-        config: Arc<Value>,
-        /// Paths of certificates and modules of the last document that are not there, or not the same any more.
-        missing: Vec<String>,
-        /// Whether it was started anew since the last observation.
-        restarted: bool,
-        /// Whether an earlier observation showed something else, or the server has been sent a document since.
-        changed: bool,
-    },
-    /// What the server runs is too long to come whole, and in parts differs from what was last taken.
-    Differs {
-        /// Where, below the configuration: some of the places, if there are many.
-        paths: Vec<String>,
-        /// As in [`Outcome::Observed`].
-        restarted: bool,
-    },
-    /// Byte for byte what the last observation showed, and nothing was sent since.
-    Unchanged,
-}
-
-/// What became of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// That of the job.
-    pub ticket: u64,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
 /// The handle of the thread. When the last one is dropped, the thread does what is queued and ends.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -102,7 +58,7 @@ pub struct Target {
 }
 
 /// Starts the thread "target". Each report goes to `sink`, which may block.
-pub fn start(unit: Unit, sink: impl Fn(Report) + Send + 'static) -> io::Result<Target> {
+pub fn start(unit: Unit, sink: impl Fn(ServerReport) + Send + 'static) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
     let worker = Worker::new(unit);
     thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
@@ -122,7 +78,7 @@ impl Target {
 ///
 /// ```text
 ///   Try, Apply ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied
-///                       │                         └─ else ────────────────── AppliedUnverified
+///                       │                         └─ else ────────────────── Unverified
 ///                       ├─ other status ──────────────────────────────────── Refused
 ///                       ├─ nothing sent ──────────────────────────────────── Unreachable
 ///                       └─ no answer ─ read back ─┬─ the same ────────────── Applied
@@ -132,8 +88,6 @@ impl Target {
 struct Worker {
     unit: Unit,
     seen: Seen,
-    /// Whether anything has ever been observed.
-    observed: bool,
     /// The last document that the server took.
     taken: Option<Wanted>,
     /// The configuration that the last observation showed.
@@ -146,6 +100,9 @@ struct Worker {
     owed: BTreeSet<Named>,
     /// The control socket's file at the last observation.
     socket: Option<SocketFile>,
+    /// Whether a change was sent and has not been answered in time. Until another has, for the server makes one after the other, it may
+    /// still come about, and what the server shows says nothing of what it will run.
+    unsettled: bool,
     /// Looks for what a refusal does not say.
     finder: Finder,
 }
@@ -155,28 +112,28 @@ impl Worker {
         Self {
             unit,
             seen: Seen::Nothing,
-            observed: false,
             taken: None,
             shown: None,
             shelves: Shelves::default(),
             surveyed: false,
             owed: BTreeSet::new(),
             socket: None,
+            unsettled: false,
             finder: Finder::default(),
         }
     }
 
-    fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(Report)) {
+    fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(ServerReport)) {
         for job in queue {
             sink(self.perform(job));
         }
     }
 
-    fn perform(&mut self, job: Job) -> Report {
+    fn perform(&mut self, job: Job) -> ServerReport {
         match job {
-            Job::Try { ticket, document, look_first } => Report { ticket, outcome: self.apply(document, look_first) },
-            Job::Apply { ticket, document } => Report { ticket, outcome: self.apply(document, true) },
-            Job::Observe { ticket } => Report { ticket, outcome: self.observe() },
+            Job::Try { ticket, document, look_first } => ServerReport { ticket, outcome: self.apply(document, look_first) },
+            Job::Apply { ticket, document } => ServerReport { ticket, outcome: self.apply(document, true) },
+            Job::Observe { ticket } => ServerReport { ticket, outcome: self.observe() },
         }
     }
 
@@ -200,7 +157,7 @@ impl Worker {
             Some(config) => json::same(config, wanted.config()),
             None => self.unit.matches(wanted.config()) == Ok(Match::Same),
         };
-        if look_first && lacking.is_empty() && runs() {
+        if look_first && !self.unsettled && lacking.is_empty() && runs() {
             if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
                 self.seen = Seen::Nothing;
             }
@@ -211,15 +168,27 @@ impl Worker {
     }
 
     fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
-        match self.unit.put_config(&json::compact(wanted.config())) {
+        let was_unsettled = self.unsettled;
+        match self.send(wanted.config()) {
             Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
                 Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
+            Err(failure @ Failure::Late(_)) if was_unsettled => Outcome::Unknown(failure.to_string()),
             Err(failure) => self.without_answer(wanted.config(), before, &failure),
         }
+    }
+
+    pub(super) fn send(&mut self, config: &Value) -> Result<Reply, Failure> {
+        let answer = self.unit.put_config(&json::compact(config));
+        match &answer {
+            Ok(_) => self.unsettled = false,
+            Err(Failure::Late(_)) => self.unsettled = true,
+            Err(_) => {}
+        }
+        answer
     }
 
     /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
@@ -236,8 +205,8 @@ impl Worker {
     fn verify(&self, want: &Value) -> Outcome {
         match self.read_back(want) {
             Ok(Match::Same) => Outcome::Applied,
-            Ok(Match::Differs(paths)) => Outcome::AppliedUnverified(format!("read back, it differs at {}", paths.join(", "))),
-            Err(failure) => Outcome::AppliedUnverified(format!("it cannot be read back: {failure}")),
+            Ok(Match::Differs(paths)) => Outcome::Unverified(format!("read back, it differs at {}", paths.join(", "))),
+            Err(failure) => Outcome::Unverified(format!("it cannot be read back: {failure}")),
         }
     }
 

@@ -5,7 +5,7 @@
 //! of members becomes this host's value; nothing else that begins with a dollar sign is touched, for Unit has variables of its own. What
 //! comes out is the *effective* document: what the server of this host is given, and never what is replicated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::document::{Document, NotADocument};
@@ -262,18 +262,17 @@ fn lay_elements(
     overlaid: &mut Vec<String>,
 ) -> Result<(), Unfit> {
     let len = elements.len();
-    let mut removed = Vec::new();
+    let mut removed = BTreeSet::new();
     for (index, value) in patch.iter().filter(|(index, _)| *index != END) {
         let place = element_index(index).filter(|place| *place < len);
         let place = place.ok_or_else(|| Unfit::Element { path: path.to_owned(), index: index.clone(), len })?;
         if value.is_null() {
             note(&below(path, index), overlaid);
-            removed.push(place);
+            removed.insert(place);
         } else {
             lay(&mut elements[place], value, &below(path, index), overlaid)?;
         }
     }
-    removed.sort_unstable();
     removed.into_iter().rev().for_each(|place| drop(elements.remove(place)));
     if let Some(value) = patch.get(END) {
         note(&below(path, &elements.len().to_string()), overlaid);
@@ -354,6 +353,7 @@ mod tests {
         assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":[2,3]}"#), r#"{"r":[2,3]}"#, "an array replaces, as in the RFC");
         assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":{"a":1,"0":2}}"#), r#"{"r":{"a":1,"0":2}}"#, "names are no indices");
         assert_eq!(made(r#"{"r":{"0":1}}"#, r#"{"r":{"0":2}}"#), r#"{"r":{"0":2}}"#);
+        assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":{"0":null,"00":null}}"#), r#"{"r":[]}"#, "one element by two spellings");
         assert_eq!(made(r#"{"r":[1]}"#, r#"{"r":{"1":2}}"#), "this host's overlay addresses element 1 of /config/r, which has 1");
     }
 

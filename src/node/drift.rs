@@ -9,8 +9,10 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::effect::{Effect, Level};
 use super::input::ClientId;
+use super::plan::TOO_LONG;
 use super::{Drift, Node};
 use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
+use crate::model::document::is_factory;
 use crate::model::json::{self, Value};
 use crate::model::record::RecordId;
 
@@ -23,6 +25,8 @@ pub(super) struct Handling {
     is_adopting: bool,
     /// What was tried to be published last and could not be: the head then, and what the server ran.
     in_vain: Option<(RecordId, String)>,
+    /// The head for which the server was looked at before it is given it.
+    looked_for: Option<RecordId>,
 }
 
 impl Node {
@@ -52,6 +56,27 @@ impl Node {
         }
     }
 
+    /// Whether the server is to be looked at before it is given another document: what somebody has changed there since the last look would
+    /// be undone, and nobody would know.
+    pub(super) fn adopts(&self) -> bool {
+        self.setup.drift == Drift::Adopt && self.server.applied.is_some()
+    }
+
+    /// The same for this head, once.
+    pub(super) fn looks_before(&mut self, head: RecordId) -> bool {
+        self.adopts() && self.server.handling.looked_for.replace(head) != Some(head)
+    }
+
+    /// The server is about to be given another head. What it shows beside what was applied is published now or never.
+    pub(super) fn rescue_drift(&mut self) {
+        let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
+        if !self.adopts() || is_factory(config) {
+            return;
+        }
+        let drift = json::differing(applied.effective.config(), config, DRIFT_SHOWN);
+        if drift.is_empty() { self.no_drift() } else { self.handle_drift(drift) }
+    }
+
     fn repair(&mut self) {
         let now = self.now.elapsed;
         let wait = match self.server.handling.repaired {
@@ -66,7 +91,7 @@ impl Node {
 
     fn adopt(&mut self) {
         let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else {
-            return self.set_unadopted(Some("it is too long to be read"));
+            return self.set_unadopted(Some(TOO_LONG));
         };
         let attempt = (head, fingerprint(config));
         if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {
@@ -74,7 +99,7 @@ impl Node {
         }
         self.server.handling.is_adopting = true;
         self.server.handling.in_vain = Some(attempt);
-        self.publish_local(ADOPTER, false, None, ADOPTED.to_owned());
+        self.adopt_now(ADOPTER, ADOPTED.to_owned());
     }
 
     /// Takes the answers that were meant for the host itself.
@@ -109,7 +134,7 @@ impl Node {
     }
 }
 
-/// Enough to tell one configuration from another, whatever the order of members in which the server shows it.
+/// Enough to tell one configuration from another; the same one is always shown in the same order.
 fn fingerprint(config: &Value) -> String {
     use sha2::{Digest, Sha256};
     crate::codec::hex(&Sha256::digest(json::compact(config)))
@@ -118,3 +143,5 @@ fn fingerprint(config: &Value) -> String {
 /// Who asks when nobody does: no client's request has this number.
 const ADOPTER: ClientId = ClientId::MAX;
 const ADOPTED: &str = "changed on the server itself";
+/// Paths that are shown.
+pub(super) const DRIFT_SHOWN: usize = 8;

@@ -14,7 +14,7 @@ use super::book::Contact;
 use super::effect::Effect;
 use super::input::{ClientId, LinkId};
 use super::views::text;
-use crate::limits::{ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
+use crate::limits::{ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
 use crate::wire::errand::{Errand, Told};
@@ -42,6 +42,14 @@ struct Asked {
     answer: Vec<u8>,
 }
 
+/// What a peer asks for, on its way here.
+struct Coming {
+    /// What has come of it; nothing is kept of one for which there is no room, or not any more.
+    bytes: Option<Vec<u8>>,
+    /// Whoever asked does not wait longer for it.
+    until: Duration,
+}
+
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Errands {
@@ -50,16 +58,17 @@ pub(super) struct Errands {
     sought: Vec<Wish>,
     /// Asked of others, by ticket.
     asked: BTreeMap<u64, Asked>,
-    /// Coming in: what has come of each; nothing is kept of one for which there was no room.
-    coming: BTreeMap<(LinkId, u64), Option<Vec<u8>>>,
-    /// Being done for others.
+    coming: BTreeMap<(LinkId, u64), Coming>,
+    /// Being done for others, who may be gone.
     doing: BTreeMap<u64, (LinkId, u64)>,
 }
 
 impl Errands {
-    /// When the next client has waited long enough.
+    /// When the next client has waited long enough, here or elsewhere.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.asked.values().map(|asked| asked.until).chain(self.sought.iter().map(|wish| wish.until)).min()
+        let kept = self.coming.values().filter(|coming| coming.bytes.is_some()).map(|coming| coming.until);
+        let sought = self.sought.iter().map(|wish| wish.until);
+        self.asked.values().map(|asked| asked.until).chain(sought).chain(kept).min()
     }
 
     /// Whether a peer was dialled for something that it is to do.
@@ -69,8 +78,18 @@ impl Errands {
 
     /// Whether a link is needed until an answer has been given.
     pub(super) fn need(&self, link: LinkId) -> bool {
-        let comes = self.coming.keys().chain(self.doing.values()).any(|(from, _)| *from == link);
-        comes || self.asked.values().any(|asked| asked.link == link)
+        let comes = self.coming.iter().any(|((from, _), coming)| *from == link && coming.bytes.is_some());
+        comes || self.doing.values().any(|(from, _)| *from == link) || self.asked.values().any(|asked| asked.link == link)
+    }
+
+    /// Whether one more can be taken from a peer.
+    fn has_room(&self) -> bool {
+        self.coming.values().filter(|coming| coming.bytes.is_some()).count() + self.doing.len() < RELAYED_MAX
+    }
+
+    /// How many are on their way over a link.
+    fn coming_from(&self, link: LinkId) -> usize {
+        self.coming.range((link, 0)..=(link, u64::MAX)).count()
     }
 }
 
@@ -79,7 +98,7 @@ impl Node {
     pub(super) fn send_errand(&mut self, client: ClientId, errand: &Errand) {
         let under_way = self.errands.asked.len() + self.errands.sought.len();
         let problem = match errand.encode() {
-            _ if under_way >= RELAYED_MAX => Problem::new(503, "Too many changes are waiting.", "try again in a moment"),
+            _ if under_way >= RELAYED_MAX => too_many(),
             None => {
                 let detail = format!("send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most", errand.group);
                 Problem::new(413, "The change is too large to be passed on.", detail)
@@ -114,6 +133,10 @@ impl Node {
     }
 
     fn ask_errand(&mut self, link: LinkId, wish: Wish) {
+        // What does not fit would cost the link, and all that waits for an answer over it.
+        if self.links.get(&link).is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX) {
+            return self.reply(wish.client, too_many());
+        }
         self.errands.next += 1;
         let (ticket, bytes) = (self.errands.next, wish.errand.clone());
         let until = self.now.elapsed + ERRAND_WAIT;
@@ -173,20 +196,20 @@ impl Node {
 
     /// A piece of what a peer asks for.
     pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        let under_way = self.errands.coming.len() + self.errands.doing.len();
-        if !self.errands.coming.contains_key(&(link, ticket)) && under_way >= 2 * RELAYED_MAX {
+        if !self.errands.coming.contains_key(&(link, ticket)) && self.errands.coming_from(link) >= RELAYED_MAX {
             return self.fault(link, "too many errands at once");
         }
-        let begin = || (under_way < RELAYED_MAX).then(Vec::new);
+        let (has_room, until) = (self.errands.has_room(), self.now.elapsed + ERRAND_WAIT);
+        let begin = || Coming { bytes: has_room.then(Vec::new), until };
         let coming = self.errands.coming.entry((link, ticket)).or_insert_with(begin);
-        coming.iter_mut().for_each(|coming| coming.extend_from_slice(bytes));
-        if coming.as_ref().is_some_and(|coming| coming.len() > ERRAND_MAX) {
+        coming.bytes.iter_mut().for_each(|kept| kept.extend_from_slice(bytes));
+        if coming.bytes.as_ref().is_some_and(|kept| kept.len() > ERRAND_MAX) {
             return self.fault(link, "an errand that is too long");
         }
         if more {
             return;
         }
-        let Some(whole) = self.errands.coming.remove(&(link, ticket)).flatten() else {
+        let Some(whole) = self.errands.coming.remove(&(link, ticket)).and_then(|coming| coming.bytes) else {
             return self.tell(link, ticket, &failure(503, "Too many changes are waiting."));
         };
         match Errand::decode(&whole) {
@@ -244,13 +267,13 @@ impl Node {
     /// A link is gone: whoever waited for an answer over it cannot know what became of it.
     pub(super) fn errands_without(&mut self, link: LinkId) {
         self.errands.coming.retain(|(from, _), _| *from != link);
-        self.errands.doing.retain(|_, (from, _)| *from != link);
         self.give_up_errands("the link to it broke", |asked| asked.link == link);
     }
 
-    /// Those who have waited long enough are told so.
+    /// Those who have waited long enough are told so, and what nobody waits for any more is not kept.
     pub(super) fn late_errands(&mut self) {
         let now = self.now.elapsed;
+        self.errands.coming.values_mut().filter(|coming| coming.until <= now).for_each(|coming| coming.bytes = None);
         self.give_up_errands("it has not answered in time", |asked| asked.until <= now);
         self.find_doers();
     }
@@ -268,6 +291,10 @@ impl Node {
 /// Whether a host that says this of itself can make changes of this group.
 fn can_do(said: &Value, group: &str) -> bool {
     text(said, "group") == Some(group) && said.get("server") == Some(&Value::Bool(true))
+}
+
+fn too_many() -> Problem {
+    Problem::new(503, "Too many changes are waiting.", "try again in a moment")
 }
 
 fn unknown(why: &str) -> Problem {

@@ -11,7 +11,7 @@ use super::input::ClientId;
 use super::plan::Plan;
 use super::replica::Summary;
 use super::revision_name;
-use super::settle::Errand;
+use super::settle::Needing;
 use super::writes::Wish;
 use crate::limits::SHORT_ID_MIN;
 use crate::model::difference::{difference, document_difference};
@@ -74,7 +74,7 @@ impl Node {
         let note = if note.is_empty() { bounded(format!("restore of {}{at}", record.id.short())) } else { note };
         match document {
             Some(document) => self.wish(client, Wish::Restore(document, path), if_match, note, Vec::new()),
-            None => self.read_for(record, Errand::Restore { client, path, if_match, note }),
+            None => self.read_for(record, Needing::Restore { client, path, if_match, note }),
         }
     }
 

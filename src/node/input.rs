@@ -82,7 +82,7 @@ pub enum Input {
 }
 
 /// What became of a request to the server.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServerReport {
     /// Of the request.
     pub ticket: Ticket,
@@ -91,7 +91,7 @@ pub struct ServerReport {
 }
 
 /// What a server did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It runs the document: accepted, and read back the same.
     Applied,
@@ -119,7 +119,7 @@ pub enum Outcome {
         /// As in [`Outcome::Observed`].
         restarted: bool,
     },
-    /// It runs what it ran at the last observation.
+    /// It runs what it ran at the last observation, and was given nothing since.
     Unchanged,
 }
 

@@ -24,6 +24,7 @@ mod mesh;
 mod peers;
 mod plan;
 mod pulls;
+mod put_back;
 mod reading;
 mod rebase;
 mod recall;
@@ -265,6 +266,7 @@ impl Node {
 
     /// A change was under way when the host stopped: what was kept of it is dropped. The head is applied at the start in any case.
     pub fn forget_pending(&mut self, group: String, name: String) {
+        self.server.doubt();
         self.disk(DiskJob::Discard(group, name));
     }
 

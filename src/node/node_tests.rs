@@ -1,4 +1,7 @@
 #[cfg(test)]
+#[path = "drift_tests.rs"]
+mod drift;
+#[cfg(test)]
 #[path = "wire_tests.rs"]
 mod wire;
 
@@ -392,9 +395,54 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
             _ => None,
         })
         .collect();
-    assert_eq!(loads.len(), crate::limits::ERRANDS_MAX);
+    assert_eq!(loads.len(), crate::limits::NEEDED_MAX);
     for ticket in loads {
         lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
     }
     assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
+}
+
+#[test]
+fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_taken_to_run_it() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.node.server_appears();
+    let theirs = Arc::new(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
+    let mut is_given = false;
+    while !is_given {
+        assert!(lone.now.elapsed < Duration::from_secs(60), "it is not given it: {:?}", lone.node.server.drift);
+        lone.now.elapsed += Duration::from_secs(1);
+        lone.happens(Input::Tick);
+        for effect in std::mem::take(&mut lone.effects) {
+            let input = match effect {
+                Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => Input::Stored(ticket, Ok(())),
+                Effect::Server(ticket, ServerJob::Observe) => {
+                    let outcome = Outcome::Observed { config: Arc::clone(&theirs), missing: Vec::new(), restarted: false };
+                    Input::Server(ServerReport { ticket, outcome })
+                }
+                effect => {
+                    is_given |= matches!(effect, Effect::Server(_, ServerJob::Apply(_)));
+                    continue;
+                }
+            };
+            lone.happens(input);
+        }
+    }
+}
+
+#[test]
+fn what_is_too_long_to_be_read_is_not_published_and_that_is_said() {
+    let mut lone = Lone::new(true);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    lone.happens(Input::Asked(2, Ask::PublishLocal { force: false, if_match: None, note: String::new() }));
+    let Some(Effect::Server(ticket, ServerJob::Observe)) = lone.effects.pop() else { panic!("{:?}", lone.effects) };
+    let outcome = Outcome::Differs { paths: vec!["/routes".into()], restarted: false };
+    lone.happens(Input::Server(ServerReport { ticket, outcome }));
+    let told = lone.effects.iter().find_map(|effect| match effect {
+        Effect::Answer(2, Answer::Problem(problem)) => Some((problem.status, problem.detail.as_str())),
+        _ => None,
+    });
+    assert_eq!(told, Some((409, "what the server runs is too long to be read")));
 }

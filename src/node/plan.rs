@@ -115,8 +115,7 @@ impl Node {
                 if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
             {
                 let detail = format!("send the change to a host in step; this one is not: {words}");
-                Problem::new(409, "This host does not run the fleet's revision.", detail)
-                    .at(self.head().map(|head| head.id()))
+                Problem::new(409, "This host does not run the fleet's revision.", detail).at(self.head().map(|head| head.id()))
             }
             Verdict::NoServer if self.live_server().is_some() => {
                 let detail = format!("send the change to {}, which can try it", self.live_server().unwrap_or_default());
@@ -144,7 +143,8 @@ impl Node {
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
         let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
         let Some(config) = &self.server.observed else {
-            return Err(refused("There is nothing to publish.", "this host has no server"));
+            let detail = if self.server.present { TOO_LONG } else { "this host has no server" };
+            return Err(refused("There is nothing to publish.", detail));
         };
         let Some(head) = self.head() else {
             let before = Document::factory();
@@ -217,6 +217,9 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
     };
     if matches { Ok(()) } else { Err(Problem::new(412, "The document has changed.", detail).at(head).into()) }
 }
+
+/// Of what a server runs.
+pub(super) const TOO_LONG: &str = "what the server runs is too long to be read";
 
 pub(super) fn config_path() -> Path {
     Path::parse("/config").expect("it is a path")

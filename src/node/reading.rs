@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::effect::{DiskJob, Effect, Level};
 use super::input::{LinkId, Ticket};
 use super::records::from_file;
-use super::settle::Errand;
+use super::settle::Needing;
 use super::{Node, Waiting, revision_name};
 use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
 use crate::model::record::{Record, RecordId};
@@ -25,7 +25,7 @@ pub(super) enum Reading {
     /// A peer pulls its body from an offset on.
     Pulled(LinkId, usize),
     /// A client's change needs what it says.
-    Needed(Errand),
+    Needed(Needing),
 }
 
 impl Node {
@@ -64,8 +64,8 @@ impl Node {
             (Reading::Wanted(link), Ok(revision)) => self.offer_revision(link, &revision),
             (Reading::Pulled(link, offset), Ok(revision)) => self.serve_body(link, &revision, offset),
             (Reading::Wanted(link) | Reading::Pulled(link, _), Err(_)) => self.answer(link, &Frame::Missing(record.id)),
-            (Reading::Needed(errand), Ok(revision)) => self.run_errand(errand, &revision),
-            (Reading::Needed(errand), Err(reason)) => self.errand_failed(errand, reason),
+            (Reading::Needed(needing), Ok(revision)) => self.needed_is_here(needing, &revision),
+            (Reading::Needed(needing), Err(reason)) => self.needed_is_not_to_be_had(needing, reason),
         }
     }
 

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drift::Handling;
+use super::drift::{DRIFT_SHOWN, Handling};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
 use super::plan::config_path;
+use super::put_back::Former;
 use super::{Node, Waiting};
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
@@ -76,9 +77,10 @@ impl Verdict {
 }
 
 /// What the server was asked for.
-enum Job {
+pub(super) enum Job {
     Apply(Applied),
     PutBack,
+    FallBack(Applied),
     Observe,
     Try,
 }
@@ -111,9 +113,10 @@ pub(super) struct Server {
     pub(super) is_stale: bool,
     /// Whether what it showed last was compared with what was applied, and was the same.
     is_same: bool,
-    put_back: Option<Document>,
+    /// What it is given instead of what was only tried.
+    pub(super) former: Former,
     observe_at: Duration,
-    apply_at: Duration,
+    pub(super) apply_at: Duration,
     backoff: Duration,
     before: Before,
 }
@@ -133,7 +136,7 @@ impl Server {
             handling: Handling::default(),
             is_stale: false,
             is_same: false,
-            put_back: None,
+            former: Former::default(),
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
@@ -171,18 +174,20 @@ impl Server {
         (self.present && self.job.is_none()).then(|| self.observe_at.min(apply_at))
     }
 
-    /// Whether nothing may be sent yet, because what it runs is to be kept first. A server that cannot be read cannot be kept either.
+    /// Whether nothing may be sent yet, because what it runs is to be kept first. One that is not there yet may come up at any moment.
     fn waits_for_before(&self) -> bool {
-        match self.before {
-            Before::Wanted => self.observed.is_some() || self.verdict == Verdict::Pending,
-            Before::Storing => true,
-            Before::Done => false,
-        }
+        self.before != Before::Done
+    }
+
+    /// Whether what it runs is to be kept and has not been seen yet.
+    pub(super) fn is_to_be_kept(&self) -> bool {
+        self.before == Before::Wanted && self.observed.is_none()
     }
 
     /// What a published revision left the server with.
     pub(super) fn set_applied(&mut self, revision: &Revision, effective: Document, verified: bool) {
         self.applied = Some(Applied::of(revision, effective));
+        self.former = Former::default();
         self.is_same = false;
         self.drift.clear();
         self.verdict = if verified { Verdict::Applied } else { Verdict::Unverified("not read back yet".into()) };
@@ -194,13 +199,6 @@ impl Server {
         self.is_same = false;
         self.apply_at = now;
         self.backoff = REAPPLY_MIN;
-    }
-
-    /// The server was given something that is not to stay: the head is put back, or, without a head, what was there before.
-    pub(super) fn put_back(&mut self, base: Option<Document>, now: Duration) {
-        self.applied = None;
-        self.apply_at = now;
-        self.put_back = base;
     }
 }
 
@@ -223,18 +221,13 @@ impl Node {
         match head {
             Some(head) if self.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
                 if self.server.apply_at <= now && self.may_configure() {
-                    return self.apply(&head);
+                    return if self.looks_before(head.id()) { self.look_at_server() } else { self.apply(&head) };
                 }
             }
             Some(_) => self.server.apply_at = Duration::MAX,
-            None => {
-                self.server.apply_at = Duration::MAX;
-                if let Some(document) = self.server.put_back.take() {
-                    return self.ask_server(Job::PutBack, ServerJob::Apply(document));
-                }
-            }
+            None => self.put_back_without_head(),
         }
-        if self.server.observe_at <= now {
+        if self.server.is_free() && self.server.observe_at <= now {
             self.ask_server(Job::Observe, ServerJob::Observe);
         }
     }
@@ -258,7 +251,9 @@ impl Node {
             Some(Job::Apply(applied)) => self.applied(applied, report),
             Some(Job::Observe) => self.observed(report.outcome),
             Some(Job::Try) => self.tried(report.outcome),
-            Some(Job::PutBack) | None => {}
+            Some(Job::PutBack) => self.was_put_back(report.outcome),
+            Some(Job::FallBack(applied)) => self.fell_back(applied, report.outcome),
+            None => {}
         }
     }
 
@@ -289,6 +284,14 @@ impl Node {
         self.rebase_soon(REBASE_JITTER);
     }
 
+    /// A server that cannot be read cannot be kept either.
+    fn unreadable(&mut self, reason: &str) {
+        if self.server.is_to_be_kept() {
+            self.server.before = Before::Done;
+            self.report_problem(format!("what the server ran before Starling configured it could not be kept: {reason}"));
+        }
+    }
+
     fn apply(&mut self, head: &Arc<Revision>) {
         let effective = match self.effective(&head.document) {
             Ok(effective) => effective,
@@ -301,31 +304,40 @@ impl Node {
             self.server.applied = Some(applied);
             return self.selfie_changed();
         }
-        self.ask_server(Job::Apply(applied), ServerJob::Apply(effective));
+        let job = self.server.job_of(effective);
+        self.ask_server(Job::Apply(applied), job);
     }
 
     /// The head cannot be what this host's server runs. It is tried again when one or the other has changed, and now and then.
     fn unfit_head(&mut self, head: &Revision, unfit: &Unfit) {
-        self.server.apply_at = self.now.elapsed + self.server.backoff;
-        self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+        self.back_off(&head.id());
         let words: String = unfit.to_string().chars().take(WORDS_MAX / 4).collect();
         let text = format!("revision {} is not applied: {words}", head.id().short());
         self.judge(Verdict::Refused(words), Level::Warn, text);
+        self.fall_back(&head.id());
     }
 
-    fn ask_server(&mut self, job: Job, ask: ServerJob) {
+    /// A revision could not be applied: it is tried again after a while, unless there is another head by now, which is due already.
+    fn back_off(&mut self, tried: &RecordId) {
+        if self.head().is_some_and(|head| head.id() == *tried) {
+            self.server.apply_at = self.now.elapsed + self.server.backoff;
+            self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+        }
+    }
+
+    pub(super) fn ask_server(&mut self, job: Job, ask: ServerJob) {
         self.server.job = Some(job);
         let ticket = self.ticket(Waiting::Server);
         self.effects.push(Effect::Server(ticket, ask));
     }
 
     fn applied(&mut self, applied: Applied, report: ServerReport) {
-        let now = self.now.elapsed;
         let id = applied.id;
         match report.outcome {
             Outcome::Applied => {
                 self.say_applied(&applied);
                 self.server.applied = Some(applied);
+                self.server.former = Former::default();
                 self.server.is_same = false;
                 self.server.drift.clear();
                 self.server.backoff = REAPPLY_MIN;
@@ -333,17 +345,16 @@ impl Node {
             }
             Outcome::Refused(refusal) => {
                 let text = format!("the server refuses revision {}: {} {}", id.short(), refusal.status, words(&refusal));
-                self.server.apply_at = now + self.server.backoff;
-                self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+                self.back_off(&id);
                 self.judge(Verdict::Refused(words(&refusal)), Level::Warn, text);
+                self.fall_back(&id);
             }
             Outcome::Unreachable(reason) => {
-                self.server.apply_at = now + OBSERVE_EVERY;
+                self.server.apply_at = self.now.elapsed + OBSERVE_EVERY;
                 self.unreachable(reason);
             }
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
-                self.server.apply_at = now + self.server.backoff;
-                self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+                self.back_off(&id);
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
@@ -369,7 +380,12 @@ impl Node {
                 is_new |= restarted;
             }
             Outcome::Differs { paths, restarted } => return self.differs(paths, was_away || restarted),
-            Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
+            Outcome::Unreachable(reason) => {
+                self.unreachable(reason);
+                return self.looked_in_vain();
+            }
+            Outcome::Unknown(reason) => {
+                self.unreadable(&reason);
                 self.unreachable(reason);
                 return self.looked_in_vain();
             }
@@ -392,6 +408,10 @@ impl Node {
         }
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
         if self.head().is_none_or(|head| head.id() != applied.id) {
+            // What a server shows that has just come back is nobody's change.
+            if !is_new {
+                self.rescue_drift();
+            }
             return;
         }
         let wanted = applied.effective.config();
@@ -434,7 +454,7 @@ impl Node {
         self.handle_drift(drift);
     }
 
-    fn unreachable(&mut self, reason: String) {
+    pub(super) fn unreachable(&mut self, reason: String) {
         let text = format!("the server cannot be reached: {reason}");
         self.judge(Verdict::Unreachable(reason), Level::Warn, text);
     }
@@ -472,6 +492,3 @@ pub(super) fn words(refusal: &Refusal) -> String {
     }
     shown
 }
-
-/// Paths of a drift that are shown.
-const DRIFT_SHOWN: usize = 8;

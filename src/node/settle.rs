@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::reading::Reading;
 use super::writes::Wish;
 use super::{Waiting, replica};
-use crate::limits::{ERRANDS_MAX, SHORT_ID_MIN};
+use crate::limits::{NEEDED_MAX, SHORT_ID_MIN};
 use crate::model::conflict::{OpenConflict, Wanted};
 use crate::model::edit::Op;
 use crate::model::json::{Map, Value};
@@ -24,7 +24,7 @@ use crate::model::resources;
 use crate::model::revision::Revision;
 
 /// A client's change that needs a revision of the history.
-pub(super) enum Errand {
+pub(super) enum Needing {
     /// What is at the path is to be what it was there.
     Restore { client: ClientId, path: Path, if_match: Option<String>, note: String },
     /// Its edit is to be made now.
@@ -67,7 +67,7 @@ impl Node {
         match conflict.ops() {
             _ if !keep => self.wish(client, Wish::Settle(Vec::new()), if_match, note, vec![edit.id.to_string()]),
             Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![edit.id.to_string()]),
-            None => self.keep_by_original(edit.id, Errand::Keep { client, if_match, note }),
+            None => self.keep_by_original(edit.id, Needing::Keep { client, if_match, note }),
         }
     }
 
@@ -77,22 +77,22 @@ impl Node {
     }
 
     /// Reads a revision for a client, if not too many are read already.
-    pub(super) fn read_for(&mut self, record: Record, errand: Errand) {
+    pub(super) fn read_for(&mut self, record: Record, needing: Needing) {
         let read = self.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_)))).count();
-        if read + self.writes.errands() >= ERRANDS_MAX {
+        if read + self.writes.holding() >= NEEDED_MAX {
             let problem = Problem::new(503, "Too many revisions are being read for changes.", "try again in a moment");
-            return self.reply(errand.client(), problem);
+            return self.reply(needing.client(), problem);
         }
-        self.read_kept(record, Reading::Needed(errand));
+        self.read_kept(record, Reading::Needed(needing));
     }
 
     /// The revision is here: the change that needs it can be made.
-    pub(super) fn run_errand(&mut self, errand: Errand, revision: &Arc<Revision>) {
-        match errand {
-            Errand::Restore { client, path, if_match, note } => {
+    pub(super) fn needed_is_here(&mut self, needing: Needing, revision: &Arc<Revision>) {
+        match needing {
+            Needing::Restore { client, path, if_match, note } => {
                 self.wish(client, Wish::Restore(revision.document.clone(), path), if_match, note, Vec::new());
             }
-            Errand::Keep { client, if_match, note } => match revision.ops() {
+            Needing::Keep { client, if_match, note } => match revision.ops() {
                 Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![revision.id().to_string()]),
                 None => self.reply(client, unknown("the revision of this name does not say it")),
             },
@@ -100,13 +100,13 @@ impl Node {
     }
 
     /// The revision cannot be read.
-    pub(super) fn errand_failed(&mut self, errand: Errand, reason: String) {
-        self.reply(errand.client(), Problem::new(500, "The revision cannot be read.", reason));
+    pub(super) fn needed_is_not_to_be_had(&mut self, needing: Needing, reason: String) {
+        self.reply(needing.client(), Problem::new(500, "The revision cannot be read.", reason));
     }
 
-    fn keep_by_original(&mut self, id: RecordId, errand: Errand) {
+    fn keep_by_original(&mut self, id: RecordId, needing: Needing) {
         if let Some(record) = self.replica.kept(&id).cloned() {
-            return self.read_for(record, errand);
+            return self.read_for(record, needing);
         }
         let problem = match self.fetch(id) {
             Older::Asked => {
@@ -117,7 +117,7 @@ impl Node {
                 "neither this host nor a linked one has the revision that first made it: drop it, or make the change anew",
             ),
         };
-        self.reply(errand.client(), problem);
+        self.reply(needing.client(), problem);
     }
 
     fn conflicts(&self, group: &str) -> Vec<Shown> {
@@ -165,7 +165,7 @@ impl Node {
     }
 }
 
-impl Errand {
+impl Needing {
     fn client(&self) -> ClientId {
         match self {
             Self::Restore { client, .. } | Self::Keep { client, .. } => *client,

@@ -26,6 +26,7 @@ use super::{Node, Waiting, revision_name};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER, WRITE_TRIES};
 use crate::model::document::Document;
 use crate::model::edit::Verb;
+use crate::model::record::Header;
 use crate::model::replay::replayed;
 use crate::model::revision::{Author, Draft, Origin, Revision};
 
@@ -148,10 +149,12 @@ impl Node {
 
     /// The server has taken a dry run, and is given back what it is to run before anything else happens.
     fn take_back(&mut self, mut trial: Trial) {
+        // Not what it was begun on, if that is not the head any more: the server would have to be given another once more.
         let head = self.head().cloned().expect("a dry run is begun on a head, and a group keeps its head");
-        // As it was applied: a dry run is begun only where the server runs the head.
-        let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
-        let document = applied.map_or_else(|| head.document.clone(), |applied| applied.effective.clone());
+        let document = match self.effective(&head.document) {
+            Ok(document) => document,
+            Err(unfit) => return self.not_taken_back(trial, unfit.to_string()),
+        };
         trial.effective = document.clone();
         trial.phase = Phase::TakingBack(head);
         self.trial = Some(trial);
@@ -167,9 +170,7 @@ impl Node {
             Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => Some("no answer".into()),
         };
         if let Some(reason) = failure {
-            self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
-            let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
-            return self.give_up(trial, problem.into(), true);
+            return self.not_taken_back(trial, reason);
         }
         self.server.set_applied(head, trial.effective.clone(), true);
         self.selfie_changed();
@@ -183,6 +184,12 @@ impl Node {
         self.say(Level::Info, "config", text);
         let answer = Answer::DryRun { changes: true, head: head.id(), applied: self.applied_id() };
         self.give_up(trial, answer, false);
+    }
+
+    fn not_taken_back(&mut self, trial: Trial, reason: String) {
+        self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
+        let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
+        self.give_up(trial, problem.into(), true);
     }
 
     fn has_moved(&self, trial: &Trial) -> bool {
@@ -236,7 +243,8 @@ impl Node {
     fn publish(&mut self, trial: Trial) {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had that head come a moment later.
         let revision = trial.revision;
-        if self.server.present {
+        // Not a server that has been found since.
+        if revision.record.header.flags & Header::UNTRIED == 0 {
             self.server.set_applied(&revision, trial.effective, trial.verified);
         }
         let name = revision.id().short();

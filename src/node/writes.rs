@@ -77,7 +77,7 @@ impl Writes {
     }
 
     /// How many wait that hold something which was read for them.
-    pub(super) fn errands(&self) -> usize {
+    pub(super) fn holding(&self) -> usize {
         self.queue.iter().filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
     }
 }
@@ -103,6 +103,12 @@ impl Node {
         self.enqueue(Request::new(client, Wish::Local { force }, if_match, note, Vec::new()));
     }
 
+    /// What the server was just seen to run is published before anything else changes it.
+    pub(super) fn adopt_now(&mut self, client: ClientId, note: String) {
+        let request = Request::new(client, Wish::Local { force: false }, None, note, Vec::new());
+        self.writes.queue.push_front(Request { looked: true, ..request });
+    }
+
     /// A change that was worked out from what is held here: at most so many may wait, for each holds a document.
     pub(super) fn wish(&mut self, client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) {
         self.enqueue(Request::new(client, wish, if_match, note, settles));
@@ -117,11 +123,12 @@ impl Node {
 
     /// Takes the next change in hand, if none is and the server is free.
     pub(super) fn serve_writes(&mut self) {
-        while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() {
+        while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() && !self.is_to_be_put_back() {
             let Some(mut request) = self.writes.queue.pop_front() else { return };
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
-            // somebody has changed there.
-            let looks = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
+            // somebody has changed there. And what it ran is kept before any change: one that was away may be back.
+            let is_made_on_it = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
+            let looks = is_made_on_it || self.server.is_to_be_kept() || self.adopts();
             if looks && !request.looked && self.server.present {
                 request.looked = true;
                 self.writes.queue.push_front(request);
@@ -143,6 +150,11 @@ impl Node {
                 Err(answer) => self.effects.push(Effect::Answer(request.client, answer)),
             }
         }
+    }
+
+    /// What the server showed is not what it runs any more: the next change has it looked at once more.
+    pub(super) fn look_again(&mut self) {
+        self.writes.queue.iter_mut().for_each(|request| request.looked = false);
     }
 
     /// The server could not be looked at. A change that waits for that is given up.

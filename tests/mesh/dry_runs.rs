@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json;
+use starlingd::model::overlay::Overlay;
 use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::{Answer, Problem};
-use starlingd::node::input::{Ask, Change, ClientId, DryRun};
+use starlingd::node::input::{Ask, Change, ClientId, DryRun, Input};
 use starlingd::sim::{REFUSAL, Refuses};
 
 use crate::client::{SOON, value};
@@ -220,6 +221,50 @@ fn if_the_head_moves_during_a_dry_run_it_is_made_anew_on_that_or_collides_with_i
             net.until("the server runs the head", SOON, |net| net.all_applied());
             assert!(net.runs(1).contains("theirs") && !net.runs(1).contains("tried"));
             net.is_as_before(1, head);
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_during_a_dry_run_the_server_ends_with_what_is_this_hosts_own() {
+    for seed in seeds(5) {
+        for path in ["/config/listeners", "/config/routes"] {
+            let (mut net, _) = settled(seed);
+            let patch = Some(value(r#"{"settings":{"own":1}}"#));
+            net.happens(1, Input::Overlay(Ok(Overlay { patch, ..Overlay::default() })));
+            net.until("it runs with the overlay", SOON, |net| net.runs(1).contains("own"));
+            net.hosts[1].server.slow = Duration::from_millis(600);
+            let client = net.begin_dry_run(1, "/config/routes", TRIED);
+            net.run(Duration::from_millis(1000));
+            net.set(0, path, "[\"theirs\"]");
+            net.answer(1, client);
+            net.run(SOON);
+            let runs = net.runs(1);
+            assert!(runs.contains("theirs") && runs.contains("own") && !runs.contains("tried"), "seed {seed}: {runs}");
+        }
+    }
+}
+
+#[test]
+fn what_is_tried_is_not_left_on_a_server_that_refuses_the_head_which_came_meanwhile() {
+    for seed in seeds(5) {
+        for is_dry in [true, false] {
+            let (mut net, _) = settled(seed);
+            let before = net.runs(1);
+            net.hosts[1].server.slow = Duration::from_millis(600);
+            net.hosts[1].server.refuses = Refuses::Member("bad".into());
+            let client =
+                if is_dry { net.begin_dry_run(1, "/config/routes", TRIED) } else { net.put_config(1, "/config/routes", TRIED) };
+            net.run(Duration::from_millis(if is_dry { 1000 } else { 300 }));
+            net.set(0, "/config", r#"{"routes":["theirs"],"bad":1}"#);
+            let answer = net.answer(1, client);
+            net.run(SOON);
+            let runs = net.runs(1);
+            assert!(
+                net.verdict(1) == "refused" && runs == before,
+                "seed {seed}, dry {is_dry}: {answer:?}\n{runs}\n{}",
+                net.report()
+            );
         }
     }
 }

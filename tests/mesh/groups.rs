@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use starlingd::limits::{DEGREE_MAX, ERRAND_SEEK, ERRAND_WAIT};
+use starlingd::limits::{DEGREE_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT};
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::Value;
 use starlingd::model::path::Path;
@@ -116,6 +116,30 @@ fn a_link_that_breaks_over_a_change_leaves_it_unknown_and_without_one_it_is_refu
     let client = change_of(&mut net, 0, "edge");
     let (status, detail) = problem(&mut net, 0, client, SOON);
     assert!(status == 409 && detail.contains("host-2"), "{detail}");
+}
+
+/// A PUT of so many bytes to another group.
+fn large_change_of(net: &mut Net, host: usize, group: &str, size: usize) -> ClientId {
+    let op = Op { path: Path::parse("/config/routes").expect("a path"), change: Edit::Put(Value::Array(Vec::new())) };
+    let change = Change { op, if_match: None, note: String::new(), settles: Vec::new() };
+    let errand = errand(group).map(|errand| Box::new(Errand { body: vec![b' '; size], ..*errand }));
+    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), errand))
+}
+
+#[test]
+fn more_changes_of_another_group_than_a_link_can_take_are_refused_and_the_link_stays() {
+    let mut net = of_two_groups(1);
+    net.run(Duration::from_secs(5));
+    let links = net.pairs();
+    let clients: Vec<ClientId> = (0..8).map(|_| large_change_of(&mut net, 0, "edge", ERRAND_MAX - 1000)).collect();
+    assert_eq!(net.pairs(), links, "{}", net.report());
+    let refused = clients.iter().filter_map(|client| match net.take_answer(0, *client) {
+        Some(Answer::Problem(problem)) => Some((problem.status, problem.error)),
+        _ => None,
+    });
+    let refused: Vec<_> = refused.collect();
+    assert!(!refused.is_empty() && refused.len() < 8, "{refused:?}");
+    assert!(refused.iter().all(|problem| *problem == (503, "Too many changes are waiting.")), "{refused:?}");
 }
 
 /// A fleet above the full mesh; its last two hosts are in group `edge`.

@@ -1,6 +1,8 @@
 //! Members that lie: their link is closed, and what is held stays as it was.
 
-use starlingd::limits::{ERRAND_MAX, INLINE_MAX, RELAYED_MAX};
+use std::time::Duration;
+
+use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
 use starlingd::model::document::Document;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
@@ -9,10 +11,12 @@ use starlingd::model::stamp::Stamp;
 use starlingd::node::input::Ask;
 use starlingd::node::rng::Rng;
 use starlingd::sim::{fleet, secret};
+use starlingd::wire::errand::Errand;
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
 use crate::client::{SOON, value};
+use crate::net::Net;
 use crate::seeds;
 use crate::spreading::joined;
 
@@ -127,10 +131,10 @@ fn pieces_that_are_not_of_the_body_end_the_link() {
 fn errands_without_end_end_the_link() {
     let mut net = joined(1, 1);
     let puppet = net.puppet(0, hello());
-    for number in 0..2 * RELAYED_MAX as u64 {
+    for number in 0..RELAYED_MAX as u64 {
         net.says(puppet, Frame::Errand(number, true, vec![1; 100]).encode());
     }
-    assert!(!net.puppets[puppet].closed, "so many are passed over");
+    assert!(!net.puppets[puppet].closed, "so many may be on their way");
     net.says(puppet, Frame::Errand(u64::MAX, true, vec![1; 100]).encode());
     assert!(net.puppets[puppet].closed, "and no more");
     let puppet = net.puppet(0, hello());
@@ -138,6 +142,47 @@ fn errands_without_end_end_the_link() {
         net.says(puppet, Frame::Errand(7, true, vec![1; INLINE_MAX]).encode());
     }
     assert!(net.puppets[puppet].closed, "nor one that is too long");
+}
+
+#[test]
+fn errands_that_never_end_keep_others_out_for_a_while_only_and_are_no_fault_of_theirs() {
+    let mut net = joined(1, 1);
+    let liar = net.puppet(0, hello());
+    for number in 0..RELAYED_MAX as u64 {
+        net.says(liar, Frame::Errand(number, true, vec![1; 100]).encode());
+    }
+    let peer = PeerId::from_bytes(secret(LIAR + 1).public()).unwrap();
+    let honest = net.puppet(0, Hello { peer, ..hello() });
+    let errand = Errand {
+        group: "default".into(),
+        method: "PUT".into(),
+        target: "/config".into(),
+        headers: Vec::new(),
+        body: vec![b' '; 2 * INLINE_MAX],
+    };
+    let bytes = errand.encode().unwrap();
+    let ask = |net: &mut Net, number: u64| {
+        let pieces: Vec<&[u8]> = bytes.chunks(INLINE_MAX).collect();
+        for (place, piece) in pieces.iter().enumerate() {
+            net.says(honest, Frame::Errand(number, place + 1 < pieces.len(), piece.to_vec()).encode());
+        }
+        let told = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Told(told, ..))) if told == number);
+        let refused = net.puppets[honest].frames.iter().any(told);
+        assert!(!net.puppets[honest].closed, "{}", net.report());
+        refused
+    };
+    for number in 0..2 * RELAYED_MAX as u64 {
+        assert!(ask(&mut net, number), "there is no room");
+    }
+    for number in 100.. {
+        net.says(liar, Frame::Ping(1).encode());
+        if !ask(&mut net, number) {
+            break;
+        }
+        assert!(net.now < 2 * ERRAND_WAIT, "it is kept out for ever");
+        net.run(Duration::from_secs(5));
+    }
+    assert!(!net.puppets[liar].closed);
 }
 
 #[test]

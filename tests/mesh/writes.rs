@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use starlingd::model::json;
+use starlingd::model::overlay::Overlay;
 use starlingd::node::answer::{Answer, Problem};
+use starlingd::node::input::Input;
 use starlingd::sim::{Failure, REFUSAL, Refuses};
 
 use crate::client::{SOON, value};
@@ -277,4 +279,101 @@ fn a_host_whose_server_refuses_the_head_says_so_on_changes_and_applies_a_later_o
     assert!(net.all_at(head));
     net.hosts[1].server.refuses = Refuses::Nothing;
     net.settle(Duration::from_secs(120));
+}
+
+#[test]
+fn a_head_that_comes_while_the_one_before_is_refused_is_applied_at_once() {
+    let mut net = joined(1, 2);
+    net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    net.hosts[1].server.refuses = Refuses::Member("modern".into());
+    net.hosts[1].server.slow = Duration::from_millis(500);
+    net.set(0, "/config", r#"{"modern":{}}"#);
+    net.run(Duration::from_millis(300));
+    net.set(0, "/config", r#"{"plain":{}}"#);
+    net.settle(Duration::from_secs(4));
+}
+
+#[test]
+fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_there_again() {
+    let mut net = joined(1, 1);
+    net.hosts[0].disk.slow = Duration::from_millis(300);
+    let client = net.put_config(0, "/config/routes", "[\"tried\"]");
+    net.until("it is tried", SOON, |net| net.hosts[0].server.config["routes"] == value(r#"["tried"]"#));
+    net.hosts[0].disk.failure = Some(Failure::Full);
+    net.hosts[0].server.up = false;
+    let answer = net.answer(0, client);
+    assert_eq!(problem(answer).status, 507);
+    net.run(SOON);
+    net.hosts[0].server.up = true;
+    net.until("it is taken back", SOON, |net| net.hosts[0].server.config["routes"] == value("[]"));
+}
+
+#[test]
+fn what_was_tried_before_there_was_a_head_and_not_published_is_not_what_the_next_change_is_made_on() {
+    for seed in seeds(5) {
+        let mut net = joined(seed, 1);
+        net.hosts[0].disk.slow = Duration::from_millis(300);
+        let first = net.put_config(0, "/config/routes", "[\"tried\"]");
+        let next = net.put_config(0, "/config/settings", "{}");
+        net.until("it is tried", SOON, |net| net.hosts[0].server.config["routes"] == value(r#"["tried"]"#));
+        net.hosts[0].disk.failure = Some(Failure::Full);
+        let answer = net.answer(0, first);
+        assert_eq!(problem(answer).status, 507);
+        net.hosts[0].disk.failure = None;
+        let answer = net.answer(0, next);
+        net.done(answer);
+        net.settle(SOON);
+        let config = net.config(0);
+        assert!(!config.contains("tried") && config.contains("settings"), "seed {seed}: {config}");
+    }
+}
+
+#[test]
+fn what_a_server_ran_that_is_started_after_its_host_joined_is_kept_before_it_is_given_the_head() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 1);
+        net.set(0, "/config/routes", "[0]");
+        let host = net.add(Net::spec(1));
+        net.hosts[host].server.up = false;
+        let theirs = value(r#"{"routes":["theirs"]}"#);
+        net.hosts[host].server.config = theirs.clone().into();
+        net.until("it has joined", SOON, |net| net.is_joined(host));
+        let pause = 5_000 + net.below(4_000) as u64;
+        net.run(Duration::from_millis(pause));
+        let answer = net.change(host, "/config/routes", "[1]");
+        assert_eq!(problem(answer).status, 503, "seed {seed}");
+        let pause = net.below(4_000) as u64;
+        net.run(Duration::from_millis(pause));
+        net.hosts[host].server.up = true;
+        net.settle(SOON);
+        let kept = net.hosts[host].disk.before.clone();
+        let kept = kept.unwrap_or_else(|| panic!("seed {seed}: it is not kept\n{}", net.report()));
+        assert_eq!(json::parse_own(&kept).ok(), Some(theirs));
+    }
+}
+
+#[test]
+fn an_overlay_that_changes_while_the_server_is_given_something_is_what_it_runs_with_in_the_end() {
+    for seed in seeds(10) {
+        let mut net = joined(seed, 2);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        net.hosts[1].server.slow = Duration::from_millis(500);
+        for round in 0..4 {
+            let author = round % 2;
+            let client = net.put_config(author, "/config/routes", &format!("[{round}, 1]"));
+            let pause = net.below(1200) as u64;
+            net.run(Duration::from_millis(pause));
+            let patch = Some(value(&format!(r#"{{"own":{round}}}"#)));
+            net.happens(1, Input::Overlay(Ok(Overlay { patch, ..Overlay::default() })));
+            let answer = net.answer(author, client);
+            let head = net.done(answer);
+            net.run(Duration::from_secs(5));
+            let runs = json::compact(&net.hosts[1].server.config);
+            assert!(runs.contains(&format!("\"own\":{round}")), "seed {seed}, {round}: {runs}");
+            assert!(runs.contains(&format!("[{round},1]")) && net.all_at(head), "seed {seed}, {round}: {runs}");
+            assert_eq!(net.verdict(1), "applied");
+        }
+    }
 }

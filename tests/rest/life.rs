@@ -109,6 +109,25 @@ fn a_change_that_was_under_way_at_a_kill_is_put_back() {
 }
 
 #[test]
+fn a_change_that_comes_about_only_after_a_kill_and_a_new_start_is_put_back_too() {
+    let mut host = Host::new();
+    let config = r#"{"routes":[]}"#;
+    host.change("PUT", "/config", config);
+    host.server.tell("slow 60000");
+    let mut client = host.door().connect();
+    std::io::Write::write_all(&mut client, &request("PUT", "/config", "", "{\"routes\":{}}")).expect("a request is taken");
+    until("it is under way", || host.server.tell("stats").contains("\"writes\":2"));
+    host.running.take().expect("it runs").kill();
+    host.start();
+    // It shows what it ran before, and that is not believed.
+    (0..50).for_each(|_| assert_eq!(host.verdict(), "pending"));
+    host.server.tell("ok");
+    until("both have come about", || host.server.tell("stats").contains("\"applied\":3"));
+    until("the head runs", || host.verdict() == "applied");
+    assert_eq!(host.server_config(), parsed(config));
+}
+
+#[test]
 fn a_damaged_head_is_set_aside_and_told_of_and_nothing_is_written_on_what_is_left() {
     let mut host = Host::new();
     let first = host.change("PUT", "/config", r#"{"routes":[]}"#);

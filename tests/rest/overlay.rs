@@ -6,6 +6,7 @@ use starlingd::model::json::Value;
 
 use super::host::{Host, STARLING};
 use super::http::Reply;
+use super::uploads::BUNDLES;
 use super::watch::{parsed, text, until};
 
 const SHARED: &str =
@@ -220,4 +221,26 @@ fn a_server_that_forgets_is_given_all_again_and_nobody_else_is_told() {
     assert_eq!(two.server_config()["routes"][0], "by hand");
     two.server.tell("restart-older");
     until("a new server is given the document", || two.server_config()["routes"][0] == "new");
+}
+
+#[test]
+fn a_certificate_that_only_an_overlay_names_stays_on_that_server_when_it_is_deleted_elsewhere() {
+    let files = Host::outside();
+    let overlay = files.path("overlay.json");
+    std::fs::write(&overlay, r#"{"listeners":{"*:81":{"pass":"routes","tls":{"certificate":"shop"}}}}"#).unwrap();
+    let (one, two) = two(&["--overlay", overlay.to_str().unwrap()], &[]);
+    two.change("PUT", "/config", r#"{"listeners":{},"routes":[],"applications":{}}"#);
+    until("it is refused for want of the certificate", || one.verdict() == "refused");
+    two.change("PUT", "/certificates/shop", BUNDLES[0]);
+    until("it is applied", || one.verdict() == "applied");
+    let runs = one.server_config();
+    assert!(runs["listeners"]["*:81"]["tls"]["certificate"].as_str().is_some_and(|name| name.starts_with("shop~")));
+    let detail_of = |reply: &Reply| (reply.status, detail(reply));
+    let refused = one.ask("DELETE", "/certificates/shop", "");
+    assert_eq!(detail_of(&refused), (400, "Certificate \"shop\" is not found.".into()));
+    two.change("DELETE", "/certificates/shop", "");
+    until("it is refused", || one.verdict() == "refused");
+    assert_eq!(one.server_config(), runs, "it goes on with what it has");
+    two.change("PUT", "/certificates/shop", BUNDLES[1]);
+    until("it is applied again, with the new one", || one.verdict() == "applied" && one.server_config() != runs);
 }

@@ -2,11 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use starlingd::daemon::target::Outcome;
 use starlingd::model::alias::Aliases;
 use starlingd::model::document::Document;
 use starlingd::model::json::{self, Map, Value};
-use starlingd::node::input::Refusal;
+use starlingd::node::input::{Outcome, Refusal};
 
 use super::{Bench, wait_until};
 

@@ -7,11 +7,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use super::Worker;
 use super::stock::Shelves;
-use super::{Outcome, Worker};
 use crate::daemon::unit::{Control, Failure, Match, Unit, readable};
 use crate::limits::GLANCES_MAX;
 use crate::model::json::Value;
+use crate::node::input::Outcome;
 
 /// What the last observation showed. Forgotten with each change: a server that is set back behind our back must not look unchanged.
 pub(super) enum Seen {
@@ -98,8 +99,7 @@ impl Worker {
         if !self.owed.is_empty() {
             self.tidy(&Shelves::default());
         }
-        let changed = std::mem::replace(&mut self.observed, true);
-        Outcome::Observed { config, missing, restarted, changed }
+        Outcome::Observed { config, missing, restarted }
     }
 
     fn observe_config(&mut self) -> Result<Config, Outcome> {

@@ -6,11 +6,12 @@
 //! name needs the listeners closed for a moment. If the server refuses in the end, everything is put back as it was.
 
 use super::stock::{Lacking, Shelves, Wanted, called, held, words};
-use super::{Outcome, Seen, Worker};
+use super::{Seen, Worker};
 use crate::daemon::unit::{Failure, Reply};
 use crate::model::alias::Aliases;
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{Map, Value};
 use crate::model::resources::{self, Kind, Named};
+use crate::node::input::Outcome;
 
 /// What has been done to the server for a change, besides its configuration.
 #[derive(Default)]
@@ -35,11 +36,11 @@ impl Worker {
             Err(outcome) => outcome,
         };
         match outcome {
-            Outcome::Applied | Outcome::AppliedUnverified(_) => {
+            Outcome::Applied | Outcome::Unverified(_) => {
                 for module in &done.late {
                     if let Err(failed) = self.replace(module, &wanted.aliases, &mut Vec::new()) {
-                        let what = called(module.kind, &module.plain);
-                        log::warn!(target: "server", "{what} could not be replaced on the server: {failed:?}");
+                        let (what, why) = (called(module.kind, &module.plain), why(failed));
+                        log::warn!(target: "server", "{what} could not be replaced on the server: {why}");
                     }
                 }
                 self.took(wanted, shelves);
@@ -109,11 +110,11 @@ impl Worker {
     }
 
     /// The applications go on; nothing is listened for and no module is named.
-    fn pause(&self, running: &Value, modules: &[Lacking]) -> Result<(), Outcome> {
+    fn pause(&mut self, running: &Value, modules: &[Lacking]) -> Result<(), Outcome> {
         let names: Vec<_> = modules.iter().map(|module| module.plain.as_str()).collect();
         let names = names.join(", ");
         log::warn!(target: "server", "the listeners are closed for a moment: JS modules in use are replaced ({names})");
-        match self.unit.put_config(&json::compact(&paused(running))) {
+        match self.send(&paused(running)) {
             Ok(Reply { status: 200, .. }) => Ok(()),
             Ok(Reply { body, .. }) => Err(Outcome::Unreachable(format!("it will not pause: {}", words(&body)))),
             Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
@@ -147,9 +148,18 @@ impl Worker {
             }
         }
         if let Some(running) = done.paused {
-            told("the configuration", self.unit.put_config(&json::compact(&running)));
+            told("the configuration", self.send(&running));
         }
         self.discard(done.uploaded);
+    }
+}
+
+/// Why something ended so, on one line.
+fn why(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Refused(refusal) => words(&refusal.body),
+        Outcome::Unreachable(why) | Outcome::Unknown(why) | Outcome::Unverified(why) => why,
+        Outcome::Applied | Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => String::new(),
     }
 }
 
@@ -169,6 +179,7 @@ fn paused(running: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::json;
 
     #[test]
     fn a_pause_leaves_applications_alone_and_names_no_module() {

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Worker};
+use super::Worker;
 use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::{self, Kind, Named};
-use crate::node::input::Refusal;
+use crate::node::input::{Outcome, Refusal};
 
 /// A document as it is to be on the server.
 pub(super) struct Wanted {

@@ -14,7 +14,7 @@ pub(super) struct Block<'a> {
     /// Whether a header line says so, as in keys of the old form (RFC 1421).
     encrypted: bool,
     /// Between the first line and the last.
-    lines: Vec<&'a str>,
+    text: &'a str,
 }
 
 impl Block<'_> {
@@ -35,7 +35,8 @@ impl Block<'_> {
 
     /// What is in it, decoded.
     pub fn content(&self) -> Option<Vec<u8>> {
-        STANDARD.decode(self.lines.concat()).ok().filter(|content| !content.is_empty())
+        let base64: String = self.text.lines().map(str::trim).collect();
+        STANDARD.decode(base64).ok().filter(|content| !content.is_empty())
     }
 }
 
@@ -43,16 +44,24 @@ impl Block<'_> {
 pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>, BadBundle> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
-    for line in text.lines().map(str::trim_end) {
+    let mut rest = text;
+    // Lines are not kept: there may be millions of them in a bundle that is none.
+    while !rest.is_empty() {
+        let here = rest;
+        let (line, after) = rest.split_at(rest.find('\n').map_or(rest.len(), |end| end + 1));
+        let line = line.trim_end();
+        rest = after;
         let label = |mark: &str| line.strip_prefix(mark)?.strip_suffix("-----");
         match (label("-----BEGIN "), label("-----END "), &mut open) {
-            (Some(label), _, None) => open = Some(Block { label, encrypted: false, lines: Vec::new() }),
+            (Some(label), _, None) => open = Some(Block { label, encrypted: false, text: after }),
             (Some(_), _, Some(_)) => return Err(BadBundle::Unended),
-            (_, Some(label), Some(block)) if block.label == label => blocks.extend(open.take()),
+            (_, Some(label), Some(block)) if block.label == label => {
+                block.text = &block.text[..block.text.len() - here.len()];
+                blocks.extend(open.take());
+            }
             (_, Some(_), _) => return Err(BadBundle::Unended),
             (None, None, Some(block)) => {
                 block.encrypted |= line.starts_with("Proc-Type:") && line.contains("ENCRYPTED");
-                block.lines.push(line.trim_start());
             }
             (None, None, None) => {}
         }
