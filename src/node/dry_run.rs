@@ -33,7 +33,8 @@ impl Node {
         let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
         let Some(applied) = applied.filter(|_| self.server.verdict == Verdict::Applied) else {
             let detail = format!("it is {}: {}", self.server.verdict.word(), self.server.verdict.detail());
-            return refused(503, "The server does not run the head now.", detail.trim_end_matches(": ").into());
+            let status = if self.refuses_head() { 409 } else { 503 };
+            return refused(status, "The server does not run the head now.", detail.trim_end_matches(": ").into());
         };
         let effective = self.effective_or_refuse(after).map_err(Answer::Refused)?;
         match disturbed(applied.effective.config(), effective.config()) {

@@ -111,12 +111,6 @@ impl Node {
                 let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
                 Problem::new(409, "Too many conflicts are open.", detail)
             }
-            Verdict::Refused(words)
-                if self.server.applied.as_ref().map(|applied| applied.id) != self.head().map(|head| head.id()) =>
-            {
-                let detail = format!("send the change to a host in step; this one is not: {words}");
-                Problem::new(409, "This host does not run the fleet's revision.", detail).at(self.head().map(|head| head.id()))
-            }
             Verdict::NoServer if self.live_server().is_some() => {
                 let detail = format!("send the change to {}, which can try it", self.live_server().unwrap_or_default());
                 Problem::new(409, "This host has no server to try the change on.", detail)

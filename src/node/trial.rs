@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use super::answer::{Answer, Problem};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
-use super::input::Outcome;
+use super::input::{Outcome, Refusal};
 use super::plan::check_if_match;
 use super::records::file_text;
-use super::server::words;
+use super::server::{Verdict, words};
 use super::uploads::success;
 use super::writes::{Request, Wish};
 use super::{Node, Waiting, revision_name};
@@ -72,7 +72,10 @@ impl Node {
         let base = self.head().cloned();
         // Without a server nobody can say whether the document and this host go together, and nobody need.
         let effective = match self.server.present.then(|| self.effective_or_refuse(&draft.document)) {
-            Some(Err(refusal)) => return self.abandon(cause, Answer::Refused(refusal)),
+            Some(Err(refusal)) => {
+                let answer = self.refused(&cause, refusal);
+                return self.abandon(cause, answer);
+            }
             Some(Ok(effective)) => effective,
             None => draft.document.clone(),
         };
@@ -138,13 +141,37 @@ impl Node {
                 self.disk(DiskJob::Commit(ticket, group, name));
                 self.trial = Some(trial);
             }
-            Outcome::Refused(refusal) => self.give_up(trial, Answer::Refused(refusal), false),
+            Outcome::Refused(refusal) => self.turn_down(trial, refusal),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
             Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => {
                 self.give_up(trial, unreachable("no answer".into()), true)
             }
         }
+    }
+
+    fn turn_down(&mut self, trial: Trial, refusal: Refusal) {
+        let answer = self.refused(&trial.cause, refusal);
+        self.give_up(trial, answer, false);
+    }
+
+    /// The answer to a refusal. Where the head is refused too, a change that mends it is taken; for any other the client does better with
+    /// another host.
+    fn refused(&self, cause: &Cause, refusal: Refusal) -> Answer {
+        match cause {
+            Cause::Client(_) if self.refuses_head() => {
+                let detail = format!("send the change to a host in step; this one is not: {}", words(&refusal));
+                Problem::new(409, "This host does not run the fleet's revision.", detail)
+                    .at(self.head().map(|head| head.id()))
+                    .into()
+            }
+            _ => Answer::Refused(refusal),
+        }
+    }
+
+    /// Whether the own server, or what is this host's own, does not take the head.
+    pub(super) fn refuses_head(&self) -> bool {
+        matches!(self.server.verdict, Verdict::Refused(_)) && self.applied_id() != self.head().map(|head| head.id())
     }
 
     /// The server has taken a dry run, and is given back what it is to run before anything else happens.

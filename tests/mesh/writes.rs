@@ -77,6 +77,29 @@ fn a_disk_that_takes_nothing_means_507_and_the_server_gets_back_what_it_ran() {
     }
 }
 
+/// Nor is the head what it gets, for that it would not have.
+#[test]
+fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_a_change_that_could_not_be_stored() {
+    for seed in seeds(6) {
+        let mut net = joined(seed, 2);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        let ran = net.config(1);
+        net.hosts[1].server.refuses = Refuses::Member("modern".into());
+        net.set(0, "/config/modern", "{}");
+        net.until("it is refused", SOON, |net| net.verdict(1) == "refused");
+        // Only the last step fails: the server has the change by then.
+        net.hosts[1].disk.slow = Duration::from_millis(200);
+        let client = net.put_config(1, "/config", r#"{"routes":[9]}"#);
+        net.until("the server has it", SOON, |net| !net.hosts[1].disk.pending.is_empty());
+        net.hosts[1].disk.failure = Some(Failure::Sync);
+        let answer = net.answer(1, client);
+        assert_eq!(problem(answer).status, 507, "seed {seed}");
+        net.run(SOON);
+        assert_eq!((net.verdict(1).as_str(), json::compact(&net.hosts[1].server.config)), ("refused", ran), "seed {seed}");
+    }
+}
+
 #[test]
 fn before_the_first_revision_too_a_disk_that_fails_leaves_the_server_as_it_was() {
     let failure = Failure::Sync;

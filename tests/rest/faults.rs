@@ -244,13 +244,37 @@ fn a_server_that_refuses_the_head_after_a_restart_is_told_of_and_asked_again() {
     assert_eq!((text(&group["head"]["id"]), group["applied"].is_null()), (head.clone(), true));
     let read = host.ask("GET", "/config", "");
     assert_eq!((read.header("ETag"), read.header("Starling-Applied")), (Some(&format!("\"{head}\"")[..]), None));
-    let reply = host.ask("PUT", "/config/routes", "[]");
+    let reply = host.ask("PUT", "/config/settings", "{}");
     assert_eq!(error_of(&reply), (409, "This host does not run the fleet's revision.".to_owned()));
     assert!(reply.body.contains("teapot") && reply.header("Starling-Revision") == Some(&head[..]), "{}", reply.body);
     host.server.tell("ok");
     until("it is asked again", || host.verdict() == "applied");
     assert_eq!(host.server_config(), host.config());
     host.change("PUT", "/config/routes", "[]");
+    host.is_unharmed();
+}
+
+/// There may be no other host that could.
+#[test]
+fn a_head_that_the_server_refuses_is_mended_on_that_host() {
+    let mut host = Host::new();
+    let first = host.change("PUT", "/config", r#"{"routes":[]}"#);
+    for way in ["put", "restore"] {
+        host.change("PUT", "/config/routes", r#"[{"match":{"uri":"teapot"}}]"#);
+        host.running.take().expect("it runs").terminate();
+        host.server.tell("refuse teapot");
+        host.server.tell("factory");
+        host.start();
+        until("it is refused", || host.verdict() == "refused");
+        let reply = match way {
+            "put" => host.ask("PUT", "/config/routes", "[]"),
+            _ => host.ask("POST", &format!("/fleet/revisions/{first}/restore"), ""),
+        };
+        assert_eq!(reply.status, 200, "{way}: {}", reply.body);
+        until("it is applied", || host.verdict() == "applied");
+        assert_eq!(host.server_config(), host.config());
+        host.server.tell("ok");
+    }
     host.is_unharmed();
 }
 
