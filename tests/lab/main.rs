@@ -15,6 +15,7 @@ mod conflicts;
 mod crowd;
 mod demo;
 mod fleet;
+mod hostile;
 mod kills;
 #[path = "../support/privately.rs"]
 mod privately;

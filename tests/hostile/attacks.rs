@@ -1,0 +1,80 @@
+//! The attacks, by name. Each has a test of its name in tests/lab/hostile.rs.
+
+use starlingd::model::record::RecordId;
+use starlingd::node::rng::Rng;
+use starlingd::wire::frame::{Frame, Payload, Scope};
+
+use super::member::{Member, whole};
+
+/// Whom an attack is aimed at.
+pub struct Siege {
+    /// A token of the fleet.
+    pub token: String,
+    /// The listening addresses of its hosts.
+    pub addresses: Vec<String>,
+}
+
+/// What a member does to a fleet.
+pub type Attack = fn(&Siege);
+
+/// Each attack and its name.
+pub const ATTACKS: &[(&str, Attack)] = &[("honest", honest), ("faults", faults), ("questions", questions)];
+
+impl Siege {
+    /// A new link with the host of this place in the list, as the member of this number.
+    pub fn link(&self, place: usize, identity: u8) -> Member {
+        Member::link(&self.token, identity, &self.addresses[place])
+    }
+}
+
+/// No attack: two sound revisions, one in a frame and one to be pulled. What the other attacks do is only worth something if a member is
+/// heard where it speaks honestly. Prints the IDs of both.
+fn honest(siege: &Siege) {
+    let mut member = siege.link(0, 90);
+    let short = member.revision(None, 5, r#"{"routes":{"mine":[]}}"#);
+    assert!(member.says(&whole(&short)));
+    let long = member.revision(None, 6, &format!(r#"{{"routes":{{"long":["{}"]}}}}"#, "x".repeat(100_000)));
+    assert!(member.offers(&long.record, &long.body), "its body is asked for");
+    println!("{}\n{}", short.id(), long.id());
+    // Whoever leaves at once may take the last frames back.
+    assert!(member.is_heard());
+}
+
+/// Frames that nobody may send. Each ends its link.
+fn faults(siege: &Siege) {
+    let member = siege.link(0, 91);
+    let sound = member.revision(None, 5, r#"{"routes":{}}"#);
+    let mut unsigned = sound.record.clone();
+    unsigned.signature[9] ^= 1;
+    let lies = [
+        Vec::new(),
+        vec![11, 0, 2],
+        [&Frame::Ping(1).encode()[..], b"x"].concat(),
+        Frame::Record(unsigned, 0, Payload::Whole(sound.body.to_vec())).encode(),
+        Frame::Ids(Scope::Documents, true, vec![0], Vec::new()).encode()[..4].to_vec(),
+    ];
+    for lie in lies {
+        let mut member = siege.link(0, 92);
+        assert!(member.says_bytes(&lie));
+        assert!(member.is_closed_upon(), "the link stays after {lie:?}");
+    }
+}
+
+/// A thousand of each frame that asks for something, as fast as they go. Whoever is asked may end the link over it.
+fn questions(siege: &Siege) {
+    let mut members: Vec<Member> = (0..siege.addresses.len()).map(|place| siege.link(place, 93)).collect();
+    let mut rng = Rng::new(7);
+    for round in 0..1_000_u64 {
+        let id = RecordId(std::array::from_fn(|_| rng.below(256) as u8));
+        let asks = [
+            Frame::Ping(round),
+            Frame::Pull { id, offset: 0, have: id },
+            Frame::Want(id),
+            Frame::Root(Scope::Documents, true, id.0),
+            Frame::Root(Scope::Nodes, true, id.0),
+            Frame::Ids(Scope::Documents, true, (0..=255).collect(), vec![id; 50]),
+            Frame::Piece { id, offset: 0, bytes: vec![7; 1_000] },
+        ];
+        members.retain_mut(|member| asks.iter().all(|frame| member.says(frame)));
+    }
+}

@@ -1,0 +1,90 @@
+//! The fleet under a hostile member, tests/hostile: honest changes go on, memory and disk stay within bounds, a restart is possible.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::support::lab::Lab;
+use super::support::private::NETLAB;
+use super::support::program;
+use super::{Pace, SOON, change, lab, publish, wait_all_have};
+
+/// The honest hosts; the member sits on host 3, where no Starling runs.
+const HONEST: [usize; 2] = [1, 2];
+
+/// Two honest hosts with servers and a document; then the attack of this name, from host 3 against both; `during` gets what it printed.
+/// What the fleet is asked for after each attack is asked here: changes on either host reach the other and its server, also after a
+/// restart.
+fn under(lab: &mut Lab, attack: &str, during: impl FnOnce(&Lab, &str)) {
+    lab.fleet(&HONEST);
+    publish(lab, 1);
+    wait_all_have(lab, &HONEST, &[]);
+    let said = member(lab, attack);
+    changes_go_on(lab, "after");
+    during(lab, &said);
+    HONEST.iter().for_each(|&host| lab.host_mut(host).kill());
+    HONEST.iter().for_each(|&host| lab.host_mut(host).start());
+    lab.wait_linked(&HONEST, 1);
+    changes_go_on(lab, "anew");
+}
+
+/// Carries out an attack, and gives what it printed.
+fn member(lab: &Lab, attack: &str) -> String {
+    let token = lab.host(1).command(&["token", "--peer", "10.77.0.1:7117"], "");
+    let mut command = Command::new(NETLAB);
+    command.args(["exec", "3"]).arg(program("examples/hostile-member")).args([attack, "10.77.0.1:7117", "10.77.0.2:7117"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("netlab.sh can be started");
+    child.stdin.take().expect("it was piped").write_all(token.as_bytes()).expect("it reads its input");
+    let output = child.wait_with_output().expect("our own child");
+    assert!(output.status.success(), "the attack {attack} was not carried out: {}\n{}", output.status, lab.host(1).account());
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A change on either host is taken there, and comes to the other and to both servers.
+fn changes_go_on(lab: &Lab, mark: &str) {
+    let marks = HONEST.map(|author| format!("{mark}{author}"));
+    HONEST.iter().zip(&marks).for_each(|(&author, mark)| change(lab, author, mark));
+    wait_all_have(lab, &HONEST, &[&marks[0], &marks[1]]);
+}
+
+/// Bytes of all files below `directory`.
+fn bytes_below(directory: &Path) -> u64 {
+    let listed = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    listed
+        .map(|entry| entry.metadata().map_or(0, |data| if data.is_dir() { bytes_below(&entry.path()) } else { data.len() }))
+        .sum()
+}
+
+#[test]
+fn a_member_that_speaks_honestly_is_heard_by_all() {
+    lab(3, 1, Pace::Busy, |lab| {
+        under(lab, "honest", |lab, said| {
+            let ids: Vec<&str> = said.split_whitespace().collect();
+            assert_eq!(ids.len(), 2);
+            // They lost against the document that was there: every host lists them in the end.
+            let listed = |host: usize| {
+                let listed = lab.host(host).json("/fleet/conflicts").to_string();
+                ids.iter().all(|id| listed.contains(id))
+            };
+            lab.wait(SOON * 2, "both hosts list both", || HONEST.iter().all(|&host| listed(host)));
+        });
+    });
+}
+
+#[test]
+fn frames_that_nobody_may_send_end_the_link_and_hold_nothing_up() {
+    lab(3, 1, Pace::Busy, |lab| under(lab, "faults", |_, _| ()));
+}
+
+#[test]
+fn a_member_that_asks_without_end_is_not_served_before_the_honest() {
+    lab(3, 1, Pace::Busy, |lab| {
+        under(lab, "questions", |lab, _| {
+            for host in HONEST.map(|number| lab.host(number)) {
+                let (greatest, written) = (host.memory_kb("VmHWM:"), bytes_below(&host.state()));
+                assert!(greatest < 96 << 10, "host {} took {greatest} KiB of memory", host.number);
+                assert!(written < 1 << 20, "host {} keeps {written} bytes", host.number);
+            }
+        });
+    });
+}
