@@ -36,8 +36,7 @@ use crate::settings::{Resolved, SettingsError};
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let result = Asked::parse(args).and_then(|asked| perform(&asked));
     let Err(failure) = result else { return ExitCode::SUCCESS };
-    // If standard error is closed there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "starling: {failure}");
+    daemon::logger::say_last(&format!("starling: {failure}"));
     ExitCode::from(failure.status())
 }
 
@@ -217,9 +216,12 @@ fn check(resolved: &Resolved) -> Result<(), Failure> {
 }
 
 fn run(resolved: Resolved) -> Result<(), Failure> {
-    fleet::must_be_member(&resolved.settings)?;
+    // First: whatever is said from here on may not wait for whoever reads it.
     daemon::logger::start(resolved.settings.log);
-    daemon::run(resolved.settings).map_err(|error| Failure::Failed(error.to_string()))
+    fleet::must_be_member(&resolved.settings)?;
+    daemon::run(resolved.settings).map_err(|error| Failure::Failed(error.to_string()))?;
+    daemon::logger::finish();
+    Ok(())
 }
 
 /// Writes to standard output. A reader that has seen enough (`starling status | head -1`) is no failure.

@@ -22,6 +22,8 @@ mod history;
 mod host;
 #[path = "rest/http.rs"]
 mod http;
+#[path = "rest/hung.rs"]
+mod hung;
 #[path = "rest/input.rs"]
 mod input;
 #[path = "rest/life.rs"]

@@ -3,11 +3,19 @@
 //! The area is the last part of the module's path, or the target that was given instead. There is no time in a line: whoever keeps
 //! the log (systemd, a container's engine) adds it. What other crates log is not shown, but for their warnings at `debug`: they know
 //! nothing of what a person runs this for, and mdns-sd alone writes a hundred lines a minute.
+//!
+//! Whoever logs never waits for whoever reads: lines are queued, and the thread `log` writes them (see [`queue`]). Lines for which
+//! there is no room are dropped, and their number is said as soon as there is.
+
+mod queue;
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use self::queue::Queue;
+use crate::limits::LOG_END_WAIT;
 use crate::settings::LogLevel;
 
 /// Logs from now on what is at least as grave as `level`. Only the first call counts.
@@ -20,20 +28,44 @@ pub fn start(level: LogLevel) {
     };
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(filter);
+        // Without a thread for it lines are written by whoever has them; but then there are none for anything else either.
+        if let Ok(queue) = Queue::start(io::stderr()) {
+            QUEUE.get_or_init(|| queue);
+        }
     }
 }
 
 /// Logs at `debug`. The macro of that name is compiled out of release builds, for the sake of what other crates would say with it.
 pub fn debug(area: &str, sentence: &str) {
     if log::max_level() >= LevelFilter::Debug {
-        write_line(&line(Level::Debug, area, sentence));
+        write_line(line(Level::Debug, area, sentence));
     }
 }
 
-/// Whoever closed our standard error does not want the line; there is nobody else to tell.
-fn write_line(line: &str) {
-    let _ = io::stderr().lock().write_all(line.as_bytes());
+/// Waits until what was logged before is written, [`LOG_END_WAIT`] at most: for whoever is about to end the process.
+pub fn finish() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(LOG_END_WAIT);
+    }
 }
+
+/// Writes a line that is no event, and all that was logged before: the last that this process says. A process that has no log writes it
+/// directly.
+pub fn say_last(text: &str) {
+    write_line(format!("{text}\n"));
+    finish();
+}
+
+fn write_line(line: String) {
+    match QUEUE.get() {
+        Some(queue) => queue.push(line),
+        // Whoever closed our standard error does not want the line; there is nobody else to tell.
+        None => drop(io::stderr().write_all(line.as_bytes())),
+    }
+}
+
+/// The way to the thread `log`, once it runs.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 struct Stderr;
 
@@ -44,7 +76,7 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            write_line(&line(record.level(), record.target(), &record.args().to_string()));
+            write_line(line(record.level(), record.target(), &record.args().to_string()));
         }
     }
 

@@ -351,13 +351,19 @@ fn send(events: &SyncSender<Event>, event: Event) {
 }
 
 /// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on disk is sound at every moment, what a
-/// dead thread leaves behind is not. Threads of the crates that serve HTTP and mDNS may die: they are started again.
+/// dead thread leaves behind is not. Threads of the crates that serve HTTP and mDNS may die: they are started again. What the standard
+/// library would say of it goes to the log: written directly it could wait for whoever reads, and the process would not end.
 fn end_on_our_own_panics() {
-    let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        let ours = std::thread::current().name().is_some_and(|name| !name.starts_with("mDNS"));
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+        let (text, owned) = (panic.payload().downcast_ref::<&str>().copied(), panic.payload().downcast_ref::<String>());
+        let words = text.or(owned.map(String::as_str)).unwrap_or("no words");
+        log::error!("thread '{name}' panicked{place}: {words}");
+        let ours = thread.name().is_some_and(|name| !name.starts_with("mDNS"));
         if ours {
+            logger::finish();
             std::process::abort();
         }
     }));

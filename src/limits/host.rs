@@ -218,6 +218,19 @@ pub const GATE_FILES_HANDOVER: usize = 6;
 const _: () = assert!(GATE_FILES_HANDOVER <= GATE_FILES_SPARE);
 const _: () = assert!(GATE_HELD_MAX >= 2 * GATE_BODY_MAX, "one upload must not keep out another");
 
+// ── the log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Lines that wait for whoever reads the log: a start at debug writes some dozens before anybody may read.
+pub const LOG_QUEUE_LINES: usize = 1024;
+/// The same in bytes: twice what a pipe holds. Beyond it lines are dropped and counted.
+pub const LOG_QUEUE_BYTES: usize = 128 << 10;
+/// The pause before a line is offered again to a pipe or terminal that somebody else has told not to let anybody wait.
+pub const LOG_RETRY: Duration = Duration::from_millis(50);
+/// How long the end of the process waits for its last lines to be read.
+pub const LOG_END_WAIT: Duration = Duration::from_secs(1);
+/// The stack of the thread, in bytes: it formats one number and writes.
+pub const LOG_STACK: usize = 64 << 10;
+
 // ── settings, command line, state directory ─────────────────────────────────────────────────────────────────────────────────────
 
 /// The overlay's file, in bytes: it says what is different on one host, and is never as long as a document.
