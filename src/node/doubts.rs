@@ -3,6 +3,8 @@
 //! Only a peer at the same head is believed, and only about what was asked. Who cannot tell leaves an edit out of the answer. As long as
 //! nobody could tell, nothing is decided about such an edit, for half a minute; see `rebase`.
 
+use std::collections::BTreeSet;
+
 use super::Node;
 use super::input::LinkId;
 use crate::limits::{DOUBTS_AGAIN, DOUBTS_MAX, REBASE_JITTER};
@@ -13,6 +15,10 @@ use crate::wire::frame::Frame;
 impl Node {
     /// Asks a peer about all edits that this host is unsure about.
     pub(super) fn ask_about_edits(&mut self, link: LinkId) {
+        let now = self.now.elapsed;
+        if self.links.get(&link).is_none_or(|link| link.doubts.0 > now) {
+            return;
+        }
         let unsure = self.replica.groups().filter_map(|(name, group)| {
             let mut edits = group.unsure();
             edits.truncate(DOUBTS_MAX);
@@ -20,8 +26,7 @@ impl Node {
             Some(Frame::Doubts { group: name.to_owned(), head, edits })
         });
         let frames: Vec<Frame> = unsure.collect();
-        let now = self.now.elapsed;
-        let Some(at) = self.links.get_mut(&link).filter(|link| !frames.is_empty() && link.doubts.0 <= now) else { return };
+        let Some(at) = self.links.get_mut(&link).filter(|_| !frames.is_empty()) else { return };
         // Who could not tell will hardly be able to later.
         let [least, most] = DOUBTS_AGAIN;
         at.doubts = (now + (least * 2_u32.saturating_pow(at.doubts.1.min(16))).min(most), at.doubts.1.saturating_add(1));
@@ -45,8 +50,8 @@ impl Node {
         let Some(group) = self.replica.group_mut(name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
             return;
         };
-        let unsure = group.unsure();
-        let asked = |edit: &EditRef| unsure.binary_search(edit).is_ok();
+        let unsure: BTreeSet<EditRef> = group.unsure().into_iter().collect();
+        let asked = |edit: &EditRef| unsure.contains(edit);
         contained.retain(asked);
         out.retain(asked);
         group.learn(&contained, &out);

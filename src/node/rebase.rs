@@ -29,6 +29,12 @@ use crate::model::replay::replayed;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 
+/// Of each uncontained edit a revision that carries it, oldest edit first.
+type Held<'a> = BTreeMap<EditRef, &'a Beaten>;
+
+/// When edits are to be looked at again.
+type Later = BTreeMap<EditRef, Duration>;
+
 /// What is to be done about an uncontained edit.
 enum Remedy {
     /// It still fits: this is the head's document with it.
@@ -134,10 +140,13 @@ impl Node {
         let unruled = group.unruled();
         let mut next = unruled.as_ref().map(|(since, _)| *since + 3 * STAND_IN_AFTER).filter(|at| *at > self.now.elapsed);
         let mut noted: Vec<Arc<Revision>> = Vec::new();
-        let (mut replay, mut done) = (None, Vec::new());
+        let (mut replay, mut done, mut later) = (None, Vec::new(), BTreeMap::new());
         for beaten in held.values() {
-            match self.remedy(group, head, &held, beaten) {
-                Remedy::Later(at) => next = Some(next.map_or(at, |next| next.min(at))),
+            match self.remedy(group, head, &held, &later, beaten) {
+                Remedy::Later(at) => {
+                    later.insert(beaten.revision.edit_ref(), at);
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                }
                 Remedy::Note => noted.push(Arc::clone(&beaten.revision)),
                 Remedy::Nothing => done.push(beaten.revision.edit_ref()),
                 Remedy::Replay(document) if noted.is_empty() => {
@@ -166,7 +175,7 @@ impl Node {
     }
 
     /// The edits that uncontained revisions were made on, that are lost like them, and whose records are not held here.
-    fn missing(&self, group: &Group, held: &BTreeMap<EditRef, &Beaten>) -> BTreeSet<RecordId> {
+    fn missing(&self, group: &Group, held: &Held<'_>) -> BTreeSet<RecordId> {
         let all = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
         all.filter(|edit| is_missing(group, held, edit)).map(|edit| edit.id).collect()
     }
@@ -189,7 +198,8 @@ impl Node {
         }
     }
 
-    fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &BTreeMap<EditRef, &Beaten>, beaten: &Beaten) -> Remedy {
+    /// `later` has the edits that come first and are to be looked at again.
+    fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &Held<'_>, later: &Later, beaten: &Beaten) -> Remedy {
         let (now, revision) = (self.now.elapsed, &beaten.revision);
         let stand_in = beaten.since + STAND_IN_AFTER;
         if stand_in > now && !is_by(group, revision, &self.me) {
@@ -200,10 +210,11 @@ impl Node {
         if stand_in > now && made_on.iter().any(|edit| is_missing(group, held, edit)) {
             return Remedy::Later(stand_in);
         }
-        let doubted = made_on.iter().any(|edit| group.standing(edit) == Standing::Unknown);
-        let patience = beaten.since + 3 * STAND_IN_AFTER;
-        if patience > now && (doubted || group.standing(&revision.edit_ref()) == Standing::Unknown) {
-            return Remedy::Later(patience);
+        let is_unknown = |edit: &EditRef| group.standing(edit) == Standing::Unknown;
+        let doubted = made_on.iter().any(is_unknown) || is_unknown(&revision.edit_ref());
+        let decided = if doubted { beaten.since + 3 * STAND_IN_AFTER } else { beaten.since };
+        if decided > now {
+            return Remedy::Later(decided);
         }
         // Not what this host knows but what the ledger says: all must come to the same, or an edit would be made twice.
         let is_out = head.standing(&revision.edit_ref()) == Standing::Out;
@@ -222,7 +233,9 @@ impl Node {
             Some(_) => !pending.is_empty(),
             None => may_replay && !pending.is_empty(),
         };
-        let waits = beaten.since + 2 * STAND_IN_AFTER;
+        // However long that takes: before what it was made on is in the head or listed, there is nothing to judge it by.
+        let before = pending.iter().filter_map(|other| later.get(&other.revision.edit_ref())).max();
+        let waits = before.copied().unwrap_or_default().max(decided + 2 * STAND_IN_AFTER);
         match fit {
             _ if early && waits > now => Remedy::Later(waits),
             Some(fit) if !fit.strictly && early => Remedy::Note,
@@ -236,7 +249,7 @@ impl Node {
     }
 
     /// The uncontained edits that a beaten revision was made on.
-    fn pending<'a>(&self, group: &Group, held: &BTreeMap<EditRef, &'a Beaten>, revision: &Revision) -> Vec<&'a Beaten> {
+    fn pending<'a>(&self, group: &Group, held: &Held<'a>, revision: &Revision) -> Vec<&'a Beaten> {
         let own = revision.edit_ref();
         let others = made_on(group, revision).into_iter().filter(|edit| *edit != own && group.standing(edit) == Standing::Out);
         others.filter_map(|edit| held.get(&edit).copied()).collect()
@@ -349,7 +362,7 @@ fn made_on(group: &Group, revision: &Revision) -> BTreeSet<EditRef> {
 }
 
 /// Whether an edit is lost, and no record that carries it is held.
-fn is_missing(group: &Group, held: &BTreeMap<EditRef, &Beaten>, edit: &EditRef) -> bool {
+fn is_missing(group: &Group, held: &Held<'_>, edit: &EditRef) -> bool {
     group.standing(edit) == Standing::Out && !held.contains_key(edit)
 }
 
@@ -374,7 +387,7 @@ fn touch(one: &Revision, other: &Revision) -> bool {
 
 /// Of each uncontained edit the revision that carries it, oldest edit first: the original if it is held, for that shows what the author
 /// saw; else the greatest of those that have its values.
-fn carriers(group: &Group) -> BTreeMap<EditRef, &Beaten> {
+fn carriers(group: &Group) -> Held<'_> {
     let worth = |beaten: &Beaten| {
         let kind = match beaten.revision.edit.origin {
             Origin::Original => 2,
@@ -383,7 +396,7 @@ fn carriers(group: &Group) -> BTreeMap<EditRef, &Beaten> {
         };
         (kind, beaten.revision.rank())
     };
-    let mut edits: BTreeMap<EditRef, &Beaten> = BTreeMap::new();
+    let mut edits: Held<'_> = BTreeMap::new();
     for beaten in group.beaten() {
         let best = edits.entry(beaten.revision.edit_ref()).or_insert(beaten);
         if worth(beaten) > worth(best) {

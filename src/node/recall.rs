@@ -1,10 +1,11 @@
 //! Edits that the head's ledger does not reach any more: whether the head contains them, as far as this host can know.
 //!
 //! A host that has followed the head from child to child, or at least without a gap that a ledger cannot bridge, has seen each edit that
-//! dropped out, and knows of any other that it is not contained. Where the head has come from elsewhere (another branch has won, or this
-//! host was away while more than a whole ledger was written) it knows nothing of what the new ledger does not reach, and says so: then
-//! peers that have followed the head are asked. Guessing would lose edits without a word in the one case, and list the whole past as
-//! conflicts in the other.
+//! dropped out, and knows of any other that it is not contained. Nor is anything forgotten when another branch wins and both are held as
+//! far as their fork: what the fork contained both contain, so only edits above it are in question. Where the head has come from elsewhere
+//! (the fork is not held, or this host was away while more than a whole ledger was written) a host knows nothing of what the new ledger
+//! does not reach, and says so: then peers that have followed the head are asked. Guessing would lose edits without a word in the one case,
+//! and list the whole past as conflicts in the other.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,23 +30,38 @@ pub(super) struct Recall {
     reach: Stamp,
 }
 
+/// The edits of two branches above their fork: what their revisions carry, list and settle.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parting {
+    /// Of the one that lost.
+    pub(super) lost: BTreeSet<EditRef>,
+    /// Of the one that won.
+    pub(super) won: BTreeSet<EditRef>,
+}
+
 impl Recall {
-    /// The head has moved, from nothing or from `was`.
-    pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision, now: Duration) {
+    /// The head has moved, from nothing or from `was`; `parting` is `None` if the two are not held as far as their fork.
+    pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision, parting: Option<Parting>, now: Duration) {
         let Some(was) = was else {
             self.reach = head.ledger.floor();
             return;
         };
         let beyond = |edit: &&EditRef| head.standing(edit) == Standing::Unknown;
         let contained = was.ledger.entries().chain(was.open.keys()).filter(beyond).copied();
-        if head.standing(&was.edit_ref()) == Standing::In {
-            self.seen.extend(contained);
-            if head.record.header.base != was.id() {
+        match parting {
+            Some(Parting { lost, won }) => {
+                self.seen.extend(contained.filter(|edit| !lost.contains(edit)));
+                self.fall(lost.into_iter().filter(|edit| beyond(&edit)), now);
+                self.learn(&won.into_iter().filter(|edit| beyond(&edit)).collect::<Vec<_>>(), &[]);
+            }
+            None if head.standing(&was.edit_ref()) == Standing::In => {
+                self.seen.extend(contained);
                 // Of what came and went in between nothing was seen.
                 self.reach = self.reach.max(head.ledger.floor());
             }
-        } else {
-            *self = Self { unsure: contained.collect(), since: now, reach: head.ledger.floor(), ..Self::default() };
+            None => {
+                *self = Self { unsure: contained.collect(), since: now, reach: head.ledger.floor(), ..Self::default() };
+            }
         }
         if beyond(&&head.edit_ref()) {
             self.seen.insert(head.edit_ref());
@@ -56,6 +72,16 @@ impl Recall {
         }
         self.unsure.retain(|edit| head.standing(edit) == Standing::Unknown);
         self.out.retain(|edit| head.standing(edit) == Standing::Unknown);
+    }
+
+    /// These came in on a branch that lost: whether they were contained before it nobody can tell from that.
+    fn fall(&mut self, lost: impl Iterator<Item = EditRef>, now: Duration) {
+        for edit in lost {
+            self.seen.remove(&edit);
+            if self.unsure.insert(edit) {
+                self.since = now;
+            }
+        }
     }
 
     /// Whether `head` contains `edit`: as it says itself, or as this host knows; [`Standing::Unknown`] if it does not.
@@ -76,6 +102,7 @@ impl Recall {
                 set.insert(*edit);
             }
         }
+        self.out.retain(|edit| !contained.contains(edit));
         while self.out.len() > SEEN_MAX {
             self.out.pop_first();
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::recall::Recall;
+use super::recall::{Parting, Recall};
 use crate::limits::{DELTA_WORTH, GROUPS_MAX, UNCONTAINED_MAX};
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
@@ -53,16 +53,25 @@ pub struct Summary {
     pub conflict: OpenConflict,
     /// The open conflicts that it settles.
     pub settled: Vec<EditRef>,
+    /// The open conflicts that it lists, without those that its base listed, if that was at hand.
+    listed: Vec<EditRef>,
 }
 
 impl Summary {
-    fn of(revision: &Revision) -> Self {
+    fn of(revision: &Revision, base: Option<&Revision>) -> Self {
+        let before = |edit: &&EditRef| base.is_some_and(|base| base.open.contains_key(edit));
         Self {
             record: revision.record.clone(),
             origin: revision.edit.origin.clone(),
             conflict: revision.as_conflict(),
             settled: revision.settled.clone(),
+            listed: revision.open.keys().filter(|edit| !before(edit)).copied().collect(),
         }
+    }
+
+    /// All edits that a revision adds to what its base contained, and perhaps some that were contained before.
+    fn adds(&self) -> impl Iterator<Item = EditRef> {
+        std::iter::once(self.edit_ref()).chain(self.settled.iter().chain(&self.listed).copied())
     }
 
     /// The edit that it carries, under the edit's own name.
@@ -136,20 +145,25 @@ impl Group {
             if is_old && self.surplus(&originals) >= 0 && !originals.contains(&revision.id()) {
                 return Taken::Stale;
             }
-            self.history.insert(revision.rank(), Summary::of(&revision));
+            self.remember(&revision);
             return Taken::History;
         }
         if self.beaten.len() >= UNCONTAINED_MAX {
             return Taken::NoRoom;
         }
-        self.history.insert(revision.rank(), Summary::of(&revision));
+        self.remember(&revision);
         self.beaten.insert(revision.id(), Beaten { revision, since: now });
         Taken::Uncontained
     }
 
+    fn remember(&mut self, revision: &Revision) {
+        let summary = Summary::of(revision, self.find(&revision.record.header.base).map(|base| &**base));
+        self.history.insert(revision.rank(), summary);
+    }
+
     /// Takes in an own revision that is uncontained from the beginning: it was acknowledged, so there is room.
     pub fn take_own(&mut self, revision: Arc<Revision>, now: Duration) {
-        self.history.insert(revision.rank(), Summary::of(&revision));
+        self.remember(&revision);
         self.beaten.insert(revision.id(), Beaten { revision, since: now });
     }
 
@@ -218,18 +232,19 @@ impl Group {
         self.head.as_ref().map_or(Standing::Out, |head| self.recall.standing(head, edit))
     }
 
-    /// Edits of which this host cannot tell whether the head contains them, and has to know: those that the head before contained, and the
-    /// uncontained ones.
+    /// Edits of which this host cannot tell whether the head contains them, and has to know, the most needed first: the uncontained ones,
+    /// those that the head before contained, and those that uncontained revisions were made on, for nothing is decided about a revision
+    /// before it is known what is lost with it.
     pub fn unsure(&self) -> Vec<EditRef> {
-        let beaten = self.beaten.values().map(|beaten| beaten.revision.edit_ref());
-        let beaten = beaten.filter(|edit| self.standing(edit) == Standing::Unknown);
-        let mut unsure: Vec<EditRef> = self.recall.unsure().copied().chain(beaten).collect();
-        unsure.sort_unstable();
-        unsure.dedup();
-        unsure
+        let revisions = || self.beaten.values().map(|beaten| &beaten.revision);
+        let carried = revisions().map(|revision| revision.edit_ref());
+        let made_on = revisions().flat_map(|revision| revision.ledger.entries().chain(revision.open.keys())).copied();
+        let mut named = BTreeSet::new();
+        let all = carried.chain(self.recall.unsure().copied()).chain(made_on);
+        all.filter(|edit| self.standing(edit) == Standing::Unknown && named.insert(*edit)).collect()
     }
 
-    /// Those among them that the history has, and since when nobody could tell; `None` if there are none.
+    /// Those that the head before contained and the history has, and since when nobody could tell; `None` if there are none.
     pub fn unruled(&self) -> Option<(Duration, Vec<EditRef>)> {
         let kept: Vec<EditRef> = self.recall.unsure().filter(|edit| self.remembered(edit).is_some()).copied().collect();
         (!kept.is_empty()).then_some((self.recall.since(), kept))
@@ -275,7 +290,7 @@ impl Group {
     }
 
     fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
-        self.history.insert(revision.rank(), Summary::of(&revision));
+        self.remember(&revision);
         self.delta = self.head.as_ref().filter(|head| head.id() == revision.record.header.base).and_then(|base| {
             let delta = delta::between(&base.body, &revision.body);
             (delta.len() * DELTA_WORTH <= revision.body.len()).then(|| (base.id(), delta))
@@ -284,10 +299,27 @@ impl Group {
         if let Some(was) = &was {
             self.beaten.insert(was.id(), Beaten { revision: Arc::clone(was), since: now });
         }
+        let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");
-        self.recall.moved(was.as_deref(), head, now);
+        self.recall.moved(was.as_deref(), head, parting, now);
         self.drop_contained();
         Taken::Head(was)
+    }
+
+    /// What the branch that ends in `was` and the head's have for themselves; `None` if they are not held as far as their fork.
+    fn parting(&self, was: RecordId) -> Option<Parting> {
+        let kept: BTreeMap<RecordId, &Summary> = self.history.values().map(|summary| (summary.record.id, summary)).collect();
+        let down = |from: RecordId| {
+            std::iter::successors(kept.get(&from).copied(), |summary| kept.get(&summary.record.header.base).copied())
+        };
+        let head = self.head.as_ref()?.id();
+        let line: BTreeSet<RecordId> = down(head).flat_map(|summary| [summary.record.id, summary.record.header.base]).collect();
+        let branch = || down(was).take_while(|summary| !line.contains(&summary.record.id));
+        let fork = branch().last().map_or(was, |lowest| lowest.record.header.base);
+        line.contains(&fork).then(|| Parting {
+            lost: branch().flat_map(Summary::adds).collect(),
+            won: down(head).take_while(|summary| summary.record.id != fork).flat_map(Summary::adds).collect(),
+        })
     }
 
     fn drop_contained(&mut self) {

@@ -226,6 +226,6 @@ pub fn fleet() -> Fleet {
 }
 
 /// What a clock shows that is right when a world begins: some day in 2023.
-const BEGINNING_MS: u64 = 1_700_000_000_000;
+pub(super) const BEGINNING_MS: u64 = 1_700_000_000_000;
 /// Lines of a host's log that are kept.
 const SAID_KEPT: usize = 25;

@@ -12,6 +12,7 @@ mod links;
 mod mesh;
 mod network;
 pub mod observer;
+pub mod past;
 pub mod rehearsal;
 mod server;
 mod signatures;
