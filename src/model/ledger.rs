@@ -56,11 +56,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// From what stands in a body; `None` unless there are at most 256 entries, rising, and none below the floor.
+    /// From what stands in a body; `None` unless there are at most 256 entries, rising, and none below the floor. Only what has been full
+    /// has a floor, and it stays full.
     pub fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| pair[0] < pair[1]);
         let above = entries.first().is_none_or(|first| first.stamp >= floor);
-        (entries.len() <= LEDGER_MAX && rising && above).then(|| Self { entries: entries.to_vec(), floor })
+        let full = floor == Stamp::default() || entries.len() == LEDGER_MAX;
+        (entries.len() <= LEDGER_MAX && rising && above && full).then(|| Self { entries: entries.to_vec(), floor })
     }
 
     /// This ledger and `new` edits; the oldest beyond 256 drop out and raise the floor.
@@ -126,13 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_is_unsorted_too_long_or_below_its_floor_is_refused() {
+    fn a_ledger_that_is_unsorted_too_long_or_below_its_floor_or_that_has_one_without_being_full_is_refused() {
         assert!(Ledger::from_parts(Stamp::default(), &[edit(2), edit(1)]).is_none());
         assert!(Ledger::from_parts(Stamp::default(), &[edit(1), edit(1)]).is_none());
         assert!(Ledger::from_parts(edit(5).stamp, &[edit(4)]).is_none());
         let long: Vec<_> = (1..=LEDGER_MAX as u64 + 1).map(edit).collect();
         assert!(Ledger::from_parts(Stamp::default(), &long).is_none());
         assert!(Ledger::from_parts(edit(1).stamp, &long[1..]).is_some());
+        assert!(Ledger::from_parts(edit(1).stamp, &long[2..]).is_none(), "nothing drops out of one that is not full");
     }
 
     #[test]

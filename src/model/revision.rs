@@ -161,6 +161,15 @@ impl Revision {
         }
         let floor = member(&head, "floor")?.as_str().and_then(stamp_from).ok_or(BadBody::Member("floor"))?;
         let said = Ledger::from_parts(floor, &entries).ok_or(BadBody::Member("ledger"))?;
+        // A stamp is above all that its author has seen. Were a name or a floor above it, the ledger would forget each later edit at once.
+        let of = match &edit.origin {
+            Origin::Original => None,
+            Origin::Replay(of, _) | Origin::Note(of, _) => Some(of),
+        };
+        let mut named = of.into_iter().chain(&settled).chain(open.keys()).chain(&entries).map(|edit| edit.stamp).chain([floor]);
+        if named.any(|stamp| stamp > record.header.stamp) {
+            return Err(BadBody::Member("stamps"));
+        }
         let ledger = effective(&said, &edit, &record);
         Ok(Self { record, body, edit, ledger, open, settled, document })
     }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
 use starlingd::model::document::Document;
+use starlingd::model::ledger::EditRef;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
+use starlingd::node::answer::Answer;
 use starlingd::node::input::Ask;
 use starlingd::node::rng::Rng;
 use starlingd::sim::{fleet, secret};
@@ -17,6 +19,7 @@ use starlingd::wire::handshake::Hello;
 
 use crate::client::{SOON, value};
 use crate::net::Net;
+use crate::replay::append;
 use crate::seeds;
 use crate::spreading::joined;
 
@@ -235,4 +238,70 @@ fn more_frames(head: RecordId) -> Vec<Vec<u8>> {
         Frame::Pong(u64::MAX),
     ];
     all.iter().map(Frame::encode).collect()
+}
+
+/// What a lying revision says in its head line, which its author would not have written.
+fn saying(honest: &Revision, member: &str, said: &str) -> Frame {
+    let body = String::from_utf8(honest.body.to_vec()).unwrap();
+    let (head, document) = body.split_once('\n').unwrap();
+    let mut head = value(head);
+    head[member] = value(said);
+    let body = format!("{}\n{document}", starlingd::model::json::compact(&head)).into_bytes();
+    let record = Record::sign((*honest.record.header).clone(), &body, &secret(LIAR));
+    Frame::Record(record, 0, Payload::Whole(body))
+}
+
+/// The most that a ledger may claim is all that was there before it: whoever writes after it is not touched by that.
+#[test]
+fn the_highest_floor_there_may_be_is_over_with_the_next_change() {
+    for seed in seeds(6) {
+        let mut net = joined(seed, 3);
+        net.set(0, "/config/routes", "[0]");
+        net.settle(SOON);
+        let secret = secret(LIAR);
+        for part in 0..2_u8 {
+            let base = net.hosts[0].node.own_head().expect("there is one");
+            let stamp = Stamp::from_u64((base.record.header.stamp.wall_ms() + 60_000) << 16).unwrap();
+            let named = |number: u8| EditRef { stamp, id: RecordId([number.wrapping_mul(2).wrapping_add(part); 32]) };
+            let author = Author { secret: &secret, fleet: ours(), group: "default", stamp };
+            let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+            let (document, settles) = (base.document.clone(), (0..=255).map(named).collect());
+            let draft = Draft { edit, document, opens: Default::default(), settles, flags: 0, note: String::new() };
+            let lie = Revision::author(&author, Some(base), draft).unwrap();
+            let puppet = net.puppet(0, hello());
+            // Its ledger makes it longer than what goes with its record.
+            net.says(puppet, Frame::Record(lie.record.clone(), 0, Payload::Announced).encode());
+            for offset in (0..lie.body.len()).step_by(INLINE_MAX) {
+                let bytes = lie.body[offset..lie.body.len().min(offset + INLINE_MAX)].to_vec();
+                net.says(puppet, Frame::Piece { id: lie.id(), offset: offset as u32, bytes }.encode());
+            }
+            net.until("the lie is head", SOON, |net| net.all_at(lie.id()));
+        }
+        let mut waiting: Vec<_> = (0..3).map(|host| (host, append(&mut net, host, "/config/routes", host + 1))).collect();
+        let made = waiting.drain(..).filter(|(host, client)| matches!(net.answer(*host, *client), Answer::Done { .. })).count();
+        assert!(made > 0, "seed {seed}: nobody can write");
+        net.until("all are there", Duration::from_secs(5), |net| {
+            net.agree() && value(&net.config(0))["routes"].as_array().map(Vec::len) == Some(1 + made)
+        });
+        assert!(net.conflicts(0).is_empty(), "seed {seed}");
+    }
+}
+
+/// A floor or a name that is above all stamps of all honest edits would make every later edit unknown, for ever.
+#[test]
+fn a_ledger_that_reaches_into_the_future_is_a_fault_and_changes_nothing() {
+    let mut net = joined(1, 2);
+    let head = net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    let far = "3fffffffffffffff";
+    let names: Vec<String> = (0..256).map(|number| format!("\"{:016x}{number:064x}\"", u64::MAX >> 2)).collect();
+    let honest = revision(ours(), 2_000_000_000_000, "{}");
+    for (member, said) in
+        [("floor", format!("\"{far}\"")), ("ledger", format!("[{}]", names.join(","))), ("settled", format!("[{}]", names[0]))]
+    {
+        let puppet = net.puppet(0, hello());
+        net.says(puppet, saying(&honest, member, &said).encode());
+        assert!(net.puppets[puppet].closed, "{member}");
+        assert!(net.all_at(head), "{member}");
+    }
 }
