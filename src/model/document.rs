@@ -1,23 +1,29 @@
 //! The document: the whole desired state of a group, as one JSON value.
 //!
-//! It is immutable and cheap to clone. Only its form is judged here; whether a configuration makes sense is for Unit to say. Both
-//! the value and its compact text are kept, since one is read by path and the other hashed, sent and stored.
+//! It is immutable and cheap to clone. Only its form is judged here; whether a configuration makes sense is for Unit to say. What is
+//! kept is its compact text, which is hashed, sent and stored, and shared with the body of the revision that it came in. Its value, many
+//! times as large, is made of the text when somebody looks into it, and given back by [`Document::folded`].
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::json::{self, JsonError, Map, Value};
 use super::path::{Path, element_index};
 use super::resources::{Kind, is_resource_name};
 use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, RESOURCES_MAX, VALUES_MAX};
 
+mod form;
+
 /// `{"config": …, "certificates": {…}, "js_modules": {…}}`. Two are equal if their texts are.
 #[derive(Clone)]
 pub struct Document(Arc<Inner>);
 
 struct Inner {
-    value: Value,
-    text: String,
+    /// The compact text, from `from` on; it was read once as UTF-8.
+    bytes: Arc<[u8]>,
+    from: usize,
+    /// What it says, once somebody has looked.
+    value: OnceLock<Value>,
 }
 
 impl Document {
@@ -40,12 +46,45 @@ impl Document {
             return Err(NotADocument::TooManyValues);
         }
         let text = json::compact(&value);
-        if text.len() > DOCUMENT_MAX { Err(NotADocument::TooLarge) } else { Ok(Self(Arc::new(Inner { value, text }))) }
+        if text.len() > DOCUMENT_MAX {
+            return Err(NotADocument::TooLarge);
+        }
+        Ok(Self(Arc::new(Inner { bytes: text.into_bytes().into(), from: 0, value: value.into() })))
     }
 
     /// Reads a document's text. [`Document::text`] is the same bytes only if that text is compact.
     pub fn parse(text: &[u8]) -> Result<Self, NotADocument> {
-        Self::new(json::parse_own(text).map_err(NotADocument::Json)?)
+        match form::check(text)? {
+            true => Ok(Self::of(text.into(), 0)),
+            false => Self::new(json::parse_own(text).map_err(NotADocument::Json)?),
+        }
+    }
+
+    /// Reads the document that stands in `bytes` from `from` on, and shares them. It must be compact, as every author writes it: then its
+    /// values need not be made to judge it.
+    pub fn within(bytes: &Arc<[u8]>, from: usize) -> Result<Self, NotADocument> {
+        let is_compact = form::check(&bytes[from..])?;
+        is_compact.then(|| Self::of(Arc::clone(bytes), from)).ok_or(NotADocument::NotCompact)
+    }
+
+    fn of(bytes: Arc<[u8]>, from: usize) -> Self {
+        Self(Arc::new(Inner { bytes, from, value: OnceLock::new() }))
+    }
+
+    /// The same with nothing but its text in memory, for whoever only keeps it.
+    pub fn folded(&self) -> Self {
+        Self::of(Arc::clone(&self.0.bytes), self.0.from)
+    }
+
+    /// Whether its value is in memory.
+    pub fn is_unfolded(&self) -> bool {
+        self.0.value.get().is_some()
+    }
+
+    /// The same, with the text that stands in `bytes` from `from` on in place of its own, which is the same.
+    pub(super) fn moved_into(&self, bytes: &Arc<[u8]>, from: usize) -> Self {
+        debug_assert!(bytes[from..] == *self.bytes());
+        Self::of(Arc::clone(bytes), from)
     }
 
     /// A document of this configuration, without certificates and modules.
@@ -70,17 +109,22 @@ impl Document {
 
     /// The whole value.
     pub fn value(&self) -> &Value {
-        &self.0.value
+        self.0.value.get_or_init(|| json::parse_own(self.bytes()).expect("a document is read before it is kept"))
     }
 
     /// The configuration: what is below `/config`.
     pub fn config(&self) -> &Value {
-        &self.0.value[CONFIG]
+        &self.value()[CONFIG]
     }
 
     /// The compact text of the whole value.
     pub fn text(&self) -> &str {
-        &self.0.text
+        std::str::from_utf8(self.bytes()).expect("a document is read as UTF-8 before it is kept")
+    }
+
+    /// The bytes of [`Document::text`].
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes[self.0.from..]
     }
 
     /// The value at a path from the document's root (`/config/…`), by Unit's rules: a token names a member, or an element by its
@@ -94,7 +138,7 @@ impl Document {
 
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
+        Arc::ptr_eq(&self.0, &other.0) || self.bytes() == other.bytes()
     }
 }
 
@@ -103,7 +147,7 @@ impl Eq for Document {}
 impl fmt::Debug for Document {
     /// Its size only: there may be private keys in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({} bytes)", self.text().len())
+        write!(f, "Document({} bytes)", self.bytes().len())
     }
 }
 
@@ -130,6 +174,8 @@ pub enum NotADocument {
     TooManyValues,
     /// More than [`DOCUMENT_MAX`] bytes.
     TooLarge,
+    /// The document of a revision that is written otherwise than it is printed: its author's program was at fault.
+    NotCompact,
 }
 
 impl fmt::Display for NotADocument {
@@ -144,6 +190,7 @@ impl fmt::Display for NotADocument {
             Self::TooManyResources => write!(f, "a document has at most {RESOURCES_MAX} certificates and modules"),
             Self::TooDeep => write!(f, "a document has at most {DEPTH_MAX} levels"),
             Self::TooManyValues => write!(f, "a document has at most {VALUES_MAX} values"),
+            Self::NotCompact => f.write_str("the document of a revision has no white space and no needless escapes"),
             Self::TooLarge => write!(f, "a document has at most {DOCUMENT_MAX} bytes"),
         }
     }

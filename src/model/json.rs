@@ -12,8 +12,10 @@ pub use serde_json::{Map, Number, Value};
 use super::path;
 use crate::limits::{DEPTH_MAX, NUMBER_MAX, OWN_LEVELS_MAX, OWN_VALUES_MAX, VALUES_MAX};
 
+pub(super) use self::make::{Make, Whole};
 pub use self::print::{compact, unit_format};
 
+mod make;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -44,13 +46,20 @@ impl std::error::Error for JsonError {}
 /// Reads a text under Unit's rules: what a client sends to `/config`. Numbers have at most 14 characters, there are at most
 /// [`DEPTH_MAX`] levels and [`VALUES_MAX`] values.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    parse::parse(text, parse::Bounds { number: NUMBER_MAX, depth: DEPTH_MAX, values: VALUES_MAX })
+    let bounds = parse::Bounds { number: NUMBER_MAX, depth: DEPTH_MAX, values: VALUES_MAX };
+    parse::parse::<make::Tree>(text, bounds).map(|whole| whole.made)
 }
 
 /// Reads a text of Starling's own (a file, a record's body, an answer): as [`parse`], but numbers may be as long as they like, and
 /// there is room for what such a text puts around a document.
 pub fn parse_own(text: &[u8]) -> Result<Value, JsonError> {
-    parse::parse(text, parse::Bounds { number: usize::MAX, depth: DEPTH_MAX + OWN_LEVELS_MAX, values: OWN_VALUES_MAX })
+    read_own::<make::Tree>(text).map(|whole| whole.made)
+}
+
+/// As [`parse_own`], but what is made of the values is for the caller to say.
+pub(super) fn read_own<'a, M: Make<'a>>(text: &'a [u8]) -> Result<Whole<M::Made>, JsonError> {
+    let bounds = parse::Bounds { number: usize::MAX, depth: DEPTH_MAX + OWN_LEVELS_MAX, values: OWN_VALUES_MAX };
+    parse::parse::<M>(text, bounds)
 }
 
 /// Whether two values mean the same to Unit: members in any order, elements in theirs, numbers by their text (`1` is not `1.0`,

@@ -121,7 +121,7 @@ impl Revision {
         open.extend(draft.opens);
         let said = base.map(|base| base.ledger.clone()).unwrap_or_default().with(added);
         let head = head_text(&draft.edit, &draft.settles, &open, &said);
-        let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.text().as_bytes()].concat().into();
+        let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()].concat().into();
         let height = base.map_or(0, |base| base.record.header.height) + 1;
         if body.len() > BODY_MAX || height >= HEIGHT_LIMIT {
             return None;
@@ -142,6 +142,7 @@ impl Revision {
         let record = Record::sign(header, &body, author.secret);
         let ledger = effective(&said, &draft.edit, &record);
         let Draft { edit, document, settles: settled, .. } = draft;
+        let document = document.moved_into(&body, head.len() + 1);
         Some(Self { record, body, edit, ledger, open, settled, document })
     }
 
@@ -149,7 +150,7 @@ impl Revision {
     pub fn decode(record: Record, body: Arc<[u8]>) -> Result<Self, BadBody> {
         let line_end = body.iter().position(|byte| *byte == b'\n').ok_or(BadBody::Member("line end"))?;
         let (head, entries) = read_head(&body[..line_end])?;
-        let document = Document::parse(&body[line_end + 1..]).map_err(|error| BadBody::Document(error.to_string()))?;
+        let document = Document::within(&body, line_end + 1).map_err(|error| BadBody::Document(error.to_string()))?;
         let edit = edit_from(member(&head, "edit")?)?;
         let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX).ok_or(BadBody::Member("settled"))?;
         let mut open = BTreeMap::new();
@@ -172,6 +173,14 @@ impl Revision {
         }
         let ledger = effective(&said, &edit, &record);
         Ok(Self { record, body, edit, ledger, open, settled, document })
+    }
+
+    /// The same with nothing of the document but its text in memory, for whoever only keeps it.
+    pub fn folded(&self) -> Self {
+        let Self { record, body, edit, ledger, open, settled, document } = self;
+        let (record, body, document) = (record.clone(), Arc::clone(body), document.folded());
+        let (edit, ledger, open, settled) = (edit.clone(), ledger.clone(), open.clone(), settled.clone());
+        Self { record, body, edit, ledger, open, settled, document }
     }
 
     /// The record's ID.

@@ -217,3 +217,23 @@ fn a_delta_leads_from_a_revision_to_the_next_and_is_short_though_the_document_is
 }
 
 const GOLDEN_HASH: &str = "7b381ec37eade88f7e67a9da1609435951136a76a14a18c130149ad89c9b5058";
+
+/// The text of a document stands in the body; its value, many times as large, is made when somebody looks.
+#[test]
+fn a_revision_that_came_holds_its_body_and_no_values() {
+    let base = sign(None, 5, draft(Origin::Original, Vec::new(), Document::factory()));
+    let back = Revision::decode(base.record.clone(), Arc::clone(&base.body)).unwrap();
+    let inside = back.body.as_ptr_range();
+    assert!(inside.contains(&back.document.bytes().as_ptr()), "the text is there twice");
+    assert!(!back.document.is_unfolded(), "its values were made for nobody");
+    assert!(back.document.config().is_object() && back.document.is_unfolded());
+    assert!(!back.folded().document.is_unfolded());
+}
+
+/// Nobody who only passes a revision on makes its values, so its form must be plain from the text.
+#[test]
+fn a_document_that_is_not_compact_makes_no_revision() {
+    let sound = sign(None, 5, draft(Origin::Original, Vec::new(), Document::factory()));
+    assert!(with(&sound, "\n{", "\n{").is_ok());
+    assert!(matches!(with(&sound, "\n{", "\n {"), Err(BadBody::Document(_))));
+}

@@ -297,7 +297,8 @@ impl Group {
         });
         let was = self.head.replace(revision);
         if let Some(was) = &was {
-            self.beaten.insert(was.id(), Beaten { revision: Arc::clone(was), since: now });
+            // A beaten document is seldom looked into again, and its value is many times as large as its text.
+            self.beaten.insert(was.id(), Beaten { revision: Arc::new(was.folded()), since: now });
         }
         let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");

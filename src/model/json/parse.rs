@@ -3,10 +3,14 @@
 //! It makes one pass, keeps the open arrays and objects in a list of its own instead of on the stack, and stops at the first fault.
 //! Which fault is reported where two could be follows Unit 1.35.0 (`src/nxt_conf.c`), as do the words.
 
-use super::{JsonError, Map, Number, Value};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use super::make::{Make, Whole};
+use super::{JsonError, Value, print};
 
 /// What a text may have at most.
-pub(super) struct Bounds {
+pub(in crate::model) struct Bounds {
     /// Characters of a number.
     pub number: usize,
     /// Levels of arrays and objects.
@@ -16,14 +20,22 @@ pub(super) struct Bounds {
 }
 
 /// Reads the whole of `text`; see [`super::parse`].
-pub(super) fn parse(text: &[u8], bounds: Bounds) -> Result<Value, JsonError> {
+pub(in crate::model) fn parse<'a, M: Make<'a>>(text: &'a [u8], bounds: Bounds) -> Result<Whole<M::Made>, JsonError> {
     let bytes = text.strip_prefix(BOM).unwrap_or(text);
+    let has_mark = bytes.len() < text.len();
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return Err(located(bytes, Fault { detail: NOT_UTF8, offset: error.valid_up_to() })),
     };
-    let mut parser = Parser { text, bytes, at: 0, values: 0, bounds };
-    parser.document().map_err(|fault| located(bytes, fault))
+    let mut parser =
+        Parser::<'a, M> { text, bytes, at: 0, values: 0, levels: 0, is_compact: !has_mark, bounds, makes: PhantomData };
+    match parser.document() {
+        Ok(made) => {
+            let Parser { is_compact, levels, values, .. } = parser;
+            Ok(Whole { made, is_compact, levels, values })
+        }
+        Err(fault) => Err(located(bytes, fault)),
+    }
 }
 
 struct Fault {
@@ -42,22 +54,26 @@ fn located(bytes: &[u8], fault: Fault) -> JsonError {
 }
 
 /// An array or object whose end has not been seen.
-enum Open {
-    Array(Vec<Value>),
+enum Open<'a, M: Make<'a>> {
+    Array(M::Elements),
     /// With the name of the member whose value comes next.
-    Object(Map<String, Value>, String),
+    Object(M::Members, Cow<'a, str>),
 }
 
-struct Parser<'a> {
+struct Parser<'a, M> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
     values: usize,
+    levels: usize,
+    /// Whether all that was read is spelt as it would be printed.
+    is_compact: bool,
     bounds: Bounds,
+    makes: PhantomData<M>,
 }
 
-impl Parser<'_> {
-    fn document(&mut self) -> Result<Value, Fault> {
+impl<'a, M: Make<'a>> Parser<'a, M> {
+    fn document(&mut self) -> Result<M::Made, Fault> {
         self.skip_space();
         if self.peek().is_none() {
             return Err(Fault { detail: EMPTY, offset: 0 });
@@ -67,7 +83,7 @@ impl Parser<'_> {
         if self.peek().is_some() { self.fault(AFTER_THE_END) } else { Ok(value) }
     }
 
-    fn value(&mut self) -> Result<Value, Fault> {
+    fn value(&mut self) -> Result<M::Made, Fault> {
         let mut open = Vec::new();
         loop {
             let mut done = match self.begin(open.len())? {
@@ -91,7 +107,7 @@ impl Parser<'_> {
     }
 
     /// Reads a scalar, an empty array or object, or the beginning of another up to its first value. `depth` are open around it.
-    fn begin(&mut self, depth: usize) -> Result<Begun, Fault> {
+    fn begin(&mut self, depth: usize) -> Result<Begun<'a, M>, Fault> {
         if self.values == self.bounds.values {
             return self.fault(TOO_MANY_VALUES);
         }
@@ -100,33 +116,36 @@ impl Parser<'_> {
         if matches!(byte, Some(b'{' | b'[')) && depth >= self.bounds.depth {
             return self.fault(TOO_DEEP);
         }
+        if matches!(byte, Some(b'{' | b'[')) {
+            self.levels = self.levels.max(depth + 1);
+        }
         match byte {
-            Some(b'{') => self.next_member(Map::new()),
-            Some(b'[') => self.next_element(Vec::new()),
-            Some(b'"') => Ok(Begun::Done(Value::String(self.string()?))),
+            Some(b'{') => self.next_member(M::Members::default(), true),
+            Some(b'[') => self.next_element(M::Elements::default(), true),
+            Some(b'"') => Ok(Begun::Done(M::string(self.string()?))),
             _ => self.literal_or_number().map(Begun::Done),
         }
     }
 
     /// Adds a value to the array or object that it belongs to, and reads on to the next value or past the end.
-    fn put(&mut self, container: Open, value: Value) -> Result<Begun, Fault> {
+    fn put(&mut self, container: Open<'a, M>, value: M::Made) -> Result<Begun<'a, M>, Fault> {
         self.skip_space();
         match container {
             Open::Array(mut elements) => {
-                elements.push(value);
+                M::push(&mut elements, value);
                 match self.peek() {
                     None => self.fault(ARRAY_NOT_CLOSED),
-                    Some(b',') => self.next_element(elements),
-                    Some(b']') => self.closed(Value::Array(elements)),
+                    Some(b',') => self.next_element(elements, false),
+                    Some(b']') => self.closed(M::array(elements)),
                     Some(_) => self.fault(BRACKET_OR_COMMA),
                 }
             }
             Open::Object(mut members, name) => {
-                members.insert(name, value);
+                M::insert(&mut members, name, value);
                 match self.peek() {
                     None => self.fault(OBJECT_NOT_CLOSED),
-                    Some(b',') => self.next_member(members),
-                    Some(b'}') => self.closed(Value::Object(members)),
+                    Some(b',') => self.next_member(members, false),
+                    Some(b'}') => self.closed(M::object(members)),
                     Some(_) => self.fault(BRACE_OR_COMMA),
                 }
             }
@@ -134,29 +153,31 @@ impl Parser<'_> {
     }
 
     /// From a bracket or comma to the next element's first byte, or past the closing bracket.
-    fn next_element(&mut self, elements: Vec<Value>) -> Result<Begun, Fault> {
+    fn next_element(&mut self, elements: M::Elements, is_first: bool) -> Result<Begun<'a, M>, Fault> {
         self.at += 1;
         self.skip_space();
+        self.is_compact &= is_first || self.peek() != Some(b']');
         match self.peek() {
             None => self.fault(ARRAY_NOT_CLOSED),
-            Some(b']') => self.closed(Value::Array(elements)),
+            Some(b']') => self.closed(M::array(elements)),
             Some(_) => Ok(Begun::Open(Open::Array(elements))),
         }
     }
 
     /// From a brace or comma over a member's name and colon to its value's first byte, or past the closing brace.
-    fn next_member(&mut self, members: Map<String, Value>) -> Result<Begun, Fault> {
+    fn next_member(&mut self, members: M::Members, is_first: bool) -> Result<Begun<'a, M>, Fault> {
         self.at += 1;
         self.skip_space();
+        self.is_compact &= is_first || self.peek() != Some(b'}');
         match self.peek() {
             None => return self.fault(OBJECT_NOT_CLOSED),
-            Some(b'}') => return self.closed(Value::Object(members)),
+            Some(b'}') => return self.closed(M::object(members)),
             Some(b'"') => {}
             Some(_) => return self.fault(NAME_EXPECTED),
         }
         let offset = self.at;
         let name = self.string()?;
-        if members.contains_key(&name) {
+        if M::has(&members, &name) {
             return Err(Fault { detail: DUPLICATE, offset });
         }
         self.skip_space();
@@ -169,17 +190,17 @@ impl Parser<'_> {
         if self.peek().is_none() { self.fault(NO_VALUE) } else { Ok(Begun::Open(Open::Object(members, name))) }
     }
 
-    fn closed(&mut self, value: Value) -> Result<Begun, Fault> {
+    fn closed(&mut self, value: M::Made) -> Result<Begun<'a, M>, Fault> {
         self.at += 1;
         Ok(Begun::Done(value))
     }
 
-    fn literal_or_number(&mut self) -> Result<Value, Fault> {
+    fn literal_or_number(&mut self) -> Result<M::Made, Fault> {
         let rest = &self.bytes[self.at..];
         for (text, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)] {
             if rest.starts_with(text.as_bytes()) {
                 self.at += text.len();
-                return Ok(value);
+                return Ok(M::literal(value));
             }
         }
         let digit = usize::from(rest.first() == Some(&b'-'));
@@ -187,16 +208,16 @@ impl Parser<'_> {
             return self.fault(VALUE_EXPECTED);
         }
         let number = self.number()?;
-        let end = self.at + number.as_str().len();
+        let end = self.at + number.len();
         if self.bytes.get(end).is_some_and(|next| !AFTER_A_NUMBER.contains(next)) {
             return self.fault(VALUE_EXPECTED);
         }
         self.at = end;
-        Ok(Value::Number(number))
+        Ok(M::number(number))
     }
 
     /// Reads the number that begins here, without passing it: the caller may still find fault with what follows.
-    fn number(&self) -> Result<Number, Fault> {
+    fn number(&self) -> Result<&'a str, Fault> {
         let start = self.at;
         let fault = |detail, offset| Err(Fault { detail, offset });
         let digits_from = |from: usize| from + self.bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -220,25 +241,30 @@ impl Parser<'_> {
                 return fault(NO_EXPONENT, start);
             }
         }
-        let text = &self.text[start..end];
+        let text = self.text;
+        let text = &text[start..end];
         if text.len() > self.bounds.number {
             return fault(NUMBER_TOO_LONG, start);
         }
         if !is_representable(text) {
             return fault(OUT_OF_RANGE, start);
         }
-        // Parsed by serde_json, `2e2` would become `2e+2`: its documented ways to make a number all rewrite exponents. This one does
-        // not, and is left out of its documentation because it checks nothing; everything was checked above.
-        Ok(Number::from_string_unchecked(text.to_owned()))
+        Ok(text)
     }
 
     /// Reads a string from its first quote past its last. Two passes, as in Unit: surrogates are looked at only in a string that
     /// is otherwise whole.
-    fn string(&mut self) -> Result<String, Fault> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         let start = self.at + 1;
         let (end, is_plain) = self.string_end(start)?;
         self.at = end + 1;
-        if is_plain { Ok(self.text[start..end].to_owned()) } else { self.unescaped(start, end) }
+        let text = self.text;
+        if is_plain {
+            return Ok(Cow::Borrowed(&text[start..end]));
+        }
+        let string = self.unescaped(start, end)?;
+        self.is_compact = self.is_compact && print::quoted(&string).as_bytes() == &self.bytes[start - 1..=end];
+        Ok(Cow::Owned(string))
     }
 
     /// Where the string that begins at `start` has its last quote, and whether it is without escapes.
@@ -324,6 +350,7 @@ impl Parser<'_> {
                 _ => None,
             };
             let Some(skipped) = skipped else { return };
+            self.is_compact = false;
             self.at += skipped;
         }
     }
@@ -338,11 +365,11 @@ impl Parser<'_> {
 }
 
 /// What became of a value, or of what it was put into.
-enum Begun {
+enum Begun<'a, M: Make<'a>> {
     /// It is whole.
-    Done(Value),
+    Done(M::Made),
     /// A value inside it comes next.
-    Open(Open),
+    Open(Open<'a, M>),
 }
 
 fn simple_escape(letter: u8) -> char {

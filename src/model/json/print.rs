@@ -21,6 +21,13 @@ pub fn unit_format(value: &Value) -> String {
     text
 }
 
+/// A string as [`compact`] writes it.
+pub(super) fn quoted(string: &str) -> String {
+    let mut text = String::new();
+    print_string(string, &mut text);
+    text
+}
+
 /// `level` is how far the value is indented; `None` prints without white space.
 fn print(value: &Value, level: Option<usize>, text: &mut String) {
     match value {

@@ -1,3 +1,4 @@
+use super::make::Tree;
 use super::parse::{Bounds, parse as parse_within};
 use super::*;
 
@@ -114,8 +115,8 @@ fn depth_and_number_of_values_are_bounded() {
     assert!(parse(&b"[{".repeat(1 << 20)).is_err());
 
     let bounds = || Bounds { number: 9, depth: 9, values: 4 };
-    assert!(parse_within(b"[1,{\"a\":2}]", bounds()).is_ok());
-    let error = parse_within(b"[1,[2,3]]", bounds()).unwrap_err();
+    assert!(parse_within::<Tree>(b"[1,{\"a\":2}]", bounds()).is_ok());
+    let error = parse_within::<Tree>(b"[1,[2,3]]", bounds()).unwrap_err();
     assert_eq!((error.detail, error.offset), ("JSON payload has too many values.", 6));
     assert!(fits(&value("[1,{\"a\":2}]"), 2, 4));
     assert!(!fits(&value("[1,{\"a\":2}]"), 1, 4));
