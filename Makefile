@@ -1,6 +1,6 @@
 # How Starling is built, tried and installed; README.md says more.
 .POSIX:
-.PHONY: all test sim teeth mutants static demo bench ci install uninstall clean
+.PHONY: all test sim fuzz teeth mutants static demo bench ci install uninstall clean
 
 CARGO = cargo
 PREFIX = /usr/local
@@ -23,6 +23,11 @@ test:
 SEEDS = 1000
 sim:
 	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim -- --nocapture
+
+# Every decoder, and a fleet with a member that says anything, fed by chance for so long; TARGETS names some. What fails names its seed.
+SECONDS = 60
+fuzz:
+	$(CARGO) run --profile fuzz --locked --example fuzz -- --seconds $(SECONDS) $(TARGETS)
 
 # Whether the simulator notices each of the deliberate faults in tests/teeth; FAULTS names some.
 teeth:

@@ -3,6 +3,8 @@
 //! Each scenario runs for several seeds and prints each before it begins; `STARLING_SEED=7 cargo test --test mesh NAME -- --nocapture` runs one
 //! of them again, the same to the last frame, and `STARLING_RUNS=20` takes twenty times as many.
 
+#[path = "fuzz/node.rs"]
+mod anything;
 #[path = "mesh/bursts.rs"]
 mod bursts;
 #[path = "mesh/client.rs"]
@@ -23,6 +25,8 @@ mod large;
 mod liars;
 #[path = "mesh/links.rs"]
 mod links;
+#[path = "fuzz/mutate.rs"]
+mod mutate;
 #[path = "mesh/net.rs"]
 mod net;
 #[path = "mesh/patches.rs"]

@@ -17,6 +17,7 @@ use starlingd::wire::errand::Errand;
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
+use crate::anything;
 use crate::client::{SOON, value};
 use crate::net::Net;
 use crate::replay::append;
@@ -304,4 +305,10 @@ fn a_ledger_that_reaches_into_the_future_is_a_fault_and_changes_nothing() {
         assert!(net.puppets[puppet].closed, "{member}");
         assert!(net.all_at(head), "{member}");
     }
+}
+
+/// A panic, hosts that do not agree in the end, or one that takes no change, names the seed; `make fuzz TARGETS=node` runs as many as one likes.
+#[test]
+fn a_fleet_stands_a_member_that_says_anything() {
+    seeds(4).for_each(anything::live);
 }
