@@ -47,6 +47,7 @@
 //! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
 //! | `signal` | a signal |
+//! | `watchdog` | the time between two looks at the pulse of the loop |
 //! | `log` | whoever reads standard error |
 //!
 //! mdns-sd and tiny_http have threads of their own. If one of these dies it is started again; a panic in one of ours ends the process.

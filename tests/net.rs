@@ -7,9 +7,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use starlingd::daemon::clock::Clock;
 use starlingd::daemon::dialler::{self, Addresses, DialError, DialEvent, Dialler};
 use starlingd::daemon::link::{self, Link, LinkEvent, Parts};
 use starlingd::daemon::listener::{Listener, Settings};
+use starlingd::daemon::pulse::Pulse;
 use starlingd::limits::{CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_MAX, INLINE_MAX, LINK_WINDOW};
 use starlingd::model::record::RecordId;
 use starlingd::model::signature::SecretKey;
@@ -32,10 +34,15 @@ fn nowhere() -> Addresses {
     Arc::new(|| vec!["192.0.2.1:7117".parse().unwrap()])
 }
 
+/// Of a loop that has promised nothing yet.
+fn awake() -> Pulse {
+    Pulse::new(Clock::new())
+}
+
 /// A listener of peer 1, and what it lets in.
 fn listener(on: &str) -> (Listener, SocketAddr, Receiver<Parts>) {
     let (sender, arrivals) = mpsc::sync_channel(64);
-    let settings = Settings { listen: vec![on.parse().unwrap()], local: local(1, 7), addresses: nowhere() };
+    let settings = Settings { listen: vec![on.parse().unwrap()], local: local(1, 7), addresses: nowhere(), pulse: awake() };
     let listener = Listener::start(settings, move |parts| sender.send(parts).unwrap_or(())).unwrap();
     let address = listener.local_addrs()[0];
     (listener, address, arrivals)
@@ -364,9 +371,9 @@ fn a_listener_that_is_stopped_lets_go_of_its_port() {
     let (listener, address, _arrivals) = listener("127.0.0.1:0");
     let _idle = raw(address);
     listener.stop();
-    let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere() };
+    let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere(), pulse: awake() };
     let again = Listener::start(settings, |_| ()).unwrap();
-    let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere() };
+    let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere(), pulse: awake() };
     let taken = Listener::start(settings, |_| ()).err().unwrap().to_string();
     assert!(taken.starts_with(&format!("cannot listen on {address}")), "{taken}");
     drop(again);
@@ -378,6 +385,41 @@ fn dead_port() -> (socket2::Socket, SocketAddr) {
     socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, address)
+}
+
+#[test]
+fn while_the_loop_stands_nobody_is_answered_and_nobody_dialled() {
+    let (here, there) = (awake(), awake());
+    let (sender, arrivals) = mpsc::sync_channel(64);
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let settings = Settings { listen, local: local(1, 7), addresses: nowhere(), pulse: here.clone() };
+    let listener = Listener::start(settings, move |parts| sender.send(parts).unwrap_or(())).unwrap();
+    let address = listener.local_addrs()[0];
+    let (sender, events) = mpsc::sync_channel(64);
+    let tell = move |event| sender.send(event).unwrap_or(());
+    let dialler = Dialler::start(local(2, 7), nowhere(), there.clone(), tell).unwrap();
+    let fails = |number| {
+        assert!(dialler.dial(number, address.to_string()));
+        match events.recv_timeout(PATIENCE).unwrap() {
+            DialEvent::Failed { reason, .. } => Some(reason),
+            DialEvent::Linked(_) => None,
+        }
+    };
+    let stand = |pulse: &Pulse| {
+        pulse.promise(Duration::ZERO);
+        while !pulse.stands() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    assert_eq!(fails(1), None);
+    arrivals.recv_timeout(PATIENCE).unwrap();
+    stand(&here);
+    assert!(fails(2).is_some_and(|reason| reason.contains("no peer of this fleet answers there")));
+    stand(&there);
+    assert_eq!(fails(3).as_deref(), Some("this host's loop stands"));
+    assert!(arrivals.try_recv().is_err());
+    [here, there].iter().for_each(Pulse::turn);
+    assert_eq!(fails(4), None);
 }
 
 #[test]
@@ -417,7 +459,7 @@ fn every_dial_that_is_taken_ends_with_its_event() {
     let (_listener, address, arrivals) = listener("127.0.0.1:0");
     let (_bound, dead) = dead_port();
     let (sender, events) = mpsc::sync_channel(DIALS_QUEUED);
-    let dialler = Dialler::start(local(2, 7), nowhere(), move |event| sender.send(event).unwrap_or(())).unwrap();
+    let dialler = Dialler::start(local(2, 7), nowhere(), awake(), move |event| sender.send(event).unwrap_or(())).unwrap();
     let targets = [address.to_string(), dead.to_string(), "no such host".to_owned()];
     let mut waiting: Vec<u64> = (0..30).collect();
     for id in &waiting {

@@ -48,6 +48,8 @@ mod secrets;
 mod skip;
 #[path = "standin/server.rs"]
 mod standin;
+#[path = "support/standstill.rs"]
+mod standstill;
 #[path = "rest/triggers.rs"]
 mod triggers;
 #[path = "rest/uploads.rs"]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::link::Parts;
+use super::pulse::Pulse;
 use super::timed::Timed;
 use super::{clock, interfaces};
 use crate::limits::{
@@ -51,10 +52,15 @@ pub enum DialEvent {
 
 impl Dialler {
     /// Starts the thread `dial`, which ends when the `Dialler` is dropped; dials that are under way then still end with their
-    /// event.
-    pub fn start(local: Arc<Local>, addresses: Addresses, sink: impl Fn(DialEvent) + Send + Clone + 'static) -> io::Result<Self> {
+    /// event. While the loop stands, as `pulse` says, nobody is dialled.
+    pub fn start(
+        local: Arc<Local>,
+        addresses: Addresses,
+        pulse: Pulse,
+        sink: impl Fn(DialEvent) + Send + Clone + 'static,
+    ) -> io::Result<Self> {
         let (dials, queue) = mpsc::sync_channel(DIALS_QUEUED);
-        let run = move || hand_out(&queue, &local, &addresses, &sink);
+        let run = move || hand_out(&queue, &local, &addresses, &pulse, &sink);
         thread::Builder::new().name("dial".to_owned()).stack_size(SMALL_STACK).spawn(run)?;
         Ok(Self { dials })
     }
@@ -143,13 +149,17 @@ impl fmt::Display for DialError {
 impl std::error::Error for DialError {}
 
 /// The thread `dial`: never more than [`DIALS_MAX`] under way.
-fn hand_out<S>(queue: &Receiver<(u64, String)>, local: &Arc<Local>, addresses: &Addresses, sink: &S)
+fn hand_out<S>(queue: &Receiver<(u64, String)>, local: &Arc<Local>, addresses: &Addresses, pulse: &Pulse, sink: &S)
 where
     S: Fn(DialEvent) + Send + Clone + 'static,
 {
     let (done, ended) = mpsc::sync_channel::<()>(DIALS_MAX);
     let mut under_way = 0;
     while let Ok((id, address)) = queue.recv() {
+        if pulse.stands() {
+            sink(DialEvent::Failed { id, address, reason: "this host's loop stands".to_owned(), stranger: false });
+            continue;
+        }
         under_way -= ended.try_iter().count();
         while under_way >= DIALS_MAX {
             ended.recv().expect("this thread holds a sender too");

@@ -18,6 +18,7 @@ use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
 use super::overlay::OverlaySource;
 use super::pass::Pass;
+use super::pulse::Pulse;
 use super::state_dir::read_revision;
 use super::target::{self, Target};
 use super::unit::{self, Control, Unit};
@@ -54,6 +55,7 @@ pub(super) enum Event {
 /// All that the loop owns.
 pub(super) struct Parts {
     pub clock: Clock,
+    pub pulse: Pulse,
     pub node: Node,
     pub queue: Receiver<Event>,
     pub events: SyncSender<Event>,
@@ -120,7 +122,10 @@ impl Loop {
             let (now, _) = self.parts.clock.now();
             let looks = if self.parts.overlays.has_file() { self.overlay_at } else { Duration::MAX };
             let wait = self.parts.node.deadline().min(self.watch_at).min(looks).saturating_sub(now);
-            match self.parts.queue.recv_timeout(wait) {
+            self.parts.pulse.promise(now.saturating_add(wait));
+            let happened = self.parts.queue.recv_timeout(wait);
+            self.parts.pulse.turn();
+            match happened {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => self.happens(Input::Tick),
@@ -358,6 +363,7 @@ impl Loop {
 
     /// Says goodbye, and lets what is under way end: answers, writes, frames.
     fn stop(mut self) {
+        self.parts.pulse.end();
         let mut effects = Vec::new();
         self.parts.node.leave(&mut effects);
         effects.into_iter().for_each(|effect| self.perform(effect));

@@ -21,6 +21,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::clock;
 use super::dialler::{Addresses, canonical, tune};
 use super::link::Parts;
+use super::pulse::Pulse;
 use super::timed::Timed;
 use crate::limits::{
     ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT,
@@ -37,6 +38,8 @@ pub struct Settings {
     pub local: Arc<Local>,
     /// Where this host says it listens.
     pub addresses: Addresses,
+    /// Whether the loop turns: while it does not, nobody is answered.
+    pub pulse: Pulse,
 }
 
 /// The running listener. Dropping it stops it.
@@ -73,6 +76,7 @@ impl Listener {
             places: Places { taken: Arc::new(AtomicUsize::new(0)), waker: Arc::clone(&waker) },
             local: settings.local,
             addresses: settings.addresses,
+            pulse: settings.pulse,
             sink,
         };
         let stopped = Arc::clone(&stop);
@@ -122,6 +126,7 @@ struct Porter<S> {
     places: Places,
     local: Arc<Local>,
     addresses: Addresses,
+    pulse: Pulse,
     sink: S,
 }
 
@@ -279,6 +284,10 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Porter<S> {
             Ok(listening) => listening,
             Err(error) => return debug!("{remote} turned away: {error}"),
         };
+        // Whoever had a link would take this host for healthy, and be heard by nobody.
+        if self.pulse.stands() {
+            return debug!("{remote} turned away: the loop stands");
+        }
         if !self.seen.is_new(listening.ephemeral()) {
             return debug!("{remote} turned away: a first message that was seen before");
         }

@@ -18,6 +18,7 @@ pub mod listener;
 pub mod logger;
 mod overlay;
 mod pass;
+pub mod pulse;
 pub mod signals;
 mod start;
 pub mod state_dir;

@@ -1,6 +1,7 @@
 //! Signals: the one door to `signal-hook`.
 //!
-//! SIGTERM and SIGINT ask the daemon to stop in good order; a second one ends it at once, should the good order hang. SIGHUP, which
+//! SIGTERM and SIGINT ask the daemon to stop in good order; a second one ends it at once, should the good order hang, and so does the end
+//! of [`STOP_WAIT`]. SIGHUP, which
 //! other daemons take as "reload", is only logged: settings are read at the start. The handlers set a flag and wake the thread
 //! "signal" through a socket; nothing else is safe in a handler.
 
@@ -14,10 +15,13 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
 
-/// Handles the signals from now on. `stop` is called once, on a thread of its own, and may block.
+use crate::limits::STOP_WAIT;
+
+/// Handles the signals from now on. `stop` is called once, on a thread of its own, and may block; if the process is still there after
+/// [`STOP_WAIT`], `late` is called.
 ///
 /// An error means that the system has no socket, thread or handler left; some signals may then be handled and others not.
-pub fn start(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub fn start(stop: impl FnOnce() + Send + 'static, late: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (mut woken, waker) = UnixStream::pair()?;
     // A full socket must not block the handler.
     waker.set_nonblocking(true)?;
@@ -40,7 +44,9 @@ pub fn start(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
                 }
                 // timeout(1) and others send one signal twice, to the process and to its group: that is nobody's impatience.
                 thread::sleep(SAME_SIGNAL);
-                return impatient.store(true, Ordering::SeqCst);
+                impatient.store(true, Ordering::SeqCst);
+                thread::sleep(STOP_WAIT - SAME_SIGNAL);
+                return late();
             }
             log::info!("SIGHUP ignored: settings are read at the start only");
         }
@@ -81,7 +87,7 @@ mod tests {
         let (sink, stops) = channel();
         let asked = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&asked);
-        start(move || sink.send(seen.load(Ordering::SeqCst)).expect("the test waits")).unwrap();
+        start(move || sink.send(seen.load(Ordering::SeqCst)).expect("the test waits"), || {}).unwrap();
         raise(SIGHUP).unwrap();
         raise(SIGHUP).unwrap();
         asked.store(true, Ordering::SeqCst);

@@ -9,25 +9,26 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use super::clock::Clock;
 use super::dialler::{Addresses, Dialler};
 use super::discovery::{self, Discovery, DiscoveryEvent};
 use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
-use super::gate::{self, Gate, GateError, GateSettings, Rights, TcpApi};
+use super::gate::{self, Gate, GateError, GateSettings, Responder, Response, Rights, TcpApi};
 use super::listener::{self, Listener};
 use super::overlay::OverlaySource;
 use super::pass::Pass;
+use super::pulse::{self, Pulse};
 use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, system, target};
-use crate::limits::{EVENTS_MAX, TOKEN_FILE_MAX};
+use crate::limits::{EVENTS_MAX, LOOP_RETRY, STOP_WAIT, TOKEN_FILE_MAX};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
-use crate::node::input::Now;
+use crate::node::input::{Ask, Now};
 use crate::node::load::Loading;
 use crate::node::{Drift, Node, Setup};
 use crate::settings::{DriftChoice, Settings, UnitChoice};
@@ -43,6 +44,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let (events, queue) = sync_channel(EVENTS_MAX);
     let secret = dir.member_identity()?;
     let clock = Clock::new();
+    let pulse = Pulse::new(clock);
     let unit = server_of(&settings)?;
     let now = at(&clock);
     let local = Arc::new(Local {
@@ -58,26 +60,29 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let overlay = overlays.changed(&addresses()).expect("the first is another than none").map_err(RunError::Setting)?;
     let mut node = make_node(&settings, &dir, &member, secret, &local, (unit.is_some(), overlay), now)?;
     load(&mut node, &dir);
-    let listener = listen(&settings, &local, &addresses, &events)?;
+    let listener = listen(&settings, &local, &addresses, &pulse, &events)?;
     port.store(listener.local_addrs().first().map_or(0, SocketAddr::port), Ordering::Relaxed);
     let bound: Vec<String> = listener.local_addrs().iter().map(SocketAddr::to_string).collect();
     log::info!("listening on {}", bound.join(" and "));
     let dial_events = events.clone();
-    let dialler =
-        Dialler::start(Arc::clone(&local), Arc::clone(&addresses), move |event| send(&dial_events, Event::Dial(event)))?;
+    let dialler = Dialler::start(Arc::clone(&local), Arc::clone(&addresses), pulse.clone(), move |event| {
+        send(&dial_events, Event::Dial(event));
+    })?;
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
     let pass = unit.clone().map(Pass::start).transpose()?;
     let target_events = events.clone();
     let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
-    let gate = open_gate(&settings, clock, &events)?;
+    let gate = open_gate(&settings, clock, &pulse, &events)?;
     let stop_events = events.clone();
-    signals::start(move || send(&stop_events, Event::Stop))?;
+    signals::start(move || send(&stop_events, Event::Stop), end_late)?;
+    pulse::watch(pulse.clone())?;
     let find_server = settings.unit == UnitChoice::Auto;
     let parts = Parts {
         find_server,
         clock,
+        pulse,
         node,
         queue,
         events,
@@ -263,11 +268,12 @@ fn listen(
     settings: &Settings,
     local: &Arc<Local>,
     addresses: &Addresses,
+    pulse: &Pulse,
     events: &SyncSender<Event>,
 ) -> Result<Listener, RunError> {
     let events = events.clone();
-    let settings =
-        listener::Settings { listen: vec![settings.listen], local: Arc::clone(local), addresses: Arc::clone(addresses) };
+    let (local, addresses) = (Arc::clone(local), Arc::clone(addresses));
+    let settings = listener::Settings { listen: vec![settings.listen], local, addresses, pulse: pulse.clone() };
     Ok(Listener::start(settings, move |parts| send(&events, Event::Linked(Box::new(parts))))?)
 }
 
@@ -306,14 +312,14 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
     Ok(control.map(Unit::new))
 }
 
-fn open_gate(settings: &Settings, clock: Clock, events: &SyncSender<Event>) -> Result<Gate, RunError> {
+fn open_gate(settings: &Settings, clock: Clock, pulse: &Pulse, events: &SyncSender<Event>) -> Result<Gate, RunError> {
     let token = settings.api_token_file.as_ref().map(read_token).transpose()?;
     let api = settings.api.map(|listen| TcpApi { listen, token });
-    let events = events.clone();
+    let (pulse, events) = (pulse.clone(), events.clone());
     let gate = gate::start(
         GateSettings { control: settings.control.clone(), rights: rights(settings)?, api },
         move |request, responder| match api::ask(&request, clock.now().1) {
-            Ok(ask) => send(&events, Event::Asked(ask, responder)),
+            Ok(ask) => ask_loop(&events, &pulse, (ask, responder)),
             Err(response) => responder.respond(Box::new(move || response)),
         },
     )?;
@@ -343,6 +349,25 @@ fn read_token(path: &PathBuf) -> Result<String, RunError> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     Ok(text.trim().to_owned())
+}
+
+/// Asks the loop something for a client, unless it stands: then the client is told so.
+fn ask_loop(events: &SyncSender<Event>, pulse: &Pulse, (mut ask, mut responder): (Ask, Responder)) {
+    while !pulse.stands() {
+        match events.try_send(Event::Asked(ask, responder)) {
+            Err(TrySendError::Full(Event::Asked(again, to))) => (ask, responder) = (again, to),
+            _taken_or_nobody_left => return,
+        }
+        std::thread::sleep(LOOP_RETRY);
+    }
+    responder.respond(Box::new(|| Response::error(503, "The daemon stands still.")));
+}
+
+/// The time for an end in good order is over.
+fn end_late() {
+    log::error!("it did not stop in good order within {} s, and is ended", STOP_WAIT.as_secs());
+    logger::finish();
+    std::process::exit(1);
 }
 
 /// Tells the loop. It is gone only when the process ends.

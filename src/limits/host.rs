@@ -218,6 +218,20 @@ pub const GATE_FILES_HANDOVER: usize = 6;
 const _: () = assert!(GATE_FILES_HANDOVER <= GATE_FILES_SPARE);
 const _: () = assert!(GATE_HELD_MAX >= 2 * GATE_BODY_MAX, "one upload must not keep out another");
 
+// ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// A loop that should have turned so long ago is taken for standing: nothing that it does takes a tenth of this. Shorter than the
+/// patience of peers with a silent link, so that they find no second one.
+pub const LOOP_LATE: Duration = Duration::from_secs(5);
+/// How often the watchdog looks.
+pub const WATCHDOG_EVERY: Duration = Duration::from_secs(10);
+/// The loop stands at so many looks in a row: the process is ended after about a minute.
+pub const WATCHDOG_BEATS: u32 = 6;
+/// How long a request waits between two tries to hand it to a loop that is behind.
+pub const LOOP_RETRY: Duration = Duration::from_millis(20);
+/// After a signal the process has so long to end in good order, which takes the waits for the gate, the goodbyes and the disk at most.
+pub const STOP_WAIT: Duration = Duration::from_secs(10);
+
 // ── the log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Lines that wait for whoever reads the log: a start at debug writes some dozens before anybody may read.

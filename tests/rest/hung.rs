@@ -1,13 +1,17 @@
-//! What stands still around the daemon does not make it stand still: whoever reads its log.
+//! What stands still around the daemon does not make it stand still: whoever reads its log. And should its loop stand all the same, nobody
+//! takes it for healthy, and it is ended.
 
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use super::host::{Host, Running, STARLING};
 use super::http::Door;
-use super::watch::until;
+use super::skip::skip;
+use super::standstill::{Standstill, lacks};
+use super::watch::{parsed, until};
 
 /// What a pipe holds on Linux.
 const PIPE: usize = 64 << 10;
@@ -85,4 +89,64 @@ fn stops_unread(host: &mut Host) {
     let (status, _) = host.running.take().expect("it runs").terminate();
     assert_eq!(status, Some(0));
     assert!(!host.path("control.sock").exists());
+}
+
+/// Two hosts that are linked, and the loop of the first stands from now on.
+fn one_of_two_stands() -> (Host, Host, Standstill) {
+    let mut one = Host::founded();
+    one.start();
+    let mut two = Host::joined_to(&one);
+    two.start_linked(&[one.address()]);
+    until("they are linked", || is_linked(&one) && is_linked(&two));
+    let held = Standstill::of_loop(one.running().child.id(), "futex");
+    until("it stands, and says so", || one.running().log().contains("the loop has not turned"));
+    (one, two, held)
+}
+
+fn is_linked(host: &Host) -> bool {
+    host.json("/fleet/links").as_array().is_some_and(|links| !links.is_empty())
+}
+
+/// The exit of a process that is to end by itself, within two minutes. What is left of it is then only the thread that strace holds.
+fn ends(host: &mut Host, held: Standstill) -> (ExitStatus, String) {
+    let late = Instant::now() + Duration::from_secs(120);
+    let mut running = host.running.take().expect("it runs");
+    let threads = format!("/proc/{}/task", running.child.id());
+    while std::fs::read_dir(&threads).is_ok_and(|threads| threads.count() > 1) {
+        assert!(Instant::now() < late, "it does not end: {}", running.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(held);
+    let status = running.child.wait().expect("it is our child");
+    running.log.iter().for_each(|line| running.said.extend([&line, "\n"]));
+    (status, running.said)
+}
+
+#[test]
+fn a_loop_that_stands_gives_no_sign_of_life_and_its_process_is_ended() {
+    if let Some(need) = lacks() {
+        return skip(&need);
+    }
+    let (mut one, two, held) = one_of_two_stands();
+    let reply = one.ask("GET", "/healthz", "");
+    assert_eq!((reply.status, &parsed(&reply.body)["error"]), (503, &"The daemon stands still.".into()));
+    // Its peer gives up the link, and gets no other.
+    until("the link is given up", || !is_linked(&two));
+    let (status, said) = ends(&mut one, held);
+    assert!(!status.success() && said.contains("this process ends, to be started anew"), "{status} {said}");
+    assert!(!is_linked(&two));
+    one.start();
+    one.is_unharmed();
+}
+
+#[test]
+fn a_loop_that_stands_does_not_keep_a_signal_from_ending_the_process() {
+    if let Some(need) = lacks() {
+        return skip(&need);
+    }
+    let (mut one, _two, held) = one_of_two_stands();
+    let pid = one.running().child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("there is a kill").success());
+    let (status, said) = ends(&mut one, held);
+    assert!(status.code() == Some(1) && said.contains("did not stop in good order"), "{status} {said}");
 }

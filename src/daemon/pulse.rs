@@ -1,0 +1,130 @@
+//! The pulse of the loop: whether it turns. What others take for a sign of life is given only while it does.
+//!
+//! Threads beside the loop could go on shaking hands and taking requests long after the loop has stopped to do anything about them, and
+//! everybody would take the host for healthy. So before they do, they look here; and the thread `watchdog` ends a process whose loop does
+//! not come back, for a supervisor to start it anew: the state on disk is sound at every moment.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::logger;
+use crate::limits::{LOOP_LATE, SMALL_STACK, WATCHDOG_BEATS, WATCHDOG_EVERY};
+
+/// What the loop promises, and whoever wants to know whether it keeps that. Clones are of one loop.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    clock: Clock,
+    /// By when the loop turns again, in milliseconds of the clock.
+    due_ms: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    /// Of a loop that has not begun yet, and has promised nothing.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, due_ms: Arc::new(AtomicU64::new(u64::MAX)) }
+    }
+
+    /// The loop turns, and goes to wait for something to happen, until this time at most.
+    pub fn promise(&self, until: Duration) {
+        self.due_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// The loop has something in hand now.
+    pub fn turn(&self) {
+        self.promise(self.clock.now().0);
+    }
+
+    /// The loop has ended, and promises nothing any more.
+    pub fn end(&self) {
+        self.promise(Duration::MAX);
+    }
+
+    /// Whether the loop should have turned [`LOOP_LATE`] ago and has not.
+    pub fn stands(&self) -> bool {
+        let due = Duration::from_millis(self.due_ms.load(Ordering::Acquire));
+        self.clock.now().0 > due.saturating_add(LOOP_LATE)
+    }
+}
+
+/// Starts the thread `watchdog`, which ends the process when the loop stands for [`WATCHDOG_BEATS`] of its own beats. An error means that
+/// there is no thread to be had.
+pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
+    let run = move || {
+        let mut count = Beats::default();
+        loop {
+            thread::sleep(WATCHDOG_EVERY);
+            match count.beat(pulse.stands()) {
+                Finding::Well => {}
+                Finding::Late => log::warn!("the loop has not turned for {} s", WATCHDOG_EVERY.as_secs()),
+                Finding::Dead => {
+                    log::error!("the loop has not turned for a minute: this process ends, to be started anew");
+                    logger::finish();
+                    std::process::abort();
+                }
+            }
+        }
+    };
+    thread::Builder::new().name("watchdog".to_owned()).stack_size(SMALL_STACK).spawn(run).map(drop)
+}
+
+/// Counts the beats at which the loop was found standing. Not the time by any clock: that goes on while the process, or the machine, is
+/// stopped as a whole, the watchdog with the loop.
+#[derive(Debug, Default)]
+struct Beats {
+    standing: u32,
+}
+
+/// What a beat has found.
+#[derive(Debug, PartialEq, Eq)]
+enum Finding {
+    Well,
+    /// It stands; told once.
+    Late,
+    /// It will not come back.
+    Dead,
+}
+
+impl Beats {
+    fn beat(&mut self, stands: bool) -> Finding {
+        self.standing = if stands { self.standing + 1 } else { 0 };
+        match self.standing {
+            1 => Finding::Late,
+            count if count >= WATCHDOG_BEATS => Finding::Dead,
+            _ => Finding::Well,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_stands_when_it_is_late_and_not_while_it_waits_or_has_not_begun() {
+        let pulse = Pulse::new(Clock::new());
+        assert!(!pulse.stands(), "it has not begun");
+        pulse.turn();
+        assert!(!pulse.stands(), "it has something in hand");
+        let seen = Pulse { clock: pulse.clock, due_ms: Arc::clone(&pulse.due_ms) };
+        pulse.promise(Duration::from_secs(3600));
+        assert!(!seen.stands(), "it waits");
+        pulse.end();
+        assert!(!seen.stands(), "it has ended");
+    }
+
+    #[test]
+    fn only_beats_in_a_row_end_the_process() {
+        let mut beats = Beats::default();
+        assert_eq!(beats.beat(false), Finding::Well);
+        for _ in 0..3 {
+            assert_eq!(beats.beat(true), Finding::Late);
+            (2..WATCHDOG_BEATS).for_each(|_| assert_eq!(beats.beat(true), Finding::Well));
+            assert_eq!(beats.beat(false), Finding::Well);
+        }
+        assert!((1..=WATCHDOG_BEATS).map(|_| beats.beat(true)).any(|finding| finding == Finding::Dead));
+    }
+}
