@@ -34,7 +34,8 @@ pub enum Wanted {
 /// An edit that the head does not contain.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OpenConflict {
-    /// Who asked for it; `None` if no host holds its record any more.
+    /// Who signed the record that this was taken from: its author or, where only a replay was to be had, whoever made that; `None` if no
+    /// host holds a record of it any more.
     pub author: Option<PeerId>,
     /// Whether it was made with `If-Match`.
     pub guarded: bool,
@@ -59,7 +60,7 @@ impl OpenConflict {
             value.map_or(Wanted::Nothing, |value| Wanted::of(&operation.path, value, &mut room))
         };
         Self {
-            author: Some(revision.edit_author()),
+            author: Some(header.author),
             guarded: header.flags & Header::GUARDED != 0,
             note: header.note.clone(),
             operations: revision.edit.operations.iter().map(|operation| (operation.clone(), wanted(operation))).collect(),

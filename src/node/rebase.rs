@@ -3,7 +3,9 @@
 //! The author of an uncontained edit *replays* it: if every place that it touches still holds what it found, or what it wanted, and the
 //! own server accepts the result, the edit is published again on the head. Otherwise it publishes a *note*: the head's document
 //! unchanged, the edit among its open conflicts, so that every host lists it. Oldest edits come first. Edits that the beaten revision was
-//! made on, and that nobody holds any more, are listed with it. If an author stays away for ten seconds, whoever holds the edit and has a
+//! made on, and that nobody holds any more, are listed with it. Only an original shows what its author asked for, by his signature: who
+//! replays an edit only says whose it is. So nothing is made again from a replay; the original is sought for ten seconds, and then the
+//! edit is listed in the name of whoever signed what is held. If an author stays away for ten seconds, whoever holds the edit and has a
 //! server that can judge it does this in its place; doing it twice is harmless, for the ledger names it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,10 +176,12 @@ impl Node {
         }
     }
 
-    /// The edits that uncontained revisions were made on, that are lost like them, and whose records are not held here.
+    /// The originals of uncontained edits, and of those that they were made on and that are lost like them, as far as they are not held.
     fn missing(&self, group: &Group, held: &Held<'_>) -> BTreeSet<RecordId> {
-        let all = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
-        all.filter(|edit| is_missing(group, held, edit)).map(|edit| edit.id).collect()
+        let said = held.values().filter(|beaten| !is_original(&beaten.revision)).map(|beaten| beaten.revision.edit_ref());
+        let made_on = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
+        let all = said.chain(made_on.filter(|edit| is_missing(group, held, edit)));
+        all.map(|edit| edit.id).filter(|id| self.replica.kept(id).is_none()).collect()
     }
 
     /// Asks peers for the originals of edits; what was asked for before and is not needed any more is asked for no more.
@@ -202,7 +206,7 @@ impl Node {
     fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &Held<'_>, later: &Later, beaten: &Beaten) -> Remedy {
         let (now, revision) = (self.now.elapsed, &beaten.revision);
         let stand_in = beaten.since + STAND_IN_AFTER;
-        if stand_in > now && !is_by(group, revision, &self.me) {
+        if stand_in > now && !(is_original(revision) && is_by(group, revision, &self.me)) {
             return Remedy::Later(stand_in);
         }
         let made_on = made_on(group, revision);
@@ -221,7 +225,7 @@ impl Node {
         // A ledger that is full and reaches less far back would forget the edit in the very revision that replays it.
         let is_named = head.ledger.with([revision.edit_ref()]).standing(&revision.edit_ref()) == Standing::In;
         let guarded = revision.record.header.flags & Header::GUARDED != 0;
-        let may_replay = is_out && is_named && !guarded && !settles_again(head, revision);
+        let may_replay = is_out && is_named && is_original(revision) && !guarded && !settles_again(head, revision);
         if !is_out && is_done(head, revision) {
             return Remedy::Nothing;
         }
@@ -340,8 +344,8 @@ impl Node {
         let Some(head) = self.head().cloned().filter(|_| opens.contains_key(&beaten.edit_ref())) else {
             return self.too_many_conflicts();
         };
-        let edit =
-            Edit { origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()), operations: beaten.edit.operations.clone() };
+        let author = opens.get(&beaten.edit_ref()).and_then(|conflict| conflict.author).unwrap_or(beaten.record.header.author);
+        let edit = Edit { origin: Origin::Note(beaten.edit_ref(), author), operations: beaten.edit.operations.clone() };
         let flags = head.record.header.flags & Header::UNTRIED;
         let draft = Draft { edit, document: head.document.clone(), opens, settles: Vec::new(), flags, note: String::new() };
         let Some(note) = self.author(Some(&head), draft).map(Arc::new) else {
@@ -383,6 +387,11 @@ fn is_done(head: &Revision, revision: &Revision) -> bool {
 fn touch(one: &Revision, other: &Revision) -> bool {
     let pairs = one.edit.operations.iter().flat_map(|a| other.edit.operations.iter().map(move |b| (&a.path, &b.path)));
     pairs.into_iter().any(|(a, b)| a.tokens().iter().zip(b.tokens()).all(|(a, b)| a == b))
+}
+
+/// Whether a revision carries an edit of its own author's: then it is he who has signed what the edit wants.
+fn is_original(revision: &Revision) -> bool {
+    revision.edit.origin == Origin::Original
 }
 
 /// Of each uncontained edit the revision that carries it, oldest edit first: the original if it is held, for that shows what the author

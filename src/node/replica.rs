@@ -270,10 +270,17 @@ impl Group {
         self.spare_but(originals) as isize - self.kept as isize
     }
 
-    /// The revisions that it takes to make the edits again that the head lists by hash.
+    /// The revisions that it takes to make the edits again that the head lists by hash: their originals, also such as are not held yet, and
+    /// where those are not to be had what else carries the edit.
     fn originals(&self) -> BTreeSet<RecordId> {
-        let open = self.head.iter().flat_map(|head| &head.open);
-        open.filter(|(_, conflict)| !conflict.is_whole()).map(|(edit, _)| edit.id).collect()
+        let open = self.head.iter().flat_map(|head| &head.open).filter(|(_, conflict)| !conflict.is_whole());
+        open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]).flatten().collect()
+    }
+
+    /// The revision of the history that says what an edit wants: its original, or else the greatest replay of it.
+    pub fn carrying(&self, edit: &EditRef) -> Option<&Summary> {
+        let carries = |summary: &&Summary| summary.edit_ref() == *edit && !matches!(summary.origin, Origin::Note(..));
+        self.history.values().filter(carries).max_by_key(|summary| (summary.origin == Origin::Original, summary.record.rank()))
     }
 
     /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that are still being read back, and originals.

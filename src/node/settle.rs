@@ -19,7 +19,7 @@ use crate::model::edit::Op;
 use crate::model::json::{Map, Value};
 use crate::model::ledger::EditRef;
 use crate::model::path::Path;
-use crate::model::record::{Record, RecordId};
+use crate::model::record::Record;
 use crate::model::resources;
 use crate::model::revision::Revision;
 
@@ -67,7 +67,7 @@ impl Node {
         match conflict.ops() {
             _ if !keep => self.wish(client, Wish::Settle(Vec::new()), if_match, note, vec![edit.id.to_string()]),
             Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![edit.id.to_string()]),
-            None => self.keep_by_original(edit.id, Needing::Keep { client, if_match, note }),
+            None => self.keep_by_original(&edit, Needing::Keep { client, if_match, note }),
         }
     }
 
@@ -93,8 +93,10 @@ impl Node {
                 self.wish(client, Wish::Restore(revision.document.clone(), path), if_match, note, Vec::new());
             }
             Needing::Keep { client, if_match, note } => match revision.ops() {
-                Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![revision.id().to_string()]),
-                None => self.reply(client, unknown("the revision of this name does not say it")),
+                Some(ops) if self.is_as_listed(revision) => {
+                    self.wish(client, Wish::Settle(ops), if_match, note, vec![revision.edit_ref().id.to_string()]);
+                }
+                _ => self.reply(client, unknown("the revision of this name does not say it")),
             },
         }
     }
@@ -104,15 +106,24 @@ impl Node {
         self.reply(needing.client(), Problem::new(500, "The revision cannot be read.", reason));
     }
 
-    fn keep_by_original(&mut self, id: RecordId, needing: Needing) {
-        if let Some(record) = self.replica.kept(&id).cloned() {
-            return self.read_for(record, needing);
+    /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay nobody else vouches for that.
+    fn is_as_listed(&self, revision: &Revision) -> bool {
+        let listed = self.head().and_then(|head| head.open.get(&revision.edit_ref()));
+        listed.is_some_and(|listed| listed.operations == revision.as_conflict().operations)
+    }
+
+    fn keep_by_original(&mut self, edit: &EditRef, needing: Needing) {
+        let carrying = self.replica.group(&self.setup.group).and_then(|group| group.carrying(edit));
+        let (id, carrying) = (edit.id, carrying.map(|summary| summary.record.clone()));
+        if let Some(original) = carrying.clone().filter(|record| record.id == id) {
+            return self.read_for(original, needing);
         }
-        let problem = match self.fetch(id) {
-            Older::Asked => {
+        let problem = match (self.fetch(id), carrying) {
+            (Older::Asked, _) => {
                 let detail = format!("peers are asked for the revision {}; ask again in a moment", id.short());
                 Problem::new(503, "What the change wanted is being fetched.", detail)
             }
+            (_, Some(replay)) => return self.read_for(replay, needing),
             _ => unknown(
                 "neither this host nor a linked one has the revision that first made it: drop it, or make the change anew",
             ),

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
 use starlingd::model::document::Document;
+use starlingd::model::edit::{Change, Op, apply};
 use starlingd::model::ledger::EditRef;
+use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
+use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::Ask;
@@ -311,4 +313,120 @@ fn a_ledger_that_reaches_into_the_future_is_a_fault_and_changes_nothing() {
 #[test]
 fn a_fleet_stands_a_member_that_says_anything() {
     seeds(4).for_each(anything::live);
+}
+
+/// `base` with a member of `applications`, signed by the liar as what it says.
+fn signed(base: Option<&Revision>, origin: Origin, stamp: Stamp, name: &str, text: &str) -> Revision {
+    let before = base.map_or_else(Document::factory, |base| base.document.clone());
+    let op = Op { path: Path::parse(format!("/config/applications/{name}")).unwrap(), change: Change::Put(value(text)) };
+    let document = apply(&before, &op).unwrap();
+    let edit = Edit { origin, operations: operations(&before, &[op]) };
+    let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
+    let secret = secret(LIAR);
+    let author = Author { secret: &secret, fleet: ours(), group: "default", stamp };
+    Revision::author(&author, base, draft).unwrap()
+}
+
+fn stamp_after(revision: &Revision, ms: u64) -> Stamp {
+    Stamp::from_u64((revision.record.header.stamp.wall_ms() + ms) << 16).unwrap()
+}
+
+/// A fleet of three and two revisions of it, of which the second is the head.
+fn two_revisions(seed: u64) -> (Net, Revision) {
+    let mut net = joined(seed, 3);
+    net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    let first = net.hosts[0].node.own_head().expect("there is one");
+    let first = Revision::decode(first.record.clone(), first.body.clone()).unwrap();
+    net.set(0, "/config/routes", "[1]");
+    net.set(0, "/config/routes", "[2]");
+    net.settle(SOON);
+    (net, first)
+}
+
+/// Whose edit it is, a replay only says. What it carries is made by nobody in that name.
+#[test]
+fn a_replay_of_an_edit_that_nobody_made_is_listed_in_the_name_of_whoever_signed_it() {
+    for seed in seeds(6) {
+        let (mut net, base) = two_revisions(seed);
+        let (victim, dead) = (net.hosts[1].node.peer(), PeerId::from_bytes(secret(LIAR + 7).public()).unwrap());
+        let author = if seed % 2 == 0 { victim } else { dead };
+        let invented = EditRef { stamp: stamp_after(&base, 1), id: RecordId([7; 32]) };
+        let forged = signed(Some(&base), Origin::Replay(invented, author), stamp_after(&base, 2), "evil", "1");
+        let puppet = net.puppet(0, hello());
+        net.says(puppet, whole(&forged).encode());
+        net.until("it is listed", Duration::from_secs(60), |net| {
+            net.says(puppet, Frame::Ping(1).encode());
+            net.agree() && net.conflicts(1) == vec![(RecordId([7; 32]).to_string(), "open".to_owned())]
+        });
+        net.settle(SOON);
+        let conflicts = net.view(1, Ask::Conflicts(None));
+        assert_eq!(conflicts[0]["author"], hello().peer.to_string(), "seed {seed}");
+        for host in 0..3 {
+            assert!(!net.config(host).contains("evil"), "seed {seed}: {}", net.config(host));
+            let revisions = net.view(host, Ask::Revisions(None));
+            let replays = revisions.as_array().unwrap().iter().filter(|revision| revision["kind"] == "replay");
+            assert_eq!(replays.filter(|replay| replay["author"] != hello().peer.to_string()).count(), 0, "seed {seed}");
+        }
+    }
+}
+
+/// What is listed by its hash can be taken up all the same: a person has looked at it, and nobody is asked for what he wanted.
+#[test]
+fn a_long_value_of_which_only_a_replay_is_left_can_be_kept() {
+    for seed in seeds(4) {
+        let (mut net, base) = two_revisions(seed);
+        let gone = EditRef { stamp: stamp_after(&base, 1), id: RecordId([7; 32]) };
+        let long = format!("\"{}\"", "x".repeat(6_000));
+        let replay = signed(Some(&base), Origin::Replay(gone, hello().peer), stamp_after(&base, 2), "long", &long);
+        let puppet = net.puppet(0, hello());
+        net.says(puppet, whole(&replay).encode());
+        let listed = vec![(gone.id.to_string(), "open".to_owned())];
+        net.until("it is listed", Duration::from_secs(60), |net| {
+            net.says(puppet, Frame::Ping(1).encode());
+            net.agree() && net.conflicts(1) == listed
+        });
+        net.settle(SOON);
+        for number in 0..70 {
+            net.set(0, "/config/routes", &format!("[{number}]"));
+        }
+        net.settle(SOON);
+        let mut tries = 0;
+        let answer = loop {
+            let ask = Ask::Settle { id: gone.id.to_string(), keep: true, if_match: None, note: String::new() };
+            let client = net.ask(1, ask);
+            match net.answer(1, client) {
+                Answer::Problem(problem) if problem.status == 503 && tries < 5 => tries += 1,
+                other => break other,
+            }
+            net.run(Duration::from_secs(3));
+        };
+        net.done(answer);
+        net.settle(SOON);
+        assert!(net.config(2).contains("xxxxx") && net.conflicts(2).is_empty(), "seed {seed}");
+    }
+}
+
+/// The original is asked for first: whoever has it may be a peer that has just been linked.
+#[test]
+fn an_edit_of_which_only_a_replay_is_held_is_made_again_as_soon_as_its_original_is_had() {
+    for seed in seeds(6) {
+        let (mut net, base) = two_revisions(seed);
+        let original = signed(Some(&base), Origin::Original, stamp_after(&base, 1), "lost", "1");
+        let origin = Origin::Replay(original.edit_ref(), hello().peer);
+        let replay = signed(Some(&base), origin, stamp_after(&base, 2), "lost", "1");
+        let puppet = net.puppet(0, hello());
+        net.says(puppet, whole(&replay).encode());
+        net.until("the original is asked for", SOON, |net| {
+            let asks = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Want(id))) if id == original.id());
+            net.puppets[puppet].frames.iter().any(asks)
+        });
+        net.says(puppet, whole(&original).encode());
+        net.until("it is made again", Duration::from_secs(60), |net| {
+            net.says(puppet, Frame::Ping(1).encode());
+            net.agree() && net.config(1).contains("lost")
+        });
+        net.settle(SOON);
+        assert!(net.conflicts(0).is_empty(), "seed {seed}");
+    }
 }
