@@ -68,7 +68,9 @@ fn every_recorded_exchange_comes_out_the_same_through_starling() {
     let exchanges = transcripts::all();
     assert_eq!(exchanges.len(), 138, "the fixture has changed");
     let replayed: Vec<&Exchange> = exchanges.iter().collect();
-    let otherwise = replay(&Host::new(), &replayed, |_, recorded, body| recorded.body == body);
+    let otherwise = replay(&Host::new(), &replayed, |_, recorded, body| {
+        recorded.body == body || recorded.status == 500 && recorded.body == without_detail(body)
+    });
     assert_eq!(otherwise, OTHERWISE.len(), "as many of the list are in the recording");
 }
 
@@ -81,6 +83,13 @@ fn so_does_every_one_before_a_real_unitd() {
     let exchanges = transcripts::all();
     let replayed: Vec<&Exchange> = exchanges.iter().filter(|exchange| unitd.can(exchange)).collect();
     replay(&host, &replayed, unitd::is_alike);
+}
+
+/// A refusal as the server gave it: where Unit says nothing of the reason, what was found of it is added.
+fn without_detail(body: &str) -> String {
+    let mut value = json::parse_own(body.as_bytes()).unwrap_or_default();
+    value.as_object_mut().map(|members| members.remove("detail"));
+    json::unit_format(&value)
 }
 
 /// Sends them all, and compares answers and configurations; gives the number of those that were answered otherwise.

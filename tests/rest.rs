@@ -34,6 +34,8 @@ mod overlay;
 mod passing;
 #[path = "rest/patches.rs"]
 mod patches;
+#[path = "rest/pem.rs"]
+mod pem;
 #[path = "rest/planted.rs"]
 mod planted;
 #[path = "rest/publishing.rs"]

@@ -139,6 +139,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
             failure(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))
         }
         Answer::Refused(Refusal { status, body, reason }) => {
+            let body = with_detail(body, &reason);
             let mut headers = vec![json_type()];
             headers.extend((!reason.is_empty()).then(|| ("Starling-Reason".into(), reason)));
             Response { status, headers, body }
@@ -268,6 +269,20 @@ fn problem_response(problem: &Problem) -> Response {
         response.headers.push(("Retry-After".into(), "1".into()));
     }
     response
+}
+
+/// A refusal in which the reason stands as `detail`, which clients show, where the server has left that empty. It stays a map of strings
+/// for those that read it as one.
+fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
+    match json::parse_own(&body) {
+        Ok(Value::Object(mut members))
+            if !reason.is_empty() && members.get("error").is_some() && members.get("detail").is_none() =>
+        {
+            members.insert("detail".into(), reason.into());
+            json::unit_format(&Value::Object(members)).into_bytes()
+        }
+        _ => body,
+    }
 }
 
 pub(super) fn failure(status: u16, error: &str, detail: &str) -> Response {

@@ -1,6 +1,6 @@
 //! Bundles: a private key and its certificate chain, in PEM (RFC 7468), the key first or last, as Unit takes them.
 //!
-//! [`check`] is the one door for a bundle that a client uploads: whether a server that is given it could use it. Unit takes a key that
+//! [`uploaded`] is the one door for a bundle that a client uploads: whether a server that is given it could use it. Unit takes a key that
 //! does not belong and a chain in the wrong order, and fails without a reason when they are used. No signature is checked, and whether
 //! clients trust the chain is not asked. Nothing here ever says anything of what is in a key.
 
@@ -34,26 +34,54 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// What servers may have against it, though they take most of its kind.
+    pub fn weakness(&self) -> Option<String> {
+        match self.key {
+            KeyKind::Rsa(bits) if bits < RSA_USUAL_BITS => {
+                Some(format!("its key is {}, and OpenSSL wants {RSA_USUAL_BITS} bits, unless it is told otherwise", self.key))
+            }
+            _ if !self.is_matched => Some(format!("whether its key ({}) belongs to it cannot be told", self.key)),
+            KeyKind::Other => Some("its key is of a kind that not every OpenSSL knows".to_owned()),
+            _ => None,
+        }
+    }
+
     /// Whether the leaf is valid at this moment of the host's clock, in milliseconds since 1970. A clock that must be wrong, for it
     /// shows a time before this program was made, refuses nothing; and one that is a day late does not refuse what was issued just now.
     pub fn check_time(&self, now_ms: u64) -> Result<(), BadBundle> {
         let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
         match () {
             () if now_ms < CLOCK_SOUND_FROM_MS => Ok(()),
-            () if self.until.ms() < now_ms => Err(BadBundle::Expired(self.until)),
-            () if self.since.ms() > now_ms.saturating_add(CLOCK_SLACK_MS) => Err(BadBundle::NotYetValid(self.since)),
+            () if self.until.ms() < now_ms => Err(BadBundle::Expired { until: self.until, now: Time::at(now_ms) }),
+            () if self.since.ms() > now_ms.saturating_add(CLOCK_SLACK_MS) => {
+                Err(BadBundle::NotYetValid { since: self.since, now: Time::at(now_ms) })
+            }
             () => Ok(()),
         }
     }
 }
 
 /// Why a text is no bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadBundle {
     /// There is nothing.
     Empty,
     /// No line begins a block.
     NotPem,
+    /// It is UTF-16, in which no server finds anything.
+    Utf16,
+    /// A block begins, and all of it is one line.
+    NoLineEnds,
+    /// A line that begins a block does not say of what kind it is.
+    NoLabel,
+    /// A block of this label, which servers take for nothing that belongs into a bundle.
+    Label(String),
+    /// Parameters of a curve that is not the key's, or that the key does not name.
+    OtherCurve,
+    /// A block has an empty line where none may be, or none after header lines.
+    EmptyLine,
+    /// After header lines, a line that is too long, or too short and not the last.
+    LineLength,
     /// A block is not ended by the line that belongs to it.
     Unended,
     /// No block is a private key.
@@ -79,10 +107,20 @@ pub enum BadBundle {
     },
     /// This certificate, counted from 1, was not issued by the next.
     WrongOrder(usize),
-    /// The leaf was valid until then.
-    Expired(Time),
-    /// The leaf is valid only from then on.
-    NotYetValid(Time),
+    /// The leaf is not valid any more.
+    Expired {
+        /// It was until then.
+        until: Time,
+        /// What the host's clock shows.
+        now: Time,
+    },
+    /// The leaf is not valid yet.
+    NotYetValid {
+        /// It is from then on.
+        since: Time,
+        /// What the host's clock shows.
+        now: Time,
+    },
 }
 
 impl fmt::Display for BadBundle {
@@ -90,6 +128,21 @@ impl fmt::Display for BadBundle {
         match self {
             Self::Empty => f.write_str("there is nothing in it"),
             Self::NotPem => f.write_str("it is not PEM: no line begins with -----BEGIN"),
+            Self::Utf16 => f.write_str("it is UTF-16, which no server reads: save it as ASCII or UTF-8"),
+            Self::NoLineEnds => f.write_str(
+                "it has no line ends, which a block needs: curl keeps them with --data-binary, and takes them out with -d",
+            ),
+            Self::NoLabel => f.write_str("a line begins with -----BEGIN and does not say what"),
+            Self::Label(label) => write!(
+                f,
+                "there is a block {label:?} in it, and servers refuse a bundle with anything but certificates and a private key: \
+                 remove that block"
+            ),
+            Self::OtherCurve => {
+                f.write_str("the block \"EC PARAMETERS\" in it is not of the key's curve: remove that block, or take another key")
+            }
+            Self::EmptyLine => f.write_str("a block has an empty line in it: only header lines are followed by one, and always"),
+            Self::LineLength => f.write_str("in a block with header lines, all lines after them but the last have 64 characters"),
             Self::Unended => f.write_str("a block has no -----END line of its own"),
             Self::NoKey => f.write_str("there is no private key in it"),
             Self::SeveralKeys => f.write_str("there is more than one private key in it"),
@@ -113,31 +166,69 @@ impl fmt::Display for BadBundle {
                 "the chain is not in order: certificate {place} was not issued by certificate {}, which follows it",
                 place + 1
             ),
-            Self::Expired(until) => write!(f, "the certificate expired on {until}; with ?force it is taken all the same"),
-            Self::NotYetValid(since) => {
-                write!(f, "the certificate is valid only from {since} on; with ?force it is taken all the same")
-            }
+            Self::Expired { until, now } => write!(
+                f,
+                "the certificate expired on {until}, and this host's clock shows {}; with ?force it is taken all the same",
+                now.minute()
+            ),
+            Self::NotYetValid { since, now } => write!(
+                f,
+                "the certificate is valid only from {since} on, and this host's clock shows {}; with ?force it is taken all the same",
+                now.minute()
+            ),
         }
     }
 }
 
 impl std::error::Error for BadBundle {}
 
-/// What a text is that is to be a bundle; its dates are for [`Bundle::check_time`].
-pub fn check(text: &str) -> Result<Bundle, BadBundle> {
-    if text.trim().is_empty() {
-        return Err(BadBundle::Empty);
+/// What a text is that a client uploads as a bundle, and the text as servers take it: without what only `openssl ecparam` needs, the
+/// curve of the key before the key, without byte order marks, and in UTF-8, in which documents are. Nothing else is changed in it. The
+/// dates are for [`Bundle::check_time`].
+pub fn uploaded(text: &[u8]) -> Result<(Bundle, String), BadBundle> {
+    let pem = blocks(text)?;
+    let (parameters, blocks): (Vec<_>, Vec<_>) = pem.blocks.into_iter().partition(|block| block.label == pem::EC_PARAMETERS);
+    let bundle = bundle(&blocks)?;
+    let curve = blocks.iter().find(|block| block.is_key()).and_then(|key| key::curve(key.label, &key.content()?));
+    if parameters.iter().any(|block| block.content().is_none() || block.content() != curve) {
+        return Err(BadBundle::OtherCurve);
     }
-    let blocks = pem::blocks(text)?;
+    let mut left = text.to_owned();
+    let mut unwanted: Vec<_> = parameters.into_iter().map(|block| block.place).chain(pem.marks).collect();
+    unwanted.sort_by_key(|place| place.start);
+    unwanted.into_iter().rev().for_each(|place| drop(left.drain(place)));
+    Ok((bundle, String::from_utf8_lossy(&left).into_owned()))
+}
+
+/// What a text is that is to be a bundle on a server, just as it stands.
+pub fn check(text: &str) -> Result<Bundle, BadBundle> {
+    bundle(&blocks(text.as_bytes())?.blocks)
+}
+
+fn blocks(text: &[u8]) -> Result<pem::Pem<'_>, BadBundle> {
+    let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
+    match pem::read(text) {
+        _ if text.trim_ascii().is_empty() => Err(BadBundle::Empty),
+        _ if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") => Err(BadBundle::Utf16),
+        Ok(pem) if !pem.blocks.is_empty() => Ok(pem),
+        _ if has(b"-----BEGIN ") && !text.trim_ascii().contains(&b'\n') => Err(BadBundle::NoLineEnds),
+        Ok(_) => Err(BadBundle::NotPem),
+        Err(error) => Err(error),
+    }
+}
+
+fn bundle(blocks: &[pem::Block<'_>]) -> Result<Bundle, BadBundle> {
+    if let Some(other) = blocks.iter().find(|block| !block.is_key() && !block.is_certificate()) {
+        return Err(BadBundle::Label(other.label.to_owned()));
+    }
     let mut keys = blocks.iter().filter(|block| block.is_key());
     let key = match (keys.next(), keys.next()) {
-        _ if blocks.is_empty() => return Err(BadBundle::NotPem),
         _ if blocks.iter().any(|block| block.is_key() && block.is_encrypted()) => return Err(BadBundle::Encrypted),
         (None, _) => return Err(BadBundle::NoKey),
         (Some(_), Some(_)) => return Err(BadBundle::SeveralKeys),
         (Some(key), None) => key,
     };
-    let chain = chain(&blocks)?;
+    let chain = chain(blocks)?;
     let leaf = chain.first().ok_or(BadBundle::NoCertificate)?;
     let content = key.content().ok_or(BadBundle::UnreadableKey)?;
     let key = Public::of_private(key.label, &content).ok_or(BadBundle::UnreadableKey)?;
@@ -170,6 +261,9 @@ fn belongs(key: &Public, chain: &[Certificate]) -> Result<bool, BadBundle> {
         same => Ok(same.is_some()),
     }
 }
+
+/// What OpenSSL's security level 2 asks of RSA keys, which is the usual one.
+const RSA_USUAL_BITS: usize = 2048;
 
 #[cfg(test)]
 mod tests;

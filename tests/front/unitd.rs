@@ -87,10 +87,12 @@ pub fn is_alike(exchange: &Exchange, recorded: &Recorded, body: &str) -> bool {
 fn same(recorded: &str, body: &str) -> bool {
     let plain = |text: &str| {
         let mut value = json::parse_own(text.as_bytes()).ok()?;
-        if let Value::Object(members) = &mut value
-            && members.get("error").and_then(Value::as_str) == Some("Invalid configuration.")
-        {
-            members.retain(|name, _| name != "location" && name != "suggestion");
+        if let Value::Object(members) = &mut value {
+            match members.get("error").and_then(Value::as_str) {
+                Some("Invalid configuration.") => members.retain(|name, _| name != "location" && name != "suggestion"),
+                Some("Failed to apply new configuration.") => members.retain(|name, _| name != "detail"),
+                _ => {}
+            }
         }
         Some(json::unit_format(&value))
     };

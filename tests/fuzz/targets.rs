@@ -233,7 +233,11 @@ fn first_flight(bytes: &[u8]) -> Verdict {
 }
 
 fn check_bundle(bytes: &[u8]) -> Verdict {
-    verdict(bundle::check(&String::from_utf8_lossy(bytes)).map(drop))
+    let taken = bundle::uploaded(bytes);
+    if let Ok((bundle, text)) = &taken {
+        assert_eq!(bundle::check(text).as_ref(), Ok(bundle), "what is taken can be used as it is kept");
+    }
+    verdict(taken)
 }
 
 /// What is in a block, too: as text alone it would hardly ever be base64 after a change.

@@ -28,11 +28,14 @@ fn a_bundle_that_no_server_could_use_is_refused_with_the_reason() {
         ("wrong-order", "the chain is not in order: certificate 1 was not issued by certificate 2, which follows it"),
         ("leaf-last", "the private key belongs to certificate 3 in it, which must be the first"),
         ("two-keys", "there is more than one private key in it"),
-        ("expired", "the certificate expired on 2021-01-01; with ?force it is taken all the same"),
     ] {
         let reply = host.ask("PUT", "/certificates/a", &bundle(name));
         assert_eq!(words(&reply), (400, "Invalid certificate.".to_owned(), reason.to_owned()), "{name}");
     }
+    let (status, _, detail) = words(&host.ask("PUT", "/certificates/a", &bundle("expired")));
+    let (expired, shows) =
+        ("the certificate expired on 2021-01-01, and this host's clock shows 20", "; with ?force it is taken all the same");
+    assert!(status == 400 && detail.starts_with(expired) && detail.ends_with(shows), "{detail}");
     assert_eq!(
         host.ask("PUT", "/certificates/a?force", &bundle("wrong-order")).status,
         400,
@@ -67,14 +70,47 @@ fn a_refusal_without_a_reason_comes_with_what_was_seen_on_this_host() {
         (free.clone(), r#","user":"nö""#, "application \"teapot\": user \"n%C3%B6\" is not in /etc/passwd".to_owned()),
     ] {
         let reply = host.ask("PUT", "/config", &config(&listener, application));
-        assert_eq!(words(&reply), (500, "Failed to apply new configuration.".to_owned(), String::new()));
         let header = reply.header("Starling-Reason").unwrap_or_default();
         assert!(header.starts_with(&reason), "{header}");
+        let expected = (500, "Failed to apply new configuration.".to_owned(), header.to_owned());
+        assert_eq!(words(&reply), expected, "clients that show no header show this");
+        let is_strings = parsed(&reply.body).as_object().is_some_and(|members| members.values().all(|value| value.is_string()));
+        assert!(is_strings, "unitctl reads no other");
     }
     let reply = host.ask("PUT", "/config", &config(&free, ""));
     assert_eq!((reply.status, reply.header("Starling-Reason")), (500, None), "nothing was found");
     host.server.tell("ok");
     host.change("PUT", "/config", &config(&address.to_string(), ""));
+    host.is_unharmed();
+}
+
+#[test]
+fn a_socket_that_a_crash_left_in_a_listeners_place_is_named_with_what_to_do() {
+    let mut host = Host::new();
+    let left = host.path("app.sock");
+    drop(UnixListener::bind(&left).expect("the directory is ours"));
+    let config = format!(r#"{{"listeners":{{"unix:{}":{{"pass":"routes"}}}},"routes":[]}}"#, left.display());
+    let reply = host.ask("PUT", "/config", &config);
+    let expected = format!("{0} is a socket that a crash left, and nobody listens at it: remove it, rm {0}", left.display());
+    assert_eq!(words(&reply), (500, "Failed to apply new configuration.".to_owned(), expected));
+    std::fs::remove_file(&left).expect("it is ours");
+    host.change("PUT", "/config", &config);
+    host.is_unharmed();
+}
+
+#[test]
+fn a_bundle_that_the_server_refuses_comes_with_what_is_known_of_it() {
+    let mut host = Host::new();
+    host.change("PUT", "/config", r#"{"listeners":{},"routes":[]}"#);
+    host.server.tell("refuse-upload shop");
+    let reply = host.ask("PUT", "/certificates/shop", &bundle("p256"));
+    let (status, error, detail) = words(&reply);
+    assert_eq!((status, error.as_str()), (400, "Invalid certificate."));
+    assert!(
+        detail.starts_with("the server does not take certificate \"shop\": ") && detail.contains("its key is EC P-256"),
+        "{detail}"
+    );
+    host.server.tell("ok");
     host.is_unharmed();
 }
 

@@ -59,7 +59,10 @@ fn certificates_are_answered_in_the_words_of_unit() {
     let end = binary.len() - 2;
     binary[end..].copy_from_slice(&[0xff, 0xfe]);
     let reply = host.door().send(&binary);
-    assert_eq!((reply.status, &parsed(&reply.body)["detail"]), (400, &"it is not UTF-8".into()));
+    assert_eq!(
+        (reply.status, &parsed(&reply.body)["detail"]),
+        (400, &"it is UTF-16, which no server reads: save it as ASCII or UTF-8".into())
+    );
     host.is_unharmed();
 }
 

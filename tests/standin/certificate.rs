@@ -6,6 +6,7 @@
 use starlingd::model::json::{Map, Value};
 
 use super::exchange::object;
+use super::pem;
 
 /// A bundle that unitd would take.
 #[derive(Debug, Clone)]
@@ -19,25 +20,23 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// `None` for what has no key, no certificate, or something that is neither in a place of them.
+    /// `None` for what has no key, no certificate, or a block that is neither.
     pub fn parse(bundle: &[u8]) -> Option<Self> {
-        let pem = std::str::from_utf8(bundle).ok()?;
         let (mut key, mut chain) = (None, Vec::new());
-        for (label, der) in blocks(pem)? {
-            match label {
-                "CERTIFICATE" | "X509 CERTIFICATE" => chain.push(Shown::read(&der)?),
-                "PRIVATE KEY" => key = Some(Key::pkcs8(&der)?),
-                "RSA PRIVATE KEY" => key = Some(Key::rsa(&der)?),
-                "EC PRIVATE KEY" => key = Some(Key::ec(&der)?),
-                "ENCRYPTED PRIVATE KEY" => return None,
-                _ => {}
+        for (label, der) in pem::blocks(bundle)? {
+            match label.as_str() {
+                "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => chain.push(Shown::read(&der)?),
+                label if !label.ends_with("PRIVATE KEY") || label.starts_with("ENCRYPTED") || key.is_some() => return None,
+                "RSA PRIVATE KEY" => key = Some(Key::rsa(&der).or_else(|| Key::pkcs8(&der))?),
+                "EC PRIVATE KEY" => key = Some(Key::ec(&der).or_else(|| Key::pkcs8(&der))?),
+                _ => key = Some(Key::pkcs8(&der)?),
             }
         }
         let (key, first) = (key?, chain.first()?);
         let fits = key.public.is_none() || key.kind != first.kind || key.public == Some(first.public.clone());
         let links = chain.into_iter().map(|certificate| certificate.value).collect();
         let shown = object([("key", key.words().into()), ("chain", Value::Array(links))]);
-        Some(Self { pem: pem.to_owned(), shown, fits })
+        Some(Self { pem: String::from_utf8_lossy(bundle).into_owned(), shown, fits })
     }
 }
 
@@ -222,40 +221,6 @@ impl<'a> Der<'a> {
     fn take(&mut self, wanted: u8) -> Option<&'a [u8]> {
         self.next().filter(|(tag, _)| *tag == wanted).map(|(_, value)| value)
     }
-}
-
-/// Labels and contents; `None` if a block does not end, or is not Base64.
-fn blocks(pem: &str) -> Option<Vec<(&str, Vec<u8>)>> {
-    let mut all = Vec::new();
-    let mut rest = pem;
-    while let Some((_, after)) = rest.split_once("-----BEGIN ") {
-        let (label, after) = after.split_once("-----")?;
-        let (text, after) = after.split_once(&format!("-----END {label}-----"))?;
-        all.push((label, base64(text)?));
-        rest = after;
-    }
-    Some(all)
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(digit);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 const INTEGER: u8 = 0x02;

@@ -89,7 +89,7 @@ impl Shared {
         if ending == Ending::CloseNotApplied {
             return None;
         }
-        if world.faults.failure(&text) || validate::cannot_run(&next, &world.state.certificates) {
+        if world.faults.failure(&text) || validate::cannot_run(&next, &world.state.config, &world.state.certificates) {
             return Some(Answer::error(500, "Failed to apply new configuration."));
         }
         let World { stats, state, before, .. } = &mut *world;

@@ -9,6 +9,7 @@ mod config;
 mod exchange;
 mod faults;
 mod modules;
+mod pem;
 mod resources;
 mod state;
 mod validate;

@@ -38,7 +38,8 @@ impl State {
         state.modules = files(&beside(path, MODULES)).into_iter().filter_map(source).collect();
         let stored = fs::read(path).ok().and_then(|text| json::parse_own(&text).ok());
         let sound = |config: &Value| {
-            validate::refusal(config, &state.named()).is_none() && !validate::cannot_run(config, &state.certificates)
+            validate::refusal(config, &state.named()).is_none()
+                && !validate::cannot_run(config, &Value::Null, &state.certificates)
         };
         if let Some(config) = stored.filter(sound) {
             state.config = config;

@@ -129,12 +129,15 @@ fn application(name: &str, value: &Value) -> Option<Refusal> {
     refused(&["applications", name, "type"], detail)
 }
 
-/// Whether what is valid fails all the same when it is to run, which depends on the host.
-pub fn cannot_run(config: &Value, certificates: &BTreeMap<String, Certificate>) -> bool {
+/// Whether what is valid fails all the same when it is to run, which depends on the host, and on what has run so far.
+pub fn cannot_run(config: &Value, so_far: &Value, certificates: &BTreeMap<String, Certificate>) -> bool {
     let none = Map::new();
     let members = |name: &str| config.get(name).and_then(Value::as_object).unwrap_or(&none);
     let listener = |(address, value): (&String, &Value)| {
-        address.starts_with(FOREIGN_HOST) || address.ends_with(BUSY_PORT) || value.get("pass").is_none()
+        // unitd never takes away what is in the place of a socket, not even a socket that a crash left there.
+        let is_new = so_far.get("listeners").is_none_or(|listeners| listeners.get(address).is_none());
+        let is_left = address.strip_prefix("unix:").is_some_and(|path| is_new && std::fs::symlink_metadata(path).is_ok());
+        is_left || address.starts_with(FOREIGN_HOST) || address.ends_with(BUSY_PORT) || value.get("pass").is_none()
     };
     let misfit = |name: &str| certificates.get(name).is_some_and(|certificate| !certificate.fits);
     members("listeners").iter().any(listener)

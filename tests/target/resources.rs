@@ -52,6 +52,10 @@ fn refused(bench: &Bench, document: &Document) -> Refusal {
     }
 }
 
+/// Of a bundle with which nothing is wrong that could be seen.
+const SHOP_REFUSED: &str = "the server does not take certificate \"shop\": nothing is seen to be wrong with it (its key is RSA, 2048 \
+                            bits); the server's log may say what its OpenSSL found";
+
 const TLS: &str =
     r#"{"listeners":{"*:8443":{"pass":"routes","tls":{"certificate":"shop"}}},"routes":[{"action":{"return":200}}]}"#;
 const PLAIN: &str = r#"{"listeners":{"*:8443":{"pass":"routes"}},"routes":[{"action":{"return":200}}]}"#;
@@ -113,7 +117,7 @@ fn an_upload_that_is_refused_sends_nothing_else_and_leaves_nothing() {
     let bench = Bench::new();
     bench.tell("refuse-upload shop");
     let refusal = refused(&bench, &with(TLS, &[("first", &bundle("ec")), ("shop", &bundle("a"))], &[]));
-    assert_eq!((refusal.status, &refusal.reason[..]), (400, "the server does not take certificate \"shop\""));
+    assert_eq!((refusal.status, &refusal.reason[..]), (400, SHOP_REFUSED));
     assert!(String::from_utf8(refusal.body).unwrap().contains("Invalid certificate."));
     assert!(names(&bench, "/certificates").is_empty(), "the first is taken away again");
     assert_eq!(bench.stat("applied"), 0, "no configuration was sent");

@@ -47,22 +47,19 @@ fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
 /// What is uploaded.
 fn text(request: &Request, kind: Kind, now_ms: u64) -> Result<String, Response> {
     let refused = |detail: &str| failure(400, invalid(kind), detail);
-    let text = std::str::from_utf8(&request.body).map_err(|_| refused("it is not UTF-8"))?;
-    match kind {
-        Kind::Certificate => {
-            let is_forced = query(request, "force").is_some();
-            let bundle = bundle::check(text).map_err(|error| refused(&error.to_string()))?;
-            if !is_forced {
-                bundle.check_time(now_ms).map_err(|error| refused(&error.to_string()))?;
-            }
-            let Bundle { names, key, until, is_matched, .. } = bundle;
-            let doubt = if is_matched { "" } else { "; whether the key belongs to it cannot be told" };
-            log::info!("a certificate is uploaded: for {names:?}, {key}, valid until {until}{doubt}");
-        }
+    if kind == Kind::JsModule {
         // What a module's source is worth only the server can tell.
-        Kind::JsModule => {}
+        return String::from_utf8(request.body.clone()).map_err(|_| refused("it is not UTF-8"));
     }
-    Ok(text.to_owned())
+    let (bundle, text) = bundle::uploaded(&request.body).map_err(|error| refused(&error.to_string()))?;
+    if query(request, "force").is_none() {
+        bundle.check_time(now_ms).map_err(|error| refused(&error.to_string()))?;
+    }
+    let Bundle { names, key, until, is_matched, .. } = bundle;
+    let doubt = if is_matched { "" } else { "; whether the key belongs to it cannot be told" };
+    let cleaned = if text.as_bytes() == request.body { "" } else { "; what servers do not take was left out" };
+    log::info!("a certificate is uploaded: for {names:?}, {key}, valid until {until}{doubt}{cleaned}");
+    Ok(text)
 }
 
 fn invalid(kind: Kind) -> &'static str {

@@ -81,8 +81,11 @@ fn reason(control: &Control, document: &Document, running: Option<&Value>) -> St
     let config = document.config();
     let mut found = Vec::new();
     if let Some(running) = running {
-        listeners::look(&new(config, running, "listeners"), server_user(control), &mut found);
+        let runs = |name: &str| running.get("listeners").is_some_and(|listeners| listeners.get(name).is_some());
+        listeners::look(&new(config, running, "listeners"), runs, server_user(control), &mut found);
     }
+    let listeners = config.get("listeners").and_then(Value::as_object);
+    listeners::look_for_left(listeners.into_iter().flat_map(Map::keys), &mut found);
     look_at_resources(document, &mut found);
     applications::look(&new(config, running.unwrap_or(&Value::Null), "applications"), &mut found);
     let mut text = String::new();
@@ -116,10 +119,28 @@ fn look_at_resources(document: &Document, found: &mut Vec<String>) {
     let bundles = document.value().get("certificates");
     for name in resources::certificates(document.config()) {
         let bundle = bundles.and_then(|bundles| bundles.get(name)).and_then(Value::as_str);
-        if let Some(Err(error)) = bundle.map(bundle::check) {
-            found.push(format!("certificate \"{name}\": {error}"));
+        match bundle.map(bundle::check) {
+            Some(Err(error)) => found.push(format!("certificate \"{name}\": {error}")),
+            Some(Ok(bundle)) => {
+                found.extend(bundle.weakness().map(|weakness| format!("certificate \"{name}\" may be at fault: {weakness}")));
+            }
+            None => {}
         }
     }
+}
+
+/// Why a server may not have taken this bundle, though it has been looked at before it was published.
+pub(super) fn of_bundle(text: &str) -> String {
+    let why = match bundle::check(text) {
+        Err(error) => error.to_string(),
+        Ok(bundle) => bundle.weakness().unwrap_or_else(|| {
+            format!(
+                "nothing is seen to be wrong with it (its key is {}); the server's log may say what its OpenSSL found",
+                bundle.key
+            )
+        }),
+    };
+    printable(&why)
 }
 
 /// As a header bears it: whatever is not printable ASCII is percent-encoded.

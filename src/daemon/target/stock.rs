@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Worker;
+use super::{Worker, reason};
 use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
@@ -164,11 +164,15 @@ impl Worker {
         match self.unit.upload(*kind, name, text) {
             Ok(Reply { status: 200, .. }) => Ok(()),
             Ok(_) if is_there() => Ok(()),
-            Ok(Reply { status, body, .. }) => Err(Outcome::Refused(Refusal {
-                status,
-                body: aliases.plain_words(&body),
-                reason: format!("the server does not take {}", called(*kind, plain)),
-            })),
+            Ok(Reply { status, body, .. }) => {
+                let why = match kind {
+                    Kind::Certificate => format!(": {}", reason::of_bundle(text)),
+                    // Of a source the server says itself what is wrong.
+                    Kind::JsModule => String::new(),
+                };
+                let reason = format!("the server does not take {}{why}", called(*kind, plain));
+                Err(Outcome::Refused(Refusal { status, body: aliases.plain_words(&body), reason }))
+            }
             Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
             Err(_) if is_there() => Ok(()),
             Err(failure) => Err(Outcome::Unreachable(format!("{failure}, on uploading {}", called(*kind, plain)))),

@@ -42,6 +42,25 @@ impl Time {
         (days * 86_400 + second) * 1000
     }
 
+    /// The second in which this moment lies, in milliseconds since 1970.
+    pub fn at(ms: i64) -> Self {
+        let seconds = ms.div_euclid(1000);
+        let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
+        // `civil_from_days`, the way back from [`Time::ms`].
+        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        Self { year: era * 400 + year + later, month, day, second }
+    }
+
+    /// Shown to the minute.
+    pub(super) fn minute(self) -> String {
+        format!("{self} {:02}:{:02} UTC", self.second / 3600, self.second / 60 % 60)
+    }
+
     fn parse(tag: u8, text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?.strip_suffix('Z').filter(|text| text.bytes().all(|c| c.is_ascii_digit()))?;
         let (year, rest) = match (tag, text.len()) {
@@ -146,6 +165,10 @@ mod tests {
         assert_eq!(ms(tag::UTC_TIME, "490101000000Z"), Some(2_493_072_000_000));
         assert_eq!(ms(tag::TIME, "20240229235959Z"), Some(1_709_251_199_000));
         assert_eq!(ms(tag::TIME, "99991231235959Z"), Some(253_402_300_799_000));
+        for ms in [0, -631_152_000_000, 1_709_251_199_000, 253_402_300_799_000] {
+            assert_eq!(Time::at(ms).ms(), ms);
+        }
+        assert_eq!(Time::at(1_709_251_199_999).minute(), "2024-02-29 23:59 UTC");
         for bad in
             ["20241301000000Z", "20240101240000Z", "20240101000000", "2024010100000Z", "2024010100 000Z", "20240101000000+01"]
         {

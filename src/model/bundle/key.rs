@@ -63,14 +63,16 @@ impl fmt::Display for KeyKind {
 impl Public {
     /// The public half of a private key in a block with this label.
     pub fn of_private(label: &str, content: &[u8]) -> Option<Self> {
-        let mut der = Der(content);
+        let mut all = Der(content);
+        let key = all.open(tag::SEQUENCE)?.0;
+        // OpenSSL takes PKCS#8 under the older labels, too.
         let key = match label {
-            "PRIVATE KEY" => pkcs8(der.open(tag::SEQUENCE)?),
-            "RSA PRIVATE KEY" => rsa_private(der.open(tag::SEQUENCE)?),
-            "EC PRIVATE KEY" => ec_private(der.open(tag::SEQUENCE)?, None),
-            _ => return der.open(tag::SEQUENCE).map(|_| Self::Other),
+            "PRIVATE KEY" => pkcs8(Der(key)),
+            "RSA PRIVATE KEY" => rsa_private(Der(key)).or_else(|| pkcs8(Der(key))),
+            "EC PRIVATE KEY" => ec_private(Der(key), None).or_else(|| pkcs8(Der(key))),
+            _ => return pkcs8(Der(key)).or(Some(Self::Other)),
         };
-        key.filter(|_| der.is_done())
+        key.filter(|_| all.is_done())
     }
 
     /// A certificate's (RFC 5280, `SubjectPublicKeyInfo`).
@@ -120,6 +122,18 @@ impl Curve {
             _ => Self::Other,
         }
     }
+}
+
+/// The parameters of the curve that an EC key in a block with this label names, in DER (RFC 5480, section 2.1.1).
+pub(super) fn curve(label: &str, content: &[u8]) -> Option<Vec<u8>> {
+    let mut key = Der(content).open(tag::SEQUENCE)?;
+    key.number()?;
+    if label == "EC PRIVATE KEY" && key.take_if(tag::OCTETS).is_some() {
+        return key.take_if(tag::FIRST).map(<[u8]>::to_owned);
+    }
+    let mut algorithm = key.open(tag::SEQUENCE)?;
+    algorithm.take(tag::OID).filter(|name| *name == EC)?;
+    Some(algorithm.0.to_owned())
 }
 
 /// RFC 5208, `PrivateKeyInfo`.

@@ -68,9 +68,10 @@ fn a_leaf_is_refused_outside_its_time_unless_the_clock_must_be_wrong() {
     const NOW: u64 = 1_800_000_000_000; // 2027-01-15
     let (expired, future, valid) =
         (check(bundle!("expired")).unwrap(), check(bundle!("future")).unwrap(), check(bundle!("p256")).unwrap());
+    let now = Time::at(1_800_000_000_000);
     assert_eq!(valid.check_time(NOW), Ok(()));
-    assert_eq!(expired.check_time(NOW), Err(BadBundle::Expired(expired.until)));
-    assert_eq!(future.check_time(NOW), Err(BadBundle::NotYetValid(future.since)));
+    assert_eq!(expired.check_time(NOW), Err(BadBundle::Expired { until: expired.until, now }));
+    assert_eq!(future.check_time(NOW), Err(BadBundle::NotYetValid { since: future.since, now }));
     for now in [0, 86_400_000, 1_600_000_000_000] {
         for bundle in [&expired, &future, &valid] {
             assert_eq!(bundle.check_time(now), Ok(()), "a clock that shows {now}");
@@ -79,7 +80,13 @@ fn a_leaf_is_refused_outside_its_time_unless_the_clock_must_be_wrong() {
     assert_eq!(expired.until.to_string(), "2021-01-01");
     let just_issued = u64::try_from(future.since.ms()).unwrap();
     assert_eq!(future.check_time(just_issued - 3_600_000), Ok(()), "an hour late");
-    assert_eq!(valid.check_time(u64::MAX), Err(BadBundle::Expired(valid.until)));
+    let last = Time::at(i64::MAX);
+    assert_eq!(valid.check_time(u64::MAX), Err(BadBundle::Expired { until: valid.until, now: last }));
+    let words = expired.check_time(NOW).unwrap_err().to_string();
+    assert!(
+        words.starts_with("the certificate expired on 2021-01-01, and this host's clock shows 2027-01-15 08:00 UTC;"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -91,14 +98,13 @@ fn what_is_no_bundle_says_what_is_wrong() {
         ("hello".to_owned(), BadBundle::NotPem),
         (certificate.clone(), BadBundle::NoKey),
         (key.clone(), BadBundle::NoCertificate),
-        (key.clone() + &block("CERTIFICATE REQUEST", "MIIB"), BadBundle::NoCertificate),
+        (key.clone() + &block("CERTIFICATE REQUEST", "MIIB"), BadBundle::Label("CERTIFICATE REQUEST".to_owned())),
         (bundle!("two-keys").to_owned(), BadBundle::SeveralKeys),
         (bundle!("encrypted").to_owned(), BadBundle::Encrypted),
         (certificate.clone() + &old, BadBundle::Encrypted),
         (certificate.clone() + &key[..key.len() - 5], BadBundle::Unended),
         (certificate.clone() + &key.replace("END PRIVATE", "END RSA PRIVATE"), BadBundle::Unended),
         (format!("-----BEGIN CERTIFICATE-----\n{key}"), BadBundle::Unended),
-        (format!("{certificate}{key}-----END PRIVATE KEY-----"), BadBundle::Unended),
         (certificate.clone() + &block("PRIVATE KEY", "not base64!"), BadBundle::UnreadableKey),
         (certificate.clone() + &block("PRIVATE KEY", "MIIE"), BadBundle::UnreadableKey),
         (certificate.clone() + &block("PRIVATE KEY", ""), BadBundle::UnreadableKey),

@@ -1,6 +1,7 @@
 //! What keeps a server from listening: the address is not here, somebody else is there, the right is missing.
 //!
-//! An address is tried by binding a socket to it that never listens, and is closed at once: no client can ever meet it.
+//! An address is tried by binding a socket to it that never listens, and is closed at once: no client can ever meet it. One that the
+//! server listens at already is not tried: it would be found to be taken, by the server.
 
 use std::fs;
 use std::io;
@@ -12,16 +13,23 @@ use socket2::{Domain, Socket, Type};
 
 use super::holder::{Listening, listening_at, listening_at_path};
 use crate::daemon::system::beginning;
+use crate::daemon::unix;
 use crate::limits::LISTENERS_TRIED_MAX;
 use crate::model::json::{Map, Value};
 
-/// Adds what is wrong with these listeners for a server of that user.
-pub(super) fn look(listeners: &[(&str, &Map<String, Value>)], server_user: Option<u32>, found: &mut Vec<String>) {
+/// Adds what is wrong with these listeners for a server of that user; `runs` says of which the server says that it runs one of that name.
+pub(super) fn look(
+    listeners: &[(&str, &Map<String, Value>)],
+    runs: impl Fn(&str) -> bool,
+    server_user: Option<u32>,
+    found: &mut Vec<String>,
+) {
     for (name, listener) in listeners.iter().take(LISTENERS_TRIED_MAX) {
         if !listener.contains_key("pass") {
             found.push(format!("listener \"{name}\" has no \"pass\""));
         }
         match (name.strip_prefix("unix:"), address(name)) {
+            _ if runs(name) => {}
             // A name that is no path is taken or free, and who may have it nobody decides.
             (Some(path), _) if path.starts_with('/') => found.extend(wrong_path(Path::new(path), server_user)),
             (None, Some(address)) => found.extend(wrong_address(address, server_user)),
@@ -90,12 +98,38 @@ fn wrong_path(path: &Path, server_user: Option<u32>) -> Option<String> {
         }
         (Ok(found), _) if !found.is_dir() => Some(format!("{} is no directory", home.display())),
         (_, Ok(found)) if !found.file_type().is_socket() => Some(format!("{shown} exists and is no socket")),
+        (_, Ok(_)) if is_left(path) => Some(left(path)),
         (Ok(found), _) => {
             let user = server_user.filter(|user| !may_write(&found, *user))?;
             Some(format!("user {user}, to whom the server's control socket belongs, cannot write to {}", home.display()))
         }
         _ => None,
     }
+}
+
+/// Adds the sockets of listeners that nobody listens at, though their files are there: Unit binds a socket and never takes away what is
+/// in its place, and a router that was killed leaves the files of all its listeners. What the server says that it runs tells nothing here.
+pub(super) fn look_for_left(listeners: impl Iterator<Item = impl AsRef<str>>, found: &mut Vec<String>) {
+    for name in listeners.take(LISTENERS_TRIED_MAX) {
+        let path = name.as_ref().strip_prefix("unix:").map(Path::new).filter(|path| path.is_absolute());
+        if let Some(path) = path.filter(|path| listening_at_path(path).is_none() && is_left(path)) {
+            let line = left(path);
+            if !found.contains(&line) {
+                found.push(line);
+            }
+        }
+    }
+}
+
+/// Whether it is a socket that nobody listens at. The table of sockets has only those of this network namespace, so one that it does not
+/// have is asked itself.
+fn is_left(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    is_socket && unix::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn left(path: &Path) -> String {
+    format!("{0} is a socket that a crash left, and nobody listens at it: remove it, rm {0}", path.display())
 }
 
 /// Whether that user may make files there, as far as it can be told: nobody knows its groups.

@@ -42,6 +42,13 @@ fn what_the_server_runs_already_is_no_reason() {
 }
 
 #[test]
+fn a_listener_that_changes_is_not_taken_by_its_own_server() {
+    let own = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = |pass: &str| format!(r#""{}":{{"pass":"{pass}"}}"#, own.local_addr().unwrap());
+    assert_eq!(why(&listeners(&listener("routes")), &format!(r#"{{"listeners":{{{}}}}}"#, listener("routes/a"))), "");
+}
+
+#[test]
 fn an_address_of_another_host_and_a_listener_without_a_destination_are_named() {
     let reason = why(&listeners(r#""192.0.2.1:8080":{"pass":"routes"},"[2001:db8::1]:1":{}"#), "{}");
     let expected = "no interface of this host has the address 192.0.2.1; listener \"[2001:db8::1]:1\" has no \"pass\"";
@@ -62,7 +69,12 @@ fn a_listener_at_a_path_needs_a_directory_and_nobody_there() {
     let expected = format!("{} is taken by process {} (", dir.join("taken.sock").display(), std::process::id());
     assert!(at("taken.sock").starts_with(&expected), "{}", at("taken.sock"));
     drop(taken);
-    assert_eq!(at("taken.sock"), "", "a socket that a crash left is replaced");
+    let left = dir.join("taken.sock").display().to_string();
+    let expected = format!("{left} is a socket that a crash left, and nobody listens at it: remove it, rm {left}");
+    assert_eq!(at("taken.sock"), expected);
+    let listener = format!(r#""unix:{left}":{{"pass":"routes"}}"#);
+    let runs = format!(r#"{{"listeners":{{{listener}}}}}"#);
+    assert_eq!(why(&listeners(&listener), &runs), expected, "whatever the server says that it runs");
     fs::remove_dir_all(&dir).unwrap();
 }
 
