@@ -114,7 +114,8 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
             Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
         }
         ["control", ..] if request.method == "GET" => Ok(Ask::Server(Question::Control(owned(&tokens[1..])))),
-        ["control", ..] => Err(failure(405, NOT_ALLOWED, "")),
+        // Unit has nothing at `/control` itself, whatever the method.
+        ["control", _, ..] => Err(failure(405, NOT_ALLOWED, "")),
         _ => Err(failure(404, NO_VALUE, "")),
     }
 }

@@ -15,6 +15,7 @@ use crate::limits::{DEPTH_MAX, NUMBER_MAX, OWN_LEVELS_MAX, OWN_VALUES_MAX, VALUE
 pub(super) use self::make::{Make, Whole};
 pub use self::print::{compact, unit_format};
 
+mod comments;
 mod make;
 mod parse;
 mod print;
@@ -47,7 +48,7 @@ impl std::error::Error for JsonError {}
 /// [`DEPTH_MAX`] levels and [`VALUES_MAX`] values.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let bounds = parse::Bounds { number: NUMBER_MAX, depth: DEPTH_MAX, values: VALUES_MAX };
-    parse::parse::<make::Tree>(text, bounds).map(|whole| whole.made)
+    parse::parse::<make::Tree>(&comments::sound(text), bounds).map(|whole| whole.made)
 }
 
 /// Reads a text of Starling's own (a file, a record's body, an answer): as [`parse`], but numbers may be as long as they like, and

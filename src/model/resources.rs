@@ -108,12 +108,14 @@ pub fn js_modules(config: &Value) -> BTreeSet<&str> {
 }
 
 /// What the configuration of a document names and the document, given as its whole value, does not hold: certificates first, in order.
+/// The name without letters is none.
 pub fn missing(document: &Value) -> BTreeSet<Named> {
     let config = &document["config"];
     let named = [(Kind::Certificate, certificates(config)), (Kind::JsModule, js_modules(config))];
     let held = |kind: Kind, name: &str| document[kind.member()].get(name).is_some();
     let of_kind = |(kind, names): (Kind, BTreeSet<&str>)| {
-        let lacking = names.into_iter().filter(|name| !name.contains(VARIABLE) && !held(kind, name));
+        // Nothing can be called "": what is wrong with that, servers say themselves, each in its own words.
+        let lacking = names.into_iter().filter(|name| !name.is_empty() && !name.contains(VARIABLE) && !held(kind, name));
         lacking.map(|name| Named { kind, name: name.to_owned() }).collect::<Vec<_>>()
     };
     named.into_iter().flat_map(of_kind).collect()

@@ -147,6 +147,22 @@ fn bytes_that_are_not_utf8_are_refused_at_the_first() {
 }
 
 #[test]
+fn comments_may_hold_any_bytes_and_paths_raw_letters_as_in_unit() {
+    let mut host = Host::new();
+    let put = |target: &str, body: &[u8]| {
+        let head = format!("PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        host.door().send(&[head.as_bytes(), body].concat())
+    };
+    let reply = put("/config", b"{\"routes\":{\"\xc3\xa9\":[]}, // end of line \xef\t\n\"listeners\":{}} /* \xef\t\x08 */");
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let reply = put("/config/routes/\u{e9}", b"[{\"action\":{\"return\":204}}]");
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let expected = parsed("{\"routes\":{\"\u{e9}\":[{\"action\":{\"return\":204}}]},\"listeners\":{}}");
+    assert_eq!((host.config(), host.server_config()), (expected.clone(), expected));
+    host.is_unharmed();
+}
+
+#[test]
 fn paths_that_lead_nowhere_are_refused_by_every_route() {
     let mut host = Host::new();
     host.change("PUT", "/config", CONFIG);

@@ -115,6 +115,26 @@ fn a_bundle_that_the_server_refuses_comes_with_what_is_known_of_it() {
 }
 
 #[test]
+fn what_freeunit_says_of_the_place_comes_through_and_so_do_its_words_for_an_empty_name() {
+    let mut host = Host::new();
+    host.server.tell("freeunit");
+    let reply = host.ask("PUT", "/config", r#"{"listeners":{"*:80":{"pass":"routes/nope"}}}"#);
+    assert_eq!((reply.status, &parsed(&reply.body)["location"]["path"]), (400, &"/listeners/*:80/pass".into()));
+    for (config, name) in [
+        (r#"{"settings":{"js_module":""}}"#, "js_module"),
+        (r#"{"listeners":{"*:80":{"pass":"routes","tls":{"certificate":""}}},"routes":[]}"#, "certificate"),
+    ] {
+        let reply = host.ask("PUT", "/config", config);
+        let expected = (400, "Invalid configuration.".to_owned(), format!("The \"{name}\" value must not be empty."));
+        assert_eq!(words(&reply), expected);
+    }
+    host.server.tell("ok");
+    let (_, _, detail) = words(&host.ask("PUT", "/config", r#"{"settings":{"js_module":""}}"#));
+    assert_eq!(detail, "JS module \"\" is not found.", "as Unit says it");
+    host.is_unharmed();
+}
+
+#[test]
 fn whoever_looks_at_the_fleet_sees_the_reason_of_a_host_that_does_not_follow() {
     let host = Host::new();
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -9,7 +9,7 @@
 //!   close-applied N  … applied
 //!   cut BYTES        answers with a longer body are cut off after so many bytes of it
 //!   refuse-upload WORD  a certificate or module whose name contains WORD is answered 400
-//!   freeunit         says where a configuration is invalid, and is version 1.36.0
+//!   freeunit         says where a configuration is invalid, names what is empty so, and is version 1.36.0
 //!   stranger         whoever connects is cut off, as FreeUnit does with other users than root and its own
 //!   no-tls, no-js    built without OpenSSL, without njs: nothing is at these paths
 //!   ok               none of these any more
@@ -80,7 +80,7 @@ impl Faults {
     /// Why, if a document of this text is to be refused.
     pub fn refusal(&self, text: &str) -> Option<Refusal> {
         let word = self.refuse.iter().find(|word| text.contains(*word))?;
-        Some(Refusal { at: String::new(), detail: format!("The word \"{word}\" is refused here.") })
+        Some(Refusal { at: String::new(), detail: format!("The word \"{word}\" is refused here."), freeunit: None })
     }
 
     /// Whether an upload of this name is to be refused.

@@ -32,6 +32,7 @@ impl Shared {
             ("GET", Some((&"control", ["applications", name, "restart"]))) => restart(&mut world, name),
             ("GET", None) => Answer::listing(&everything(&world)),
             ("GET", Some(_)) => Answer::error(404, ABSENT),
+            (_, Some((&"control", []))) => Answer::error(404, ABSENT),
             (_, Some((&"config" | &"control", _))) => Answer::error(405, NOT_ALLOWED),
             (_, Some((&"certificates", path))) if path.len() != 1 => Answer::error(400, CERTIFICATE_NAME),
             (_, Some((&"js_modules", path))) if path.len() != 1 => Answer::error(400, MODULE_NAME),
@@ -50,6 +51,7 @@ impl Shared {
             Some((&"certificates", _)) if !world.faults.no_tls => store_certificate(&mut world, request),
             Some((&"js_modules", _)) if !world.faults.no_js => store_module(&mut world, request),
             Some((&"config", path)) => self.edit(world, request, path, run),
+            Some((&"control", [])) => Some(Answer::error(404, ABSENT)),
             Some((&"control", _)) => Some(Answer::error(405, NOT_ALLOWED)),
             Some((&"status", _)) | None => Some(Answer::error(405, NO_METHOD)),
             Some(_) => Some(Answer::error(404, ABSENT)),
@@ -80,7 +82,8 @@ impl Shared {
         let refusal = world.faults.refusal(&text).or_else(|| validate::refusal(&next, &world.state.named()));
         if let Some(refusal) = refusal {
             let at = world.faults.freeunit.then_some(refusal.at.as_str());
-            return Some(Answer::invalid_configuration(&refusal.detail, at));
+            let detail = refusal.freeunit.as_ref().filter(|_| at.is_some()).unwrap_or(&refusal.detail);
+            return Some(Answer::invalid_configuration(detail, at));
         }
         let slow = world.faults.slow;
         drop(world);

@@ -19,6 +19,8 @@ pub struct Refusal {
     pub at: String,
     /// The detail of "Invalid configuration.".
     pub detail: String,
+    /// FreeUnit's, where it checks something before that.
+    pub freeunit: Option<String>,
 }
 
 /// `None` if there is nothing to refuse.
@@ -31,7 +33,7 @@ pub fn refusal(config: &Value, named: &Named) -> Option<Refusal> {
 
 fn refused(at: &[&str], detail: String) -> Option<Refusal> {
     let at = at.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
-    Some(Refusal { at, detail })
+    Some(Refusal { at, detail, freeunit: None })
 }
 
 fn member(config: &Value, named: &Named, name: &str, value: &Value) -> Option<Refusal> {
@@ -74,7 +76,9 @@ fn listener(config: &Value, named: &Named, address: &str, value: &Value) -> Opti
 /// One name, or several.
 fn missing(value: &Value, what: &str, known: &[String], at: &[&str]) -> Option<Refusal> {
     let name = names(value).into_iter().find(|name| !known.iter().any(|known| known == name))?;
-    refused(at, format!("{what} \"{name}\" is not found."))
+    let refusal = refused(at, format!("{what} \"{name}\" is not found."))?;
+    let empty = || format!("The \"{}\" value must not be empty.", at.last().copied().unwrap_or_default());
+    Some(Refusal { freeunit: name.is_empty().then(empty), ..refusal })
 }
 
 fn names(value: &Value) -> Vec<&str> {

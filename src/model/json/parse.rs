@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::make::{Make, Whole};
-use super::{JsonError, Value, print};
+use super::{JsonError, Value, comments, print};
 
 /// What a text may have at most.
 pub(in crate::model) struct Bounds {
@@ -345,9 +345,7 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
             let rest = &self.bytes[self.at..];
             let skipped = match rest {
                 [b' ' | b'\t' | b'\n' | b'\r', ..] => Some(1),
-                [b'/', b'/', comment @ ..] => comment.iter().position(|byte| *byte == b'\n').map(|end| 2 + end + 1),
-                [b'/', b'*', comment @ ..] => comment.windows(2).position(|pair| pair == b"*/").map(|end| 2 + end + 2),
-                _ => None,
+                rest => comments::length(rest),
             };
             let Some(skipped) = skipped else { return };
             self.is_compact = false;

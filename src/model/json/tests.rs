@@ -100,6 +100,27 @@ fn what_unit_would_take_but_nobody_could_carry_is_refused() {
 }
 
 #[test]
+fn bytes_of_a_comment_may_be_anything_and_change_no_place() {
+    for text in [
+        &b"{} // end \xef\t\n"[..],
+        b"/* \xef\t\x08 */ {}",
+        b"/*\xff\xfe*/{ // \xe9\r\n}/**\xc3**/",
+        b"// \xed\xa0\x80 \"\n{}",
+        b"{}/* \xf0\x9f\x98 */",
+    ] {
+        assert_eq!(parse(text).map(|value| value.to_string()), Ok("{}".to_owned()), "{}", text.escape_ascii());
+    }
+    let value = parse(b"{\"//a\":\"/*\\\"\", // \xff\n\"b\":1}").unwrap();
+    assert_eq!(value.to_string(), r#"{"//a":"/*\"","b":1}"#);
+    let error = parse(b"/* \xff\xff */ x").unwrap_err();
+    assert_eq!((error.offset, error.line, error.column), (9, 1, 10));
+    for (text, offset) in [(&b"{\"//\xff\":1}"[..], 4), (b"{} /* \xff", 6), (b"/* \xff */ \"\xff\"", 9), (b"// \xff", 3)] {
+        let error = parse(text).unwrap_err();
+        assert!(error.detail.starts_with("Invalid character encoding.") && error.offset == offset, "{}", text.escape_ascii());
+    }
+}
+
+#[test]
 fn a_place_is_counted_in_lines_and_characters() {
     let error = parse("\u{feff}{\n \"é\": x}".as_bytes()).unwrap_err();
     assert_eq!((error.offset, error.line, error.column), (9, 2, 7));
