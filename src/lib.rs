@@ -78,7 +78,8 @@
 //!    *Checked by* the wrong, jumping and standing clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), tests/lab/clocks.rs.
 //! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing.
 //!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction), tests/lab/scarce.rs.
-//! 9. Discovery is a hint: `node::book` retries every contact for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
+//! 9. Discovery is a hint: `node::book` retries everybody who was met for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
+//!    What is only somebody's word aims a fleet at nobody: `node::ration`, `node::whereabouts`, tests/mesh/aimed.rs.
 //!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
 //! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`].
 //!     *Checked by* `check_uploads`, and tests/rest/secrets.rs (all that is answered, printed and logged).

@@ -194,6 +194,20 @@ pub const TRIM_EVERY: Duration = Duration::from_secs(1);
 pub const LINKS_MAX: usize = 64;
 /// Dials under way at once.
 pub const DIALS_MAX: usize = 8;
+/// There is a dial this often in the long run, whoever it is for: whoever names addresses to a fleet must not aim it at anybody,
+pub const DIAL_EVERY: Duration = Duration::from_millis(250);
+/// and so many at once after a calm: all of a full mesh at two addresses each.
+pub const DIAL_BURST: u32 = 16;
+/// Dials that clients who wait may have on account of those to come.
+pub const DIALS_OWED_MAX: u32 = ERRAND_DIALS_MAX as u32;
+/// Dials in vain after which an address is forgotten that is only somebody's word,
+pub const UNSURE_ROUNDS: u32 = 3;
+/// ports of one IP that are tried on such words: more is a search for open ones, made by this host for somebody else,
+pub const UNSURE_PORTS: usize = 4;
+/// and how long both are remembered: an honest host says anew where it listens about as often.
+pub const UNSURE_FOR: Duration = Duration::from_secs(60);
+/// Addresses of a contact that are kept as sure. The others of [`ADDRESSES_MAX`] are for those that nobody has tried yet.
+pub const SURE_MAX: usize = ADDRESSES_MAX / 2;
 /// The shortest wait before a contact is tried again.
 pub const RETRY_MIN: Duration = Duration::from_millis(500);
 /// The shortest wait of all, for what must not be done in a circle without any.

@@ -3,6 +3,8 @@
 //! Each scenario runs for several seeds and prints each before it begins; `STARLING_SEED=7 cargo test --test mesh NAME -- --nocapture` runs one
 //! of them again, the same to the last frame, and `STARLING_RUNS=20` takes twenty times as many.
 
+#[path = "mesh/aimed.rs"]
+mod aimed;
 #[path = "fuzz/node.rs"]
 mod anything;
 #[path = "mesh/bursts.rs"]

@@ -284,6 +284,13 @@ fn the_limits_of_the_page_are_those_of_the_program() {
         format!("queue of a link Ta {} bytes, with answers {}", limits::QUEUE_MAX, 2 * limits::QUEUE_MAX),
         format!("links Ta {}", limits::LINKS_MAX),
         format!("dials under way Ta {}", limits::DIALS_MAX),
+        format!("dials Ta {} a second, {} at once", 1000 / limits::DIAL_EVERY.as_millis(), limits::DIAL_BURST),
+        format!("dials in vain of an address that is somebody's word Ta {}", limits::UNSURE_ROUNDS),
+        format!(
+            "ports of an IP that are dialled on such words Ta {} in {} seconds",
+            limits::UNSURE_PORTS,
+            limits::UNSURE_FOR.as_secs()
+        ),
         format!("newcomers that wait Ta {}", limits::NEWCOMERS_MAX),
     ];
     let (_, tables) = PAGE.split_once(".Sh LIMITS\n").unwrap();

@@ -1,14 +1,17 @@
 //! The address book: whom this host knows, where they may be, and when to try them next.
 //!
 //! A *contact* is a peer, or an address of which nobody knows yet who is there (configured, from a token, or found by mDNS). Every
-//! contact is retried for ever with full jitter; finding one by mDNS or a change of the network only makes the next try come sooner.
-//! Which contacts are wanted is decided in [`super::mesh`]; here it is only said which are due.
+//! contact with a sure address ([`super::whereabouts`]) is retried for ever with full jitter; finding one by mDNS or a change of the
+//! network only makes the next try come sooner. One that is only somebody's word is forgotten after three rounds in vain. Which
+//! contacts are wanted is decided in [`super::mesh`]; here it is only said which are due.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::rng::Rng;
+use super::whereabouts::Whereabouts;
 use crate::limits::{ADDRESSES_MAX, CONTACTS_MAX, LATELY, RETRY_LATELY_MAX, RETRY_MAX, RETRY_MIN};
 use crate::model::json::{self, Map, Value};
 use crate::model::peer_id::PeerId;
@@ -27,9 +30,7 @@ pub enum Contact {
 /// What is known of a contact.
 #[derive(Debug, Default)]
 pub struct Entry {
-    addresses: Vec<String>,
-    /// The address to try next.
-    turn: usize,
+    addresses: Whereabouts,
     failures: u32,
     /// Not before this.
     due: Duration,
@@ -54,9 +55,30 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn next_address(&self) -> Option<&str> {
-        self.addresses.get(self.turn % self.addresses.len().max(1)).map(String::as_str)
+    /// Whether somebody of the fleet was met at an address of it, or a person has named one.
+    pub fn is_sure(&self) -> bool {
+        self.configured || self.addresses.has_sure()
     }
+
+    /// The host of the address to be tried next, without its port.
+    pub fn next_host(&self) -> &str {
+        self.next_address().and_then(|address| address.rsplit_once(':')).map_or("", |(host, _)| host)
+    }
+
+    fn next_address(&self) -> Option<&str> {
+        self.addresses.next().map(|(address, _)| address)
+    }
+}
+
+/// A dial that is to be made.
+#[derive(Debug)]
+pub struct Dial {
+    /// Its number.
+    pub number: u64,
+    /// Where to.
+    pub address: String,
+    /// Whether the address is more than somebody's word.
+    pub sure: bool,
 }
 
 /// All contacts.
@@ -78,7 +100,8 @@ impl Book {
     pub fn configure(&mut self, address: &str, lasting: bool) {
         let entry = self.entries.entry(Contact::Address(address.to_owned())).or_default();
         entry.configured |= lasting;
-        entry.addresses = vec![address.to_owned()];
+        entry.addresses.ensure(address);
+        entry.hearsay = false;
     }
 
     /// Takes in what a peer says of where it listens, or what was kept of that, and the mDNS instance that it must have. Newer addresses
@@ -87,24 +110,20 @@ impl Book {
     pub fn hear_of(&mut self, peer: PeerId, instance: &str, addresses: &[String]) -> bool {
         let is_new = !self.entries.contains_key(&Contact::Peer(peer));
         let has_room = !is_new || self.make_room(Some(self.preference(&peer)));
-        has_room && self.meet(peer, instance, addresses)
+        has_room && self.place_for(peer, instance).is_some_and(|(entry, is_new)| entry.addresses.hear(addresses) || is_new)
     }
 
-    /// Takes in a peer that has been spoken with.
-    fn meet(&mut self, peer: PeerId, instance: &str, addresses: &[String]) -> bool {
+    /// The entry of a peer, made if there is none, with what was found under its instance; and whether anything of that is new.
+    fn place_for(&mut self, peer: PeerId, instance: &str) -> Option<(&mut Entry, bool)> {
         let found = self.entries.remove(&Contact::Instance(instance.to_owned()));
         let is_new = !self.entries.contains_key(&Contact::Peer(peer));
         if is_new && !self.make_room(None) {
-            return false;
+            return None;
         }
         let entry = self.entries.entry(Contact::Peer(peer)).or_default();
-        let is_news = is_new || found.is_some() || addresses.iter().any(|address| !entry.addresses.contains(address));
-        if let Some(found) = found {
-            prefer(&mut entry.addresses, &found.addresses);
-        }
-        prefer(&mut entry.addresses, addresses);
+        found.iter().for_each(|found| entry.addresses.absorb(&found.addresses));
         entry.instance = Some(instance.to_owned());
-        is_news
+        Some((entry, is_new || found.is_some()))
     }
 
     /// Takes in what mDNS shows; the contact is due after `delay`. Says whether it was unknown until now.
@@ -112,7 +131,7 @@ impl Book {
         let texts: Vec<String> = addresses.iter().take(ADDRESSES_MAX).map(SocketAddr::to_string).collect();
         let known = self.entries.iter_mut().find(|(_, entry)| entry.instance.as_deref() == Some(instance));
         if let Some((_, entry)) = known {
-            prefer(&mut entry.addresses, &texts);
+            entry.addresses.hear(&texts);
             entry.due = entry.due.min(due);
             return false;
         }
@@ -122,19 +141,19 @@ impl Book {
             return false;
         }
         let entry = self.entries.entry(contact).or_default();
-        prefer(&mut entry.addresses, &texts);
+        entry.addresses.hear(&texts);
         entry.due = if new { due } else { entry.due.min(due) };
         new
     }
 
     /// An address that somebody names as worth a try.
     pub fn hint(&mut self, address: &SocketAddr) {
-        let text = address.to_string();
-        let contact = Contact::Address(text.clone());
-        if is_reachable(address) && (self.entries.contains_key(&contact) || self.make_room(None)) {
-            self.configure(&text, false);
-            let entry = self.entries.get_mut(&contact).expect("it was just made");
-            entry.hearsay = !entry.configured && entry.answered.is_none();
+        let Some(address) = usable(address, false) else { return };
+        let contact = Contact::Address(address.to_string());
+        if !self.entries.contains_key(&contact) && self.make_room(None) {
+            let entry = self.entries.entry(contact).or_default();
+            entry.addresses.hear(&[address.to_string()]);
+            entry.hearsay = true;
         }
     }
 
@@ -147,19 +166,21 @@ impl Book {
         let Some(address) = entry.next_address().map(str::to_owned) else { return false };
         let is_other = matches!(&contact, Contact::Peer(meant) if *meant != peer);
         match &contact {
-            Contact::Peer(_) if is_other => entry.addresses.retain(|other| *other != address),
+            Contact::Peer(_) if is_other => entry.addresses.remove(&address),
             Contact::Instance(meant) if meant != instance => drop(self.entries.remove(&contact)),
             _ => {}
         }
         if let Some(entry) = self.entries.get_mut(&Contact::Address(address.clone())) {
             (entry.answered, entry.hearsay) = (Some(peer), false);
         }
-        self.meet(peer, instance, &[address]) || is_other
+        let entry = self.place_for(peer, instance);
+        entry.is_some_and(|(entry, is_new)| entry.addresses.ensure(&address) || is_new) || is_other
     }
 
-    /// A link with `peer` is up. Says whether anything of it is new.
-    pub fn linked(&mut self, peer: PeerId, instance: &str, addresses: &[String], now: Duration) -> bool {
-        let is_news = self.meet(peer, instance, addresses);
+    /// A link with `peer` at `ip` is up, over which it says where it listens. Says whether anything of it is new.
+    pub fn linked(&mut self, peer: PeerId, instance: &str, addresses: &[String], ip: IpAddr, now: Duration) -> bool {
+        let entry = self.place_for(peer, instance);
+        let is_news = entry.is_some_and(|(entry, is_new)| entry.addresses.hear_from(addresses, ip.to_canonical()) || is_new);
         let is_its = |entry: &Entry| entry.configured && entry.answered == Some(peer);
         let configured = self.entries.iter().any(|(contact, entry)| matches!(contact, Contact::Address(_)) && is_its(entry));
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
@@ -191,33 +212,48 @@ impl Book {
     pub fn failed(&mut self, dial: u64, reason: &str, now: Duration, rng: &mut Rng) -> Option<(Contact, bool)> {
         let contact = self.dialled(Some(dial))?;
         let entry = self.entries.get_mut(&contact)?;
-        entry.dial = None;
-        entry.turn += 1;
         let news = entry.failure.as_deref() != Some(reason);
         entry.failure = Some(reason.to_owned());
-        if entry.hearsay {
-            self.entries.remove(&contact);
-            return Some((contact, news));
+        self.in_vain(&contact, now, rng);
+        Some((contact, news))
+    }
+
+    /// There is no dial to a contact's next address after all: it counts as one in vain. Says whether another is to be tried now.
+    pub fn passed_over(&mut self, dial: u64, now: Duration, rng: &mut Rng) -> bool {
+        self.dialled(Some(dial)).is_some_and(|contact| self.in_vain(&contact, now, rng))
+    }
+
+    /// Whether another address of this contact is to be tried at once.
+    fn in_vain(&mut self, contact: &Contact, now: Duration, rng: &mut Rng) -> bool {
+        let entry = self.entries.get_mut(contact).expect("dialled finds what is there");
+        entry.dial = None;
+        let is_round = entry.addresses.failed();
+        let is_nobody = entry.addresses.is_empty() && entry.spoken.is_none() && !entry.configured;
+        if entry.hearsay || is_nobody {
+            self.entries.remove(contact);
+            return false;
         }
-        if entry.turn.is_multiple_of(entry.addresses.len().max(1)) {
+        if is_round {
             entry.failures = (entry.failures + 1).min(16);
             let lately = entry.spoken.is_some_and(|spoken| now.saturating_sub(spoken) < LATELY);
             let most = if lately { RETRY_LATELY_MAX } else { RETRY_MAX };
             entry.due = now + RETRY_MIN + rng.up_to((RETRY_MIN * (1 << entry.failures)).min(most));
         }
-        Some((contact, news))
+        !is_round
     }
 
     /// The network has changed: everything is due, whatever is under way.
     pub fn kick(&mut self, now: Duration) {
         for entry in self.entries.values_mut() {
-            (entry.due, entry.failures, entry.dial, entry.turn) = (now, 0, None, 0);
+            (entry.due, entry.failures, entry.dial) = (now, 0, None);
+            entry.addresses.rewind();
         }
     }
 
-    /// Begins a dial to a contact: its number and the address.
-    pub fn dial(&mut self, contact: &Contact, now: Duration) -> Option<(u64, String)> {
-        let address = self.entries.get(contact)?.next_address()?.to_owned();
+    /// Begins a dial to a contact.
+    pub fn dial(&mut self, contact: &Contact, now: Duration) -> Option<Dial> {
+        let (address, sure) = self.entries.get(contact)?.addresses.next()?;
+        let address = address.to_owned();
         let same = |other: &Entry| other.dial.is_some() && other.next_address() == Some(&address);
         let busy = self.entries.values().any(same);
         let entry = self.entries.get_mut(contact)?;
@@ -228,7 +264,7 @@ impl Book {
         }
         self.dials += 1;
         (entry.dial, entry.tried) = (Some(self.dials), Some(now));
-        Some((self.dials, address))
+        Some(Dial { number: self.dials, address, sure })
     }
 
     /// Whether a peer is being dialled.
@@ -276,9 +312,9 @@ impl Book {
         let texts = |entry: &Entry| {
             entry
                 .addresses
-                .iter()
-                .chain(&entry.instance)
-                .chain(&entry.failure)
+                .texts()
+                .chain(entry.instance.as_deref())
+                .chain(entry.failure.as_deref())
                 .map(|text| size_of::<String>() + text.len())
                 .sum::<usize>()
         };
@@ -295,22 +331,22 @@ impl Book {
         self.entries.values().filter(|entry| entry.dial.is_some()).count()
     }
 
-    /// The book as it is kept on disk; the same for the same contacts.
+    /// The book as it is kept on disk, with what is sure alone; the same for the same contacts.
     pub fn to_text(&self) -> Vec<u8> {
         let mut peers = Vec::new();
         let mut addresses: Vec<Value> = Vec::new();
         for (contact, entry) in &self.entries {
             match contact {
-                Contact::Peer(peer) if !entry.addresses.is_empty() => {
+                Contact::Peer(peer) if entry.addresses.has_sure() => {
                     let mut object = Map::new();
-                    let mut addresses = entry.addresses.clone();
+                    let mut addresses: Vec<&str> = entry.addresses.sure().collect();
                     // Which of them was heard last is not worth a write to flash.
                     addresses.sort_unstable();
                     object.insert("id".into(), peer.to_string().into());
                     object.insert("addresses".into(), addresses.into());
                     peers.push(Value::Object(object));
                 }
-                Contact::Address(address) if !entry.configured && entry.answered.is_none() => {
+                Contact::Address(address) if !entry.configured && !entry.hearsay && entry.answered.is_none() => {
                     let mut object = Map::new();
                     object.insert("address".into(), address.clone().into());
                     addresses.push(Value::Object(object));
@@ -336,7 +372,10 @@ impl Book {
         tokens.for_each(|address| self.configure(address, false));
         for peer in list(&book, "peers") {
             if let Some(id) = peer.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
-                self.hear_of(id, &instance_of(&id), &texts(&peer, "addresses"));
+                self.hear_of(id, &instance_of(&id), &[]);
+                let entry = self.entries.get_mut(&Contact::Peer(id));
+                let known = texts(&peer, "addresses");
+                entry.into_iter().for_each(|entry| entry.addresses.ensure_all(&known));
             }
         }
     }
@@ -346,8 +385,9 @@ impl Book {
         self.entries.iter().find(|(_, entry)| entry.dial == Some(dial)).map(|(contact, _)| contact.clone())
     }
 
-    /// Makes room for one more, of this preference if it was only heard of: by forgetting whom nobody configured and nobody has spoken with,
-    /// the least preferred first, and for one that was met also whom nobody has spoken with for longest.
+    /// Makes room for one more, of this preference if it was only heard of: by forgetting what is only somebody's word, the least preferred
+    /// first, and for one that was met also whom nobody has spoken with for longest, of the host with the most of them: whoever appears
+    /// under a thousand names is the first to be forgotten.
     fn make_room(&mut self, heard_of: Option<u64>) -> bool {
         if self.entries.len() < CONTACTS_MAX {
             return true;
@@ -357,11 +397,17 @@ impl Book {
             Contact::Address(_) | Contact::Instance(_) => u64::MAX,
         };
         let idle = || self.entries.iter().filter(|(_, entry)| !entry.configured && entry.dial.is_none());
-        let unmet = idle().filter(|(_, entry)| entry.spoken.is_none()).map(|(contact, _)| (preference(contact), contact)).max();
-        let gone = match (unmet, heard_of) {
+        let is_word = |entry: &Entry| entry.spoken.is_none() && !entry.is_sure();
+        let word = idle().filter(|(_, entry)| is_word(entry)).map(|(contact, _)| (preference(contact), contact)).max();
+        let gone = match (word, heard_of) {
             (Some((theirs, contact)), own) if own.is_none_or(|own| own < theirs) => Some(contact.clone()),
             (_, Some(_)) => None,
-            (_, None) => idle().min_by_key(|(_, entry)| entry.spoken).map(|(contact, _)| contact.clone()),
+            (_, None) => {
+                let mut at: BTreeMap<&str, usize> = BTreeMap::new();
+                idle().for_each(|(_, entry)| *at.entry(entry.next_host()).or_default() += 1);
+                let rank = |entry: &Entry| (Reverse(at[entry.next_host()]), entry.spoken);
+                idle().min_by_key(|(_, entry)| rank(entry)).map(|(contact, _)| contact.clone())
+            }
         };
         gone.is_some_and(|contact| self.entries.remove(&contact).is_some())
     }
@@ -376,20 +422,17 @@ fn number_of(peer: &PeerId) -> u64 {
     peer.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Whether another host's word that somebody listens there can be of use here.
-pub fn is_reachable(address: &SocketAddr) -> bool {
-    let ip = address.ip();
-    !ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified() && address.port() != 0
-}
-
-/// Puts `newer` first and keeps at most eight.
-fn prefer(addresses: &mut Vec<String>, newer: &[String]) {
-    let old = std::mem::take(addresses);
-    for address in newer.iter().chain(&old) {
-        if addresses.len() < ADDRESSES_MAX && !addresses.contains(address) {
-            addresses.push(address.clone());
-        }
-    }
+/// An address in the form in which this host may use another's word that somebody listens there; `None` if it cannot be of use. One of
+/// the loopback is of use only if it was named by somebody `here`, on this very host, and a link-local one never: which interface is
+/// meant only the host knows that says so.
+pub fn usable(address: &SocketAddr, here: bool) -> Option<SocketAddr> {
+    let ip = address.ip().to_canonical();
+    let is_no_host = match ip {
+        IpAddr::V4(v4) => v4.is_broadcast() || matches!(v4.octets()[0], 0 | 240..),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    let is_of_use = !is_no_host && !ip.is_multicast() && !ip.is_unspecified() && (here || !ip.is_loopback());
+    (is_of_use && address.port() != 0).then(|| SocketAddr::new(ip, address.port()))
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Node {
             if wish.dialled.iter().filter(|other| **other == peer).count() < self.book.addresses(&peer) {
                 wish.left.insert(0, peer);
             }
-            self.dial(&Contact::Peer(peer));
+            self.dial(&Contact::Peer(peer), true);
         }
     }
 

@@ -65,6 +65,8 @@ pub enum Input {
     },
     /// The addresses at which others can dial this host; sent at the start and whenever they change.
     Addresses(Vec<SocketAddr>),
+    /// Every address where this host listens, also those that are no use to others; sent before [`Input::Addresses`].
+    Own(Vec<SocketAddr>),
     /// A write to disk is durable, or has failed, in the words of the system.
     Stored(Ticket, Result<(), String>),
     /// A revision's file, as it was asked for; `None` if there is none, an error in the words of the system if it cannot be read now.

@@ -5,7 +5,8 @@
 //! a fleet that was split stay two. Links are never closed because the count of known hosts has changed, only because there are too
 //! many of them: while a fleet starts, everybody seems to be one of few, and is linked with all it has heard of.
 
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::Node;
@@ -14,8 +15,8 @@ use super::effect::{DiskJob, Effect, Level};
 use super::input::LinkId;
 use super::link::Link;
 use crate::limits::{
-    BOOK_EVERY, BOOK_GATHER, DEGREE_MAX, DIALS_MAX, DIALS_MET, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, ROTATE_EVERY,
-    TRIM_EVERY,
+    BOOK_EVERY, BOOK_GATHER, DEGREE_MAX, DIALS_MAX, DIALS_MET, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, RETRY_SOON,
+    ROTATE_EVERY, TRIM_EVERY,
 };
 use crate::wire::frame::{Frame, Goodbye};
 
@@ -44,7 +45,13 @@ impl Node {
             self.selfie_changed();
         }
         self.book.kick(self.now.elapsed);
+        self.ration.forget();
         self.wake_dialler();
+    }
+
+    /// Whether this host itself listens there.
+    fn is_own(&self, address: &SocketAddr) -> bool {
+        self.own.contains(address) || self.addresses.contains(address)
     }
 
     pub(super) fn dial_failed(&mut self, dial: u64, reason: &str) {
@@ -87,22 +94,52 @@ impl Node {
             self.timers.dial = Duration::MAX;
             return;
         }
+        if !self.ration.allows(now, false) {
+            // Whoever is due then, there is no need to look before.
+            self.timers.dial = self.ration.ready_at();
+            return;
+        }
+        let [mut sure, mut unsure] = self.look_who_is_due();
+        for _ in 0..self.places() {
+            let is_turn_of_unsure = !unsure.is_empty() && (sure.is_empty() || self.ration.is_turn_of_unsure());
+            let Some(contact) = (if is_turn_of_unsure { &mut unsure } else { &mut sure }).pop_front() else { return };
+            if !self.ration.allows(now, false) {
+                self.timers.dial = self.timers.dial.min(self.ration.ready_at());
+                return;
+            }
+            self.dial(&contact, false);
+        }
+    }
+
+    /// Who is wanted and due, apart those that are sure and those that are only somebody's word, each in the order in which they are to be
+    /// dialled; and notes when the next will be. Of one host with many names, or many peers at one place, one comes before the second: many
+    /// that somebody has invented there keep out nobody else.
+    fn look_who_is_due(&mut self) -> [VecDeque<Contact>; 2] {
+        let now = self.now.elapsed;
         let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
-        let mut due: Vec<Contact> = Vec::new();
+        let mut due: Vec<(Contact, bool, String)> = Vec::new();
         let mut next = Duration::MAX;
         for (contact, entry, at) in contacts {
             match at {
-                Some(at) if at <= now && self.is_wanted(entry) => due.push(contact.clone()),
+                Some(at) if at <= now && self.is_wanted(entry) => {
+                    due.push((contact.clone(), entry.is_sure(), entry.next_host().to_owned()));
+                }
                 Some(at) if at > now => next = next.min(at),
                 _ => {}
             }
         }
         self.timers.dial = next;
-        let places = self.places();
-        while due.len() > places {
-            due.swap_remove(self.rng.below(due.len() as u64) as usize);
+        self.rng.shuffle(&mut due);
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut ranked: Vec<(usize, Contact, bool)> = Vec::with_capacity(due.len());
+        for (contact, is_sure, host) in due {
+            let before = seen.entry(host).or_default();
+            ranked.push((*before, contact, is_sure));
+            *before += 1;
         }
-        due.iter().for_each(|contact| self.dial(contact));
+        ranked.sort_by_key(|(before, ..)| *before);
+        let (sure, unsure): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|(_, _, is_sure)| *is_sure);
+        [sure, unsure].map(|list| list.into_iter().map(|(_, contact, _)| contact).collect())
     }
 
     pub(super) fn book_changed(&mut self) {
@@ -156,10 +193,32 @@ impl Node {
         self.links.get(&id).is_some_and(|link| self.book.is_configured(&link.hello.peer))
     }
 
-    pub(super) fn dial(&mut self, contact: &Contact) {
-        if let Some((dial, address)) = self.book.dial(contact, self.now.elapsed) {
-            self.effects.push(Effect::Dial { dial, address });
+    /// Dials a contact at its next address, if the ration allows it: where nobody but this host itself is, or where enough was tried on
+    /// somebody's word, the one after it.
+    pub(super) fn dial(&mut self, contact: &Contact, is_urgent: bool) {
+        let now = self.now.elapsed;
+        if !self.ration.allows(now, is_urgent) {
+            return;
         }
+        while let Some(dial) = self.book.dial(contact, now) {
+            let parsed: Option<SocketAddr> = dial.address.parse().ok();
+            let is_own = parsed.is_some_and(|address| self.is_own(&address));
+            let is_exempt = dial.sure || parsed.is_some_and(|address| self.is_here(&address.ip()));
+            if !is_own && (is_exempt || parsed.is_some_and(|address| self.ration.admits(&address, now))) {
+                self.ration.spend(now);
+                return self.effects.push(Effect::Dial { dial: dial.number, address: dial.address });
+            }
+            if !self.book.passed_over(dial.number, now, &mut self.rng) {
+                // Others may wait, but not all who are passed over are to be looked through in one go.
+                self.timers.dial = self.timers.dial.min(now + RETRY_SOON);
+                return;
+            }
+        }
+    }
+
+    /// Whether an IP is this very host's: how many peers run on it, and at which ports, is its own affair.
+    fn is_here(&self, ip: &IpAddr) -> bool {
+        ip.is_loopback() || self.own.iter().chain(&self.addresses).any(|own| own.ip() == *ip)
     }
 
     /// Links to one more known peer, the one longest neither spoken with nor dialled, and gives up one outgoing link if there are enough of
@@ -172,7 +231,7 @@ impl Node {
             .min_by_key(|(_, entry, _)| (entry.spoken.max(entry.tried), !entry.configured))
             .map(|(contact, _, _)| contact.clone());
         let Some(contact) = first else { return };
-        self.dial(&contact);
+        self.dial(&contact, false);
         let outgoing: Vec<LinkId> =
             self.outgoing().into_iter().filter(|id| !self.is_configured(*id) && !self.errands.need(*id)).collect();
         if outgoing.len() > OUTGOING {

@@ -25,6 +25,7 @@ mod peers;
 mod plan;
 mod pulls;
 mod put_back;
+mod ration;
 mod reading;
 mod rebase;
 mod recall;
@@ -41,6 +42,7 @@ mod sync;
 mod trial;
 mod uploads;
 mod views;
+mod whereabouts;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,6 +58,7 @@ use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
 use self::link::Link;
 use self::peers::Newcomer;
 use self::pulls::Pulls;
+use self::ration::Ration;
 use self::reading::Reading;
 use self::replica::Replica;
 use self::rng::Rng;
@@ -139,6 +142,9 @@ pub struct Node {
     replica: Replica,
     roster: Roster,
     book: Book,
+    ration: Ration,
+    /// Every address where this host itself listens, told to others or not.
+    own: Vec<SocketAddr>,
     /// When the address book was last written, and its text then.
     saved_book: (Duration, Vec<u8>),
     links: BTreeMap<LinkId, Link>,
@@ -217,6 +223,8 @@ impl Node {
             replica: Replica::new(setup.history),
             roster: Roster::default(),
             book: Book::of(&me),
+            ration: Ration::default(),
+            own: Vec::new(),
             saved_book: (Duration::ZERO, book.to_vec()),
             links: BTreeMap::new(),
             newcomers: Vec::new(),
@@ -293,6 +301,7 @@ impl Node {
             Input::DialFailed(dial, reason) => self.dial_failed(dial, &reason),
             Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
             Input::Addresses(addresses) => self.readdressed(addresses),
+            Input::Own(addresses) => self.own = addresses,
             Input::Stored(ticket, result) => self.stored(ticket, result),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),

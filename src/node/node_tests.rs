@@ -336,7 +336,7 @@ fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_its_contact_is_tried
     lone.linked(1, 2);
     let peer = PeerId::from_bytes(SecretKey::from_seed(&[2; 32]).public()).unwrap();
     lone.node.book.hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
-    let (dial, _) = lone.node.book.dial(&book::Contact::Peer(peer), Duration::ZERO).unwrap();
+    let dial = lone.node.book.dial(&book::Contact::Peer(peer), Duration::ZERO).unwrap().number;
     let hello = Hello { peer, run: 6, features: 0, addresses: Vec::new() };
     lone.happens(Input::Linked { link: 2, hello, address: "10.0.0.2:7117".parse().unwrap(), dial: Some(dial) });
     lone.happens(Input::Unlinked(2, "reset".into()));

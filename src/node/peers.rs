@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Node;
-use super::book::is_reachable;
+use super::book::usable;
 use super::effect::{Effect, Level, address_texts};
 use super::input::LinkId;
 use super::link::Link;
@@ -28,6 +28,7 @@ impl Node {
     pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
         let peer = hello.peer;
         if let Some(dial) = dial {
+            self.ration.answered(&address);
             let is_news = self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed);
             is_news.then(|| self.book_changed());
         }
@@ -59,7 +60,7 @@ impl Node {
             self.dismiss(old, Goodbye::Duplicate, REPLACED);
             self.admit(link, Level::Debug);
         } else {
-            self.book.linked(peer, &self.instance_of(&peer), &[], self.now.elapsed);
+            self.book.linked(peer, &self.instance_of(&peer), &[], link.address.ip(), self.now.elapsed);
             self.turn_away(link, Goodbye::Duplicate, REPLACED);
         }
     }
@@ -199,10 +200,9 @@ impl Node {
         link.heard = self.now.elapsed;
         // Loopback addresses mean something only to a peer on this very host.
         let here = link.address.ip().is_loopback();
-        let usable: Vec<SocketAddr> =
-            link.hello.addresses.iter().filter(|address| here || is_reachable(address)).copied().collect();
-        let texts = address_texts(&usable);
-        let is_news = self.book.linked(peer, &self.instance_of(&peer), &texts, self.now.elapsed);
+        let of_use: Vec<SocketAddr> = link.hello.addresses.iter().filter_map(|address| usable(address, here)).collect();
+        let texts = address_texts(&of_use);
+        let is_news = self.book.linked(peer, &self.instance_of(&peer), &texts, address.ip(), self.now.elapsed);
         self.links.insert(id, link);
         let called = self.called(&peer);
         let direction = if outgoing { "dialled" } else { "they dialled" };

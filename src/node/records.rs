@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
-use super::book::is_reachable;
+use super::book::usable;
 use super::effect::Level;
 use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
-use crate::limits::{LATELY_HELD_MAX, REBASE_JITTER};
+use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, REBASE_JITTER};
 use crate::model::delta;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
@@ -345,5 +345,5 @@ fn node_addresses(node: &NodeRecord) -> Vec<String> {
     let said = node.said();
     let list = said.get("addresses").and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice);
     let parsed = list.iter().filter_map(|text| text.as_str()?.parse::<std::net::SocketAddr>().ok());
-    parsed.filter(is_reachable).take(crate::limits::ADDRESSES_MAX).map(|address| address.to_string()).collect()
+    parsed.filter_map(|address| usable(&address, false)).take(ADDRESSES_MAX).map(|address| address.to_string()).collect()
 }

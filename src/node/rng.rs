@@ -38,6 +38,13 @@ impl Rng {
         middle / 2 + self.up_to(middle)
     }
 
+    /// Puts a list into any order, each as likely as another (Durstenfeld, 1964).
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for left in (1..list.len()).rev() {
+            list.swap(left, self.below(left as u64 + 1) as usize);
+        }
+    }
+
     /// One of `list`, if it is not empty.
     pub fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         list.get(self.below(list.len() as u64) as usize)
