@@ -26,6 +26,8 @@ mod http;
 mod hung;
 #[path = "rest/input.rs"]
 mod input;
+#[path = "rest/large.rs"]
+mod large;
 #[path = "rest/life.rs"]
 mod life;
 #[path = "rest/overlay.rs"]

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use starlingd::daemon::target::{self, Job, Target};
 use starlingd::daemon::unit::{Control, Failure, Match, Patience, Unit, get};
-use starlingd::limits::{GLANCES_MAX, TARGET_QUEUE};
+use starlingd::limits::TARGET_QUEUE;
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::json;
 use starlingd::node::input::{Outcome, Refusal, ServerReport};
 
+#[path = "target/large.rs"]
+mod large;
 #[path = "target/resources.rs"]
 mod resources;
 #[path = "standin/server.rs"]
@@ -144,41 +146,6 @@ fn members_that_the_server_reorders_count_as_the_same() {
     assert_ne!(json::compact(&listed), json::compact(document.config()), "the stand-in reorders");
     assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
     assert_eq!(bench.stat("writes"), 1);
-}
-
-#[test]
-fn a_document_whose_answer_is_cut_off_is_read_back_in_parts() {
-    let bench = Bench::new();
-    bench.tell("cut 200000");
-    let document = long();
-    assert!(document.text().len() > 500_000);
-    assert_eq!(bench.attempt(&document).outcome, Outcome::Applied);
-    let Err(Failure::Cut { received, expected }) = bench.unit.read_config() else { panic!("the answer must be cut off") };
-    assert!(received.len() == 200_000 && expected > 500_000);
-    assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
-    assert_eq!(bench.stat("writes"), 1);
-    assert!(matches!(bench.observe().outcome, Outcome::Observed { config, .. } if *config == *document.config()));
-    assert_eq!(bench.observe().outcome, Outcome::Unchanged);
-    for (was, is, path) in [
-        ("\"/route/399\"", "\"/somewhere/else\"", "/config/routes/399/match/uri"),
-        ("],\"applications\"", ",{\"action\":{\"return\":404}}],\"applications\"", "/config/routes/500"),
-        ("\"applications\":{}", "\"applications\":{},\"upstreams\":{}", "/config"),
-    ] {
-        bench.tell(&format!("set {}", json::compact(document.config()).replacen(was, is, 1)));
-        let Outcome::Differs { paths, restarted: false } = bench.observe().outcome else { panic!("{path}: a change must show") };
-        assert_eq!(paths, [path.strip_prefix("/config").unwrap()]);
-    }
-}
-
-#[test]
-fn a_change_of_equal_length_beyond_what_comes_is_found_in_the_end() {
-    let bench = Bench::new();
-    bench.tell("cut 200000");
-    assert_eq!(bench.apply(&long()).outcome, Outcome::Applied);
-    bench.observe();
-    bench.tell(&format!("set {}", json::compact(long().config()).replacen("/route/399", "/route/XXX", 1)));
-    let unknown = (0..=GLANCES_MAX).map(|_| bench.observe().outcome).find(|outcome| *outcome != Outcome::Unchanged);
-    assert!(matches!(unknown, Some(Outcome::Differs { paths, .. }) if paths == ["/routes/399/match/uri"]));
 }
 
 #[test]
@@ -409,16 +376,6 @@ fn routes(word: &str) -> Document {
     document(&format!(
         r#"{{"listeners": {{}}, "routes": [{{"match": {{"uri": "/{word}"}}, "action": {{"return": 200}}}}], "applications": {{}}}}"#
     ))
-}
-
-/// A document of half a megabyte: 500 routes, with text of the kind that makes it long.
-fn long() -> Document {
-    let route = |n: usize| {
-        let filler = "x".repeat(1000);
-        format!(r#"{{"match":{{"uri":"/route/{n}","headers":{{"x-filler":"{filler}"}}}},"action":{{"return":200}}}}"#)
-    };
-    let routes: Vec<_> = (0..500).map(route).collect();
-    document(&format!(r#"{{"listeners":{{}},"routes":[{}],"applications":{{}}}}"#, routes.join(",")))
 }
 
 /// A path that no other test uses.

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use self::observing::{Seen, SocketFile};
+use self::observing::SocketFile;
 use self::reason::Finder;
 use self::stock::{Shelves, Wanted};
-use super::unit::{Failure, Match, Reply, Unit};
+use super::unit::{Failure, Match, Reply, Sight, Unit};
 use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
@@ -87,7 +87,10 @@ impl Target {
 /// ```
 struct Worker {
     unit: Unit,
-    seen: Seen,
+    /// What the server was last seen to run. Forgotten with each change, until that has been read back.
+    seen: Option<Sight>,
+    /// Whether an observation has told that already.
+    is_told: bool,
     /// The last document that the server took.
     taken: Option<Wanted>,
     /// The configuration that the last observation showed.
@@ -111,7 +114,8 @@ impl Worker {
     fn new(unit: Unit) -> Self {
         Self {
             unit,
-            seen: Seen::Nothing,
+            seen: None,
+            is_told: false,
             taken: None,
             shown: None,
             shelves: Shelves::default(),
@@ -140,9 +144,11 @@ impl Worker {
     /// What runs already is not sent again if it is looked at first.
     fn apply(&mut self, document: Document, look_first: bool) -> Outcome {
         let wanted = Wanted::new(document);
-        let before = match look_first.then(|| self.unit.read_config()) {
+        let before = match look_first.then(|| self.look(wanted.config())) {
+            None => None,
             Some(Ok(config)) => Some(config),
-            None | Some(Err(Failure::Cut { .. } | Failure::Unreadable(_))) => None,
+            // Whatever cannot be read cannot be kept either, and must not be overwritten.
+            Some(Err(failure @ Failure::Unreadable(_))) => return Outcome::Unreadable(failure.to_string()),
             Some(Err(failure)) => return Outcome::Unreachable(failure.to_string()),
         };
         let shelves = match self.survey(&wanted) {
@@ -153,24 +159,31 @@ impl Worker {
             Ok(lacking) => lacking,
             Err(outcome) => return outcome,
         };
-        let runs = || match &before {
-            Some(config) => json::same(config, wanted.config()),
-            None => self.unit.matches(wanted.config()) == Ok(Match::Same),
-        };
-        if look_first && !self.unsettled && lacking.is_empty() && runs() {
+        let runs = before.as_ref().is_some_and(|config| json::same(config, wanted.config()));
+        if runs && !self.unsettled && lacking.is_empty() {
             if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
-                self.seen = Seen::Nothing;
+                self.is_told = false;
             }
             self.took(wanted, &shelves);
             return Outcome::Applied;
         }
-        self.change(wanted, lacking, before.as_ref(), &shelves)
+        self.change(wanted, lacking, before.as_deref(), &shelves)
     }
 
-    fn put(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
+    /// What the server runs, which may be much like `hint`.
+    fn look(&mut self, hint: &Value) -> Result<Arc<Value>, Failure> {
+        let sight = self.unit.see(self.seen.as_ref(), Some(hint))?;
+        let config = Arc::clone(sight.config());
+        self.is_told &= self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), &config));
+        self.seen = Some(sight);
+        Ok(config)
+    }
+
+    /// `before` is what it was just seen to run, and `last` what it was last known to run, if either is known.
+    fn put(&mut self, wanted: &Wanted, before: Option<&Value>, last: Option<&Value>) -> Outcome {
         let was_unsettled = self.unsettled;
         match self.send(wanted.config()) {
-            Ok(Reply { status: 200, .. }) => self.verify(wanted.config()),
+            Ok(Reply { status: 200, .. }) => self.verify(wanted.config(), before.or(last)),
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
                 Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
@@ -202,8 +215,8 @@ impl Worker {
     }
 
     /// After a 200.
-    fn verify(&self, want: &Value) -> Outcome {
-        match self.read_back(want) {
+    fn verify(&mut self, want: &Value, before: Option<&Value>) -> Outcome {
+        match self.read_back(want, before) {
             Ok(Match::Same) => Outcome::Applied,
             Ok(Match::Differs(paths)) => Outcome::Unverified(format!("read back, it differs at {}", paths.join(", "))),
             Err(failure) => Outcome::Unverified(format!("it cannot be read back: {failure}")),
@@ -212,11 +225,11 @@ impl Worker {
 
     /// After a PUT without an answer. Unit closes without one when it ends, or its controller does, during a change; then it has not
     /// taken the change. When it is only late it still may, and shows the old configuration until it does.
-    fn without_answer(&self, want: &Value, before: Option<&Value>, failure: &Failure) -> Outcome {
-        match self.read_back(want) {
+    fn without_answer(&mut self, want: &Value, before: Option<&Value>, failure: &Failure) -> Outcome {
+        match self.read_back(want, None) {
             Ok(Match::Same) => Outcome::Applied,
             Ok(Match::Differs(_)) if matches!(failure, Failure::Late(_)) => Outcome::Unknown(failure.to_string()),
-            Ok(Match::Differs(_)) if before.is_none_or(|before| self.unit.matches(before) == Ok(Match::Same)) => {
+            Ok(Match::Differs(_)) if before.is_none_or(|before| self.runs(before)) => {
                 Outcome::Unreachable(format!("{failure}, and the change was not taken"))
             }
             Ok(Match::Differs(_)) => {
@@ -226,13 +239,23 @@ impl Worker {
         }
     }
 
+    /// Whether it was last seen to run this.
+    fn runs(&self, config: &Value) -> bool {
+        self.seen.as_ref().is_some_and(|seen| json::same(seen.config(), config))
+    }
+
     /// Asks again while the server is gone: unitd's main process starts a new controller at once, a service manager a new unitd.
-    fn read_back(&self, want: &Value) -> Result<Match, Failure> {
+    fn read_back(&mut self, want: &Value, before: Option<&Value>) -> Result<Match, Failure> {
         let mut tries = self.unit.patience().tries;
+        self.is_told = false;
         loop {
-            match self.unit.matches(want) {
+            match self.unit.verify(want, before) {
                 Err(Failure::Unreachable(_) | Failure::Lost(_)) if tries > 0 => tries -= 1,
-                other => return other,
+                Err(failure) => return Err(failure),
+                Ok((matches, sight)) => {
+                    self.seen = Some(sight);
+                    return Ok(matches);
+                }
             }
             thread::sleep(READ_BACK_WAIT);
         }

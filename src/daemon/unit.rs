@@ -1,14 +1,16 @@
 //! Unit's control API, as a client sees it.
 //!
 //! [`Unit::request`] asks one question and says exactly how a failure stands: whether anything was sent, and whether the server may
-//! still act on it. [`Unit::matches`] compares what the server runs with what is wanted, also where the answer is cut off, as Unit does
-//! with answers beyond its socket's buffer. Nothing here decides what to do: that is `target`'s part. Starling's own control socket
+//! still act on it. [`Unit::see`] reads what the server runs and [`Unit::verify`] compares that with what is wanted, also where an answer is cut
+//! off, as Unit does with answers beyond its socket's buffer. Nothing here decides what to do: that is `target`'s part. Starling's own control socket
 //! speaks the same API, so the command line uses this client too.
 
 mod access;
 mod compare;
 mod http;
+mod reading;
 mod resources;
+mod rest;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use self::access::Whose;
 use self::http::Http;
+pub use self::reading::Sight;
 pub use self::resources::{Shelf, Standing, is_beginning};
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
@@ -203,30 +206,20 @@ impl Unit {
         self.request("PUT", CONFIG, Some(text.as_bytes()))
     }
 
-    /// The bytes of the whole configuration, as the server writes them.
-    pub fn read_config_text(&self) -> Result<Vec<u8>, Failure> {
-        let reply = self.request("GET", CONFIG, None)?;
-        match reply.status {
-            200 => Ok(reply.body),
-            status => Err(Failure::Unreadable(format!("GET {CONFIG} is answered with {status}"))),
-        }
-    }
-
-    /// The whole configuration.
+    /// The whole configuration; see [`Unit::see`].
     pub fn read_config(&self) -> Result<Value, Failure> {
-        readable(&self.read_config_text()?)
+        let sight = self.see(None, None)?;
+        Ok(sight.config().as_ref().clone())
     }
 
-    /// Compares the configuration that runs with `want`: in one answer, or in parts where it is cut off. In parts it takes one request
-    /// for each member or element of what does not come whole; a member that is there and not wanted is then seen by the length that
-    /// the answer announced, unless Unit reorders so many objects that the length tells nothing.
+    /// Compares the configuration that runs with `want`, all of it.
     pub fn matches(&self, want: &Value) -> Result<Match, Failure> {
-        compare::compare(self, want)
+        self.verify(want, None).map(|(matches, _)| matches)
     }
 }
 
-/// The configuration in what [`Unit::read_config_text`] gave.
-pub fn readable(text: &[u8]) -> Result<Value, Failure> {
+/// The configuration, or a part of it, in an answer.
+fn readable(text: &[u8]) -> Result<Value, Failure> {
     json::parse(text).map_err(|error| Failure::Unreadable(format!("the server's configuration cannot be read: {error}")))
 }
 

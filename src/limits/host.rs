@@ -134,9 +134,13 @@ pub const READ_BACK_WAIT: Duration = Duration::from_millis(100);
 pub const DIFFERENCES_MAX: usize = 8;
 /// Members from which on Unit no longer keeps an object's order.
 pub const REORDERED_FROM: usize = 11;
-/// Observations of a configuration too long to come whole that look at its beginning and length only, before one compares every part:
-/// that takes a request for each of them, thousands for a long list of routes.
-pub const GLANCES_MAX: u32 = 60;
+/// Places that a change has changed and that are read back one by one where a configuration does not come whole. A change in more of them is
+/// most of a document, and all of it is read.
+pub const PLACES_CHECKED_MAX: usize = 32;
+/// Observations in which every part of a configuration that does not come whole is looked at once: some two minutes.
+pub const ROUND_LOOKS: usize = 60;
+/// How often it is begun to read a configuration in parts, if it is changed meanwhile. Three changes within a second are no accident.
+pub const WHOLE_TRIES: u32 = 3;
 /// Jobs that wait for the server: a try, an apply, an observation, and one to spare.
 pub const TARGET_QUEUE: usize = 4;
 /// Questions of clients that wait for the server: each holds a place of the gate, so a handful is much.

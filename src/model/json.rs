@@ -12,9 +12,11 @@ pub use serde_json::{Map, Number, Value};
 use super::path;
 use crate::limits::{DEPTH_MAX, NUMBER_MAX, OWN_LEVELS_MAX, OWN_VALUES_MAX, VALUES_MAX};
 
+pub use self::beginning::{Beginning, parse_beginning};
 pub(super) use self::make::{Make, Whole};
-pub use self::print::{compact, unit_format};
+pub use self::print::{compact, unit_format, unit_length};
 
+mod beginning;
 mod comments;
 mod make;
 mod parse;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::effect::{Effect, Level};
 use super::input::ClientId;
-use super::plan::TOO_LONG;
+use super::plan::UNSEEN;
 use super::{Drift, Node};
 use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
 use crate::model::document::is_factory;
@@ -91,7 +91,7 @@ impl Node {
 
     fn adopt(&mut self) {
         let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else {
-            return self.set_unadopted(Some(TOO_LONG));
+            return self.set_unadopted(Some(UNSEEN));
         };
         let attempt = (head, fingerprint(config));
         if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {

@@ -103,6 +103,8 @@ pub enum Outcome {
     Refused(Refusal),
     /// It could not be reached; nothing changed.
     Unreachable(String),
+    /// It answers, and what it runs cannot be read, for this reason; nothing changed.
+    Unreadable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
     /// It runs something.
@@ -112,13 +114,6 @@ pub enum Outcome {
         /// Certificates and modules of the document that it was last given and that are not there any more, as paths.
         missing: Vec<String>,
         /// Whether another server process has taken the place of the one that was there at the last look.
-        restarted: bool,
-    },
-    /// It runs something that is too long to come whole, and is not what it was last given.
-    Differs {
-        /// Where, below the configuration.
-        paths: Vec<String>,
-        /// As in [`Outcome::Observed`].
         restarted: bool,
     },
     /// It runs what it ran at the last observation, and was given nothing since.

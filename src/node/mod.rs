@@ -6,6 +6,7 @@
 //! [`Node`] over state that they own.
 
 pub mod answer;
+mod before;
 mod book;
 mod doubts;
 mod drift;

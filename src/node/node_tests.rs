@@ -1,4 +1,7 @@
 #[cfg(test)]
+#[path = "before_tests.rs"]
+mod before;
+#[cfg(test)]
 #[path = "drift_tests.rs"]
 mod drift;
 #[cfg(test)]
@@ -428,21 +431,4 @@ fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_tak
             lone.happens(input);
         }
     }
-}
-
-#[test]
-fn what_is_too_long_to_be_read_is_not_published_and_that_is_said() {
-    let mut lone = Lone::new(true);
-    lone.write(1, "one");
-    lone.serve(&Outcome::Applied);
-    lone.effects.clear();
-    lone.happens(Input::Asked(2, Ask::PublishLocal { force: false, if_match: None, note: String::new() }));
-    let Some(Effect::Server(ticket, ServerJob::Observe)) = lone.effects.pop() else { panic!("{:?}", lone.effects) };
-    let outcome = Outcome::Differs { paths: vec!["/routes".into()], restarted: false };
-    lone.happens(Input::Server(ServerReport { ticket, outcome }));
-    let told = lone.effects.iter().find_map(|effect| match effect {
-        Effect::Answer(2, Answer::Problem(problem)) => Some((problem.status, problem.detail.as_str())),
-        _ => None,
-    });
-    assert_eq!(told, Some((409, "what the server runs is too long to be read")));
 }

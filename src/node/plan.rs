@@ -129,7 +129,7 @@ impl Node {
             (_, Verdict::NoServer) => Ok(Document::factory()),
             (Some(config), _) => Document::from_config((**config).clone())
                 .map_err(|error| Problem::new(409, "What the server runs cannot be a fleet's document.", error.to_string())),
-            (None, verdict) => Err(Problem::new(503, "The server cannot be reached.", verdict.detail())),
+            (None, verdict) => Err(Problem::new(503, verdict.hindrance(), verdict.detail())),
         }
     }
 
@@ -137,7 +137,7 @@ impl Node {
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
         let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
         let Some(config) = &self.server.observed else {
-            let detail = if self.server.present { TOO_LONG } else { "this host has no server" };
+            let detail = if self.server.present { UNSEEN } else { "this host has no server" };
             return Err(refused("There is nothing to publish.", detail));
         };
         let Some(head) = self.head() else {
@@ -213,7 +213,7 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
 }
 
 /// Of what a server runs.
-pub(super) const TOO_LONG: &str = "what the server runs is too long to be read";
+pub(super) const UNSEEN: &str = "what the server runs has not been read yet";
 
 pub(super) fn config_path() -> Path {
     Path::parse("/config").expect("it is a path")

@@ -60,13 +60,15 @@ impl Node {
     /// Whether the server still runs what was tried before there was a head, so that no change may be made on what it runs. One that is
     /// away is asked all the same, for a client must hear of that.
     pub(super) fn is_to_be_put_back(&self) -> bool {
-        self.head().is_none() && self.server.former.document.is_some() && !matches!(self.server.verdict, Verdict::Unreachable(_))
+        self.head().is_none()
+            && self.server.former.document.is_some()
+            && !matches!(self.server.verdict, Verdict::Unreachable(_) | Verdict::Untouched(_))
     }
 
     /// What was there before is there again; or cannot be given to the server now.
     pub(super) fn was_put_back(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
+            Outcome::Unreachable(reason) | Outcome::Unreadable(reason) | Outcome::Unknown(reason) => {
                 self.server.apply_at = self.now.elapsed + OBSERVE_EVERY;
                 self.unreachable(reason);
             }

@@ -265,7 +265,7 @@ impl Node {
         match &self.server.verdict {
             Verdict::NoServer => self.live_server().is_none(),
             Verdict::Refused(_) => self.server.applied.as_ref().is_some_and(|applied| applied.id == head.id()),
-            Verdict::Unreachable(_) => false,
+            Verdict::Unreachable(_) | Verdict::Untouched(_) => false,
             Verdict::Pending | Verdict::Applied | Verdict::Unverified(_) => true,
         }
     }

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::before::Before;
 use super::drift::{DRIFT_SHOWN, Handling};
-use super::effect::{DiskJob, Effect, Level, ServerJob};
+use super::effect::{Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
 use super::plan::config_path;
 use super::put_back::Former;
@@ -50,6 +51,8 @@ pub(super) enum Verdict {
     Refused(String),
     /// It cannot be reached, for this reason.
     Unreachable(String),
+    /// It is given nothing, for what it runs could not be read or kept, for this reason.
+    Untouched(String),
     /// It accepted the head but shows something else.
     Unverified(String),
 }
@@ -63,7 +66,16 @@ impl Verdict {
             Self::Applied => "applied",
             Self::Refused(_) => "refused",
             Self::Unreachable(_) => "unreachable",
+            Self::Untouched(_) => "untouched",
             Self::Unverified(_) => "unverified",
+        }
+    }
+
+    /// Why nothing can be done with the server now, for a client.
+    pub(super) fn hindrance(&self) -> &'static str {
+        match self {
+            Self::Untouched(_) => UNTOUCHED,
+            _ => "The server cannot be reached.",
         }
     }
 
@@ -71,7 +83,7 @@ impl Verdict {
     pub(super) fn detail(&self) -> &str {
         match self {
             Self::NoServer | Self::Pending | Self::Applied => "",
-            Self::Refused(words) | Self::Unreachable(words) | Self::Unverified(words) => words,
+            Self::Refused(words) | Self::Unreachable(words) | Self::Untouched(words) | Self::Unverified(words) => words,
         }
     }
 }
@@ -83,17 +95,6 @@ pub(super) enum Job {
     FallBack(Applied),
     Observe,
     Try,
-}
-
-/// What the server ran before Starling first configured it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
-    /// It is to be kept before anything is sent.
-    Wanted,
-    /// It is on its way to the disk.
-    Storing,
-    /// It is kept; or cannot be, which has been reported.
-    Done,
 }
 
 pub(super) struct Server {
@@ -118,7 +119,7 @@ pub(super) struct Server {
     observe_at: Duration,
     pub(super) apply_at: Duration,
     backoff: Duration,
-    before: Before,
+    pub(super) before: Before,
 }
 
 impl Server {
@@ -140,13 +141,8 @@ impl Server {
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
-            before: if before_kept { Before::Done } else { Before::Wanted },
+            before: if before_kept { Before::Kept } else { Before::Wanted },
         }
-    }
-
-    /// Whether what the server ran before is kept, or cannot be.
-    pub(super) fn before_is_kept(&self) -> bool {
-        self.before == Before::Done
     }
 
     /// A new head is to be applied: at once if it contains what is applied, after a moment if it does not, for then one that does may
@@ -170,18 +166,8 @@ impl Server {
 
     /// When something is to be done, unless the server is busy.
     pub(super) fn due(&self) -> Option<Duration> {
-        let apply_at = if self.waits_for_before() { Duration::MAX } else { self.apply_at.max(Duration::from_millis(1)) };
+        let apply_at = if !self.before_is_kept() { Duration::MAX } else { self.apply_at.max(Duration::from_millis(1)) };
         (self.present && self.job.is_none()).then(|| self.observe_at.min(apply_at))
-    }
-
-    /// Whether nothing may be sent yet, because what it runs is to be kept first. One that is not there yet may come up at any moment.
-    fn waits_for_before(&self) -> bool {
-        self.before != Before::Done
-    }
-
-    /// Whether what it runs is to be kept and has not been seen yet.
-    pub(super) fn is_to_be_kept(&self) -> bool {
-        self.before == Before::Wanted && self.observed.is_none()
     }
 
     /// What a published revision left the server with.
@@ -257,41 +243,6 @@ impl Node {
         }
     }
 
-    /// Whether the server may be given something. What it ran before Starling first configured it is kept first; that begins here.
-    pub(super) fn may_configure(&mut self) -> bool {
-        if !self.server.present || !self.server.waits_for_before() {
-            return true;
-        }
-        if let (Before::Wanted, Some(observed)) = (self.server.before, self.server.observed.clone()) {
-            self.server.before = Before::Storing;
-            let ticket = self.ticket(Waiting::Before);
-            self.disk(DiskJob::BeforeStarling(ticket, json::unit_format(&observed).into_bytes()));
-        }
-        false
-    }
-
-    /// What the server ran is on disk, or cannot be kept: then it is said, and the fleet's document wins all the same.
-    pub(super) fn before_stored(&mut self, kept: bool) {
-        self.server.before = Before::Done;
-        let config = self.server.observed.clone().filter(|config| !is_factory(config));
-        match config {
-            Some(_) if kept => {
-                self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
-            }
-            Some(_) => self.report_problem("what the server ran before Starling configured it could not be kept".into()),
-            None => {}
-        }
-        self.rebase_soon(REBASE_JITTER);
-    }
-
-    /// A server that cannot be read cannot be kept either.
-    fn unreadable(&mut self, reason: &str) {
-        if self.server.is_to_be_kept() {
-            self.server.before = Before::Done;
-            self.report_problem(format!("what the server ran before Starling configured it could not be kept: {reason}"));
-        }
-    }
-
     fn apply(&mut self, head: &Arc<Revision>) {
         let effective = match self.effective(&head.document) {
             Ok(effective) => effective,
@@ -353,12 +304,16 @@ impl Node {
                 self.server.apply_at = self.now.elapsed + OBSERVE_EVERY;
                 self.unreachable(reason);
             }
+            Outcome::Unreadable(reason) => {
+                self.back_off(&id);
+                self.unreadable(&reason);
+            }
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
                 self.back_off(&id);
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
-            Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => {}
+            Outcome::Observed { .. } | Outcome::Unchanged => {}
         }
     }
 
@@ -379,31 +334,31 @@ impl Node {
                 self.server.is_same = false;
                 is_new |= restarted;
             }
-            Outcome::Differs { paths, restarted } => return self.differs(paths, was_away || restarted),
-            Outcome::Unreachable(reason) => {
-                self.unreachable(reason);
+            Outcome::Unreadable(reason) => {
+                self.unreadable(&reason);
                 return self.looked_in_vain();
             }
-            Outcome::Unknown(reason) => {
-                self.unreadable(&reason);
+            Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
                 self.unreachable(reason);
                 return self.looked_in_vain();
             }
             _ => {}
         }
-        if was_away {
+        let is_back = was_away || self.is_unread();
+        if is_back {
             self.server.apply_at = self.now.elapsed;
             self.server.backoff = REAPPLY_MIN;
-            self.judge(Verdict::Pending, Level::Info, "the server is there again".into());
+            let text = if was_away { "the server is there again" } else { "what the server runs can be read again" };
+            self.judge(Verdict::Pending, Level::Info, text.into());
         }
-        self.compare(was_away, is_new);
+        self.compare(is_back, is_new);
     }
 
     /// Compares what the server shows with what was applied. A server that lost something, or is new and shows something else, is given the
     /// document again; all else is somebody's doing.
-    fn compare(&mut self, was_away: bool, is_new: bool) {
+    fn compare(&mut self, is_back: bool, is_new: bool) {
         // Nothing has changed on either side, and a comparison of large documents every two seconds is not for nothing.
-        if self.server.is_same && !was_away && !is_new {
+        if self.server.is_same && !is_back && !is_new {
             return;
         }
         let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
@@ -427,7 +382,7 @@ impl Node {
                 "the server has lost its configuration and is given it again".into(),
             );
         }
-        if was_away {
+        if is_back {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
         }
         match drift.is_empty() {
@@ -439,28 +394,13 @@ impl Node {
         }
     }
 
-    /// The server runs what is too long to come whole, and is not what was applied. It cannot be published either.
-    fn differs(&mut self, drift: Vec<String>, is_new: bool) {
-        self.server.observed = None;
-        self.server.is_same = false;
-        if self.head().map(|head| head.id()) != self.applied_id() {
-            return;
-        }
-        if is_new {
-            self.server.apply_anew(self.now.elapsed);
-            let text = "the server has lost its configuration and is given it again";
-            return self.judge(Verdict::Pending, Level::Warn, text.into());
-        }
-        self.handle_drift(drift);
-    }
-
     pub(super) fn unreachable(&mut self, reason: String) {
         let text = format!("the server cannot be reached: {reason}");
         self.judge(Verdict::Unreachable(reason), Level::Warn, text);
     }
 
     /// A verdict is logged and told to others when it changes.
-    fn judge(&mut self, verdict: Verdict, level: Level, text: String) {
+    pub(super) fn judge(&mut self, verdict: Verdict, level: Level, text: String) {
         if self.server.verdict != verdict {
             self.say(level, "server", text);
             self.server.verdict = verdict;
@@ -492,3 +432,6 @@ pub(super) fn words(refusal: &Refusal) -> String {
     }
     shown
 }
+
+/// A server that nothing is put over yet.
+pub(super) const UNTOUCHED: &str = "The server is left alone.";

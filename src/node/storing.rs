@@ -78,7 +78,7 @@ impl Node {
             Waiting::Stored(id) if result.is_ok() => drop(self.storing.unstored.remove(&id)),
             Waiting::Stored(id) => self.keep_in_memory(id),
             Waiting::Probe if result.is_ok() => self.store_again(),
-            Waiting::Before => self.before_stored(result.is_ok()),
+            Waiting::Before => self.before_stored(result),
             Waiting::Probe | Waiting::Server | Waiting::Read(..) => {}
         }
     }

@@ -19,7 +19,7 @@ use super::effect::{DiskJob, Effect, Level, ServerJob};
 use super::input::{Outcome, Refusal};
 use super::plan::check_if_match;
 use super::records::file_text;
-use super::server::{Verdict, words};
+use super::server::{UNTOUCHED, Verdict, words};
 use super::uploads::success;
 use super::writes::{Request, Wish};
 use super::{Node, Waiting, revision_name};
@@ -144,9 +144,8 @@ impl Node {
             Outcome::Refused(refusal) => self.turn_down(trial, refusal),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
-            Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => {
-                self.give_up(trial, unreachable("no answer".into()), true)
-            }
+            Outcome::Unreadable(reason) => self.give_up(trial, Problem::new(503, UNTOUCHED, reason).into(), false),
+            Outcome::Observed { .. } | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
         }
     }
 
@@ -193,8 +192,11 @@ impl Node {
         let failure = match outcome {
             Outcome::Applied => None,
             Outcome::Refused(refusal) => Some(words(&refusal)),
-            Outcome::Unverified(reason) | Outcome::Unreachable(reason) | Outcome::Unknown(reason) => Some(reason),
-            Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => Some("no answer".into()),
+            Outcome::Unverified(reason)
+            | Outcome::Unreachable(reason)
+            | Outcome::Unreadable(reason)
+            | Outcome::Unknown(reason) => Some(reason),
+            Outcome::Observed { .. } | Outcome::Unchanged => Some("no answer".into()),
         };
         if let Some(reason) = failure {
             return self.not_taken_back(trial, reason);

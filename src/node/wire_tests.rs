@@ -81,7 +81,7 @@ fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
     assert!(!lone.effects.iter().any(|effect| matches!(effect, Effect::Server(..) | Effect::Disk(DiskJob::Pending(..)))));
     lone.happens(Input::Stored(ticket, Err("No space left on device (os error 28)".into())));
     lone.serve(&Outcome::Applied);
-    assert_eq!(lone.statuses(), [(1, 200)], "it cannot be kept, which is no reason to refuse changes for ever");
+    assert_eq!(lone.statuses(), [(1, 200)], "the factory default that cannot be kept is no reason to refuse changes");
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Node {
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
             // somebody has changed there. And what it ran is kept before any change: one that was away may be back.
             let is_made_on_it = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
-            let looks = is_made_on_it || self.server.is_to_be_kept() || self.adopts();
+            let looks = is_made_on_it || self.server.is_to_be_kept() || self.adopts() || self.is_unread();
             if looks && !request.looked && self.server.present {
                 request.looked = true;
                 self.writes.queue.push_front(request);
@@ -162,8 +162,16 @@ impl Node {
         if self.writes.queue.front().is_some_and(|request| request.looked)
             && let Some(request) = self.writes.queue.pop_front()
         {
-            let detail = self.server.verdict.detail().to_owned();
-            self.reply(request.client, Problem::new(503, "The server cannot be reached.", detail));
+            let verdict = &self.server.verdict;
+            let problem = Problem::new(503, verdict.hindrance(), verdict.detail());
+            self.reply(request.client, problem);
+        }
+    }
+
+    /// The next change cannot be made, for this reason.
+    pub(super) fn deny_next(&mut self, problem: Problem) {
+        if let Some(request) = self.writes.queue.pop_front() {
+            self.reply(request.client, problem);
         }
     }
 

@@ -107,7 +107,7 @@ fn more(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Writes the answer, but of its body no more than `cut` bytes.
-pub fn write(stream: &mut impl Write, version: &str, answer: &Answer, cut: Option<usize>) -> io::Result<()> {
+pub fn write(stream: &mut impl Write, version: &str, answer: &Answer, cut: usize) -> io::Result<()> {
     let reason = match answer.status {
         200 => "OK",
         400 => "Bad Request",
@@ -122,7 +122,7 @@ pub fn write(stream: &mut impl Write, version: &str, answer: &Answer, cut: Optio
         body.len()
     );
     stream.write_all(head.as_bytes())?;
-    stream.write_all(&body[..body.len().min(cut.unwrap_or(usize::MAX))])
+    stream.write_all(&body[..body.len().min(cut)])
 }
 
 /// `Sun, 22 Nov 2026 12:45:58 GMT`.

@@ -7,7 +7,7 @@
 //!   hang             nothing is answered at all
 //!   close N          the next N changes end without an answer, not applied
 //!   close-applied N  … applied
-//!   cut BYTES        answers with a longer body are cut off after so many bytes of it
+//!   cut BYTES        answers with a longer body are cut off after so many bytes of it, whichever socket they go to
 //!   refuse-upload WORD  a certificate or module whose name contains WORD is answered 400
 //!   freeunit         says where a configuration is invalid, names what is empty so, and is version 1.36.0
 //!   stranger         whoever connects is cut off, as FreeUnit does with other users than root and its own
@@ -115,6 +115,8 @@ impl Faults {
 /// What has happened since the start.
 #[derive(Default)]
 pub struct Stats {
+    /// Requests that came to be read: each on a connection of its own.
+    pub connections: u64,
     /// Requests that change nothing.
     pub reads: u64,
     /// PUT, POST and DELETE, taken or not.
@@ -152,9 +154,10 @@ impl Stats {
 
     /// One line of JSON.
     pub fn line(&self) -> String {
-        let Self { reads, writes, applied, identical, reordered, restarts, uploads, removals, asked_restarts } = self;
+        let Self { connections, reads, writes, applied, identical, reordered, restarts, uploads, removals, asked_restarts } =
+            self;
         format!(
-            "{{\"reads\":{reads},\"writes\":{writes},\"applied\":{applied},\"identical\":{identical},\
+            "{{\"connections\":{connections},\"reads\":{reads},\"writes\":{writes},\"applied\":{applied},\"identical\":{identical},\
              \"reordered\":{reordered},\"restarts\":{restarts},\"uploads\":{uploads},\"removals\":{removals},\
              \"asked_restarts\":{asked_restarts}}}"
         )

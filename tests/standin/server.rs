@@ -211,12 +211,13 @@ impl Shared {
             return;
         }
         let Some(request) = exchange::read(&mut conversation) else { return };
+        self.world().stats.connections += 1;
         let changes = matches!(request.method.as_str(), "PUT" | "POST" | "DELETE");
         let answer = if changes { self.change(&request, run) } else { self.look(&request, run) };
         let Some(answer) = answer else { return };
         let (cut, version) = {
             let faults = &self.world().faults;
-            (faults.cut, faults.version())
+            (faults.cut.unwrap_or(conversation.buffered()), faults.version())
         };
         let _ = exchange::write(&mut conversation, version, &answer, cut);
         drop(conversation);
@@ -283,6 +284,17 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 enum Conversation {
     Unix(UnixStream),
     Tcp(TcpStream),
+}
+
+impl Conversation {
+    /// What unitd gets into the socket at once: it closes after that, whatever it has announced. On a Unix socket that is the kernel's
+    /// `wmem_default`.
+    fn buffered(&self) -> usize {
+        match self {
+            Self::Unix(_) => 212_992,
+            Self::Tcp(_) => 4_200_000,
+        }
+    }
 }
 
 impl io::Read for Conversation {

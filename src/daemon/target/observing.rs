@@ -9,26 +9,9 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::stock::Shelves;
-use crate::daemon::unit::{Control, Failure, Match, Unit, readable};
-use crate::limits::GLANCES_MAX;
+use crate::daemon::unit::{Control, Failure, Unit};
 use crate::model::json::Value;
 use crate::node::input::Outcome;
-
-/// What the last observation showed. Forgotten with each change: a server that is set back behind our back must not look unchanged.
-pub(super) enum Seen {
-    Nothing,
-    /// These bytes.
-    Text(Vec<u8>),
-    /// Too much to come in one piece, and in parts the same as what was last taken.
-    InParts {
-        /// The beginning, which did come.
-        beginning: Vec<u8>,
-        /// The announced length.
-        expected: u64,
-        /// How many observations since have looked at these two only.
-        glances: u32,
-    },
-}
 
 /// Which file a control socket is: device and number, and when it was made, for a number may be given again. Who changes its mode or owner
 /// changes none of these.
@@ -51,7 +34,7 @@ impl SocketFile {
 /// The configuration at an observation.
 enum Config {
     Same,
-    Is(Seen, Arc<Value>),
+    Is(Arc<Value>),
 }
 
 impl Worker {
@@ -61,15 +44,12 @@ impl Worker {
         let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         let config = match self.observe_config() {
             Ok(config) => config,
-            Err(Outcome::Differs { paths, .. }) => {
-                self.socket = file.or(self.socket);
-                return Outcome::Differs { paths, restarted };
-            }
-            Err(outcome) => return outcome,
+            Err(failure @ Failure::Unreadable(_)) => return Outcome::Unreadable(failure.to_string()),
+            Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         let shelves = match self.shelves(&self.watched()) {
             Ok(shelves) => shelves,
-            Err(Failure::Unreadable(why)) => return Outcome::Unknown(why),
+            Err(Failure::Unreadable(why)) => return Outcome::Unreadable(why),
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         self.socket = file.or(self.socket);
@@ -85,10 +65,7 @@ impl Worker {
             Err(failure) => return Outcome::Unknown(failure.to_string()),
         };
         let config = match config {
-            Config::Is(seen, config) => {
-                self.seen = seen;
-                config
-            }
+            Config::Is(config) => config,
             Config::Same => match &self.shown {
                 Some(config) => Arc::clone(config),
                 None => return Outcome::Unknown("nothing was seen before".to_owned()),
@@ -96,61 +73,31 @@ impl Worker {
         };
         self.shelves = shelves;
         self.shown = Some(Arc::clone(&config));
+        self.is_told = true;
         if !self.owed.is_empty() {
             self.tidy(&Shelves::default());
         }
         Outcome::Observed { config, missing, restarted }
     }
 
-    fn observe_config(&mut self) -> Result<Config, Outcome> {
-        match self.unit.read_config_text() {
-            Ok(text) if matches!(&self.seen, Seen::Text(last) if *last == text) => Ok(Config::Same),
-            Ok(text) => match readable(&text) {
-                Ok(config) => {
-                    let config = match &self.taken {
-                        Some(taken) => taken.aliases.plain(config),
-                        None => config,
-                    };
-                    Ok(Config::Is(Seen::Text(text), Arc::new(config)))
-                }
-                Err(failure) => Err(Outcome::Unknown(failure.to_string())),
-            },
-            Err(Failure::Cut { received, expected }) => self.observe_in_parts(received, expected),
-            Err(failure @ Failure::Unreadable(_)) => Err(Outcome::Unknown(failure.to_string())),
-            Err(failure) => Err(Outcome::Unreachable(failure.to_string())),
+    /// What does not come whole is looked at by its beginning and its length, and a few parts each time.
+    fn observe_config(&mut self) -> Result<Config, Failure> {
+        let hint = self.taken.as_ref().map(|taken| taken.config());
+        let mut sight = self.unit.see(self.seen.as_ref(), hint)?;
+        if !self.unit.look_on(&mut sight)? {
+            let before = Arc::clone(sight.config());
+            sight = self.unit.see(None, Some(&before))?;
         }
-    }
-
-    /// What does not come whole can only be compared with what should be there, at the price of a request for each part. So most of
-    /// the time it is the beginning that is looked at, and the length.
-    fn observe_in_parts(&mut self, received: Vec<u8>, announced: u64) -> Result<Config, Outcome> {
-        if let Seen::InParts { beginning, expected, glances } = &mut self.seen
-            && *glances < GLANCES_MAX
-            && *expected == announced
-            && beginning.iter().zip(&received).all(|(was, is)| was == is)
-        {
-            *glances += 1;
+        let is_same = self.is_told && self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), sight.config()));
+        let config = Arc::clone(sight.config());
+        self.seen = Some(sight);
+        self.is_told &= is_same;
+        if is_same {
             return Ok(Config::Same);
         }
-        let Some(taken) = &self.taken else { return Err(Outcome::Unknown(TOO_LONG.to_owned())) };
-        match self.unit.matches(taken.config()) {
-            Ok(Match::Same) => {
-                let config = Arc::new(taken.document.config().clone());
-                let seen = Seen::InParts { beginning: received, expected: announced, glances: 0 };
-                if matches!(self.seen, Seen::InParts { .. }) {
-                    self.seen = seen;
-                    return Ok(Config::Same);
-                }
-                Ok(Config::Is(seen, config))
-            }
-            Ok(Match::Differs(paths)) => {
-                self.seen = Seen::Nothing;
-                let paths = paths.into_iter().map(|path| path.strip_prefix("/config").map_or(path.clone(), str::to_owned));
-                Err(Outcome::Differs { paths: paths.collect(), restarted: false })
-            }
-            Err(failure) => Err(Outcome::Unknown(format!("{TOO_LONG}, and in parts: {failure}"))),
-        }
+        Ok(Config::Is(match &self.taken {
+            Some(taken) if !taken.aliases.is_empty() => Arc::new(taken.aliases.plain(config.as_ref().clone())),
+            _ => config,
+        }))
     }
 }
-
-const TOO_LONG: &str = "what the server runs is too long to come whole";

@@ -5,8 +5,10 @@
 //! because Unit lets nobody touch one that is in use: one that the new configuration does not name is replaced after it, one that both
 //! name needs the listeners closed for a moment. If the server refuses in the end, everything is put back as it was.
 
+use std::sync::Arc;
+
+use super::Worker;
 use super::stock::{Lacking, Shelves, Wanted, called, held, words};
-use super::{Seen, Worker};
 use crate::daemon::unit::{Failure, Reply};
 use crate::model::alias::Aliases;
 use crate::model::json::{Map, Value};
@@ -29,10 +31,10 @@ struct Done {
 impl Worker {
     /// Has the server take the document. `before` is what it runs, if that is known.
     pub(super) fn change(&mut self, wanted: Wanted, lacking: Vec<Lacking>, before: Option<&Value>, shelves: &Shelves) -> Outcome {
-        self.seen = Seen::Nothing;
+        let last = self.seen.as_ref().map(|seen| Arc::clone(seen.config()));
         let mut done = Done::default();
         let outcome = match self.bring(&wanted, lacking, before, &mut done) {
-            Ok(()) => self.put(&wanted, done.paused.as_ref().or(before)),
+            Ok(()) => self.put(&wanted, done.paused.as_ref().or(before), last.as_deref()),
             Err(outcome) => outcome,
         };
         match outcome {
@@ -102,11 +104,10 @@ impl Worker {
 
     /// What runs, as far as it can be told.
     fn running(&self) -> Result<Value, Outcome> {
-        match (self.unit.read_config(), &self.taken) {
-            (Ok(config), _) => Ok(config),
-            (Err(Failure::Cut { .. }), Some(taken)) => Ok(taken.config().clone()),
-            (Err(failure), _) => Err(Outcome::Unreachable(failure.to_string())),
-        }
+        self.unit.read_config().map_err(|failure| match failure {
+            Failure::Unreadable(why) => Outcome::Unreadable(why),
+            failure => Outcome::Unreachable(failure.to_string()),
+        })
     }
 
     /// The applications go on; nothing is listened for and no module is named.
@@ -158,8 +159,8 @@ impl Worker {
 fn why(outcome: Outcome) -> String {
     match outcome {
         Outcome::Refused(refusal) => words(&refusal.body),
-        Outcome::Unreachable(why) | Outcome::Unknown(why) | Outcome::Unverified(why) => why,
-        Outcome::Applied | Outcome::Observed { .. } | Outcome::Differs { .. } | Outcome::Unchanged => String::new(),
+        Outcome::Unreachable(why) | Outcome::Unreadable(why) | Outcome::Unknown(why) | Outcome::Unverified(why) => why,
+        Outcome::Applied | Outcome::Observed { .. } | Outcome::Unchanged => String::new(),
     }
 }
 

@@ -28,8 +28,39 @@ pub(super) fn quoted(string: &str) -> String {
     text
 }
 
+/// The length of that in bytes, for which nothing is printed.
+pub fn unit_length(value: &Value) -> u64 {
+    let mut length = Length(0);
+    print(value, Some(0), &mut length);
+    length.0 + NEWLINE.len() as u64
+}
+
+/// Where the text goes.
+trait Sink {
+    fn push_str(&mut self, text: &str);
+
+    fn push(&mut self, character: char) {
+        self.push_str(character.encode_utf8(&mut [0; 4]));
+    }
+}
+
+impl Sink for String {
+    fn push_str(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+/// Counts what would be printed.
+struct Length(u64);
+
+impl Sink for Length {
+    fn push_str(&mut self, text: &str) {
+        self.0 += text.len() as u64;
+    }
+}
+
 /// `level` is how far the value is indented; `None` prints without white space.
-fn print(value: &Value, level: Option<usize>, text: &mut String) {
+fn print(value: &Value, level: Option<usize>, text: &mut impl Sink) {
     match value {
         Value::Null => text.push_str("null"),
         Value::Bool(true) => text.push_str("true"),
@@ -41,7 +72,7 @@ fn print(value: &Value, level: Option<usize>, text: &mut String) {
     }
 }
 
-fn print_all<'a, I>(all: I, brackets: &[u8; 2], level: Option<usize>, text: &mut String)
+fn print_all<'a, I>(all: I, brackets: &[u8; 2], level: Option<usize>, text: &mut impl Sink)
 where
     I: Iterator<Item = (Option<&'a String>, &'a Value)>,
 {
@@ -79,14 +110,14 @@ fn is_filled(value: &Value) -> bool {
     }
 }
 
-fn new_line(level: Option<usize>, text: &mut String) {
+fn new_line(level: Option<usize>, text: &mut impl Sink) {
     if let Some(level) = level {
         text.push_str(NEWLINE);
-        text.extend(std::iter::repeat_n('\t', level));
+        (0..level).for_each(|_| text.push('\t'));
     }
 }
 
-fn print_string(string: &str, text: &mut String) {
+fn print_string(string: &str, text: &mut impl Sink) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     text.push('"');
     let mut rest = string;
@@ -103,7 +134,10 @@ fn print_string(string: &str, text: &mut String) {
                 text.push(char::from(DIGITS[usize::from(control >> 4)]));
                 text.push(char::from(DIGITS[usize::from(control & 15)]));
             }
-            itself => text.extend(['\\', char::from(itself)]),
+            itself => {
+                text.push('\\');
+                text.push(char::from(itself));
+            }
         }
         rest = &rest[at + 1..];
     }

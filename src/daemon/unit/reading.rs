@@ -1,0 +1,287 @@
+//! What a server runs, whole, also where it does not show it so.
+//!
+//! Unit cuts off answers beyond its socket's send buffer, some 213 kB on a Unix socket, and has no way to ask for a part of an array. What
+//! came before the cut counts. The element or member that the cut went through is asked for by itself, then the elements after it one by one,
+//! and the members after it by the names that they may have: those of a configuration, of what was last known, and those that something
+//! refers to. Whether these are all is told by the length that Unit announced. At the end the beginning is asked for once more, so that parts
+//! of two configurations are never taken for one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::compare::{below, part};
+use super::rest::Rest;
+use super::{CONFIG, Failure, Unit, is_beginning, readable};
+use crate::limits::WHOLE_TRIES;
+use crate::model::json::{self, Beginning, Map, Value};
+use crate::model::path::Path;
+
+/// What a server was seen to run, and by what it is known again.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    glance: Glance,
+    config: Arc<Value>,
+    rest: Rest,
+}
+
+impl Sight {
+    pub(super) fn new(glance: Glance, config: Arc<Value>) -> Self {
+        let rest = if glance.is_whole() { Rest::default() } else { Rest::of(&config, &glance.received) };
+        Self { glance, config, rest }
+    }
+
+    /// The configuration, under the names that the server has for certificates.
+    pub fn config(&self) -> &Arc<Value> {
+        &self.config
+    }
+}
+
+/// The answer to one `GET /config`.
+#[derive(Debug, Clone)]
+pub(super) struct Glance {
+    pub(super) received: Arc<Vec<u8>>,
+    /// The announced length, in bytes.
+    pub(super) expected: u64,
+}
+
+impl Glance {
+    pub(super) fn new(expected: u64, received: Vec<u8>) -> Self {
+        Self { received: Arc::new(received), expected }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.received.len() as u64 == self.expected
+    }
+
+    /// Whether it shows the same, as far as both came.
+    fn is_like(&self, other: &Self) -> bool {
+        let common = self.received.len().min(other.received.len());
+        self.expected == other.expected && self.received[..common] == other.received[..common]
+    }
+}
+
+impl Unit {
+    /// What the server runs now. If its beginning and its length are those of `before` it is taken for the same, and for that very value. `hint`
+    /// is a configuration that it may resemble.
+    pub fn see(&self, before: Option<&Sight>, hint: Option<&Value>) -> Result<Sight, Failure> {
+        let glance = self.glance()?;
+        match before {
+            Some(before) if before.glance.is_like(&glance) => Ok(before.clone()),
+            _ => self.whole(glance, before.map(|before| &**before.config()).or(hint)),
+        }
+    }
+
+    /// Looks at the next few parts of what does not come whole, whether they are still as they were seen; in some sixty calls at all of them.
+    pub fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
+        for (path, value) in sight.rest.next(&sight.config) {
+            if !part(self, &path, Some(value))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn glance(&self) -> Result<Glance, Failure> {
+        match self.request("GET", CONFIG, None) {
+            Ok(reply) if reply.status == 200 => Ok(Glance::new(reply.body.len() as u64, reply.body)),
+            Ok(reply) => Err(answered(CONFIG, reply.status)),
+            Err(Failure::Cut { received, expected }) => Ok(Glance::new(expected, received)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads what `glance` shows the beginning of.
+    pub(super) fn whole(&self, mut glance: Glance, hint: Option<&Value>) -> Result<Sight, Failure> {
+        for _ in 0..WHOLE_TRIES {
+            if glance.is_whole() {
+                let config = Arc::new(readable(&glance.received)?);
+                return Ok(Sight::new(glance, config));
+            }
+            let read = Reader::new(self).read(&glance, hint);
+            let again = self.glance()?;
+            match read {
+                Ok(config) if again.is_like(&glance) => return Ok(Sight::new(glance, Arc::new(config))),
+                Err(Halt::Failed(failure)) => return Err(failure),
+                Ok(_) | Err(Halt::Moved) => glance = again,
+            }
+        }
+        Err(Failure::Unreadable("it is changed again and again while it is read in parts".to_owned()))
+    }
+}
+
+/// Why reading in parts does not go on.
+enum Halt {
+    Failed(Failure),
+    /// Something is not there any more.
+    Moved,
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+struct Reader<'a> {
+    unit: &'a Unit,
+    /// What is referred to: where it stands below the configuration, and its name.
+    names: BTreeSet<(String, String)>,
+    /// An object of which not all members were found.
+    short: Option<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(unit: &'a Unit) -> Self {
+        Self { unit, names: BTreeSet::new(), short: None }
+    }
+
+    /// Reads all of it; once more if names have come to light that were not known when they were needed.
+    fn read(&mut self, glance: &Glance, hint: Option<&Value>) -> Result<Value, Halt> {
+        loop {
+            let known = self.names.len();
+            let (config, _) = self.complete(CONFIG, &glance.received, glance.expected, hint)?;
+            match self.short.take() {
+                None => return Ok(config),
+                Some(path) if self.names.len() == known => return Err(hidden(&path).into()),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// What stands at a path, and how many bytes longer or shorter than in this order of members it may be; `None` if nothing does.
+    fn at(&mut self, path: &str, hint: Option<&Value>) -> Result<Option<(Value, u64)>, Halt> {
+        match self.unit.request("GET", path, None) {
+            Ok(reply) if reply.status == 200 => {
+                let value = readable(&reply.body)?;
+                self.note_names(&value);
+                Ok(Some((value, 0)))
+            }
+            Ok(reply) if reply.status == 404 => Ok(None),
+            Ok(reply) => Err(answered(path, reply.status).into()),
+            Err(Failure::Cut { received, expected }) => self.complete(path, &received, expected, hint).map(Some),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Reads the rest of what stands at a path and did not come whole.
+    fn complete(&mut self, path: &str, received: &[u8], expected: u64, hint: Option<&Value>) -> Result<(Value, u64), Halt> {
+        if received.first().is_none_or(|byte| !b"{[".contains(byte)) {
+            return match hint {
+                Some(hint) if is_beginning(received, expected, hint) => Ok((hint.clone(), 0)),
+                _ => Err(too_long(path, expected).into()),
+            };
+        }
+        let Beginning { mut value, open, next } = json::parse_beginning(received)
+            .map_err(|error| Failure::Unreadable(format!("the beginning of {path} cannot be read: {error}")))?;
+        self.note_names(&value);
+        let slack = match &mut value {
+            _ if open == 0 => 0,
+            Value::Array(elements) => {
+                elements.truncate(elements.len() - usize::from(open > 1));
+                self.elements(path, elements, hint)?
+            }
+            Value::Object(members) => {
+                let last = if open > 1 { members.keys().next_back().cloned() } else { None };
+                last.iter().for_each(|last| drop(members.shift_remove(last)));
+                self.members(path, members, last.or(next), hint)?
+            }
+            _ => 0,
+        };
+        if json::unit_length(&value).abs_diff(expected) > slack {
+            self.short.get_or_insert_with(|| path.to_owned());
+        }
+        Ok((value, slack))
+    }
+
+    fn elements(&mut self, path: &str, elements: &mut Vec<Value>, hint: Option<&Value>) -> Result<u64, Halt> {
+        let mut slack = 0;
+        loop {
+            let place = elements.len();
+            let Some((element, own)) = self.at(&format!("{path}/{place}"), hint.and_then(|hint| hint.get(place)))? else {
+                return Ok(slack);
+            };
+            elements.push(element);
+            slack += own;
+        }
+    }
+
+    /// The order in which members are found need not be that in which Unit has them, and with it goes an empty line.
+    fn members(
+        &mut self,
+        path: &str,
+        members: &mut Map<String, Value>,
+        next: Option<String>,
+        hint: Option<&Value>,
+    ) -> Result<u64, Halt> {
+        let mut slack = EMPTY_LINE;
+        let is_known = next.is_some();
+        for (place, name) in next.into_iter().chain(self.candidates(path, hint)).enumerate() {
+            let (false, Ok(below)) = (members.contains_key(&name), below(path, &name)) else { continue };
+            match self.at(&below, hint.and_then(|hint| hint.get(&name)))? {
+                Some((member, own)) => {
+                    members.insert(name, member);
+                    slack += own;
+                }
+                None if is_known && place == 0 => return Err(Halt::Moved),
+                None => {}
+            }
+        }
+        Ok(slack)
+    }
+
+    /// The names that members of an object may have.
+    fn candidates(&self, path: &str, hint: Option<&Value>) -> Vec<String> {
+        let mut names: Vec<String> =
+            hint.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let place = path.strip_prefix(CONFIG).unwrap_or(path).trim_start_matches('/');
+        if place.is_empty() {
+            names.extend(MEMBERS.map(str::to_owned));
+        }
+        names.extend(self.names.iter().filter(|(of, _)| of == place).map(|(_, name)| name.clone()));
+        if place == "applications"
+            && let Ok(reply) = self.unit.wait_and_get("/status/applications")
+            && let Ok(Value::Object(running)) = json::parse_own(&reply.body)
+        {
+            names.extend(running.into_iter().map(|(name, _)| name));
+        }
+        names
+    }
+
+    /// Routes, applications and upstreams are referred to by `pass`.
+    fn note_names(&mut self, value: &Value) {
+        match value {
+            Value::Array(elements) => elements.iter().for_each(|element| self.note_names(element)),
+            Value::Object(members) => {
+                if let Some(Value::String(pass)) = members.get("pass")
+                    && let Ok(path) = Path::parse(format!("/{pass}"))
+                    && let [of, name, ..] = path.tokens()
+                {
+                    self.names.insert((of.clone(), name.clone()));
+                }
+                members.values().for_each(|member| self.note_names(member));
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn answered(path: &str, status: u16) -> Failure {
+    Failure::Unreadable(format!("GET {path} is answered with {status}"))
+}
+
+fn too_long(path: &str, expected: u64) -> Failure {
+    Failure::Unreadable(format!("of {path}, {expected} bytes long, only the beginning comes over its control socket; {CURE}"))
+}
+
+fn hidden(path: &str) -> Failure {
+    Failure::Unreadable(format!(
+        "{path} does not come whole over its control socket, and has members that nothing else names; {CURE}"
+    ))
+}
+
+/// A TCP socket takes some megabytes at once, and a Unix socket what the system says.
+const CURE: &str = "raise net.core.wmem_default with sysctl, or start NGINX Unit with --control 127.0.0.1:PORT";
+/// The bytes of one: see [`json::unit_format`].
+const EMPTY_LINE: u64 = 2;
+/// What a configuration may have.
+const MEMBERS: [&str; 6] = ["settings", "listeners", "routes", "applications", "upstreams", "access_log"];

@@ -1,0 +1,104 @@
+//! What the server ran before Starling first configured it: kept before the server is given anything.
+//!
+//! ```text
+//!   wanted ── seen ──▶ storing ──┬── durable, and read back the same ──▶ kept
+//!                         ▲      └── else ──▶ failed
+//!                         └── a moment later, or for a client's change ──┘
+//! ```
+//!
+//! Until it is kept the server is left alone, and so is one whose configuration cannot be read: what is put over it would be lost. Both
+//! are shown as the verdict, said to whoever wants to change something, and tried again.
+
+use super::answer::Problem;
+use super::effect::{DiskJob, Level};
+use super::server::{Server, UNTOUCHED, Verdict};
+use super::{Node, Waiting};
+use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
+use crate::model::document::is_factory;
+use crate::model::json;
+
+/// What the server ran before Starling first configured it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// It is to be kept before anything is sent.
+    Wanted,
+    /// It is on its way to the disk.
+    Storing,
+    /// It could not be written, or was not read back the same.
+    Failed,
+    /// It is kept.
+    Kept,
+}
+
+impl Server {
+    /// Whether what the server ran before is kept.
+    pub(super) fn before_is_kept(&self) -> bool {
+        self.before == Before::Kept
+    }
+
+    /// Whether what it runs is to be kept and has not been seen yet.
+    pub(super) fn is_to_be_kept(&self) -> bool {
+        !self.before_is_kept() && self.observed.is_none()
+    }
+}
+
+impl Node {
+    /// Whether the server may be given something. What it ran before Starling first configured it is kept first; that begins here.
+    pub(super) fn may_configure(&mut self) -> bool {
+        if !self.server.present || self.server.before_is_kept() {
+            return true;
+        }
+        if let (Before::Wanted | Before::Failed, Some(observed)) = (self.server.before, self.server.observed.clone()) {
+            self.server.before = Before::Storing;
+            let ticket = self.ticket(Waiting::Before);
+            self.disk(DiskJob::BeforeStarling(ticket, json::unit_format(&observed).into_bytes()));
+        }
+        false
+    }
+
+    /// What the server ran is on disk; or is not, and then whoever waits for that is told.
+    pub(super) fn before_stored(&mut self, result: Result<(), String>) {
+        let is_something = self.server.observed.as_ref().is_some_and(|config| !is_factory(config));
+        match result {
+            // Of a server that was never configured nothing is lost.
+            Err(_) if !is_something => self.server.before = Before::Kept,
+            Ok(()) => {
+                self.server.before = Before::Kept;
+                if is_something {
+                    self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
+                }
+                if matches!(self.server.verdict, Verdict::Untouched(_)) {
+                    self.judge(Verdict::Pending, Level::Debug, "the server may be configured".into());
+                }
+                self.rebase_soon(REBASE_JITTER);
+            }
+            Err(why) => {
+                self.server.before = Before::Failed;
+                self.server.apply_at = self.now.elapsed + REAPPLY_MIN;
+                let why = format!("what it runs could not be kept: {why}; {ROOM}");
+                self.leave_alone(why.clone());
+                self.deny_next(Problem::new(507, UNTOUCHED, why));
+            }
+        }
+    }
+
+    /// The server answers, and what it runs cannot be read.
+    pub(super) fn unreadable(&mut self, reason: &str) {
+        self.server.observed = None;
+        self.leave_alone(format!("what it runs cannot be read, and so not kept: {reason}"));
+    }
+
+    /// Nothing is put over what was not kept.
+    fn leave_alone(&mut self, why: String) {
+        let text = format!("the server is left alone: {why}");
+        self.judge(Verdict::Untouched(why), Level::Error, text);
+    }
+
+    /// Whether the server is left alone because what it runs could not be read.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self.server.verdict, Verdict::Untouched(_)) && self.server.before != Before::Failed
+    }
+}
+
+/// What to do about a disk that takes nothing.
+const ROOM: &str = "make room in the state directory, or let it be written to, and it is tried again";

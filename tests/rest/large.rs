@@ -1,0 +1,105 @@
+//! Configurations longer than what Unit gets into its Unix socket at once, of which it shows the beginning and then closes: everything is as with
+//! short ones, and costs little more.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use super::host::Host;
+use super::watch::{parsed, text, until};
+
+/// About so many bytes of routes as people write them, between other members.
+fn long(bytes: usize, word: &str) -> String {
+    let route = |n: usize| {
+        let uri = format!("/{word}/{n}/*");
+        format!(
+            r#"{{"match":{{"uri":"{uri}","host":["{n}.example.org","www.{n}.example.org"],"method":"GET"}},"action":{{"share":"/srv/www/{n}$uri","fallback":{{"return":404}}}}}}"#
+        )
+    };
+    let mut routes = String::new();
+    let mut n = 100_000;
+    while routes.len() < bytes {
+        routes.push_str(if routes.is_empty() { "" } else { "," });
+        routes.push_str(&route(n));
+        n += 1;
+    }
+    format!(r#"{{"listeners":{{}},"routes":[{routes}],"settings":{{"http":{{"server_version":false}}}}}}"#)
+}
+
+fn kept(host: &Host) -> Option<String> {
+    fs::read_to_string(host.path(KEPT)).ok()
+}
+
+/// What the server itself shows there.
+fn runs(host: &Host, path: &str) -> String {
+    host.server_door().send(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).body
+}
+
+fn stat(host: &Host, name: &str) -> u64 {
+    parsed(&host.server.tell("stats"))[name].as_u64().expect("it is counted")
+}
+
+#[test]
+fn a_host_that_joins_keeps_what_its_server_ran_however_long_it_is() {
+    let one = Host::new();
+    one.change("PUT", "/config", r#"{"listeners":{},"routes":[{"action":{"return":204}}]}"#);
+    for bytes in [250_000, 600_000, 900_000] {
+        let mut two = Host::joined_to(&one);
+        let own = long(bytes, "own");
+        two.server.tell(&format!("set {own}"));
+        two.start_as("exec \"$@\"", &["--peer", &one.address()]);
+        until("its server runs the fleet's document", || runs(&two, "/config/routes/0/action/return") == "204\r\n");
+        let kept = kept(&two).expect("it is kept");
+        assert_eq!(parsed(&kept), parsed(&own), "{bytes}");
+        assert_eq!(fs::metadata(two.path(KEPT)).map(|file| file.mode() & 0o777).ok(), Some(0o600));
+    }
+}
+
+#[test]
+fn a_founding_host_keeps_what_its_server_ran_before_the_first_change() {
+    let mut host = Host::founded();
+    let own = long(600_000, "own");
+    host.server.tell(&format!("set {own}"));
+    host.start();
+    let reply = host.ask("GET", "/config", "");
+    assert_eq!((reply.status, parsed(&reply.body) == parsed(&own)), (200, true), "without a head it shows what the server runs");
+    let reply = host.ask("PUT", "/config/routes/7", r#"{"action":{"return":418}}"#);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(parsed(&kept(&host).expect("it is kept")), parsed(&own));
+    assert_eq!(host.config()["routes"][7]["action"]["return"], 418);
+    assert_eq!(runs(&host, "/config/routes/7/action/return"), "418\r\n");
+}
+
+/// The looks that fall into it are counted too.
+#[test]
+fn a_change_of_one_value_costs_a_few_dozen_connections_at_most() {
+    let host = Host::new();
+    host.change("PUT", "/config", &long(500_000, "shop"));
+    until("it is applied", || host.verdict() == "applied");
+    for index in [3, 1500] {
+        let before = stat(&host, "connections");
+        host.change("PUT", &format!("/config/routes/{index}/action/fallback/return"), "410");
+        let cost = stat(&host, "connections") - before;
+        assert!(cost <= 80, "{cost} connections");
+        assert_eq!(runs(&host, &format!("/config/routes/{index}/action/fallback/return")), "410\r\n");
+    }
+}
+
+#[test]
+fn a_disk_that_takes_nothing_leaves_the_server_alone_and_everybody_is_told_what_to_do() {
+    let mut host = Host::founded();
+    let own = long(300_000, "own");
+    host.server.tell(&format!("set {own}"));
+    // In blocks of 512 bytes; the signal that comes with it is not what a full disk does.
+    host.start_as("trap '' 25; ulimit -f 200; exec \"$@\"", &[]);
+    let reply = host.ask("PUT", "/config/routes/7", r#"{"action":{"return":418}}"#);
+    let body = parsed(&reply.body);
+    assert_eq!((reply.status, text(&body["error"])), (507, "The server is left alone.".to_owned()), "{}", reply.body);
+    assert!(text(&body["detail"]).contains("make room in the state directory"), "{}", reply.body);
+    assert_eq!(stat(&host, "writes"), 0);
+    assert_eq!(host.verdict(), "untouched");
+    assert!(text(&host.json("/fleet")["group"]["detail"]).contains("before-starling.json"));
+    until("it is logged", || host.running().log().contains("error server: the server is left alone"));
+    assert_eq!(kept(&host), None);
+}
+
+const KEPT: &str = "state/before-starling.json";
