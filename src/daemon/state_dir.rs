@@ -113,11 +113,17 @@ impl StateDir {
         write::whole(&self.locked().path, ADDRESSES, bytes)
     }
 
-    /// Keeps what the server ran before Starling first configured it, durably, unless something was kept before. Needs the lock.
+    /// Keeps what the server ran before Starling first configured it, durably, unless something was kept before; and reads it back. Needs
+    /// the lock. On an error nothing is kept.
     pub fn keep_before_starling(&self, bytes: &[u8]) -> Result<(), StateError> {
-        match write::whole_new(&self.locked().path, BEFORE, bytes) {
+        let path = self.locked().path.join(BEFORE);
+        match write::whole_new(&self.path, BEFORE, bytes).and_then(|()| is_kept(&path, bytes)) {
             Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -168,6 +174,14 @@ impl StateDir {
     fn locked(&self) -> &Self {
         assert!(self.lock.is_some(), "the state directory is written to only by whoever holds its lock");
         self
+    }
+}
+
+/// Whether a file is what was written to it: what it takes the place of is about to be lost.
+fn is_kept(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    match read_bounded(path, bytes.len())? == bytes {
+        true => Ok(()),
+        false => Err(StateError::Content { path: path.to_owned(), wrong: "read back, it is not what was written".to_owned() }),
     }
 }
 
