@@ -249,6 +249,8 @@ pub const REFRESH_EVERY: Duration = Duration::from_secs(60);
 pub const REFRESH_MIN: Duration = Duration::from_secs(2);
 /// How long a change of the node record waits for others to go with it.
 pub const REFRESH_GATHER: Duration = Duration::from_millis(100);
+/// So many node records may come before their time, after a while of silence: a new head, and what the server makes of it.
+pub const REFRESH_EARLY: u32 = 2;
 /// A node record below another host's copy of it is signed anew at most this often.
 pub const OVERTAKE_EVERY: Duration = Duration::from_secs(10);
 /// How long a change of the address book waits for others to go with it.

@@ -39,6 +39,8 @@ mod replay;
 mod settling;
 #[path = "mesh/spreading.rs"]
 mod spreading;
+#[path = "mesh/states.rs"]
+mod states;
 #[path = "mesh/uploads.rs"]
 mod uploads;
 #[path = "mesh/writes.rs"]

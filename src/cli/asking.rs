@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::path::Path as FilePath;
 
 use super::Failure;
+use super::page::harmless;
 use crate::daemon::logger::one_line;
 use crate::daemon::unit::{self, Reply};
 use crate::limits::{NOTE_MAX, SHORT_ID_MIN};
@@ -21,9 +22,9 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The body as it came.
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.reply.body).into_owned()
+    /// The body, JSON for programs that may pass through a terminal.
+    pub(super) fn json_text(&self) -> String {
+        harmless(&String::from_utf8_lossy(&self.reply.body))
     }
 
     /// The body as JSON.

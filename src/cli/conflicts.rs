@@ -3,14 +3,14 @@
 //! All of it is asked of the daemon; what peers wrote is made harmless for terminals.
 
 use super::asking::Daemon;
-use super::page::{compact, cut, ending, fit, moment, note, short, table, text, width};
+use super::page::{compact, cut, fit, moment, note, person, short, table, text, width};
 use super::{Failure, asking};
 use crate::model::json::Value;
 
 /// Prints the conflicts, oldest first.
 pub(super) fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/conflicts")?;
-    super::print(&if as_json { answer.text() } else { fit(&list_page(&answer.json()?), width()) })
+    super::print(&if as_json { answer.json_text() } else { fit(&list_page(&answer.json()?), width()) })
 }
 
 /// Settles a conflict: `keep` makes its edit now, `drop` does not.
@@ -28,7 +28,7 @@ pub(super) fn resolve(daemon: &Daemon, id: &str, (keep, drop): (bool, bool), not
 
 /// A conflict in one line: what was wanted, by whom, when and why.
 pub(super) fn conflict(item: &Value) -> String {
-    let author = format!("{} ({})", text(item, "/author_name"), ending(&text(item, "/author")));
+    let author = person(item, "/author_name", "/author");
     format!("{}  {}, by {author}, {}{}", short(item, "/id"), wanted(item), time(item), note(item))
 }
 
@@ -40,7 +40,7 @@ fn list_page(answer: &Value) -> String {
     let titles = ["CONFLICT", "AUTHOR", "TIME", "STATE", "EDIT"].map(str::to_owned);
     let row = |item: &Value| {
         let edit = format!("{}{}", wanted(item), note(item));
-        [short(item, "/id"), text(item, "/author_name"), time(item), text(item, "/state"), edit]
+        [short(item, "/id"), person(item, "/author_name", "/author"), time(item), text(item, "/state"), edit]
     };
     table(&std::iter::once(titles).chain(conflicts.iter().map(row)).collect::<Vec<_>>())
 }
@@ -89,11 +89,11 @@ mod tests {
             {}
         ]"#;
         let expected = "\
-CONFLICT  AUTHOR              TIME                  STATE        EDIT
-77aabbcc  tern                2025-11-22 20:31 UTC  open         put /config/a = \"x\\u001B\", delete /config/b: because
-88        a much longer name  1970-01-01 00:00 UTC  uncontained  append /config/c = 5000 bytes
-99        -                   1970-01-01 00:00 UTC  open         nothing is known of it
--         -                   -                     -            no change
+CONFLICT  AUTHOR                         TIME                  STATE        EDIT
+77aabbcc  tern (BBBBBBBB)                2025-11-22 20:31 UTC  open         put /config/a = \"x\\u001B\", delete /config/b: because
+88        a much longer name (BBBBBBBB)  1970-01-01 00:00 UTC  uncontained  append /config/c = 5000 bytes
+99        -                              1970-01-01 00:00 UTC  open         nothing is known of it
+-         -                              -                     -            no change
 ";
         assert_eq!(page(answer), expected);
         assert_eq!(page("[]"), "no conflicts\n");

@@ -13,7 +13,7 @@ use crate::model::json::{self, Value};
 /// Prints it.
 pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/effective")?;
-    super::print(&if as_json { answer.text() } else { page(&answer.json()?) })
+    super::print(&if as_json { answer.json_text() } else { page(&answer.json()?) })
 }
 
 fn page(view: &Value) -> String {

@@ -4,13 +4,13 @@
 
 use super::Failure;
 use super::asking::Daemon;
-use super::page::{fit, moment, short, table, text, width};
+use super::page::{fit, moment, person, short, table, text, width};
 use crate::model::json::Value;
 
 /// Prints each group with its head and what has become of it.
 pub(super) fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/groups")?;
-    super::print(&if as_json { answer.text() } else { fit(&page(&answer.json()?), width()) })
+    super::print(&if as_json { answer.json_text() } else { fit(&page(&answer.json()?), width()) })
 }
 
 fn page(answer: &Value) -> String {
@@ -22,7 +22,7 @@ fn page(answer: &Value) -> String {
         let time = head.get("time").map_or("-".to_owned(), moment);
         let counts = ["/hosts", "/applied", "/conflicts"].map(|count| text(group, count));
         let [hosts, applied, conflicts] = counts;
-        let (height, author) = (text(head, "/height"), text(head, "/author_name"));
+        let (height, author) = (text(head, "/height"), person(head, "/author_name", "/author"));
         [text(group, "/name") + mark, short(head, "/id"), height, author, time, hosts, applied, conflicts]
     };
     table(&std::iter::once(titles).chain(groups.iter().map(row)).collect::<Vec<_>>())

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::asking::Daemon;
-use super::page::{compact, ending, fit, moment, note, scalar, short, table, text, width};
+use super::page::{compact, fit, moment, note, person, scalar, short, table, text, width};
 use super::{Failure, asking};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
@@ -14,7 +14,7 @@ use crate::model::json::{self, Value};
 pub(super) fn log(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/revisions")?;
     if as_json {
-        return super::print(&answer.text());
+        return super::print(&answer.json_text());
     }
     let page = log_page(&answer.json()?);
     super::print(&fit(&(page + &last_line(answer.older())), width()))
@@ -23,7 +23,7 @@ pub(super) fn log(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
 /// Prints one revision.
 pub(super) fn show(daemon: &Daemon, id: &str, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get(&format!("/fleet/revisions/{}", asking::id(id)?))?;
-    super::print(&if as_json { answer.text() } else { show_page(&answer.json()?) })
+    super::print(&if as_json { answer.json_text() } else { show_page(&answer.json()?) })
 }
 
 /// Prints what leads from `from` to `to`, or to `from` if that is the only one.
@@ -34,14 +34,14 @@ pub(super) fn diff(daemon: &Daemon, from: &str, to: &str, as_json: bool) -> Resu
         to => format!("/fleet/revisions/{}?diff={from}", asking::id(to)?),
     };
     let answer = daemon.get(&target)?;
-    super::print(&if as_json { answer.text() } else { fit(&diff_page(&answer.json()?), width()) })
+    super::print(&if as_json { answer.json_text() } else { fit(&diff_page(&answer.json()?), width()) })
 }
 
 /// Prints since which revision the value at a path stands.
 pub(super) fn blame(daemon: &Daemon, path: &str, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get(&format!("/fleet/blame{}", asking::path(path)?))?;
     if as_json {
-        return super::print(&answer.text());
+        return super::print(&answer.json_text());
     }
     let said = answer.json()?;
     let older = answer.older().filter(|_| text(&said, "/reach") == "kept");
@@ -72,14 +72,12 @@ fn log_page(answer: &Value) -> String {
 
 fn show_page(revision: &Value) -> String {
     let marks = ["untried", "guarded"].into_iter().filter(|mark| revision.get(*mark) == Some(&Value::Bool(true)));
-    let author_id = text(revision, "/edit_author");
-    let author_id = if author_id == "-" || is_note(revision) { text(revision, "/author") } else { author_id };
     let mut page = String::new();
     for (title, words) in [
         ("revision", text(revision, "/id")),
         ("base", text(revision, "/base")),
         ("height", text(revision, "/height")),
-        ("author", format!("{} ({})", author(revision), ending(&author_id))),
+        ("author", author(revision)),
         ("time", time(revision)),
         ("note", text(revision, "/note")),
         ("bytes", text(revision, "/size")),
@@ -136,8 +134,10 @@ fn blame_page(answer: &Value) -> String {
 
 /// Who asked for what a revision does; of a note, who listed it.
 fn author(revision: &Value) -> String {
-    let of_edit = revision.get("edit_author_name").filter(|_| !is_note(revision));
-    of_edit.map_or_else(|| text(revision, "/author_name"), scalar)
+    match revision.get("edit_author_name").filter(|_| !is_note(revision)) {
+        Some(_) => person(revision, "/edit_author_name", "/edit_author"),
+        None => person(revision, "/author_name", "/author"),
+    }
 }
 
 fn is_note(revision: &Value) -> bool {
@@ -152,14 +152,14 @@ fn time(revision: &Value) -> String {
 fn change(revision: &Value) -> String {
     let edit = revision.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if is_note(revision) {
-        let (id, author) = (short(revision, "/edit_id"), text(revision, "/edit_author_name"));
+        let (id, author) = (short(revision, "/edit_id"), person(revision, "/edit_author_name", "/edit_author"));
         return format!("listed {id} by {author} as conflict: {}", operations(edit));
     }
     let settled = revision.get("settled").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let settled = settled.iter().map(|id| format!("settled {}", short(id, "")));
     let mut words: Vec<String> = Some(operations(edit)).filter(|words| !words.is_empty()).into_iter().chain(settled).collect();
     if text(revision, "/kind") == "replay" {
-        words.push(format!("replayed by {}", text(revision, "/author_name")));
+        words.push(format!("replayed by {}", person(revision, "/author_name", "/author")));
     }
     let beaten = if revision.get("beaten") == Some(&Value::Bool(true)) { " (beaten)" } else { "" };
     words.join(", ") + beaten

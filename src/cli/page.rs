@@ -4,8 +4,9 @@
 //! characters are spelt out. Nothing here asks anybody.
 
 use std::env;
+use std::fmt::Write;
 
-use crate::daemon::logger::one_line;
+use crate::daemon::logger::{deceives, one_line};
 use crate::model::json::{self, Value};
 
 /// The width of the terminal, if the user has said it.
@@ -40,6 +41,31 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
 pub(super) fn ending(id: &str) -> String {
     let from = id.char_indices().rev().nth(SHORT - 1).map_or(0, |(at, _)| at);
     id[from..].to_owned()
+}
+
+/// Who somebody is: the name, which anybody may take, and the end of the peer ID, which nobody else can have.
+pub(super) fn person(value: &Value, name: &str, id: &str) -> String {
+    let (name, id) = (text(value, name), text(value, id));
+    match (&name[..], &id[..]) {
+        (_, "-") => name,
+        ("-", _) => ending(&id),
+        // Who has not said a name is called by the end of its ID already.
+        (name, id) if name.strip_prefix('…').is_some_and(|end| id.ends_with(end)) => name.to_owned(),
+        (name, id) => format!("{name} ({})", ending(id)),
+    }
+}
+
+/// JSON as it came, for a terminal too: what [`deceives`] is written as its code, which means the same to programs.
+pub(super) fn harmless(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' | '\r' | '\t' => text.push(c),
+            c if deceives(c) => write!(text, "\\u{:04x}", u32::from(c)).expect("a String takes everything"),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// A value in one line.
@@ -109,6 +135,22 @@ mod tests {
         {
             assert_eq!(date(days), expected);
         }
+    }
+
+    #[test]
+    fn nobody_is_named_without_what_only_he_can_have() {
+        let value = json::parse_own(br#"{"name":"gull","id":"12D3KooWaaaaaaaaAAAAAAAA","none":"\u2026AAAAAAAA"}"#).unwrap();
+        assert_eq!(person(&value, "/name", "/id"), "gull (AAAAAAAA)");
+        assert_eq!(person(&value, "/none", "/id"), "…AAAAAAAA");
+        assert_eq!(person(&value, "/nowhere", "/id"), "AAAAAAAA");
+        assert_eq!(person(&value, "/name", "/nowhere"), "gull");
+    }
+
+    #[test]
+    fn json_means_the_same_when_it_is_made_harmless() {
+        let json = "{\n\t\"a\": \"x\u{202e}\u{7f}\u{9b}ö\"\r\n}";
+        assert_eq!(harmless(json), "{\n\t\"a\": \"x\\u202e\\u007f\\u009bö\"\r\n}");
+        assert_eq!(json::parse_own(harmless(json).as_bytes()), json::parse_own(json.as_bytes()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::asking::Daemon;
 use super::conflicts::conflict;
-use super::page::{SHORT, ending, fit, moment, scalar, text, width};
+use super::page::{SHORT, ending, fit, moment, person, scalar, text, width};
 use super::{Failure, nodes};
 use crate::daemon::logger::one_line;
 use crate::model::json::Value;
@@ -16,7 +16,7 @@ use crate::model::json::Value;
 pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let reply = daemon.get("/fleet")?;
     if as_json {
-        return super::print(&reply.text());
+        return super::print(&reply.json_text());
     }
     super::print(&page(&reply.json()?, width()))
 }
@@ -64,8 +64,7 @@ fn head(answer: &Value) -> String {
         None => lines.push_str("no head yet: nothing was ever changed\n"),
         Some(head) => {
             let id: String = text(head, "/id").chars().take(SHORT).collect();
-            let author =
-                if head.get("author_name").is_some() { text(head, "/author_name") } else { ending(&text(head, "/author")) };
+            let author = person(head, "/author_name", "/author");
             let time = head.get("time").map_or("-".to_owned(), moment);
             let height = text(head, "/height");
             let note =

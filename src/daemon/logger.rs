@@ -100,14 +100,21 @@ fn line(level: Level, target: &str, sentence: &str) -> String {
     format!("{level} {area}: {}\n", one_line(sentence))
 }
 
-/// The text with control characters spelt out. Names and words of peers and servers reach people's terminals: nothing in them may end
-/// the line or drive the terminal.
+/// The text with all that [`deceives`] spelt out. Names and words of peers and servers reach people's terminals: nothing in them may end
+/// the line, drive the terminal, or make one text look like another.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        if deceives(c) { line.extend(c.escape_default()) } else { line.push(c) }
     }
     line
+}
+
+/// Whether a character is not seen where it stands, but changes what is seen elsewhere: control characters, line and paragraph
+/// separators, those that turn the direction of writing (Unicode Standard Annex 9, section 2), and those without width.
+pub fn deceives(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}')
 }
 
 /// How the paths of our modules begin. A target that we name ourselves is one word.
@@ -128,6 +135,8 @@ mod tests {
     #[test]
     fn nothing_from_outside_can_forge_a_line_or_drive_the_terminal() {
         assert_eq!(line(Level::Info, "link", "a\nerror x: b\u{1b}[2J"), "info link: a\\nerror x: b\\u{1b}[2J\n");
+        assert_eq!(one_line("a\u{202e}b\u{9b}c\u{feff}"), "a\\u{202e}b\\u{9b}c\\u{feff}");
+        assert_eq!(one_line("Möwe 東京 ‍"), "Möwe 東京 ‍", "what people write is left alone");
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod selfie;
 mod server;
 mod settle;
 mod spread;
+mod state;
 mod storing;
 mod sync;
 mod trial;

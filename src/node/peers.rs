@@ -114,6 +114,9 @@ impl Node {
         let called = self.called(&peer);
         let replaced = reason == REPLACED || matches!(link.goodbye, Some((Goodbye::Duplicate, _)));
         let level = if replaced { Level::Debug } else { Level::Info };
+        if !replaced && !matches!(link.goodbye, Some((Goodbye::Full, _))) {
+            self.roster.lose(&peer);
+        }
         let reason = link.goodbye.as_ref().map_or(reason, |(_, text)| text);
         self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
         self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
@@ -202,6 +205,7 @@ impl Node {
         let here = link.address.ip().is_loopback();
         let of_use: Vec<SocketAddr> = link.hello.addresses.iter().filter_map(|address| usable(address, here)).collect();
         let texts = address_texts(&of_use);
+        self.roster.find(&peer);
         let is_news = self.book.linked(peer, &self.instance_of(&peer), &texts, address.ip(), self.now.elapsed);
         self.links.insert(id, link);
         let called = self.called(&peer);

@@ -24,6 +24,8 @@ pub struct NodeRecord {
     pub received: Duration,
     /// How old it was then.
     pub age_then: Duration,
+    /// Whether a link to the peer was lost since, with nothing heard of the peer from then on.
+    pub lost: bool,
 }
 
 impl NodeRecord {
@@ -31,7 +33,7 @@ impl NodeRecord {
     pub fn decode(record: Record, body: Vec<u8>, age_then: Duration, now: Duration) -> Option<Self> {
         let said = json::parse_own(&body).ok().filter(|said| said.is_object() && json::fits(said, 4, NODE_VALUES_MAX))?;
         let name = said.get("name").and_then(Value::as_str).map(Box::from);
-        Some(Self { record, body, name, received: now, age_then })
+        Some(Self { record, body, name, received: now, age_then, lost: false })
     }
 
     /// How old it is.
@@ -67,6 +69,22 @@ impl Roster {
             self.nodes.insert(author, node);
         }
         taken
+    }
+
+    /// A link to this peer is gone, and not because it was one too many: what is held of the peer is old news, until newer comes.
+    pub fn lose(&mut self, peer: &PeerId) {
+        self.set_lost(peer, true);
+    }
+
+    /// There is a link to this peer again.
+    pub fn find(&mut self, peer: &PeerId) {
+        self.set_lost(peer, false);
+    }
+
+    fn set_lost(&mut self, peer: &PeerId, lost: bool) {
+        if let Some(node) = self.nodes.get_mut(peer) {
+            node.lost = lost;
+        }
     }
 
     /// Forgets what is too old.
@@ -136,6 +154,20 @@ mod tests {
         assert_eq!(names.len(), 2);
         assert!(names.contains(&"gull".to_owned()));
         assert!(names.iter().any(|name| name.starts_with('…')), "who has not said its name is called by its ID");
+    }
+
+    #[test]
+    fn whoever_was_lost_is_back_with_newer_news() {
+        let mut roster = Roster::default();
+        let peer = said(1, 1, "{}", HOUR, HOUR).unwrap().record.header.author;
+        roster.lose(&peer);
+        assert!(roster.take(said(1, 1, "{}", HOUR, HOUR).unwrap(), HOUR) && !roster.get(&peer).unwrap().lost);
+        roster.lose(&peer);
+        roster.find(&peer);
+        assert!(!roster.get(&peer).unwrap().lost);
+        roster.lose(&peer);
+        assert!(!roster.take(said(1, 1, "{}", HOUR, HOUR).unwrap(), HOUR) && roster.get(&peer).unwrap().lost);
+        assert!(roster.take(said(1, 2, "{}", HOUR, HOUR).unwrap(), HOUR) && !roster.get(&peer).unwrap().lost);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! This host's own node record: what it says of itself to everybody.
 //!
-//! Made anew when something in it changes (at most every two seconds) and otherwise about once a minute for each 32 peers, so that
+//! Made anew when something in it changes (every two seconds in the long run) and otherwise about once a minute for each 32 peers, so that
 //! others can tell a quiet host from a dead one. Its heights go on from whatever record of an earlier run is still around.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::Node;
 use super::effect::address_texts;
 use super::records::node_frame;
 use super::roster::NodeRecord;
-use crate::limits::{ADDRESSES_MAX, OVERTAKE_EVERY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX};
+use crate::limits::{ADDRESSES_MAX, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX};
 use crate::model::json::{self, Map, Value};
 use crate::model::record::{Header, Kind, Record, RecordId};
 
@@ -20,6 +20,8 @@ pub(super) struct Selfie {
     last: Option<Record>,
     made: Duration,
     next: Duration,
+    /// When the last record would have been due, had all come one after the other at their pace.
+    paid_until: Duration,
 }
 
 impl Selfie {
@@ -44,7 +46,9 @@ impl Node {
         // What changes together (a new head, and shortly after it the server's verdict) is told together. In a large fleet all have
         // something to say after each change: they take turns.
         let turn = self.rng.up_to(REFRESH_MIN * (self.crowd() - 1));
-        let soonest = (self.selfie.made + REFRESH_MIN * self.crowd()).max(self.now.elapsed + REFRESH_GATHER + turn);
+        // Two may come before their time: that a server runs the new head is told as soon as it does, not seconds after the head itself.
+        let pace = REFRESH_MIN * self.crowd();
+        let soonest = self.selfie.paid_until.saturating_sub(pace * REFRESH_EARLY).max(self.now.elapsed + REFRESH_GATHER + turn);
         self.selfie.next = self.selfie.next.min(soonest);
     }
 
@@ -83,7 +87,9 @@ impl Node {
         let frame = node_frame(&node, now);
         self.roster.take(node, now);
         self.flood_node(None, self.me, record.id, &frame);
-        self.selfie = Selfie { last: Some(record), made: now, next: now + self.rng.around(self.refresh_every()) };
+        let paid_until = self.selfie.paid_until.max(now) + REFRESH_MIN * self.crowd();
+        let next = now + self.rng.around(self.refresh_every());
+        self.selfie = Selfie { last: Some(record), made: now, next, paid_until };
     }
 
     /// What there is to say now.

@@ -10,6 +10,7 @@ use super::effect::{Effect, Level};
 use super::input::{Ask, ClientId, Question};
 use super::link::Link;
 use super::roster::NodeRecord;
+use super::state::{Known, State};
 use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::path::Path;
@@ -177,10 +178,26 @@ impl Node {
         }
         let addresses = said.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default();
         view.insert("addresses".into(), Value::Array(addresses.into_iter().filter(Value::is_string).collect()));
+        view.insert("state".into(), self.state_of(peer, node, &said).to_string().into());
         view.insert("age_ms".into(), millis(if is_self { Duration::ZERO } else { node.age(self.now.elapsed) }));
         view.insert("linked".into(), self.is_linked(peer).into());
         view.insert("self".into(), is_self.into());
         Value::Object(view)
+    }
+
+    /// One word for how a host stands to the head of its group.
+    fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> State {
+        let is_young = *peer == self.me || node.age(self.now.elapsed) < 3 * self.refresh_every();
+        Known {
+            head: text(said, "group").and_then(|group| self.replica.head(group)).map(|head| head.id()),
+            is_live: *peer == self.me || self.is_linked(peer) || (is_young && !node.lost),
+            has_server: said.get("server").and_then(Value::as_bool).filter(|_| is_young),
+            desired: text(said, "desired"),
+            applied: text(said, "applied"),
+            verdict: text(said, "verdict").unwrap_or_default(),
+            drift: said.get("drift").and_then(Value::as_bool).unwrap_or_default(),
+        }
+        .state()
     }
 
     /// What a peer says of itself; this host what it would say now, for its record is made anew only a while after a change.

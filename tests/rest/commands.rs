@@ -44,8 +44,11 @@ fn the_history_is_printed_newest_first_and_each_revision_can_be_shown() {
     let second = reply.header("Starling-Revision").expect("it is a change").to_owned();
     let log = host.prints(&["log"]);
     let lines: Vec<&str> = log.lines().collect();
-    assert!(lines[0].starts_with("REVISION  AUTHOR  TIME") && lines.len() == 3, "{log}");
-    assert!(lines[1].starts_with(&format!("{}  gull    20", short(&second))), "{log}");
+    assert!(lines[0].starts_with("REVISION  AUTHOR           TIME") && lines.len() == 3, "{log}");
+    // A name anybody may take; the end of the peer ID is this host's alone.
+    let peer = text(&host.json("/fleet")["peer"]["id"]);
+    let end = &peer[peer.len() - 8..];
+    assert!(lines[1].starts_with(&format!("{}  gull ({end})  20", short(&second))), "{log}");
     assert!(lines[1].ends_with(" added /config/listeners: open the door"), "{log}");
     assert!(lines[2].starts_with(short(&first)) && lines[2].ends_with(" replaced /config"), "{log}");
     assert_eq!(parsed(&host.prints(&["log", "--json"])), host.json("/fleet/revisions"));
@@ -73,7 +76,7 @@ fn differences_and_the_origin_of_a_value_are_printed() {
     let second = host.change("PUT", "/config/listeners/*:80", r#"{"pass":"routes"}"#);
     let third = host.change("PUT", "/config/routes", r#"["b"]"#);
     let diff = host.prints(&["diff", &first, &third]);
-    assert!(diff.starts_with(&format!("from  {} by gull, 20", short(&first))), "{diff}");
+    assert!(diff.starts_with(&format!("from  {} by gull (", short(&first))), "{diff}");
     assert!(
         diff.ends_with(
             "\n\nreplaced /config/routes\n  - [\"a\"]\n  + [\"b\"]\n\nadded /config/listeners/*:80\n  + {\"pass\":\"routes\"}\n"
@@ -86,7 +89,7 @@ fn differences_and_the_origin_of_a_value_are_printed() {
     assert_eq!(parsed(&json)["changes"][1]["what"], "removed");
 
     let blame = host.prints(&["blame", "/config/listeners/*:80"]);
-    let expected = format!("/config/listeners/*:80 = {{\"pass\":\"routes\"}}\nsince {} by gull, 20", short(&second));
+    let expected = format!("/config/listeners/*:80 = {{\"pass\":\"routes\"}}\nsince {} by gull (", short(&second));
     assert!(blame.starts_with(&expected) && blame.ends_with("\n  added /config/listeners/*:80\n"), "{blame}");
     assert!(host.prints(&["blame", "/config/routes/0"]).contains(&format!("since {}", short(&third))));
     assert_eq!(parsed(&host.prints(&["blame", "/config/routes", "--json"]))["reach"], "set");

@@ -55,8 +55,14 @@ fn a_node_says_what_it_wants_and_runs_and_is_found_by_the_end_of_its_id() {
     let nodes = host.json("/fleet/nodes");
     let [node] = &nodes.as_array().expect("a list")[..] else { panic!("{nodes}") };
     let members = ["id", "name", "version", "group", "verdict", "detail", "problem", "desired", "applied", "server", "drift"];
-    assert_eq!(names(node), [&members[..], &["addresses", "age_ms", "linked", "self"]].concat());
-    let expected = [("name", "gull"), ("version", env!("CARGO_PKG_VERSION")), ("group", "default"), ("verdict", "applied")];
+    assert_eq!(names(node), [&members[..], &["addresses", "state", "age_ms", "linked", "self"]].concat());
+    let expected = [
+        ("name", "gull"),
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("group", "default"),
+        ("verdict", "applied"),
+        ("state", "in step"),
+    ];
     expected.into_iter().for_each(|(member, value)| assert_eq!(node[member], value));
     assert_eq!((text(&node["desired"]), text(&node["detail"])), (head, String::new()));
     let flags = ["server", "drift", "linked", "self"].map(|member| node[member].as_bool().expect("a boolean"));

@@ -50,13 +50,9 @@ pub fn plain(output: &str) -> Vec<String> {
     without_variables(output, &ids)
 }
 
-/// Tables have their rows in the order of the IDs, so lines are sorted if there is one of peers.
+/// The lines that say something, without what differs.
 pub fn without_variables(output: &str, peers: &[&str]) -> Vec<String> {
-    let mut lines: Vec<String> = output.lines().map(|line| line_of(line, peers)).filter(|line| !line.is_empty()).collect();
-    if lines.iter().any(|line| line.starts_with("NAME PEER")) {
-        lines.sort();
-    }
-    lines
+    output.lines().map(|line| line_of(line, peers)).filter(|line| !line.is_empty()).collect()
 }
 
 fn line_of(line: &str, peers: &[&str]) -> String {
@@ -65,7 +61,10 @@ fn line_of(line: &str, peers: &[&str]) -> String {
         None => line.to_owned(),
     };
     let words = line.split_whitespace().map(|word| word_of(word, peers));
-    words.collect::<Vec<_>>().join(" ")
+    let mut words: Vec<String> = words.collect();
+    let ago = words.windows(3).position(|words| words[0].parse::<u32>().is_ok() && words[1..] == ["s", "ago"]);
+    ago.into_iter().for_each(|at| words[at] = "AGE".to_owned());
+    words.join(" ")
 }
 
 fn word_of(word: &str, peers: &[&str]) -> String {

@@ -8,7 +8,7 @@ const REVISIONS: &str = r#"[
   {"id": "aaaaaaaaaaaa", "height": 4, "author": "12D3KooWAAAAAAAA", "author_name": "gull", "time": 1763843460000, "note": "keep of 77",
    "size": 1204, "kind": "original", "edit": [], "settled": ["77aabbccddee"]},
   {"id": "bbbbbbbbbbbb", "height": 3, "author": "12D3KooWAAAAAAAA", "author_name": "gull", "time": 1763843460000, "note": "",
-   "size": 1204, "kind": "note", "edit_id": "77aabbccddee", "edit_author_name": "tern", "edit": [{"op": "delete", "path": "/config/x"}]},
+   "size": 1204, "kind": "note", "edit_id": "77aabbccddee", "edit_author": "12D3KooWBBBBBBBB", "edit_author_name": "tern", "edit": [{"op": "delete", "path": "/config/x"}]},
   {"id": "cccccccccccc", "height": 2, "author": "12D3KooWAAAAAAAA", "author_name": "gull", "time": 1763843460000, "note": "more \u001b[2J",
    "size": 99, "kind": "replay", "beaten": true, "edit_id": "88", "edit_author": "12D3KooWBBBBBBBB", "edit_author_name": "tern",
    "edit": [{"op": "put", "path": "/config/a", "found": {"is": "absent"}}, {"op": "put", "path": "/config/b", "found": {"is": "short"}},
@@ -19,10 +19,10 @@ const REVISIONS: &str = r#"[
 #[test]
 fn the_log_says_who_changed_what_and_names_the_edits_own_author() {
     let expected = "\
-REVISION  AUTHOR  TIME                  BYTES  CHANGE
-aaaaaaaa  gull    2025-11-22 20:31 UTC  1204   settled 77aabbcc: keep of 77
-bbbbbbbb  gull    2025-11-22 20:31 UTC  1204   listed 77aabbcc by tern as conflict: removed /config/x
-cccccccc  tern    2025-11-22 20:31 UTC  99     added /config/a, replaced /config/b, added to /config/c, removed /config/d, and 2 more, replayed by gull (beaten): more \\u{1b}[2J
+REVISION  AUTHOR           TIME                  BYTES  CHANGE
+aaaaaaaa  gull (AAAAAAAA)  2025-11-22 20:31 UTC  1204   settled 77aabbcc: keep of 77
+bbbbbbbb  gull (AAAAAAAA)  2025-11-22 20:31 UTC  1204   listed 77aabbcc by tern (BBBBBBBB) as conflict: removed /config/x
+cccccccc  tern (BBBBBBBB)  2025-11-22 20:31 UTC  99     added /config/a, replaced /config/b, added to /config/c, removed /config/d, and 2 more, replayed by gull (AAAAAAAA) (beaten): more \\u{1b}[2J
 ";
     assert_eq!(log_page(&parsed(REVISIONS)), expected);
     assert_eq!(log_page(&parsed("[]")), "nothing was ever changed\n");
@@ -43,7 +43,7 @@ time      2025-11-22 20:31 UTC
 note      more \\u{1b}[2J
 bytes     99
 marks     untried
-change    added /config/a, replaced /config/b, added to /config/c, removed /config/d, and 2 more, replayed by gull (beaten)
+change    added /config/a, replaced /config/b, added to /config/c, removed /config/d, and 2 more, replayed by gull (AAAAAAAA) (beaten)
 
 {
     \"config\": {
@@ -82,7 +82,7 @@ fn blame_says_how_far_it_has_seen() {
         answer["revision"] = parsed(REVISIONS)[0].clone();
         blame_page(&answer)
     };
-    let set = "/config/a = 1\nsince aaaaaaaa by gull, 2025-11-22 20:31 UTC: keep of 77\n  settled 77aabbcc\n";
+    let set = "/config/a = 1\nsince aaaaaaaa by gull (AAAAAAAA), 2025-11-22 20:31 UTC: keep of 77\n  settled 77aabbcc\n";
     assert_eq!(blame("set"), set);
     assert_eq!(blame("kept"), format!("{set}it is older than that\n"));
     assert!(blame("first").contains("the first revision of all") && blame("read").contains("not read at once"));

@@ -12,10 +12,11 @@ const ANSWER: &str = r#"{
     {"id": "41d0c3aabbccddee", "height": 12, "author": "12D3KooWbbbbbbbbBBBBBBBB", "author_name": "tern",
      "time": 1763843460000, "note": "PUT /config/routes"}},
   "nodes": [
-    {"id": "12D3KooWaaaaaaaaAAAAAAAA", "name": "gull", "group": "default", "desired": "41", "applied": "41", "verdict": "applied", "drift": false, "age_ms": 5, "linked": false},
-    {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused", "detail": "no such \u001b[2Jmodule", "age_ms": 5, "linked": true},
-    {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "age_ms": 7300000, "problem": "the disk takes no writes"}
+    {"id": "12D3KooWaaaaaaaaAAAAAAAA", "name": "gull", "group": "default", "desired": "41", "applied": "41", "verdict": "applied", "drift": false, "state": "in step", "age_ms": 5, "linked": false, "self": true},
+    {"id": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern", "group": "default", "desired": "41", "applied": "40", "verdict": "refused", "detail": "no such \u001b[2Jmodule", "state": "refused", "age_ms": 5100, "linked": true},
+    {"id": "12D3KooWccccccccCCCCCCCC", "name": "Möwe", "group": "edge", "desired": null, "server": false, "state": "away", "age_ms": 7300000, "problem": "the disk takes no writes"}
   ],
+  "links": [{"peer": "12D3KooWddddddddDDDDDDDD", "name": "…DDDDDDDD"}, {"peer": "12D3KooWbbbbbbbbBBBBBBBB", "name": "tern"}],
   "conflicts": [{"id": "77", "author_name": "tern", "author": "12D3KooWBBBBBBBB", "time": 1763843460000, "note": "because",
     "edit": [{"op": "put", "path": "/config/routes", "value": []}]}],
   "problems": ["revision 9 was damaged"]
@@ -25,13 +26,14 @@ const ANSWER: &str = r#"{
 fn the_page_shows_head_peers_conflicts_and_problems() {
     let expected = "\
 fleet gulls, host gull (AAAAAAAA), group default
-head 41d0c3aa, height 12, by tern, 2025-11-22 20:31 UTC: PUT /config/routes
+head 41d0c3aa, height 12, by tern (BBBBBBBB), 2025-11-22 20:31 UTC: PUT /config/routes
 here: applied
 
-NAME  PEER      CONTACT       GROUP    SERVER   VERDICT
-gull  AAAAAAAA  this host     default  in step  applied
-tern  BBBBBBBB  linked        default  behind   refused
-Möwe  CCCCCCCC  seen 2 h ago  edge     -
+NAME       PEER      STATE    RUNS       NEWS     CONTACT    GROUP
+gull       AAAAAAAA  in step  41         now      this host  default
+Möwe       CCCCCCCC  away     no server  2 h ago  -          edge
+tern       BBBBBBBB  refused  40         5 s ago  linked     default
+…DDDDDDDD  DDDDDDDD  unknown  -          -        linked     -
 
 conflicts:
   77  put /config/routes = [], by tern (BBBBBBBB), 2025-11-22 20:31 UTC: because
@@ -53,7 +55,7 @@ problems elsewhere:
 fn rows_are_cut_at_the_terminals_width() {
     let page = page(&parsed(ANSWER), Some(40));
     assert!(page.lines().all(|line| line.chars().count() <= 40), "{page}");
-    assert!(page.contains("\ntern  BBBBBBBB  linked        default  …\n"), "{page}");
+    assert!(page.contains("\ntern       BBBBBBBB  refused  40       …\n"), "{page}");
 }
 
 #[test]
