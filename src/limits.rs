@@ -293,8 +293,13 @@ pub const DIFFERENCE_MAX: usize = 1024;
 /// The values of a difference taken together, as compact text in bytes; what is longer is given by its length. With tabs and line ends
 /// the answer still fits what clients of Unit take.
 pub const DIFFERENCE_VALUES_MAX: usize = DOCUMENT_MAX;
-/// How often a change is redone when the head moves under it.
-pub const WRITE_TRIES: usize = 3;
+/// How long a change is tried again when the head moves under it: with a dozen clients that write at once each try succeeds once in three
+/// or four times, and whoever waits longer than this for an answer has given up by himself.
+pub const TRIED_FOR: Duration = Duration::from_secs(8);
+/// It waits a random time up to this before the second try, up to twice that before the third, and so on,
+pub const TRY_PAUSE: Duration = Duration::from_millis(20);
+/// up to this, so that several authors do not keep each other from it.
+pub const TRY_PAUSE_MAX: Duration = Duration::from_millis(400);
 /// The server is looked at this often: what it lost is given back within about 2 s.
 pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 /// A refused head is offered to the server again after this, doubling.

@@ -6,6 +6,8 @@
 mod access;
 #[path = "rest/bounds.rs"]
 mod bounds;
+#[path = "rest/bursts.rs"]
+mod bursts;
 #[path = "rest/commands.rs"]
 mod commands;
 #[path = "rest/drift.rs"]

@@ -325,6 +325,7 @@ impl Node {
         let timers = [self.timers.sync, self.timers.sync_nodes, self.timers.dial, self.selfie.due(), self.pings_due()];
         let optional = [
             self.rebase_due(),
+            self.writes.due(),
             self.timers.save_book,
             self.pulls.due(),
             self.storing.due(),

@@ -222,6 +222,12 @@ impl Group {
         self.line().last().map(|oldest| oldest.record.header.base).filter(|base| *base != RecordId::NONE)
     }
 
+    /// Whether edits that `revision` contains are known here and are not contained in the head.
+    pub fn has_lost_some_of(&self, revision: &Revision) -> bool {
+        let lost = |edit: &EditRef| revision.standing(edit) == Standing::In && self.standing(edit) == Standing::Out;
+        self.history.values().any(|summary| lost(&summary.edit_ref()))
+    }
+
     /// Whether there is room for one more revision of the history.
     pub fn has_room(&self) -> bool {
         self.surplus(&self.originals()) < 0

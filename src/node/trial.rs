@@ -12,7 +12,6 @@
 //! cause begins anew. Whatever was not published is not left on the server either.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::answer::{Answer, Problem};
 use super::effect::{DiskJob, Effect, Level, ServerJob};
@@ -21,9 +20,9 @@ use super::plan::check_if_match;
 use super::records::file_text;
 use super::server::{UNTOUCHED, Verdict, words};
 use super::uploads::success;
-use super::writes::{Request, Wish};
+use super::writes::{Request, Wish, others_are_changing};
 use super::{Node, Waiting, revision_name};
-use crate::limits::{FLAP_PATIENCE, REBASE_JITTER, WRITE_TRIES};
+use crate::limits::{FLAP_PATIENCE, REBASE_JITTER};
 use crate::model::document::Document;
 use crate::model::edit::Verb;
 use crate::model::record::Header;
@@ -33,7 +32,7 @@ use crate::model::revision::{Author, Draft, Origin, Revision};
 /// What a revision is made for.
 pub(super) enum Cause {
     /// A client's change.
-    Client(Request),
+    Client(Box<Request>),
     /// An edit that the head does not contain, carried by this revision.
     Replay(Arc<Revision>),
 }
@@ -230,10 +229,9 @@ impl Node {
         if let Some(answer) = self.why_not_again(&trial) {
             return self.give_up(trial, answer, true);
         }
-        // The server still runs what it tried: unless the next try is published, the head is put back. The next replay comes within a
-        // moment, and the server should not flap.
-        let pause = if matches!(trial.cause, Cause::Replay(_)) { FLAP_PATIENCE } else { Duration::ZERO };
-        self.server.put_back(None, self.now.elapsed + pause);
+        // The server still runs what it tried: unless the next try is published, the head is put back. That comes within a moment, and the
+        // server should not flap.
+        self.server.put_back(None, self.now.elapsed + FLAP_PATIENCE);
         self.again(trial);
     }
 
@@ -241,9 +239,9 @@ impl Node {
     fn again(&mut self, trial: Trial) {
         self.discard(&trial);
         match trial.cause {
-            Cause::Client(mut request) => {
-                request.tries += 1;
-                self.retry(request);
+            Cause::Client(request) => {
+                let fits = self.head().is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
+                self.retry(*request, (!fits).then_some(trial.revision));
             }
             Cause::Replay(_) => self.rebase_soon(REBASE_JITTER),
         }
@@ -261,10 +259,7 @@ impl Node {
             () if !still && !is_append(&trial.revision) => {
                 Some(Problem::new(409, "It collides with a newer change.", "").at(met).into())
             }
-            // Where an append does not fit, what it was made on is still to be made again on the new head, and would come after it now.
-            () if !still || request.tries + 1 >= WRITE_TRIES => {
-                Some(Problem::new(503, "Others are changing the document too.", "try again in a moment").at(met).into())
-            }
+            () if !self.is_tried_again(request) => Some(others_are_changing().at(met).into()),
             () => None,
         }
     }

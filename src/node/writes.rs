@@ -1,10 +1,12 @@
 //! Changes by clients: taken in order of arrival, one at a time, each made on the head at its turn.
 //!
 //! What a change comes to is decided in `plan`, the way from there to the answer is in `trial`. If the head moves meanwhile, a change
-//! whose place still holds what it found is made anew on the new head, three times at most; one that collides is answered 409,
-//! and an append, which collides with nothing, 503 if what it follows is not on that head yet.
+//! whose place still holds what it found is made anew on the new head, after a moment and for some seconds; one that collides is answered
+//! 409. An append collides with nothing, but waits for what it follows, if that is still to be made again on the new head.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::Node;
 use super::answer::{Answer, Problem};
@@ -12,13 +14,13 @@ use super::effect::Effect;
 use super::input::{Change, ClientId, DryRun, Patching};
 use super::plan::Plan;
 use super::trial::Cause;
-use crate::limits::WRITES_MAX;
+use crate::limits::{TRIED_FOR, TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::Op;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::record::Header;
-use crate::model::revision::{Draft, Edit, Origin, operations};
+use crate::model::revision::{Draft, Edit, Origin, Revision, operations};
 
 /// What a client wants.
 pub(super) enum Wish {
@@ -41,7 +43,12 @@ pub(super) struct Request {
     pub(super) if_match: Option<String>,
     pub(super) note: String,
     pub(super) settles: Vec<String>,
-    pub(super) tries: usize,
+    /// When it came.
+    since: Duration,
+    /// How often it was tried in vain.
+    tries: u32,
+    /// What was tried last, if that was made on edits which are still to be made again on the head.
+    follows: Option<Arc<Revision>>,
     /// Whether it is to be tried only.
     pub(super) is_dry: bool,
     /// Whether the server is looked at, or was, for this change.
@@ -50,7 +57,8 @@ pub(super) struct Request {
 
 impl Request {
     fn new(client: ClientId, wish: Wish, if_match: Option<String>, note: String, settles: Vec<String>) -> Self {
-        Self { client, wish, if_match, note, settles, tries: 0, is_dry: false, looked: false }
+        let (since, tries, follows) = (Duration::ZERO, 0, None);
+        Self { client, wish, if_match, note, settles, since, tries, follows, is_dry: false, looked: false }
     }
 
     fn of_change(client: ClientId, change: Change) -> Self {
@@ -68,17 +76,25 @@ impl Request {
 #[derive(Default)]
 pub(super) struct Writes {
     queue: VecDeque<Request>,
+    /// Those that were tried in vain, and when they have their turn again.
+    pausing: Vec<(Duration, Request)>,
 }
 
 impl Writes {
     /// How many changes wait their turn.
     pub(super) fn len(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.pausing.len()
+    }
+
+    /// When the next of those that pause has its turn again.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.pausing.iter().map(|(due, _)| *due).min()
     }
 
     /// How many wait that hold something which was read for them.
     pub(super) fn holding(&self) -> usize {
-        self.queue.iter().filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
+        let all = self.queue.iter().chain(self.pausing.iter().map(|(_, request)| request));
+        all.filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
     }
 }
 
@@ -106,7 +122,7 @@ impl Node {
     /// What the server was just seen to run is published before anything else changes it.
     pub(super) fn adopt_now(&mut self, client: ClientId, note: String) {
         let request = Request::new(client, Wish::Local { force: false }, None, note, Vec::new());
-        self.writes.queue.push_front(Request { looked: true, ..request });
+        self.writes.queue.push_front(Request { looked: true, since: self.now.elapsed, ..request });
     }
 
     /// A change that was worked out from what is held here: at most so many may wait, for each holds a document.
@@ -115,14 +131,15 @@ impl Node {
     }
 
     fn enqueue(&mut self, request: Request) {
-        if self.writes.queue.len() >= WRITES_MAX {
+        if self.writes.len() >= WRITES_MAX {
             return self.reply(request.client, Problem::new(503, "Too many changes are waiting.", "try again in a moment"));
         }
-        self.writes.queue.push_back(request);
+        self.writes.queue.push_back(Request { since: self.now.elapsed, ..request });
     }
 
     /// Takes the next change in hand, if none is and the server is free.
     pub(super) fn serve_writes(&mut self) {
+        self.resume_writes();
         while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() && !self.is_to_be_put_back() {
             let Some(mut request) = self.writes.queue.pop_front() else { return };
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
@@ -186,16 +203,54 @@ impl Node {
         flags |= if request.if_match.is_some() { Header::GUARDED } else { 0 };
         let note = request.note.clone();
         let draft = Draft { edit, document: plan.after, opens: Default::default(), settles: plan.settles, flags, note };
-        self.begin_trial(Cause::Client(request), draft, plan.before);
+        self.begin_trial(Cause::Client(Box::new(request)), draft, plan.before);
     }
 
-    /// A change whose trial came too late is the next to be made.
-    pub(super) fn retry(&mut self, mut request: Request) {
-        request.looked = false;
-        self.writes.queue.push_front(request);
+    /// Whether a change is tried again if the head has moved under it.
+    pub(super) fn is_tried_again(&self, request: &Request) -> bool {
+        self.now.elapsed < request.since + TRIED_FOR
+    }
+
+    /// A change whose trial came too late has its turn again after a moment. `follows` is what was tried, if edits that it was made on
+    /// are to be made again first.
+    pub(super) fn retry(&mut self, mut request: Request, follows: Option<Arc<Revision>>) {
+        let pause = (TRY_PAUSE * 2_u32.saturating_pow(request.tries.min(8))).min(TRY_PAUSE_MAX);
+        (request.looked, request.tries, request.follows) = (false, request.tries + 1, follows);
+        let due = self.now.elapsed + self.rng.up_to(pause);
+        self.writes.pausing.push((due, request));
+    }
+
+    /// Changes that have paused have their turn, the oldest first and before all others.
+    fn resume_writes(&mut self) {
+        let now = self.now.elapsed;
+        let mut due: Vec<Request> =
+            self.writes.pausing.extract_if(.., |(due, _)| *due <= now).map(|(_, request)| request).collect();
+        due.sort_by_key(|request| std::cmp::Reverse(request.since));
+        for mut request in due {
+            let follows = request.follows.take().filter(|follows| self.has_lost_some_of(follows));
+            match follows {
+                Some(follows) if self.is_tried_again(&request) => self.retry(request, Some(follows)),
+                Some(_) => self.reply(request.client, others_are_changing().at(self.head().map(|head| head.id()))),
+                // Not before one for which the server was looked at just now.
+                None => {
+                    let place = usize::from(self.writes.queue.front().is_some_and(|first| first.looked));
+                    self.writes.queue.insert(place, request);
+                }
+            }
+        }
+    }
+
+    /// Whether edits that a revision contains are uncontained now.
+    fn has_lost_some_of(&self, revision: &Revision) -> bool {
+        self.replica.group(&self.setup.group).is_some_and(|group| group.has_lost_some_of(revision))
     }
 
     pub(super) fn reply(&mut self, client: ClientId, problem: Problem) {
         self.effects.push(Effect::Answer(client, problem.into()));
     }
+}
+
+/// The answer to a change that never had a word in.
+pub(super) fn others_are_changing() -> Problem {
+    Problem::new(503, "Others are changing the document too.", "try again in a moment")
 }

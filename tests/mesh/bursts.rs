@@ -94,6 +94,7 @@ fn appends_at_once_are_there_within_seconds_however_many_edits_a_fleet_has_behin
             assert_eq!(routes(&mut net, 0), made, "seed {seed}");
             assert!(net.conflicts(0).is_empty(), "seed {seed}: {:?}", net.conflicts(0));
             assert!(took <= BY, "seed {seed}: {took:?}");
+            assert_eq!(turned_away, 0, "seed {seed}: clients are troubled with what a host can do itself");
         }
     }
 }

@@ -189,9 +189,9 @@ fn a_change_that_meets_another_at_its_place_is_answered_409_and_leaves_no_trace(
     }
 }
 
-/// What the host appended before is for a moment not in the head that won, and is made again there.
+/// What the host appended before is for a moment not in the head that won, and is made again there first.
 #[test]
-fn an_append_is_never_answered_with_a_collision() {
+fn an_append_waits_for_what_it_follows_and_comes_after_it() {
     for seed in seeds(10) {
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");
@@ -206,13 +206,10 @@ fn an_append_is_never_answered_with_a_collision() {
         let late = append(&mut net, 1, "/config/routes", 2);
         net.heal();
         let answer = net.answer(1, late);
-        assert!(matches!(&answer, Answer::Problem(problem) if problem.status == 503), "seed {seed}: {answer:?}");
-        net.settle(SOON);
-        assert!(net.config(0).contains("[0,1]"), "seed {seed}: {}", net.config(0));
-        let again = append(&mut net, 1, "/config/routes", 2);
-        let answer = net.answer(1, again);
         net.done(answer);
         assert!(net.config(1).contains("[0,1,2]"), "seed {seed}: {}", net.config(1));
+        net.settle(SOON);
+        assert!(net.config(0).contains("[0,1,2]") && net.conflicts(0).is_empty(), "seed {seed}: {}", net.config(0));
     }
 }
 
@@ -227,9 +224,9 @@ fn a_guarded_change_is_not_made_again_on_another_head() {
 }
 
 #[test]
-fn a_change_that_never_gets_a_word_in_is_given_up_after_three_tries() {
+fn a_change_that_never_gets_a_word_in_is_given_up_after_some_seconds() {
     for seed in seeds(5) {
-        let (mut net, answer) = meanwhile(seed, false, "/config/applications", 6);
+        let (mut net, answer) = meanwhile(seed, false, "/config/applications", 14);
         assert_eq!(problem(answer).status, 503);
         let head = net.head(0).unwrap();
         nothing_happened(&mut net, 1, head);
