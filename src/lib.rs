@@ -74,8 +74,9 @@
 //! 6. Desired is not applied: `node::server` keeps them apart, and believes only what was read back.
 //!    *Checked by* `check_applied` (what is said to run runs) and `misapplied` (in the end every server runs the head or its refusal is shown).
 //! 7. Clocks are not trusted: [`model::stamp`] breaks ties of equal height only; waiting goes by the monotonic time of
-//!    [`daemon::clock`].
-//!    *Checked by* the wrong, jumping and standing clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), tests/lab/clocks.rs.
+//!    [`daemon::clock`]. Heights are bounded by dates, and dates by the time that most hosts show: `node::clocks`.
+//!    *Checked by* the wrong, jumping and standing clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), the liars of
+//!    tests/sim/dated.rs with `check_date`, tests/mesh/dates.rs, tests/lab/clocks.rs.
 //! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing.
 //!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction), tests/lab/scarce.rs.
 //! 9. Discovery is a hint: `node::book` retries everybody who was met for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.

@@ -33,6 +33,9 @@ pub const BODY_MAX: usize = DOCUMENT_MAX + (2 << 20);
 pub const NODE_BODY_MAX: usize = 4096;
 /// Edits that a ledger names; an edit made on a base more than this many edits old cannot be judged any more.
 pub const LEDGER_MAX: usize = 256;
+/// Edits that a revision may name whose stamps are above its own: a quarter of a ledger. A host whose clock is years ahead, and who has
+/// nobody to tell it, makes so many changes that can still be made again under a right date.
+pub const NAMES_AHEAD_MAX: usize = 64;
 /// Operations in one edit.
 pub const OPERATIONS_MAX: usize = 64;
 /// Open conflicts and uncontained records of a group, taken together, at which new writes are refused.
@@ -102,6 +105,19 @@ pub const CERTIFICATE_NAMES_MAX: usize = 8;
 /// The first of November 2026, in milliseconds since 1970. This program is younger: a clock that shows less is wrong, a board's without
 /// a battery for instance, and says nothing about a certificate's dates.
 pub const CLOCK_SOUND_FROM_MS: i64 = 1_793_491_200_000;
+/// The year 2126: a clock that shows more is wrong too. Between a stamp of that time and the greatest there is are two thousand years of
+/// heights.
+pub const CLOCK_SOUND_UNTIL_MS: u64 = 4_922_000_000_000;
+/// How far ahead of the time a revision may be dated, in milliseconds; until then one that is dated later is passed over. A day: hosts
+/// whose zone is set wrong, or whose clock was set by hand, are within it.
+pub const AHEAD_MAX_MS: u64 = 86_400_000;
+/// By how much what is made on a revision that was taken may be ahead beyond that, in milliseconds: the clocks of other hosts may be so
+/// much behind that of the host that took it first.
+pub const AHEAD_SLACK_MS: u64 = 3_600_000;
+/// A revision that will be taken within so many milliseconds is asked for again then, rather than at the next exchange.
+pub const AHEAD_SOON_MS: u64 = 60_000;
+/// By how much, in milliseconds, a clock may differ from most others before it is named.
+pub const CLOCK_DIFFERS_MS: u64 = 60_000;
 /// By how much a clock may be late, in milliseconds, before a certificate counts as not valid yet: one issued just now is uploaded.
 pub const CLOCK_SLACK_MS: i64 = 86_400_000;
 /// A value that an edit found is named by itself up to this length of its compact text, and by a hash beyond it: a conflict can then

@@ -13,6 +13,8 @@ mod bursts;
 mod client;
 #[path = "mesh/conflicts.rs"]
 mod conflicts;
+#[path = "mesh/dates.rs"]
+mod dates;
 #[path = "mesh/dry_runs.rs"]
 mod dry_runs;
 #[path = "mesh/groups.rs"]

@@ -268,6 +268,7 @@ fn the_limits_of_the_page_are_those_of_the_program() {
         format!("addresses in a frame, hello or token Ta {}", limits::ADDRESSES_MAX),
         format!("operations of an edit, or of an open conflict Ta {}", limits::OPERATIONS_MAX),
         format!("ledger Ta {} names", limits::LEDGER_MAX),
+        format!("names above the stamp Ta {}", limits::NAMES_AHEAD_MAX),
         format!("open conflicts in a body Ta {}", limits::OPEN_LISTED_MAX),
         format!("values in an open conflict, together Ta {} bytes", limits::OPEN_VALUE_MAX),
         format!("values in a node record Ta {}", limits::NODE_VALUES_MAX),

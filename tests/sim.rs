@@ -9,6 +9,8 @@ mod always;
 mod clients;
 #[path = "sim/content.rs"]
 mod content;
+#[path = "sim/dated.rs"]
+mod dated;
 #[path = "sim/eventually.rs"]
 mod eventually;
 #[path = "sim/nemesis.rs"]

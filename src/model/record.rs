@@ -89,7 +89,7 @@ pub struct Header {
     pub key: String,
     /// Who made and signed it.
     pub author: PeerId,
-    /// The base's height + 1; below 2^48.
+    /// The base's height + 1; below 2^48, and of a document not above the milliseconds of its stamp.
     pub height: u64,
     /// When, by the hybrid logical clock.
     pub stamp: Stamp,
@@ -162,6 +162,8 @@ impl Header {
             () if !key_fits => Err("key"),
             () if self.height == 0 || self.height >= HEIGHT_LIMIT => Err("height"),
             () if base_height != self.height - 1 => Err("base height"),
+            // No branch is longer than there were milliseconds: whoever jumps ahead in height is ahead in time, and seen to be.
+            () if self.kind == Kind::Document && self.height > self.stamp.wall_ms() => Err("height above its stamp"),
             () if (self.base == RecordId::NONE) != (self.height == 1) => Err("base"),
             () if self.body_len as usize > body_max => Err("body length"),
             () => Ok(()),
@@ -330,6 +332,7 @@ mod tests {
         assert_eq!(what(|h| h.key = "a/b".into()), "key");
         assert_eq!(what(|h| h.kind = Kind::Node), "key");
         assert_eq!(what(|h| h.height = HEIGHT_LIMIT), "height");
+        assert_eq!(what(|h| h.height = 100), "height above its stamp");
         assert_eq!(what(|h| h.height = 1), "base");
         assert_eq!(what(|h| h.body_len = u32::MAX), "body length");
         assert_eq!(what(|h| h.note = "x".repeat(NOTE_MAX + 1)), "note");

@@ -20,7 +20,7 @@ use super::record::{Header, Kind, Rank, Record, RecordId};
 use super::resources;
 use super::signature::SecretKey;
 use super::stamp::Stamp;
-use crate::limits::{BODY_MAX, HEIGHT_LIMIT, LEDGER_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
+use crate::limits::{BODY_MAX, HEIGHT_LIMIT, LEDGER_MAX, NAMES_AHEAD_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
 
 /// What a revision does with its edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,13 +162,15 @@ impl Revision {
         }
         let floor = member(&head, "floor")?.as_str().and_then(stamp_from).ok_or(BadBody::Member("floor"))?;
         let said = Ledger::from_parts(floor, &entries).ok_or(BadBody::Member("ledger"))?;
-        // A stamp is above all that its author has seen. Were a name or a floor above it, the ledger would forget each later edit at once.
+        // Were the floor above the stamp, or a whole ledger of names, the ledger would forget each later edit at once. A few names may
+        // be: a host whose clock was wrong has dated edits that are followed no further.
         let of = match &edit.origin {
             Origin::Original => None,
             Origin::Replay(of, _) | Origin::Note(of, _) => Some(of),
         };
-        let mut named = of.into_iter().chain(&settled).chain(open.keys()).chain(&entries).map(|edit| edit.stamp).chain([floor]);
-        if named.any(|stamp| stamp > record.header.stamp) {
+        let named = of.into_iter().chain(&settled).chain(open.keys()).chain(&entries);
+        let ahead: BTreeSet<&EditRef> = named.filter(|edit| edit.stamp > record.header.stamp).collect();
+        if floor > record.header.stamp || ahead.len() > NAMES_AHEAD_MAX {
             return Err(BadBody::Member("stamps"));
         }
         let ledger = effective(&said, &edit, &record);
@@ -191,6 +193,14 @@ impl Revision {
     /// Its place in the order.
     pub fn rank(&self) -> Rank {
         self.record.rank()
+    }
+
+    /// The least stamp that a revision on this one may have: not below the floor, and with few names above it.
+    pub fn least_stamp(&self) -> Stamp {
+        let mut named: BTreeSet<&EditRef> = self.ledger.entries().chain(self.open.keys()).collect();
+        // One more may be named by what is made on it, and as many as are open may be settled.
+        (0..NAMES_AHEAD_MAX - 1).for_each(|_| _ = named.pop_last());
+        named.last().map_or(Stamp::default(), |edit| edit.stamp).max(self.ledger.floor())
     }
 
     /// The edit that it carries, under the edit's own name.

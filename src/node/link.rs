@@ -92,6 +92,8 @@ pub struct Link {
     pub asked: u32,
     /// When this side may ask next about edits that it is unsure of, and how often it has.
     pub doubts: (Duration, u32),
+    /// Whether something that came was passed over since the last exchange was begun here: it is dated too far ahead.
+    pub passed_over: bool,
     /// Whether something was dropped, so that an anti-entropy exchange is due.
     pub overflowed: bool,
     /// Not before this is that exchange to begin.
@@ -127,6 +129,7 @@ impl Link {
             vouches: false,
             asked: 0,
             doubts: (Duration::ZERO, 0),
+            passed_over: false,
             overflowed: false,
             exchange_at: now.elapsed,
             bytes_in: 0,

@@ -8,6 +8,7 @@
 pub mod answer;
 mod before;
 mod book;
+mod clocks;
 mod doubts;
 mod drift;
 mod dry_run;
@@ -53,6 +54,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::book::Book;
+use self::clocks::Clocks;
 use self::effect::{DiskJob, Effect, Level};
 use self::errands::Errands;
 use self::fetch::Fetch;
@@ -136,6 +138,7 @@ pub struct Node {
     now: Now,
     rng: Rng,
     stamps: StampClock,
+    clocks: Clocks,
     joined: bool,
     addresses: Vec<SocketAddr>,
     problems: BTreeSet<String>,
@@ -218,6 +221,7 @@ impl Node {
             now,
             rng: Rng::new(setup.seed),
             stamps: StampClock::default(),
+            clocks: Clocks::default(),
             joined: setup.joined,
             addresses: Vec::new(),
             problems: BTreeSet::new(),
@@ -268,7 +272,10 @@ impl Node {
 
     /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest first is quickest.
     pub fn load(&mut self, revision: Revision) {
-        self.stamps.observe(revision.record.header.stamp);
+        if revision.record.header.author == self.me {
+            self.stamps.resume(revision.record.header.stamp);
+        }
+        self.replica.judge_by(self.bound_ms());
         self.replica.take(Arc::new(revision), self.now.elapsed);
         let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
         self.timers.rebase = beaten.then_some(RETRY_MIN);

@@ -116,11 +116,11 @@ impl Node {
     pub(super) fn note_stored(&mut self, note: Arc<Revision>, durable: bool) {
         let fits = self.head().is_some_and(|head| head.id() == note.record.header.base);
         if durable && fits {
-            self.say(
-                Level::Info,
-                "rebase",
-                format!("{} listed as open conflict by {}", note.edit_ref().id.short(), note.id().short()),
-            );
+            let text = match note.edit.origin {
+                Origin::Original => format!("revision {} dates the head anew", note.id().short()),
+                _ => format!("{} listed as open conflict by {}", note.edit_ref().id.short(), note.id().short()),
+            };
+            self.say(Level::Info, "rebase", text);
             self.take_revision(None, note);
         } else {
             self.remove_file(&note.record);

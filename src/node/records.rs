@@ -85,6 +85,9 @@ impl Node {
         if record.header.fleet != *self.setup.fleet.id().as_bytes() {
             return self.fault(id, "a record of another fleet");
         }
+        if self.passes_over(id, &record) {
+            return;
+        }
         let held = match record.header.kind {
             Kind::Document => self.replica.holds(&record.header.key, &record.rank()),
             Kind::Node => self.roster.get(&record.header.author).is_some_and(|node| node.record.rank() >= record.rank()),
@@ -137,7 +140,8 @@ impl Node {
     /// A body may be had from this link. An original that the head contains already is not worth pulling.
     fn offered(&mut self, id: LinkId, record: Record) {
         let original = EditRef { stamp: record.header.stamp, id: record.id };
-        let head = self.replica.head(&record.header.key).filter(|_| !self.wanted.contains(&record.id));
+        let group = self.replica.group(&record.header.key).filter(|_| !self.wanted.contains(&record.id));
+        let head = group.filter(|group| !group.demotes(&record.rank())).and_then(|group| group.head());
         if head.is_some_and(|head| head.standing(&original) == Standing::In && head.rank() > record.rank()) {
             return self.offer_head(id, &record.header.key.clone());
         }
@@ -157,7 +161,7 @@ impl Node {
 
     /// Takes a revision in, passes it on and stores it as far as it changes what is kept.
     pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
-        self.stamps.observe(revision.record.header.stamp);
+        self.replica.judge_by(self.bound_ms());
         self.wanted.remove(&revision.id());
         let group = revision.record.header.key.clone();
         let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
@@ -233,7 +237,6 @@ impl Node {
             return self.fault(id, "a node record whose body is not the one its header names");
         }
         let author = record.header.author;
-        self.stamps.observe(record.header.stamp);
         let Some(node) = NodeRecord::decode(record, body, age, self.now.elapsed) else {
             return self.fault(id, "a node record that is no JSON object");
         };
@@ -242,10 +245,12 @@ impl Node {
         }
         let frame = node_frame(&node, self.now.elapsed);
         let (record_id, addresses) = (node.record.id, node_addresses(&node));
+        let is_first = self.roster.get(&author).is_none();
         if !self.roster.take(node, self.now.elapsed) {
             return;
         }
         self.note_held(record_id);
+        self.clock_heard(&author, is_first);
         if !addresses.is_empty() && self.book.hear_of(author, &self.instance_of(&author), &addresses) {
             self.book_changed();
             self.wake_dialler();

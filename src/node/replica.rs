@@ -88,6 +88,8 @@ impl Summary {
 pub struct Group {
     /// How many older revisions are kept beside the head and what is kept in any case.
     kept: usize,
+    /// Milliseconds of the latest stamp that is not far ahead of the time, as far as this host knows the time.
+    bound_ms: Option<u64>,
     head: Option<Arc<Revision>>,
     beaten: BTreeMap<RecordId, Beaten>,
     recall: Recall,
@@ -130,12 +132,13 @@ impl Group {
 
     /// Takes a revision in. The caller has checked signature and body.
     pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
-        if let Some(summary) = self.history.get(&revision.rank()) {
+        let demotes = self.demotes(&revision.rank());
+        if let Some(summary) = self.history.get(&revision.rank()).filter(|_| !demotes) {
             // Another branch has won, and it was not read back yet: here it is.
             let revived = self.is_fallen(summary) && self.revive(revision, now);
             return if revived { Taken::Uncontained } else { Taken::Held };
         }
-        if self.head.as_ref().is_none_or(|head| revision.rank() > head.rank()) {
+        if demotes || self.head.as_ref().is_none_or(|head| self.worth(&revision.rank()) > self.worth(&head.rank())) {
             return self.crown(revision, now);
         }
         if self.standing(&revision.edit_ref()) == Standing::In || self.is_made_on(&revision) {
@@ -159,6 +162,27 @@ impl Group {
     fn remember(&mut self, revision: &Revision) {
         let summary = Summary::of(revision, self.find(&revision.record.header.base).map(|base| &**base));
         self.history.insert(revision.rank(), summary);
+    }
+
+    /// The place of a revision in the order: one that is dated far ahead of the time is below all that are not.
+    fn worth(&self, rank: &Rank) -> (bool, Rank) {
+        (!self.is_ahead(rank), *rank)
+    }
+
+    /// Whether a revision is dated far ahead of the time.
+    pub fn is_ahead(&self, rank: &Rank) -> bool {
+        self.bound_ms.is_some_and(|bound| rank.stamp.wall_ms() > bound)
+    }
+
+    /// Whether the head is dated far ahead of the time, and would not be the head beside this revision.
+    pub fn demotes(&self, rank: &Rank) -> bool {
+        self.head.as_ref().is_some_and(|head| self.is_ahead(&head.rank()) && !self.is_ahead(rank))
+    }
+
+    /// The uncontained revision that is to be the head in place of one that turns out to be dated far ahead of the time.
+    pub fn rightful(&self) -> Option<Arc<Revision>> {
+        let sound = self.beaten.values().map(|beaten| &beaten.revision).filter(|revision| self.demotes(&revision.rank()));
+        sound.max_by_key(|revision| revision.rank()).cloned()
     }
 
     /// Takes in an own revision that is uncontained from the beginning: it was acknowledged, so there is room.
@@ -348,12 +372,20 @@ impl Group {
 pub struct Replica {
     groups: BTreeMap<String, Group>,
     kept: usize,
+    bound_ms: Option<u64>,
 }
 
 impl Replica {
     /// Holds nothing yet, and of each group will keep so many older revisions beside the head and the uncontained ones.
     pub fn new(kept: usize) -> Self {
-        Self { groups: BTreeMap::new(), kept }
+        Self { groups: BTreeMap::new(), kept, bound_ms: None }
+    }
+
+    /// What is dated later than this, in milliseconds since 1970, is far ahead of the time from now on; nothing is if the time is not
+    /// known.
+    pub fn judge_by(&mut self, bound_ms: Option<u64>) {
+        self.bound_ms = bound_ms;
+        self.groups.values_mut().for_each(|group| group.bound_ms = bound_ms);
     }
 
     /// A group, if anything of it is held.
@@ -371,7 +403,11 @@ impl Replica {
         if !self.groups.contains_key(name) && self.groups.len() >= GROUPS_MAX {
             return None;
         }
-        Some(self.groups.entry(name.to_owned()).or_insert_with(|| Group { kept: self.kept, ..Group::default() }))
+        Some(self.groups.entry(name.to_owned()).or_insert_with(|| Group {
+            kept: self.kept,
+            bound_ms: self.bound_ms,
+            ..Group::default()
+        }))
     }
 
     /// Takes a revision into its group.
@@ -398,7 +434,9 @@ impl Replica {
 
     /// Whether a record of this rank is held, and of no use if it comes once more.
     pub fn holds(&self, group: &str, rank: &Rank) -> bool {
-        self.group(group).is_some_and(|group| group.history.get(rank).is_some_and(|summary| !group.is_fallen(summary)))
+        let held =
+            |group: &Group| group.history.get(rank).is_some_and(|summary| !group.is_fallen(summary) && !group.demotes(rank));
+        self.group(group).is_some_and(held)
     }
 
     /// What anti-entropy is about: heads and uncontained revisions.

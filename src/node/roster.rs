@@ -41,6 +41,13 @@ impl NodeRecord {
         self.age_then + now.saturating_sub(self.received)
     }
 
+    /// What the peer's clock shows now, in milliseconds since 1970, as far as its record tells: what it showed when the peer signed, and
+    /// the age since.
+    pub fn clock_ms(&self, now: Duration) -> u64 {
+        let age = u64::try_from(self.age(now).as_millis()).unwrap_or(u64::MAX);
+        self.record.header.stamp.wall_ms().saturating_add(age)
+    }
+
     /// What the peer says of itself: an object.
     pub fn said(&self) -> Value {
         json::parse_own(&self.body).expect("it was read when the record came")

@@ -9,9 +9,12 @@ use super::Node;
 use super::effect::address_texts;
 use super::records::node_frame;
 use super::roster::NodeRecord;
-use crate::limits::{ADDRESSES_MAX, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX};
+use crate::limits::{
+    ADDRESSES_MAX, HEIGHT_LIMIT, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX,
+};
 use crate::model::json::{self, Map, Value};
 use crate::model::record::{Header, Kind, Record, RecordId};
+use crate::model::stamp::Stamp;
 
 /// When the own record was made and when the next is due.
 #[derive(Default)]
@@ -68,7 +71,8 @@ impl Node {
         }
         let said = self.said_of_self();
         let body = json::compact(&said).into_bytes();
-        let base = self.selfie.last.as_ref();
+        // At the end of all heights it begins anew: others take it once they have forgotten the last, in a week.
+        let base = self.selfie.last.as_ref().filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
         let header = Header {
             kind: Kind::Node,
             flags: 0,
@@ -76,7 +80,8 @@ impl Node {
             key: String::new(),
             author: self.me,
             height: base.map_or(0, |base| base.header.height) + 1,
-            stamp: self.stamps.next(self.now.wall_ms),
+            // The clock as it is: by it others tell whose is wrong. It orders nothing, for heights do that.
+            stamp: Stamp::at(self.now.wall_ms),
             base: base.map_or(RecordId::NONE, |base| base.id),
             body_len: 0,
             body_hash: [0; 32],

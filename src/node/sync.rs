@@ -21,11 +21,17 @@ impl Node {
     /// Begins an exchange over a link.
     pub(super) fn begin_exchange(&mut self, id: LinkId, scope: Scope) {
         let root = Digest::of(self.exchanged_ids(scope)).root;
+        if let Some(link) = self.links.get_mut(&id).filter(|_| scope == Scope::Documents) {
+            link.passed_over = false;
+        }
         self.answer(id, &Frame::Root(scope, self.joined, root));
     }
 
     pub(super) fn exchange_if_due(&mut self) {
         let now = self.now.elapsed;
+        if self.timers.sync <= now {
+            self.judge_heads();
+        }
         let all: Vec<LinkId> = self.links.keys().copied().collect();
         for (scope, every) in [(Scope::Documents, SYNC_EVERY), (Scope::Nodes, SYNC_NODES_EVERY)] {
             let due = match scope {
@@ -91,6 +97,7 @@ impl Node {
             self.exchanged = true;
             self.ask_about_edits(id);
             self.load_all_fallen();
+            self.judge_heads();
             self.rebase_soon(REBASE_JITTER);
             self.join_if_done(id);
         }
@@ -98,7 +105,7 @@ impl Node {
 
     /// An exchange with a peer that has itself completed one makes this host speak for the fleet, once all that it offered is here.
     pub(super) fn join_if_done(&mut self, id: LinkId) {
-        let vouches = self.links.get(&id).is_some_and(|link| link.vouches && !link.overflowed);
+        let vouches = self.links.get(&id).is_some_and(|link| link.vouches && !link.overflowed && !link.passed_over);
         if self.joined || !vouches || self.pulls.depend_on(id) {
             return;
         }

@@ -95,7 +95,7 @@ impl Node {
 
     /// Makes and signs a revision of the own group. `None` if no other peer would take it.
     pub(super) fn author(&mut self, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
-        let stamp = self.stamps.next(self.now.wall_ms);
+        let stamp = self.next_stamp(base);
         let author =
             Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
         Revision::author(&author, base, draft)

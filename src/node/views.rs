@@ -140,7 +140,13 @@ impl Node {
     /// What a person should look at.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
         let own = self.overlay_problem.iter().chain(&self.server.unadopted).cloned();
-        self.storing.problem().into_iter().chain(own).chain(self.problems.iter().cloned()).chain(self.missing_uploads())
+        self.storing
+            .problem()
+            .into_iter()
+            .chain(own)
+            .chain(self.problems.iter().cloned())
+            .chain(self.missing_uploads())
+            .chain(self.passed_over())
     }
 
     fn links_view(&self) -> Value {

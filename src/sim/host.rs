@@ -225,7 +225,7 @@ pub fn fleet() -> Fleet {
     Fleet::new("simulated".to_owned(), id, vec![FleetKey::from_bytes([9; 32])]).expect("a name and one key make a fleet")
 }
 
-/// What a clock shows that is right when a world begins: some day in 2023.
-pub(super) const BEGINNING_MS: u64 = 1_700_000_000_000;
+/// What a clock shows that is right when a world begins: the 15th of January 2027.
+pub(super) const BEGINNING_MS: u64 = 1_800_000_000_000;
 /// Lines of a host's log that are kept.
 const SAID_KEPT: usize = 25;

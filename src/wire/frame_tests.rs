@@ -14,7 +14,7 @@ fn record() -> Record {
         key: "default".into(),
         author: PeerId::from_bytes(secret.public()).unwrap(),
         height: 1,
-        stamp: Stamp::default(),
+        stamp: Stamp::at(1),
         base: RecordId::NONE,
         body_len: 0,
         body_hash: [0; 32],

@@ -138,13 +138,18 @@ fn a_host_does_not_give_up_the_only_link_of_another() {
         });
         for second in 0..120 {
             net.run(Duration::from_secs(1));
-            assert!(to_the_first(&mut net), "linked before: {linked_before}; after {second} s: {:?}", net.pairs());
+            assert!(
+                to_the_first(&mut net),
+                "linked before: {linked_before}; after {second} s: {:?}\n{}",
+                net.pairs(),
+                net.report()
+            );
         }
     }
 }
 
 fn fleet_of_leaves(linked_before: bool) -> Net {
-    let mut net = if linked_before { fleet(1, MANY) } else { Net::fleet(1, MANY) };
+    let mut net = if linked_before { fleet(3, MANY) } else { Net::fleet(3, MANY) };
     for one in 1..MANY {
         (1..MANY).for_each(|other| net.cut(one, other, true));
     }

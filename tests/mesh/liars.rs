@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, RELAYED_MAX};
+use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, NAMES_AHEAD_MAX, RELAYED_MAX};
 use starlingd::model::document::Document;
 use starlingd::model::edit::{Change, Op, apply};
 use starlingd::model::ledger::EditRef;
@@ -34,7 +34,7 @@ fn hello() -> Hello {
 }
 
 /// A first revision by the liar, of the fleet that is named.
-fn revision(fleet: [u8; 32], stamp: u64, config: &str) -> Revision {
+pub fn revision(fleet: [u8; 32], stamp: u64, config: &str) -> Revision {
     let secret = secret(LIAR);
     let stamp = Stamp::from_u64(stamp << 16).unwrap();
     let author = Author { secret: &secret, fleet, group: "default", stamp };
@@ -44,7 +44,7 @@ fn revision(fleet: [u8; 32], stamp: u64, config: &str) -> Revision {
     Revision::author(&author, None, draft).unwrap()
 }
 
-fn ours() -> [u8; 32] {
+pub fn ours() -> [u8; 32] {
     *fleet().id().as_bytes()
 }
 
@@ -298,10 +298,12 @@ fn a_ledger_that_reaches_into_the_future_is_a_fault_and_changes_nothing() {
     net.settle(SOON);
     let far = "3fffffffffffffff";
     let names: Vec<String> = (0..256).map(|number| format!("\"{:016x}{number:064x}\"", u64::MAX >> 2)).collect();
-    let honest = revision(ours(), 2_000_000_000_000, "{}");
-    for (member, said) in
-        [("floor", format!("\"{far}\"")), ("ledger", format!("[{}]", names.join(","))), ("settled", format!("[{}]", names[0]))]
-    {
+    let honest = revision(ours(), 1_800_000_000_000, "{}");
+    for (member, said) in [
+        ("floor", format!("\"{far}\"")),
+        ("ledger", format!("[{}]", names.join(","))),
+        ("settled", format!("[{}]", names[..=NAMES_AHEAD_MAX].join(","))),
+    ] {
         let puppet = net.puppet(0, hello());
         net.says(puppet, saying(&honest, member, &said).encode());
         assert!(net.puppets[puppet].closed, "{member}");

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use starlingd::limits::{HISTORY_KEPT, LINKS_MAX, NODES_MAX, PULLS_MAX, QUEUE_MAX, UNCONTAINED_MAX, WANTED_MAX, WRITES_MAX};
+use starlingd::limits::{
+    AHEAD_MAX_MS, AHEAD_SLACK_MS, HISTORY_KEPT, LINKS_MAX, NODES_MAX, PULLS_MAX, QUEUE_MAX, UNCONTAINED_MAX, WANTED_MAX,
+    WRITES_MAX,
+};
 use starlingd::model::document::Document;
 use starlingd::model::json;
 use starlingd::model::ledger::Standing;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::resources;
 use starlingd::model::revision::{Origin, Revision};
+use starlingd::model::stamp::Stamp;
 use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
 use starlingd::node::records::from_file;
 use starlingd::node::revision_name;
-use starlingd::sim::fleet;
+use starlingd::sim::{Clock, fleet};
 use starlingd::wire::frame::{Frame, Payload};
 
 use crate::watch::{Seen, World};
@@ -35,8 +39,8 @@ impl Seen {
         });
         let missing = missing.copied();
         let on_disk = |name: &str| here.disk.revisions.keys().any(|(_, other)| other == name);
-        let back =
-            memory.head.as_ref().filter(|(rank, name)| on_disk(name) && head.is_none_or(|head| head.rank() < *rank)).cloned();
+        let back = memory.head.as_ref().filter(|(rank, name)| on_disk(name) && head.is_none_or(|head| head.rank() < *rank));
+        let back = back.filter(|(rank, _)| !is_ahead(world, rank.stamp)).cloned();
         memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
         let own = |revision: &&Revision| revision.record.header.author == here.node.peer() && here.node.keeps(&revision.id());
         memory.stamp = self.revisions.values().filter(own).map(|revision| revision.record.header.stamp).max();
@@ -55,7 +59,7 @@ impl Seen {
         let rank = head.map(|head| head.rank());
         let memory = self.memory(host);
         let was = memory.head.as_ref().map(|(rank, _)| *rank);
-        if rank < was {
+        if rank < was && !was.is_some_and(|was| is_ahead(world, was.stamp)) {
             self.broken(world.now, format!("the head of host {host} goes back from {was:?} to {rank:?}"));
         } else if rank != was {
             memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
@@ -74,6 +78,7 @@ impl Seen {
                 );
                 self.note(world.now, text);
                 self.check_known(world, host, &head.record);
+                self.check_date(world, host, &head.record);
                 let is_whole = self.revisions.get(&head.id()).is_none_or(|known| known.body == head.body);
                 if !is_whole {
                     self.broken(world.now, format!("host {host} holds {:?} with another body than its author's", head.id()));
@@ -82,6 +87,19 @@ impl Seen {
         }
         self.check_applied(world, host);
         self.check_counts(world, host);
+    }
+
+    /// No head is higher than its date permits, and where all clocks are right none is dated ahead of what may be.
+    fn check_date(&mut self, world: &World, host: usize, head: &Record) {
+        let (height, stamp) = (head.header.height, head.header.stamp);
+        if height > stamp.wall_ms() {
+            self.broken(world.now, format!("host {host} is at a height that nobody can have written: {height}"));
+        }
+        let right = world.hosts.iter().all(|host| host.clock.off_ms == 0 && host.clock.stands_at_ms.is_none());
+        if right && is_ahead(world, Stamp::at(stamp.wall_ms().saturating_sub(AHEAD_SLACK_MS))) && !self.were_wrong {
+            self.broken(world.now, format!("host {host} is at a head that is dated ahead of all clocks: {stamp}"));
+        }
+        self.were_wrong |= !right;
     }
 
     fn check_applied(&mut self, world: &World, host: usize) {
@@ -160,8 +178,9 @@ impl Seen {
             self.broken(world.now, format!("host {host} stores {name}, which its author has never written down"));
         }
         let (stamp, memory) = (header.stamp, self.memory(host));
-        let rises = memory.stamp.is_none_or(|before| stamp > before) || memory.unnatural;
-        memory.stamp = memory.stamp.max(Some(stamp));
+        // What was dated by a wrong clock that nobody was there to tell of is not followed for ever.
+        let rises = memory.stamp.is_none_or(|before| stamp > before || is_ahead(world, before)) || memory.unnatural;
+        memory.stamp = Some(stamp);
         if !rises {
             self.broken(world.now, format!("host {host} makes {name} with a stamp that is not above its last"));
         }
@@ -278,6 +297,11 @@ impl Seen {
             self.accepted.insert(document.text().to_owned());
         }
     }
+}
+
+/// Whether a stamp is so far ahead of the right time that it may be passed over, and need not be followed.
+fn is_ahead(world: &World, stamp: Stamp) -> bool {
+    stamp.wall_ms() > Clock::default().wall_ms(world.now) + AHEAD_MAX_MS
 }
 
 /// The ID in the name of a revision's file.

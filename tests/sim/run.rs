@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clients::{Clients, ask_for_first};
 use crate::content;
+use crate::dated;
 use crate::eventually::{Took, settle};
 use crate::nemesis::{Fault, Nemesis};
 use crate::watch::{Told, Watch, World};
@@ -105,6 +106,7 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     begin(world, hosts, servers)?;
     if faults.iter().any(|(_, fault)| matches!(fault, Fault::Any)) {
         nemesis.characters(world);
+        dated::plan(&mut nemesis, world);
     }
     nemesis.plan(world, faults);
     let end = world.now + length;

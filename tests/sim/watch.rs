@@ -69,6 +69,8 @@ pub struct Seen {
     /// The first promise that was broken.
     pub broken: Option<String>,
     pub revisions: BTreeMap<RecordId, Revision>,
+    /// Whether a clock was wrong at some time.
+    pub were_wrong: bool,
     pub asked: BTreeMap<ClientId, Asked>,
     pub hosts: BTreeMap<usize, Memory>,
     /// How often a body was sent over a link, by the sender's name for the link and the record.
