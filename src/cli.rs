@@ -6,6 +6,7 @@
 
 mod asking;
 mod conflicts;
+mod drift;
 mod effective;
 mod environment;
 mod fleet;
@@ -206,6 +207,8 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Resolve => {
             conflicts::resolve(daemon, order.operand(0), (order.has("keep"), order.has("drop")), order.text("note"))
         }
+        Command::Drift => drift::drift(daemon, (order.operand(0), order.operand(1)), order.text("note"), order.has("json")),
+        Command::Repair => drift::repair(daemon, order.operand(0), order.has("all")),
         Command::Service => print(&service::unit()),
         Command::Fsck => fsck::run(settings, order.has("json")),
     }

@@ -330,6 +330,18 @@ pub const REPAIR_MAX: Duration = Duration::from_secs(300);
 pub const REPAIR_CALM: Duration = Duration::from_secs(60);
 /// A head that does not contain the applied edit is applied after this: one that does may be on its way.
 pub const FLAP_PATIENCE: Duration = Duration::from_secs(1);
+/// Configurations that somebody had put on the server, kept before they were replaced: more than a person looks through.
+pub const DRIFTS_KEPT: usize = 8;
+/// Paths at which such a configuration differs that are noted in its file.
+pub const KEPT_PATHS_MAX: usize = 64;
+/// How often a server is found changed once more while it is to be given something, before that is put off.
+pub const DRIFT_ROUNDS_MAX: usize = 4;
+/// Documents that a server may run at one time: what it was last seen to run, and what it was given since without a clear answer.
+pub const GIVEN_MAX: usize = 4;
+/// What was applied is written down at most this often: a host that follows many changes must not write each twice.
+pub const REMEMBER_EVERY: Duration = Duration::from_secs(1);
+/// Applied revisions that are written down: a server may come back with what it ran some changes ago.
+pub const APPLIED_REMEMBERED: usize = 8;
 /// The file with the token for REST over TCP, in bytes.
 pub const TOKEN_FILE_MAX: u64 = 4096;
 /// A server's words as shown to others, in bytes.

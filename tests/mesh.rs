@@ -15,6 +15,8 @@ mod client;
 mod conflicts;
 #[path = "mesh/dates.rs"]
 mod dates;
+#[path = "mesh/drift.rs"]
+mod drift;
 #[path = "mesh/dry_runs.rs"]
 mod dry_runs;
 #[path = "mesh/groups.rs"]

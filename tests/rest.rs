@@ -28,6 +28,8 @@ mod http;
 mod hung;
 #[path = "rest/input.rs"]
 mod input;
+#[path = "rest/kept.rs"]
+mod kept;
 #[path = "rest/large.rs"]
 mod large;
 #[path = "rest/life.rs"]

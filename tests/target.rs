@@ -12,8 +12,10 @@ use starlingd::daemon::target::{self, Job, Target};
 use starlingd::daemon::unit::{Control, Failure, Match, Patience, Unit, get};
 use starlingd::limits::TARGET_QUEUE;
 use starlingd::model::document::{Document, is_factory};
+use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
 use starlingd::node::input::{Outcome, Refusal, ServerReport};
+use starlingd::node::over::Over;
 
 #[path = "target/large.rs"]
 mod large;
@@ -152,10 +154,32 @@ fn members_that_the_server_reorders_count_as_the_same() {
 fn parts_are_asked_for_by_names_that_the_server_decodes_once() {
     let bench = Bench::new();
     let want = document(r#"{"routes": {"a/b": [], "p%q": [], "%2F": [], "é ?#": [{"action": {"return": 200}}], "+": []}}"#);
+    assert_eq!(bench.attempt(&want).outcome, Outcome::Applied);
     bench.tell("cut 60");
     assert_eq!(bench.attempt(&want).outcome, Outcome::Applied);
     let other = document(r#"{"routes": {"a/b": [], "p%q": [], "%2F": [], "é ?#": [{"action": {"return": 204}}], "+": []}}"#);
     assert!(matches!(bench.unit.matches(other.config()), Ok(Match::Differs(paths)) if paths.len() == 1));
+}
+
+#[test]
+fn nothing_is_put_over_what_somebody_else_has_put_there() {
+    let bench = Bench::new();
+    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
+    let theirs = routes("theirs");
+    bench.tell(&format!("set {}", json::compact(theirs.config())));
+    let writes = bench.stat("writes");
+    for report in [bench.apply(&routes("b")), bench.attempt(&routes("b"))] {
+        let Outcome::Found { config, fingerprint } = report.outcome else { panic!("{report:?}") };
+        assert_eq!((&*config, fingerprint), (theirs.config(), Fingerprint::of(theirs.config())));
+    }
+    assert_eq!(bench.stat("writes"), writes, "nothing was begun");
+    let over = Over { kept: vec![Fingerprint::of(theirs.config())], ..Over::default() };
+    bench.target.submit(Job::Apply { ticket: 2, document: routes("b"), over }).unwrap();
+    assert_eq!(bench.report().outcome, Outcome::Applied);
+    bench.tell("factory");
+    assert_eq!(bench.apply(&routes("b")).outcome, Outcome::Applied, "there is nothing to be lost in a default");
+    bench.tell(&format!("set {}", json::compact(routes("a").config())));
+    assert_eq!(bench.apply(&routes("b")).outcome, Outcome::Applied, "nor in what it was given before");
 }
 
 #[test]
@@ -171,10 +195,11 @@ fn a_server_that_hangs_costs_the_time_out_and_no_more() {
     assert_eq!(bench.apply(&routes("b")).outcome, Outcome::Applied);
     bench.tell("hang");
     assert!(matches!(bench.observe().outcome, Outcome::Unreachable(_)));
-    assert!(matches!(bench.apply(&routes("a")).outcome, Outcome::Unreachable(_)), "nothing was sent yet");
-    assert!(matches!(bench.attempt(&routes("a")).outcome, Outcome::Unknown(_)));
+    for report in [bench.apply(&routes("a")), bench.attempt(&routes("a"))] {
+        assert!(matches!(report.outcome, Outcome::Unreachable(_)), "it could not be looked at, and nothing was sent: {report:?}");
+    }
     bench.tell("ok");
-    bench.until("the hung changes have come about", || bench.unit.read_config().as_ref() == Ok(routes("a").config()));
+    assert_eq!(bench.unit.read_config().as_ref(), Ok(routes("b").config()));
 }
 
 #[test]
@@ -311,11 +336,11 @@ impl Bench {
     }
 
     fn try_job(document: &Document) -> Job {
-        Job::Try { ticket: 1, document: document.clone(), look_first: false }
+        Job::Try { ticket: 1, document: document.clone(), look_first: false, over: Over::default() }
     }
 
     fn apply_job(document: &Document) -> Job {
-        Job::Apply { ticket: 2, document: document.clone() }
+        Job::Apply { ticket: 2, document: document.clone(), over: Over::default() }
     }
 
     fn attempt(&self, document: &Document) -> ServerReport {

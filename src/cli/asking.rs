@@ -32,6 +32,16 @@ impl Answer {
         json::parse_own(&self.reply.body).map_err(|error| Failure::Failed(format!("{}: answered no JSON: {error}", self.control)))
     }
 
+    /// Whether the document is as it was.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.reply.is_unchanged
+    }
+
+    /// The file that holds what was on the server past Starling and was replaced.
+    pub(super) fn kept(&self) -> Option<String> {
+        self.reply.kept.as_deref().map(one_line)
+    }
+
     /// What is to be said of revisions older than those that are kept; nothing if there are none.
     pub(super) fn older(&self) -> Option<&'static str> {
         match self.reply.older.as_deref()? {
@@ -127,7 +137,7 @@ fn words(body: &[u8]) -> String {
 }
 
 /// Digits of a whole ID.
-const ID_LEN: usize = 64;
+pub(super) const ID_LEN: usize = 64;
 /// What may stand in a path and in a query as it is, beside letters and digits; the percent signs are the path's own.
 const PLAIN: &[u8] = b"/%-._~:*@!$'(),;=";
 

@@ -53,8 +53,13 @@ pub(super) fn restore(daemon: &Daemon, id: &str, path: Option<&str>, note: Optio
     let id = asking::id(id)?;
     let query = path.map(asking::path).transpose()?.map_or(String::new(), |path| format!("?path={path}"));
     let note = asking::note(note)?;
-    daemon.post(&format!("/fleet/revisions/{id}/restore{query}"), note)?;
-    super::print(&format!("restored from {id}\n"))
+    let answer = daemon.post(&format!("/fleet/revisions/{id}/restore{query}"), note)?;
+    let done = if answer.is_unchanged() {
+        "nothing differs: the document is as it was\n".to_owned()
+    } else {
+        format!("restored from {id}\n")
+    };
+    super::print(&(done + &super::drift::kept(&answer)))
 }
 
 fn log_page(answer: &Value) -> String {

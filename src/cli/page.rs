@@ -7,6 +7,7 @@ use std::env;
 use std::fmt::Write;
 
 use crate::daemon::logger::{deceives, one_line};
+use crate::model::date::date;
 use crate::model::json::{self, Value};
 
 /// The width of the terminal, if the user has said it.
@@ -85,19 +86,6 @@ pub(super) fn moment(time: &Value) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
-/// The Gregorian date, so many days after 1970-01-01. By counting from a 1 March, leap days are last in their years, and every stretch
-/// of 400 years is alike (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 pub(super) fn cut(line: &str, width: usize) -> String {
     match line.char_indices().nth(width) {
         Some(_) if width > 0 => line.chars().take(width - 1).chain(['…']).collect(),
@@ -127,15 +115,6 @@ const YEAR_9999_MS: u64 = 253_370_764_800_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (days, expected) in
-            [(0, (1970, 1, 1)), (58, (1970, 2, 28)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_454, (2026, 1, 1))]
-        {
-            assert_eq!(date(days), expected);
-        }
-    }
 
     #[test]
     fn nobody_is_named_without_what_only_he_can_have() {

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::asking::Daemon;
 use super::conflicts::conflict;
+use super::drift::paths;
 use super::page::{SHORT, ending, fit, moment, person, scalar, text, width};
 use super::{Failure, nodes};
 use crate::daemon::logger::one_line;
@@ -32,6 +33,10 @@ fn page(answer: &Value, width: Option<usize>) -> String {
             writeln!(page, "{title}  {}", if member == "conflicts" { conflict(item) } else { sentence(item) })
                 .expect("a String takes everything");
         }
+    }
+    for (index, file) in answer.pointer("/group/kept").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let title = if index == 0 { "\nreplaced on this host's server, and kept:\n" } else { "" };
+        writeln!(page, "{title}  {}  {}", text(file, "/file"), paths(file)).expect("a String takes everything");
     }
     page.push_str(&elsewhere(answer));
     fit(&page, width)

@@ -4,6 +4,7 @@
 //! ours to change); facts of our own go into headers. `/fleet` is ours. Requests are understood on the http thread and answers are
 //! written on the answer thread, so a large document costs the loop nothing.
 
+mod drifts;
 mod history;
 mod patch;
 mod resources;
@@ -63,7 +64,7 @@ pub fn ask_for_peer(errand: Errand, now_ms: u64) -> Result<Ask, Response> {
     };
     let inner = if let Ask::OfGroup(_, inner, _) = &ask { inner } else { &ask };
     match inner {
-        Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } => Ok(ask),
+        Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } | Ask::Repair => Ok(ask),
         _ => Err(failure(400, "Only changes of a document are carried out for other hosts.", "")),
     }
 }
@@ -92,6 +93,11 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["fleet"] => get_only(request, Ask::Fleet),
         ["fleet", "effective"] => get_only(request, Ask::Effective),
         ["fleet", "nodes"] => get_only(request, Ask::Nodes(None)),
+        ["fleet", "nodes", id, "repair"] => drifts::repair_host(request, id),
+        ["fleet", "repair"] => only("POST", request).map(|()| Ask::Repair),
+        ["fleet", "drift"] => get_only(request, Ask::Drifts(None)),
+        ["fleet", "drift", file] => get_only(request, Ask::Drifts(Some(file.to_owned()))),
+        ["fleet", "drift", file, what @ ("acknowledge" | "adopt")] => drifts::deal_with(request, file, what == "adopt"),
         ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
         ["fleet", "groups"] => get_only(request, Ask::Groups),
         ["fleet", "links"] => get_only(request, Ask::Links),
@@ -124,10 +130,12 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
 pub fn render(answer: Answer, state: &FilePath) -> Response {
     match answer {
         Answer::Value { document, path, head, applied } => value(&document, &path, head, applied),
-        Answer::Done { success, revision, applied } => {
+        Answer::Done { success, revision, applied, changed, kept } => {
             let mut response = json_response(200, &object([("success", success.into())]));
             response.headers.push(("ETag".into(), format!("\"{revision}\"")));
             response.headers.push(("Starling-Revision".into(), revision.to_string()));
+            response.headers.push(("Starling-Changed".into(), if changed { "yes" } else { "no" }.into()));
+            response.headers.extend(kept.map(|file| ("Starling-Kept".into(), file)));
             response.headers.extend(applied_header(applied));
             response
         }
@@ -147,6 +155,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         }
         Answer::Json(value) => json_response(200, &value),
         Answer::History(revisions, older) => history::with_older(json_response(200, &revisions), older),
+        Answer::KeptDrift(name) => drifts::shown(&name, state),
         Answer::Revision(kept) => history::shown(*kept, state),
         Answer::Difference { from, to, older } => history::difference(from.map(|from| *from), *to, older, state),
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),

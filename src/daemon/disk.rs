@@ -13,6 +13,8 @@ use std::thread;
 use self::batch::Writer;
 use super::state_dir::StateDir;
 use crate::limits;
+use crate::model::document::Document;
+use crate::model::record::RecordId;
 
 /// Something to write. Those with a ticket are answered by a [`Done`] that bears it; failures of the others are logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +90,33 @@ pub enum Job {
         ticket: u64,
         /// The configuration.
         bytes: Vec<u8>,
+    },
+    /// Keeps what the server runs past Starling, durably, and sees that it is there; then removes the file that makes room for it.
+    KeepDrift {
+        /// Comes back in the answer.
+        ticket: u64,
+        /// The file's name.
+        name: String,
+        /// Its content.
+        bytes: Vec<u8>,
+        /// The name of the other file, if there is one.
+        goes: Option<String>,
+    },
+    /// Marks such a file as one that somebody has seen, durably.
+    AcknowledgeDrift {
+        /// Comes back in the answer.
+        ticket: u64,
+        /// The file's name.
+        name: String,
+    },
+    /// Remembers that the server runs this, unless that is what was remembered last.
+    Applied {
+        /// The group.
+        group: String,
+        /// The revision.
+        id: RecordId,
+        /// What it comes to on this host.
+        document: Document,
     },
 }
 

@@ -84,7 +84,7 @@ pub(super) struct Loop {
     /// Jobs for which the disk had no room yet.
     waiting: VecDeque<disk::Job>,
     /// Files that are to be read.
-    loads: VecDeque<(Ticket, String, String)>,
+    loads: VecDeque<(Ticket, PathBuf)>,
     /// How many are being read.
     loading: usize,
     /// What has happened while effects were performed: it comes after all of them.
@@ -210,7 +210,11 @@ impl Loop {
                 self.feed_disk();
             }
             Effect::Load(ticket, group, name) => {
-                self.loads.push_back((ticket, group, name));
+                self.loads.push_back((ticket, self.parts.state.join("revisions").join(group).join(name)));
+                self.load();
+            }
+            Effect::LoadDrift(ticket, name) => {
+                self.loads.push_back((ticket, self.parts.state.join(name)));
                 self.load();
             }
             Effect::Server(ticket, job) => self.ask_server(ticket, job),
@@ -280,9 +284,8 @@ impl Loop {
         if self.loading >= LOADS_MAX {
             return;
         }
-        let Some((ticket, group, name)) = self.loads.pop_front() else { return };
+        let Some((ticket, path)) = self.loads.pop_front() else { return };
         self.loading += 1;
-        let path = self.parts.state.join("revisions").join(group).join(name);
         let events = self.parts.events.clone();
         let read = move || {
             let read = read_revision(&path).map_err(|error| error.to_string());
@@ -296,8 +299,8 @@ impl Loop {
 
     fn ask_server(&mut self, ticket: Ticket, job: ServerJob) {
         let job = match job {
-            ServerJob::Try { document, look_first } => target::Job::Try { ticket, document, look_first },
-            ServerJob::Apply(document) => target::Job::Apply { ticket, document },
+            ServerJob::Try { document, look_first, over } => target::Job::Try { ticket, document, look_first, over },
+            ServerJob::Apply(document, over) => target::Job::Apply { ticket, document, over },
             ServerJob::Observe => target::Job::Observe { ticket },
         };
         if self.parts.target.as_ref().is_none_or(|target| target.submit(job).is_err()) {
@@ -396,6 +399,9 @@ fn disk_job(job: DiskJob) -> disk::Job {
         DiskJob::Addresses(bytes) => disk::Job::Addresses { bytes },
         DiskJob::Joined => disk::Job::Joined,
         DiskJob::BeforeStarling(ticket, bytes) => disk::Job::BeforeStarling { ticket, bytes },
+        DiskJob::KeepDrift(ticket, name, bytes, goes) => disk::Job::KeepDrift { ticket, name, bytes, goes },
+        DiskJob::AcknowledgeDrift(ticket, name) => disk::Job::AcknowledgeDrift { ticket, name },
+        DiskJob::Applied(group, id, document) => disk::Job::Applied { group, id, document },
     }
 }
 
@@ -405,6 +411,8 @@ fn disk_ticket(job: &disk::Job) -> Option<Ticket> {
         | disk::Job::Commit { ticket, .. }
         | disk::Job::Store { ticket, .. }
         | disk::Job::Probe { ticket }
+        | disk::Job::KeepDrift { ticket, .. }
+        | disk::Job::AcknowledgeDrift { ticket, .. }
         | disk::Job::BeforeStarling { ticket, .. } => Some(*ticket),
         _ => None,
     }

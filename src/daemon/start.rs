@@ -21,7 +21,7 @@ use super::listener::{self, Listener};
 use super::overlay::OverlaySource;
 use super::pass::Pass;
 use super::pulse::{self, Pulse};
-use super::state_dir::{Membership, StateDir, StateError, StoredFile, Unread};
+use super::state_dir::{FoundDrifts, Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
 use super::{api, entropy, interfaces, logger, signals, system, target};
 use crate::limits::{EVENTS_MAX, LOOP_RETRY, STOP_WAIT, TOKEN_FILE_MAX};
@@ -215,8 +215,10 @@ fn load(node: &mut Node, dir: &StateDir) {
         let aside = dir.set_revision_aside(group, name);
         aside.map(|path| path.display().to_string()).map_err(|error| error.to_string())
     });
-    let unfinished = dir.load_pending(|StoredFile { group, name, .. }| {
+    remember(node, dir);
+    let unfinished = dir.load_pending(|StoredFile { group, name, bytes }| {
         log::warn!("a change was under way when this host stopped; it was not published and is put back");
+        node.remember_trial(&bytes);
         node.forget_pending(group, name);
     });
     unfinished.iter().for_each(|unread| log::error!("{}", unread.error));
@@ -224,6 +226,21 @@ fn load(node: &mut Node, dir: &StateDir) {
         && let Err(error) = dir.set_joined(false)
     {
         log::error!("{error}");
+    }
+}
+
+/// Tells the node what the server was given by earlier runs, and what is kept of what it ran past Starling.
+fn remember(node: &mut Node, dir: &StateDir) {
+    node.remember_applied(&dir.applied());
+    let FoundDrifts { files, problems } = dir.drifts();
+    files.into_iter().for_each(|file| node.remember_drift(file));
+    for problem in problems {
+        log::error!("{problem}");
+        node.report_problem(problem);
+    }
+    // Once there is a head, it is what the head comes to that the server may run.
+    if node.own_head().is_none() {
+        dir.before_starling().into_iter().for_each(|config| node.remember_before(config));
     }
 }
 

@@ -1,11 +1,12 @@
 //! The state directory: what a peer must still know after a power cut.
 //!
 //! A person can read it with `ls` and `cat`: `identity.key`, `owner.key` (on the host of `init` only), `fleet.json`,
-//! `addresses.json`, `before-starling.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files 0600. A file
+//! `addresses.json`, `before-starling.json`, `applied.json`, `drift-TIME.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files 0600. A file
 //! is written under another name, synced and renamed, so that under its own name it is whole or not there; what is found damaged
 //! is renamed, never deleted. Whoever writes holds the lock; reading needs none.
 
 mod check;
+mod drifts;
 mod error;
 mod keys;
 mod revisions;
@@ -17,6 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use self::check::{Finding, Report, check};
+pub use self::drifts::{FoundDrifts, read_drift};
 pub use self::error::StateError;
 pub use self::keys::Membership;
 pub use self::revisions::{StoredFile, Unread, read_revision};
@@ -217,6 +219,7 @@ const OWNER: &str = "owner.key";
 const FLEET: &str = "fleet.json";
 const ADDRESSES: &str = "addresses.json";
 const BEFORE: &str = "before-starling.json";
+const APPLIED: &str = "applied.json";
 const LOCK: &str = "lock";
 /// What [`StateDir::probe`] writes: should it be left over, the next start clears it away like anything that is half written.
 const PROBE: &str = ".new-probe";

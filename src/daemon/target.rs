@@ -4,6 +4,7 @@
 //! answers when the applications have started. Only whole documents are sent, certificates and modules before the configuration that
 //! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
 
+mod guard;
 mod observing;
 mod reason;
 mod replacing;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
+use self::guard::Own;
 use self::observing::SocketFile;
 use self::reason::Finder;
 use self::stock::{Shelves, Wanted};
@@ -24,6 +26,7 @@ use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
 use crate::node::input::{Outcome, Refusal, ServerReport};
+use crate::node::over::Over;
 
 /// What the thread is asked for. The ticket is the asker's, and comes back in the [`ServerReport`].
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub enum Job {
         document: Document,
         /// Whether what runs already is not to be sent again.
         look_first: bool,
+        /// What it may be put over.
+        over: Over,
     },
     /// Have the server run what others have tried; what runs already is not sent again.
     Apply {
@@ -43,6 +48,8 @@ pub enum Job {
         ticket: u64,
         /// What to run.
         document: Document,
+        /// What it may be put over.
+        over: Over,
     },
     /// Look what the server runs.
     Observe {
@@ -108,6 +115,10 @@ struct Worker {
     unsettled: bool,
     /// Looks for what a refusal does not say.
     finder: Finder,
+    /// What it was given in this run.
+    own: Own,
+    /// What it runs while modules are replaced: nobody else's.
+    interim: Option<Value>,
 }
 
 impl Worker {
@@ -124,6 +135,8 @@ impl Worker {
             socket: None,
             unsettled: false,
             finder: Finder::default(),
+            own: Own::default(),
+            interim: None,
         }
     }
 
@@ -135,21 +148,23 @@ impl Worker {
 
     fn perform(&mut self, job: Job) -> ServerReport {
         match job {
-            Job::Try { ticket, document, look_first } => ServerReport { ticket, outcome: self.apply(document, look_first) },
-            Job::Apply { ticket, document } => ServerReport { ticket, outcome: self.apply(document, true) },
+            Job::Try { ticket, document, look_first, over } => {
+                ServerReport { ticket, outcome: self.apply(document, look_first, &over) }
+            }
+            Job::Apply { ticket, document, over } => ServerReport { ticket, outcome: self.apply(document, true, &over) },
             Job::Observe { ticket } => ServerReport { ticket, outcome: self.observe() },
         }
     }
 
     /// What runs already is not sent again if it is looked at first.
-    fn apply(&mut self, document: Document, look_first: bool) -> Outcome {
+    fn apply(&mut self, document: Document, look_first: bool, over: &Over) -> Outcome {
         let wanted = Wanted::new(document);
-        let before = match look_first.then(|| self.look(wanted.config())) {
-            None => None,
-            Some(Ok(config)) => Some(config),
+        // Also for what is not to be looked at first: it must not be put over what nobody has kept.
+        let before = match self.look(wanted.config()) {
+            Ok(config) => config,
             // Whatever cannot be read cannot be kept either, and must not be overwritten.
-            Some(Err(failure @ Failure::Unreadable(_))) => return Outcome::Unreadable(failure.to_string()),
-            Some(Err(failure)) => return Outcome::Unreachable(failure.to_string()),
+            Err(failure @ Failure::Unreadable(_)) => return Outcome::Unreadable(failure.to_string()),
+            Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         let shelves = match self.survey(&wanted) {
             Ok(shelves) => shelves,
@@ -159,15 +174,18 @@ impl Worker {
             Ok(lacking) => lacking,
             Err(outcome) => return outcome,
         };
-        let runs = before.as_ref().is_some_and(|config| json::same(config, wanted.config()));
-        if runs && !self.unsettled && lacking.is_empty() {
+        let runs = json::same(&before, wanted.config());
+        if !runs && let Some(withheld) = self.withheld(&before, over) {
+            return withheld;
+        }
+        if look_first && runs && !self.unsettled && lacking.is_empty() {
             if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
                 self.is_told = false;
             }
             self.took(wanted, &shelves);
             return Outcome::Applied;
         }
-        self.change(wanted, lacking, before.as_deref(), &shelves)
+        self.change(wanted, lacking, Some(&before), &shelves)
     }
 
     /// What the server runs, which may be much like `hint`.

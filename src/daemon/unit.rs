@@ -131,6 +131,10 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The header `Starling-Older`, which only Starling sends: what is to be found beyond the history that it keeps.
     pub older: Option<String>,
+    /// Whether the header `Starling-Changed` says that the document is as it was.
+    pub is_unchanged: bool,
+    /// The header `Starling-Kept`: the file that holds what somebody had put on the server and what was replaced.
+    pub kept: Option<String>,
 }
 
 /// How what runs compares with what is wanted.

@@ -141,6 +141,9 @@ pub const PLACES_CHECKED_MAX: usize = 32;
 pub const ROUND_LOOKS: usize = 60;
 /// How often it is begun to read a configuration in parts, if it is changed meanwhile. Three changes within a second are no accident.
 pub const WHOLE_TRIES: u32 = 3;
+/// Configurations of which it is remembered that the server was given them in this run: one that is set back some changes is told from one
+/// that somebody has changed.
+pub const OWN_REMEMBERED: usize = 32;
 /// Jobs that wait for the server: a try, an apply, an observation, and one to spare.
 pub const TARGET_QUEUE: usize = 4;
 /// Questions of clients that wait for the server: each holds a place of the gate, so a handful is much.
@@ -276,6 +279,8 @@ pub const ADDRESSES_FILE_MAX: usize = 4 << 20;
 pub const REVISION_FILE_MAX: usize = 2 * DOCUMENT_MAX + (1 << 20);
 /// The name of a revision's file, in bytes: height, a dash and 64 hexadecimal digits, with room to spare.
 pub const REVISION_NAME_MAX: usize = 128;
+/// A file that holds what somebody had put on the server, in bytes: its configuration as it is read, and at each place what stood there.
+pub const DRIFT_FILE_MAX: usize = 2 * ANSWER_MAX as usize;
 /// Copies of one damaged file that are set aside before that is refused: a disk that damages more must be looked at by a person.
 pub const DAMAGED_MAX: u32 = 99;
 /// Jobs that wait for the disk. A slow SD card takes 100 ms for one; more than this waiting means that it has stopped.

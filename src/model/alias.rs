@@ -82,6 +82,17 @@ pub fn is_alias(text: &str) -> bool {
     split(text).is_some()
 }
 
+/// The plain name of what may stand on a server under this one, whatever its content.
+pub fn stripped(name: &str) -> &str {
+    split(name).map_or(name, |(name, _)| name)
+}
+
+/// A configuration from a server with plain names in place of all that Starling gave, of whichever document.
+pub fn stripped_config(mut config: Value) -> Value {
+    resources::for_each_certificate_name(&mut config, |name| name.truncate(stripped(name).len()));
+    config
+}
+
 fn alias(name: &str, bundle: &str) -> String {
     let digits = hex(&resources::fingerprint(bundle));
     format!("{name}{MARK}{}", &digits[..DIGITS])

@@ -6,11 +6,13 @@
 pub mod alias;
 pub mod bundle;
 pub mod conflict;
+pub mod date;
 pub mod delta;
 pub mod difference;
 pub mod digest;
 pub mod document;
 pub mod edit;
+pub mod fingerprint;
 pub mod json;
 pub mod ledger;
 pub mod merge;

@@ -33,6 +33,10 @@ pub enum Answer {
         revision: RecordId,
         /// What the own server runs.
         applied: Option<RecordId>,
+        /// Whether the document is another now.
+        changed: bool,
+        /// The file in which is kept what somebody had put on the server and what was replaced for this.
+        kept: Option<String>,
     },
     /// A dry run: the server would take the change, and runs what it ran; or the change would change nothing.
     DryRun {
@@ -78,6 +82,8 @@ pub enum Answer {
         /// What the next change would be made on: it says how people call what the server holds.
         document: Document,
     },
+    /// What a file holds that was kept of what somebody had put on the server, by its name in the state directory.
+    KeptDrift(String),
     /// A host of another group has answered.
     Relayed(Told),
     /// It cannot be done.

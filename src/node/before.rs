@@ -64,6 +64,7 @@ impl Node {
             Err(_) if !is_something => self.server.before = Before::Kept,
             Ok(()) => {
                 self.server.before = Before::Kept;
+                self.kept.keeps_before(self.server.observed.clone());
                 if is_something {
                     self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
                 }

@@ -25,7 +25,7 @@ fn serve_with(lone: &mut Lone, config: &mut Arc<Value>) {
                     let config = Arc::clone(config);
                     report(ticket, Outcome::Observed { config, missing: Vec::new(), restarted: false })
                 }
-                Effect::Server(ticket, ServerJob::Try { document, .. } | ServerJob::Apply(document)) => {
+                Effect::Server(ticket, ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) => {
                     *config = Arc::new(document.config().clone());
                     report(ticket, Outcome::Applied)
                 }

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 
 use super::answer::Answer;
 use super::input::{ClientId, LinkId, Ticket};
+use super::over::Over;
 use crate::model::document::Document;
+use crate::model::record::RecordId;
 use crate::wire::errand::Errand;
 
 /// Something to be done.
@@ -28,6 +30,8 @@ pub enum Effect {
     Disk(DiskJob),
     /// Read a revision's file, by group and name.
     Load(Ticket, String, String),
+    /// Read the file of a configuration that was kept when the server was changed past Starling.
+    LoadDrift(Ticket, String),
     /// Ask the server.
     Server(Ticket, ServerJob),
     /// Carry out what a peer asks for, like a request of a client of this host's.
@@ -61,6 +65,12 @@ pub enum DiskJob {
     Joined,
     /// Keep what the server ran before it was first configured, unless that is kept already.
     BeforeStarling(Ticket, Vec<u8>),
+    /// Keep what the server runs past Starling, durably, under the first name; then remove the file of the second name, if there is one.
+    KeepDrift(Ticket, String, Vec<u8>, Option<String>),
+    /// Mark a configuration that was kept as one that somebody has seen.
+    AcknowledgeDrift(Ticket, String),
+    /// Remember that the server runs this document of a group, as it comes to on this host, by the revision's ID.
+    Applied(String, RecordId, Document),
 }
 
 /// A request to the server.
@@ -72,11 +82,25 @@ pub enum ServerJob {
         document: Document,
         /// Whether to put it only if the server does not run it already.
         look_first: bool,
+        /// What it may be put over; over anything else nothing is put, see [`Outcome::Found`](super::input::Outcome::Found).
+        over: Over,
     },
     /// Put this document, unless the server runs it already, and read back.
-    Apply(Document),
+    Apply(Document, Over),
     /// Read what it runs.
     Observe,
+}
+
+impl ServerJob {
+    /// To put this document, of which nobody knows whether it is taken.
+    pub fn attempt(document: Document, look_first: bool) -> Self {
+        Self::Try { document, look_first, over: Over::default() }
+    }
+
+    /// To put this document unless it runs already.
+    pub fn apply(document: Document) -> Self {
+        Self::Apply(document, Over::default())
+    }
 }
 
 /// How much a line of the log matters.

@@ -24,6 +24,8 @@ use crate::wire::frame::Frame;
 struct Wish {
     client: ClientId,
     group: String,
+    /// The one host that is meant, if one is.
+    host: Option<PeerId>,
     /// The errand, as bytes.
     errand: Vec<u8>,
     /// By when somebody who can do it must be found.
@@ -108,25 +110,52 @@ impl Node {
         self.reply(client, problem);
     }
 
+    /// Sends a request of a client's to the one host that is meant.
+    pub(super) fn send_errand_to(&mut self, client: ClientId, host: PeerId, errand: &Errand) {
+        let Some(errand_bytes) = errand.encode().filter(|_| self.errands.asked.len() + self.errands.sought.len() < RELAYED_MAX)
+        else {
+            return self.reply(client, too_many());
+        };
+        let until = self.now.elapsed + ERRAND_SEEK;
+        let (group, left) = (errand.group.clone(), vec![host]);
+        self.errands.sought.push(Wish {
+            client,
+            group,
+            host: Some(host),
+            errand: errand_bytes,
+            until,
+            left,
+            dialled: Vec::new(),
+        });
+        self.find_doers();
+    }
+
     fn seek_doer(&mut self, client: ClientId, group: &str, errand: Vec<u8>) {
         let mut left = self.doers(group);
         while left.len() > ERRAND_DIALS_MAX {
             left.swap_remove(self.rng.below(left.len() as u64) as usize);
         }
         let until = self.now.elapsed + ERRAND_SEEK;
-        self.errands.sought.push(Wish { client, group: group.to_owned(), errand, until, left, dialled: Vec::new() });
+        self.errands.sought.push(Wish { client, group: group.to_owned(), host: None, errand, until, left, dialled: Vec::new() });
         self.find_doers();
     }
 
     /// Asks whoever is linked by now, and dials those who are not.
     pub(super) fn find_doers(&mut self) {
         for mut wish in std::mem::take(&mut self.errands.sought) {
-            if let Some(link) = self.doer(&wish.group) {
+            let link = match &wish.host {
+                Some(host) => self.link_to(host),
+                None => self.doer(&wish.group),
+            };
+            if let Some(link) = link {
                 self.ask_errand(link, wish);
             } else if wish.until > self.now.elapsed && self.dial_doers(&mut wish) {
                 self.errands.sought.push(wish);
             } else {
-                let problem = self.not_ours(&wish.group);
+                let problem = match &wish.host {
+                    Some(host) => Problem::new(503, "The host cannot be reached.", format!("no link to {}", self.called(host))),
+                    None => self.not_ours(&wish.group),
+                };
                 self.reply(wish.client, problem);
             }
         }
@@ -176,6 +205,11 @@ impl Node {
             can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
         });
         fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id))).map(|(_, id)| id)
+    }
+
+    fn link_to(&self, host: &PeerId) -> Option<LinkId> {
+        let fit = |link: &&super::link::Link| link.goodbye.is_none() && link.hello.peer == *host;
+        self.links.values().find(fit).map(|link| link.id)
     }
 
     /// A host has no room for this link: it has not begun what it was asked for over it, so another can be asked.
@@ -308,12 +342,14 @@ fn failure(status: u16, error: &str) -> Told {
 }
 
 /// Headers of an answer that a client of another host is given.
-const PASSED_ON: [&str; 9] = [
+const PASSED_ON: [&str; 11] = [
     "Content-Type",
     "ETag",
     "Starling-Revision",
     "Starling-Applied",
     "Starling-Reason",
+    "Starling-Changed",
+    "Starling-Kept",
     "Starling-Dry-Run",
     "Accept-Patch",
     "Allow",

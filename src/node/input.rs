@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::edit::Op;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
 use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
@@ -107,6 +108,13 @@ pub enum Outcome {
     Unreadable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
+    /// It runs what it may not be put over before that is kept; nothing changed.
+    Found {
+        /// The configuration, with the names that people know certificates by.
+        config: Arc<Value>,
+        /// Of it.
+        fingerprint: Fingerprint,
+    },
     /// It runs something.
     Observed {
         /// The configuration, with the names that people know certificates by.
@@ -208,6 +216,23 @@ pub enum Ask {
         /// As in a [`Change`]; if it is empty it says what was settled.
         note: String,
     },
+    /// `GET /fleet/drift[/FILE]`
+    Drifts(Option<String>),
+    /// `POST /fleet/drift/FILE/acknowledge`
+    AcknowledgeDrift(String),
+    /// `POST /fleet/drift/FILE/adopt`: publish what somebody had changed on the server then.
+    AdoptDrift {
+        /// Its name, or a part of it.
+        name: String,
+        /// As in a [`Change`].
+        if_match: Option<String>,
+        /// As in a [`Change`]; if it is empty it names the file.
+        note: String,
+    },
+    /// `POST /fleet/repair`: have the server run the head.
+    Repair,
+    /// `POST /fleet/nodes/ID/repair`: have another host's server do so, to which the request goes.
+    RepairHost(String, Box<Errand>),
     /// What only this host's own server can answer.
     Server(Question),
     /// `GET /healthz`

@@ -11,6 +11,7 @@ mod book;
 mod clocks;
 mod doubts;
 mod drift;
+mod drift_files;
 mod dry_run;
 pub mod effect;
 mod effective;
@@ -18,11 +19,15 @@ mod errands;
 mod fetch;
 mod groups;
 mod history;
+mod in_step;
 pub mod input;
 mod inspect;
+mod kept;
+pub mod kept_file;
 mod link;
 pub mod load;
 mod mesh;
+pub mod over;
 mod peers;
 mod plan;
 mod pulls;
@@ -55,10 +60,12 @@ use std::time::Duration;
 
 use self::book::Book;
 use self::clocks::Clocks;
+use self::drift_files::Adopting;
 use self::effect::{DiskJob, Effect, Level};
 use self::errands::Errands;
 use self::fetch::Fetch;
 use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
+use self::kept::Kept;
 use self::link::Link;
 use self::peers::Newcomer;
 use self::pulls::Pulls;
@@ -166,6 +173,7 @@ pub struct Node {
     /// The one of them that somebody waits for who looks at the history.
     fetch: Option<Fetch>,
     server: Server,
+    kept: Kept,
     writes: Writes,
     errands: Errands,
     trial: Option<Trial>,
@@ -200,6 +208,12 @@ enum Waiting {
     Probe,
     /// What the server ran before it was first configured.
     Before,
+    /// What the server runs past Starling.
+    Kept,
+    /// That somebody has seen a file of what it ran so, and who waits for that.
+    Acknowledged(ClientId, String),
+    /// A file of what it ran so, for a client who wants it published.
+    Adopting(Adopting),
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
     /// The revision in the making.
@@ -241,6 +255,7 @@ impl Node {
             refused: (RecordId::NONE, BTreeSet::new()),
             fetch: None,
             server: Server::new(setup.server, setup.before_kept),
+            kept: Kept::default(),
             writes: Writes::default(),
             errands: Errands::default(),
             trial: None,
@@ -337,6 +352,7 @@ impl Node {
             self.pulls.due(),
             self.storing.due(),
             self.errands.due(),
+            self.kept.due(),
             self.trim_due(),
             self.server.due().filter(|_| self.trial.is_none()),
             self.links
@@ -379,6 +395,9 @@ impl Node {
             Ask::Patch(patching) => self.patch(client, patching),
             Ask::DryRun(change) => self.dry_run(client, change),
             Ask::PublishLocal { force, if_match, note } => self.publish_local(client, force, if_match, note),
+            Ask::Repair => self.repair_on_purpose(client),
+            Ask::RepairHost(ending, errand) => self.repair_elsewhere(client, &ending, *errand),
+            ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => self.ask_of_drifts(client, ask),
             ask => self.read(client, ask),
         }
     }
@@ -398,6 +417,7 @@ impl Node {
         self.serve_writes();
         self.serve_server();
         self.note_adoption();
+        self.remember_if_due();
         self.refresh_selfie();
         self.trim_if_due();
         self.dial_if_due();

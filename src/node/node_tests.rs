@@ -424,7 +424,7 @@ fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_tak
                     Input::Server(ServerReport { ticket, outcome })
                 }
                 effect => {
-                    is_given |= matches!(effect, Effect::Server(_, ServerJob::Apply(_)));
+                    is_given |= matches!(effect, Effect::Server(_, ServerJob::Apply(..)));
                     continue;
                 }
             };

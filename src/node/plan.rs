@@ -31,7 +31,9 @@ impl Node {
     pub(super) fn plan(&self, request: &Request) -> Result<Plan, Answer> {
         let head = self.head();
         let settles = self.settled_by(&request.settles)?;
-        self.may_write(!settles.is_empty())?;
+        if !matches!(request.wish, Wish::Repair) {
+            self.may_write(!settles.is_empty())?;
+        }
         check_if_match(request.if_match.as_deref(), head.map(|head| head.id()))?;
         let mut plan = match &request.wish {
             Wish::Change(op) => self.plan_change(op)?,
@@ -39,6 +41,8 @@ impl Node {
             Wish::Local { force } => self.plan_local(*force)?,
             Wish::Restore(document, path) => self.plan_restore(document, path)?,
             Wish::Settle(ops) => self.plan_settling(ops)?,
+            Wish::Adopt(changes) => self.plan_adoption(changes)?,
+            Wish::Repair => return Err(self.plan_repair()),
         };
         plan.settles = settles;
         self.check_names(&request.wish, &plan)?;
@@ -47,7 +51,7 @@ impl Node {
         }
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
-                Err(Answer::Done { success: success(&request.wish), revision: head.id(), applied: self.applied_id() })
+                Err(self.nothing_changed(success(&request.wish), head.id()))
             }
             _ => Ok(plan),
         }

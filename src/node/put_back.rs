@@ -39,8 +39,8 @@ impl Server {
     /// How the server is given the head: sent to it, if what it shows means nothing, for it makes one change after the other.
     pub(super) fn job_of(&self, document: Document) -> ServerJob {
         match self.former.is_doubtful {
-            true => ServerJob::Try { document, look_first: false },
-            false => ServerJob::Apply(document),
+            true => ServerJob::attempt(document, false),
+            false => ServerJob::apply(document),
         }
     }
 }
@@ -53,7 +53,7 @@ impl Node {
         }
         self.server.apply_at = Duration::MAX;
         if let Some(document) = self.server.former.document.clone() {
-            self.ask_server(Job::PutBack, ServerJob::Apply(document));
+            self.ask_server(Job::PutBack, ServerJob::apply(document));
         }
     }
 
@@ -85,7 +85,7 @@ impl Node {
         let is_head = self.head().is_some_and(|head| head.id() == *refused);
         if let Some(applied) = self.server.former.applied.clone().filter(|_| is_head) {
             let document = applied.effective.clone();
-            self.ask_server(Job::FallBack(applied), ServerJob::Apply(document));
+            self.ask_server(Job::FallBack(applied), ServerJob::apply(document));
         }
     }
 
@@ -96,6 +96,7 @@ impl Node {
                 self.say(Level::Info, "server", format!("the server runs revision {} as before", applied.id.short()));
                 self.server.former = Former::default();
                 self.server.applied = Some(applied);
+                self.runs_revision();
                 self.selfie_changed();
             }
             Outcome::Refused(refusal) => {

@@ -56,6 +56,9 @@ impl Node {
 
     /// A revision was read from disk, or could not be.
     pub(super) fn loaded(&mut self, ticket: Ticket, read: Result<Option<Vec<u8>>, String>) {
+        if self.drift_loaded(ticket, &read) {
+            return;
+        }
         let Some(Waiting::Read(record, reading)) = self.tickets.remove(&ticket) else { return };
         let revision = self.sound(&record, read);
         match (reading, revision) {

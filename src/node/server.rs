@@ -7,13 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Node;
 use super::before::Before;
 use super::drift::{DRIFT_SHOWN, Handling};
-use super::effect::{Effect, Level, ServerJob};
+use super::effect::{Level, ServerJob};
 use super::input::{Outcome, Refusal, ServerReport};
+use super::kept::Found;
 use super::plan::config_path;
 use super::put_back::Former;
-use super::{Node, Waiting};
+use super::writes::Request;
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
 use crate::model::json::{self, Value};
@@ -33,7 +35,7 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    fn of(revision: &Revision, effective: Document) -> Self {
+    pub(super) fn of(revision: &Revision, effective: Document) -> Self {
         Self { id: revision.id(), edit: revision.edit_ref(), document: revision.document.clone(), effective }
     }
 }
@@ -91,6 +93,8 @@ impl Verdict {
 /// What the server was asked for.
 pub(super) enum Job {
     Apply(Applied),
+    /// The same, for a client who is answered after it.
+    InStep(Applied, Box<Request>),
     PutBack,
     FallBack(Applied),
     Observe,
@@ -99,7 +103,7 @@ pub(super) enum Job {
 
 pub(super) struct Server {
     pub(super) present: bool,
-    job: Option<Job>,
+    pub(super) job: Option<Job>,
     pub(super) applied: Option<Applied>,
     pub(super) observed: Option<Arc<Value>>,
     /// Certificates and modules that it has lost, as paths.
@@ -116,7 +120,7 @@ pub(super) struct Server {
     is_same: bool,
     /// What it is given instead of what was only tried.
     pub(super) former: Former,
-    observe_at: Duration,
+    pub(super) observe_at: Duration,
     pub(super) apply_at: Duration,
     backoff: Duration,
     pub(super) before: Before,
@@ -233,8 +237,15 @@ impl Node {
             return;
         }
         self.server.observe_at = self.now.elapsed + OBSERVE_EVERY;
+        match report.outcome {
+            // What it was asked for is still to be done.
+            Outcome::Found { config, fingerprint } => return self.found_changed(Found { config, fingerprint }),
+            Outcome::Applied => self.runs_what_it_was_given(),
+            _ => {}
+        }
         match self.server.job.take() {
             Some(Job::Apply(applied)) => self.applied(applied, report),
+            Some(Job::InStep(applied, request)) => self.is_put_in_step(applied, *request, report),
             Some(Job::Observe) => self.observed(report.outcome),
             Some(Job::Try) => self.tried(report.outcome),
             Some(Job::PutBack) => self.was_put_back(report.outcome),
@@ -253,6 +264,7 @@ impl Node {
             && self.server.applied.as_ref().is_some_and(|before| before.effective.text() == effective.text());
         if same {
             self.server.applied = Some(applied);
+            self.runs_revision();
             return self.selfie_changed();
         }
         let job = self.server.job_of(effective);
@@ -269,25 +281,20 @@ impl Node {
     }
 
     /// A revision could not be applied: it is tried again after a while, unless there is another head by now, which is due already.
-    fn back_off(&mut self, tried: &RecordId) {
+    pub(super) fn back_off(&mut self, tried: &RecordId) {
         if self.head().is_some_and(|head| head.id() == *tried) {
             self.server.apply_at = self.now.elapsed + self.server.backoff;
             self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
         }
     }
 
-    pub(super) fn ask_server(&mut self, job: Job, ask: ServerJob) {
-        self.server.job = Some(job);
-        let ticket = self.ticket(Waiting::Server);
-        self.effects.push(Effect::Server(ticket, ask));
-    }
-
-    fn applied(&mut self, applied: Applied, report: ServerReport) {
+    pub(super) fn applied(&mut self, applied: Applied, report: ServerReport) {
         let id = applied.id;
         match report.outcome {
             Outcome::Applied => {
                 self.say_applied(&applied);
                 self.server.applied = Some(applied);
+                self.runs_revision();
                 self.server.former = Former::default();
                 self.server.is_same = false;
                 self.server.drift.clear();
@@ -313,7 +320,7 @@ impl Node {
                 let text = format!("revision {} is not verified: {reason}", id.short());
                 self.judge(Verdict::Unverified(reason), Level::Warn, text);
             }
-            Outcome::Observed { .. } | Outcome::Unchanged => {}
+            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {}
         }
     }
 
@@ -376,11 +383,8 @@ impl Node {
         let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
         if lost && !self.is_default_meant() {
             self.server.apply_anew(self.now.elapsed);
-            return self.judge(
-                Verdict::Pending,
-                Level::Warn,
-                "the server has lost its configuration and is given it again".into(),
-            );
+            let text = "the server has lost its configuration and is given it again";
+            return self.judge(Verdict::Pending, Level::Warn, text.into());
         }
         if is_back {
             self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());

@@ -79,7 +79,9 @@ impl Node {
             Waiting::Stored(id) => self.keep_in_memory(id),
             Waiting::Probe if result.is_ok() => self.store_again(),
             Waiting::Before => self.before_stored(result),
-            Waiting::Probe | Waiting::Server | Waiting::Read(..) => {}
+            Waiting::Kept => self.drift_kept(result),
+            Waiting::Acknowledged(client, name) => self.is_acknowledged(client, &name, result),
+            Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) => {}
         }
     }
 

@@ -114,7 +114,7 @@ impl Node {
                 };
                 trial.phase = Phase::Trying;
                 self.trial = Some(trial);
-                self.try_on_server(ServerJob::Try { document, look_first });
+                self.try_on_server(ServerJob::attempt(document, look_first));
             }
             (_, Ok(())) => self.publish(trial),
             (_, Err(error)) => self.give_up(trial, Problem::new(507, "The change cannot be stored.", error).into(), true),
@@ -144,7 +144,9 @@ impl Node {
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
             Outcome::Unreadable(reason) => self.give_up(trial, Problem::new(503, UNTOUCHED, reason).into(), false),
-            Outcome::Observed { .. } | Outcome::Unchanged => self.give_up(trial, unreachable("no answer".into()), true),
+            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
+                self.give_up(trial, unreachable("no answer".into()), true)
+            }
         }
     }
 
@@ -183,7 +185,7 @@ impl Node {
         trial.effective = document.clone();
         trial.phase = Phase::TakingBack(head);
         self.trial = Some(trial);
-        self.try_on_server(ServerJob::Apply(document));
+        self.try_on_server(ServerJob::apply(document));
     }
 
     /// The server runs what it is to run after a dry run, or cannot be given it: then that is done again as after any failure, and shown.
@@ -195,12 +197,13 @@ impl Node {
             | Outcome::Unreachable(reason)
             | Outcome::Unreadable(reason)
             | Outcome::Unknown(reason) => Some(reason),
-            Outcome::Observed { .. } | Outcome::Unchanged => Some("no answer".into()),
+            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => Some("no answer".into()),
         };
         if let Some(reason) = failure {
             return self.not_taken_back(trial, reason);
         }
         self.server.set_applied(head, trial.effective.clone(), true);
+        self.runs_revision();
         self.selfie_changed();
         if self.has_moved(&trial) {
             return match self.why_not_again(&trial) {
@@ -270,6 +273,7 @@ impl Node {
         // Not a server that has been found since.
         if revision.record.header.flags & Header::UNTRIED == 0 {
             self.server.set_applied(&revision, trial.effective, trial.verified);
+            self.runs_revision();
         }
         let name = revision.id().short();
         let text = match &revision.edit.origin {
@@ -288,7 +292,20 @@ impl Node {
         }
         if let Cause::Client(request) = trial.cause {
             let (success, applied) = (success(&request.wish), self.applied_id());
-            self.effects.push(Effect::Answer(request.client, Answer::Done { success, revision: revision.id(), applied }));
+            let done = Answer::Done { success, revision: revision.id(), applied, changed: true, kept: self.kept.take_of_job() };
+            self.effects.push(Effect::Answer(request.client, done));
+        }
+    }
+
+    /// Whether the revision in hand is a dry run's, and the server has not taken it yet.
+    pub(super) fn is_tried_only(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.is_dry() && matches!(trial.phase, Phase::Trying))
+    }
+
+    /// The revision in hand did not come to the server.
+    pub(super) fn drop_trial(&mut self, problem: Problem) {
+        if let Some(trial) = self.trial.take() {
+            self.give_up(trial, problem.into(), false);
         }
     }
 

@@ -53,7 +53,11 @@ pub(super) fn check_upload(before: &Document, op: &Op) -> Result<(), Answer> {
 
 /// What is said when a wish is fulfilled: Unit's words for that kind of change.
 pub(super) fn success(wish: &Wish) -> &'static str {
-    let Wish::Change(op) = wish else { return RECONFIGURED };
+    let op = match wish {
+        Wish::Change(op) => op,
+        Wish::Repair => return "The server runs the head.",
+        _ => return RECONFIGURED,
+    };
     match resources::at(&op.path) {
         None => RECONFIGURED,
         Some((kind, _)) if op.change == Change::Delete => words(kind).deleted,

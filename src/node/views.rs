@@ -38,7 +38,16 @@ impl Node {
             Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
             Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
             Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
-            Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::PublishLocal { .. } | Ask::OfGroup(..) => {
+            Ask::Write(_)
+            | Ask::Patch(_)
+            | Ask::DryRun(_)
+            | Ask::PublishLocal { .. }
+            | Ask::OfGroup(..)
+            | Ask::Drifts(_)
+            | Ask::AcknowledgeDrift(_)
+            | Ask::AdoptDrift { .. }
+            | Ask::Repair
+            | Ask::RepairHost(..) => {
                 self.say(Level::Error, "api", "a change came the way of questions");
                 Problem::new(500, "This cannot be.", "").into()
             }
@@ -125,6 +134,7 @@ impl Node {
         group.insert("verdict".into(), self.server.verdict.word().into());
         group.insert("detail".into(), self.server.verdict.detail().into());
         group.insert("drift".into(), self.server.drift.clone().into());
+        group.insert("kept".into(), self.unseen_view());
         let nodes = self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect();
         let mut view = Map::new();
         view.insert("fleet".into(), Value::Object(fleet));
@@ -139,7 +149,7 @@ impl Node {
 
     /// What a person should look at.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        let own = self.overlay_problem.iter().chain(&self.server.unadopted).cloned();
+        let own = self.overlay_problem.iter().chain(&self.server.unadopted).cloned().chain(self.kept.problem());
         self.storing
             .problem()
             .into_iter()

@@ -12,6 +12,7 @@ use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::Effect;
 use super::input::{Change, ClientId, DryRun, Patching};
+use super::kept_file::Changed;
 use super::plan::Plan;
 use super::trial::Cause;
 use crate::limits::{TRIED_FOR, TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
@@ -35,6 +36,10 @@ pub(super) enum Wish {
     Restore(Document, Path),
     /// Make these operations of an edit that lost, or none, and settle its conflict.
     Settle(Vec<Op>),
+    /// Publish what somebody had put on the server, and what is kept of it.
+    Adopt(Vec<Changed>),
+    /// Have the server run the head.
+    Repair,
 }
 
 pub(super) struct Request {
@@ -94,7 +99,7 @@ impl Writes {
     /// How many wait that hold something which was read for them.
     pub(super) fn holding(&self) -> usize {
         let all = self.queue.iter().chain(self.pausing.iter().map(|(_, request)| request));
-        all.filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_))).count()
+        all.filter(|request| matches!(request.wish, Wish::Restore(..) | Wish::Settle(_) | Wish::Adopt(_))).count()
     }
 }
 
@@ -145,7 +150,8 @@ impl Node {
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
             // somebody has changed there. And what it ran is kept before any change: one that was away may be back.
             let is_made_on_it = matches!(request.wish, Wish::Local { .. }) || request.is_dry || self.head().is_none();
-            let looks = is_made_on_it || self.server.is_to_be_kept() || self.adopts() || self.is_unread();
+            let is_repair = matches!(request.wish, Wish::Repair);
+            let looks = is_made_on_it || self.server.is_to_be_kept() || (self.adopts() && !is_repair) || self.is_unread();
             if looks && !request.looked && self.server.present {
                 request.looked = true;
                 self.writes.queue.push_front(request);
@@ -164,6 +170,8 @@ impl Node {
                     let detail = self.storing.problem().unwrap_or_default();
                     self.reply(request.client, Problem::new(507, "The change cannot be stored.", detail));
                 }
+                // Nor is it said before the server runs that.
+                Err(Answer::Done { .. }) if self.server.present => return self.put_in_step(request),
                 Err(answer) => self.effects.push(Effect::Answer(request.client, answer)),
             }
         }

@@ -21,6 +21,8 @@ const CONTROL: &[Command] = &[
     Command::Restore,
     Command::Conflicts,
     Command::Resolve,
+    Command::Drift,
+    Command::Repair,
 ];
 const GROUP: &[Command] = &[
     Command::Run,
@@ -33,7 +35,7 @@ const GROUP: &[Command] = &[
     Command::Conflicts,
     Command::Resolve,
 ];
-const CHANGE: &[Command] = &[Command::Restore, Command::Resolve];
+const CHANGE: &[Command] = &[Command::Restore, Command::Resolve, Command::Drift];
 const PRINT: &[Command] = &[
     Command::Status,
     Command::Groups,
@@ -42,6 +44,7 @@ const PRINT: &[Command] = &[
     Command::Diff,
     Command::Blame,
     Command::Conflicts,
+    Command::Drift,
     Command::Fsck,
     Command::Sim,
 ];
@@ -327,6 +330,15 @@ pub static OPTIONS: &[Opt] = &[
         help: "restore what is there, not all: /config/...",
         section: "Changing",
         commands: &[Command::Restore],
+        setting: None,
+    },
+    Opt {
+        name: "all",
+        short: None,
+        argument: None,
+        help: "the servers of all hosts of this one's group",
+        section: "Changing",
+        commands: &[Command::Repair],
         setting: None,
     },
     Opt {

@@ -41,6 +41,10 @@ pub enum Command {
     Conflicts,
     /// Settle a conflict.
     Resolve,
+    /// Print what somebody had put on this host's server, and deal with it.
+    Drift,
+    /// Have servers run the head.
+    Repair,
     /// Say what is wrong with the state directory.
     Fsck,
     /// Simulate a fleet.
@@ -51,7 +55,7 @@ pub enum Command {
 
 impl Command {
     /// All of them, in the order in which a person meets them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Init,
         Self::Token,
         Self::Join,
@@ -65,6 +69,8 @@ impl Command {
         Self::Restore,
         Self::Conflicts,
         Self::Resolve,
+        Self::Drift,
+        Self::Repair,
         Self::Id,
         Self::Check,
         Self::Fsck,
@@ -90,6 +96,8 @@ impl Command {
             Self::Restore => "restore",
             Self::Conflicts => "conflicts",
             Self::Resolve => "resolve",
+            Self::Drift => "drift",
+            Self::Repair => "repair",
             Self::Fsck => "fsck",
             Self::Sim => "sim",
             Self::Service => "service",
@@ -104,6 +112,8 @@ impl Command {
             Self::Restore | Self::Resolve => &["ID"],
             Self::Diff => &["ID", "[ID]"],
             Self::Blame => &["PATH"],
+            Self::Drift => &["[WHAT]", "[FILE]"],
+            Self::Repair => &["[NAME]"],
             _ => &[],
         }
     }
@@ -126,6 +136,8 @@ impl Command {
             Self::Restore => "publish the content of an old revision again",
             Self::Conflicts => "print the changes that lost and are not settled",
             Self::Resolve => "make a change that lost, or drop it",
+            Self::Drift => "print what was put on the server past Starling",
+            Self::Repair => "have a server run the head, whatever is on it",
             Self::Fsck => "look through the state directory for damage",
             Self::Sim => "simulate a fleet, and print how changes spread in it",
             Self::Service => "print a unit with which systemd runs the daemon",

@@ -7,9 +7,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::limits::{DISK_BATCH, REVISION_FILE_MAX};
+use crate::limits::{APPLIED_REMEMBERED, DISK_BATCH, REVISION_FILE_MAX};
+use crate::model::fingerprint::Fingerprint;
+use crate::model::record::RecordId;
 use crate::node::effect::DiskJob;
 use crate::node::input::Ticket;
+use crate::node::kept_file::acknowledged;
 use crate::node::rng::Rng;
 
 /// A file by its group and name.
@@ -40,6 +43,10 @@ pub struct Disk {
     pub joined: bool,
     /// What the server ran before Starling first configured it.
     pub before: Option<Vec<u8>>,
+    /// What was kept of what somebody had put on the server, by name.
+    pub drifts: BTreeMap<String, Vec<u8>>,
+    /// What was applied, the last first: group, revision, and what it came to.
+    pub applied: Vec<(String, RecordId, Fingerprint)>,
     /// What it does not do, if anything.
     pub failure: Option<Failure>,
     /// Writes so far, of whatever kind.
@@ -60,6 +67,8 @@ impl Disk {
             book: Vec::new(),
             joined,
             before: None,
+            drifts: BTreeMap::new(),
+            applied: Vec::new(),
             failure: None,
             writes: 0,
             slow: USUAL,
@@ -72,7 +81,8 @@ impl Disk {
     pub fn copy(&self) -> Self {
         let (revisions, pending) = (self.revisions.clone(), self.pending.clone());
         let (book, before) = (self.book.clone(), self.before.clone());
-        Self { revisions, pending, book, before, ..Self::new(self.joined) }
+        let (drifts, applied) = (self.drifts.clone(), self.applied.clone());
+        Self { revisions, pending, book, before, drifts, applied, ..Self::new(self.joined) }
     }
 
     /// Queues a job; when it will be done.
@@ -151,7 +161,12 @@ impl Disk {
 
     fn perform(&mut self, job: DiskJob) -> Option<(Ticket, Result<(), String>)> {
         // The book is written only if it has changed.
-        self.writes += u64::from(!matches!(&job, DiskJob::Addresses(bytes) if *bytes == self.book));
+        let is_known = match &job {
+            DiskJob::Addresses(bytes) => *bytes == self.book,
+            DiskJob::Applied(_, id, _) => self.applied.first().is_some_and(|(_, newest, _)| newest == id),
+            _ => false,
+        };
+        self.writes += u64::from(!is_known);
         match job {
             DiskJob::Pending(ticket, group, name, bytes) => {
                 let result = self.can_write(false);
@@ -172,6 +187,19 @@ impl Disk {
                     self.before = self.before.take().or(Some(bytes));
                 }
                 Some((ticket, result))
+            }
+            DiskJob::KeepDrift(ticket, name, bytes, goes) => {
+                let result = self.can_write(true);
+                if result.is_ok() {
+                    self.drifts.insert(name, bytes);
+                    goes.into_iter().for_each(|goes| drop(self.drifts.remove(&goes)));
+                }
+                Some((ticket, result))
+            }
+            DiskJob::AcknowledgeDrift(ticket, name) => {
+                let text = self.drifts.get(&name).and_then(|text| acknowledged(text));
+                let result = self.can_write(true).and_then(|()| text.ok_or_else(|| GONE.to_owned()));
+                Some((ticket, result.map(|text| drop(self.drifts.insert(name, text)))))
             }
             DiskJob::Store(ticket, group, name, bytes) => {
                 assert!(bytes.len() <= REVISION_FILE_MAX, "a revision's file is bounded");
@@ -203,10 +231,18 @@ impl Disk {
             _ if self.failure.is_some() => {}
             DiskJob::Addresses(bytes) => self.book = bytes,
             DiskJob::Joined => self.joined = true,
+            DiskJob::Applied(group, id, document) => {
+                let newest = (group, id, Fingerprint::of(document.config()));
+                self.applied.retain(|known| *known != newest);
+                self.applied.insert(0, newest);
+                self.applied.truncate(APPLIED_REMEMBERED);
+            }
             DiskJob::Pending(..)
             | DiskJob::Commit(..)
             | DiskJob::Store(..)
             | DiskJob::Probe(..)
+            | DiskJob::KeepDrift(..)
+            | DiskJob::AcknowledgeDrift(..)
             | DiskJob::BeforeStarling(..) => {
                 unreachable!("these are answered")
             }

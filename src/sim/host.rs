@@ -12,6 +12,7 @@ use crate::limits::HISTORY_KEPT;
 use crate::model::signature::SecretKey;
 use crate::node::answer::Answer;
 use crate::node::input::{ClientId, LinkId, Now};
+use crate::node::kept_file::KeptFile;
 use crate::node::load::Loading;
 use crate::node::{Node, Setup};
 use crate::wire::errand::Errand;
@@ -136,6 +137,7 @@ impl Host {
     /// Starts again from what is on disk.
     pub(super) fn restart(&mut self, seed: u64, now: Duration) {
         (self.up, self.dark, self.start, self.started, self.tick) = (true, false, self.start + 1, now, None);
+        self.server.forgotten();
         self.node = boot(&self.spec, self.start, &mut self.disk, seed, self.clock.wall_ms(now));
     }
 
@@ -207,7 +209,13 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
     if disk.failure != Some(Failure::ReadOnly) {
         damaged.iter().for_each(|name| drop(disk.revisions.remove(name)));
     }
-    disk.pending.keys().for_each(|(group, name)| node.forget_pending(group.clone(), name.clone()));
+    node.remember_applied(&disk.applied);
+    let drifts = disk.drifts.iter().filter_map(|(name, text)| KeptFile::parse(name, text));
+    drifts.for_each(|file| node.remember_drift(file));
+    for ((group, name), bytes) in &disk.pending {
+        node.remember_trial(bytes);
+        node.forget_pending(group.clone(), name.clone());
+    }
     disk.joined &= !node.is_distrusted() || disk.failure.is_some();
     node
 }

@@ -2,15 +2,18 @@
 //!
 //! It takes any configuration but those that it is told to refuse, and always refuses the same.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use crate::model::document::Document;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
 use crate::node::effect::ServerJob;
 use crate::node::input::{Outcome, Refusal, ServerReport, Ticket};
+use crate::node::over::Over;
 use crate::node::rng::Rng;
 
 /// A server as Unit is one.
@@ -30,6 +33,8 @@ pub struct Server {
     /// How long it takes for one thing.
     pub slow: Duration,
     pub(super) free_at: Duration,
+    /// What it was given in this run of its host.
+    own: BTreeSet<Fingerprint>,
 }
 
 /// Which configurations a server refuses; the same at every try.
@@ -77,6 +82,7 @@ impl Server {
             lost: None,
             slow: USUAL,
             free_at: Duration::ZERO,
+            own: BTreeSet::new(),
         }
     }
 
@@ -102,7 +108,10 @@ impl Server {
                 let config = Arc::clone(&self.config);
                 ServerReport { ticket, outcome: Outcome::Observed { config, missing: Vec::new(), restarted: false } }
             }
-            ServerJob::Try { document, .. } | ServerJob::Apply(document) => {
+            ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => {
+                if let Some(outcome) = self.withheld(document, over) {
+                    return ServerReport { ticket, outcome };
+                }
                 let unanswered = self.unanswered_ppm > rng.below(1_000_000);
                 let lost = unanswered && rng.below(2) == 0;
                 let outcome = if lost { Outcome::Applied } else { self.configure(document) };
@@ -110,6 +119,21 @@ impl Server {
                 ServerReport { ticket, outcome }
             }
         }
+    }
+
+    /// It is looked at right before it is given anything, as the daemon does.
+    fn withheld(&self, document: &Document, over: &Over) -> Option<Outcome> {
+        if json::same(&self.config, document.config()) || over.permits(&self.config) {
+            return None;
+        }
+        let fingerprint = Fingerprint::of(&self.config);
+        let is_own = self.own.contains(&fingerprint);
+        (!is_own).then(|| Outcome::Found { config: Arc::clone(&self.config), fingerprint })
+    }
+
+    /// Starling is started anew, and does not know any more what it has given it.
+    pub(super) fn forgotten(&mut self) {
+        self.own.clear();
     }
 
     fn configure(&mut self, document: &Document) -> Outcome {
@@ -120,6 +144,7 @@ impl Server {
             self.changes += 1;
             self.config = Arc::new(document.config().clone());
         }
+        self.own.insert(Fingerprint::of(&self.config));
         Outcome::Applied
     }
 }

@@ -342,6 +342,11 @@ impl<O: Observer> World<O> {
                 let at = self.hosts[host].disk.submit(job, self.now);
                 self.arrange(host, at, None, What::Disk);
             }
+            Effect::LoadDrift(ticket, name) => {
+                let read = self.hosts[host].disk.drifts.get(&name).cloned();
+                let after = self.hosts[host].disk.slow;
+                self.later(host, after, What::Input(Input::Loaded(ticket, Ok(read))));
+            }
             Effect::Server(ticket, job) => {
                 let at = self.hosts[host].server.done_at(self.now);
                 self.arrange(host, at, None, What::Server(ticket, job));

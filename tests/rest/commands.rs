@@ -15,7 +15,7 @@ impl Host {
     }
 
     /// What a subcommand prints that must be done.
-    fn prints(&self, words: &[&str]) -> String {
+    pub fn prints(&self, words: &[&str]) -> String {
         let output = self.command(words);
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &complaints[..]), (Some(0), ""), "{words:?}");
@@ -23,7 +23,7 @@ impl Host {
     }
 
     /// What it complains of, if it must fail.
-    fn complains(&self, words: &[&str]) -> String {
+    pub fn complains(&self, words: &[&str]) -> String {
         let output = self.command(words);
         assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{words:?}");
         String::from_utf8(output.stderr).expect("it is text")

@@ -270,7 +270,7 @@ impl Seen {
     pub fn check_server_job(&mut self, world: &World, host: usize, ticket: Ticket, job: &ServerJob) {
         let (document, tries) = match job {
             ServerJob::Try { document, .. } => (document, true),
-            ServerJob::Apply(document) => (document, false),
+            ServerJob::Apply(document, _) => (document, false),
             ServerJob::Observe => return,
         };
         self.tries += u64::from(tries);

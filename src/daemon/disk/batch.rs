@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::state_dir::{Shelf, StateDir, StateError, make_group, place, sync, write_temporary};
 use super::{Done, Job};
+use crate::model::fingerprint::Fingerprint;
 
 /// Performs jobs in a state directory.
 pub(super) struct Writer {
@@ -95,6 +96,14 @@ impl Writer {
             Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
             Job::Joined => self.dir.set_joined(true).map(|()| Prepared::Finished),
             Job::BeforeStarling { bytes, .. } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
+            Job::KeepDrift { name, bytes, goes, .. } => {
+                self.dir.keep_drift(name, bytes, goes.as_deref()).map(|()| Prepared::Finished)
+            }
+            Job::AcknowledgeDrift { name, .. } => self.dir.acknowledge_drift(name).map(|()| Prepared::Finished),
+            Job::Applied { group, id, document } => {
+                let fingerprint = Fingerprint::of(document.config());
+                self.dir.remember_applied(group, id, fingerprint).map(|()| Prepared::Finished)
+            }
         }
     }
 
@@ -133,6 +142,8 @@ impl Writer {
             | Job::Commit { ticket, .. }
             | Job::Store { ticket, .. }
             | Job::Probe { ticket }
+            | Job::KeepDrift { ticket, .. }
+            | Job::AcknowledgeDrift { ticket, .. }
             | Job::BeforeStarling { ticket, .. } => Some(Done { ticket, result }),
             job => {
                 self.note(job, result);
@@ -175,6 +186,8 @@ fn touched(job: &Job) -> (&str, &str) {
         Job::Probe { .. } => (".probe", ""),
         Job::Joined => (".joined", ""),
         Job::BeforeStarling { .. } => (".before", ""),
+        Job::KeepDrift { name, .. } | Job::AcknowledgeDrift { name, .. } => (".drift", name),
+        Job::Applied { .. } => (".applied", ""),
     }
 }
 

@@ -10,13 +10,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::drifts::read_drift;
 use super::error::{StateError, at, cure_of};
 use super::revisions::names;
 use super::write::{Shelf, TEMPORARY, entries, place};
-use super::{ADDRESSES, BEFORE, DAMAGED, FLEET, IDENTITY, LOCK, OTHERS, OWNER, StateDir, read_bounded, refuse_open};
+use super::{ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, IDENTITY, LOCK, OTHERS, OWNER, StateDir, read_bounded, refuse_open};
 use crate::limits;
 use crate::model::json;
 use crate::model::record::Rank;
+use crate::node::kept_file::{KeptFile, is_name};
 use crate::node::records::judge_file;
 use crate::node::revision_name;
 
@@ -86,7 +88,8 @@ pub fn check(path: &Path) -> Result<Report, StateError> {
     hints(&dir, &mut report);
     for path in &listed {
         match path.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
-            IDENTITY | OWNER | FLEET | ADDRESSES | BEFORE | LOCK => {}
+            IDENTITY | OWNER | FLEET | ADDRESSES | BEFORE | APPLIED | LOCK => {}
+            name if is_name(name) => drift(path, name, &mut report),
             // The REST endpoint's, where the system has no other place for them.
             name if name.starts_with(CONTROL) => {}
             name if name == Shelf::Revisions.name() => shelf(&dir, Shelf::Revisions, fleet.as_ref(), &mut report),
@@ -196,6 +199,16 @@ fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &m
     }
 }
 
+/// What somebody had put on the server.
+fn drift(path: &Path, name: &str, report: &mut Report) {
+    match read_drift(path).map(|text| KeptFile::parse(name, &text)) {
+        Ok(Some(file)) if file.acknowledged => {}
+        Ok(Some(_)) => report.remark(path, "holds what somebody had put on the server and was replaced", SEE_DRIFT),
+        Ok(None) => report.wrong(path, "is damaged", "start starling again, which sets it aside"),
+        Err(error) => report.error(path, &error),
+    }
+}
+
 /// A file under a name that Starling does not take for one of its own.
 fn stray(path: &Path, name: &str, report: &mut Report) {
     if name.starts_with(TEMPORARY) {
@@ -209,6 +222,7 @@ fn stray(path: &Path, name: &str, report: &mut Report) {
 
 /// How the names of the REST endpoint's sockets begin.
 const CONTROL: &str = "control.sock";
+const SEE_DRIFT: &str = "type: starling drift";
 const LOOK: &str = "look at the disk and at the file's owner and mode";
 const FOREIGN: &str = "Starling leaves it alone";
 const ASIDE_AT_START: &str = "start starling again, which sets it aside and goes by what else it knows";

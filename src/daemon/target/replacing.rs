@@ -65,6 +65,8 @@ impl Worker {
 
     /// The server runs this document: what the one before needed is not needed any more.
     pub(super) fn took(&mut self, wanted: Wanted, shelves: &Shelves) {
+        self.own.took(wanted.document.config());
+        self.interim = None;
         if let Some(before) = self.taken.replace(wanted) {
             for kind in Kind::ALL {
                 let names = held(&before.document, &before.aliases, kind).map(|(_, name, _)| name.to_owned());
@@ -115,7 +117,8 @@ impl Worker {
         let names: Vec<_> = modules.iter().map(|module| module.plain.as_str()).collect();
         let names = names.join(", ");
         log::warn!(target: "server", "the listeners are closed for a moment: JS modules in use are replaced ({names})");
-        match self.send(&paused(running)) {
+        let interim = self.interim.insert(paused(running)).clone();
+        match self.send(&interim) {
             Ok(Reply { status: 200, .. }) => Ok(()),
             Ok(Reply { body, .. }) => Err(Outcome::Unreachable(format!("it will not pause: {}", words(&body)))),
             Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
@@ -160,7 +163,7 @@ fn why(outcome: Outcome) -> String {
     match outcome {
         Outcome::Refused(refusal) => words(&refusal.body),
         Outcome::Unreachable(why) | Outcome::Unreadable(why) | Outcome::Unknown(why) | Outcome::Unverified(why) => why,
-        Outcome::Applied | Outcome::Observed { .. } | Outcome::Unchanged => String::new(),
+        Outcome::Applied | Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => String::new(),
     }
 }
 

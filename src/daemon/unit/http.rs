@@ -124,7 +124,9 @@ impl Http {
 /// The body, whole, or what came of it.
 fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
     let status = answer.status().as_u16();
-    let older = answer.headers().get("starling-older").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (older, kept) = (header("starling-older"), header("starling-kept"));
+    let is_unchanged = header("starling-changed").as_deref() == Some("no");
     let expected = answer.body().content_length();
     if let Some(expected) = expected.filter(|expected| *expected > ANSWER_MAX) {
         return Err(Failure::Cut { received: Vec::new(), expected });
@@ -133,7 +135,7 @@ fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
     let read = answer.into_body().into_reader().take(ANSWER_MAX + 1).read_to_end(&mut body);
     match (read.map_err(Error::from), expected) {
         (Ok(_), None) if body.len() as u64 > ANSWER_MAX => Err(Failure::Lost("an answer without end".to_owned())),
-        (Ok(_), _) => Ok(Reply { status, body, older }),
+        (Ok(_), _) => Ok(Reply { status, body, older, is_unchanged, kept }),
         (Err(error @ Error::Timeout(_)), _) | (Err(error), None) => Err(failure(error)),
         (Err(_), Some(expected)) => Err(Failure::Cut { received: body, expected }),
     }

@@ -1,0 +1,42 @@
+//! What somebody had put on the server past Starling, and how a server is given the head again, over REST.
+//!
+//! A file is read on the answer thread, as revisions are: it may be as long as a configuration.
+
+use std::path::Path as FilePath;
+
+use super::{Response, failure, if_match, json_response, note, only};
+use crate::daemon::gate::Request;
+use crate::daemon::state_dir::read_drift;
+use crate::model::json;
+use crate::node::input::Ask;
+use crate::wire::errand::Errand;
+
+/// `POST /fleet/drift/FILE/acknowledge` and `…/adopt`
+pub(super) fn deal_with(request: &Request, file: &str, adopts: bool) -> Result<Ask, Response> {
+    only("POST", request)?;
+    let name = file.to_owned();
+    Ok(match adopts {
+        true => Ask::AdoptDrift { name, if_match: if_match(request), note: note(request)? },
+        false => Ask::AcknowledgeDrift(name),
+    })
+}
+
+/// `POST /fleet/nodes/ID/repair`: what goes to that host is `POST /fleet/repair`.
+pub(super) fn repair_host(request: &Request, id: &str) -> Result<Ask, Response> {
+    only("POST", request)?;
+    let (method, target) = ("POST".to_owned(), "/fleet/repair".to_owned());
+    // Its group is for the node to say.
+    let errand = Errand { group: String::new(), method, target, headers: Vec::new(), body: Vec::new() };
+    Ok(Ask::RepairHost(id.to_owned(), Box::new(errand)))
+}
+
+/// The whole of a file. `name` is that of one that is kept.
+pub(super) fn shown(name: &str, state: &FilePath) -> Response {
+    match read_drift(&state.join(name)).map_err(|error| error.to_string()) {
+        Ok(text) => match json::parse_own(&text) {
+            Ok(file) => json_response(200, &file),
+            Err(error) => failure(500, "The file cannot be read.", &format!("{name}: {error}")),
+        },
+        Err(error) => failure(500, "The file cannot be read.", &error),
+    }
+}

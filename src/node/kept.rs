@@ -1,0 +1,372 @@
+//! What somebody has put on the server past Starling is kept before anything is put over it.
+//!
+//! ```text
+//!  asked to give a document ──▶ the server runs what it was given, or what is kept ──▶ given
+//!                 │ it runs something else
+//!                 ▼
+//!         written to disk ──▶ durable, and said ──▶ asked once more
+//!                 │ cannot be written
+//!                 ▼
+//!         the server is left as it is, and that is said
+//! ```
+//!
+//! All that goes to the server passes [`Node::permit`], whatever it is for: a new head, a trial, a dry run, what is put back. Of what an
+//! earlier run gave it nothing is lost either, but that is no news; so what is applied is remembered on disk, once a head and at most once in
+//! [`REMEMBER_EVERY`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::Problem;
+use super::effect::{DiskJob, Effect, Level, ServerJob};
+use super::kept_file::{KeptFile, name_at};
+use super::over::Over;
+use super::plan::config_path;
+use super::records::from_file;
+use super::server::Job;
+use super::{Node, Waiting};
+use crate::limits::{DRIFT_ROUNDS_MAX, DRIFTS_KEPT, GIVEN_MAX, KEPT_PATHS_MAX, REMEMBER_EVERY};
+use crate::model::document::Document;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::json::{self, Value};
+use crate::model::record::RecordId;
+
+/// What is known of what the server may run, and of what is kept of what it ran.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The files, in the order in which they were kept.
+    files: Vec<KeptFile>,
+    /// What the server was last seen to run of what it was given.
+    ran: Option<Document>,
+    /// That as a revision, if it is one.
+    runs: Option<RecordId>,
+    /// What it was given since, and may run by now.
+    given: Vec<Document>,
+    /// What it ran before it was first configured, if that is kept.
+    before: Option<Arc<Value>>,
+    /// What earlier runs gave it.
+    earlier: Vec<Fingerprint>,
+    /// The job that the server was last given, for it may have to be given it again.
+    asked: Option<ServerJob>,
+    /// What the server was found to run during this job, and is kept or known.
+    passed: Vec<Fingerprint>,
+    /// The file that was kept, or found to be kept, for this job.
+    of_job: Option<String>,
+    /// What is being written.
+    writing: Option<Writing>,
+    /// Why what the server runs cannot be kept.
+    problem: Option<String>,
+    /// When what is applied is to be remembered.
+    remember_at: Option<Duration>,
+    /// When that was last done.
+    remembered: Duration,
+}
+
+struct Writing {
+    file: KeptFile,
+    /// The file that makes room.
+    goes: Option<String>,
+}
+
+/// What the server was found to run when it was to be given something.
+pub(super) struct Found {
+    pub(super) config: Arc<Value>,
+    pub(super) fingerprint: Fingerprint,
+}
+
+impl Kept {
+    /// What a person should look at.
+    pub(super) fn problem(&self) -> Option<String> {
+        let unseen = self.files.iter().filter(|file| !file.acknowledged).count();
+        let words = match unseen {
+            0 => None,
+            1 => Some("what somebody had put on this host's server was replaced, and is kept: see starling drift".to_owned()),
+            many => Some(format!(
+                "what somebody had put on this host's server was replaced {many} times, and is kept: see starling drift"
+            )),
+        };
+        self.problem.clone().or(words)
+    }
+
+    /// The name of the file that was kept for the last job.
+    pub(super) fn take_of_job(&mut self) -> Option<String> {
+        self.of_job.take()
+    }
+
+    /// When there is something to be remembered.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.remember_at
+    }
+
+    /// What the server ran before it was first configured is kept.
+    pub(super) fn keeps_before(&mut self, config: Option<Arc<Value>>) {
+        self.before = config;
+    }
+
+    /// The server was seen to run this.
+    fn settles_on(&mut self, document: Document) {
+        self.given.clear();
+        self.ran = Some(document);
+        self.runs = None;
+        self.problem = None;
+    }
+
+    fn gives(&mut self, document: &Document) {
+        if !self.given.contains(document) && self.ran.as_ref() != Some(document) {
+            if self.given.len() >= GIVEN_MAX {
+                self.given.remove(0);
+            }
+            self.given.push(document.clone());
+        }
+    }
+
+    /// Which file makes room for one that differs at these paths: the oldest that somebody has seen; of the others the oldest of the
+    /// same place, so that one that is changed again and again does not push out the rest.
+    fn goes_for(&self, paths: &[String]) -> Option<&KeptFile> {
+        if self.files.len() < DRIFTS_KEPT {
+            return None;
+        }
+        let seen = self.files.iter().find(|file| file.acknowledged);
+        seen.or_else(|| self.files.iter().find(|file| file.paths == paths)).or(self.files.first())
+    }
+}
+
+impl Node {
+    /// What was found on disk of this kind: a file `drift-TIME.json`.
+    pub fn remember_drift(&mut self, file: KeptFile) {
+        self.kept.files.push(file);
+        self.kept.files.sort_by_key(|file| file.number);
+    }
+
+    /// What the server ran before it was first configured, which is kept, as it was found on disk.
+    pub fn remember_before(&mut self, config: Value) {
+        self.kept.before = Some(Arc::new(config));
+    }
+
+    /// What earlier runs applied, the last first: by group, revision and what it came to on this host. To be told when all that is on disk was
+    /// taken in.
+    pub fn remember_applied(&mut self, applied: &[(String, RecordId, Fingerprint)]) {
+        self.kept.earlier.extend(applied.iter().map(|(.., fingerprint)| *fingerprint));
+        let Some(head) = self.head().cloned() else { return };
+        let Ok(effective) = self.effective(&head.document) else { return };
+        let fingerprint = Fingerprint::of(effective.config());
+        match applied.first() {
+            Some((group, id, was)) if *group == self.setup.group && *id == head.id() && *was == fingerprint => {
+                self.kept.ran = Some(effective);
+                self.kept.runs = Some(*id);
+            }
+            // It may have been killed before it could say that it had applied this one.
+            _ => self.kept.earlier.push(fingerprint),
+        }
+    }
+
+    /// A revision was being tried when the last run ended: the server may run it.
+    pub fn remember_trial(&mut self, file: &[u8]) {
+        let revision = from_file(file, self.setup.fleet.id().as_bytes());
+        if let Some(effective) = revision.and_then(|revision| self.effective(&revision.document).ok()) {
+            self.kept.gives(&effective);
+        }
+    }
+
+    /// Asks the server for something new.
+    pub(super) fn ask_server(&mut self, job: Job, ask: ServerJob) {
+        self.begin_job();
+        self.ask_server_again(job, ask);
+    }
+
+    /// The same, for a job that could not be done as it was asked for.
+    pub(super) fn ask_server_again(&mut self, job: Job, mut ask: ServerJob) {
+        self.permit(&mut ask);
+        self.server.job = Some(job);
+        let ticket = self.ticket(Waiting::Server);
+        self.effects.push(Effect::Server(ticket, ask));
+    }
+
+    /// Everything that is given to the server passes here: it may be put over what the server was given, and what is kept, and nothing else.
+    fn permit(&mut self, ask: &mut ServerJob) {
+        let kept = &mut self.kept;
+        let (document, over) = match ask {
+            ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => (document, over),
+            ServerJob::Observe => return,
+        };
+        let shown = kept.before.iter().cloned().collect();
+        *over = Over { given: kept.ran.iter().chain(&kept.given).cloned().collect(), shown, kept: kept.passed.clone() };
+        kept.gives(document);
+        kept.asked = Some(ask.clone());
+    }
+
+    /// A new job is begun: what an earlier one has met is over.
+    fn begin_job(&mut self) {
+        self.kept.passed.clear();
+        self.kept.of_job = None;
+    }
+
+    /// The server runs what it was last given.
+    pub(super) fn runs_what_it_was_given(&mut self) {
+        if let Some(ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) = self.kept.asked.take() {
+            self.kept.settles_on(document);
+        }
+    }
+
+    /// The server runs a revision: that is remembered, soon.
+    pub(super) fn runs_revision(&mut self) {
+        let Some(applied) = &self.server.applied else { return };
+        if self.kept.runs == Some(applied.id) {
+            return;
+        }
+        self.kept.runs = Some(applied.id);
+        self.kept.remember_at = Some((self.kept.remembered + REMEMBER_EVERY).max(self.now.elapsed));
+    }
+
+    /// Writes down what is applied, if that is due.
+    pub(super) fn remember_if_due(&mut self) {
+        if self.kept.remember_at.is_none_or(|due| due > self.now.elapsed) {
+            return;
+        }
+        self.kept.remember_at = None;
+        self.kept.remembered = self.now.elapsed;
+        if let Some(applied) = &self.server.applied {
+            let job = DiskJob::Applied(self.setup.group.clone(), applied.id, applied.effective.clone());
+            self.disk(job);
+        }
+    }
+
+    /// The server runs what it may not be put over yet. The job in hand waits.
+    pub(super) fn found_changed(&mut self, found: Found) {
+        self.server.observed = Some(Arc::clone(&found.config));
+        if self.is_tried_only() {
+            return self.leave_for_dry_run(&found);
+        }
+        if self.kept.earlier.contains(&found.fingerprint) {
+            self.say(Level::Info, "server", "the server runs what Starling gave it earlier");
+            return self.ask_again(found.fingerprint);
+        }
+        let name = self.kept.files.iter().find(|file| file.fingerprint == found.fingerprint).map(|file| file.name.clone());
+        if let Some(name) = name {
+            self.say(
+                Level::Warn,
+                "server",
+                format!("what somebody has put on the server is replaced; it is kept in {name} already"),
+            );
+            self.kept.of_job = Some(name);
+            return self.ask_again(found.fingerprint);
+        }
+        if self.kept.passed.len() >= DRIFT_ROUNDS_MAX {
+            return self.not_kept("somebody changes the server again and again".to_owned());
+        }
+        self.keep(found);
+    }
+
+    /// The job in hand is to be done, over what was found.
+    fn ask_again(&mut self, fingerprint: Fingerprint) {
+        self.kept.passed.push(fingerprint);
+        if let (Some(job), Some(ask)) = (self.server.take_job(), self.kept.asked.take()) {
+            self.ask_server_again(job, ask);
+        }
+    }
+
+    fn keep(&mut self, found: Found) {
+        let kept = &self.kept;
+        let paths = self.changed_at(&found, KEPT_PATHS_MAX);
+        let file = KeptFile {
+            name: name_at(self.now.wall_ms, |name| kept.files.iter().any(|file| file.name == name)),
+            number: kept.files.last().map_or(0, |file| file.number) + 1,
+            time_ms: self.now.wall_ms,
+            group: self.setup.group.clone(),
+            revision: kept.runs,
+            acknowledged: false,
+            fingerprint: found.fingerprint,
+            paths,
+        };
+        let text = file.text(kept.ran.as_ref(), &found.config);
+        let goes = kept.goes_for(&file.paths).map(|file| file.name.clone());
+        let ticket = self.ticket(Waiting::Kept);
+        self.disk(DiskJob::KeepDrift(ticket, file.name.clone(), text, goes.clone()));
+        self.kept.writing = Some(Writing { file, goes });
+    }
+
+    /// What the server runs is kept, or cannot be.
+    pub(super) fn drift_kept(&mut self, result: Result<(), String>) {
+        let Some(Writing { file, goes }) = self.kept.writing.take() else { return };
+        if let Err(error) = result {
+            return self.not_kept(error);
+        }
+        if let Some(gone) = goes.and_then(|name| self.kept.files.iter().position(|file| file.name == name)) {
+            let gone = self.kept.files.remove(gone);
+            if !gone.acknowledged {
+                let text = format!("{} had to make room, and nobody has said that he has seen it", gone.name);
+                self.say(Level::Warn, "server", text);
+            }
+        }
+        let mut paths = file.paths.clone();
+        let more = paths.len().saturating_sub(super::drift::DRIFT_SHOWN);
+        paths.truncate(super::drift::DRIFT_SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = format!(
+            "what somebody has put on the server at {}{more} is replaced; what it ran is kept in {}",
+            paths.join(", "),
+            file.name
+        );
+        self.say(Level::Warn, "server", text);
+        let fingerprint = file.fingerprint;
+        self.kept.of_job = Some(file.name.clone());
+        self.kept.problem = None;
+        self.kept.files.push(file);
+        self.selfie_changed();
+        self.ask_again(fingerprint);
+    }
+
+    /// What the server runs cannot be kept: it goes on running it, and whatever was to be given to it is not.
+    fn not_kept(&mut self, why: String) {
+        let problem = format!("what somebody has put on the server cannot be kept, so the server is left as it is: {why}");
+        if self.kept.problem.as_ref() != Some(&problem) {
+            self.say(Level::Error, "server", problem.clone());
+            self.kept.problem = Some(problem);
+            self.selfie_changed();
+        }
+        self.kept.asked = None;
+        let Some(job) = self.server.take_job() else { return };
+        self.job_not_done(job, &why);
+    }
+
+    /// Where the server differs from what it was last seen to run; if that is not known, from what it is to be given.
+    fn changed_at(&self, found: &Found, most: usize) -> Vec<String> {
+        let asked = match &self.kept.asked {
+            Some(ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) => Some(document),
+            _ => None,
+        };
+        let base = self.kept.ran.as_ref().or(asked).map_or(&Value::Null, Document::config);
+        json::differing(base, &found.config, most).into_iter().map(|path| format!("{}{path}", config_path())).collect()
+    }
+
+    /// A dry run must not undo what somebody has changed.
+    fn leave_for_dry_run(&mut self, found: &Found) {
+        self.server.take_job();
+        self.kept.asked = None;
+        let paths = self.changed_at(found, super::drift::DRIFT_SHOWN).join(", ");
+        let detail = format!("a dry run would undo what was changed at {paths}");
+        self.drop_trial(Problem::new(409, "The server runs something else than the head.", detail));
+        // The next look tells what to do about it.
+        self.server.look_soon(self.now.elapsed);
+    }
+
+    /// Files that nobody has said that he has seen, as they are listed.
+    pub(super) fn unseen_view(&self) -> Value {
+        self.kept.files.iter().filter(|file| !file.acknowledged).map(KeptFile::to_json).collect()
+    }
+
+    /// All files, in the order in which they were kept.
+    pub(super) fn kept_files(&self) -> &[KeptFile] {
+        &self.kept.files
+    }
+
+    /// A file by its name.
+    pub(super) fn kept_file_mut(&mut self, name: &str) -> Option<&mut KeptFile> {
+        self.kept.files.iter_mut().find(|file| file.name == name)
+    }
+
+    /// All files, as they are listed.
+    pub(super) fn drifts_view(&self) -> Value {
+        self.kept.files.iter().map(KeptFile::to_json).collect()
+    }
+}
