@@ -37,6 +37,9 @@ type Held<'a> = BTreeMap<EditRef, &'a Beaten>;
 /// When edits are to be looked at again.
 type Later = BTreeMap<EditRef, Duration>;
 
+/// Edits with what they wanted.
+type Conflicts = BTreeMap<EditRef, OpenConflict>;
+
 /// What is to be done about an uncontained edit.
 enum Remedy {
     /// It still fits: this is the head's document with it.
@@ -98,8 +101,7 @@ impl Node {
             }
             Answer::Refused(..) | Answer::Problem(super::answer::Problem { status: 413, .. }) => {
                 self.say(Level::Info, "rebase", format!("the edit {name} does not fit the head any more"));
-                let opens = self.listed(std::slice::from_ref(beaten));
-                self.note(beaten, opens);
+                self.note(std::slice::from_ref(beaten));
             }
             _ => self.timers.rebase = Some(self.now.elapsed + REAPPLY_MIN),
         }
@@ -158,14 +160,11 @@ impl Node {
                 Remedy::Replay(_) => break,
             }
         }
-        match (noted.first().cloned(), replay) {
-            (Some(first), _) => {
-                let opens = self.listed(&noted);
-                self.note(&first, opens);
-            }
-            (None, Some((beaten, document))) => self.replay(beaten, document),
+        match replay {
+            _ if !noted.is_empty() => self.note(&noted),
+            Some((beaten, document)) => self.replay(beaten, document),
             // Jitter, so that not all hosts stand in at once for one that is away.
-            (None, None) => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
+            None => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
         }
         self.seek(sought);
         if let (Some((_, edits)), None) = (unruled, next) {
@@ -274,9 +273,9 @@ impl Node {
         self.report_beyond(&beaten);
         let Some(head) = self.head().cloned() else { return };
         let origin = Origin::Replay(beaten.edit_ref(), beaten.edit_author());
-        let mut opens = self.listed(std::slice::from_ref(&beaten));
-        if opens.remove(&beaten.edit_ref()).is_none() {
-            return self.too_many_conflicts();
+        let mut opens = self.lost_with(&beaten);
+        if opens.len() > room_on(&head) {
+            return self.note(std::slice::from_ref(&beaten));
         }
         opens.retain(|edit, _| !beaten.settled.contains(edit));
         let draft = Draft {
@@ -312,22 +311,29 @@ impl Node {
         self.report_problem(text);
     }
 
-    /// The edits of these revisions as open conflicts, and those they were made on that would be forgotten with them: nobody holds a
-    /// record of those any more.
-    fn listed(&self, due: &[Arc<Revision>]) -> BTreeMap<EditRef, OpenConflict> {
-        let (Some(group), Some(head)) = (self.replica.group(&self.setup.group), self.head()) else { return BTreeMap::new() };
+    /// The edits that a revision was made on and that would be forgotten with it, as open conflicts: nobody holds a record of them any more.
+    fn lost_with(&self, revision: &Revision) -> Conflicts {
+        let Some(group) = self.replica.group(&self.setup.group) else { return Conflicts::new() };
         let held = carriers(group);
-        let mut opens = BTreeMap::new();
-        let room = OPEN_LISTED_MAX.saturating_sub(head.open.len());
+        let ghosts = made_on(group, revision).into_iter().filter(|edit| is_missing(group, &held, edit));
+        let remembered = |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
+        ghosts.map(|edit| (edit, remembered(&edit))).collect()
+    }
+
+    /// The edits of these revisions as open conflicts, and with each those that are lost with it: the oldest for which there is room.
+    fn listed(&self, due: &[Arc<Revision>], room: usize) -> Conflicts {
+        let mut opens = Conflicts::new();
         for revision in due {
-            let ghosts = made_on(group, revision).into_iter().filter(|edit| is_missing(group, &held, edit));
-            let remembered =
-                |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
-            opens.extend(ghosts.map(|edit| (edit, remembered(&edit))));
-            opens.insert(revision.edit_ref(), revision.as_conflict());
+            let mut all = self.lost_with(revision);
+            let rest = all.len() + 1;
+            // All or none: what is cut off here would stand nowhere. But what is lost with it can be listed before it.
+            if opens.len() + rest > room {
+                return if opens.is_empty() && rest > 1 { all.into_iter().take(room).collect() } else { opens };
+            }
+            all.insert(revision.edit_ref(), revision.as_conflict());
+            opens.extend(all);
         }
-        // All or none: what is cut off here would stand nowhere.
-        if opens.len() <= room { opens } else { BTreeMap::new() }
+        opens
     }
 
     fn too_many_conflicts(&mut self) {
@@ -339,19 +345,44 @@ impl Node {
         self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
     }
 
-    fn note(&mut self, beaten: &Revision, opens: BTreeMap<EditRef, OpenConflict>) {
-        self.report_beyond(beaten);
-        let Some(head) = self.head().cloned().filter(|_| opens.contains_key(&beaten.edit_ref())) else {
+    /// Lists edits as open conflicts, the oldest first and as many as fit: the others come when some are settled. One whose words alone
+    /// would fill a revision is listed by its name.
+    fn note(&mut self, due: &[Arc<Revision>]) {
+        let (Some(head), Some(first)) = (self.head().cloned(), due.first()) else { return };
+        self.report_beyond(first);
+        let opens = self.listed(due, room_on(&head));
+        if opens.is_empty() {
             return self.too_many_conflicts();
-        };
-        let author = opens.get(&beaten.edit_ref()).and_then(|conflict| conflict.author).unwrap_or(beaten.record.header.author);
-        let edit = Edit { origin: Origin::Note(beaten.edit_ref(), author), operations: beaten.edit.operations.clone() };
+        }
+        if let Some(note) = self.note_on(&head, opens.clone()) {
+            return self.store_note(note);
+        }
+        if due.len() > 1 {
+            return self.note(&due[..due.len() / 2]);
+        }
+        let names = opens.into_keys().map(|edit| (edit, OpenConflict::default())).collect();
+        match self.note_on(&head, names) {
+            Some(note) => self.store_note(note),
+            None => {
+                let text = format!("the open conflicts of group {} fill a whole revision: settle some", self.setup.group);
+                self.report_problem(text);
+            }
+        }
+    }
+
+    /// A note of the oldest of these, with the others; `None` if it would be too long.
+    fn note_on(&mut self, head: &Arc<Revision>, opens: Conflicts) -> Option<Revision> {
+        let (edit, conflict) = opens.first_key_value()?;
+        let author = conflict.author.unwrap_or(self.me);
+        let operations = conflict.operations.iter().map(|(operation, _)| operation.clone()).collect();
+        let edit = Edit { origin: Origin::Note(*edit, author), operations };
         let flags = head.record.header.flags & Header::UNTRIED;
         let draft = Draft { edit, document: head.document.clone(), opens, settles: Vec::new(), flags, note: String::new() };
-        let Some(note) = self.author(Some(&head), draft).map(Arc::new) else {
-            let text = format!("the open conflicts of group {} fill a whole revision: settle some", self.setup.group);
-            return self.report_problem(text);
-        };
+        self.author(Some(head), draft)
+    }
+
+    fn store_note(&mut self, note: Revision) {
+        let note = Arc::new(note);
         let ticket = self.ticket(Waiting::Note(Arc::clone(&note)));
         let name = revision_name(note.record.header.height, &note.id());
         self.disk(DiskJob::Store(ticket, self.setup.group.clone(), name, file_text(&note)));
@@ -363,6 +394,11 @@ fn made_on(group: &Group, revision: &Revision) -> BTreeSet<EditRef> {
     let edit = revision.edit_ref();
     let carriers = group.beaten().map(|beaten| &beaten.revision).filter(|other| other.edit_ref() == edit);
     carriers.flat_map(|carrier| carrier.ledger.entries().chain(carrier.open.keys())).copied().collect()
+}
+
+/// How many more open conflicts a child of `head` may list.
+fn room_on(head: &Revision) -> usize {
+    OPEN_LISTED_MAX.saturating_sub(head.open.len())
 }
 
 /// Whether an edit is lost, and no record that carries it is held.

@@ -12,7 +12,7 @@ use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::input::{self, Ask};
 use starlingd::node::rng::Rng;
 use starlingd::sim::{fleet, secret};
 use starlingd::wire::errand::Errand;
@@ -430,5 +430,90 @@ fn an_edit_of_which_only_a_replay_is_held_is_made_again_as_soon_as_its_original_
         });
         net.settle(SOON);
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
+    }
+}
+
+/// A member signs more changes of one place than may be open: they are listed a batch at a time, and settled as often.
+#[test]
+fn more_collisions_than_may_be_listed_are_listed_a_batch_at_a_time_and_settled_with_a_star() {
+    for seed in seeds(2) {
+        let (mut net, base) = two_revisions(seed);
+        net.set(0, "/config/applications/same", "0");
+        net.settle(SOON);
+        let puppet = net.puppet(0, hello());
+        let aside = |number: u64| signed(Some(&base), Origin::Original, stamp_after(&base, number), "same", &number.to_string());
+        let all: Vec<Vec<u8>> = (1..=300).map(|number| whole(&aside(number)).encode()).collect();
+        let offer = |net: &mut Net, from: usize| all[from..].iter().for_each(|frame| net.says(puppet, frame.clone()));
+        let passes = |net: &mut Net, seconds: usize| {
+            for _ in 0..seconds {
+                net.says(puppet, Frame::Ping(1).encode());
+                net.run(Duration::from_secs(1));
+            }
+        };
+        offer(&mut net, 0);
+        passes(&mut net, 30);
+        assert!(net.conflicts(1).iter().filter(|(_, state)| state == "open").count() >= 200, "seed {seed}: they are not listed");
+        assert!(matches!(net.change(1, "/config/applications/a", "1"), Answer::Problem(problem) if problem.status == 409));
+        offer(&mut net, 200);
+        let mut settled = 0;
+        while !net.conflicts(1).is_empty() {
+            let op =
+                Op { path: Path::parse("/config/applications/a").unwrap(), change: Change::Put(value(&settled.to_string())) };
+            let change = input::Change { op, if_match: None, note: String::new(), settles: vec!["*".to_owned()] };
+            let client = net.ask(1, Ask::Write(change));
+            let answer = net.answer(1, client);
+            net.done(answer);
+            settled += 1;
+            assert!(settled < 10, "seed {seed}: there is no end of them");
+            passes(&mut net, 30);
+        }
+        assert!(settled > 1, "seed {seed}");
+        net.set(0, "/config/applications/b", "1");
+        net.settle(SOON);
+    }
+}
+
+/// What a revision claims to have been made on may be invented, and more than there is room for.
+#[test]
+fn a_lost_revision_with_a_whole_ledger_of_invented_names_is_listed_after_them_and_settled() {
+    for seed in seeds(2) {
+        let (mut net, base) = two_revisions(seed);
+        net.set(0, "/config/applications/same", "0");
+        net.settle(SOON);
+        let named = |number: u8| EditRef { stamp: stamp_after(&base, 1), id: RecordId([number; 32]) };
+        let document = base.document.clone();
+        let op = Op { path: Path::parse("/config/applications/same").unwrap(), change: Change::Put(value("1")) };
+        let document = apply(&document, &op).unwrap();
+        let edit = Edit { origin: Origin::Original, operations: operations(&base.document, &[op]) };
+        let settles = (0..=255).map(named).collect();
+        let draft = Draft { edit, document, opens: Default::default(), settles, flags: 0, note: String::new() };
+        let secret = secret(LIAR);
+        let author = Author { secret: &secret, fleet: ours(), group: "default", stamp: stamp_after(&base, 2) };
+        let lie = Revision::author(&author, Some(&base), draft).unwrap();
+        let puppet = net.puppet(0, hello());
+        net.says(puppet, Frame::Record(lie.record.clone(), 0, Payload::Announced).encode());
+        for offset in (0..lie.body.len()).step_by(INLINE_MAX) {
+            let bytes = lie.body[offset..lie.body.len().min(offset + INLINE_MAX)].to_vec();
+            net.says(puppet, Frame::Piece { id: lie.id(), offset: offset as u32, bytes }.encode());
+        }
+        let mut settled = 0;
+        let mut rests = 0;
+        while rests < 3 {
+            net.run(Duration::from_secs(30));
+            let open = net.conflicts(1).iter().filter(|(_, state)| state == "open").count();
+            rests = if net.conflicts(1).is_empty() { rests + 1 } else { 0 };
+            if open > 0 {
+                let op = Op { path: Path::parse("/config/applications/a").unwrap(), change: Change::Put(value("1")) };
+                let change = input::Change { op, if_match: None, note: String::new(), settles: vec!["*".to_owned()] };
+                let client = net.ask(1, Ask::Write(change));
+                let answer = net.answer(1, client);
+                net.done(answer);
+                settled += open;
+            }
+            assert!(net.now < Duration::from_secs(1200), "seed {seed}: it is never settled: {:?}", net.conflicts(1));
+        }
+        assert!(settled >= 255, "seed {seed}: {settled}");
+        net.set(0, "/config/applications/b", "1");
+        net.settle(SOON);
     }
 }
