@@ -69,6 +69,48 @@ fn a_founding_host_keeps_what_its_server_ran_before_the_first_change() {
     assert_eq!(runs(&host, "/config/routes/7/action/return"), "418\r\n");
 }
 
+#[test]
+fn a_change_past_starling_in_it_is_shown_by_its_path_said_once_and_can_be_published() {
+    let mut host = Host::new();
+    let head = host.change("PUT", "/config", &long(500_000, "shop"));
+    until("it is applied", || host.verdict() == "applied");
+    let theirs = r#"{"action":{"return":418}}"#;
+    let put = format!("PUT /config/routes/1500 HTTP/1.1\r\nContent-Length: {}\r\n\r\n{theirs}", theirs.len());
+    assert_eq!(host.server_door().send(put.as_bytes()).status, 200);
+    let drift = |host: &Host| host.json("/fleet")["group"]["drift"].to_string();
+    until("it is shown", || drift(&host).contains("/config/routes/1500"));
+    let seen = stat(&host, "writes");
+    let looks = stat(&host, "connections");
+    until("it is looked at a few times more", || stat(&host, "connections") > looks + 100);
+    let said = host.running().log();
+    assert_eq!(said.matches("has changed the server's own configuration at /config/routes/1500").count(), 1, "{said}");
+    let reply = host.ask("POST", "/config", "");
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(stat(&host, "writes"), seen, "it runs that already");
+    assert_eq!(host.config()["routes"][1500], parsed(theirs));
+    let revisions = host.json("/fleet/revisions");
+    assert!(
+        revisions[0]["edit"][0]["path"].as_str().is_some_and(|path| path.starts_with("/config/routes")),
+        "{}",
+        revisions[0]
+    );
+    assert_eq!(text(&revisions[0]["base"]), head);
+    until("nothing differs any more", || drift(&host) == "[]");
+}
+
+#[test]
+fn a_change_past_starling_in_it_is_adopted_where_that_is_asked_for() {
+    let mut host = Host::founded();
+    host.start_as("exec \"$@\"", &["--drift", "adopt"]);
+    host.change("PUT", "/config", &long(500_000, "shop"));
+    until("it is applied", || host.verdict() == "applied");
+    let delete = "DELETE /config/routes/1500 HTTP/1.1\r\n\r\n";
+    let next = host.config()["routes"][1501].clone();
+    assert_eq!(host.server_door().send(delete.as_bytes()).status, 200);
+    until("it is published", || host.config()["routes"][1500] == next);
+    assert_eq!(host.json("/fleet")["group"]["drift"].to_string(), "[]");
+}
+
 /// The looks that fall into it are counted too.
 #[test]
 fn a_change_of_one_value_costs_a_few_dozen_connections_at_most() {

@@ -16,12 +16,13 @@ impl Unit {
     /// Compares what runs with `want`, and gives what was seen. `before` is what the server ran before it was given that, as far as is known.
     pub fn verify(&self, want: &Value, before: Option<&Value>) -> Result<(Match, Sight), Failure> {
         let glance = self.glance()?;
-        let is_seen = !glance.is_whole() && before.is_some_and(|before| seems(&glance, want) && places(before, want).is_some());
-        if is_seen
-            && let Some(before) = before
-            && self.is_changed_to(&glance, want, before)?
+        let beginning = if glance.is_whole() { None } else { json::parse_beginning(&glance.received).ok() };
+        if let (Some(before), Some(beginning)) = (before, beginning)
+            && is_as_long(&glance, want)
+            && agrees(&beginning.value, want, beginning.open)
+            && self.is_changed_to(&beginning, want, before)?
         {
-            return Ok((Match::Same, Sight::new(glance, Arc::new(want.clone()))));
+            return Ok((Match::Same, Sight::begun(glance, Arc::new(want.clone()), &beginning)));
         }
         let sight = self.whole(glance, Some(want))?;
         let paths = json::differing(sight.config(), want, DIFFERENCES_MAX);
@@ -30,11 +31,9 @@ impl Unit {
     }
 
     /// Whether it is as wanted wherever that differs from `before`.
-    fn is_changed_to(&self, glance: &Glance, want: &Value, before: &Value) -> Result<bool, Failure> {
-        let (Some(places), Ok(beginning)) = (places(before, want), json::parse_beginning(&glance.received)) else {
-            return Ok(false);
-        };
-        for place in places.iter().filter(|place| !covers(&beginning, place)) {
+    fn is_changed_to(&self, beginning: &Beginning, want: &Value, before: &Value) -> Result<bool, Failure> {
+        let Some(places) = places(before, want) else { return Ok(false) };
+        for place in places.iter().filter(|place| !covers(beginning, place)) {
             let mut place = &place[..];
             // What no path can name is asked for with what it stands in.
             let path = loop {
@@ -99,8 +98,12 @@ fn seems(glance: &Glance, want: &Value) -> bool {
     if !matches!(want, Value::Array(_) | Value::Object(_)) {
         return is_beginning(&glance.received, glance.expected, want);
     }
-    let is_as_long = json::unit_length(want).abs_diff(glance.expected) <= 2 * reordered(want);
-    is_as_long && json::parse_beginning(&glance.received).is_ok_and(|beginning| agrees(&beginning.value, want, beginning.open))
+    let agree = |beginning: Beginning| agrees(&beginning.value, want, beginning.open);
+    is_as_long(glance, want) && json::parse_beginning(&glance.received).is_ok_and(agree)
+}
+
+fn is_as_long(glance: &Glance, want: &Value) -> bool {
+    json::unit_length(want).abs_diff(glance.expected) <= 2 * reordered(want)
 }
 
 /// Whether the beginning of a value is that of `want`; so many levels of it are open.

@@ -25,8 +25,16 @@ pub struct Sight {
 }
 
 impl Sight {
-    pub(super) fn new(glance: Glance, config: Arc<Value>) -> Self {
-        let rest = if glance.is_whole() { Rest::default() } else { Rest::of(&config, &glance.received) };
+    fn new(glance: Glance, config: Arc<Value>) -> Self {
+        match json::parse_beginning(&glance.received) {
+            Ok(beginning) if !glance.is_whole() => Self::begun(glance, config, &beginning),
+            _ => Self { glance, config, rest: Rest::default() },
+        }
+    }
+
+    /// Of a configuration that came no further than that.
+    pub(super) fn begun(glance: Glance, config: Arc<Value>, beginning: &Beginning) -> Self {
+        let rest = Rest::of(&config, beginning, glance.received.len());
         Self { glance, config, rest }
     }
 

@@ -5,7 +5,7 @@
 use super::CONFIG;
 use super::compare::below;
 use crate::limits::ROUND_LOOKS;
-use crate::model::json::{self, Value};
+use crate::model::json::{self, Beginning, Value};
 
 /// What is to be looked at, and what comes next.
 #[derive(Debug, Clone, Default)]
@@ -28,13 +28,12 @@ struct Run {
 }
 
 impl Rest {
-    /// Of a configuration of which `received` came.
-    pub(super) fn of(config: &Value, received: &[u8]) -> Self {
+    /// Of a configuration of which so much came, in so many bytes.
+    pub(super) fn of(config: &Value, beginning: &Beginning, bytes: usize) -> Self {
         let mut rest = Self::default();
-        let beginning = json::parse_beginning(received).ok();
-        let beginning = beginning.as_ref().map(|beginning| (&beginning.value, beginning.open));
         // What is deeper in a configuration is longer there, by tabs.
-        rest.add(CONFIG, &mut Vec::new(), config, beginning, received.len() as u64 / 2);
+        let fits = bytes as u64 / 2;
+        rest.add(CONFIG, &mut Vec::new(), config, Some((&beginning.value, beginning.open)), fits);
         rest.total = rest.runs.iter().map(|run| run.to - run.from).sum();
         rest
     }
