@@ -148,8 +148,11 @@ pub const OWN_REMEMBERED: usize = 32;
 pub const TARGET_QUEUE: usize = 4;
 /// Questions of clients that wait for the server: each holds a place of the gate, so a handful is much.
 pub const PASS_QUEUE: usize = 16;
-/// The stack of the thread, in bytes, and of the one that passes questions on: ureq keeps its state there, and a document [`DEPTH_MAX`] deep is parsed and compared.
-pub const TARGET_STACK: usize = 256 << 10;
+/// Levels of a configuration below each of which something does not come whole: Unit knows of no configuration with more.
+pub const PARTS_DEPTH_MAX: usize = 16;
+/// The stack of the thread, in bytes, and of the one that passes questions on: ureq keeps its state there, a document [`DEPTH_MAX`] deep is
+/// parsed and compared, and [`PARTS_DEPTH_MAX`] levels are read in parts. What is not used of it takes no memory.
+pub const TARGET_STACK: usize = 1 << 20;
 /// The reason for a refusal that is looked for on this host, in bytes: it travels in a header and in a line of the status.
 pub const REFUSAL_REASON_MAX: usize = 512;
 /// Findings in it: whoever has mended four tries again.

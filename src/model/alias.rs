@@ -93,8 +93,9 @@ pub fn stripped_config(mut config: Value) -> Value {
     config
 }
 
-fn alias(name: &str, bundle: &str) -> String {
-    let digits = hex(&resources::fingerprint(bundle));
+/// The name on a server for this content of something that people call by this name.
+pub fn alias(name: &str, content: &str) -> String {
+    let digits = hex(&resources::fingerprint(content));
     format!("{name}{MARK}{}", &digits[..DIGITS])
 }
 

@@ -89,11 +89,7 @@ fn a_change_past_starling_in_it_is_shown_by_its_path_said_once_and_can_be_publis
     assert_eq!(stat(&host, "writes"), seen, "it runs that already");
     assert_eq!(host.config()["routes"][1500], parsed(theirs));
     let revisions = host.json("/fleet/revisions");
-    assert!(
-        revisions[0]["edit"][0]["path"].as_str().is_some_and(|path| path.starts_with("/config/routes")),
-        "{}",
-        revisions[0]
-    );
+    assert!(revisions[0]["edit"][0]["path"].as_str().is_some_and(|path| path.starts_with("/config/routes")), "{}", revisions[0]);
     assert_eq!(text(&revisions[0]["base"]), head);
     until("nothing differs any more", || drift(&host) == "[]");
 }

@@ -162,6 +162,20 @@ fn members_that_nothing_tells_of_leave_it_unread_with_what_to_do() {
 }
 
 #[test]
+fn what_is_cut_off_on_every_level_is_read_within_the_threads_stack() {
+    let bench = Bench::new();
+    bench.tell("cut 60");
+    let deep = |levels: usize| {
+        format!(r#"{{"routes":{}{{"action":{{"return":200}}}}{}}}"#, "{\"x\":[".repeat(levels), "]}".repeat(levels))
+    };
+    let document = document(&deep(6));
+    bench.tell(&format!("set {}", json::compact(document.config())));
+    assert_eq!(*bench.sees(), *document.config());
+    bench.tell(&format!("set {}", deep(12)));
+    assert!(matches!(bench.observe().outcome, Outcome::Unreadable(_)));
+}
+
+#[test]
 fn over_tcp_it_comes_whole() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let standin = StandIn::start(Setup { socket: scratch("tcp"), port: Some(port), ..Setup::default() }).unwrap();

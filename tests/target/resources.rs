@@ -63,6 +63,7 @@ const JS: &str =
     r#"{"listeners":{"*:8080":{"pass":"routes"}},"routes":[{"action":{"return":200}}],"settings":{"js_module":"m"}}"#;
 const ONE: &str = "export default {one: 1}\n";
 const TWO: &str = "export default {two: 2}\n";
+const THREE: &str = "export default {three: 3}\n";
 
 #[test]
 fn what_the_server_shows_is_told_with_the_names_of_the_document() {
@@ -195,6 +196,36 @@ fn a_module_in_use_is_replaced_and_one_that_is_refused_leaves_all_as_it_was() {
     assert!(String::from_utf8(refusal.body).unwrap().contains("Invalid JS module."));
     assert_eq!(source(&bench, "m"), TWO);
     assert_eq!(bench.unit.read_config().unwrap(), json::parse(JS.as_bytes()).unwrap(), "and the listeners are back");
+}
+
+#[test]
+fn a_module_that_somebody_else_has_put_there_is_kept_under_another_name() {
+    let bench = Bench::new();
+    for (path, body) in [("/js_modules/m", ONE), ("/config", JS)] {
+        assert_eq!(bench.unit.request("PUT", path, Some(body.as_bytes())).unwrap().status, 200);
+    }
+    assert_eq!(bench.apply(&with(JS, &[], &[("m", TWO)])).outcome, Outcome::Applied);
+    assert_eq!(source(&bench, "m"), TWO);
+    assert_eq!(source(&bench, &internal("m", ONE)), ONE);
+    assert_eq!(bench.apply(&with(JS, &[], &[("m", ONE)])).outcome, Outcome::Applied);
+    assert_eq!(names(&bench, "/js_modules").len(), 2, "what the document before had is in its history");
+    bench.unit.request("DELETE", "/config", None).unwrap();
+    bench.unit.request("DELETE", "/js_modules/m", None).unwrap();
+    bench.unit.request("PUT", "/js_modules/m", Some(THREE.as_bytes())).unwrap();
+    assert_eq!(bench.apply(&with(JS, &[], &[("m", TWO)])).outcome, Outcome::Applied);
+    assert_eq!(source(&bench, &internal("m", THREE)), THREE, "nor is what somebody has done since");
+}
+
+#[test]
+fn a_module_too_long_to_be_kept_is_not_replaced() {
+    let bench = Bench::new();
+    let long = format!("{ONE}// {}\n", "x".repeat(500));
+    bench.unit.request("PUT", "/js_modules/m", Some(long.as_bytes())).unwrap();
+    bench.tell("cut 300");
+    let outcome = bench.apply(&with(PLAIN, &[], &[("m", TWO)])).outcome;
+    assert!(matches!(&outcome, Outcome::Unreadable(why) if why.contains("\"m\"")), "{outcome:?}");
+    bench.tell("ok");
+    assert_eq!(source(&bench, "m"), long);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::stock::{Lacking, Shelves, Wanted, called, held, words};
-use crate::daemon::unit::{Failure, Reply};
-use crate::model::alias::Aliases;
+use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
+use crate::model::alias::{Aliases, alias};
 use crate::model::json::{Map, Value};
 use crate::model::resources::{self, Kind, Named};
 use crate::node::input::Outcome;
@@ -78,7 +78,7 @@ impl Worker {
     }
 
     fn bring(&mut self, wanted: &Wanted, lacking: Vec<Lacking>, before: Option<&Value>, done: &mut Done) -> Result<(), Outcome> {
-        let (others, new): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|lacking| lacking.is_other);
+        let (mut others, new): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|lacking| lacking.is_other);
         for lacking in new {
             self.upload(&lacking, &wanted.aliases)?;
             done.uploaded.push(Named { kind: lacking.kind, name: lacking.name });
@@ -86,6 +86,7 @@ impl Worker {
         if others.is_empty() {
             return Ok(());
         }
+        others.iter_mut().try_for_each(|module| self.keep_other(module))?;
         let running = match before {
             Some(before) => before.clone(),
             None => self.running()?,
@@ -102,6 +103,30 @@ impl Worker {
             done.paused = Some(running.clone());
         }
         both.iter().try_for_each(|module| self.replace(module, &wanted.aliases, &mut done.replaced))
+    }
+
+    /// The source that a module is about to take the place of is kept on the server itself, under a name of its own, unless it is that of the
+    /// document before: nobody else may have it.
+    fn keep_other(&self, module: &mut Lacking) -> Result<(), Outcome> {
+        let unkept = |failure: Failure| Outcome::Unreadable(format!("{}: {failure}", called(module.kind, &module.plain)));
+        let before = self.taken.as_ref().and_then(|taken| taken.held(module.kind).find(|(_, name, _)| *name == module.name));
+        let before = before.map(|(.., text)| text);
+        // Of one that does not come whole it can be told whether it is this one, and no more.
+        let stands = |text: &str| self.unit.standing(&Shelf::UNREAD, module.kind, &module.name, text) == Ok(Standing::There);
+        let source = match (&module.other, before) {
+            (Some(source), _) => source.clone(),
+            (None, Some(text)) if stands(text) => text.to_owned(),
+            (None, _) => self.unit.module_source(&module.name).map_err(unkept)?,
+        };
+        if before.is_none_or(|text| text != source) {
+            let name = alias(&module.name, &source);
+            let (kind, plain, text) = (module.kind, name.clone(), source.clone());
+            self.upload(&Lacking { kind, plain, name: name.clone(), text, is_other: false, other: None }, &Aliases::default())?;
+            let what = called(module.kind, &module.plain);
+            log::warn!(target: "server", "{what} was another on the server, which is kept there as {name:?}");
+        }
+        module.other = Some(source);
+        Ok(())
     }
 
     /// What runs, as far as it can be told.

@@ -157,10 +157,7 @@ impl Worker {
     /// Uploads one. An upload without an answer has been made if the server shows it.
     pub(super) fn upload(&self, lacking: &Lacking, aliases: &Aliases) -> Result<(), Outcome> {
         let Lacking { kind, plain, name, text, .. } = lacking;
-        let is_there = || {
-            let shelf = Shelf::Cut { received: Vec::new(), expected: 0 };
-            self.unit.standing(&shelf, *kind, name, text) == Ok(Standing::There)
-        };
+        let is_there = || self.unit.standing(&Shelf::UNREAD, *kind, name, text) == Ok(Standing::There);
         match self.unit.upload(*kind, name, text) {
             Ok(Reply { status: 200, .. }) => Ok(()),
             Ok(_) if is_there() => Ok(()),

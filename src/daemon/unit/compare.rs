@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::reading::{Glance, Sight, answered};
+use super::reading::{Glance, Sight, answered, is_too_deep};
 use super::{CONFIG, Failure, Match, Unit, is_beginning, readable};
 use crate::limits::{DIFFERENCES_MAX, PASS_PATH_MAX, PATH_TOKEN_MAX, PLACES_CHECKED_MAX, REORDERED_FROM};
 use crate::model::json::{self, Beginning, Value};
@@ -67,6 +67,9 @@ pub(super) fn part(unit: &Unit, path: &str, want: Option<&Value>) -> Result<bool
 fn pieces(unit: &Unit, path: &str, want: &Value, glance: &Glance) -> Result<bool, Failure> {
     if !seems(glance, want) {
         return Ok(false);
+    }
+    if is_too_deep(path) {
+        return Err(Failure::Unreadable(format!("{path} is cut off, and too deep to be read in parts")));
     }
     let Ok(beginning) = json::parse_beginning(&glance.received) else { return Ok(true) };
     let is_open = |token: &str| !covers(&beginning, &[token.to_owned()]);

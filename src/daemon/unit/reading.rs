@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::compare::{below, part};
 use super::rest::Rest;
 use super::{CONFIG, Failure, Unit, is_beginning, readable};
-use crate::limits::WHOLE_TRIES;
+use crate::limits::{PARTS_DEPTH_MAX, WHOLE_TRIES};
 use crate::model::json::{self, Beginning, Map, Value};
 use crate::model::path::Path;
 
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the rest of what stands at a path and did not come whole.
     fn complete(&mut self, path: &str, received: &[u8], expected: u64, hint: Option<&Value>) -> Result<(Value, u64), Halt> {
-        if received.first().is_none_or(|byte| !b"{[".contains(byte)) {
+        if received.first().is_none_or(|byte| !b"{[".contains(byte)) || is_too_deep(path) {
             return match hint {
                 Some(hint) if is_beginning(received, expected, hint) => Ok((hint.clone(), 0)),
                 _ => Err(too_long(path, expected).into()),
@@ -271,6 +271,11 @@ impl<'a> Reader<'a> {
             _ => {}
         }
     }
+}
+
+/// Whether a path leads deeper than is read in parts.
+pub(super) fn is_too_deep(path: &str) -> bool {
+    path.bytes().filter(|byte| *byte == b'/').count() > PARTS_DEPTH_MAX
 }
 
 pub(super) fn answered(path: &str, status: u16) -> Failure {

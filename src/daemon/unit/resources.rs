@@ -24,6 +24,9 @@ pub enum Shelf {
 }
 
 impl Shelf {
+    /// Of which nothing was read: each thing is asked for by itself.
+    pub const UNREAD: Self = Self::Cut { received: Vec::new(), expected: 0 };
+
     /// Whether it shows the same as before, as far as can be seen.
     pub fn is_like(&self, before: &Self) -> bool {
         match (self, before) {
@@ -86,6 +89,22 @@ impl Unit {
                 }
                 Err(failure) => Err(failure),
             },
+        }
+    }
+
+    /// The source of a module.
+    pub fn module_source(&self, name: &str) -> Result<String, Failure> {
+        let path = resource_path(Kind::JsModule.member(), name);
+        match self.request("GET", &path, None) {
+            Ok(Reply { status: 200, body, .. }) => match json::parse_own(&body) {
+                Ok(Value::String(source)) => Ok(source),
+                _ => Err(unreadable(&path)),
+            },
+            Ok(Reply { status, .. }) => Err(answered(&path, status)),
+            Err(Failure::Cut { expected, .. }) => {
+                Err(Failure::Unreadable(format!("of its source, {expected} bytes long, only the beginning comes")))
+            }
+            Err(failure) => Err(failure),
         }
     }
 
