@@ -118,6 +118,8 @@ pub const AHEAD_SLACK_MS: u64 = 3_600_000;
 pub const AHEAD_SOON_MS: u64 = 60_000;
 /// By how much, in milliseconds, a clock may differ from most others before it is named.
 pub const CLOCK_DIFFERS_MS: u64 = 60_000;
+/// Hosts whose clocks are named at once: whoever invents hosts does not fill the page.
+pub const CLOCKS_NAMED_MAX: usize = 8;
 /// By how much a clock may be late, in milliseconds, before a certificate counts as not valid yet: one issued just now is uploaded.
 pub const CLOCK_SLACK_MS: i64 = 86_400_000;
 /// A value that an edit found is named by itself up to this length of its compact text, and by a hash beyond it: a conflict can then

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::asking::Daemon;
-use super::page::{compact, fit, moment, note, person, scalar, short, table, text, width};
+use super::page::{compact, dated, fit, note, person, scalar, short, table, text, width};
 use super::{Failure, asking};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
@@ -150,7 +150,7 @@ fn is_note(revision: &Value) -> bool {
 }
 
 fn time(revision: &Value) -> String {
-    revision.get("time").map_or("-".to_owned(), moment)
+    dated(revision)
 }
 
 /// What a revision does, in words.

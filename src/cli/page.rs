@@ -86,6 +86,17 @@ pub(super) fn moment(time: &Value) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
+/// When a revision was made, by its author's clock; and when it came here, if that was not within a minute of it.
+pub(super) fn dated(revision: &Value) -> String {
+    let made = revision.get("time").map_or("-".to_owned(), moment);
+    let ms = |member: &str| revision.get(member).and_then(Value::as_u64);
+    let apart = |(made, came): &(u64, u64)| made.abs_diff(*came) >= 60_000;
+    match ms("time").zip(ms("received")).filter(apart) {
+        Some(_) => format!("{made} (came {})", revision.get("received").map_or("-".to_owned(), moment)),
+        None => made,
+    }
+}
+
 pub(super) fn cut(line: &str, width: usize) -> String {
     match line.char_indices().nth(width) {
         Some(_) if width > 0 => line.chars().take(width - 1).chain(['…']).collect(),

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::asking::Daemon;
 use super::conflicts::conflict;
 use super::drift::paths;
-use super::page::{SHORT, ending, fit, moment, person, scalar, text, width};
+use super::page::{SHORT, dated, ending, fit, person, scalar, text, width};
 use super::{Failure, nodes};
 use crate::daemon::logger::one_line;
 use crate::model::json::Value;
@@ -70,7 +70,7 @@ fn head(answer: &Value) -> String {
         Some(head) => {
             let id: String = text(head, "/id").chars().take(SHORT).collect();
             let author = person(head, "/author_name", "/author");
-            let time = head.get("time").map_or("-".to_owned(), moment);
+            let time = dated(head);
             let height = text(head, "/height");
             let note =
                 head.get("note").map(scalar).filter(|note| !note.is_empty()).map_or(String::new(), |note| format!(": {note}"));

@@ -203,7 +203,9 @@ fn make_node(
 /// Hands the node what is on disk.
 fn load(node: &mut Node, dir: &StateDir) {
     let mut loading = Loading::new(node);
-    for Unread { file, error } in dir.load_revisions(|StoredFile { group, name, bytes }| loading.file(group, name, &bytes)) {
+    for Unread { file, error } in dir.load_revisions(|StoredFile { group, name, bytes, written_ms }| {
+        loading.file_of(group, name, &bytes, written_ms);
+    }) {
         loading.unread(file, error.to_string());
     }
     loading.put_right(|found, right| match dir.rename_revision(found, right) {
@@ -216,7 +218,7 @@ fn load(node: &mut Node, dir: &StateDir) {
         aside.map(|path| path.display().to_string()).map_err(|error| error.to_string())
     });
     remember(node, dir);
-    let unfinished = dir.load_pending(|StoredFile { group, name, bytes }| {
+    let unfinished = dir.load_pending(|StoredFile { group, name, bytes, .. }| {
         log::warn!("a change was under way when this host stopped; it was not published and is put back");
         node.remember_trial(&bytes);
         node.forget_pending(group, name);

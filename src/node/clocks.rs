@@ -5,29 +5,33 @@
 //! what may be taken, for a board that is months behind must not be shut out, and the earlier one what is dated: too early harms nobody.
 //! Whoever knows no time takes everything.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::effect::{DiskJob, Level};
 use super::input::LinkId;
 use super::records::file_text;
 use super::replica::Group;
+use super::roster::NodeRecord;
 use super::{Node, Waiting, revision_name};
 use crate::limits::{
-    AHEAD_MAX_MS, AHEAD_SLACK_MS, AHEAD_SOON_MS, CLOCK_SOUND_FROM_MS, CLOCK_SOUND_UNTIL_MS, RETRY_SOON, STAND_IN_AFTER,
-    SYNC_EVERY,
+    AHEAD_MAX_MS, AHEAD_SLACK_MS, AHEAD_SOON_MS, CLOCK_DIFFERS_MS, CLOCK_SOUND_FROM_MS, CLOCK_SOUND_UNTIL_MS, CLOCKS_NAMED_MAX,
+    RETRY_SOON, STAND_IN_AFTER, SYNC_EVERY,
 };
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Header, Kind, Record, RecordId};
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 use crate::wire::frame::Scope;
-use std::sync::Arc;
 
 /// What is remembered about dates.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     /// The last revision that was passed over because it is dated too far ahead: its ID, author, date, and when it came.
     passed: Option<(RecordId, PeerId, u64, Duration)>,
+    /// The hosts whose clocks have been named.
+    named: BTreeSet<PeerId>,
     /// The head that is dated far ahead, and since when this host knows that.
     ahead: Option<(RecordId, Duration)>,
 }
@@ -134,6 +138,63 @@ impl Node {
         Some(format!("revision {id} by {author} is dated {} ahead and is passed over until then", span(ahead)))
     }
 
+    /// Notes when a revision came, if the clock showed a possible time then.
+    pub(super) fn note_received(&mut self, revision: &Revision, received_ms: u64) {
+        let received = Some(received_ms).filter(|ms| is_sound(*ms));
+        if let Some(group) = self.replica.group_mut(&revision.record.header.key) {
+            group.note_received(&revision.rank(), received);
+        }
+    }
+
+    /// By how many milliseconds a host's clock is ahead of the middle one, as far as news of it is fresh and there are others to compare
+    /// with.
+    pub(super) fn clock_off(&self, peer: &PeerId, node: &NodeRecord) -> Option<i64> {
+        let time = self.time();
+        let middle = time.judging().filter(|_| self.links.len() + usize::from(time.own.is_some()) > 1)?;
+        let shown = if *peer == self.me { self.now.wall_ms } else { node.clock_ms(self.now.elapsed) };
+        let off = i64::try_from(shown.abs_diff(middle)).unwrap_or(i64::MAX);
+        (*peer == self.me || self.is_live(peer, node)).then_some(if shown < middle { -off } else { off })
+    }
+
+    /// The hosts whose clocks differ from the middle one by so much that it is told, and by how much; a few of them.
+    fn differing(&self) -> Vec<(PeerId, i64)> {
+        let differs = |off: &i64| off.unsigned_abs() > CLOCK_DIFFERS_MS;
+        let hosts = self.roster.iter().filter_map(|(peer, node)| Some((*peer, self.clock_off(peer, node).filter(differs)?)));
+        hosts.take(CLOCKS_NAMED_MAX).collect()
+    }
+
+    /// Whose clocks are wrong, in words. Of two clocks nobody can say which.
+    pub(super) fn clock_problems(&self) -> Vec<String> {
+        let two = self.time().all.len() == 2 && self.time().own.is_some();
+        let differing = self.differing().into_iter().map(|(peer, off)| {
+            let (who, by) = (if peer == self.me { "this host".to_owned() } else { self.called(&peer) }, span(off.unsigned_abs()));
+            let way = if off < 0 { "behind" } else { "ahead of" };
+            match two {
+                true => format!("the clock of {who} is {by} {way} that of the other: nobody can tell which is wrong"),
+                false => format!("the clock of {who} is {by} {way} those of most hosts"),
+            }
+        });
+        differing.collect()
+    }
+
+    /// Says once whose clock is found to be wrong, and once that it is right again.
+    fn name_clocks(&mut self) {
+        let differing: BTreeSet<PeerId> = self.differing().into_iter().map(|(peer, _)| peer).collect();
+        if differing == self.clocks.named {
+            return;
+        }
+        let mended: Vec<PeerId> = self.clocks.named.difference(&differing).copied().collect();
+        if !differing.is_subset(&self.clocks.named) {
+            self.clock_problems().into_iter().for_each(|text| self.say(Level::Warn, "clock", text));
+        }
+        for peer in mended {
+            let who = if peer == self.me { "this host".to_owned() } else { self.called(&peer) };
+            self.say(Level::Info, "clock", format!("the clock of {who} does not differ from the others any more"));
+        }
+        self.clocks.named = differing;
+        self.selfie_changed();
+    }
+
     /// A peer's record shows its clock. If that is the first of a peer that is linked, what was passed over may be wanted after all.
     pub(super) fn clock_heard(&mut self, peer: &PeerId, is_first: bool) {
         let link = self.links.values().find(|link| link.hello.peer == *peer).map(|link| (link.id, link.passed_over));
@@ -152,6 +213,7 @@ impl Node {
         let rightful: Vec<Arc<Revision>> = self.replica.groups().filter_map(|(_, group)| group.rightful()).collect();
         rightful.into_iter().for_each(|revision| self.take_revision(None, revision));
         self.date_anew();
+        self.name_clocks();
     }
 
     /// Publishes the head once more with a date that all others take: its author at once, anybody else if that does not happen.

@@ -166,6 +166,7 @@ impl Node {
         view.insert("author".into(), header.author.to_string().into());
         view.insert("author_name".into(), self.roster.name(&header.author).into());
         view.insert("time".into(), header.stamp.wall_ms().into());
+        view.insert("received".into(), summary.received.map_or(Value::Null, Value::from));
         view.insert("note".into(), header.note.clone().into());
         let base = (header.height > 1).then_some(header.base);
         view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));

@@ -30,8 +30,13 @@ impl<'a> Loading<'a> {
 
     /// One file of `revisions/`: its group, its name, and what stands in it. Oldest first is quickest.
     pub fn file(&mut self, group: String, name: String, bytes: &[u8]) {
+        self.file_of(group, name, bytes, 0);
+    }
+
+    /// As [`Loading::file`], with the time at which it was written, in milliseconds since 1970: when the revision came, or was made.
+    pub fn file_of(&mut self, group: String, name: String, bytes: &[u8], written_ms: u64) {
         match from_file(bytes, self.node.setup.fleet.id().as_bytes()) {
-            Some(revision) if own_place(&revision) == (group.clone(), name.clone()) => self.take(revision),
+            Some(revision) if own_place(&revision) == (group.clone(), name.clone()) => self.take(revision, written_ms),
             Some(revision) => self.misnamed.push((group, name, revision)),
             None => self.damaged.push((group, name)),
         }
@@ -51,12 +56,12 @@ impl<'a> Loading<'a> {
                 Ok(true) => {
                     let text = format!("revision {group}/{name} has its own name again: {right_group}/{right_name}");
                     self.node.say(Level::Warn, "disk", text);
-                    self.take(revision);
+                    self.take(revision, 0);
                 }
                 Ok(false) => self.damaged.push((group, name)),
                 Err(error) => {
                     self.complain(format!("revision {group}/{name} cannot get its own name: {error}"));
-                    self.take(revision);
+                    self.take(revision, 0);
                 }
             }
         }
@@ -78,11 +83,11 @@ impl<'a> Loading<'a> {
         self.node.load_all_fallen();
     }
 
-    fn take(&mut self, revision: Revision) {
+    fn take(&mut self, revision: Revision, written_ms: u64) {
         let (group, name) = own_place(&revision);
         let newest = self.newest.entry(group).or_default();
         *newest = std::mem::take(newest).max(name);
-        self.node.load(revision);
+        self.node.load_received(revision, written_ms);
     }
 
     /// A revision cannot be had from disk. Of a file whose name names none nothing is known, and nothing can be asked for.

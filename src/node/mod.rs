@@ -287,11 +287,18 @@ impl Node {
 
     /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest first is quickest.
     pub fn load(&mut self, revision: Revision) {
+        self.load_received(revision, 0);
+    }
+
+    /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
+    pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
         if revision.record.header.author == self.me {
             self.stamps.resume(revision.record.header.stamp);
         }
         self.replica.judge_by(self.bound_ms());
-        self.replica.take(Arc::new(revision), self.now.elapsed);
+        let revision = Arc::new(revision);
+        self.replica.take(Arc::clone(&revision), self.now.elapsed);
+        self.note_received(&revision, received_ms);
         let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
         self.timers.rebase = beaten.then_some(RETRY_MIN);
     }

@@ -32,7 +32,8 @@ impl Node {
         let head = self.head();
         let settles = self.settled_by(&request.settles)?;
         if !matches!(request.wish, Wish::Repair) {
-            self.may_write(!settles.is_empty())?;
+            // Whatever else is open, what a whole group can be cured with is never refused.
+            self.may_write(!settles.is_empty() || matches!(request.wish, Wish::Restore(..)))?;
         }
         check_if_match(request.if_match.as_deref(), head.map(|head| head.id()))?;
         let mut plan = match &request.wish {

@@ -166,6 +166,7 @@ impl Node {
         let group = revision.record.header.key.clone();
         let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
         let ours = group == self.setup.group;
+        self.note_received(&revision, self.now.wall_ms);
         let taken = match (taken, from, self.replica.group_mut(&group)) {
             (Taken::NoRoom, None, Some(own)) => {
                 own.take_own(Arc::clone(&revision), self.now.elapsed);

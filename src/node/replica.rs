@@ -53,6 +53,8 @@ pub struct Summary {
     pub conflict: OpenConflict,
     /// The open conflicts that it settles.
     pub settled: Vec<EditRef>,
+    /// When it came to this host, by its clock, in milliseconds since 1970, if that showed a possible time.
+    pub received: Option<u64>,
     /// The open conflicts that it lists, without those that its base listed, if that was at hand.
     listed: Vec<EditRef>,
 }
@@ -65,6 +67,7 @@ impl Summary {
             origin: revision.edit.origin.clone(),
             conflict: revision.as_conflict(),
             settled: revision.settled.clone(),
+            received: None,
             listed: revision.open.keys().filter(|edit| !before(edit)).copied().collect(),
         }
     }
@@ -162,6 +165,13 @@ impl Group {
     fn remember(&mut self, revision: &Revision) {
         let summary = Summary::of(revision, self.find(&revision.record.header.base).map(|base| &**base));
         self.history.insert(revision.rank(), summary);
+    }
+
+    /// Notes when a revision came, unless that is noted already.
+    pub fn note_received(&mut self, rank: &Rank, received: Option<u64>) {
+        if let Some(summary) = self.history.get_mut(rank) {
+            summary.received = summary.received.or(received);
+        }
     }
 
     /// The place of a revision in the order: one that is dated far ahead of the time is below all that are not.

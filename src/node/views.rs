@@ -70,7 +70,7 @@ impl Node {
         others.filter(|(_, node)| counts(node)).map(|(peer, _)| self.roster.name(peer)).next()
     }
 
-    fn is_live(&self, peer: &PeerId, node: &NodeRecord) -> bool {
+    pub(super) fn is_live(&self, peer: &PeerId, node: &NodeRecord) -> bool {
         self.is_linked(peer) || node.age(self.now.elapsed) < 3 * self.refresh_every()
     }
 
@@ -157,6 +157,7 @@ impl Node {
             .chain(self.problems.iter().cloned())
             .chain(self.missing_uploads())
             .chain(self.passed_over())
+            .chain(self.clock_problems())
     }
 
     fn links_view(&self) -> Value {
@@ -196,6 +197,7 @@ impl Node {
         view.insert("addresses".into(), Value::Array(addresses.into_iter().filter(Value::is_string).collect()));
         view.insert("state".into(), self.state_of(peer, node, &said).to_string().into());
         view.insert("age_ms".into(), millis(if is_self { Duration::ZERO } else { node.age(self.now.elapsed) }));
+        view.insert("clock_ms".into(), self.clock_off(peer, node).map_or(Value::Null, Value::from));
         view.insert("linked".into(), self.is_linked(peer).into());
         view.insert("self".into(), is_self.into());
         Value::Object(view)

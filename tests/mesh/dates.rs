@@ -245,3 +245,31 @@ fn whoever_was_fooled_while_it_knew_no_time_comes_back_with_its_own_changes() {
         assert_eq!(value(&net.config(0))["routes"], value("[3]"));
     }
 }
+
+#[test]
+fn a_clock_that_differs_from_most_by_more_than_a_minute_is_named_on_every_host_until_it_is_right() {
+    let mut net = joined(1, 3);
+    net.hosts[1].clock.off_ms = 5 * 60_000;
+    let named = |net: &mut Net, host: usize| net.problems(host).to_string().contains("the clock of");
+    net.until("all name it", EXCHANGED, |net| (0..3).all(|host| named(net, host)));
+    let nodes = net.view(0, Ask::Nodes(None));
+    let off = |node: &json::Value| node["clock_ms"].as_i64().expect("there are three to compare");
+    assert_eq!(nodes.as_array().expect("a list").iter().filter(|node| off(node) > 4 * 60_000).count(), 1, "{nodes}");
+    net.hosts[1].clock.off_ms = 0;
+    net.until("nobody is named", EXCHANGED, |net| (0..3).all(|host| !named(net, host)));
+}
+
+#[test]
+fn when_a_revision_came_is_shown_beside_its_date_unless_the_clock_is_unsound() {
+    let mut net = joined(1, 3);
+    net.hosts[2].clock.stands_at_ms = Some(10_000);
+    net.set(0, "/config/routes", "[0]");
+    net.settle(SOON);
+    let now = right(&net);
+    let newest = |net: &mut Net, host: usize| net.view(host, Ask::Revisions(None))[0].clone();
+    for host in [0, 1] {
+        let came = newest(&mut net, host)["received"].as_u64().expect("its clock is sound");
+        assert!(now - came < 20_000);
+    }
+    assert!(newest(&mut net, 2)["received"].is_null());
+}

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{StateError, at};
@@ -21,6 +22,8 @@ pub struct StoredFile {
     pub name: String,
     /// At most [`limits::REVISION_FILE_MAX`] bytes.
     pub bytes: Vec<u8>,
+    /// When it was written, in milliseconds since 1970; 0 if that cannot be told.
+    pub written_ms: u64,
 }
 
 /// A file that could not be read, though it may be sound.
@@ -85,13 +88,20 @@ impl StateDir {
                 continue;
             };
             match read_revision(&path) {
-                Ok(Some(bytes)) => each(StoredFile { group, name, bytes }),
+                Ok(Some(bytes)) => each(StoredFile { group, name, bytes, written_ms: written_ms(&path) }),
                 Ok(None) => {}
                 Err(error) => unread.push(Unread { file: Some((group, name)), error }),
             }
         }
         unread
     }
+}
+
+/// When a file was written. It keeps that when it is renamed.
+fn written_ms(path: &Path) -> u64 {
+    let found = fs::metadata(path).ok();
+    let ms = found.map(|found| found.mtime().saturating_mul(1000).saturating_add(found.mtime_nsec() / 1_000_000));
+    ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default()
 }
 
 pub(super) fn names(path: &Path) -> Option<(String, String)> {
