@@ -215,7 +215,12 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
 }
 
 fn check(resolved: &Resolved) -> Result<(), Failure> {
-    print(&resolved.rows().map(|(name, value, source)| format!("{name:<15} {value}  ({source})\n")).collect::<String>())
+    print(&resolved.rows().map(|(name, value, source)| format!("{name:<15} {value}  ({source})\n")).collect::<String>())?;
+    if let Some(note) = resolved.settings.shows_all() {
+        // What is printed is for programs, too; if standard error is closed there is nobody to be told.
+        let _ = writeln!(io::stderr(), "starling: {note}");
+    }
+    Ok(())
 }
 
 fn run(resolved: Resolved) -> Result<(), Failure> {

@@ -221,6 +221,14 @@ impl Resolved {
 }
 
 impl Settings {
+    /// What to know of an endpoint on TCP that asks for no token, if there is one.
+    pub fn shows_all(&self) -> Option<String> {
+        let api = self.api.filter(|_| self.api_token_file.is_none())?;
+        Some(format!(
+            "--api {api} without --api-token-file: every user and every program of this host can read the whole configuration there"
+        ))
+    }
+
     /// Empty where the value depends on others: `finish` fills these in.
     fn defaults(environment: &Environment) -> Self {
         let state = match environment {

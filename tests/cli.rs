@@ -348,3 +348,13 @@ fn the_unit_for_systemd_starts_this_program_with_what_it_understands() {
     assert!(page.contains("control-mode    0660  (flag)\ncontrol-group   starling  (flag)\n"), "{page}");
     assert!(bad(&bench.run(&["check", "--control-mode", "666"]), 2).contains("600, 620, 640 or 660"));
 }
+
+#[test]
+fn an_endpoint_without_a_token_is_said_to_show_everything() {
+    let bench = Bench::new("shows-all");
+    let said = |words: &[&str]| String::from_utf8(bench.run(words).stderr).unwrap();
+    let told = said(&["check", "--api", "127.0.0.1:3000"]);
+    assert!(told.contains("every user and every program of this host can read the whole configuration"), "{told}");
+    assert_eq!(said(&["check", "--api", "127.0.0.1:3000", "--api-token-file", "/t"]), "");
+    assert_eq!(said(&["check"]), "");
+}

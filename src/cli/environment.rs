@@ -6,22 +6,21 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::Failure;
+use crate::daemon::system::own_user;
 use crate::limits;
 use crate::settings::Environment;
 
 /// As it is now.
 pub(super) fn read() -> Environment {
     Environment {
-        // The owner of a process is its user: the one way to learn it without a call that Rust's standard library does not have.
-        root: fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0),
+        root: own_user() == Some(0),
         home: directory("HOME"),
         xdg_state_home: directory("XDG_STATE_HOME"),
         xdg_runtime_dir: directory("XDG_RUNTIME_DIR"),
-        host_name: fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+        host_name: HOST_NAMES.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default(),
     }
 }
 
@@ -47,4 +46,6 @@ fn directory(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
+/// Where the host's name is: as it is now, and where there is no `/proc`, as it was set for the next start.
+const HOST_NAMES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 const USUAL: &str = "/etc/starling/starling.conf";

@@ -22,7 +22,7 @@ pub mod pulse;
 pub mod signals;
 mod start;
 pub mod state_dir;
-mod system;
+pub(crate) mod system;
 pub mod target;
 mod timed;
 pub mod unit;

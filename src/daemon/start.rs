@@ -3,7 +3,8 @@
 //! Whatever is wrong is said before anything is listened on. What is damaged on disk is set aside and reported, never guessed at.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -346,6 +347,9 @@ fn open_gate(settings: &Settings, clock: Clock, pulse: &Pulse, events: &SyncSend
     if let Some(address) = gate.api() {
         log::info!("REST on http://{address}");
     }
+    if let Some(note) = settings.shows_all() {
+        log::warn!("{note}");
+    }
     Ok(gate)
 }
 
@@ -359,14 +363,23 @@ fn rights(settings: &Settings) -> Result<Rights, RunError> {
 
 fn read_token(path: &PathBuf) -> Result<String, RunError> {
     let wrong = |why: String| RunError::Setting(format!("token file {}: {why}", path.display()));
-    let found = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    // Looked at as it is open: what is read is what was judged.
+    let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let found = file.metadata().map_err(|error| wrong(error.to_string()))?;
+    let owner = found.uid();
+    if owner != 0 && system::own_user().is_some_and(|user| user != owner) {
+        return Err(wrong(format!(
+            "it belongs to user {owner}, who could change it: chown it to the user that runs, or to root"
+        )));
+    }
     if found.len() > TOKEN_FILE_MAX {
         return Err(wrong(format!("{} bytes are too many for a token", found.len())));
     }
     if found.mode() & 0o077 != 0 {
         return Err(wrong(format!("others can read it: chmod 600 {}", path.display())));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let mut text = String::new();
+    file.by_ref().take(TOKEN_FILE_MAX).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
     Ok(text.trim().to_owned())
 }
 

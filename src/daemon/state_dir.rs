@@ -9,18 +9,20 @@ mod check;
 mod drifts;
 mod error;
 mod keys;
+mod owner;
 mod revisions;
 mod write;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 pub use self::check::{Finding, Report, check};
 pub use self::drifts::{FoundDrifts, read_drift};
 pub use self::error::StateError;
 pub use self::keys::Membership;
+pub(super) use self::owner::open as open_own;
 pub use self::revisions::{StoredFile, Unread, read_revision};
 pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
 
@@ -43,19 +45,22 @@ impl StateDir {
         Self::open(path)
     }
 
-    /// Opens it for reading. [`StateError::Open`] if others can read it or a key in it.
+    /// Opens it for reading. [`StateError::Open`] if others can read it or a key in it, [`StateError::Owner`] if it, or a key in it, belongs to
+    /// another user.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let metadata = fs::metadata(path).map_err(at(path))?;
         if !metadata.is_dir() {
             return Err(StateError::Io(path.to_owned(), io::ErrorKind::NotADirectory.into()));
         }
+        owner::refuse_foreign(path, &metadata)?;
         refuse_open(path, &metadata)?;
         let dir = Self { path: path.to_owned(), lock: None };
         for key in [IDENTITY, OWNER, FLEET] {
-            match fs::metadata(dir.path.join(key)) {
-                Ok(metadata) => refuse_open(&dir.path.join(key), &metadata)?,
+            let path = dir.path.join(key);
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) => owner::refuse_foreign(&path, &metadata).and_then(|()| refuse_open(&path, &metadata))?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(StateError::Io(dir.path.join(key), error)),
+                Err(error) => return Err(StateError::Io(path, error)),
             }
         }
         Ok(dir)
@@ -64,29 +69,35 @@ impl StateDir {
     /// Takes the directory for this process alone, clears away what a crash left half written, and makes the directories that are there
     /// durable: the run that made them may have been killed before it did. A disk that takes no writes can be locked all the same.
     ///
-    /// [`StateError::Held`] if another process has it; nothing has changed then.
+    /// [`StateError::Held`] if another process has it, [`StateError::Owner`] or [`StateError::Link`] if something in it is not our own; nothing
+    /// has changed then.
     pub fn lock(&mut self) -> Result<(), StateError> {
+        if let Some((_, error)) = owner::foreign(&self.path).into_iter().next() {
+            return Err(error);
+        }
         let path = self.path.join(LOCK);
-        let writable = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
+        let writable = owner::open_or_make(&path);
         if let Err(error) = &writable {
-            match error.kind() {
-                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull => {
+            match error {
+                StateError::Io(_, wrong)
+                    if matches!(wrong.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) =>
+                {
                     let text = "what is there is served, and no change is taken until it takes writes";
-                    log::error!(target: "disk", "{}: {error}; {text}", path.display());
+                    log::error!(target: "disk", "{error}; {text}");
                 }
-                _ => return writable.map(drop).map_err(at(&path)),
+                _ => return writable.map(drop),
             }
         }
         // Held without the right to write, so that the disk can be made read-only meanwhile. On one that is, the lock may be the directory
         // itself, which nobody can put a file into.
-        let file = File::open(&path).or_else(|_| File::open(&self.path)).map_err(at(&path))?;
+        let file = owner::open(&path).or_else(|_| File::open(&self.path).map_err(at(&path)))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::Held { path: self.path.clone(), process: holder(&file) }),
             Err(TryLockError::Error(error)) => return Err(StateError::Io(path, error)),
         }
         // Who holds it is for people to read, so a full disk does not matter here.
-        let _ = writable.and_then(|mut file| file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())));
+        let _ = writable.map(|mut file| file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())));
         self.lock = Some(file);
         if let Err(error) = write::clear_leftovers(&self.path) {
             log::warn!(target: "disk", "what an earlier run left half written stays: {error}");
@@ -187,9 +198,9 @@ fn is_kept(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     }
 }
 
-/// A file of at most `most` bytes.
+/// A file of our own, of at most `most` bytes.
 fn read_bounded(path: &Path, most: usize) -> Result<Vec<u8>, StateError> {
-    let file = File::open(path).map_err(at(path))?;
+    let file = owner::open(path)?;
     let mut bytes = Vec::new();
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(at(path))?;
     if bytes.len() > most { Err(StateError::TooLong { path: path.to_owned(), most }) } else { Ok(bytes) }
@@ -214,6 +225,8 @@ fn holder(lock: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
+/// What Starling calls its own in the directory.
+const OWN: [&str; 9] = [IDENTITY, OWNER, FLEET, ADDRESSES, BEFORE, APPLIED, LOCK, "revisions", "pending"];
 const IDENTITY: &str = "identity.key";
 const OWNER: &str = "owner.key";
 const FLEET: &str = "fleet.json";

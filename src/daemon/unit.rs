@@ -13,6 +13,7 @@ mod resources;
 mod rest;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use self::access::Whose;
 use self::http::Http;
 pub use self::reading::Sight;
 pub use self::resources::{Shelf, Standing, is_beginning};
+use super::unix;
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
 
@@ -268,9 +270,18 @@ fn starling(socket: &Path) -> Http {
     Http::new(&Control::Unix(socket.to_owned()), Whose::Starling, GATE_HEAD_MAX)
 }
 
-/// Where Unit's packages put the control socket: the first that exists.
+/// Where Unit's packages put the control socket: the first place where somebody answers. Where none does, the first that is not open to
+/// this user, for then there is something to be said of it; a socket that a crash left is not taken for a server.
 pub fn find_default() -> Option<PathBuf> {
-    USUAL.iter().map(PathBuf::from).find(|path| path.exists())
+    first_answering(&USUAL)
+}
+
+fn first_answering(places: &[&str]) -> Option<PathBuf> {
+    let tried: Vec<_> = places.iter().map(|place| (*place, unix::connect(Path::new(place)))).collect();
+    let answering = tried.iter().find(|(_, tried)| tried.is_ok());
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    let closed = || tried.iter().find(|(_, tried)| tried.as_ref().is_err_and(is_closed));
+    answering.or_else(closed).map(|(place, _)| PathBuf::from(place))
 }
 
 /// Debian's and Unit's own packages, FreeUnit's, Alpine's.

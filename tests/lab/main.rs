@@ -6,6 +6,7 @@
 //! `cargo test --test lab NAME` runs those whose name contains NAME.
 
 mod away;
+mod bare;
 #[path = "../support/bundles.rs"]
 mod bundles;
 mod certificates;

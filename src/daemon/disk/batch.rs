@@ -4,11 +4,11 @@
 //! takes something away, begins the next batch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::state_dir::{Shelf, StateDir, StateError, make_group, place, sync, write_temporary};
+use super::super::state_dir::{Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary};
 use super::{Done, Job};
 use crate::model::fingerprint::Fingerprint;
 
@@ -83,7 +83,7 @@ impl Writer {
             Job::Commit { group, name, .. } => {
                 let (_, from) = place(state, Shelf::Pending, group, name)?;
                 let (directory, to) = place(state, Shelf::Revisions, group, name)?;
-                File::open(&from).and_then(|file| file.sync_all()).map_err(|error| StateError::Io(from.clone(), error))?;
+                open_own(&from)?.sync_all().map_err(|error| StateError::Io(from.clone(), error))?;
                 make_group(&directory)?;
                 Ok(Prepared::Rename { from, to })
             }
@@ -193,8 +193,8 @@ fn touched(job: &Job) -> (&str, &str) {
 
 /// A revision that is there already is not written again: that spares the flash, and no failure can harm what is kept.
 fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
-    if fs::metadata(&to).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
-        && fs::read(&to).is_ok_and(|kept| kept == bytes)
+    if fs::symlink_metadata(&to).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
+        && read_revision(&to).is_ok_and(|kept| kept.is_some_and(|kept| kept == bytes))
     {
         return Ok(Prepared::Kept(to));
     }

@@ -14,7 +14,9 @@ use super::drifts::read_drift;
 use super::error::{StateError, at, cure_of};
 use super::revisions::names;
 use super::write::{Shelf, TEMPORARY, entries, place};
-use super::{ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, IDENTITY, LOCK, OTHERS, OWNER, StateDir, read_bounded, refuse_open};
+use super::{
+    ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, IDENTITY, LOCK, OTHERS, OWNER, StateDir, owner, read_bounded, refuse_open,
+};
 use crate::limits;
 use crate::model::json;
 use crate::model::record::Rank;
@@ -82,7 +84,9 @@ pub fn check(path: &Path) -> Result<Report, StateError> {
     }
     let dir = StateDir { path: path.to_owned(), lock: None };
     let mut report = Report::default();
+    owner::refuse_foreign(path, &metadata).unwrap_or_else(|error| report.error(path, &error));
     refuse_open(path, &metadata).unwrap_or_else(|error| report.error(path, &error));
+    owner::foreign(path).iter().for_each(|(path, error)| report.error(path, error));
     let listed = entries(path)?;
     let fleet = keys(&dir, &mut report);
     hints(&dir, &mut report);

@@ -21,6 +21,19 @@ pub enum StateError {
         /// What to give `chmod`.
         mode: u32,
     },
+    /// It belongs to another user than the one that runs.
+    Owner {
+        /// The directory or file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs.
+        user: u32,
+        /// Whether it is a directory.
+        is_directory: bool,
+    },
+    /// It is a symbolic link, which would lead elsewhere.
+    Link(PathBuf),
     /// Another process has the directory.
     Held {
         /// The directory.
@@ -59,10 +72,12 @@ impl StateError {
     /// What it is about: a path, or a name that is none.
     fn subject(&self) -> String {
         match self {
-            Self::Io(path, _) | Self::Exists(path) | Self::Damaged(path) => path.display().to_string(),
-            Self::Open { path, .. } | Self::Held { path, .. } | Self::Content { path, .. } | Self::TooLong { path, .. } => {
-                path.display().to_string()
-            }
+            Self::Io(path, _) | Self::Exists(path) | Self::Damaged(path) | Self::Link(path) => path.display().to_string(),
+            Self::Open { path, .. }
+            | Self::Owner { path, .. }
+            | Self::Held { path, .. }
+            | Self::Content { path, .. }
+            | Self::TooLong { path, .. } => path.display().to_string(),
             Self::Name(name) => format!("{name:?}"),
         }
     }
@@ -72,6 +87,8 @@ impl StateError {
         match self {
             Self::Io(_, error) => error.to_string(),
             Self::Open { .. } => "others can read it".to_owned(),
+            Self::Owner { owner, user, .. } => format!("belongs to user {owner}, and this is user {user}"),
+            Self::Link(_) => "is a symbolic link".to_owned(),
             Self::Held { process: None, .. } => "another starling uses it".to_owned(),
             Self::Held { process: Some(process), .. } => format!("another starling uses it, process {process}"),
             Self::Content { wrong, .. } => wrong.clone(),
@@ -86,6 +103,11 @@ impl StateError {
     pub(super) fn cure(&self) -> Option<String> {
         match self {
             Self::Open { path, mode } => Some(format!("type: chmod {mode:o} {}", path.display())),
+            Self::Owner { path, owner, user, is_directory } => {
+                let all = if *is_directory { "-R " } else { "" };
+                Some(format!("type this as user {owner}, or: chown -h {all}{user} {}", path.display()))
+            }
+            Self::Link(_) => Some("put what it leads to in its place, or move it away".to_owned()),
             Self::Content { path, .. } | Self::TooLong { path, .. } => cure_of(path).map(str::to_owned),
             Self::Damaged(_) => Some("look at the disk".to_owned()),
             Self::Io(..) | Self::Held { .. } | Self::Exists(_) | Self::Name(_) => None,

@@ -252,3 +252,61 @@ fn revisions_are_read_in_order_and_what_is_not_one_is_passed_over() {
     assert!(unread.is_empty(), "{unread:?}");
     assert!(dir.load_pending(|_| panic!("nothing is pending")).is_empty());
 }
+
+#[test]
+fn a_link_in_it_is_refused_and_what_it_leads_to_is_not_touched() {
+    for name in
+        ["lock", "identity.key", "fleet.json", "addresses.json", "before-starling.json", "applied.json", "revisions", "pending"]
+    {
+        let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
+        let target = elsewhere.path().to_owned();
+        fs::write(&target, "precious").unwrap();
+        chmod(&target, 0o600);
+        let mut dir = StateDir::create(scratch.path()).unwrap();
+        let link = scratch.path().join(name);
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let error = dir.lock().unwrap_err();
+        assert!(matches!(&error, StateError::Link(path) if *path == link), "{name}: {error}");
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious", "{name}");
+        let report = check(scratch.path()).unwrap();
+        assert!(report.findings.iter().any(|found| found.path == link && found.is_wrong && found.what == "is a symbolic link"));
+        fs::remove_file(&target).unwrap();
+    }
+    let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
+    drop(locked(&scratch));
+    let group = scratch.path().join("revisions/edge");
+    fs::create_dir_all(elsewhere.path()).unwrap();
+    fs::create_dir_all(group.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), &group).unwrap();
+    assert!(matches!(StateDir::open(scratch.path()).unwrap().lock(), Err(StateError::Link(path)) if path == group));
+    let file = group.join("1-aa");
+    assert!(write_temporary(&file, b"x").is_err() && fs::read_dir(elsewhere.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn what_belongs_to_another_user_is_refused_with_what_to_do() {
+    if crate::daemon::system::own_user() != Some(0) {
+        return;
+    }
+    let nobody = |path: &Path| std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
+    let scratch = Scratch::new();
+    let dir = locked(&scratch);
+    dir.keep_identity(&SecretKey::from_seed(&[1; 32])).unwrap();
+    dir.keep_addresses(b"{}").unwrap();
+    drop(dir);
+    for name in ["lock", "addresses.json"] {
+        let path = scratch.path().join(name);
+        nobody(&path);
+        let error = StateDir::open(scratch.path()).unwrap().lock().unwrap_err().to_string();
+        let expected = format!(
+            "{0}: belongs to user 65534, and this is user 0; type this as user 65534, or: chown -h 0 {0}",
+            path.display()
+        );
+        assert_eq!(error, expected);
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    }
+    nobody(scratch.path());
+    let error = StateDir::open(scratch.path()).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("or: chown -h -R 0 {}", scratch.path().display())), "{error}");
+    assert!(matches!(StateDir::create(scratch.path()), Err(StateError::Owner { owner: 65_534, user: 0, .. })));
+}

@@ -104,13 +104,17 @@ fn write_fresh(temporary: &Path, bytes: &[u8]) -> io::Result<File> {
 
 /// Makes `revisions/GROUP`, and `revisions` above it, durably, unless they are there.
 pub(in crate::daemon) fn make_group(directory: &Path) -> Result<(), StateError> {
-    if directory.is_dir() {
+    if fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
     let shelf = directory.parent().expect("a group's directory is below a shelf");
     let state = shelf.parent().expect("a shelf is below the state directory");
-    make_directory(shelf)?;
-    make_directory(directory)?;
+    for made in [shelf, directory] {
+        make_directory(made)?;
+        if fs::symlink_metadata(made).map_err(at(made))?.is_symlink() {
+            return Err(StateError::Link(made.to_owned()));
+        }
+    }
     // One that is there counts as durable: one that is not must not be there.
     sync(shelf).and_then(|()| sync(state)).inspect_err(|_| drop(fs::remove_dir(directory)))
 }

@@ -37,3 +37,17 @@ fn a_request_that_cannot_be_sent_is_told_from_one_that_was() {
     };
     assert!(why.contains("head"), "{why}");
 }
+
+#[test]
+fn of_the_usual_places_the_first_is_taken_where_somebody_answers() {
+    let place = |name: &str| std::env::temp_dir().join(format!("starling-usual-{}-{name}", std::process::id()));
+    let (left, first, second) = (place("left"), place("first"), place("second"));
+    drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+    let texts = [&left, &first, &second].map(|path| path.to_str().unwrap());
+    assert_eq!(first_answering(&texts), None, "what a crash left is no server");
+    let _second = std::os::unix::net::UnixListener::bind(&second).unwrap();
+    assert_eq!(first_answering(&texts), Some(second.clone()));
+    let _first = std::os::unix::net::UnixListener::bind(&first).unwrap();
+    assert_eq!(first_answering(&texts), Some(first.clone()));
+    [left, first, second].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+}
