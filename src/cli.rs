@@ -183,9 +183,9 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
     let daemon = &asking::Daemon { control: &settings.control, group: order.text("group") };
     match order.command {
         Command::Sim => sim::simulate(order),
-        Command::Init => fleet::init(settings, order.text("fleet")),
+        Command::Init => fleet::init(&resolved, order.text("fleet")),
         Command::Token => fleet::token(&resolved),
-        Command::Join => fleet::join(settings, order.operand(0)),
+        Command::Join => fleet::join(&resolved, order.operand(0)),
         Command::Id => fleet::id(settings),
         Command::Check => check(&resolved),
         Command::Run => run(resolved),

@@ -88,8 +88,9 @@ fn one_host_founds_a_fleet_and_another_joins_it() {
     let words = bench.init("a");
     assert!(
         words.contains("fleet gulls")
-            && words.contains("starling run\n")
-            && words.contains("starling token | ssh HOST starling join -")
+            && words.contains("starling run --state a\n")
+            && words.contains("starling token --state a | ssh HOST starling join -"),
+        "what is to be typed finds what was made: {words}"
     );
     let id = good(&bench.run(&["id", "--state", "a"]));
     assert_eq!(id.trim().len(), 52);
@@ -113,6 +114,16 @@ fn one_host_founds_a_fleet_and_another_joins_it() {
 }
 
 #[test]
+fn nobody_joins_with_nothing() {
+    let bench = Bench::new("nothing");
+    for input in ["", " \n"] {
+        let said = bad(&bench.feed(&["join", "-", "--state", "a"], input.as_bytes()), 2);
+        assert!(said.contains("standard input is empty") && said.contains("starling token | ssh HOST"), "{said}");
+    }
+    assert!(!bench.path("a").exists());
+}
+
+#[test]
 fn nothing_secret_is_readable_by_others_whatever_the_umask() {
     let bench = Bench::new("umask");
     let line = format!("umask 000; exec {STARLING} init --state deep/down/a -f empty.conf");
@@ -130,10 +141,14 @@ fn a_member_neither_founds_nor_joins_again() {
     bench.init("a");
     let token = bench.token("a");
     let id = good(&bench.run(&["id", "--state", "a"]));
-    for words in [vec!["init", "--state", "a"], vec!["join", &token, "--state", "a"]] {
+    bench.init("other");
+    let foreign = bench.token("other");
+    for words in [vec!["init", "--state", "a"], vec!["join", &foreign, "--state", "a"]] {
         let said = bad(&bench.run(&words), 1);
         assert!(said.contains("in the fleet gulls already") && said.contains("rm -r a"), "{said}");
     }
+    let said = good(&bench.run(&["join", &token, "--state", "a"]));
+    assert!(said.contains("in the fleet gulls already") && said.contains("starling run --state a\n"), "it is so: {said}");
     assert_eq!(good(&bench.run(&["id", "--state", "a"])), id);
     assert_eq!(bench.token("a"), token);
 }

@@ -18,7 +18,8 @@ use crate::wire::fleet::{Fleet, FleetId, FleetKey};
 use crate::wire::token::Token;
 
 /// Founds a fleet.
-pub(super) fn init(settings: &Settings, name: Option<&str>) -> Result<(), Failure> {
+pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), Failure> {
+    let settings = &resolved.settings;
     let name = name.map_or_else(any_name, |name| Ok(name.to_owned()))?;
     let key = FleetKey::from_bytes(secret()?);
     let fresh_owner = SecretKey::from_seed(&secret()?);
@@ -35,8 +36,9 @@ pub(super) fn init(settings: &Settings, name: Option<&str>) -> Result<(), Failur
     dir.keep_membership(&Membership { fleet: fleet(&name, &owner, key)?, joined: true })?;
     let me = peer_id(&identity);
     print(&format!(
-        "This host is {me}.\nIt has founded the fleet {name}.\n\nNext, here:            starling run\nThen, for each host:   \
-         starling token | ssh HOST starling join -\n"
+        "This host is {me}.\nIt has founded the fleet {name}.\n\nNext, here:            starling run{state}\nThen, for each host:   \
+         starling token{state} | ssh HOST starling join -\n",
+        state = named_state(resolved)
     ))
 }
 
@@ -55,9 +57,17 @@ pub(super) fn token(resolved: &Resolved) -> Result<(), Failure> {
 }
 
 /// Joins the fleet of a token.
-pub(super) fn join(settings: &Settings, operand: &str) -> Result<(), Failure> {
+pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), Failure> {
+    let settings = &resolved.settings;
     let text = if operand == "-" { read_token()? } else { operand.to_owned() };
     let token: Token = text.trim().parse().map_err(|error| Failure::Usage(format!("TOKEN: {error}")))?;
+    if let Some(member) = opened(settings)?.map(|dir| dir.membership()).transpose()?.flatten()
+        && (member.fleet.id(), member.fleet.keys()) == (token.fleet().id(), token.fleet().keys())
+    {
+        // What was asked for is so: whoever runs this from a script may do it twice.
+        let name = member.fleet.name();
+        return print(&format!("This host is in the fleet {name} already.\n\nNext:   starling run{}\n", named_state(resolved)));
+    }
     refuse_member(settings)?;
 
     let dir = writable(settings)?;
@@ -66,9 +76,10 @@ pub(super) fn join(settings: &Settings, operand: &str) -> Result<(), Failure> {
     dir.keep_membership(&Membership { fleet: token.fleet().clone(), joined: false })?;
     let addresses = if token.addresses().is_empty() { "by mDNS only".to_owned() } else { token.addresses().join(", ") };
     print(&format!(
-        "This host is {}.\nIt belongs to the fleet {}, to be found at: {addresses}.\n\nNext:   starling run\n",
+        "This host is {}.\nIt belongs to the fleet {}, to be found at: {addresses}.\n\nNext:   starling run{}\n",
         peer_id(&identity),
         token.fleet().name(),
+        named_state(resolved),
     ))
 }
 
@@ -166,7 +177,25 @@ fn read_token() -> Result<String, Failure> {
     let mut text = String::new();
     let most = TOKEN_INPUT_MAX;
     io::stdin().take(most).read_to_string(&mut text).map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(Failure::Usage(
+            "TOKEN: standard input is empty; type, on a member: starling token | ssh HOST starling join - (and look whether that \
+             starling token had something to say)"
+                .to_owned(),
+        ));
+    }
     Ok(text)
+}
+
+/// What a command has to be given that is to find the state directory that this one was told of.
+fn named_state(resolved: &Resolved) -> String {
+    let state = resolved.settings.state.display().to_string();
+    let is_plain = state.chars().all(|c| c.is_alphanumeric() || "/._+-".contains(c));
+    match resolved.source("state") {
+        Source::Flag if is_plain => format!(" --state {state}"),
+        Source::Flag => format!(" --state '{}'", state.replace('\'', r"'\''")),
+        _ => String::new(),
+    }
 }
 
 /// The address book of a host that knows a token only.

@@ -22,12 +22,14 @@ use crate::model::record::RecordId;
 use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Question, Refusal};
+use crate::settings::nearest::nearest;
 use crate::wire::errand::{Errand, Told};
 
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the host's clock shows, in milliseconds
 /// since 1970.
 pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
+    check_words(request, &path)?;
     let ask = asked(request, path, now_ms)?;
     // A look changes nothing anyway, but Unit restarts an application by GET.
     let is_look = request.method == "GET" && !matches!(ask, Ask::Server(Question::Control(_)));
@@ -215,6 +217,29 @@ fn words(request: &Request) -> impl Iterator<Item = (&str, &str)> {
     words.into_iter().flatten().map(|word| word.split_once('=').unwrap_or((word, "")))
 }
 
+/// Whether each word of the query is one. Below `/fleet` every other is refused; at the paths that Unit has, which does not look at queries,
+/// one that is spelt in another way, for then another thing would be done than was meant.
+fn check_words(request: &Request, path: &Path) -> Result<(), Response> {
+    let is_ours = path.tokens().first().is_some_and(|first| first == "fleet");
+    let letters = |word: &str| {
+        let word = word.to_ascii_lowercase().replace("%2d", "-");
+        word.chars().filter(char::is_ascii_alphanumeric).collect::<String>()
+    };
+    for (word, _) in words(request).filter(|(word, _)| !word.is_empty() && !WORDS.contains(word)) {
+        let alike = WORDS.into_iter().find(|known| letters(known) == letters(word));
+        let near = alike.or_else(|| nearest(word, WORDS).filter(|_| is_ours));
+        if near == Some("dry-run") {
+            return Err(failure(400, "Invalid dry run.", "it is ?dry-run, or a request without it"));
+        }
+        if near.is_some() || is_ours {
+            let word: String = word.chars().take(WORD_SHOWN).collect();
+            let hint = near.map_or_else(|| format!("there are {}", WORDS.join(", ")), |near| format!("did you mean {near}?"));
+            return Err(failure(400, "Unknown word in the query.", &format!("{word:?}: {hint}")));
+        }
+    }
+    Ok(())
+}
+
 fn owned(tokens: &[&str]) -> Vec<String> {
     tokens.iter().map(|token| (*token).to_owned()).collect()
 }
@@ -320,6 +345,10 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
+/// All words that some query may have.
+const WORDS: [&str; 5] = ["diff", "dry-run", "force", "group", "path"];
+/// How much of another is shown, in characters.
+const WORD_SHOWN: usize = 32;
 const NO_VALUE: &str = "Value doesn't exist.";
 const NOT_ALLOWED: &str = "Method isn't allowed.";
 /// Headers of a request that a host of another group has to know.

@@ -163,6 +163,26 @@ fn comments_may_hold_any_bytes_and_paths_raw_letters_as_in_unit() {
 }
 
 #[test]
+fn a_word_of_the_query_that_would_be_passed_over_is_named() {
+    let mut host = Host::new();
+    host.change("PUT", "/config", CONFIG);
+    for (method, target, hint) in [
+        ("GET", "/config?Group=b", "\"Group\": did you mean group?"),
+        ("PUT", "/config/routes?GROUP=b", "did you mean group?"),
+        ("PUT", "/certificates/a?Force", "did you mean force?"),
+        ("GET", "/fleet/revisions?groop=b", "did you mean group?"),
+        ("GET", "/fleet/nodes?limit=3", "there are diff, dry-run, force, group, path"),
+    ] {
+        let reply = host.ask(method, target, "[]");
+        let body = parsed(&reply.body);
+        assert_eq!((reply.status, text(&body["error"])), (400, "Unknown word in the query.".to_owned()), "{target}");
+        assert!(text(&body["detail"]).contains(hint), "{target}: {}", reply.body);
+    }
+    assert_eq!(host.ask("GET", "/config?pretty&page=2", "").status, 200, "Unit does not look at queries");
+    host.is_unharmed();
+}
+
+#[test]
 fn paths_that_lead_nowhere_are_refused_by_every_route() {
     let mut host = Host::new();
     host.change("PUT", "/config", CONFIG);
