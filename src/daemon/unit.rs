@@ -277,7 +277,8 @@ pub fn find_default() -> Option<PathBuf> {
 }
 
 fn first_answering(places: &[&str]) -> Option<PathBuf> {
-    let tried: Vec<_> = places.iter().map(|place| (*place, unix::connect(Path::new(place)))).collect();
+    // The loop asks, and may not wait for a server that stands still.
+    let tried: Vec<_> = places.iter().map(|place| (*place, unix::answers(Path::new(place)))).collect();
     let answering = tried.iter().find(|(_, tried)| tried.is_ok());
     let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     let closed = || tried.iter().find(|(_, tried)| tried.as_ref().is_err_and(is_closed));

@@ -62,5 +62,15 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
+/// Whether somebody listens at `path`, without waiting for him: he has a full queue, or accepts and sees a connection that is closed again.
+pub(super) fn answers(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        other => other,
+    }
+}
+
 /// Connections that wait to be accepted, as the standard library has it; the system may allow fewer.
 const BACKLOG: i32 = 128;

@@ -47,7 +47,11 @@ fn of_the_usual_places_the_first_is_taken_where_somebody_answers() {
     assert_eq!(first_answering(&texts), None, "what a crash left is no server");
     let _second = std::os::unix::net::UnixListener::bind(&second).unwrap();
     assert_eq!(first_answering(&texts), Some(second.clone()));
-    let _first = std::os::unix::net::UnixListener::bind(&first).unwrap();
+    // A server that stands still has a queue that is full before long, and whoever connects then waits.
+    let silent = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    silent.bind(&socket2::SockAddr::unix(&first).unwrap()).unwrap();
+    silent.listen(0).unwrap();
+    let _waiting = std::os::unix::net::UnixStream::connect(&first).unwrap();
     assert_eq!(first_answering(&texts), Some(first.clone()));
     [left, first, second].iter().for_each(|path| std::fs::remove_file(path).unwrap());
 }

@@ -125,7 +125,7 @@ pub(super) fn look_for_left(listeners: impl Iterator<Item = impl AsRef<str>>, fo
 /// have is asked itself.
 fn is_left(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    is_socket && unix::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    is_socket && unix::answers(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn left(path: &Path) -> String {
