@@ -85,6 +85,10 @@
 //! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`].
 //!     *Checked by* `check_uploads`, and tests/rest/secrets.rs (all that is answered, printed and logged).
 //!
+//! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the server what it may be put over, and the target
+//!     looks once more right before.
+//!     *Checked by* `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, and tests/rest/kept.rs (the real files, over kills).
+//!
 //! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which one of them must notice.
 //!
 //! The shape itself is under test: `tests/tidy.rs` fails on an import that goes up a floor, a second door for an outside crate, a clock

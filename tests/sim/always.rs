@@ -7,6 +7,7 @@ use starlingd::limits::{
     WRITES_MAX,
 };
 use starlingd::model::document::Document;
+use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
 use starlingd::model::ledger::Standing;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
@@ -15,6 +16,7 @@ use starlingd::model::revision::{Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
+use starlingd::node::kept_file::KeptFile;
 use starlingd::node::records::from_file;
 use starlingd::node::revision_name;
 use starlingd::sim::{Clock, fleet};
@@ -111,11 +113,24 @@ impl Seen {
         }
         memory.applied = applied;
         let Some(revision) = applied.and_then(|id| self.revisions.get(&id)) else { return };
-        // What the server has lost since it was last asked nobody can know yet.
-        let runs = json::same(&here.server.config, revision.document.config()) || here.server.lost.is_some();
+        // What the server has lost since it was last asked, and what somebody has put there, nobody can know yet.
+        let is_theirs = self.hosts.get(&host).is_some_and(|memory| memory.theirs.is_some());
+        let runs = json::same(&here.server.config, revision.document.config()) || here.server.lost.is_some() || is_theirs;
         if here.spec.server && !runs {
             let id = revision.id();
             self.broken(world.now, format!("host {host} says that its server runs {id:?}, which it does not"));
+        }
+    }
+
+    /// What somebody has put on a server past Starling is not replaced unless it is kept on the host's disk.
+    pub fn check_theirs(&mut self, world: &World, host: usize) {
+        let here = &world.hosts[host];
+        let memory = self.memory(host);
+        let Some(theirs) = memory.theirs.take_if(|theirs| !json::same(theirs, &here.server.config)) else { return };
+        let fingerprint = Fingerprint::of(&theirs);
+        let files = here.disk.drifts.iter().filter_map(|(name, text)| KeptFile::parse(name, text));
+        if !files.into_iter().any(|file| file.fingerprint == fingerprint) {
+            self.broken(world.now, format!("host {host} has replaced what somebody had put on its server, and kept it nowhere"));
         }
     }
 

@@ -4,8 +4,10 @@
 //! whole, disks and servers are well, and every host is up but the clones. Clocks stay as wrong as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use starlingd::node::input::Ask;
 use starlingd::sim::{Disk, Failure, Refuses, Way};
 
 use crate::watch::World;
@@ -95,6 +97,12 @@ impl Nemesis {
             here.server.up = true;
             self.restart(world, host);
         }
+        // Somebody looks after what others have put on servers past Starling.
+        let changed = |host: &usize| world.observer().seen().hosts.get(host).is_some_and(|memory| memory.theirs.is_some());
+        let changed: Vec<usize> = world.running().into_iter().filter(changed).collect();
+        for host in changed {
+            world.ask(host, Ask::Repair);
+        }
     }
 
     /// Does something after a time.
@@ -106,7 +114,8 @@ impl Nemesis {
     fn strike(&mut self, world: &mut World) {
         let up: Vec<usize> = world.running();
         let Some(host) = world.rng.pick(&up).copied() else { return };
-        match world.rng.below(22) {
+        match world.rng.below(24) {
+            22 | 23 => self.past_starling(world, host),
             0 | 1 => self.crash(world, host, false),
             2 | 3 => self.crash(world, host, true),
             4..=6 => self.crash_soon(world, host),
@@ -264,6 +273,9 @@ impl Nemesis {
             2 => server.unanswered_ppm = 300_000,
             _ => server.lose_everything(now),
         }
+        if kind == 3 {
+            world.observer().seen_mut().memory(host).theirs = None;
+        }
         note(
             world,
             &format!(
@@ -276,6 +288,20 @@ impl Nemesis {
             let server = &mut world.hosts[host].server;
             (server.up, server.slow, server.unanswered_ppm) = (true, Duration::from_millis(20), 0);
         });
+    }
+
+    /// Somebody changes a server, and not through Starling.
+    fn past_starling(&mut self, world: &mut World, host: usize) {
+        if !world.hosts[host].spec.server || world.hosts[host].node.own_head().is_none() {
+            return;
+        }
+        note(world, &format!("somebody changes the server of host {host}"));
+        let token = world.rng.below(1_000_000_000_000);
+        let mut config = (*world.hosts[host].server.config).clone();
+        config["theirs"] = token.into();
+        let config = Arc::new(config);
+        world.hosts[host].server.config = Arc::clone(&config);
+        world.observer().seen_mut().memory(host).theirs = Some(config);
     }
 
     /// A backup is taken, or, if there is one, played back.

@@ -6,8 +6,10 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use starlingd::model::json::Value;
 use starlingd::model::record::{Rank, RecordId};
 use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
@@ -50,6 +52,8 @@ pub struct Memory {
     pub applied: Option<RecordId>,
     /// Documents that the server was given, by ticket.
     pub given: BTreeMap<Ticket, starlingd::model::document::Document>,
+    /// What somebody has put on its server past Starling, until something else is there.
+    pub theirs: Option<Arc<Value>>,
     /// What is in `pending/`: the server is about to try it.
     pub trying: Option<RecordId>,
     /// The greatest stamp of a document of its own that it has written.
@@ -222,7 +226,10 @@ impl Observer for Watch {
                 let came = carried(bytes).map(|id| (*link, id));
                 seen.came.extend(came);
             }
-            Input::Server(report) => seen.server_reports(world, host, report),
+            Input::Server(report) => {
+                seen.check_theirs(world, host);
+                seen.server_reports(world, host, report);
+            }
             _ => {}
         }
     }
