@@ -104,6 +104,7 @@ fn lied_to(lie: Lie) {
         faults: vec![(4 * SECOND, Fault::Deed(Box::new(move |_, world| told(world))))],
         length: 12 * SECOND,
         servers: Servers::All,
+        past: 0,
     });
 }
 

@@ -11,7 +11,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What is not told of a plan.
 pub fn usual() -> Plan {
-    Plan { hosts: 3, clients: Clients::new(SECOND, 10), faults: Vec::new(), length: 10 * SECOND, servers: Servers::Most }
+    Plan { hosts: 3, clients: Clients::new(SECOND, 10), faults: Vec::new(), length: 10 * SECOND, servers: Servers::Most, past: 0 }
 }
 
 /// Runs a plan for some seeds.
@@ -86,6 +86,7 @@ fn a_host_comes_back_after_a_week() {
         faults: vec![(5 * SECOND, Fault::Away(2, 8 * DAY))],
         length: 8 * DAY + 60 * SECOND,
         servers: Servers::None,
+        past: 0,
     });
 }
 

@@ -49,6 +49,7 @@ fn told(seeds: u64, hosts: usize, length: u64, deeds: impl Fn() -> Vec<(Duration
         faults: deeds(),
         length: Duration::from_secs(length),
         servers: Servers::All,
+        past: 0,
     };
     holds(seeds, plan)
 }

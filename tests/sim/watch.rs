@@ -73,6 +73,8 @@ pub struct Seen {
     /// The first promise that was broken.
     pub broken: Option<String>,
     pub revisions: BTreeMap<RecordId, Revision>,
+    /// So many of them were made before the world began.
+    pub behind: usize,
     /// Whether a clock was wrong at some time.
     pub were_wrong: bool,
     pub asked: BTreeMap<ClientId, Asked>,
@@ -107,6 +109,16 @@ impl Watch {
 }
 
 impl Seen {
+    /// What was made before the world begins, and that servers have taken it.
+    pub fn remember(&mut self, past: &[Revision]) {
+        for revision in past {
+            let again = Revision::decode(revision.record.clone(), revision.body.clone()).expect("it was just made");
+            self.accepted.insert(again.document.text().to_owned());
+            self.revisions.insert(again.id(), again);
+        }
+        self.behind = past.len();
+    }
+
     pub fn note(&mut self, now: Duration, text: String) {
         self.history.push(format!("{:10.3} {text}", now.as_secs_f64()));
     }
