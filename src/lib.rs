@@ -48,6 +48,8 @@
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
 //! | `signal` | a signal |
 //! | `watchdog` | the time between two looks at the pulse of the loop |
+//! | `watch` | its time; the kernel's list of interfaces |
+//! | `overlay` | its time; the file system of this host's overlay |
 //! | `log` | whoever reads standard error |
 //!
 //! mdns-sd and tiny_http have threads of their own. If one of these dies it is started again; a panic in one of ours ends the process.

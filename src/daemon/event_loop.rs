@@ -7,23 +7,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::Duration;
 
 use super::clock::Clock;
-use super::dialler::{Addresses, DialEvent, Dialler};
+use super::dialler::{DialEvent, Dialler};
 use super::discovery::Discovery;
 use super::disk::{self, Disk, Done};
 use super::gate::{Gate, Responder, Response};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
-use super::overlay::OverlaySource;
+use super::overlay::Reading;
 use super::pass::Pass;
 use super::pulse::Pulse;
 use super::state_dir::read_revision;
 use super::target::{self, Target};
-use super::unit::{self, Control, Unit};
-use super::{api, interfaces, logger, start};
-use crate::limits::{DISK_WAITING_MAX, LOADS_MAX, OVERLAY_EVERY, WATCH_EVERY, WATCH_LOST_EVERY};
+use super::unit::{Control, Unit};
+use super::watch::{Change, Watch};
+use super::{api, logger, start};
+use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
 use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
@@ -40,6 +40,10 @@ pub(super) enum Event {
     Link(LinkEvent),
     /// mDNS shows a peer.
     Found { instance: String, addresses: Vec<SocketAddr>, unheard: bool },
+    /// Something around this host has changed.
+    Around(Change),
+    /// This host's overlay was read, and is another than before.
+    Overlay(Reading),
     /// A revision was read from disk.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// A job is on disk.
@@ -59,14 +63,13 @@ pub(super) struct Parts {
     pub node: Node,
     pub queue: Receiver<Event>,
     pub events: SyncSender<Event>,
-    pub addresses: Addresses,
-    pub overlays: OverlaySource,
+    /// Where this host listens, at the start.
+    pub addresses: Vec<SocketAddr>,
+    pub watch: Watch,
     pub dialler: Dialler,
     pub disk: Disk,
     pub target: Option<Target>,
     pub pass: Option<Pass>,
-    /// Whether to look for a server that was not there at the start.
-    pub find_server: bool,
     pub listener: Listener,
     pub discovery: Option<Discovery>,
     pub gate: Gate,
@@ -89,10 +92,6 @@ pub(super) struct Loop {
     loading: usize,
     /// What has happened while effects were performed: it comes after all of them.
     inputs: VecDeque<Input>,
-    watch: interfaces::Watch,
-    watch_at: Duration,
-    /// When the overlay's file is looked at again.
-    overlay_at: Duration,
 }
 
 impl Loop {
@@ -108,20 +107,16 @@ impl Loop {
             loads: VecDeque::new(),
             loading: 0,
             inputs: VecDeque::new(),
-            watch: interfaces::Watch::new(),
-            watch_at: Duration::ZERO,
-            overlay_at: OVERLAY_EVERY,
         }
     }
 
     /// Until the process is told to stop.
     pub(super) fn run(mut self) {
-        let addresses = (self.parts.addresses)();
+        let addresses = std::mem::take(&mut self.parts.addresses);
         self.happens(Input::Addresses(addresses));
         loop {
             let (now, _) = self.parts.clock.now();
-            let looks = if self.parts.overlays.has_file() { self.overlay_at } else { Duration::MAX };
-            let wait = self.parts.node.deadline().min(self.watch_at).min(looks).saturating_sub(now);
+            let wait = self.parts.node.deadline().saturating_sub(now);
             self.parts.pulse.promise(now.saturating_add(wait));
             let happened = self.parts.queue.recv_timeout(wait);
             self.parts.pulse.turn();
@@ -130,8 +125,6 @@ impl Loop {
                 Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => self.happens(Input::Tick),
             }
-            self.watch_network();
-            self.watch_overlay();
         }
         self.stop();
     }
@@ -146,8 +139,11 @@ impl Loop {
             Event::Link(LinkEvent::Down { link, reason }) => {
                 self.links.remove(&link);
                 self.happens(Input::Unlinked(link, reason));
+                self.parts.watch.set_eager(self.parts.node.misses_somebody());
             }
             Event::Found { instance, addresses, unheard } => self.happens(Input::Found { instance, addresses, unheard }),
+            Event::Around(change) => self.around(change),
+            Event::Overlay(overlay) => self.happens(Input::Overlay(overlay)),
             Event::Loaded(ticket, read) => {
                 self.loading -= 1;
                 self.load();
@@ -309,44 +305,26 @@ impl Loop {
         }
     }
 
-    /// Looks for changes of interfaces and addresses: often while somebody is missing, for then a cable may just have been plugged in.
-    fn watch_network(&mut self) {
-        let (now, _) = self.parts.clock.now();
-        if now < self.watch_at {
-            return;
-        }
-        self.watch_at = now + if self.parts.node.misses_somebody() { WATCH_LOST_EVERY } else { WATCH_EVERY };
-        self.find_server();
-        if self.watch.changed() {
-            let port = self.parts.listener.local_addrs().first().map_or(0, SocketAddr::port);
-            if self.parts.discovery.as_ref().is_some_and(|discovery| !discovery.announce(port)) {
-                log::debug!(target: "mdns", "too busy to announce this host anew");
+    /// Something around this host has changed, or was looked at: that is done often while somebody is missing, for then a cable may just
+    /// have been plugged in.
+    fn around(&mut self, change: Change) {
+        match change {
+            Change::Looked(None) => {}
+            Change::Looked(Some(addresses)) => {
+                let port = self.parts.listener.local_addrs().first().map_or(0, SocketAddr::port);
+                if self.parts.discovery.as_ref().is_some_and(|discovery| !discovery.announce(port)) {
+                    log::debug!(target: "mdns", "too busy to announce this host anew");
+                }
+                self.happens(Input::Addresses(addresses));
             }
-            let addresses = (self.parts.addresses)();
-            self.happens(Input::Addresses(addresses));
-            self.overlay_at = Duration::ZERO;
+            Change::Server(path) => self.server_appears(path),
+            Change::OverlayLate(words) => self.happens(Input::Overlay(Err(words))),
         }
+        self.parts.watch.set_eager(self.parts.node.misses_somebody());
     }
 
-    /// Looks whether this host's overlay, its variables or its addresses are others now.
-    fn watch_overlay(&mut self) {
-        let (now, _) = self.parts.clock.now();
-        if now < self.overlay_at || (!self.parts.overlays.has_file() && self.overlay_at > Duration::ZERO) {
-            return;
-        }
-        self.overlay_at = now + OVERLAY_EVERY;
-        let addresses = (self.parts.addresses)();
-        if let Some(overlay) = self.parts.overlays.changed(&addresses) {
-            self.happens(Input::Overlay(overlay));
-        }
-    }
-
-    /// A server that is started after this program is found later.
-    fn find_server(&mut self) {
-        if !self.parts.find_server || self.parts.target.is_some() {
-            return;
-        }
-        let Some(path) = unit::find_default() else { return };
+    /// A server that was started after this program is there.
+    fn server_appears(&mut self, path: PathBuf) {
         let events = self.parts.events.clone();
         let tell = move |report| {
             let _nobody_left_to_tell = events.send(Event::Server(report));

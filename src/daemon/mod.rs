@@ -27,5 +27,6 @@ pub mod target;
 mod timed;
 pub mod unit;
 mod unix;
+mod watch;
 
 pub use self::start::{RunError, run};

@@ -1,18 +1,23 @@
 //! What makes this host's overlay: a file, its variables, its addresses; and the notice when one of them changes.
 //!
-//! The file is looked at every two seconds and read when it is another than before, so that an editor's save is all it takes. What cannot
-//! be read changes nothing: the node is told why, and keeps what it had.
+//! The file is read every two seconds, whatever its time and length say, so that an editor's save is all it takes. What cannot be read
+//! changes nothing: the node is told why, and keeps what it had. The thread `overlay` does it, which alone waits for the file's file
+//! system: that may be a mount whose server is gone.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::{io, thread};
 
+use super::dialler::Addresses;
 use super::interfaces;
-use crate::limits::OVERLAY_FILE_MAX;
+use crate::limits::{OVERLAY_EVERY, OVERLAY_FILE_MAX, OVERLAY_STACK};
 use crate::model::json::{self, Value};
 use crate::model::overlay::Overlay;
 
@@ -21,13 +26,104 @@ pub(super) struct OverlaySource {
     file: Option<PathBuf>,
     /// Variables that stay for as long as the process runs.
     fixed: BTreeMap<String, String>,
-    seen: Option<Seen>,
-    patch: Option<Value>,
+    /// The file's text, when it was last read, and what it says.
+    seen: Option<(Vec<u8>, Value)>,
     last: Option<Overlay>,
 }
 
-/// What tells one state of the file from another: device, inode, length, and time of the last write.
-type Seen = (u64, u64, u64, i64, i64);
+/// What the thread reports.
+pub(super) type Reading = Result<Overlay, String>;
+
+/// The way to the thread `overlay`.
+#[derive(Clone)]
+pub(super) struct OverlayWatch {
+    /// What it reads, if there is a file.
+    file: Option<PathBuf>,
+    nudges: SyncSender<()>,
+    state: Arc<AtomicU8>,
+}
+
+/// Starts the thread. The first reading comes over the channel, or, once nobody waits for it there any more, by `sink` like all others
+/// that differ from the one before. An error means that there is no thread to be had.
+pub(super) fn start(
+    source: OverlaySource,
+    addresses: Addresses,
+    sink: impl Fn(Reading) + Send + 'static,
+) -> io::Result<(OverlayWatch, Receiver<Reading>)> {
+    let (nudges, nudged) = sync_channel(1);
+    let (first, reading) = sync_channel(0);
+    let state = Arc::new(AtomicU8::new(READING));
+    let watch = OverlayWatch { file: source.file.clone(), nudges, state: Arc::clone(&state) };
+    let reader = Reader { source, addresses, nudged, state };
+    thread::Builder::new().name("overlay".to_owned()).stack_size(OVERLAY_STACK).spawn(move || reader.run(first, sink))?;
+    Ok((watch, reading))
+}
+
+impl OverlayWatch {
+    /// The host's addresses are others now. Never blocks.
+    pub(super) fn nudge(&self) {
+        // One that waits already does for this too.
+        let _one_is_enough = self.nudges.try_send(());
+    }
+
+    /// To be called now and then: what to tell of a thread that has been reading since the last call. Told once, until it is done.
+    pub(super) fn check(&self) -> Option<String> {
+        let seen = self.state.compare_exchange(READING, SEEN_READING, Ordering::AcqRel, Ordering::Acquire);
+        let is_late = seen == Err(SEEN_READING);
+        let tells = is_late && self.state.compare_exchange(SEEN_READING, TOLD, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        tells.then(|| self.lateness()).flatten()
+    }
+
+    /// In these words.
+    pub(super) fn lateness(&self) -> Option<String> {
+        self.file.as_deref().map(late)
+    }
+}
+
+/// What is said of a file that is neither read nor known to be unreadable.
+fn late(file: &Path) -> String {
+    format!("overlay {}: its file system does not answer, and is waited for", file.display())
+}
+
+/// The thread `overlay`.
+struct Reader {
+    source: OverlaySource,
+    addresses: Addresses,
+    nudged: Receiver<()>,
+    state: Arc<AtomicU8>,
+}
+
+impl Reader {
+    fn run(mut self, first: SyncSender<Reading>, sink: impl Fn(Reading)) {
+        let mut first = Some(first);
+        loop {
+            let reading = self.source.changed(&(self.addresses)());
+            if self.state.swap(DONE, Ordering::AcqRel) == TOLD && reading.is_none() {
+                // The node was told that it does not come.
+                self.source.last.clone().into_iter().for_each(|overlay| sink(Ok(overlay)));
+            }
+            if let Some(reading) = reading {
+                self.report(reading, &mut first, &sink);
+            }
+            let nudged = match self.source.file {
+                Some(_) => self.nudged.recv_timeout(OVERLAY_EVERY),
+                None => self.nudged.recv().map_err(RecvTimeoutError::from),
+            };
+            if nudged == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+            self.state.store(READING, Ordering::Release);
+        }
+    }
+
+    fn report(&self, reading: Reading, first: &mut Option<SyncSender<Reading>>, sink: &impl Fn(Reading)) {
+        let unsent = match first.take() {
+            Some(first) => first.send(reading).err().map(|unsent| unsent.0),
+            None => Some(reading),
+        };
+        unsent.into_iter().for_each(sink);
+    }
+}
 
 impl OverlaySource {
     /// From the settings: the file, `NAME=VALUE` of the host's own, and what else is known of it. The environment is taken over as it is
@@ -37,49 +133,43 @@ impl OverlaySource {
         fixed.extend(known.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let own = own.iter().filter_map(|text| text.split_once('='));
         fixed.extend(own.map(|(name, value)| (format!("var.{name}"), value.to_owned())));
-        Self { file, fixed, seen: None, patch: None, last: None }
-    }
-
-    /// Whether there is a file to be looked at.
-    pub(super) fn has_file(&self) -> bool {
-        self.file.is_some()
+        Self { file, fixed, seen: None, last: None }
     }
 
     /// What the overlay is now. An error names the file, and what is wrong with it and where.
-    pub(super) fn read(&mut self, addresses: &[SocketAddr]) -> Result<Overlay, String> {
+    fn read(&mut self, addresses: &[SocketAddr]) -> Result<Overlay, String> {
         if let Some(path) = &self.file {
             let wrong = |why: String| format!("overlay {}: {why}", path.display());
             let found = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-            // A pipe would keep the loop waiting for whoever writes into it.
+            // A pipe would be waited for without end.
             if !found.is_file() {
                 return Err(wrong("it is no file".into()));
             }
-            let seen = (found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec());
-            if self.seen != Some(seen) {
-                let mut text = Vec::new();
-                let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-                file.take(OVERLAY_FILE_MAX + 1).read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
-                if text.len() as u64 > OVERLAY_FILE_MAX {
-                    return Err(wrong(format!("it has more than {OVERLAY_FILE_MAX} bytes")));
-                }
+            let mut text = Vec::new();
+            let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+            file.take(OVERLAY_FILE_MAX + 1).read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
+            if text.len() as u64 > OVERLAY_FILE_MAX {
+                return Err(wrong(format!("it has more than {OVERLAY_FILE_MAX} bytes")));
+            }
+            if self.seen.as_ref().is_none_or(|(seen, _)| *seen != text) {
                 let patch = json::parse(&text).map_err(|error| wrong(error.to_string()))?;
                 if !patch.is_object() {
                     return Err(wrong(
                         "it is no object: a merge patch of anything else would replace the whole configuration".into(),
                     ));
                 }
-                (self.patch, self.seen) = (Some(patch), Some(seen));
+                self.seen = Some((text, patch));
             }
         }
         let mut variables = self.fixed.clone();
         variables.extend(addresses.first().map(|address| ("address".to_owned(), address.ip().to_string())));
         let named = |(name, ip): (String, IpAddr)| (format!("address.{name}"), ip.to_string());
         variables.extend(interfaces::by_name().into_iter().map(named));
-        Ok(Overlay { patch: self.patch.clone(), variables })
+        Ok(Overlay { patch: self.seen.as_ref().map(|(_, patch)| patch.clone()), variables })
     }
 
     /// The same, if it is another than at the last call, or cannot be read.
-    pub(super) fn changed(&mut self, addresses: &[SocketAddr]) -> Option<Result<Overlay, String>> {
+    fn changed(&mut self, addresses: &[SocketAddr]) -> Option<Result<Overlay, String>> {
         match self.read(addresses) {
             Ok(overlay) if self.last.as_ref() == Some(&overlay) => None,
             Ok(overlay) => {
@@ -95,6 +185,15 @@ impl OverlaySource {
         }
     }
 }
+
+/// What the thread does: it waits for the time to read;
+const DONE: u8 = 0;
+/// it reads;
+const READING: u8 = 1;
+/// it does so since before somebody looked;
+const SEEN_READING: u8 = 2;
+/// and that was told.
+const TOLD: u8 = 3;
 
 /// What is not text has no place in a document.
 fn from_environment((name, value): (OsString, OsString)) -> Option<(String, String)> {
@@ -122,6 +221,11 @@ mod tests {
         assert_eq!((value("name"), value("var.root"), value("address")), (Some("gull"), Some("/srv=x"), Some("192.0.2.7")));
         assert!(value("env.PATH").is_some(), "the environment is there");
         assert!(source.changed(&here).is_none(), "nothing has changed");
+        let time = std::fs::metadata(&path).and_then(|found| found.modified()).unwrap();
+        std::fs::write(&path, "{\"a\": 2 // mine\n}").unwrap();
+        File::options().write(true).open(&path).and_then(|file| file.set_modified(time)).unwrap();
+        let second = source.changed(&here).expect("it is another, though as long and as old").expect("it is sound");
+        assert_eq!(second.patch, Some(json::parse(br#"{"a":2}"#).unwrap()));
         std::fs::write(&path, "{\"a\":\n 2,, }").unwrap();
         let error = source.changed(&here).expect("it is another").expect_err("it is no JSON");
         assert!(error.contains("line 2") && error.contains("overlay"), "{error}");

@@ -19,13 +19,14 @@ use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
 use super::gate::{self, Gate, GateError, GateSettings, Responder, Response, Rights, TcpApi};
 use super::listener::{self, Listener};
-use super::overlay::OverlaySource;
+use super::overlay::{self, OverlaySource, OverlayWatch};
 use super::pass::Pass;
 use super::pulse::{self, Pulse};
 use super::state_dir::{FoundDrifts, Membership, StateDir, StateError, StoredFile, Unread};
 use super::unit::{Control, Unit, find_default};
+use super::watch::Watch;
 use super::{api, entropy, interfaces, logger, signals, system, target};
-use crate::limits::{EVENTS_MAX, LOOP_RETRY, STOP_WAIT, TOKEN_FILE_MAX};
+use crate::limits::{EVENTS_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN_FILE_MAX};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
@@ -57,9 +58,12 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     });
     let port = Arc::new(AtomicU16::new(0));
     let addresses = own_addresses(&settings, &port);
-    let mut overlays = overlays(&settings, &member, &secret);
-    let overlay = overlays.changed(&addresses()).expect("the first is another than none").map_err(RunError::Setting)?;
-    let mut node = make_node(&settings, &dir, &member, secret, &local, (unit.is_some(), overlay), now)?;
+    let (overlay_watch, overlay) = watch_overlay(overlays(&settings, &member, &secret), &addresses, &events)?;
+    let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
+    match overlay {
+        Some(overlay) => node.use_overlay(overlay),
+        None => node.await_overlay(overlay_watch.lateness().unwrap_or_default()),
+    }
     load(&mut node, &dir);
     let listener = listen(&settings, &local, &addresses, &pulse, &events)?;
     port.store(listener.local_addrs().first().map_or(0, SocketAddr::port), Ordering::Relaxed);
@@ -79,16 +83,19 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop), end_late)?;
     pulse::watch(pulse.clone())?;
-    let find_server = settings.unit == UnitChoice::Auto;
+    let finds_server = settings.unit == UnitChoice::Auto && target.is_none();
+    let watch_events = events.clone();
+    let watch = Watch::start(Arc::clone(&addresses), overlay_watch, finds_server, move |change| {
+        send(&watch_events, Event::Around(change));
+    })?;
     let parts = Parts {
-        find_server,
         clock,
         pulse,
         node,
         queue,
         events,
-        addresses,
-        overlays,
+        addresses: addresses(),
+        watch,
         dialler,
         disk,
         target,
@@ -166,7 +173,7 @@ fn make_node(
     member: &Membership,
     secret: SecretKey,
     local: &Local,
-    (server, overlay): (bool, Overlay),
+    server: bool,
     now: Now,
 ) -> Result<Node, RunError> {
     let setup = Setup {
@@ -182,7 +189,7 @@ fn make_node(
         before_kept: dir.has_before_starling(),
         history: settings.history,
         seed: u64::from_be_bytes(entropy::bytes()?),
-        overlay,
+        overlay: Overlay::default(),
         drift: match settings.drift {
             DriftChoice::Report => Drift::Report,
             DriftChoice::Repair => Drift::Repair,
@@ -271,6 +278,20 @@ fn overlays(settings: &Settings, member: &Membership, secret: &SecretKey) -> Ove
         ("fleet", member.fleet.name().to_owned()),
     ];
     OverlaySource::new(settings.overlay.clone(), &settings.variables, known)
+}
+
+/// Has the overlay read from now on. It is waited for a while; on a file system that does not answer the start goes on without it.
+fn watch_overlay(
+    source: OverlaySource,
+    addresses: &Addresses,
+    events: &SyncSender<Event>,
+) -> Result<(OverlayWatch, Option<Overlay>), RunError> {
+    let events = events.clone();
+    let (watch, first) = overlay::start(source, Arc::clone(addresses), move |reading| send(&events, Event::Overlay(reading)))?;
+    match first.recv_timeout(OVERLAY_START_WAIT) {
+        Ok(reading) => Ok((watch, Some(reading.map_err(RunError::Setting)?))),
+        Err(_late) => Ok((watch, None)),
+    }
 }
 
 fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {

@@ -261,6 +261,10 @@ pub const LOG_STACK: usize = 64 << 10;
 pub const OVERLAY_FILE_MAX: u64 = 1 << 20;
 /// How often it is looked at: whoever has saved it waits as long as for anything else that is noticed by looking.
 pub const OVERLAY_EVERY: Duration = Duration::from_secs(2);
+/// How long a start waits for it. Then it goes on, and gives the server nothing until the file is read.
+pub const OVERLAY_START_WAIT: Duration = Duration::from_secs(2);
+/// The stack of the thread that reads it, in bytes: a patch [`DEPTH_MAX`] deep is parsed there.
+pub const OVERLAY_STACK: usize = 256 << 10;
 /// Names of variables that are set for a host, in bytes.
 pub const VARIABLE_NAME_MAX: usize = 63;
 /// The settings file, in bytes: a few dozen lines are usual; whatever is longer is some other file.

@@ -45,6 +45,9 @@ impl Server {
 impl Node {
     /// Whether the server may be given something. What it ran before Starling first configured it is kept first; that begins here.
     pub(super) fn may_configure(&mut self) -> bool {
+        if self.lacks_overlay().is_some() {
+            return false;
+        }
         if !self.server.present || self.server.before_is_kept() {
             return true;
         }

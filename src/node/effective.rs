@@ -24,6 +24,26 @@ impl Node {
         self.effective(document).map_err(|unfit| refusal(&unfit))
     }
 
+    /// What this host makes of its group's document from the start.
+    pub fn use_overlay(&mut self, overlay: Overlay) {
+        self.setup.overlay = overlay;
+    }
+
+    /// This host's overlay is not known yet, for this reason: until it is, the server is given nothing, for it would run what is meant for
+    /// other hosts.
+    pub fn await_overlay(&mut self, reason: String) {
+        self.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
+        self.overlay_problem = Some(reason);
+        self.is_overlay_known = false;
+        self.selfie_changed();
+    }
+
+    /// Why the server can be given nothing, as long as this host's overlay is not known.
+    pub(super) fn lacks_overlay(&self) -> Option<&str> {
+        let lacks = self.server.present && !self.is_overlay_known;
+        lacks.then(|| self.overlay_problem.as_deref().unwrap_or_default())
+    }
+
     /// This host's overlay or variables are others now, or the overlay cannot be read: then the one before stays in use, and that is said
     /// until it can.
     pub(super) fn overlay_changed(&mut self, overlay: Result<Overlay, String>) {
@@ -31,7 +51,11 @@ impl Node {
             Ok(overlay) => overlay,
             Err(problem) => {
                 if self.overlay_problem.as_ref() != Some(&problem) {
-                    self.say(Level::Error, "server", format!("{problem}; the overlay before stays in use"));
+                    let meanwhile = match self.is_overlay_known {
+                        true => "the overlay before stays in use",
+                        false => "until then the server is given nothing",
+                    };
+                    self.say(Level::Error, "server", format!("{problem}; {meanwhile}"));
                     self.overlay_problem = Some(problem);
                     self.selfie_changed();
                 }
@@ -42,6 +66,7 @@ impl Node {
             self.say(Level::Info, "server", "the overlay can be read again");
             self.selfie_changed();
         }
+        self.is_overlay_known = true;
         if self.setup.overlay == overlay {
             return;
         }
@@ -60,6 +85,9 @@ impl Node {
     }
 
     pub(super) fn effective_view(&self) -> Answer {
+        if let Some(reason) = self.lacks_overlay() {
+            return Problem::new(503, "This host's overlay is not known.", reason).into();
+        }
         let document = match self.base_document() {
             Ok(document) => document,
             Err(problem) => return problem.into(),

@@ -151,6 +151,8 @@ pub struct Node {
     problems: BTreeSet<String>,
     /// Why the overlay that is set is not the one in use.
     overlay_problem: Option<String>,
+    /// Whether the overlay that is set has been read at all.
+    is_overlay_known: bool,
     replica: Replica,
     roster: Roster,
     book: Book,
@@ -240,6 +242,7 @@ impl Node {
             addresses: Vec::new(),
             problems: BTreeSet::new(),
             overlay_problem: None,
+            is_overlay_known: true,
             replica: Replica::new(setup.history),
             roster: Roster::default(),
             book: Book::of(&me),

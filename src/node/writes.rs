@@ -145,6 +145,7 @@ impl Node {
     /// Takes the next change in hand, if none is and the server is free.
     pub(super) fn serve_writes(&mut self) {
         self.resume_writes();
+        self.turn_away_writes();
         while self.trial.is_none() && self.server.is_free() && !self.server.is_unseen() && !self.is_to_be_put_back() {
             let Some(mut request) = self.writes.queue.pop_front() else { return };
             // Without a head a change is made on what the server runs now, not on what it ran a moment ago. A dry run must not undo what
@@ -174,6 +175,14 @@ impl Node {
                 Err(Answer::Done { .. }) if self.server.present => return self.put_in_step(request),
                 Err(answer) => self.effects.push(Effect::Answer(request.client, answer)),
             }
+        }
+    }
+
+    /// Answers the changes that cannot be tried for want of what would be tried.
+    fn turn_away_writes(&mut self) {
+        let Some(reason) = self.lacks_overlay().map(str::to_owned) else { return };
+        for request in std::mem::take(&mut self.writes.queue) {
+            self.reply(request.client, Problem::new(503, "This host's overlay is not known.", reason.clone()));
         }
     }
 

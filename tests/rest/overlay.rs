@@ -1,11 +1,14 @@
 //! One document, many hosts: overlays and variables, what a server really gets, drift, and servers that forget.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use starlingd::model::json::Value;
 
 use super::host::{Host, STARLING};
 use super::http::Reply;
+use super::skip::skip;
+use super::standstill::{Standstill, held_at_file, lacks, release};
 use super::uploads::BUNDLES;
 use super::watch::{parsed, text, until};
 
@@ -130,6 +133,59 @@ fn a_start_with_a_bad_overlay_is_refused_by_file_and_place() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("overlay.json") && said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn an_overlay_whose_file_system_does_not_answer_stops_a_start_from_giving_the_server_what_is_for_others() {
+    if let Some(need) = lacks() {
+        return skip(&need);
+    }
+    let mut host = Host::founded();
+    let path = host.path("overlay.json");
+    std::fs::write(&path, r#"{"settings":{"http":{"max_body_size":1}}}"#).unwrap();
+    let flags = ["--overlay", path.to_str().unwrap()];
+    start(&mut host, &flags);
+    host.change("PUT", "/config/routes", "[]");
+    let runs = host.server_config();
+    host.running.take().expect("it runs").terminate();
+    host.start_as(&held_at_file(&path), &flags);
+    until("it says so", || problems(&host).contains("its file system does not answer, and is waited for"));
+    for (method, target) in [("PUT", "/config/routes"), ("PUT", "/config/routes?dry-run"), ("POST", "/config")] {
+        let reply = host.ask(method, target, if method == "PUT" { r#"["other"]"# } else { "" });
+        assert_eq!((reply.status, text(&parsed(&reply.body)["error"])), (503, "This host's overlay is not known.".to_owned()));
+    }
+    assert_eq!((host.verdict(), host.ask("GET", "/fleet/effective", "").status), ("pending".to_owned(), 503));
+    assert_eq!(host.server_config(), runs);
+    release(host.running().child.id());
+    until("it is read, and applied", || host.verdict() == "applied" && problems(&host) == "[]");
+    host.change("PUT", "/config/routes", r#"["other"]"#);
+    assert_eq!(host.server_config()["settings"]["http"]["max_body_size"], 1);
+    host.is_unharmed();
+}
+
+#[test]
+fn an_overlay_whose_file_system_stops_answering_stops_nothing_and_is_told_of() {
+    if let Some(need) = lacks() {
+        return skip(&need);
+    }
+    let mut host = Host::founded();
+    let path = host.path("overlay.json");
+    std::fs::write(&path, r#"{"settings":{"http":{"max_body_size":1}}}"#).unwrap();
+    start(&mut host, &["--overlay", path.to_str().unwrap()]);
+    let held = Standstill::of_file(host.running().child.id(), &path);
+    let late = Instant::now() + Duration::from_secs(90);
+    let mut count = 0;
+    while !problems(&host).contains("its file system does not answer, and is waited for") {
+        assert!(Instant::now() < late, "nothing is told");
+        count += 1;
+        host.change("PUT", "/config/routes", &format!("[\"{count}\"]"));
+    }
+    assert_eq!(host.server_config()["settings"]["http"]["max_body_size"], 1);
+    std::fs::write(&path, r#"{"settings":{"http":{"max_body_size":2}}}"#).unwrap();
+    drop(held);
+    until("it is read, and applied", || host.server_config()["settings"]["http"]["max_body_size"] == 2);
+    until("that is all", || problems(&host) == "[]");
+    host.is_unharmed();
 }
 
 #[test]

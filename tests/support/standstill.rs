@@ -1,5 +1,6 @@
 //! System calls of a running program that do not come back: strace holds the thread that makes them until it is ended.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// While it lives, the calls do not come back.
@@ -9,6 +10,11 @@ impl Standstill {
     /// The first thread of this process, which is the loop, stands at the next system call named `call`. All others go on.
     pub fn of_loop(process: u32, call: &str) -> Self {
         Self::start(&["-p", &process.to_string()], call)
+    }
+
+    /// Whichever thread of this process looks at this file stands there.
+    pub fn of_file(process: u32, path: &Path) -> Self {
+        Self::start(&["-f", "-p", &process.to_string(), "-P", path.to_str().expect("it is text")], LOOKS)
     }
 
     fn start(whom: &[&str], calls: &str) -> Self {
@@ -26,8 +32,24 @@ impl Drop for Standstill {
     }
 }
 
+/// A shell command that has `"$@"` started, and lets no thread of it come to an end that looks at this file, until [`release`].
+pub fn held_at_file(path: &Path) -> String {
+    let (path, injection) = (path.display(), injection(LOOKS));
+    format!("exec strace -I2 -D -f -qq -o /dev/null -P '{path}' -e trace={LOOKS} -e {injection} \"$@\"")
+}
+
+/// Whoever holds threads of this process lets them go.
+pub fn release(process: u32) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a line of proc(5)").trim();
+    assert!(Command::new("kill").args(["-TERM", tracer]).status().expect("there is a kill").success());
+}
+
+/// The calls by which a file is looked at.
+const LOOKS: &str = "openat,statx";
+
 /// What strace is to do with these calls: an hour is longer than any test.
-pub fn injection(calls: &str) -> String {
+fn injection(calls: &str) -> String {
     format!("inject={calls}:delay_enter=3600000000")
 }
 

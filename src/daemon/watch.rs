@@ -1,0 +1,104 @@
+//! The thread `watch`: what changes around this host. Its interfaces and their addresses, and a server that is started later.
+//!
+//! Asking the kernel for interfaces waits for whoever configures them, and looking for a file for its file system, so the loop leaves
+//! both to this thread and hears of what has changed. The loop says how often is often enough: while somebody is missing, a cable may
+//! just have been plugged in.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use super::dialler::Addresses;
+use super::overlay::OverlayWatch;
+use super::{interfaces, unit};
+use crate::limits::{SMALL_STACK, WATCH_EVERY, WATCH_LOST_EVERY};
+
+/// What the thread has found.
+pub(super) enum Change {
+    /// It has looked; these are the host's addresses now, if interfaces or addresses have changed.
+    Looked(Option<Vec<SocketAddr>>),
+    /// A server is there at last.
+    Server(PathBuf),
+    /// The overlay has been read for too long; in these words.
+    OverlayLate(String),
+}
+
+/// The way to the thread, which ends with it.
+pub(super) struct Watch {
+    wakes: SyncSender<()>,
+    is_eager: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Starts the thread. `finds_server` says whether a server is looked for. `sink` may block. An error means that there is no thread to
+    /// be had.
+    pub(super) fn start(
+        addresses: Addresses,
+        overlay: OverlayWatch,
+        finds_server: bool,
+        sink: impl Fn(Change) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (wakes, woken) = sync_channel(1);
+        let is_eager = Arc::new(AtomicBool::new(false));
+        let watcher = Watcher { addresses, overlay, finds_server, is_eager: Arc::clone(&is_eager), woken, sink };
+        thread::Builder::new().name("watch".to_owned()).stack_size(SMALL_STACK).spawn(move || watcher.run())?;
+        Ok(Self { wakes, is_eager })
+    }
+
+    /// Whether to look often from now on. Never blocks.
+    pub(super) fn set_eager(&self, is_eager: bool) {
+        if self.is_eager.swap(is_eager, Ordering::AcqRel) != is_eager && is_eager {
+            // One that waits already does for this too.
+            let _one_is_enough = self.wakes.try_send(());
+        }
+    }
+}
+
+struct Watcher<S> {
+    addresses: Addresses,
+    overlay: OverlayWatch,
+    finds_server: bool,
+    is_eager: Arc<AtomicBool>,
+    woken: Receiver<()>,
+    sink: S,
+}
+
+impl<S: Fn(Change)> Watcher<S> {
+    fn run(mut self) {
+        let mut seen = interfaces::Watch::new();
+        let mut unchecked = Duration::ZERO;
+        loop {
+            let wait = if self.is_eager.load(Ordering::Acquire) { WATCH_LOST_EVERY } else { WATCH_EVERY };
+            match self.woken.recv_timeout(wait) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => unchecked += wait,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let has_changed = seen.changed();
+            if has_changed {
+                self.overlay.nudge();
+            }
+            (self.sink)(Change::Looked(has_changed.then(|| (self.addresses)())));
+            // What is being read at two looks that follow each other at once is not late.
+            if unchecked >= WATCH_EVERY {
+                unchecked = Duration::ZERO;
+                self.overlay.check().into_iter().for_each(|late| (self.sink)(Change::OverlayLate(late)));
+            }
+            self.find_server();
+        }
+    }
+
+    fn find_server(&mut self) {
+        if self.finds_server
+            && let Some(path) = unit::find_default()
+        {
+            self.finds_server = false;
+            (self.sink)(Change::Server(path));
+        }
+    }
+}
