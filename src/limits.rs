@@ -191,6 +191,14 @@ pub const KNOWN_MAX: usize = 64;
 pub const PING_AFTER: Duration = Duration::from_secs(10);
 /// Silence after which a link is dead: with the ping at 10 s, a dead link is noticed within 15 s.
 pub const DEAD_AFTER: Duration = Duration::from_millis(14_500);
+/// A peer that has said nothing for so long is pinged also while it is sent to: its kernel takes what nobody there may read.
+pub const SPEAK_AFTER: Duration = Duration::from_secs(20);
+/// And is given up after this: what is sent to it keeps an answer waiting for half a minute at most, on the slowest of links.
+pub const SILENT_AFTER: Duration = Duration::from_secs(60);
+/// So many links in a row over which a peer has said nothing: then it is left in peace for a while, and named.
+pub const SILENT_LINKS: u32 = 2;
+/// Peers that are counted as silent; each has proved that it knows the fleet's key.
+pub const SILENT_PEERS_MAX: usize = 64;
 /// Newcomers that wait for an old link's answer at once.
 pub const NEWCOMERS_MAX: usize = 8;
 /// How long an old link has to answer when a newcomer with the same identity but another run knocks.

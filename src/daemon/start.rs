@@ -60,10 +60,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let addresses = own_addresses(&settings, &port);
     let (overlay_watch, overlay) = watch_overlay(overlays(&settings, &member, &secret), &addresses, &events)?;
     let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
-    match overlay {
-        Some(overlay) => node.use_overlay(overlay),
-        None => node.await_overlay(overlay_watch.lateness().unwrap_or_default()),
-    }
+    node.begin_overlay(overlay.ok_or_else(|| overlay_watch.lateness().unwrap_or_default()));
     load(&mut node, &dir);
     let listener = listen(&settings, &local, &addresses, &pulse, &events)?;
     port.store(listener.local_addrs().first().map_or(0, SocketAddr::port), Ordering::Relaxed);

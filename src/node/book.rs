@@ -199,6 +199,13 @@ impl Book {
         }
     }
 
+    /// The peer is not to be dialled before this.
+    pub fn rest(&mut self, peer: &PeerId, until: Duration) {
+        if let Some(entry) = self.entries.get_mut(&Contact::Peer(*peer)) {
+            entry.due = entry.due.max(until);
+        }
+    }
+
     /// The peer has enough links.
     pub fn refused(&mut self, peer: PeerId, now: Duration, rng: &mut Rng) {
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {

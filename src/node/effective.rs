@@ -24,18 +24,18 @@ impl Node {
         self.effective(document).map_err(|unfit| refusal(&unfit))
     }
 
-    /// What this host makes of its group's document from the start.
-    pub fn use_overlay(&mut self, overlay: Overlay) {
-        self.setup.overlay = overlay;
-    }
-
-    /// This host's overlay is not known yet, for this reason: until it is, the server is given nothing, for it would run what is meant for
-    /// other hosts.
-    pub fn await_overlay(&mut self, reason: String) {
-        self.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
-        self.overlay_problem = Some(reason);
-        self.is_overlay_known = false;
-        self.selfie_changed();
+    /// What this host makes of its group's document from the start; or that this is not known yet, for this reason: until it is, the server
+    /// is given nothing, for it would run what is meant for other hosts.
+    pub fn begin_overlay(&mut self, overlay: Result<Overlay, String>) {
+        match overlay {
+            Ok(overlay) => self.setup.overlay = overlay,
+            Err(reason) => {
+                self.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
+                self.overlay_problem = Some(reason);
+                self.is_overlay_known = false;
+                self.selfie_changed();
+            }
+        }
     }
 
     /// Why the server can be given nothing, as long as this host's overlay is not known.

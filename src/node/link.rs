@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use super::effect::Effect;
 use super::input::{LinkId, Now};
-use crate::limits::{DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, QUEUE_MAX, SERVING_MAX};
+use crate::limits::{
+    DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, PING_AFTER, QUEUE_MAX, SERVING_MAX, SILENT_AFTER, SPEAK_AFTER,
+};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, RecordId};
@@ -76,8 +78,10 @@ pub struct Link {
     pub outgoing: bool,
     /// When the handshake was completed.
     pub since: Duration,
-    /// When the last frame came.
+    /// When the last frame came, or went out.
     pub heard: Duration,
+    /// When the other side last said anything.
+    pub spoke: Duration,
     /// The ping that was sent and not answered, and when.
     pub pinged: Option<Duration>,
     /// How long the last answer to a ping took.
@@ -122,6 +126,7 @@ impl Link {
             outgoing,
             since: now.elapsed,
             heard: now.elapsed,
+            spoke: now.elapsed,
             pinged: None,
             round_trip: None,
             others: 0,
@@ -193,7 +198,20 @@ impl Link {
         if self.bytes_in == 0 {
             self.known.iter_mut().filter(|(_, known)| *known != Known::Theirs).for_each(|(_, known)| *known = Known::Sent);
         }
-        self.heard = now;
+        (self.heard, self.spoke) = (now, now);
+    }
+
+    /// When it is to be pinged or given up.
+    pub fn due(&self) -> Duration {
+        match self.pinged {
+            None => (self.heard + PING_AFTER).min(self.spoke + SPEAK_AFTER),
+            Some(_) => self.dies_at(),
+        }
+    }
+
+    /// When it is to be given up, whatever is still sent over it.
+    pub fn dies_at(&self) -> Duration {
+        (self.heard + DEAD_AFTER).min(self.spoke + SILENT_AFTER)
     }
 
     /// Whether a revision is to be sent because the other side has not named it: not if it came from there, and not if it was sent whole a

@@ -43,6 +43,7 @@ mod roster;
 mod selfie;
 mod server;
 mod settle;
+mod silence;
 mod spread;
 mod state;
 mod storing;
@@ -76,6 +77,7 @@ use self::rng::Rng;
 use self::roster::Roster;
 use self::selfie::Selfie;
 use self::server::Server;
+use self::silence::Silences;
 use self::storing::Storing;
 use self::trial::Trial;
 use self::writes::Writes;
@@ -163,6 +165,7 @@ pub struct Node {
     saved_book: (Duration, Vec<u8>),
     links: BTreeMap<LinkId, Link>,
     newcomers: Vec<Newcomer>,
+    silences: Silences,
     pulls: Pulls,
     /// The newest of the records that are held.
     lately_held: VecDeque<RecordId>,
@@ -251,6 +254,7 @@ impl Node {
             saved_book: (Duration::ZERO, book.to_vec()),
             links: BTreeMap::new(),
             newcomers: Vec::new(),
+            silences: Silences::default(),
             pulls: Pulls::default(),
             lately_held: VecDeque::new(),
             wanted: BTreeSet::new(),
@@ -331,7 +335,7 @@ impl Node {
             Input::Linked { link, hello, address, dial } => self.linked(link, hello, address, dial),
             Input::Frame(link, bytes) => self.frame(link, &bytes),
             Input::Sent(link, credit) => self.sent(link, credit),
-            Input::Unlinked(link, reason) => self.unlinked(link, &reason),
+            Input::Unlinked(link, reason) => self.lost(link, &reason),
             Input::DialFailed(dial, reason) => self.dial_failed(dial, &reason),
             Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
             Input::Addresses(addresses) => self.readdressed(addresses),

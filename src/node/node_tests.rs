@@ -5,6 +5,9 @@ mod before;
 #[path = "drift_tests.rs"]
 mod drift;
 #[cfg(test)]
+#[path = "stalled_tests.rs"]
+mod stalled;
+#[cfg(test)]
 #[path = "wire_tests.rs"]
 mod wire;
 

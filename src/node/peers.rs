@@ -12,7 +12,7 @@ use super::book::usable;
 use super::effect::{Effect, Level, address_texts};
 use super::input::LinkId;
 use super::link::Link;
-use crate::limits::{ADDRESSES_MAX, CLONE_TEST, DEAD_AFTER, DIALS_MET, LINKS_MAX, NEWCOMERS_MAX, PING_AFTER, REASON_MAX};
+use crate::limits::{ADDRESSES_MAX, CLONE_TEST, DIALS_MET, LINKS_MAX, NEWCOMERS_MAX, REASON_MAX};
 use crate::model::peer_id::PeerId;
 use crate::wire::frame::{Frame, Goodbye, Scope};
 use crate::wire::handshake::Hello;
@@ -149,8 +149,7 @@ impl Node {
 
     /// When the next link has to be pinged or given up.
     pub(super) fn pings_due(&self) -> Duration {
-        let due = |link: &Link| link.heard + if link.pinged.is_some() { DEAD_AFTER } else { PING_AFTER };
-        self.links.values().map(due).min().unwrap_or(Duration::MAX)
+        self.links.values().map(Link::due).min().unwrap_or(Duration::MAX)
     }
 
     pub(super) fn check_pings(&mut self) {
@@ -159,17 +158,17 @@ impl Node {
             return;
         }
         // Whoever is due within a second is pinged now too: one wake-up for all links of an idle host.
-        let quiet = |link: &&mut Link| link.pinged.is_none() && link.heard + PING_AFTER <= now + Duration::from_secs(1);
+        let quiet = |link: &&mut Link| link.pinged.is_none() && link.due() <= now + Duration::from_secs(1);
         let mut silent: Vec<LinkId> = Vec::new();
         for link in self.links.values_mut().filter(quiet) {
             link.pinged = Some(now);
             silent.push(link.id);
         }
         silent.iter().for_each(|id| self.answer(*id, &Frame::Ping(now.as_micros() as u64)));
-        let dead: Vec<LinkId> = self.links.values().filter(|link| link.heard + DEAD_AFTER <= now).map(|link| link.id).collect();
+        let dead: Vec<LinkId> = self.links.values().filter(|link| link.dies_at() <= now).map(|link| link.id).collect();
         for id in dead {
             self.effects.push(Effect::Close(id));
-            self.unlinked(id, "no sign of life");
+            self.lost(id, "no sign of life");
         }
     }
 
@@ -200,7 +199,7 @@ impl Node {
             return self.send_elsewhere(link);
         }
         // The other side may have waited for the old link's answer: its silence began then.
-        link.heard = self.now.elapsed;
+        (link.heard, link.spoke) = (self.now.elapsed, self.now.elapsed);
         // Loopback addresses mean something only to a peer on this very host.
         let here = link.address.ip().is_loopback();
         let of_use: Vec<SocketAddr> = link.hello.addresses.iter().filter_map(|address| usable(address, here)).collect();

@@ -25,8 +25,11 @@ use crate::wire::frame::{Frame, Payload, carried};
 impl Node {
     pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        let first = (link.bytes_in == 0).then_some(link.hello.peer);
         link.hears(self.now.elapsed);
         link.bytes_in += bytes.len() as u64;
+        first.iter().for_each(|peer| self.speaks(peer));
+        let Some(link) = self.links.get_mut(&id) else { return };
         if let Some(record) = carried(bytes).filter(|record| self.lately_held.contains(record)) {
             link.learn(record);
             return;
@@ -40,7 +43,8 @@ impl Node {
 
     pub(super) fn sent(&mut self, id: LinkId, credit: u32) {
         if let Some(link) = self.links.get_mut(&id) {
-            // What goes out is a sign of life too: a ping may wait behind a large body, and TCP ends a wire that takes nothing.
+            // What goes out is a sign of life too: a ping may wait behind a large body, and TCP ends a wire that takes nothing. Not for
+            // long, for it shows no more than that the other host's kernel takes it.
             link.heard = self.now.elapsed;
             link.sent(credit, &mut self.effects);
         }

@@ -155,6 +155,7 @@ impl Node {
             .into_iter()
             .chain(own)
             .chain(self.problems.iter().cloned())
+            .chain(self.silent_peers())
             .chain(self.missing_uploads())
             .chain(self.passed_over())
             .chain(self.clock_problems())

@@ -5,7 +5,14 @@ use std::fs::OpenOptions;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use starlingd::daemon::clock::Clock;
+use starlingd::daemon::listener::{Listener, Settings};
+use starlingd::daemon::pulse::Pulse;
+use starlingd::daemon::state_dir::StateDir;
+use starlingd::wire::handshake::Local;
 
 use super::host::{Host, Running, STARLING};
 use super::http::Door;
@@ -149,4 +156,30 @@ fn a_loop_that_stands_does_not_keep_a_signal_from_ending_the_process() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("there is a kill").success());
     let (status, said) = ends(&mut one, held);
     assert!(status.code() == Some(1) && said.contains("did not stop in good order"), "{status} {said}");
+}
+
+#[test]
+fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
+    let mut one = Host::founded();
+    let mut two = Host::joined_to(&one);
+    // Its key, with nothing behind its listener.
+    let dir = StateDir::open(&two.path("state")).expect("it is ours");
+    let fleet = dir.membership().expect("it can be read").expect("it has joined").fleet;
+    let identity = dir.member_identity().expect("it is there");
+    let local = Arc::new(Local { identity, fleet, static_secret: [7; 32], run: 7, features: 0 });
+    let listen = vec!["127.0.0.1:0".parse().expect("it is an address")];
+    let settings = Settings { listen, local, addresses: Arc::new(Vec::new), pulse: Pulse::new(Clock::new()) };
+    let (tell, held) = std::sync::mpsc::channel();
+    let listener = Listener::start(settings, move |parts| tell.send(parts).unwrap_or(())).expect("a port is free");
+    one.start_linked(&[listener.local_addrs()[0].to_string()]);
+    let named = |host: &Host| host.json("/fleet")["problems"].to_string().contains("takes connections and says nothing");
+    let late = Instant::now() + Duration::from_secs(120);
+    while !named(&one) {
+        assert!(Instant::now() < late, "it is not named");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(held.try_iter().count(), starlingd::limits::SILENT_LINKS as usize);
+    drop((dir, listener));
+    two.start_linked(&[one.address()]);
+    until("it speaks", || is_linked(&one) && !named(&one));
 }

@@ -1,0 +1,72 @@
+//! Peers and a disk that stand still.
+
+use super::*;
+use crate::limits::{DEAD_AFTER, RETRY_MAX, SILENT_AFTER, SILENT_LINKS};
+
+/// A link over which nothing comes, until it is given up.
+fn silent_link(lone: &mut Lone, link: LinkId) {
+    lone.linked(link, 2);
+    pass(lone, DEAD_AFTER);
+    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Close(closed) if *closed == link)));
+}
+
+/// So much time goes by.
+fn pass(lone: &mut Lone, time: Duration) {
+    let until = lone.now.elapsed + time;
+    while lone.now.elapsed < until {
+        lone.now.elapsed = lone.node.deadline().min(until);
+        lone.happens(Input::Tick);
+    }
+}
+
+fn problems(lone: &Lone) -> Vec<String> {
+    lone.node.problems().collect()
+}
+
+#[test]
+fn a_peer_whose_links_die_without_a_frame_is_left_in_peace_and_named_until_it_speaks() {
+    let mut lone = Lone::new(false);
+    for link in 1..=u64::from(SILENT_LINKS) {
+        assert!(problems(&lone).is_empty());
+        silent_link(&mut lone, link);
+    }
+    assert!(problems(&lone)[0].ends_with("takes connections and says nothing"), "{:?}", problems(&lone));
+    lone.effects.clear();
+    pass(&mut lone, RETRY_MAX / 3);
+    assert!(!lone.effects.iter().any(|effect| matches!(effect, Effect::Dial { .. })));
+    lone.linked(9, 2);
+    lone.happens(Input::Frame(9, Frame::Degree(0).encode()));
+    assert!(problems(&lone).is_empty());
+    lone.happens(Input::Unlinked(9, "closed by the peer".into()));
+    lone.linked(10, 2);
+    lone.happens(Input::Unlinked(10, "closed by the peer".into()));
+    assert!(problems(&lone).is_empty(), "one is no habit");
+}
+
+#[test]
+fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.happens(Input::Frame(1, Frame::Degree(0).encode()));
+    let spoke = lone.now.elapsed;
+    while lone.node.links.contains_key(&1) {
+        pass(&mut lone, Duration::from_secs(1));
+        lone.happens(Input::Sent(1, 1));
+    }
+    assert_eq!(lone.now.elapsed, spoke + SILENT_AFTER);
+    // One that answers stays, however much is sent to it.
+    lone.linked(2, 2);
+    for _ in 0..200 {
+        lone.effects.clear();
+        pass(&mut lone, Duration::from_secs(1));
+        let pings = lone.effects.iter().filter_map(|effect| match effect {
+            Effect::Send(2, bytes) => Frame::decode(bytes).ok().flatten(),
+            _ => None,
+        });
+        let pongs: Vec<Frame> =
+            pings.filter_map(|frame| if let Frame::Ping(number) = frame { Some(Frame::Pong(number)) } else { None }).collect();
+        pongs.iter().for_each(|pong| lone.happens(Input::Frame(2, pong.encode())));
+        lone.happens(Input::Sent(2, 1));
+    }
+    assert!(lone.node.links.contains_key(&2));
+}
