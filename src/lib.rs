@@ -52,6 +52,19 @@
 //! | `overlay` | its time; the file system of this host's overlay |
 //! | `log` | whoever reads standard error |
 //!
+//! What the loop does itself is this, and none of it can wait for anybody:
+//!
+//! - It takes from its queue, for as long as the node has nothing due.
+//! - It hands things to other threads by queues that it never waits for: frames to links, jobs to `disk`, `target`, `pass`, `dial` and
+//!   `mdns`, answers to `answer`, lines to `log`. Where there is no room the thing is kept for later, refused with words, or counted.
+//! - It starts threads: two for a link, one for a file to be read, those of a server that appears. That takes memory and nobody else.
+//! - It sets options of connected sockets, shuts them down and closes them; none of them lingers.
+//! - It reads the clock, signs, checks, and works on what it holds.
+//!
+//! All else is left to others: it opens no file, resolves no name, lists no interface and writes to no descriptor. Only when it has been
+//! told to end does it remove its socket and wait for the gate, mDNS and the disk, each for a bounded time, and all of it for no longer
+//! than the thread `signal` has patience. That it turns is the only sign of life that there is ([`daemon::pulse`]).
+//!
 //! mdns-sd and tiny_http have threads of their own. If one of these dies it is started again; a panic in one of ours ends the process.
 //!
 //! # What always holds, where it is kept, and what tries to break it
@@ -90,6 +103,9 @@
 //! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the server what it may be put over, and the target
 //!     looks once more right before.
 //!     *Checked by* `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, and tests/rest/kept.rs (the real files, over kills).
+//! 12. The loop never waits for anybody, and life is told only by what works: see above.
+//!     *Checked by* tests/rest/hung.rs (the log, the overlay's file system, the disk and the loop itself stand still), the disks that hang
+//!     of tests/sim/nemesis.rs, tests/lab/stalled.rs.
 //!
 //! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which one of them must notice.
 //!

@@ -289,6 +289,8 @@ pub const REBASE_JITTER: Duration = Duration::from_millis(400);
 pub const STAND_IN_AFTER: Duration = Duration::from_secs(10);
 /// What may wait for the loop. The threads that fill it wait when it is full, so this only bounds memory: 256 frames of 40 KiB.
 pub const EVENTS_MAX: usize = 256;
+/// A disk that has not answered a job for so long hangs: a slow card takes a tenth of a second for each, and dozens may wait.
+pub const DISK_PATIENCE: Duration = Duration::from_secs(10);
 /// Jobs that wait for a place in the disk's queue before the disk is given up.
 pub const DISK_WAITING_MAX: usize = 256;
 /// Files of the history that are read at a time: each is a document in memory and a thread.

@@ -268,7 +268,10 @@ impl Loop {
             }
         }
         while self.waiting.len() > DISK_WAITING_MAX {
-            let ticket = self.waiting.pop_back().and_then(|job| disk_ticket(&job));
+            // Not what takes something away: a change that was given up must not come back with the next start.
+            let is_kept = |job: &disk::Job| matches!(job, disk::Job::Discard { .. } | disk::Job::Remove { .. });
+            let Some(last) = self.waiting.iter().rposition(|job| !is_kept(job)) else { break };
+            let ticket = self.waiting.remove(last).and_then(|job| disk_ticket(&job));
             let failed = |ticket| Input::Stored(ticket, Err("the disk has stopped taking writes".into()));
             self.inputs.extend(ticket.map(failed));
         }

@@ -8,7 +8,9 @@ fn serve(lone: &mut Lone, look: &Outcome, kept: &Result<(), String>) -> bool {
         let mut inputs = Vec::new();
         for effect in &lone.effects {
             match effect {
-                Effect::Disk(DiskJob::BeforeStarling(ticket, _)) => inputs.push(Input::Stored(*ticket, kept.clone())),
+                Effect::Disk(DiskJob::BeforeStarling(ticket, _) | DiskJob::Probe(ticket)) => {
+                    inputs.push(Input::Stored(*ticket, kept.clone()));
+                }
                 Effect::Disk(DiskJob::Pending(ticket, ..) | DiskJob::Commit(ticket, ..)) => {
                     inputs.push(Input::Stored(*ticket, Ok(())));
                 }

@@ -73,6 +73,23 @@ pub enum DiskJob {
     Applied(String, RecordId, Document),
 }
 
+impl DiskJob {
+    /// The ticket of its answer, if it is answered.
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Pending(ticket, ..)
+            | Self::Commit(ticket, ..)
+            | Self::Store(ticket, ..)
+            | Self::Probe(ticket)
+            | Self::BeforeStarling(ticket, _)
+            | Self::KeepDrift(ticket, ..)
+            | Self::AcknowledgeDrift(ticket, _) => Some(*ticket),
+            Self::Discard(..) | Self::Remove(..) | Self::SetAside(..) => None,
+            Self::Addresses(_) | Self::Joined | Self::Applied(..) => None,
+        }
+    }
+}
+
 /// A request to the server.
 #[derive(Debug, Clone)]
 pub enum ServerJob {

@@ -424,6 +424,7 @@ impl Node {
         self.follow_pulls();
         self.fetch_on();
         self.probe_if_due();
+        self.judge_disk();
         self.rebase_if_due();
         self.exchange_if_due();
         self.serve_early_reads();
@@ -450,6 +451,7 @@ impl Node {
     }
 
     fn disk(&mut self, job: DiskJob) {
+        job.ticket().into_iter().for_each(|ticket| self.storing.expect(ticket, self.now.elapsed));
         self.effects.push(Effect::Disk(job));
     }
 

@@ -149,7 +149,7 @@ fn while_a_change_is_in_hand_the_server_is_asked_for_nothing_else() {
     lone.serve(&Outcome::Applied);
     lone.effects.clear();
     lone.write(1, "one");
-    for seconds in 1..20 {
+    for seconds in 1..10 {
         lone.now.elapsed = Duration::from_secs(seconds);
         lone.happens(Input::Tick);
     }

@@ -71,7 +71,7 @@ impl Node {
     /// others would seem to collide: its end brings the next look.
     pub(super) fn rebase_due(&self) -> Option<Duration> {
         let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen));
-        let busy = self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
+        let busy = self.storing.hangs() || self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
         self.timers.rebase.filter(|_| !busy)
     }
 

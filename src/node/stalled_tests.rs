@@ -1,7 +1,7 @@
 //! Peers and a disk that stand still.
 
 use super::*;
-use crate::limits::{DEAD_AFTER, RETRY_MAX, SILENT_AFTER, SILENT_LINKS};
+use crate::limits::{DEAD_AFTER, DISK_PATIENCE, RETRY_MAX, SILENT_AFTER, SILENT_LINKS};
 
 /// A link over which nothing comes, until it is given up.
 fn silent_link(lone: &mut Lone, link: LinkId) {
@@ -69,4 +69,51 @@ fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
         lone.happens(Input::Sent(2, 1));
     }
     assert!(lone.node.links.contains_key(&2));
+}
+
+/// Answers what the server is asked; the disk does nothing.
+fn serve_server(lone: &mut Lone) {
+    for effect in std::mem::take(&mut lone.effects) {
+        if let Effect::Server(ticket, job) = &effect {
+            let outcome = if matches!(job, ServerJob::Observe) { observed() } else { Outcome::Applied };
+            lone.happens(Input::Server(ServerReport { ticket: *ticket, outcome }));
+        }
+        lone.effects.push(effect);
+    }
+}
+
+fn ticket_of(lone: &Lone, wanted: impl Fn(&DiskJob) -> bool) -> Option<Ticket> {
+    let jobs = lone.effects.iter().filter_map(|effect| if let Effect::Disk(job) = effect { Some(job) } else { None });
+    jobs.filter(|job| wanted(job)).last().and_then(DiskJob::ticket)
+}
+
+#[test]
+fn a_change_that_waits_for_a_disk_that_hangs_is_given_up_taken_back_and_removed() {
+    let mut lone = Lone::new(true);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    let head = lone.node.head().unwrap().id();
+    lone.write(2, "two");
+    let pending = ticket_of(&lone, |job| matches!(job, DiskJob::Pending(..))).unwrap();
+    lone.happens(Input::Stored(pending, Ok(())));
+    lone.effects.retain(|effect| !matches!(effect, Effect::Disk(_)));
+    serve_server(&mut lone);
+    let commit = ticket_of(&lone, |job| matches!(job, DiskJob::Commit(..))).expect("the server took it");
+    pass(&mut lone, DISK_PATIENCE);
+    assert_eq!(lone.statuses().last(), Some(&(2, 504)));
+    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Disk(DiskJob::Remove(..)))));
+    let given = lone.effects.iter().rev().find_map(|effect| match effect {
+        Effect::Server(_, ServerJob::Apply(document, _)) => Some(document.clone()),
+        _ => None,
+    });
+    assert_eq!(given.map(|document| document.config()["routes"].clone()), Some("one".into()), "the head is put back");
+    lone.write(3, "three");
+    assert_eq!(lone.statuses().last(), Some(&(3, 507)), "none is begun meanwhile");
+    assert!(problems(&lone)[0].contains("the disk has not answered for 10 s"));
+    lone.happens(Input::Stored(commit, Ok(())));
+    assert_eq!(lone.node.head().unwrap().id(), head, "it is not published, durable or not");
+    assert!(problems(&lone).is_empty());
+    lone.write(4, "four");
+    lone.serve(&Outcome::Applied);
+    assert_eq!(lone.statuses().last(), Some(&(4, 200)));
 }

@@ -3,15 +3,18 @@
 //! A revision from elsewhere is taken up, passed on and applied whether it can be stored or not; one that cannot is marked, and stored when
 //! the disk takes writes again, which a probe finds out. Nothing that was acknowledged here is ever among them: a client hears 200 only
 //! when its change is durable.
+//!
+//! A disk may also do nothing at all for a while. What waits for it then waits, but for a client's change, which would keep heads from the
+//! server: that one is given up, and none is begun before the disk answers again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::effect::{DiskJob, Level};
 use super::input::Ticket;
 use super::records::file_text;
 use super::{Node, Waiting, revision_name};
-use crate::limits::{PROBE_MAX, PROBE_MIN};
+use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN};
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 
@@ -23,18 +26,37 @@ pub(super) struct Storing {
     error: Option<String>,
     probe_at: Option<Duration>,
     wait: Duration,
+    /// When the jobs were handed over whose answers have not come, by ticket: the oldest is the first.
+    awaited: BTreeMap<Ticket, Duration>,
+    /// Whether the oldest of them has taken too long.
+    hangs: bool,
 }
 
 impl Default for Storing {
     fn default() -> Self {
-        Self { unstored: BTreeSet::new(), error: None, probe_at: None, wait: PROBE_MIN }
+        Self { unstored: BTreeSet::new(), error: None, probe_at: None, wait: PROBE_MIN, awaited: BTreeMap::new(), hangs: false }
     }
 }
 
 impl Storing {
-    /// When the disk is to be probed.
+    /// When the disk is to be probed, or has taken too long.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.probe_at
+        self.probe_at.into_iter().chain(self.late_at()).min()
+    }
+
+    /// A job that will be answered was handed over.
+    pub(super) fn expect(&mut self, ticket: Ticket, now: Duration) {
+        self.awaited.insert(ticket, now);
+    }
+
+    /// Whether the disk has not answered for too long.
+    pub(super) fn hangs(&self) -> bool {
+        self.hangs
+    }
+
+    fn late_at(&self) -> Option<Duration> {
+        let oldest = self.awaited.values().next().filter(|_| !self.hangs)?;
+        Some(*oldest + DISK_PATIENCE)
     }
 
     /// How many revisions are in memory only.
@@ -49,6 +71,9 @@ impl Storing {
 
     /// What is wrong with the disk, for people.
     pub(super) fn problem(&self) -> Option<String> {
+        if self.hangs {
+            return Some(hanging());
+        }
         let error = self.error.as_ref()?;
         Some(match self.unstored.len() {
             0 => format!("the disk takes no writes: {error}"),
@@ -68,6 +93,11 @@ impl Node {
 
     /// A write is durable, or has failed.
     pub(super) fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
+        self.storing.awaited.remove(&ticket);
+        if std::mem::take(&mut self.storing.hangs) {
+            self.say(Level::Info, "disk", "the disk answers again");
+            self.selfie_changed();
+        }
         let Some(waiting) = self.tickets.remove(&ticket) else { return };
         if let Err(error) = &result {
             self.disk_fails(error);
@@ -88,6 +118,18 @@ impl Node {
     /// Whether a revision is on its way to the disk.
     pub(super) fn is_being_stored(&self, id: &RecordId) -> bool {
         self.tickets.values().any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
+    }
+
+    /// A change that waits for a disk which hangs is given up: heads may have come meanwhile, and it keeps them from the server.
+    pub(super) fn judge_disk(&mut self) {
+        if self.storing.late_at().is_some_and(|late_at| late_at <= self.now.elapsed) {
+            self.storing.hangs = true;
+            self.say(Level::Error, "disk", format!("{}; changes by clients are refused until it does", hanging()));
+            self.selfie_changed();
+        }
+        if self.storing.hangs {
+            self.give_up_what_hangs();
+        }
     }
 
     pub(super) fn probe_if_due(&mut self) {
@@ -120,7 +162,8 @@ impl Node {
             }
         }
         if self.storing.unstored.is_empty() {
-            self.storing = Storing::default();
+            let (awaited, hangs) = (std::mem::take(&mut self.storing.awaited), self.storing.hangs);
+            self.storing = Storing { awaited, hangs, ..Storing::default() };
             self.say(Level::Info, "disk", "the disk takes writes again");
             self.selfie_changed();
         } else {
@@ -144,4 +187,9 @@ impl Node {
             group.forget(&record.rank());
         }
     }
+}
+
+/// What is said of a disk that hangs.
+pub(super) fn hanging() -> String {
+    format!("the disk has not answered for {} s", DISK_PATIENCE.as_secs())
 }

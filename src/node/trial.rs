@@ -19,6 +19,7 @@ use super::input::{Outcome, Refusal};
 use super::plan::check_if_match;
 use super::records::file_text;
 use super::server::{UNTOUCHED, Verdict, words};
+use super::storing::hanging;
 use super::uploads::success;
 use super::writes::{Request, Wish, others_are_changing};
 use super::{Node, Waiting, revision_name};
@@ -119,6 +120,24 @@ impl Node {
             (_, Ok(())) => self.publish(trial),
             (_, Err(error)) => self.give_up(trial, Problem::new(507, "The change cannot be stored.", error).into(), true),
         }
+    }
+
+    /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows then, so it is not published, and
+    /// removed as soon as the disk does anything again.
+    pub(super) fn give_up_what_hangs(&mut self) {
+        let Some(trial) = self.trial.take_if(|trial| matches!(trial.phase, Phase::Pending | Phase::Committing)) else { return };
+        // What the disk says of it later is nobody's any more.
+        self.tickets.retain(|_, waiting| !matches!(waiting, Waiting::Trial));
+        let problem = match trial.phase {
+            Phase::Committing => {
+                let record = trial.revision.record.clone();
+                self.remove_file(&record);
+                let detail = "it was taken back; but should this host stop before the disk answers, it may come about after all";
+                Problem::new(504, "The disk does not answer.", format!("{}: {detail}", hanging()))
+            }
+            _ => not_stored(),
+        };
+        self.give_up(trial, problem.into(), true);
     }
 
     /// The server has tried the revision in hand.
@@ -329,6 +348,11 @@ impl Node {
         let (group, name) = file_of(&trial.revision);
         self.disk(DiskJob::Discard(group, name));
     }
+}
+
+/// How a change is answered while the disk hangs.
+pub(super) fn not_stored() -> Problem {
+    Problem::new(507, "The change cannot be stored.", hanging())
 }
 
 /// What a revision changed, in words.

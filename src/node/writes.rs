@@ -14,7 +14,7 @@ use super::effect::Effect;
 use super::input::{Change, ClientId, DryRun, Patching};
 use super::kept_file::Changed;
 use super::plan::Plan;
-use super::trial::Cause;
+use super::trial::{Cause, not_stored};
 use crate::limits::{TRIED_FOR, TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::Op;
@@ -180,9 +180,14 @@ impl Node {
 
     /// Answers the changes that cannot be tried for want of what would be tried.
     fn turn_away_writes(&mut self) {
-        let Some(reason) = self.lacks_overlay().map(str::to_owned) else { return };
-        for request in std::mem::take(&mut self.writes.queue) {
-            self.reply(request.client, Problem::new(503, "This host's overlay is not known.", reason.clone()));
+        let problem = match self.lacks_overlay() {
+            Some(reason) => Problem::new(503, "This host's overlay is not known.", reason),
+            None if self.storing.hangs() => not_stored(),
+            None => return,
+        };
+        let pausing = std::mem::take(&mut self.writes.pausing).into_iter().map(|(_, request)| request);
+        for request in std::mem::take(&mut self.writes.queue).into_iter().chain(pausing) {
+            self.reply(request.client, problem.clone());
         }
     }
 

@@ -53,6 +53,8 @@ pub struct Disk {
     pub writes: u64,
     /// How long a job takes.
     pub slow: Duration,
+    /// Until when what is handed to it is not begun.
+    pub hangs_until: Duration,
     queue: VecDeque<DiskJob>,
     free_at: Duration,
 }
@@ -72,6 +74,7 @@ impl Disk {
             failure: None,
             writes: 0,
             slow: USUAL,
+            hangs_until: Duration::ZERO,
             queue: VecDeque::new(),
             free_at: Duration::ZERO,
         }
@@ -88,7 +91,7 @@ impl Disk {
     /// Queues a job; when it will be done.
     pub(super) fn submit(&mut self, job: DiskJob, now: Duration) -> Duration {
         self.queue.push_back(job);
-        self.free_at = self.free_at.max(now) + self.slow;
+        self.free_at = self.free_at.max(now).max(self.hangs_until) + self.slow;
         self.free_at
     }
 

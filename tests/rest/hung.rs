@@ -183,3 +183,33 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
     two.start_linked(&[one.address()]);
     until("it speaks", || is_linked(&one) && !named(&one));
 }
+
+#[test]
+fn a_disk_that_hangs_during_a_change_keeps_no_head_from_the_server_and_the_change_does_not_come_about() {
+    if let Some(need) = lacks() {
+        return skip(&need);
+    }
+    let mut one = Host::founded();
+    one.start();
+    let mut two = Host::joined_to(&one);
+    two.start_linked(&[one.address()]);
+    until("the second has joined", || two.json("/fleet")["peer"]["joined"] == true);
+    one.change("PUT", "/config", r#"{"routes":["first"]}"#);
+    until("both run it", || two.server_config()["routes"][0] == "first");
+    let held = Standstill::of_all(one.running().child.id(), "fsync,fdatasync");
+    // Whatever else is written meanwhile, the disk is seen to hang sooner or later.
+    let reply = one.ask("PUT", "/config/routes", r#"["mine"]"#);
+    assert!(matches!(reply.status, 504 | 507) && reply.body.contains("the disk has not answered for 10 s"), "{reply:?}");
+    assert!(one.json("/fleet")["problems"].to_string().contains("the disk has not answered for 10 s"));
+    two.change("PUT", "/config/settings", r#"{"http":{"max_body_size":2}}"#);
+    until("it is applied", || one.server_config()["settings"]["http"]["max_body_size"] == 2);
+    assert_eq!(one.server_config()["routes"][0], "first");
+    assert_eq!(one.ask("PUT", "/config/routes", r#"["again"]"#).status, 507);
+    drop(held);
+    until("the disk answers", || one.json("/fleet")["problems"] == parsed("[]"));
+    one.running.take().expect("it runs").terminate();
+    one.start();
+    until("it runs the head", || one.verdict() == "applied");
+    assert_eq!((&one.config()["routes"][0], &two.config()["routes"][0]), (&"first".into(), &"first".into()));
+    one.is_unharmed();
+}

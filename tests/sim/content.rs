@@ -115,7 +115,8 @@ impl<'a> Chain<'a> {
     }
 
     fn judge_refused(&self, asked: &Asked) -> Result<(), String> {
-        let Some(token) = asked.token.filter(|_| asked.answer.is_some()) else { return Ok(()) };
+        let is_refused = matches!(asked.answer, Some(Told::Refused(_)));
+        let Some(token) = asked.token.filter(|_| is_refused) else { return Ok(()) };
         let made = self.tokens.iter().any(|tokens| tokens.contains_key(&token));
         if made { Err(format!("{MARK}{token} is made, and its client was told {:?}", asked.answer)) } else { Ok(()) }
     }

@@ -233,7 +233,13 @@ impl Nemesis {
 
     fn disk(&mut self, world: &mut World, host: usize) {
         let failures = [Some(Failure::Full), Some(Failure::ReadOnly), Some(Failure::Sync), None];
-        let failure = failures[world.rng.below(4) as usize];
+        let chosen = world.rng.below(5) as usize;
+        let Some(failure) = failures.get(chosen).copied() else {
+            let time = world.rng.up_to(Duration::from_secs(60));
+            note(world, &format!("the disk of host {host} hangs for {time:?}"));
+            world.hosts[host].disk.hangs_until = world.now + time;
+            return;
+        };
         let disk = &mut world.hosts[host].disk;
         let usual = disk.slow;
         match failure {

@@ -90,6 +90,19 @@ fn a_host_comes_back_after_a_week() {
     });
 }
 
+#[test]
+fn disks_hang_while_clients_write() {
+    let clients = Clients::new(SECOND / 4, 100);
+    let hang = |number: u32| -> Fault {
+        Fault::Deed(Box::new(move |_, world| {
+            let host = number as usize % world.hosts.len();
+            world.hosts[host].disk.hangs_until = world.now + 15 * SECOND;
+        }))
+    };
+    let faults = || (0..6).map(|number| ((3 + 7 * number) * SECOND, hang(number))).collect();
+    holds(4, || Plan { hosts: 3, clients: clients.clone(), faults: faults(), length: 60 * SECOND, ..usual() });
+}
+
 /// A hundred of them with `make sim`: whoever waits for `cargo test` has forty.
 #[test]
 fn many_hosts_are_restarted_within_a_second() {

@@ -43,6 +43,8 @@ pub enum Told {
     Done(RecordId),
     /// With this status: nothing has changed.
     Refused(u16),
+    /// That nobody knows.
+    Unknown,
 }
 
 /// What is remembered of a host.
@@ -194,6 +196,8 @@ impl Seen {
             // It must not be found anywhere, like what was refused.
             Answer::DryRun { .. } => Told::Refused(200),
             Answer::Refused(refusal) => Told::Refused(refusal.status),
+            // Whether it comes about nobody knows, and the client is told so.
+            Answer::Problem(problem) if problem.status == 504 => Told::Unknown,
             Answer::Problem(problem) => Told::Refused(problem.status),
             other => return self.broken(now, format!("client {client} of host {host} gets no answer to a change: {other:?}")),
         };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// While it lives, the calls do not come back.
 pub struct Standstill(Child);
@@ -9,18 +10,29 @@ pub struct Standstill(Child);
 impl Standstill {
     /// The first thread of this process, which is the loop, stands at the next system call named `call`. All others go on.
     pub fn of_loop(process: u32, call: &str) -> Self {
-        Self::start(&["-p", &process.to_string()], call)
+        Self::start(process, &["-p", &process.to_string()], call)
+    }
+
+    /// Whichever thread of this process makes one of these system calls stands there.
+    pub fn of_all(process: u32, calls: &str) -> Self {
+        Self::start(process, &["-f", "-p", &process.to_string()], calls)
     }
 
     /// Whichever thread of this process looks at this file stands there.
     pub fn of_file(process: u32, path: &Path) -> Self {
-        Self::start(&["-f", "-p", &process.to_string(), "-P", path.to_str().expect("it is text")], LOOKS)
+        Self::start(process, &["-f", "-p", &process.to_string(), "-P", path.to_str().expect("it is text")], LOOKS)
     }
 
-    fn start(whom: &[&str], calls: &str) -> Self {
+    fn start(process: u32, whom: &[&str], calls: &str) -> Self {
         let mut command = Command::new("strace");
         command.args(whom).args(["-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &injection(calls)]);
-        Self(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("lacks() has looked for it"))
+        let held = Self(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("lacks() has looked for it"));
+        let late = Instant::now() + ATTACH_WAIT;
+        while !is_traced(process, whom.contains(&"-f")) {
+            assert!(Instant::now() < late, "strace does not attach");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        held
     }
 }
 
@@ -44,6 +56,17 @@ pub fn release(process: u32) {
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a line of proc(5)").trim();
     assert!(Command::new("kill").args(["-TERM", tracer]).status().expect("there is a kill").success());
 }
+
+/// Whether somebody traces the first thread of a process, or all of them.
+fn is_traced(process: u32, all: bool) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let tasks = tasks.flatten().filter(|task| all || task.file_name().to_str() == Some(&process.to_string()));
+    let mut statuses = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+    statuses.all(|status| !status.contains("TracerPid:\t0\n"))
+}
+
+/// More than strace takes on a busy machine.
+const ATTACH_WAIT: Duration = Duration::from_secs(20);
 
 /// The calls by which a file is looked at.
 const LOOKS: &str = "openat,statx";
