@@ -172,6 +172,11 @@ pub const UNCONTAINED_MAX: usize = 256;
 pub const SEEN_MAX: usize = 4 * LEDGER_MAX;
 /// Node records held: far above any fleet this is meant for, and 40 MB at the very worst.
 pub const NODES_MAX: usize = 8192;
+/// Node records of third hosts that one link may bring at once: those of a fleet of a thousand.
+pub const NODE_CHECKS_MAX: u32 = 1024;
+/// And so many more a second: each costs a tenth of a millisecond, ten times that on a small board, so that invented hosts take a tenth of
+/// its time at most.
+pub const NODE_CHECKS_EACH_SECOND: u32 = 100;
 /// A node record older than this is neither sent nor taken.
 pub const NODE_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Contacts in the address book.

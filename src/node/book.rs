@@ -328,6 +328,11 @@ impl Book {
         self.entries.values().map(|entry| size_of::<(Contact, Entry)>() + texts(entry)).sum()
     }
 
+    /// Whether a peer was linked in this run, or met at an address that is kept, or is configured.
+    pub fn is_acquainted(&self, peer: &PeerId) -> bool {
+        self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.spoken.is_some() || entry.is_sure())
+    }
+
     /// Whether an address of this peer was configured.
     pub fn is_configured(&self, peer: &PeerId) -> bool {
         self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.configured)

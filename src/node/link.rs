@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::effect::Effect;
 use super::input::{LinkId, Now};
 use crate::limits::{
-    DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, PING_AFTER, QUEUE_MAX, SERVING_MAX, SILENT_AFTER, SPEAK_AFTER,
+    DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, NODE_CHECKS_EACH_SECOND, NODE_CHECKS_MAX, PING_AFTER, QUEUE_MAX, SERVING_MAX,
+    SILENT_AFTER, SPEAK_AFTER,
 };
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
@@ -96,6 +97,8 @@ pub struct Link {
     pub asked: u32,
     /// When this side may ask next about edits that it is unsure of, and how often it has.
     pub doubts: (Duration, u32),
+    /// Node records of third hosts that may still be looked at, and since when so many.
+    checks: (u32, Duration),
     /// Whether something that came was passed over since the last exchange was begun here: it is dated too far ahead.
     pub passed_over: bool,
     /// Whether something was dropped, so that an anti-entropy exchange is due.
@@ -117,6 +120,18 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether one more node record of a third host may be looked at: so many at once, and so many more each second.
+    pub fn may_check(&mut self, now: Duration) -> bool {
+        let (left, since) = self.checks;
+        let more =
+            u32::try_from(now.saturating_sub(since).as_millis() * u128::from(NODE_CHECKS_EACH_SECOND) / 1000).unwrap_or(u32::MAX);
+        // What is not a whole one yet goes on growing.
+        let since = if more > 0 { now } else { since };
+        let left = left.saturating_add(more).min(NODE_CHECKS_MAX);
+        self.checks = (left.saturating_sub(1), since);
+        left > 0
+    }
+
     /// A link that has just come up.
     pub fn new(id: LinkId, hello: Hello, address: SocketAddr, outgoing: bool, now: Now) -> Self {
         Self {
@@ -134,6 +149,7 @@ impl Link {
             vouches: false,
             asked: 0,
             doubts: (Duration::ZERO, 0),
+            checks: (NODE_CHECKS_MAX, now.elapsed),
             passed_over: false,
             overflowed: false,
             exchange_at: now.elapsed,

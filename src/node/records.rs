@@ -4,6 +4,7 @@
 //! one is the fault of the link that brought it, which is closed; it is never held against the record's ID. What is held already is
 //! dropped after one look-up, so a doubled flood costs next to nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, REBASE_JITTER};
 use crate::model::delta;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
+use crate::model::peer_id::PeerId;
 use crate::model::record::{Kind, Record, RecordId};
 use crate::model::revision::Revision;
 use crate::wire::frame::{Frame, Payload, carried};
@@ -100,6 +102,12 @@ impl Node {
         if held {
             return self.note_held(record.id);
         }
+        // A signature costs more than anything else that is done about a node record, and whoever holds the key of a fleet may invent as
+        // many hosts as it likes. What is passed over here comes again with a later exchange.
+        let is_own = self.links.get(&id).is_some_and(|link| link.hello.peer == record.header.author);
+        if record.header.kind == Kind::Node && !is_own && !self.may_check(id) {
+            return;
+        }
         if !(self.setup.is_signed)(&record) {
             return self.fault(id, "a record that its author did not sign");
         }
@@ -108,6 +116,12 @@ impl Node {
             Kind::Node => self.node_record(id, record, age, payload),
             Kind::Policy => {}
         }
+    }
+
+    /// Whether one more node record of a third host, brought by this link, is looked at now.
+    fn may_check(&mut self, id: LinkId) -> bool {
+        let now = self.now.elapsed;
+        self.links.get_mut(&id).is_some_and(|link| link.may_check(now))
     }
 
     /// The next copies of a record that is held need not even be decoded.
@@ -251,7 +265,10 @@ impl Node {
         let frame = node_frame(&node, self.now.elapsed);
         let (record_id, addresses) = (node.record.id, node_addresses(&node));
         let is_first = self.roster.get(&author).is_none();
-        if !self.roster.take(node, self.now.elapsed) {
+        let known: BTreeSet<PeerId> = self.links.values().map(|link| link.hello.peer).collect();
+        let (me, book) = (self.me, &self.book);
+        let is_known = |peer: &PeerId| *peer == me || known.contains(peer) || book.is_acquainted(peer);
+        if !self.roster.take(node, self.now.elapsed, is_known) {
             return;
         }
         self.note_held(record_id);

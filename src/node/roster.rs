@@ -66,16 +66,27 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Takes a record in if it is newer than the one held, young enough, and there is room.
-    pub fn take(&mut self, node: NodeRecord, now: Duration) -> bool {
+    /// Takes a record in if it is newer than the one held, young enough, and there is room. For the record of a host that `is_known`, by
+    /// having been spoken with, there always is: another makes way, the one that was longest not heard of.
+    pub fn take(&mut self, node: NodeRecord, now: Duration, is_known: impl Fn(&PeerId) -> bool) -> bool {
         let author = node.record.header.author;
         let newer = self.nodes.get(&author).is_none_or(|held| node.record.rank() > held.record.rank());
-        let room = self.nodes.contains_key(&author) || self.nodes.len() < NODES_MAX;
-        let taken = newer && room && node.age(now) < NODE_AGE_MAX;
+        let taken =
+            newer && node.age(now) < NODE_AGE_MAX && (self.has_room_for(&author) || self.makes_way(&author, now, is_known));
         if taken {
             self.nodes.insert(author, node);
         }
         taken
+    }
+
+    fn has_room_for(&self, author: &PeerId) -> bool {
+        self.nodes.contains_key(author) || self.nodes.len() < NODES_MAX
+    }
+
+    fn makes_way(&mut self, author: &PeerId, now: Duration, is_known: impl Fn(&PeerId) -> bool) -> bool {
+        let others = || self.nodes.iter().filter(|(peer, _)| !is_known(peer));
+        let oldest = is_known(author).then(|| others().max_by_key(|(_, node)| node.age(now)).map(|(peer, _)| *peer)).flatten();
+        oldest.is_some_and(|oldest| self.nodes.remove(&oldest).is_some())
     }
 
     /// A link to this peer is gone, and not because it was one too many: what is held of the peer is old news, until newer comes.
@@ -153,10 +164,12 @@ mod tests {
     #[test]
     fn of_each_peer_the_newest_record_is_kept() {
         let mut roster = Roster::default();
-        let take = |roster: &mut Roster, height| roster.take(said(1, height, "{\"name\":\"gull\"}", HOUR, HOUR).unwrap(), HOUR);
+        let take = |roster: &mut Roster, height| {
+            roster.take(said(1, height, "{\"name\":\"gull\"}", HOUR, HOUR).unwrap(), HOUR, |_| false)
+        };
         assert!(take(&mut roster, 2));
         assert!(!take(&mut roster, 2) && !take(&mut roster, 1) && take(&mut roster, 3));
-        assert!(roster.take(said(2, 1, "{}", HOUR, HOUR).unwrap(), HOUR));
+        assert!(roster.take(said(2, 1, "{}", HOUR, HOUR).unwrap(), HOUR, |_| false));
         let names: Vec<String> = roster.iter().map(|(peer, _)| roster.name(peer)).collect();
         assert_eq!(names.len(), 2);
         assert!(names.contains(&"gull".to_owned()));
@@ -168,13 +181,13 @@ mod tests {
         let mut roster = Roster::default();
         let peer = said(1, 1, "{}", HOUR, HOUR).unwrap().record.header.author;
         roster.lose(&peer);
-        assert!(roster.take(said(1, 1, "{}", HOUR, HOUR).unwrap(), HOUR) && !roster.get(&peer).unwrap().lost);
+        assert!(roster.take(said(1, 1, "{}", HOUR, HOUR).unwrap(), HOUR, |_| false) && !roster.get(&peer).unwrap().lost);
         roster.lose(&peer);
         roster.find(&peer);
         assert!(!roster.get(&peer).unwrap().lost);
         roster.lose(&peer);
-        assert!(!roster.take(said(1, 1, "{}", HOUR, HOUR).unwrap(), HOUR) && roster.get(&peer).unwrap().lost);
-        assert!(roster.take(said(1, 2, "{}", HOUR, HOUR).unwrap(), HOUR) && !roster.get(&peer).unwrap().lost);
+        assert!(!roster.take(said(1, 1, "{}", HOUR, HOUR).unwrap(), HOUR, |_| false) && roster.get(&peer).unwrap().lost);
+        assert!(roster.take(said(1, 2, "{}", HOUR, HOUR).unwrap(), HOUR, |_| false) && !roster.get(&peer).unwrap().lost);
     }
 
     #[test]
@@ -182,8 +195,8 @@ mod tests {
         let mut roster = Roster::default();
         let young = said(1, 1, "{}", 24 * HOUR, HOUR).unwrap();
         assert_eq!(young.age(3 * HOUR), 26 * HOUR);
-        assert!(roster.take(young, HOUR));
-        assert!(!roster.take(said(2, 1, "{}", NODE_AGE_MAX, HOUR).unwrap(), HOUR), "too old to be taken");
+        assert!(roster.take(young, HOUR, |_| false));
+        assert!(!roster.take(said(2, 1, "{}", NODE_AGE_MAX, HOUR).unwrap(), HOUR, |_| false), "too old to be taken");
         roster.expire(6 * 24 * HOUR);
         assert_eq!(roster.iter().count(), 1);
         roster.expire(HOUR + 6 * 24 * HOUR);
@@ -195,5 +208,27 @@ mod tests {
         for body in ["[]", "1", "{", ""] {
             assert!(said(1, 1, body, HOUR, HOUR).is_none(), "{body}");
         }
+    }
+
+    #[test]
+    fn invented_hosts_keep_nobody_out_who_was_spoken_with() {
+        let mut roster = Roster::default();
+        let sample = said(1, 1, "{}", HOUR, HOUR).unwrap();
+        // Who signed is looked at before; here only the names matter.
+        let invented = |number: usize| {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&number.to_be_bytes());
+            let author = PeerId::from_bytes(SecretKey::from_seed(&seed).public()).unwrap();
+            let header = Header { author, ..(*sample.record.header).clone() };
+            NodeRecord { record: Record { header: header.into(), ..sample.record.clone() }, ..sample.clone() }
+        };
+        (0..NODES_MAX).for_each(|number| assert!(roster.take(invented(number), HOUR, |_| false)));
+        let friend = said(7, 1, "{}", Duration::ZERO, HOUR).unwrap();
+        let id = friend.record.header.author;
+        assert!(!roster.take(friend.clone(), HOUR, |_| false), "it is full");
+        assert!(roster.take(friend, HOUR, |peer| *peer == id));
+        assert!(roster.get(&id).is_some());
+        assert_eq!(roster.iter().count(), NODES_MAX);
+        assert!(!roster.take(invented(NODES_MAX), HOUR, |peer| *peer == id));
     }
 }

@@ -90,7 +90,8 @@ impl Node {
         let record = Record::sign(header, &body, &self.setup.secret);
         let node = NodeRecord::decode(record.clone(), body, Duration::ZERO, now).expect("an object of a few members is one");
         let frame = node_frame(&node, now);
-        self.roster.take(node, now);
+        let me = self.me;
+        self.roster.take(node, now, |peer| *peer == me);
         self.flood_node(None, self.me, record.id, &frame);
         let paid_until = self.selfie.paid_until.max(now) + REFRESH_MIN * self.crowd();
         let next = now + self.rng.around(self.refresh_every());

@@ -107,7 +107,7 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
             };
             let record = Record::sign(header, b"{}", &secret);
             let node = roster::NodeRecord::decode(record, b"{}".to_vec(), Duration::ZERO, Duration::ZERO).unwrap();
-            assert!(lone.node.roster.take(node, Duration::ZERO));
+            assert!(lone.node.roster.take(node, Duration::ZERO, |_| false));
         }
         lone.now.elapsed = Duration::from_secs(100);
         lone.happens(Input::Tick);

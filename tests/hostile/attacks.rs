@@ -1,5 +1,6 @@
 //! The attacks, by name. Each has a test of its name in tests/lab/hostile.rs.
 
+use starlingd::limits::AHEAD_MAX_MS;
 use starlingd::model::record::RecordId;
 use starlingd::node::rng::Rng;
 use starlingd::wire::frame::{Frame, Payload, Scope};
@@ -18,7 +19,8 @@ pub struct Siege {
 pub type Attack = fn(&Siege);
 
 /// Each attack and its name.
-pub const ATTACKS: &[(&str, Attack)] = &[("honest", honest), ("faults", faults), ("questions", questions)];
+pub const ATTACKS: &[(&str, Attack)] =
+    &[("honest", honest), ("faults", faults), ("questions", questions), ("jump", jump), ("far", far), ("hosts", hosts)];
 
 impl Siege {
     /// A new link with the host of this place in the list, as the member of this number.
@@ -77,4 +79,40 @@ fn questions(siege: &Siege) {
         ];
         members.retain_mut(|member| asks.iter().all(|frame| member.says(frame)));
     }
+}
+
+/// The greatest height and the latest date that are taken, on a base that there never was.
+fn jump(siege: &Siege) {
+    let mut member = siege.link(0, 94);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_millis();
+    let until = u64::try_from(now).expect("it is not that late") + AHEAD_MAX_MS - 60_000;
+    let sound = member.revision(None, until, r#"{"routes":{"jumped":[]}}"#);
+    let forged = member.forged(&sound, until, until);
+    assert!(member.says(&Frame::Record(forged.clone(), 0, Payload::Whole(sound.body.to_vec()))));
+    println!("{}", forged.id);
+    assert!(member.is_heard());
+}
+
+/// Dates and heights of other years: the one is passed over, the other a fault.
+fn far(siege: &Siege) {
+    let mut member = siege.link(0, 95);
+    let last = (1 << 46) - 1;
+    let sound = member.revision(None, last, r#"{"routes":{"far":[]}}"#);
+    let forged = member.forged(&sound, last, last);
+    assert!(member.says(&Frame::Record(forged, 0, Payload::Whole(sound.body.to_vec()))));
+    assert!(member.is_heard(), "to be early is no fault");
+    let highest = member.forged(&sound, (1 << 48) - 1, last);
+    assert!(member.says(&Frame::Record(highest, 0, Payload::Whole(sound.body.to_vec()))));
+    assert!(member.is_closed_upon(), "to be higher than one's date permits is");
+}
+
+/// Node records of ten thousand hosts that there are not.
+fn hosts(siege: &Siege) {
+    let mut member = siege.link(0, 96);
+    for number in 0..10_000_u32 {
+        if !member.says(&member.invented(number)) {
+            break;
+        }
+    }
+    assert!(member.is_heard());
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use starlingd::daemon::dialler::{self, Addresses};
 use starlingd::model::document::Document;
 use starlingd::model::json;
-use starlingd::model::record::{Record, RecordId};
+use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
@@ -100,6 +100,24 @@ impl Member {
         let edit = Edit { origin: Origin::Original, operations: Vec::new() };
         let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
         Revision::author(&author, base, draft).expect("a test stays within bounds")
+    }
+
+    /// The record of a revision with another height and date, on a base that there never was.
+    pub fn forged(&self, revision: &Revision, height: u64, stamp_ms: u64) -> Record {
+        let header = (*revision.record.header).clone();
+        let forged = Header { height, stamp: Stamp::at(stamp_ms), base: RecordId([7; 32]), ..header };
+        Record::sign(forged, &revision.body, &self.secret)
+    }
+
+    /// A node record of a host that there is not.
+    pub fn invented(&self, number: u32) -> Frame {
+        let mut seed = [211; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        let secret = SecretKey::from_seed(&seed);
+        let body = format!("{{\"name\":\"invented-{number}\",\"group\":\"default\"}}").into_bytes();
+        let pattern = self.revision(None, 5, "{}").record;
+        let header = Header { kind: Kind::Node, key: String::new(), ..(*pattern.header).clone() };
+        Frame::Record(Record::sign(header, &body, &secret), 0, Payload::Whole(body))
     }
 
     /// Offers a record whose body is to be pulled, and sends the body, whoever asks for it. Says whether it was asked for.

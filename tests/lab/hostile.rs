@@ -88,3 +88,45 @@ fn a_member_that_asks_without_end_is_not_served_before_the_honest() {
         });
     });
 }
+
+/// The worst jump that is permitted does not hold up the next change, and one command on one host takes it back on all.
+#[test]
+fn a_jump_to_the_greatest_height_is_cured_by_one_command_on_one_host() {
+    lab(3, 1, Pace::Busy, |lab| {
+        lab.fleet(&HONEST);
+        publish(lab, 1);
+        wait_all_have(lab, &HONEST, &[]);
+        let good = lab.host(1).json("/fleet")["group"]["head"]["id"].as_str().expect("an ID").to_owned();
+        let before = lab.host(2).json("/config");
+        let bad = member(lab, "jump");
+        let is_head = |lab: &Lab, host: usize, id: &str| lab.host(host).json("/fleet")["group"]["head"]["id"] == id;
+        lab.wait(SOON, "it is head of both", || HONEST.iter().all(|&host| is_head(lab, host, bad.trim())));
+        lab.host(2).command(&["restore", &good], "");
+        lab.wait(SOON, "both have what was there before", || HONEST.iter().all(|&host| lab.host(host).json("/config") == before));
+        changes_go_on(lab, "after");
+    });
+}
+
+#[test]
+fn heights_and_dates_of_other_years_hold_nobody_up() {
+    lab(3, 1, Pace::Busy, |lab| {
+        under(lab, "far", |lab, _| {
+            let problems = lab.host(1).json("/fleet")["problems"].to_string();
+            assert!(problems.contains("dated"), "{problems}");
+        });
+    });
+}
+
+#[test]
+fn ten_thousand_invented_hosts_keep_no_honest_host_out() {
+    lab(3, 1, Pace::Busy, |lab| {
+        under(lab, "hosts", |lab, _| {
+            for host in HONEST {
+                let nodes = lab.host(host).json("/fleet/nodes");
+                let nodes = nodes.as_array().expect("a list");
+                let honest = HONEST.iter().all(|&other| nodes.iter().any(|node| node["id"] == lab.host(other).peer()));
+                assert!(honest && nodes.len() < 3_000, "host {host} knows {} hosts", nodes.len());
+            }
+        });
+    });
+}
