@@ -215,6 +215,7 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
 }
 
 fn check(resolved: &Resolved) -> Result<(), Failure> {
+    daemon::interfaces::words_for_missing(&resolved.settings.interfaces).iter().for_each(|words| fleet::note(words));
     print(&resolved.rows().map(|(name, value, source)| format!("{name:<15} {value}  ({source})\n")).collect::<String>())?;
     if let Some(note) = resolved.settings.shows_all() {
         // What is printed is for programs, too; if standard error is closed there is nobody to be told.

@@ -46,6 +46,7 @@
 //! | `disk` | its queue, and the disk |
 //! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
+//! | `network` | the loop's orders; the kernel, asked for interfaces and routes |
 //! | `signal` | a signal |
 //! | `watchdog` | the time between two looks at the pulse of the loop |
 //! | `watch` | its time; the kernel's list of interfaces |

@@ -38,7 +38,8 @@ fn start(settings: Settings, port: u16) -> (Discovery, Receiver<(Instant, Discov
 
 /// `wanted` is found at `port`: when, and whether it has heard of the finder. Anybody else is a mistake.
 fn found(events: &Receiver<(Instant, DiscoveryEvent)>, wanted: &str, port: u16) -> (Instant, bool) {
-    let (when, DiscoveryEvent::Found { instance, addresses, unheard }) = events.recv_timeout(PATIENCE).expect("it is found");
+    let (when, event) = events.recv_timeout(PATIENCE).expect("it is found");
+    let DiscoveryEvent::Found { instance, addresses, unheard } = event else { panic!("{event:?}") };
     assert_eq!(instance, wanted);
     assert_eq!(addresses, [SocketAddr::from(([127, 0, 0, 1], port))]);
     (when, unheard)
@@ -71,4 +72,37 @@ fn any_key_in_common_is_enough() {
     let (_both, at_both) = start(settings(5, &[3, 2]), 5);
     found(&at_old, &names[1], 5);
     found(&at_both, &names[0], 4);
+}
+
+/// What a stranger announces, who has copied the tag of a host.
+fn announce(daemon: &mdns_sd::ServiceDaemon, instance: &str, port: u16, tag: &str) {
+    let txt = [("v", "1"), ("t", tag)];
+    let host = format!("{instance}.local.");
+    let service = mdns_sd::ServiceInfo::new("_starling._tcp.local.", instance, &host, "127.0.0.1", port, &txt[..]);
+    let mut service = service.unwrap();
+    service.set_requires_probe(false);
+    daemon.register(service).unwrap();
+}
+
+#[test]
+fn a_tag_that_was_copied_to_another_instance_or_port_is_nobodys() {
+    let (_one, at_one) = start(settings(6, &[5]), 6);
+    let real = settings(7, &[5]);
+    let tag = real.fleet.key().tag(real.fleet.id(), &instance(&real), 7);
+    let daemon = mdns_sd::ServiceDaemon::new().unwrap();
+    daemon.enable_interface(mdns_sd::IfKind::Name("lo".to_owned())).unwrap();
+    for number in 0..20 {
+        announce(&daemon, &format!("{number:020x}"), 7, &tag);
+    }
+    announce(&daemon, &instance(&settings(8, &[5])), 7, &tag);
+    // The last, and the only one that holds.
+    announce(&daemon, &instance(&real), 7, &tag);
+    found(&at_one, &instance(&real), 7);
+    assert!(at_one.try_recv().is_err());
+    // The same host, said to be at another port.
+    announce(&daemon, &instance(&real), 77, &tag);
+    let next = settings(9, &[5]);
+    let (_next, _at_next) = start(settings(9, &[5]), 9);
+    found(&at_one, &instance(&next), 9);
+    daemon.shutdown().unwrap();
 }

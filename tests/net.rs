@@ -12,7 +12,10 @@ use starlingd::daemon::dialler::{self, Addresses, DialError, DialEvent, Dialler}
 use starlingd::daemon::link::{self, Link, LinkEvent, Parts};
 use starlingd::daemon::listener::{Listener, Settings};
 use starlingd::daemon::pulse::Pulse;
-use starlingd::limits::{CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_MAX, INLINE_MAX, LINK_WINDOW};
+use starlingd::limits::{
+    CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_FROM_ONE, HANDSHAKES_KEPT, HANDSHAKES_MAX, INLINE_MAX,
+    LINK_WINDOW, VERIFIED_FROM_ONE,
+};
 use starlingd::model::record::RecordId;
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
@@ -338,26 +341,54 @@ fn a_replayed_first_flight_gets_nothing() {
     assert_eq!(heard(replayed), [0; 0]);
 }
 
+/// Connects from another address of the loopback, and sends a first flight, or plays it back.
+fn open_from(last: u8, address: SocketAddr, flight: &[u8]) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(flight).unwrap();
+    stream
+}
+
+fn flight() -> Vec<u8> {
+    Dialling::begin(&local(2, 7)).unwrap().1
+}
+
 #[test]
 fn half_open_handshakes_take_no_more_than_their_places_and_give_them_back() {
     let (_listener, address, _arrivals) = listener("127.0.0.1:0");
-    let open = || {
-        let mut stream = raw(address);
-        stream.write_all(&Dialling::begin(&local(2, 7)).unwrap().1).unwrap();
-        stream
-    };
-    let mut places: Vec<TcpStream> = (0..HANDSHAKES_MAX).map(|_| open()).collect();
+    let open = |last: u8| open_from(last, address, &flight());
+    let mut places: Vec<TcpStream> = (0..HANDSHAKES_MAX - HANDSHAKES_KEPT).map(|number| open(2 + number as u8)).collect();
     for stream in &mut places {
         stream.read_exact(&mut [0; 2]).expect("an answer");
     }
-    let mut ninth = open();
-    ninth.set_nonblocking(true).unwrap();
+    let mut next = open(200);
+    next.set_nonblocking(true).unwrap();
     // Whoever is turned away after it has been looked at after it.
     assert_eq!(heard_of_a_stranger(address), [0; 0]);
-    assert!(ninth.read(&mut [0; 2]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "it waits");
+    assert!(next.read(&mut [0; 2]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "it waits");
     places.pop();
-    ninth.set_nonblocking(false).unwrap();
-    ninth.read_exact(&mut [0; 2]).expect("an answer, once there is a place");
+    next.set_nonblocking(false).unwrap();
+    next.read_exact(&mut [0; 2]).expect("an answer, once there is a place");
+}
+
+/// Recorded on the wire at other hosts, so that this one has not seen them.
+#[test]
+fn first_flights_that_are_played_back_keep_nobody_out() {
+    let (_listener, address, arrivals) = listener("127.0.0.1:0");
+    let recorded: Vec<Vec<u8>> = (0..80).map(|_| flight()).collect();
+    let mut played: Vec<TcpStream> = recorded.iter().map(|flight| open_from(3, address, flight)).collect();
+    let turned_away = played.drain(HANDSHAKES_FROM_ONE + VERIFIED_FROM_ONE..).map(heard).filter(Vec::is_empty).count();
+    assert_eq!(turned_away, 80 - HANDSHAKES_FROM_ONE - VERIFIED_FROM_ONE);
+    dial(address, 2, 7).expect("it is let in meanwhile");
+    arrivals.recv_timeout(PATIENCE).expect("and its link is there");
+    let from_many: Vec<TcpStream> = recorded.iter().zip(10..).map(|(_, last)| open_from(last, address, &flight())).collect();
+    // Somebody who was met has places that nobody else is given.
+    dial(address, 2, 7).expect("it is let in before all of these");
+    arrivals.recv_timeout(PATIENCE).expect("and its link is there");
+    drop((played, from_many));
 }
 
 fn heard_of_a_stranger(address: SocketAddr) -> Vec<u8> {
@@ -376,6 +407,7 @@ fn a_listener_that_is_stopped_lets_go_of_its_port() {
     let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere(), pulse: awake() };
     let taken = Listener::start(settings, |_| ()).err().unwrap().to_string();
     assert!(taken.starts_with(&format!("cannot listen on {address}")), "{taken}");
+    assert!(taken.contains(&format!("by process {} ", std::process::id())), "{taken}");
     drop(again);
 }
 

@@ -139,7 +139,8 @@ fn revision() -> Revision {
 fn what_is_derived_from_identities_and_the_fleet_key_is_as_in_the_page() {
     assert_eq!(text("fleet ID"), hex(fleet_id().as_bytes()));
     assert_eq!(text("psk"), hex(&fleet_key().psk(&fleet_id())));
-    assert_eq!(text("tag"), fleet_key().tag(&fleet_id()));
+    let tag = fleet_key().tag(&fleet_id(), &fleet_key().instance(&fleet_id(), &peer(DIALLER)), 7411);
+    assert_eq!(text("tag of the dialler"), tag);
     for (name, seed) in [("dialler", DIALLER), ("listener", LISTENER)] {
         assert_eq!(text(name), hex(peer(seed).as_bytes()));
         assert_eq!(text(&format!("instance of the {name}")), fleet_key().instance(&fleet_id(), &peer(seed)));
@@ -292,6 +293,8 @@ fn the_limits_of_the_page_are_those_of_the_program() {
             limits::UNSURE_PORTS,
             limits::UNSURE_FOR.as_secs()
         ),
+        format!("handshakes under way Ta {}, {} from an IP", limits::HANDSHAKES_MAX, limits::HANDSHAKES_FROM_ONE),
+        format!("first messages that wait Ta {}, {} from an IP", limits::VERIFIED_MAX, limits::VERIFIED_FROM_ONE),
         format!("newcomers that wait Ta {}", limits::NEWCOMERS_MAX),
     ];
     let (_, tables) = PAGE.split_once(".Sh LIMITS\n").unwrap();

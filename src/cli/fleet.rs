@@ -3,7 +3,8 @@
 //! `fleet.json` is written last: a host whose founding or joining was cut short is in no fleet, and the same command goes on with the
 //! keys that were made.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 
 use super::{Failure, print};
 use crate::codec::hex;
@@ -52,6 +53,10 @@ pub(super) fn token(resolved: &Resolved) -> Result<(), Failure> {
         _ => own_addresses(settings)?.into_iter().chain(settings.peers.iter().cloned()).collect(),
     };
     addresses.truncate(limits::ADDRESSES_MAX);
+    interfaces::words_for_missing(&settings.interfaces).iter().for_each(|words| note(words));
+    if let Some(words) = of_no_use(settings, &addresses) {
+        note(words);
+    }
     let token = Token::new(&membership.fleet, addresses).map_err(|error| Failure::Usage(format!("--peer: {error}")))?;
     print(&format!("{token}\n"))
 }
@@ -166,11 +171,29 @@ fn own_addresses(settings: &Settings) -> Result<Vec<String>, Failure> {
             "--listen: port 0 is another at each start; name the address with --peer HOST:PORT".to_owned(),
         ));
     }
-    if !listen.ip().is_unspecified() {
-        return Ok(vec![listen.to_string()]);
+    Ok(interfaces::told(listen, &settings.interfaces).iter().map(SocketAddr::to_string).collect())
+}
+
+/// What to do about a token with which no other host could find this one.
+fn of_no_use(settings: &Settings, addresses: &[String]) -> Option<&'static str> {
+    let is_loopback = |address: &String| address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+    let is_meant = settings.listen.ip().is_loopback() || settings.interfaces.iter().any(|name| name == "lo");
+    match addresses.iter().all(is_loopback) {
+        true if addresses.is_empty() => Some(
+            "the token names no address, for this host has none that others could dial: whoever joins by it finds the fleet by mDNS, on \
+             the same wire, or not at all; name an address with: starling token --peer HOST:PORT",
+        ),
+        true if !is_meant => Some(
+            "the token names the loopback only, of use on this very host: for others name an address with: starling token --peer HOST:PORT",
+        ),
+        _ => None,
     }
-    let all = interfaces::addresses(listen.port(), &settings.interfaces);
-    Ok(all.into_iter().filter(|address| listen.is_ipv6() || address.is_ipv4()).map(|address| address.to_string()).collect())
+}
+
+/// Tells whoever reads standard error something about what was printed.
+pub(super) fn note(words: &str) {
+    // Nobody who reads it, no harm.
+    let _nobody_reads = writeln!(io::stderr(), "starling: {words}");
 }
 
 fn read_token() -> Result<String, Failure> {

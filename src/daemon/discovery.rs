@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use log::{debug, info, warn};
 use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 
-use self::found::{Known, News};
+use self::found::{Known, News, is_instance};
 use super::clock;
 use crate::limits::{
     ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT, GREETED_FLEET_MAX,
@@ -53,6 +53,8 @@ pub enum DiscoveryEvent {
         /// turn it is.
         unheard: bool,
     },
+    /// It does not work, for this reason, or it works again.
+    Trouble(Option<String>),
 }
 
 /// The running discovery. Dropping it stops it, with a goodbye.
@@ -130,10 +132,10 @@ struct Worker<S> {
     sink: S,
 }
 
-/// What is announced.
+/// What is announced, and by what others of this fleet are known.
 struct Names {
     instance: String,
-    tags: Vec<String>,
+    fleet: Fleet,
 }
 
 /// mdns-sd, running.
@@ -148,10 +150,9 @@ struct Responder {
 
 impl<S: Fn(DiscoveryEvent)> Worker<S> {
     fn new(settings: Settings, back: SyncSender<Note>, inbox: Receiver<Note>, stop: Arc<AtomicBool>, sink: S) -> Self {
-        let (fleet, now) = (&settings.fleet, clock::instant());
-        let tags = fleet.keys().iter().map(|key| key.tag(fleet.id())).collect();
+        let (fleet, now) = (settings.fleet, clock::instant());
         Self {
-            names: Names { instance: fleet.key().instance(fleet.id(), &settings.peer), tags },
+            names: Names { instance: fleet.key().instance(fleet.id(), &settings.peer), fleet },
             known: Known::new(settings.interfaces.iter().any(|name| name == LOOPBACK)),
             only: settings.interfaces,
             port: None,
@@ -229,6 +230,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     fn fail(&mut self, now: Instant, why: &str) {
         if !self.warned {
             warn!("mDNS does not work, will go on trying; known addresses are dialled all the same: {why}");
+            (self.sink)(DiscoveryEvent::Trouble(Some(why.to_owned())));
         }
         self.warned = true;
         self.make_at = now + self.retry;
@@ -297,11 +299,11 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
 
     fn hear(&mut self, service: &ResolvedService) {
         let instance = instance_of(&service.fullname);
+        if !self.names.is_of_this_fleet(instance, service) {
+            return;
+        }
         if instance == self.names.instance {
             return self.hear_oneself();
-        }
-        if !self.names.is_of_this_fleet(service) {
-            return;
         }
         let Some(News { addresses, is_newcomer }) = self.known.hear(instance, addresses_of(service)) else { return };
         let unheard = is_newcomer && !self.greet(clock::instant());
@@ -315,6 +317,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
         self.retry = DEAF_AFTER;
         if self.warned {
             info!("mDNS works");
+            (self.sink)(DiscoveryEvent::Trouble(None));
         }
         self.warned = false;
     }
@@ -361,7 +364,7 @@ impl Names {
     /// As it is announced. Without probing: a name that is a hash of a key of 256 bits is nobody else's.
     fn service(&self, port: u16) -> mdns_sd::Result<ServiceInfo> {
         let mut txt = vec![("v".to_owned(), TXT_VERSION.to_owned())];
-        txt.extend(self.tags.iter().zip(TAG_KEYS).map(|(tag, key)| (key.to_owned(), tag.clone())));
+        txt.extend(self.tags(&self.instance, port).zip(TAG_KEYS).map(|(tag, key)| (key.to_owned(), tag)));
         // A host label of its own: mdns-sd answers for it with other addresses than the machine's own responder would for the
         // machine's name, which makes avahi rename the machine.
         let host = format!("{}.local.", self.instance);
@@ -370,9 +373,14 @@ impl Names {
         Ok(service)
     }
 
-    fn is_of_this_fleet(&self, service: &ResolvedService) -> bool {
-        let is_ours = |key| service.get_property_val_str(key).is_some_and(|tag| self.tags.iter().any(|ours| ours == tag));
-        TAG_KEYS.into_iter().any(is_ours)
+    /// Whether it bears the tag that only a member can make for this instance and this port.
+    fn is_of_this_fleet(&self, instance: &str, service: &ResolvedService) -> bool {
+        let borne = || TAG_KEYS.into_iter().filter_map(|key| service.get_property_val_str(key));
+        is_instance(instance) && self.tags(instance, service.get_port()).any(|ours| borne().any(|tag| tag == ours))
+    }
+
+    fn tags(&self, instance: &str, port: u16) -> impl Iterator<Item = String> {
+        self.fleet.keys().iter().map(move |key| key.tag(self.fleet.id(), instance, port))
     }
 }
 

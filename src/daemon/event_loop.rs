@@ -15,6 +15,7 @@ use super::disk::{self, Disk, Done};
 use super::gate::{Gate, Responder, Response};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
+use super::network::Network;
 use super::overlay::Reading;
 use super::pass::Pass;
 use super::pulse::Pulse;
@@ -27,7 +28,7 @@ use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
 use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
-use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket};
+use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket, Trouble};
 use crate::wire::errand::{Errand, Told};
 
 /// What the threads tell the loop.
@@ -44,6 +45,8 @@ pub(super) enum Event {
     Around(Change),
     /// This host's overlay was read, and is another than before.
     Overlay(Reading),
+    /// Something of this host does not work, or works again.
+    Trouble(Trouble, Option<String>),
     /// A revision was read from disk.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// A job is on disk.
@@ -63,8 +66,8 @@ pub(super) struct Parts {
     pub node: Node,
     pub queue: Receiver<Event>,
     pub events: SyncSender<Event>,
-    /// Where this host listens, at the start.
-    pub addresses: Vec<SocketAddr>,
+    /// How the network looked when this host started.
+    pub network: Network,
     pub watch: Watch,
     pub dialler: Dialler,
     pub disk: Disk,
@@ -112,8 +115,7 @@ impl Loop {
 
     /// Until the process is told to stop.
     pub(super) fn run(mut self) {
-        let addresses = std::mem::take(&mut self.parts.addresses);
-        self.happens(Input::Addresses(addresses));
+        self.network_is(self.parts.network.clone());
         loop {
             let (now, _) = self.parts.clock.now();
             let wait = self.parts.node.deadline().saturating_sub(now);
@@ -144,6 +146,7 @@ impl Loop {
             Event::Found { instance, addresses, unheard } => self.happens(Input::Found { instance, addresses, unheard }),
             Event::Around(change) => self.around(change),
             Event::Overlay(overlay) => self.happens(Input::Overlay(overlay)),
+            Event::Trouble(what, why) => self.happens(Input::Trouble(what, why)),
             Event::Loaded(ticket, read) => {
                 self.loading -= 1;
                 self.load();
@@ -313,17 +316,28 @@ impl Loop {
     fn around(&mut self, change: Change) {
         match change {
             Change::Looked(None) => {}
-            Change::Looked(Some(addresses)) => {
-                let port = self.parts.listener.local_addrs().first().map_or(0, SocketAddr::port);
-                if self.parts.discovery.as_ref().is_some_and(|discovery| !discovery.announce(port)) {
-                    log::debug!(target: "mdns", "too busy to announce this host anew");
-                }
-                self.happens(Input::Addresses(addresses));
+            Change::Looked(Some(network)) => {
+                self.announce();
+                self.network_is(network);
             }
             Change::Server(path) => self.server_appears(path),
             Change::OverlayLate(words) => self.happens(Input::Overlay(Err(words))),
         }
         self.parts.watch.set_eager(self.parts.node.misses_somebody());
+    }
+
+    /// Announces this host by mDNS, where it is now.
+    fn announce(&self) {
+        let port = self.parts.listener.local_addrs().first().map_or(0, SocketAddr::port);
+        if self.parts.discovery.as_ref().is_some_and(|discovery| !discovery.announce(port)) {
+            log::debug!(target: "mdns", "too busy to announce this host anew");
+        }
+    }
+
+    fn network_is(&mut self, network: Network) {
+        self.happens(Input::Own(network.own));
+        self.happens(Input::Addresses(network.told));
+        self.happens(Input::Trouble(Trouble::Interfaces, network.trouble));
     }
 
     /// A server that was started after this program is there.

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::daemon::http::Http;
 pub use crate::daemon::http::{Origin, Request, Responder, Response};
+use crate::daemon::target::holder;
 use crate::daemon::unix;
 pub use crate::daemon::unix::Rights;
 use crate::limits;
@@ -84,8 +85,16 @@ impl fmt::Display for GateError {
         match self {
             Self::InUse(path) => write!(f, "the control socket {} is in use: another daemon answers there", path.display()),
             Self::NotASocket(path) => write!(f, "{} is not a socket, and is left alone", path.display()),
+            Self::Control(path, error) if error.kind() == io::ErrorKind::NotFound => {
+                let home = path.parent().unwrap_or(path).display();
+                write!(
+                    f,
+                    "cannot listen on {}: there is no directory {home}; make it, or name another place with --control",
+                    path.display()
+                )
+            }
             Self::Control(path, error) => write!(f, "cannot listen on {}: {error}", path.display()),
-            Self::Api(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Api(address, error) => write!(f, "cannot listen on {address}: {}", holder::words(*address, error)),
             Self::TokenMissing(address) => write!(f, "{address} is not a loopback address, and needs a token"),
             Self::TokenEmpty => write!(f, "the token is empty"),
             Self::Listener(error) => write!(f, "cannot start a listener: {error}"),

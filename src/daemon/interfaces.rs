@@ -1,22 +1,59 @@
 //! This host's own addresses: the one door to `if-addrs`.
 //!
-//! What is listed here is told to every peer, so it holds only what others could dial: no loopback unless there is nothing else
-//! or it was asked for, and no link-local address, which means nothing without the interface of the one who dials (those travel
-//! by mDNS).
+//! What is listed here is told to every peer, so it holds what others could dial, the likeliest first: a host with eight container
+//! bridges must still be found at its cable. No loopback unless it was asked for or there is no other interface, and no link-local
+//! IPv6 address, which means nothing without the interface of the one who dials (those travel by mDNS). All of it may wait for the
+//! kernel a little, so the loop asks the thread of [`super::network`].
+
+mod routes;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use if_addrs::Interface;
 
+use self::routes::Routes;
 use crate::limits::ADDRESSES_MAX;
 
-/// The addresses of interfaces that are up, with `port`; if `only` names interfaces, of those alone. At most [`ADDRESSES_MAX`],
-/// global IPv6 first, then IPv4, then what is local to a site, and always in the same order. With many addresses each kind gets
-/// its share: a host with ten temporary IPv6 addresses must still be found by IPv4.
-pub fn addresses(port: u16, only: &[String]) -> Vec<SocketAddr> {
-    let chosen = choose(&listed(), only);
-    chosen.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+/// The addresses to be told of a host that listens at `listen`: that one, or if it means every address those of the interfaces that are
+/// up, with its port; if `only` names interfaces, of those alone. At most [`ADDRESSES_MAX`], always in the same order: the interfaces
+/// of the default routes first, of each kind of address one; then one of each other interface; then what is left, of each kind its
+/// share. IPv4 alone, if no other is listened at.
+pub fn told(listen: SocketAddr, only: &[String]) -> Vec<SocketAddr> {
+    if !listen.ip().is_unspecified() {
+        return vec![listen];
+    }
+    let chosen = choose(&listed(), only, &Routes::read());
+    let fit = chosen.into_iter().filter(|ip| listen.is_ipv6() || ip.is_ipv4());
+    fit.take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, listen.port())).collect()
+}
+
+/// Every address at which a host is reached that listens at `listen`, of use to others or not.
+pub fn own(listen: SocketAddr) -> Vec<SocketAddr> {
+    if !listen.ip().is_unspecified() {
+        return vec![listen];
+    }
+    listed().into_iter().map(|interface| SocketAddr::new(interface.ip(), listen.port())).collect()
+}
+
+/// Those among these names that no interface bears; an interface without any address is there all the same.
+pub fn missing(named: &[String]) -> Vec<String> {
+    let is_there = |name: &String| std::path::Path::new("/sys/class/net").join(name).exists() || index_of(name).is_some();
+    named.iter().filter(|name| !is_there(name)).cloned().collect()
+}
+
+/// What people are told of interfaces that are missing; `None` if none is.
+pub fn words_for_missing(named: &[String]) -> Option<String> {
+    let missing = missing(named);
+    let names: Vec<&str> = listed_names(&missing)?;
+    Some(format!(
+        "there is no network interface {}: it is not used until there is (those of this host: ip link)",
+        names.join(", ")
+    ))
+}
+
+fn listed_names(missing: &[String]) -> Option<Vec<&str>> {
+    (!missing.is_empty()).then(|| missing.iter().map(String::as_str).collect())
 }
 
 /// The address of each interface that is up, for people to refer to: its first that is not link-local, IPv4 before IPv6.
@@ -36,71 +73,63 @@ pub fn index_of(name: &str) -> Option<u32> {
     listed().into_iter().find(|interface| interface.name == name)?.index
 }
 
-/// Notices when interfaces or their addresses come and go.
-#[derive(Debug)]
-pub struct Watch {
-    seen: Vec<(String, IpAddr)>,
-}
-
-impl Watch {
-    /// From how things are now.
-    pub fn new() -> Self {
-        Self { seen: snapshot() }
-    }
-
-    /// Whether anything has changed since the last call. Costs one question to the kernel, some 0.1 ms.
-    pub fn changed(&mut self) -> bool {
-        let now = snapshot();
-        let changed = now != self.seen;
-        self.seen = now;
-        changed
-    }
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// A system that does not say has no interfaces: whoever asks, asks again later.
 fn listed() -> Vec<Interface> {
     if_addrs::get_if_addrs().unwrap_or_default()
 }
 
-fn snapshot() -> Vec<(String, IpAddr)> {
+/// The addresses of the interfaces that are up, to notice when one comes or goes. Costs a question to the kernel, some 0.1 ms.
+pub fn snapshot() -> Vec<(String, IpAddr)> {
     let up = listed().into_iter().filter(Interface::is_oper_up);
     let mut seen: Vec<_> = up.map(|interface| (interface.name.clone(), interface.ip())).collect();
     seen.sort_unstable();
     seen
 }
 
-fn choose(listed: &[Interface], only: &[String]) -> Vec<IpAddr> {
+fn choose(listed: &[Interface], only: &[String], routes: &Routes) -> Vec<IpAddr> {
     let wanted = |interface: &&Interface| interface.is_oper_up() && (only.is_empty() || only.contains(&interface.name));
-    let asked_for = |interface: &Interface| !interface.is_loopback() || only.contains(&interface.name);
-    let candidates: Vec<&Interface> = listed.iter().filter(wanted).collect();
-    let reachable: Vec<&Interface> = candidates.iter().copied().filter(|one| asked_for(one) && !one.is_link_local()).collect();
-    let kept = if reachable.is_empty() { candidates } else { reachable };
-    let mut kept: Vec<&Interface> = kept.into_iter().filter(|interface| !interface.is_link_local()).collect();
-    kept.sort_by_key(|interface| (interface.index, interface.ip()));
-    fair(kept.into_iter().map(Interface::ip))
+    let up: Vec<&Interface> = listed.iter().filter(wanted).collect();
+    let has_others = up.iter().any(|interface| !interface.is_loopback());
+    let may_be_told = |interface: &Interface| !interface.is_loopback() || !has_others || only.contains(&interface.name);
+    let mut told: Vec<&Interface> =
+        up.iter().copied().filter(|interface| may_be_told(interface) && !interface.is_link_local()).collect();
+    if told.is_empty() {
+        // An IPv4 address that a host has given itself is dialled by its neighbours like any other.
+        told = up.into_iter().filter(|interface| interface.is_link_local() && interface.ip().is_ipv4()).collect();
+    }
+    told.sort_by_key(|interface| (interface.is_loopback(), interface.index, interface.ip()));
+    rank(&told, routes)
 }
 
-/// At most [`ADDRESSES_MAX`], taken from each kind in turn, in the order of kinds.
-fn fair(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut counts = [0; KINDS];
-    let mut ranked: Vec<(usize, usize, IpAddr)> = Vec::new();
-    for ip in addresses {
-        let kind = kind(&ip);
-        if !ranked.iter().any(|(_, _, listed)| *listed == ip) {
-            ranked.push((counts[kind], kind, ip));
-            counts[kind] += 1;
+/// The likeliest to be dialled first.
+fn rank(told: &[&Interface], routes: &Routes) -> Vec<IpAddr> {
+    // Without a default route the first interface takes its place: bridges and tunnels are made after it.
+    let first = told.first().map(|interface| interface.name.clone());
+    let defaults: Vec<&String> = if routes.is_empty() { first.iter().collect() } else { routes.names().collect() };
+    let default = |interface: &Interface| defaults.iter().position(|name| **name == interface.name);
+    let mut turns: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ranked: Vec<((usize, usize, usize, usize), IpAddr)> = Vec::new();
+    let mut by_kind = told.to_vec();
+    by_kind.sort_by_key(|interface| kind(&interface.ip()));
+    for interface in by_kind {
+        let (name, ip) = (interface.name.as_str(), interface.ip());
+        if ranked.iter().any(|(_, other)| *other == ip) {
+            continue;
         }
+        let turn = turns.entry((name, kind(&ip))).or_default();
+        let before = met.entry(name).or_default();
+        let place = told.iter().position(|other| other.name == name).expect("it is one of them");
+        let rank = match default(interface) {
+            Some(default) if *turn == 0 => (0, 0, default, kind(&ip)),
+            None if *before == 0 => (1, 0, place, 0),
+            _ => (2, *turn, place, kind(&ip)),
+        };
+        ranked.push((rank, ip));
+        (*turn, *before) = (*turn + 1, *before + 1);
     }
-    ranked.sort_by_key(|(turn, kind, _)| (*turn, *kind));
-    ranked.truncate(ADDRESSES_MAX);
-    ranked.sort_by_key(|(turn, kind, _)| (*kind, *turn));
-    ranked.into_iter().map(|(_, _, ip)| ip).collect()
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, ip)| ip).take(ADDRESSES_MAX).collect()
 }
 
 /// 0: global IPv6, 1: IPv4, 2: IPv6 local to a site (RFC 4193) or to this host.
@@ -111,8 +140,6 @@ fn kind(ip: &IpAddr) -> usize {
         IpAddr::V6(_) => 0,
     }
 }
-
-const KINDS: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -129,8 +156,12 @@ mod tests {
     }
 
     fn texts(listed: &[Interface], only: &[&str]) -> Vec<String> {
+        by_routes(listed, only, &Routes::default())
+    }
+
+    fn by_routes(listed: &[Interface], only: &[&str], routes: &Routes) -> Vec<String> {
         let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-        choose(listed, &only).iter().map(IpAddr::to_string).collect()
+        choose(listed, &only, routes).iter().map(IpAddr::to_string).collect()
     }
 
     #[test]
@@ -152,7 +183,7 @@ mod tests {
     fn loopback_is_told_only_when_asked_for_or_alone() {
         let both = [interface("lo", 1, "127.0.0.1"), interface("eth0", 2, "10.0.0.1")];
         assert_eq!(texts(&both, &["lo"]), ["127.0.0.1"]);
-        assert_eq!(texts(&both, &["lo", "eth0"]), ["127.0.0.1", "10.0.0.1"]);
+        assert_eq!(texts(&both, &["lo", "eth0"]), ["10.0.0.1", "127.0.0.1"]);
         assert_eq!(texts(&both[..1], &[]), ["127.0.0.1"]);
         assert_eq!(texts(&both, &["eth7"]), [""; 0]);
     }
@@ -170,13 +201,43 @@ mod tests {
         listed.push(interface("eth0", 2, "10.0.0.1"));
         let told = texts(&listed, &[]);
         assert_eq!(told.len(), ADDRESSES_MAX);
-        assert_eq!(told.last().unwrap(), "10.0.0.1");
+        assert!(told.contains(&"10.0.0.1".to_owned()), "{told:?}");
     }
 
     #[test]
-    fn nothing_changes_while_nothing_changes() {
-        let mut watch = Watch { seen: vec![("eth9".to_owned(), [192, 0, 2, 9].into())] };
-        assert!(watch.changed(), "an interface that is not there any more");
-        assert!(!Watch::new().changed());
+    fn eight_bridges_do_not_push_out_the_cable_whatever_comes_first() {
+        for cable in [2, 99] {
+            let mut listed: Vec<_> =
+                (1..=9).map(|n| interface(&format!("br-{n}"), 10 + n, &format!("172.{}.0.1", 16 + n))).collect();
+            listed.push(interface("eth0", cable, "192.0.2.7"));
+            listed.push(interface("eth0", cable, "2001:db8::7"));
+            listed.push(interface("eth0", cable, "2001:db8::8"));
+            let told = by_routes(&listed, &[], &Routes::to(&["eth0"]));
+            assert_eq!(told[..3], ["2001:db8::7", "192.0.2.7", "172.17.0.1"]);
+            assert_eq!(told.len(), ADDRESSES_MAX);
+        }
+        let mut two =
+            vec![interface("wlan0", 3, "10.0.0.2"), interface("eth0", 2, "10.0.0.1"), interface("docker0", 1, "172.17.0.1")];
+        let routes = Routes::to(&["wlan0", "eth0"]);
+        assert_eq!(by_routes(&two, &[], &routes), ["10.0.0.2", "10.0.0.1", "172.17.0.1"]);
+        two.push(interface("docker0", 1, "172.17.0.2"));
+        two.push(interface("tun0", 9, "10.8.0.1"));
+        let told = by_routes(&two, &[], &routes);
+        assert_eq!(told[2..], ["172.17.0.1", "10.8.0.1", "172.17.0.2"], "one of each before the second of any");
+    }
+
+    #[test]
+    fn a_host_with_link_local_addresses_only_does_not_tell_the_loopback() {
+        let six = [interface("lo", 1, "127.0.0.1"), interface("eth0", 2, "fe80::1")];
+        assert_eq!(texts(&six, &[]), [""; 0]);
+        let four = [interface("lo", 1, "127.0.0.1"), interface("eth0", 2, "169.254.7.7"), interface("eth0", 2, "fe80::1")];
+        assert_eq!(texts(&four, &[]), ["169.254.7.7"]);
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_named() {
+        assert_eq!(missing(&["lo".into(), "nosuch7".into()]), ["nosuch7"]);
+        assert!(words_for_missing(&["lo".into()]).is_none());
+        assert!(words_for_missing(&["nosuch7".into()]).unwrap().starts_with("there is no network interface nosuch7"));
     }
 }

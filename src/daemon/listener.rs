@@ -5,11 +5,13 @@
 //! verified does a connection get a handshake place and a thread of its own, `handshake`, where something is answered for the
 //! first time. Whatever fails before or after is closed without a word. The one door to `mio`.
 
-use std::collections::{BTreeMap, VecDeque};
+mod places;
+
+use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,12 +24,13 @@ use super::clock;
 use super::dialler::{Addresses, canonical, tune};
 use super::link::Parts;
 use super::pulse::Pulse;
+use super::target::holder;
 use super::timed::Timed;
 use crate::limits::{
-    ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT,
-    HANDSHAKES_MAX, PORT, VERIFIED_MAX,
+    ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT, PORT,
 };
 use crate::wire::handshake::{FIRST_LEN, Listening, Local, MAGIC, SeenEphemerals};
+use places::{Caller, Place, Places, Wake};
 
 /// Where to listen, and as whom.
 pub struct Settings {
@@ -72,8 +75,8 @@ impl Listener {
             crowded: false,
             complained: false,
             seen: SeenEphemerals::default(),
-            verified: VecDeque::new(),
-            places: Places { taken: Arc::new(AtomicUsize::new(0)), waker: Arc::clone(&waker) },
+            verified: Vec::new(),
+            places: Places::new(wake(&waker)),
             local: settings.local,
             addresses: settings.addresses,
             pulse: settings.pulse,
@@ -122,7 +125,7 @@ struct Porter<S> {
     complained: bool,
     seen: SeenEphemerals,
     /// Who has shown knowledge of the fleet key and waits for a handshake place, the first to come at the front.
-    verified: VecDeque<Verified>,
+    verified: Vec<Verified>,
     places: Places,
     local: Arc<Local>,
     addresses: Addresses,
@@ -291,26 +294,30 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Porter<S> {
         if !self.seen.is_new(listening.ephemeral()) {
             return debug!("{remote} turned away: a first message that was seen before");
         }
-        if self.verified.len() >= VERIFIED_MAX {
-            return debug!("{remote} turned away: {VERIFIED_MAX} peers wait for a handshake");
+        let waiting: Vec<IpAddr> = self.verified.iter().map(|other| other.remote.ip()).collect();
+        match self.places.admit(&waiting, remote.ip()) {
+            Caller::Waits => {}
+            Caller::InsteadOf(other) => drop(self.verified.remove(other)),
+            Caller::TurnedAway => return debug!("{remote} turned away: too many peers wait for a handshake"),
         }
         let deadline = client.deadline + (HANDSHAKE_WAIT - FIRST_FLIGHT_WAIT);
-        self.verified.push_back(Verified { stream: client.stream.into(), remote, listening, deadline });
+        self.verified.push(Verified { stream: client.stream.into(), remote, listening, deadline });
     }
 
     /// Gives the free handshake places to those who wait.
     fn give_places(&mut self) {
         let now = clock::instant();
         self.verified.retain(|waiting| waiting.deadline > now);
-        while !self.verified.is_empty()
-            && let Some(place) = self.places.take()
-        {
-            let next = self.verified.pop_front().expect("it is not empty");
+        self.places.take_back();
+        while let Some((next, mut place)) = self.next_with_place() {
             let (local, addresses, sink) = (Arc::clone(&self.local), Arc::clone(&self.addresses), self.sink.clone());
             let run = move || {
                 let remote = next.remote;
                 match next.shake_hands(&local, &addresses) {
-                    Ok(parts) => sink(parts),
+                    Ok(parts) => {
+                        place.is_met();
+                        sink(parts);
+                    }
                     Err(error) => debug!("{remote} turned away: {error}"),
                 }
                 // Not before: while the daemon cannot take them, new peers must not pile up as threads.
@@ -320,6 +327,12 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Porter<S> {
                 warn!("no thread for a handshake: {error}");
             }
         }
+    }
+
+    fn next_with_place(&mut self) -> Option<(Verified, Place)> {
+        let waiting: Vec<IpAddr> = self.verified.iter().map(|other| other.remote.ip()).collect();
+        let (next, place) = self.places.take(&waiting)?;
+        Some((self.verified.remove(next), place))
     }
 }
 
@@ -359,35 +372,12 @@ impl Verified {
     }
 }
 
-/// The handshake places: [`HANDSHAKES_MAX`].
-struct Places {
-    taken: Arc<AtomicUsize>,
-    waker: Arc<Waker>,
-}
-
-impl Places {
-    /// Only the listen thread takes places, so none can be taken between the look and the taking.
-    fn take(&self) -> Option<Place> {
-        if self.taken.load(Ordering::Acquire) >= HANDSHAKES_MAX {
-            return None;
-        }
-        self.taken.fetch_add(1, Ordering::AcqRel);
-        Some(Place { taken: Arc::clone(&self.taken), waker: Arc::clone(&self.waker) })
-    }
-}
-
-/// One of them, given back when dropped, even by a panic.
-struct Place {
-    taken: Arc<AtomicUsize>,
-    waker: Arc<Waker>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(1, Ordering::AcqRel);
-        // Somebody may wait for it. A waker that fails leaves them until the next connection comes.
-        let _next_one_wakes = self.waker.wake();
-    }
+/// Somebody may wait for what was given back. A waker that fails leaves them until the next connection comes.
+fn wake(waker: &Arc<Waker>) -> Wake {
+    let waker = Arc::clone(waker);
+    Arc::new(move || {
+        let _next_one_wakes = waker.wake();
+    })
 }
 
 fn is_passing(error: &io::Error) -> bool {
@@ -412,7 +402,7 @@ fn bind_or_fall_back(address: SocketAddr, both: bool) -> io::Result<TcpListener>
         }
         bound => bound,
     };
-    bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {}", holder::words(address, &error))))
 }
 
 fn bind(address: SocketAddr, both: bool) -> io::Result<TcpListener> {

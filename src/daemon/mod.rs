@@ -16,6 +16,7 @@ pub mod interfaces;
 pub mod link;
 pub mod listener;
 pub mod logger;
+pub mod network;
 mod overlay;
 mod pass;
 pub mod pulse;

@@ -19,6 +19,7 @@ use super::disk::Disk;
 use super::event_loop::{Event, Loop, Parts};
 use super::gate::{self, Gate, GateError, GateSettings, Responder, Response, Rights, TcpApi};
 use super::listener::{self, Listener};
+use super::network::{self, Network};
 use super::overlay::{self, OverlaySource, OverlayWatch};
 use super::pass::Pass;
 use super::pulse::{self, Pulse};
@@ -30,7 +31,7 @@ use crate::limits::{EVENTS_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
-use crate::node::input::{Ask, Now};
+use crate::node::input::{Ask, Now, Trouble};
 use crate::node::load::Loading;
 use crate::node::{Drift, Node, Setup};
 use crate::settings::{DriftChoice, Settings, UnitChoice};
@@ -58,6 +59,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     });
     let port = Arc::new(AtomicU16::new(0));
     let addresses = own_addresses(&settings, &port);
+    interfaces::words_for_missing(&settings.interfaces).iter().for_each(|words| log::warn!("{words}"));
     let (overlay_watch, overlay) = watch_overlay(overlays(&settings, &member, &secret), &addresses, &events)?;
     let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
     node.begin_overlay(overlay.ok_or_else(|| overlay_watch.lateness().unwrap_or_default()));
@@ -81,18 +83,20 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     signals::start(move || send(&stop_events, Event::Stop), end_late)?;
     pulse::watch(pulse.clone())?;
     let finds_server = settings.unit == UnitChoice::Auto && target.is_none();
-    let watch_events = events.clone();
-    let watch = Watch::start(Arc::clone(&addresses), overlay_watch, finds_server, move |change| {
+    let listens = SocketAddr::new(settings.listen.ip(), port.load(Ordering::Relaxed));
+    let wanted = network::Wanted { listen: listens, interfaces: settings.interfaces.clone() };
+    let (network, watch_events) = (Network::look(&wanted), events.clone());
+    let watch = Watch::start((wanted, network.clone()), overlay_watch, finds_server, move |change| {
         send(&watch_events, Event::Around(change));
     })?;
     let parts = Parts {
+        network,
+        watch,
         clock,
         pulse,
         node,
         queue,
         events,
-        addresses: addresses(),
-        watch,
         dialler,
         disk,
         target,
@@ -295,10 +299,7 @@ fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {
     let (port, only, listen) = (Arc::clone(port), settings.interfaces.clone(), settings.listen);
     Arc::new(move || {
         let port = port.load(Ordering::Relaxed);
-        if listen.ip().is_unspecified() {
-            return interfaces::addresses(port, &only);
-        }
-        vec![SocketAddr::new(listen.ip(), port)]
+        interfaces::told(SocketAddr::new(listen.ip(), port), &only)
     })
 }
 
@@ -328,8 +329,16 @@ fn discover(
     let events = events.clone();
     let whom = discovery::Settings { fleet: local.fleet.clone(), peer: node.peer(), interfaces: settings.interfaces.clone() };
     let discovery = Discovery::start(whom, move |event| {
-        let DiscoveryEvent::Found { instance, addresses, unheard } = event;
-        send(&events, Event::Found { instance, addresses, unheard });
+        send(
+            &events,
+            match event {
+                DiscoveryEvent::Found { instance, addresses, unheard } => Event::Found { instance, addresses, unheard },
+                DiscoveryEvent::Trouble(why) => {
+                    let words = |why| format!("mDNS does not work, so that only hosts at known addresses are found: {why}");
+                    Event::Trouble(Trouble::Mdns, why.map(words))
+                }
+            },
+        );
     })?;
     if !discovery.announce(port.load(Ordering::Relaxed)) {
         log::warn!("mDNS is too slow to take the first announcement");

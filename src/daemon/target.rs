@@ -19,6 +19,7 @@ use std::thread;
 use self::guard::Own;
 use self::observing::SocketFile;
 use self::reason::Finder;
+pub(in crate::daemon) use self::reason::holder;
 use self::stock::{Shelves, Wanted};
 use super::unit::{Failure, Match, Reply, Sight, Unit};
 use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};

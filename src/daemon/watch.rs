@@ -5,7 +5,6 @@
 //! just have been plugged in.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +12,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::dialler::Addresses;
+use super::network::{Network, Wanted};
 use super::overlay::OverlayWatch;
-use super::{interfaces, unit};
+use super::unit;
 use crate::limits::{SMALL_STACK, WATCH_EVERY, WATCH_LOST_EVERY};
 
 /// What the thread has found.
 pub(super) enum Change {
-    /// It has looked; these are the host's addresses now, if interfaces or addresses have changed.
-    Looked(Option<Vec<SocketAddr>>),
+    /// It has looked; this is how the network looks now, if that is different.
+    Looked(Option<Network>),
     /// A server is there at last.
     Server(PathBuf),
     /// The overlay has been read for too long; in these words.
@@ -35,17 +34,17 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts the thread. `finds_server` says whether a server is looked for. `sink` may block. An error means that there is no thread to
+    /// Starts the thread, which tells of whatever is other than in the network that it is given. `finds_server` says whether a server is looked for. `sink` may block. An error means that there is no thread to
     /// be had.
     pub(super) fn start(
-        addresses: Addresses,
+        (wanted, network): (Wanted, Network),
         overlay: OverlayWatch,
         finds_server: bool,
         sink: impl Fn(Change) + Send + 'static,
     ) -> io::Result<Self> {
         let (wakes, woken) = sync_channel(1);
         let is_eager = Arc::new(AtomicBool::new(false));
-        let watcher = Watcher { addresses, overlay, finds_server, is_eager: Arc::clone(&is_eager), woken, sink };
+        let watcher = Watcher { wanted, network, overlay, finds_server, is_eager: Arc::clone(&is_eager), woken, sink };
         thread::Builder::new().name("watch".to_owned()).stack_size(SMALL_STACK).spawn(move || watcher.run())?;
         Ok(Self { wakes, is_eager })
     }
@@ -60,7 +59,8 @@ impl Watch {
 }
 
 struct Watcher<S> {
-    addresses: Addresses,
+    wanted: Wanted,
+    network: Network,
     overlay: OverlayWatch,
     finds_server: bool,
     is_eager: Arc<AtomicBool>,
@@ -70,7 +70,6 @@ struct Watcher<S> {
 
 impl<S: Fn(Change)> Watcher<S> {
     fn run(mut self) {
-        let mut seen = interfaces::Watch::new();
         let mut unchecked = Duration::ZERO;
         loop {
             let wait = if self.is_eager.load(Ordering::Acquire) { WATCH_LOST_EVERY } else { WATCH_EVERY };
@@ -79,11 +78,12 @@ impl<S: Fn(Change)> Watcher<S> {
                 Err(RecvTimeoutError::Timeout) => unchecked += wait,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let has_changed = seen.changed();
-            if has_changed {
+            let changed = self.network.changed(&self.wanted);
+            if let Some(network) = &changed {
+                self.network = network.clone();
                 self.overlay.nudge();
             }
-            (self.sink)(Change::Looked(has_changed.then(|| (self.addresses)())));
+            (self.sink)(Change::Looked(changed));
             // What is being read at two looks that follow each other at once is not late.
             if unchecked >= WATCH_EVERY {
                 unchecked = Duration::ZERO;

@@ -47,6 +47,16 @@ pub const HANDSHAKES_MAX: usize = 8;
 /// Peers that have shown knowledge of the fleet key and wait for one of those places: a whole mesh that dials a host which has
 /// just come back.
 pub const VERIFIED_MAX: usize = 64;
+/// Of those places, so many at most are taken by callers from one IP, and
+pub const HANDSHAKES_FROM_ONE: usize = 2;
+/// so many of them wait: a handful of peers behind one router, while whoever plays back what he has recorded of a fleet's first flights
+/// keeps nobody out.
+pub const VERIFIED_FROM_ONE: usize = 8;
+/// Places that are kept for IPs from which a handshake was completed: he may play it back from many.
+pub const HANDSHAKES_KEPT: usize = 2;
+/// Such IPs that are remembered, the last ones.
+pub const MET_IPS_MAX: usize = 1024;
+const _: () = assert!(HANDSHAKES_FROM_ONE + HANDSHAKES_KEPT <= HANDSHAKES_MAX && VERIFIED_FROM_ONE < VERIFIED_MAX);
 /// How long a whole handshake may take, a dial's connecting included: three messages over the worst of links.
 pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// The stack of a thread that has to do with handshakes: curve arithmetic with its tables on the stack. Optimised it needs less than
@@ -165,6 +175,8 @@ pub const REASON_STACK: usize = 256 << 10;
 pub const LISTENERS_TRIED_MAX: usize = 64;
 /// applications that are looked at: each is a few system calls.
 pub const APPLICATIONS_LOOKED_AT_MAX: usize = 64;
+/// The kernel's table of routes, in bytes: a hundred for each, and a default route is never far behind.
+pub const ROUTE_TABLE_MAX: u64 = 256 << 10;
 /// A kernel's table of sockets, in bytes: 150 for each, and a busy server has ten thousand connections.
 pub const SOCKET_TABLE_MAX: u64 = 4 << 20;
 /// Processes that are looked through for the one that holds a port, and

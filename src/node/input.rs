@@ -17,6 +17,15 @@ use crate::model::resources::Kind;
 use crate::wire::errand::{Errand, Told};
 use crate::wire::handshake::Hello;
 
+/// What may not work for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Discovery.
+    Mdns,
+    /// The interfaces that were named.
+    Interfaces,
+}
+
 /// The time, of both kinds, as it was when an input happened.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -68,6 +77,8 @@ pub enum Input {
     Addresses(Vec<SocketAddr>),
     /// Every address where this host listens, also those that are no use to others; sent before [`Input::Addresses`].
     Own(Vec<SocketAddr>),
+    /// Something of this host does not work, in words for people, or works again: a problem for as long as it lasts.
+    Trouble(Trouble, Option<String>),
     /// A write to disk is durable, or has failed, in the words of the system.
     Stored(Ticket, Result<(), String>),
     /// A revision's file, as it was asked for; `None` if there is none, an error in the words of the system if it cannot be read now.

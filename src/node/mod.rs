@@ -65,7 +65,7 @@ use self::drift_files::Adopting;
 use self::effect::{DiskJob, Effect, Level};
 use self::errands::Errands;
 use self::fetch::Fetch;
-use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket};
+use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket, Trouble};
 use self::kept::Kept;
 use self::link::Link;
 use self::peers::Newcomer;
@@ -155,6 +155,8 @@ pub struct Node {
     overlay_problem: Option<String>,
     /// Whether the overlay that is set has been read at all.
     is_overlay_known: bool,
+    /// What does not work now.
+    troubles: BTreeMap<Trouble, String>,
     replica: Replica,
     roster: Roster,
     book: Book,
@@ -246,6 +248,7 @@ impl Node {
             problems: BTreeSet::new(),
             overlay_problem: None,
             is_overlay_known: true,
+            troubles: BTreeMap::new(),
             replica: Replica::new(setup.history),
             roster: Roster::default(),
             book: Book::of(&me),
@@ -340,6 +343,7 @@ impl Node {
             Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
             Input::Addresses(addresses) => self.readdressed(addresses),
             Input::Own(addresses) => self.own = addresses,
+            Input::Trouble(what, why) => self.troubled(what, why),
             Input::Stored(ticket, result) => self.stored(ticket, result),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
@@ -383,6 +387,16 @@ impl Node {
     /// Reports something wrong with what was found at the start; shown until the node ends.
     pub fn report_problem(&mut self, problem: String) {
         if self.problems.len() < PROBLEMS_MAX && self.problems.insert(problem) {
+            self.selfie_changed();
+        }
+    }
+
+    fn troubled(&mut self, what: Trouble, why: Option<String>) {
+        let was = match why {
+            Some(why) => self.troubles.insert(what, why.clone()).filter(|was| *was == why),
+            None => self.troubles.remove(&what).map_or_else(|| Some(String::new()), |_| None),
+        };
+        if was.is_none() {
             self.selfie_changed();
         }
     }

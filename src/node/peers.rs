@@ -4,7 +4,7 @@
 //! two that one side began, that side alone closes the newer. Otherwise the newer stays, for it has just proved its peer alive,
 //! unless the run differs and the old one answers: then two hosts bear one identity, the newcomer is refused, and both are told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::Node;
@@ -143,7 +143,7 @@ impl Node {
         if why == Goodbye::Clone {
             // It is this host's identity that somebody else bears too.
             let me = self.me;
-            self.report_clone(&me);
+            self.report_clone(&me, None);
         }
     }
 
@@ -253,14 +253,22 @@ impl Node {
     }
 
     fn refuse_clone(&mut self, link: Link, text: &str) {
-        self.report_clone(&link.hello.peer);
+        self.report_clone(&link.hello.peer, Some(link.address.ip()));
         self.say(Level::Debug, "link", format!("one of them is at {}", link.address));
         self.turn_away(link, Goodbye::Clone, text);
     }
 
-    fn report_clone(&mut self, peer: &PeerId) {
-        let problem = format!("two hosts bear one identity, {peer}: one of them must be given its own");
-        if !self.problems.contains(&problem) {
+    /// Two hosts bear one identity; one of them was seen at `ip`, if it is not told by somebody else.
+    fn report_clone(&mut self, peer: &PeerId, ip: Option<IpAddr>) {
+        let (name, at) = (self.called(peer), ip.map_or(String::new(), |ip| format!(", one of them at {ip}")));
+        let who = if *peer == self.me { "this host and another bear" } else { "two hosts bear" };
+        // Found again by its beginning: names and addresses of the same two come and go.
+        let beginning = format!("{who} one identity, {peer}");
+        if !self.problems.iter().any(|problem| problem.starts_with(&beginning)) {
+            let problem = format!(
+                "{beginning} ({name}){at}: the state directory of one was copied to the other; on one of them stop starling, remove its \
+                 state directory, and join again with a token of another host"
+            );
             self.say(Level::Error, "link", problem.clone());
             self.report_problem(problem);
         }

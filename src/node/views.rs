@@ -149,7 +149,13 @@ impl Node {
 
     /// What a person should look at.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        let own = self.overlay_problem.iter().chain(&self.server.unadopted).cloned().chain(self.kept.problem());
+        let own = self
+            .overlay_problem
+            .iter()
+            .chain(&self.server.unadopted)
+            .chain(self.troubles.values())
+            .cloned()
+            .chain(self.kept.problem());
         self.storing
             .problem()
             .into_iter()

@@ -149,6 +149,7 @@ fn every_bad_value_is_refused_by_name() {
         ("history", "many"),
         ("peer", "gull"),
         ("peer", "gull:0"),
+        ("peer", "[fe80::1]:7117"),
         ("peer", "gull:+1"),
         ("peer", "gull:65536"),
         ("peer", ":7117"),

@@ -38,6 +38,10 @@ pub(super) fn host_and_port(text: &str) -> Result<String, Expected> {
         _ => text.to_owned(),
     };
     let is_good = is_address(&without_scope) && !text.starts_with(['-', '.']);
+    let bare = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).and_then(|(ip, _)| ip.parse::<Ipv6Addr>().ok());
+    if is_good && bare.is_some_and(|ip| ip.is_unicast_link_local()) {
+        return Err("a link-local address with the interface that leads to it, such as [fe80::1%eth0]:7117");
+    }
     if is_good { Ok(text.to_owned()) } else { Err("a host and a port such as gull:7117, 192.0.2.1:7117 or [2001:db8::1]:7117") }
 }
 

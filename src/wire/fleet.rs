@@ -98,9 +98,10 @@ impl FleetKey {
         self.derive(fleet, &[LABEL_PSK])
     }
 
-    /// What a member announces by mDNS so that others of its fleet, and nobody else, know it for one: 16 hexadecimal digits.
-    pub fn tag(&self, fleet: &FleetId) -> String {
-        hex(&self.derive::<8>(fleet, &[LABEL_TAG]))
+    /// What the member that bears this instance name and listens on this port announces by mDNS so that others of its fleet, and nobody
+    /// else, know it for one: 16 hexadecimal digits. Whoever has heard it can repeat it, and that is all.
+    pub fn tag(&self, fleet: &FleetId, instance: &str, port: u16) -> String {
+        hex(&self.derive::<8>(fleet, &[LABEL_TAG, instance.as_bytes(), &port.to_be_bytes()]))
     }
 
     /// The mDNS instance name and host label of a peer: 20 hexadecimal digits (80 bits, so no two peers share one and no probing is
@@ -164,7 +165,7 @@ mod tests {
         let key = FleetKey::from_bytes([2; 32]);
         let peer = PeerId::from_bytes(SecretKey::from_seed(&[3; 32]).public()).unwrap();
         assert_eq!(hex(&key.psk(&fleet)), "3aa941948583ad2e3ab6477f360a3518a4acd82ce07d33943535a6537ca1d076");
-        assert_eq!(key.tag(&fleet), "0b39c6587902939f");
+        assert_eq!(key.tag(&fleet, "ab647baa7bafdbb0990e", 7117), "736ce1c375c40f30");
         assert_eq!(key.instance(&fleet, &peer), "ab647baa7bafdbb0990e");
     }
 
@@ -174,7 +175,18 @@ mod tests {
         let peers = [3, 5].map(|seed| PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap());
         assert_ne!(key.psk(&fleet_id(1)), key.psk(&fleet_id(2)));
         assert_ne!(key.psk(&fleet_id(1)), other_key.psk(&fleet_id(1)));
-        assert_ne!(key.tag(&fleet_id(1)), other_key.tag(&fleet_id(1)));
+        let tags = [
+            key.tag(&fleet_id(1), "ab", 1),
+            other_key.tag(&fleet_id(1), "ab", 1),
+            key.tag(&fleet_id(2), "ab", 1),
+            key.tag(&fleet_id(1), "ac", 1),
+            key.tag(&fleet_id(1), "ab", 2),
+        ];
+        assert_eq!(
+            tags.iter().collect::<std::collections::BTreeSet<_>>().len(),
+            tags.len(),
+            "a tag is of one instance at one port"
+        );
         assert_ne!(key.instance(&fleet_id(1), &peers[0]), key.instance(&fleet_id(1), &peers[1]));
     }
 

@@ -1,5 +1,7 @@
 //! The attacks, by name. Each has a test of its name in tests/lab/hostile.rs.
 
+use std::net::Ipv4Addr;
+
 use starlingd::limits::AHEAD_MAX_MS;
 use starlingd::model::record::RecordId;
 use starlingd::node::rng::Rng;
@@ -19,8 +21,15 @@ pub struct Siege {
 pub type Attack = fn(&Siege);
 
 /// Each attack and its name.
-pub const ATTACKS: &[(&str, Attack)] =
-    &[("honest", honest), ("faults", faults), ("questions", questions), ("jump", jump), ("far", far), ("hosts", hosts)];
+pub const ATTACKS: &[(&str, Attack)] = &[
+    ("honest", honest),
+    ("faults", faults),
+    ("questions", questions),
+    ("jump", jump),
+    ("far", far),
+    ("hosts", hosts),
+    ("aimed", aimed),
+];
 
 impl Siege {
     /// A new link with the host of this place in the list, as the member of this number.
@@ -110,9 +119,23 @@ fn far(siege: &Siege) {
 fn hosts(siege: &Siege) {
     let mut member = siege.link(0, 96);
     for number in 0..10_000_u32 {
-        if !member.says(&member.invented(number)) {
-            break;
+        let body = format!("{{\"name\":\"invented-{number}\",\"group\":\"default\"}}");
+        if !member.says(&member.node_record(number, &body)) {
+            return;
         }
+    }
+    assert!(member.is_heard());
+}
+
+/// Invents two thousand hosts at eight addresses each, where nobody of the fleet is: in 198.18.0.0/15.
+fn aimed(siege: &Siege) {
+    let mut member = siege.link(0, 97);
+    for number in 0..2_000_u32 {
+        let address =
+            |at: u32| format!("\"{}:{}\"", Ipv4Addr::from((198 << 24 | 18 << 16) + number * 8 + at), 1 + number % 60_000);
+        let addresses: Vec<String> = (0..8).map(address).collect();
+        let body = format!("{{\"name\":\"x\",\"addresses\":[{}]}}", addresses.join(","));
+        assert!(member.says(&member.node_record(number, &body)), "it is no fault to name others");
     }
     assert!(member.is_heard());
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use starlingd::daemon::dialler::{self, Addresses};
 use starlingd::model::document::Document;
 use starlingd::model::json;
+use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
@@ -109,15 +110,25 @@ impl Member {
         Record::sign(forged, &revision.body, &self.secret)
     }
 
-    /// A node record of a host that there is not.
-    pub fn invented(&self, number: u32) -> Frame {
-        let mut seed = [211; 32];
+    /// What an invented host of this number says of itself.
+    pub fn node_record(&self, number: u32, body: &str) -> Frame {
+        let mut seed = [200; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
         let secret = SecretKey::from_seed(&seed);
-        let body = format!("{{\"name\":\"invented-{number}\",\"group\":\"default\"}}").into_bytes();
-        let pattern = self.revision(None, 5, "{}").record;
-        let header = Header { kind: Kind::Node, key: String::new(), ..(*pattern.header).clone() };
-        Frame::Record(Record::sign(header, &body, &secret), 0, Payload::Whole(body))
+        let header = Header {
+            kind: Kind::Node,
+            flags: 0,
+            fleet: *self.fleet.id().as_bytes(),
+            key: String::new(),
+            author: PeerId::from_bytes(secret.public()).expect("a key pair's public half is sound"),
+            height: 1,
+            stamp: Stamp::default(),
+            base: RecordId::NONE,
+            body_len: 0,
+            body_hash: [0; 32],
+            note: String::new(),
+        };
+        Frame::Record(Record::sign(header, body.as_bytes(), &secret), 0, Payload::Whole(body.as_bytes().to_vec()))
     }
 
     /// Offers a record whose body is to be pulled, and sends the body, whoever asks for it. Says whether it was asked for.

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use starlingd::limits::{DIAL_BURST, DIAL_EVERY};
+
 use super::support::lab::Lab;
 use super::support::private::NETLAB;
 use super::support::program;
@@ -101,7 +103,8 @@ fn a_jump_to_the_greatest_height_is_cured_by_one_command_on_one_host() {
         let bad = member(lab, "jump");
         let is_head = |lab: &Lab, host: usize, id: &str| lab.host(host).json("/fleet")["group"]["head"]["id"] == id;
         lab.wait(SOON, "it is head of both", || HONEST.iter().all(|&host| is_head(lab, host, bad.trim())));
-        lab.host(2).command(&["restore", &good], "");
+        let control = lab.host(2).control_socket();
+        lab.host(2).command(&["restore", &good, "--control", control.to_str().expect("it is text")], "");
         lab.wait(SOON, "both have what was there before", || HONEST.iter().all(|&host| lab.host(host).json("/config") == before));
         changes_go_on(lab, "after");
     });
@@ -124,9 +127,31 @@ fn ten_thousand_invented_hosts_keep_no_honest_host_out() {
             for host in HONEST {
                 let nodes = lab.host(host).json("/fleet/nodes");
                 let nodes = nodes.as_array().expect("a list");
-                let honest = HONEST.iter().all(|&other| nodes.iter().any(|node| node["id"] == lab.host(other).peer()));
-                assert!(honest && nodes.len() < 3_000, "host {host} knows {} hosts", nodes.len());
+                let is_there = |other: &usize| {
+                    let peer = lab.host(*other).json("/fleet")["peer"]["id"].clone();
+                    nodes.iter().any(|node| node["id"] == peer)
+                };
+                assert!(HONEST.iter().all(is_there) && nodes.len() < 3_000, "host {host} knows {} hosts", nodes.len());
             }
         });
+    });
+}
+
+#[test]
+fn a_member_that_invents_hosts_aims_the_fleet_at_nobody() {
+    lab(3, 1, Pace::Busy, |lab| {
+        HONEST.iter().for_each(|host| drop(lab.net(&["knocks", &host.to_string(), "198.18.0.0/15"])));
+        let begin = std::time::Instant::now();
+        under(lab, "aimed", |lab, _| {
+            let knocks = || lab.net(&["spied"]).lines().map(|line| line.parse::<u64>().expect("a count")).collect::<Vec<_>>();
+            lab.wait(SOON, "both have dialled somebody", || knocks().iter().all(|count| *count > 0));
+            // Each dial that nobody answers is three packets.
+            let most = 3 * (u64::from(DIAL_BURST) + begin.elapsed().as_millis() as u64 / DIAL_EVERY.as_millis() as u64);
+            let counted = knocks();
+            assert!(counted.iter().all(|count| *count <= most), "{counted:?} packets, {most} at most");
+            println!("{counted:?} packets in {:?}", begin.elapsed());
+        });
+        let books = HONEST.map(|host| std::fs::read_to_string(lab.host(host).state().join("addresses.json")).unwrap_or_default());
+        assert!(books.iter().all(|book| !book.contains("198.1")), "{books:?}");
     });
 }

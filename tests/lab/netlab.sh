@@ -14,6 +14,8 @@
 #   netlab.sh netem I SPEC...        make host I's cable bad, each way of it: delay 50ms,
 #                                    loss 5%, rate 64kbit, limit 32 (frames that may wait)
 #   netlab.sh spy I J                count the TCP segments with data that I sends to J
+#   netlab.sh knocks I NET           let host I reach for NET (of IPv4), where nobody is, and
+#                                    count the connections that it tries to begin there
 #   netlab.sh spied                  print the count of each spy, one a line, oldest first
 #   netlab.sh down                   remove the lab and all that runs in it
 #
@@ -258,6 +260,15 @@ spy() {
   ip netns exec "$BR" nft "add rule bridge lab spies iifname \"v$1\" oifname \"v$2\" tcp flags & psh == psh counter"
 }
 
+# The frames go to a router that is not there, so that the kernel has no reason to give up.
+knocks() {
+  load; host "$1"
+  local via; via=10.77.$(seg "$1").254
+  ip -n "$P$1" neigh replace "$via" lladdr 02:77:00:00:ff:fe dev eth0
+  ip -n "$P$1" route replace default via "$via" dev eth0
+  ip netns exec "$BR" nft "add rule bridge lab spies iifname \"v$1\" ip daddr $2 tcp flags & (syn|ack) == syn counter"
+}
+
 spied() {
   load
   ip netns exec "$BR" nft list chain bridge lab spies | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'
@@ -307,6 +318,7 @@ case $cmd in
   noipv4) load; host "$1"; ip -n "$P$1" -4 addr flush dev eth0;;
   netem) netem "$@";;
   spy) spy "$@";;
+  knocks) knocks "$@";;
   spied) spied;;
   down) down;;
   *) sed -n '2,/^set /{/^set /d;/^# shellcheck/d;s/^# \{0,1\}//p}' "$0"; [[ $cmd == help ]];;

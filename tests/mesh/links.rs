@@ -63,6 +63,8 @@ fn the_second_host_of_an_identity_is_refused_and_both_are_told() {
         let clone = net.add(Spec { copy: 1, began: true, identity: 3, ..Net::spec(3) });
         let identity = net.hosts[2].node.peer().to_string();
         let told = |net: &mut Net, host: usize| net.problems(host).to_string().contains(&identity);
+        let advice = "remove its state directory, and join again";
+        net.until("what to do is said", SOON, |net| net.problems(0).to_string().contains(advice));
         net.until("all are told", SOON, |net| [0, 2, clone].into_iter().all(|host| told(net, host)));
         net.until("the newcomer is refused", SOON, |net| net.degree(clone) == 0);
         net.run(SOON);

@@ -164,7 +164,7 @@ impl Seen {
             Input::Unlinked(link, _) => (4, *link),
             Input::DialFailed(dial, _) => (5, *dial),
             Input::Found { .. } => (6, 0),
-            Input::Addresses(_) | Input::Own(_) => (7, 0),
+            Input::Addresses(_) | Input::Own(_) | Input::Trouble(..) => (7, 0),
             Input::Stored(ticket, result) => (8, ticket ^ u64::from(result.is_ok()) << 32),
             Input::Loaded(ticket, _) => (9, *ticket),
             Input::Server(report) => (10, report.ticket),

@@ -85,7 +85,7 @@ fn is_link_local(ip: &IpAddr) -> bool {
 }
 
 /// As `FleetKey::instance` makes them. Anything else is nobody's, and would end up in a log.
-fn is_instance(name: &str) -> bool {
+pub(super) fn is_instance(name: &str) -> bool {
     name.len() == INSTANCE_LEN && name.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -370,3 +370,20 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
     assert!(served > 0, "refusing one made no room for the others");
     rig.expect(Origin::Unix, &all, 200);
 }
+
+#[test]
+fn why_the_gate_does_not_open_is_said_with_what_to_do() {
+    let home = std::env::temp_dir().join(format!("starling-gate-missing-{}/run", std::process::id()));
+    let control = home.join("starling/control.sock");
+    let refused = |control: &Path, api: Option<TcpApi>| {
+        let settings = GateSettings { control: control.to_owned(), rights: Rights::PRIVATE, api };
+        start(settings, |_, _| ()).expect_err("it does not open").to_string()
+    };
+    let words = refused(&control, None);
+    assert!(words.ends_with("make it, or name another place with --control"), "{words}");
+    assert!(words.contains(&format!("there is no directory {}", control.parent().unwrap().display())), "{words}");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listen = taken.local_addr().expect("it is bound");
+    let words = refused(&std::env::temp_dir().join("starling-gate-taken.sock"), Some(TcpApi { listen, token: None }));
+    assert!(words.contains(&format!("by process {} ", std::process::id())), "{words}");
+}

@@ -6,7 +6,7 @@
 //! may hang; the target waits for it a bounded time.
 
 mod applications;
-mod holder;
+pub(in crate::daemon) mod holder;
 mod listeners;
 
 use std::fs;

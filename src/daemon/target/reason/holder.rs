@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,12 @@ impl fmt::Display for Holder {
 pub(super) struct Listening {
     inode: u64,
     uid: Option<u32>,
+}
+
+/// Why nobody can listen at an address, with who does so already.
+pub fn words(address: SocketAddr, error: &io::Error) -> String {
+    let taken = (error.kind() == io::ErrorKind::AddrInUse).then(|| listening_at(address)).flatten();
+    taken.map_or_else(|| error.to_string(), |socket| format!("{error}, by {}", socket.holder()))
 }
 
 /// The socket that listens where `address` would be bound.

@@ -1,0 +1,46 @@
+//! What the network looks like from here: where others are told that this host is, where it is, and which named interface is missing.
+//!
+//! Asking the kernel may wait for it, so the thread [`super::watch`] does that, and the loop hears of what is different.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::interfaces;
+
+/// What is to be looked at.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Where this host listens, with the port that it has got.
+    pub listen: SocketAddr,
+    /// The interfaces that were named; none means all but the loopback.
+    pub interfaces: Vec<String>,
+}
+
+/// How it looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Where others are told that this host is.
+    pub told: Vec<SocketAddr>,
+    /// Where it is.
+    pub own: Vec<SocketAddr>,
+    /// What is wrong with the interfaces that were named.
+    pub trouble: Option<String>,
+    seen: Vec<(String, IpAddr)>,
+}
+
+impl Network {
+    /// As it is now.
+    pub fn look(wanted: &Wanted) -> Self {
+        let Wanted { listen, interfaces: only } = wanted;
+        let trouble = interfaces::words_for_missing(only);
+        Self { told: interfaces::told(*listen, only), own: interfaces::own(*listen), trouble, seen: interfaces::snapshot() }
+    }
+
+    /// As it is now, if that is different. The addresses are asked for first: all else is looked at only when one of them is another, or
+    /// an interface is awaited.
+    pub fn changed(&self, wanted: &Wanted) -> Option<Self> {
+        if self.trouble.is_none() && interfaces::snapshot() == self.seen {
+            return None;
+        }
+        Some(Self::look(wanted)).filter(|now| now != self)
+    }
+}
