@@ -44,6 +44,10 @@ pub const OPEN_MAX: usize = 64;
 pub const OPEN_LISTED_MAX: usize = 256;
 /// The values of one open conflict taken together, as compact text in bytes; what is longer is given by length and hash.
 pub const OPEN_VALUE_MAX: usize = 4096;
+/// The operations of one edit, as compact text in bytes: what is known of each old revision holds them in memory.
+pub const EDIT_TEXT_MAX: usize = 64 << 10;
+/// Values in the head line of a body. One takes up to 300 bytes of memory, and this much is made of it for every host.
+pub const HEAD_VALUES_MAX: usize = 1 << 17;
 /// A header: the fixed part is 165 bytes.
 pub const HEADER_MAX: usize = 165 + NAME_MAX + NOTE_MAX + EXTENSION_MAX;
 /// A body up to this size travels with its record; above it the record is announced and the body pulled. Also the size of a piece:
@@ -168,6 +172,23 @@ pub const HISTORY_KEPT_MIN: usize = 16;
 pub const HISTORY_KEPT_MAX: usize = 1024;
 /// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other hosts wrote before they saw that.
 pub const UNCONTAINED_MAX: usize = 256;
+/// Uncontained revisions of one author, in bytes on disk: half a dozen of the largest bodies, as one host may make while it is cut off.
+pub const UNCONTAINED_AUTHOR_BYTES_MAX: u64 = 32 << 20;
+/// Those of one group,
+pub const UNCONTAINED_GROUP_BYTES_MAX: u64 = 64 << 20;
+/// and all of them: a fifth of what the state directory may take unless told otherwise.
+pub const UNCONTAINED_BYTES_MAX: u64 = 96 << 20;
+/// What they and the heads of groups that are not followed take of memory, in bytes: two of the largest bodies, on hosts with 32 MB. The
+/// bodies of the rest are on disk only.
+pub const UNCONTAINED_MEMORY_MAX: usize = 12 << 20;
+/// A body that is shorter is not worth a file being read for it.
+pub const SPILL_MIN: usize = 2 << 10;
+/// What is known of older revisions, in bytes of memory: those of 64 groups at usual sizes, four times over.
+pub const HISTORY_MEMORY_MAX: usize = 16 << 20;
+/// What a file takes beside a revision's body and header: two short lines, and what a file system rounds up to.
+pub const FILE_AROUND: u64 = 4 << 10;
+/// Bytes that are on their way to the disk. More is stored when these are there; meanwhile it is in memory only once.
+pub const WRITING_MAX: usize = 16 << 20;
 /// Edits remembered as contained after the ledger has forgotten them, and as not contained: four ledgers each.
 pub const SEEN_MAX: usize = 4 * LEDGER_MAX;
 /// Node records held: far above any fleet this is meant for, and 40 MB at the very worst.

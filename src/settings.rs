@@ -54,6 +54,8 @@ pub struct Settings {
     /// How many older revisions of a group are kept beside the head and the uncontained ones: from [`limits::HISTORY_KEPT_MIN`] to
     /// [`limits::HISTORY_KEPT_MAX`].
     pub history: usize,
+    /// What the revisions in the state directory may take, in MiB.
+    pub state_mib: u64,
     /// Whether to announce and look for peers by mDNS.
     pub mdns: bool,
     /// The interfaces to use; empty means all but the loopback.
@@ -258,6 +260,7 @@ impl Settings {
             variables: Vec::new(),
             drift: DriftChoice::Report,
             history: limits::HISTORY_KEPT,
+            state_mib: limits::STATE_MIB,
             mdns: true,
             interfaces: Vec::new(),
             log: LogLevel::Info,

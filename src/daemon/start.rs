@@ -189,6 +189,7 @@ fn make_node(
         peers: settings.peers.clone(),
         before_kept: dir.has_before_starling(),
         history: settings.history,
+        files_max: settings.state_mib << 20,
         seed: u64::from_be_bytes(entropy::bytes()?),
         overlay: Overlay::default(),
         drift: match settings.drift {

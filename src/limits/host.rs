@@ -302,6 +302,12 @@ pub const REVISION_NAME_MAX: usize = 128;
 pub const DRIFT_FILE_MAX: usize = 2 * ANSWER_MAX as usize;
 /// Copies of one damaged file that are set aside before that is refused: a disk that damages more must be looked at by a person.
 pub const DAMAGED_MAX: u32 = 99;
+/// What the revisions in the state directory may take unless the settings say otherwise, in MiB,
+pub const STATE_MIB: u64 = 512;
+/// the least that can be set: several of the largest documents with a little history,
+pub const STATE_MIB_MIN: u64 = 64;
+/// and the most.
+pub const STATE_MIB_MAX: u64 = 1 << 20;
 /// Jobs that wait for the disk. A slow SD card takes 100 ms for one; more than this waiting means that it has stopped.
 pub const DISK_QUEUE: usize = 64;
 /// A disk that has failed is probed after this, doubling: a few hundred bytes each time.

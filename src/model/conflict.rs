@@ -46,6 +46,13 @@ pub struct OpenConflict {
 }
 
 impl OpenConflict {
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let wanted = |wanted: &Wanted| if let Wanted::Value(value) = wanted { json::weight(value) } else { 0 };
+        let operations = self.operations.iter().map(|(operation, value)| operation.weight() + wanted(value));
+        size_of::<Self>() + self.note.len() + operations.sum::<usize>()
+    }
+
     /// The edit that `revision` carries; values are taken from its document.
     pub fn of(revision: &Revision) -> Self {
         let header = &revision.record.header;

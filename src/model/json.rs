@@ -59,6 +59,17 @@ pub fn parse_own(text: &[u8]) -> Result<Value, JsonError> {
     read_own::<make::Tree>(text).map(|whole| whole.made)
 }
 
+/// As [`parse_own`], but with at most so many values.
+pub fn parse_own_within(text: &[u8], values: usize) -> Result<Value, JsonError> {
+    let bounds = parse::Bounds { number: usize::MAX, depth: DEPTH_MAX + OWN_LEVELS_MAX, values };
+    parse::parse::<make::Tree>(text, bounds).map(|whole| whole.made)
+}
+
+/// How many values a text has that [`parse_own`] would read, without making them.
+pub fn count(text: &[u8]) -> Result<usize, JsonError> {
+    read_own::<make::Nothing>(text).map(|whole| whole.values)
+}
+
 /// As [`parse_own`], but what is made of the values is for the caller to say.
 pub(super) fn read_own<'a, M: Make<'a>>(text: &'a [u8]) -> Result<Whole<M::Made>, JsonError> {
     let bounds = parse::Bounds { number: usize::MAX, depth: DEPTH_MAX + OWN_LEVELS_MAX, values: OWN_VALUES_MAX };
@@ -122,6 +133,22 @@ pub fn fits(value: &Value, depth: usize, values: usize) -> bool {
     let mut left = values;
     count_down(value, depth, &mut left)
 }
+
+/// About how many bytes of memory a value takes.
+pub fn weight(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Number(number) => number.as_str().len(),
+        Value::Array(elements) => elements.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, member)| MEMBER_WEIGHT + name.len() + weight(member)).sum(),
+        _ => 0,
+    };
+    VALUE_WEIGHT + inner
+}
+
+/// What a value takes besides its text, and what its name takes, in bytes; allocators round up.
+const VALUE_WEIGHT: usize = 96;
+const MEMBER_WEIGHT: usize = 64;
 
 /// Takes the number of a value's values off `left`, stopping as soon as one is too deep or too many, which is false: a value built in
 /// memory may be deeper than the stack can follow.

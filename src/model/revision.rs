@@ -20,7 +20,10 @@ use super::record::{Header, Kind, Rank, Record, RecordId};
 use super::resources;
 use super::signature::SecretKey;
 use super::stamp::Stamp;
-use crate::limits::{BODY_MAX, HEIGHT_LIMIT, LEDGER_MAX, NAMES_AHEAD_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
+use crate::limits::{
+    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, LEDGER_MAX, NAMES_AHEAD_MAX, OPEN_LISTED_MAX,
+    OPERATIONS_MAX,
+};
 
 /// What a revision does with its edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct Revision {
     pub settled: Vec<EditRef>,
     /// The whole desired state.
     pub document: Document,
+    /// What its edit would be listed as, if the body is not in memory.
+    listed: Option<Box<OpenConflict>>,
 }
 
 impl fmt::Debug for Revision {
@@ -108,7 +113,7 @@ pub struct Author<'a> {
 
 impl Revision {
     /// Makes and signs the child of `base` (of nothing, if there is none) that `draft` describes. `None` if no other peer would take it:
-    /// its body would be too long, or its height too great.
+    /// its body would be too long or have too much in its head line, or its height be too great.
     pub fn author(author: &Author<'_>, base: Option<&Revision>, draft: Draft) -> Option<Self> {
         let mut open = base.map(|base| base.open.clone()).unwrap_or_default();
         let mut added: BTreeSet<EditRef> = draft.settles.iter().copied().collect();
@@ -123,7 +128,8 @@ impl Revision {
         let head = head_text(&draft.edit, &draft.settles, &open, &said);
         let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()].concat().into();
         let height = base.map_or(0, |base| base.record.header.height) + 1;
-        if body.len() > BODY_MAX || height >= HEIGHT_LIMIT {
+        let is_bounded = json::count(head.as_bytes()).is_ok_and(|values| values <= HEAD_VALUES_MAX);
+        if !is_bounded || ops_len(&edit_to(&draft.edit)) > EDIT_TEXT_MAX || body.len() > BODY_MAX || height >= HEIGHT_LIMIT {
             return None;
         }
         let header = Header {
@@ -143,7 +149,7 @@ impl Revision {
         let ledger = effective(&said, &draft.edit, &record);
         let Draft { edit, document, settles: settled, .. } = draft;
         let document = document.moved_into(&body, head.len() + 1);
-        Some(Self { record, body, edit, ledger, open, settled, document })
+        Some(Self { record, body, edit, ledger, open, settled, document, listed: None })
     }
 
     /// Decodes the body of a document record. The caller has checked that the body is the record's own.
@@ -174,15 +180,36 @@ impl Revision {
             return Err(BadBody::Member("stamps"));
         }
         let ledger = effective(&said, &edit, &record);
-        Ok(Self { record, body, edit, ledger, open, settled, document })
+        Ok(Self { record, body, edit, ledger, open, settled, document, listed: None })
     }
 
     /// The same with nothing of the document but its text in memory, for whoever only keeps it.
     pub fn folded(&self) -> Self {
-        let Self { record, body, edit, ledger, open, settled, document } = self;
-        let (record, body, document) = (record.clone(), Arc::clone(body), document.folded());
+        self.with(Arc::clone(&self.body), self.document.folded(), self.listed.clone())
+    }
+
+    /// The same without its body: what can be said of it without its document. It serves nobody who wants its body or its values.
+    pub fn light(&self) -> Self {
+        self.with(Arc::default(), Document::factory(), Some(Box::new(self.as_conflict())))
+    }
+
+    /// Whether this is what [`Revision::light`] leaves.
+    pub fn is_light(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// About how many bytes of memory it takes: its body, and what of the head line is kept as values.
+    pub fn weight(&self) -> usize {
+        let names = (self.ledger.entries().count() + self.open.len() + self.settled.len()) * NAME_WEIGHT;
+        let listed: usize = self.open.values().map(OpenConflict::weight).sum();
+        let own: usize = self.edit.operations.iter().map(Operation::weight).sum();
+        self.body.len() + names + listed + 2 * own + HEADER_MAX
+    }
+
+    fn with(&self, body: Arc<[u8]>, document: Document, listed: Option<Box<OpenConflict>>) -> Self {
+        let Self { record, edit, ledger, open, settled, .. } = self;
         let (edit, ledger, open, settled) = (edit.clone(), ledger.clone(), open.clone(), settled.clone());
-        Self { record, body, edit, ledger, open, settled, document }
+        Self { record: record.clone(), body, edit, ledger, open, settled, document, listed }
     }
 
     /// The record's ID.
@@ -224,9 +251,10 @@ impl Revision {
         if self.open.contains_key(edit) { Standing::In } else { self.ledger.standing(edit) }
     }
 
-    /// The operations of the edit with their values, which stand in the document; `None` of a note, whose document does not have them.
+    /// The operations of the edit with their values, which stand in the document; `None` of a note, whose document does not have them, and
+    /// of a revision without its body.
     pub fn ops(&self) -> Option<Vec<Op>> {
-        if matches!(self.edit.origin, Origin::Note(..)) {
+        if matches!(self.edit.origin, Origin::Note(..)) || self.is_light() {
             return None;
         }
         self.edit.operations.iter().map(|operation| self.op(operation)).collect()
@@ -244,6 +272,9 @@ impl Revision {
 
     /// The edit as an open conflict, its values included where they are short.
     pub fn as_conflict(&self) -> OpenConflict {
+        if let Some(listed) = &self.listed {
+            return OpenConflict::clone(listed);
+        }
         if let (Origin::Note(..), Some(listed)) = (&self.edit.origin, self.open.get(&self.edit_ref())) {
             return listed.clone();
         }
@@ -286,7 +317,7 @@ fn read_head(line: &[u8]) -> Result<(Value, Vec<EditRef>), BadBody> {
     if let Some((head, entries)) = read_plain_head(line) {
         return Ok((head, entries));
     }
-    let head = json::parse_own(line).map_err(BadBody::Head)?;
+    let head = json::parse_own_within(line, HEAD_VALUES_MAX).map_err(BadBody::Head)?;
     let entries = refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
     Ok((head, entries))
 }
@@ -302,7 +333,7 @@ fn read_plain_head(line: &[u8]) -> Option<(Value, Vec<EditRef>)> {
     let fits = whole && ledger.len() < LEDGER_MAX * delta::ENTRY_LEN && !ledger.ends_with(b",");
     let commas = ledger.chunks_exact(delta::ENTRY_LEN).all(|entry| entry.ends_with(b","));
     let entries = (fits && commas).then(|| ledger.chunks(delta::ENTRY_LEN).map(entry).collect::<Option<Vec<_>>>())??;
-    let head = json::parse_own(&[&line[..at], b"]}"].concat()).ok()?;
+    let head = json::parse_own_within(&[&line[..at], b"]}"].concat(), HEAD_VALUES_MAX).ok()?;
     Some((head, entries))
 }
 
@@ -351,6 +382,11 @@ fn edit_to(edit: &Edit) -> Value {
     Value::Object(object)
 }
 
+/// The operations' part of an edit as it stands in a body, in bytes of compact text.
+fn ops_len(edit: &Value) -> usize {
+    edit.get("ops").map_or(0, |ops| json::compact(ops).len())
+}
+
 fn edit_from(value: &Value) -> Result<Edit, BadBody> {
     let of = value.get("of").and_then(Value::as_str).and_then(EditRef::parse);
     let author = value.get("author").and_then(Value::as_str).and_then(|text| text.parse::<PeerId>().ok());
@@ -362,10 +398,20 @@ fn edit_from(value: &Value) -> Result<Edit, BadBody> {
     };
     let ops = value.get("ops").and_then(Value::as_array).filter(|ops| ops.len() <= OPERATIONS_MAX);
     let operations = ops.and_then(|ops| ops.iter().map(Operation::from_json).collect::<Option<Vec<_>>>());
+    if ops_len(value) > EDIT_TEXT_MAX {
+        return Err(BadBody::Member("ops"));
+    }
     Ok(Edit { origin, operations: operations.ok_or(BadBody::Member("ops"))? })
 }
 
 impl Operation {
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let tokens: usize = self.path.tokens().iter().map(|token| token.len() + TOKEN_WEIGHT).sum();
+        let found = if let Found::Short(value) = &self.found { json::weight(value) } else { 0 };
+        size_of::<Self>() + tokens + found
+    }
+
     /// `{"op":…,"path":…,"found":…}`
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
@@ -385,6 +431,11 @@ impl Operation {
         (!in_clear).then_some(Self { verb, path, found })
     }
 }
+
+/// What an edit's name takes in a set, in bytes.
+const NAME_WEIGHT: usize = 64;
+/// What a token of a path takes besides its letters.
+const TOKEN_WEIGHT: usize = 48;
 
 fn member<'a>(head: &'a Value, name: &'static str) -> Result<&'a Value, BadBody> {
     head.get(name).ok_or(BadBody::Member(name))

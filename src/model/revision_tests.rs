@@ -237,3 +237,16 @@ fn a_document_that_is_not_compact_makes_no_revision() {
     assert!(with(&sound, "\n{", "\n{").is_ok());
     assert!(matches!(with(&sound, "\n{", "\n {"), Err(BadBody::Document(_))));
 }
+
+/// What is known of each old revision is in memory, on every host.
+#[test]
+fn an_edit_with_a_great_deal_of_paths_makes_no_revision() {
+    let path = |number: usize| config_op(&format!("/config/{number}{}", "/x".repeat(1_000)), "1");
+    let operations = |count: usize| operations(&Document::factory(), &(0..count).map(path).collect::<Vec<_>>());
+    let of = |count| {
+        let secret = SecretKey::from_seed(&[1; 32]);
+        let author = Author { secret: &secret, fleet: [2; 32], group: "default", stamp: Stamp::from_u64(9 << 16).unwrap() };
+        Revision::author(&author, None, draft(Origin::Original, operations(count), Document::factory()))
+    };
+    assert!(of(30).is_some() && of(40).is_none());
+}

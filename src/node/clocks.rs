@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::effect::{DiskJob, Level};
 use super::input::LinkId;
+use super::reading::Reading;
 use super::records::file_text;
 use super::replica::Group;
 use super::roster::NodeRecord;
@@ -211,7 +212,14 @@ impl Node {
     pub(super) fn judge_heads(&mut self) {
         self.replica.judge_by(self.bound_ms());
         let rightful: Vec<Arc<Revision>> = self.replica.groups().filter_map(|(_, group)| group.rightful()).collect();
-        rightful.into_iter().for_each(|revision| self.take_revision(None, revision));
+        for revision in rightful {
+            // One whose body is on disk only is looked at again when it is here.
+            match revision.is_light() {
+                true if self.is_being_read(&revision.id()) => {}
+                true => self.read_kept(revision.record.clone(), Reading::Fallen),
+                false => self.take_revision(None, revision),
+            }
+        }
         self.date_anew();
         self.name_clocks();
     }

@@ -10,6 +10,7 @@ use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::Effect;
 use super::input::{Ask, ClientId};
+use super::settle::Needing;
 use super::views::text;
 use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
 use crate::model::json::{Map, Value};
@@ -30,7 +31,10 @@ impl Node {
     pub(super) fn ask_of_group(&mut self, client: ClientId, group: &str, ask: Ask, errand: Option<Errand>) {
         let answer = match ask {
             _ if !self.is_known_group(group) => self.unknown_group(group).into(),
-            Ask::Read(path) => self.value_of_group(group, path),
+            Ask::Read(path) => match self.replica.head(group).filter(|head| head.is_light()) {
+                Some(head) => return self.read_for(head.record.clone(), Needing::Show { client, path }),
+                None => self.value_of_group(group, path),
+            },
             ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => self.past(group, ask),
             Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } => match errand {
                 Some(errand) => return self.send_errand(client, &errand),

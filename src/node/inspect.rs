@@ -20,6 +20,10 @@ pub struct Counts {
     pub pulls: usize,
     /// Uncontained revisions of the group that has most of them.
     pub uncontained_max: usize,
+    /// Memory that the uncontained and the heads of other groups take, in bytes.
+    pub uncontained_memory: usize,
+    /// What the files of all revisions take, in bytes.
+    pub files_bytes: u64,
     /// Revisions of the history, beside the head and the uncontained, of the group that has most of them.
     pub history_max: usize,
     /// Node records.
@@ -71,7 +75,8 @@ impl Node {
     /// About how many bytes of memory are held for the fleet: documents, node records, the address book, and what waits for links. What the
     /// allocator adds is not counted.
     pub fn held_bytes(&self) -> usize {
-        let revisions: usize = self.replica.exchanged().map(|revision| 2 * revision.body.len()).sum();
+        let own = self.head().map_or(0, |head| head.weight());
+        let revisions = own + self.replica.memory() + self.replica.history_memory();
         let links: usize = self.links.values().map(|link| size_of_val(link) + link.queued()).sum();
         size_of_val(self) + revisions + links + self.roster.held_bytes() + self.book.held_bytes()
     }
@@ -85,6 +90,8 @@ impl Node {
             queued_max: most(&mut self.links.values().map(super::link::Link::queued)),
             pulls: self.pulls.len(),
             uncontained_max: most(&mut groups().map(|group| group.beaten().count())),
+            uncontained_memory: self.replica.memory(),
+            files_bytes: self.replica.files_bytes(),
             history_max: most(&mut groups().map(Group::spare)),
             nodes: self.roster.iter().count(),
             known: self.book.known(),

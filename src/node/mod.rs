@@ -72,7 +72,7 @@ use self::peers::Newcomer;
 use self::pulls::Pulls;
 use self::ration::Ration;
 use self::reading::Reading;
-use self::replica::Replica;
+use self::replica::{Keeping, Replica};
 use self::rng::Rng;
 use self::roster::Roster;
 use self::selfie::Selfie;
@@ -121,6 +121,8 @@ pub struct Setup {
     pub drift: Drift,
     /// How many older revisions of a group are kept beside the head and the uncontained ones.
     pub history: usize,
+    /// What the files of all revisions may take, in bytes.
+    pub files_max: u64,
     /// Seeds the jitter.
     pub seed: u64,
     /// Says what [`Record::is_signed`] says; it may remember what it was asked.
@@ -249,7 +251,7 @@ impl Node {
             overlay_problem: None,
             is_overlay_known: true,
             troubles: BTreeMap::new(),
-            replica: Replica::new(setup.history),
+            replica: Replica::new(Keeping { me, group: setup.group.clone(), history: setup.history, files_max: setup.files_max }),
             roster: Roster::default(),
             book: Book::of(&me),
             ration: Ration::default(),
@@ -309,6 +311,7 @@ impl Node {
         let revision = Arc::new(revision);
         self.replica.take(Arc::clone(&revision), self.now.elapsed);
         self.note_received(&revision, received_ms);
+        self.remove_dropped();
         let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
         self.timers.rebase = beaten.then_some(RETRY_MIN);
     }

@@ -47,6 +47,12 @@ impl Node {
         groups.iter().for_each(|group| self.load_fallen(group));
     }
 
+    /// Whether it is being read for this host itself.
+    pub(super) fn is_being_read(&self, id: &RecordId) -> bool {
+        let mut waiting = self.tickets.values();
+        waiting.any(|waiting| matches!(waiting, Waiting::Read(record, Reading::Fallen) if record.id == *id))
+    }
+
     /// Reads a revision that is kept.
     pub(super) fn read_kept(&mut self, record: Record, reading: Reading) {
         let (group, name) = (record.header.key.clone(), revision_name(record.header.height, &record.id));
@@ -146,12 +152,16 @@ impl Node {
     }
 
     fn revive(&mut self, revision: Arc<Revision>) {
-        let (group, now) = (revision.record.header.key.clone(), self.now.elapsed);
-        if self.replica.group_mut(&group).is_some_and(|group| group.revive(Arc::clone(&revision), now)) {
+        let group = revision.record.header.key.clone();
+        if self.replica.revive(Arc::clone(&revision), self.now.elapsed) {
             self.flood_revision(None, &revision);
-            if group == self.setup.group {
-                self.rebase_soon(REBASE_JITTER);
-            }
+        }
+        self.remove_dropped();
+        // Perhaps it was read because it is to be the head.
+        let rightful = self.replica.group(&group).and_then(super::replica::Group::rightful);
+        rightful.filter(|rightful| !rightful.is_light()).into_iter().for_each(|rightful| self.take_revision(None, rightful));
+        if group == self.setup.group {
+            self.rebase_soon(REBASE_JITTER);
         }
     }
 

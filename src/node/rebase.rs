@@ -50,6 +50,8 @@ enum Remedy {
     Nothing,
     /// Somebody else is to do it, or what it was made on comes first: look again at this time.
     Later(Duration),
+    /// Its body has to be read from disk first.
+    Load,
 }
 
 impl Node {
@@ -144,7 +146,7 @@ impl Node {
         let unruled = group.unruled();
         let mut next = unruled.as_ref().map(|(since, _)| *since + 3 * STAND_IN_AFTER).filter(|at| *at > self.now.elapsed);
         let mut noted: Vec<Arc<Revision>> = Vec::new();
-        let (mut replay, mut done, mut later) = (None, Vec::new(), BTreeMap::new());
+        let (mut replay, mut done, mut later, mut load) = (None, Vec::new(), BTreeMap::new(), None);
         for beaten in held.values() {
             match self.remedy(group, head, &held, &later, beaten) {
                 Remedy::Later(at) => {
@@ -153,6 +155,10 @@ impl Node {
                 }
                 Remedy::Note => noted.push(Arc::clone(&beaten.revision)),
                 Remedy::Nothing => done.push(beaten.revision.edit_ref()),
+                Remedy::Load => {
+                    load = Some(beaten.revision.record.clone());
+                    break;
+                }
                 Remedy::Replay(document) if noted.is_empty() => {
                     replay = Some((Arc::clone(&beaten.revision), document));
                     break;
@@ -163,6 +169,10 @@ impl Node {
         match replay {
             _ if !noted.is_empty() => self.note(&noted),
             Some((beaten, document)) => self.replay(beaten, document),
+            None if load.is_some() => {
+                load.into_iter().for_each(|record| self.read_kept(record, Reading::Fallen));
+                self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
+            }
             // Jitter, so that not all hosts stand in at once for one that is away.
             None => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
         }
@@ -225,6 +235,9 @@ impl Node {
         let is_named = head.ledger.with([revision.edit_ref()]).standing(&revision.edit_ref()) == Standing::In;
         let guarded = revision.record.header.flags & Header::GUARDED != 0;
         let may_replay = is_out && is_named && is_original(revision) && !guarded && !settles_again(head, revision);
+        if revision.is_light() && (may_replay || !is_out) {
+            return Remedy::Load;
+        }
         if !is_out && is_done(head, revision) {
             return Remedy::Nothing;
         }

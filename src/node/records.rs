@@ -15,7 +15,7 @@ use super::effect::Level;
 use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
-use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, REBASE_JITTER};
+use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, PROBLEMS_MAX, REBASE_JITTER};
 use crate::model::delta;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
@@ -133,6 +133,10 @@ impl Node {
     }
 
     pub(super) fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
+        // Judged by its header, before a body is fetched or a delta, a few bytes perhaps, becomes megabytes.
+        if !self.wanted.contains(&record.id) && !self.replica.has_room_for(&record) {
+            return;
+        }
         let body = match payload {
             Payload::Whole(body) => body,
             Payload::Delta(base, delta) => match self.replica.find(&base).map(|base| Arc::clone(&base.body)) {
@@ -185,13 +189,6 @@ impl Node {
         let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
         let ours = group == self.setup.group;
         self.note_received(&revision, self.now.wall_ms);
-        let taken = match (taken, from, self.replica.group_mut(&group)) {
-            (Taken::NoRoom, None, Some(own)) => {
-                own.take_own(Arc::clone(&revision), self.now.elapsed);
-                Taken::Uncontained
-            }
-            (taken, ..) => taken,
-        };
         if !matches!(taken, Taken::Stale | Taken::NoRoom) {
             self.note_held(revision.id());
         }
@@ -212,7 +209,8 @@ impl Node {
             Taken::Stale => return from.into_iter().for_each(|from| self.offer_head(from, &group)),
             Taken::Held => return,
             Taken::NoRoom => {
-                return self.say(Level::Warn, "records", format!("no room for {:?} of group {group}", revision.id()));
+                self.pull_settled(&revision.id());
+                return self.prune(&group);
             }
         }
         if from.is_some() {
@@ -229,6 +227,27 @@ impl Node {
     pub(super) fn prune(&mut self, group: &str) {
         let pruned = self.replica.group_mut(group).map(super::replica::Group::prune).unwrap_or_default();
         pruned.iter().for_each(|record| self.remove_file(record));
+        self.remove_dropped();
+    }
+
+    /// Removes what went over a budget, and says of whom it was.
+    pub(super) fn remove_dropped(&mut self) {
+        for (record, was_uncontained) in self.replica.dropped() {
+            self.remove_file(&record);
+            self.lately_held.retain(|held| *held != record.id);
+            if was_uncontained {
+                let author = self.called(&record.header.author);
+                self.say_once("records", format!("{author} has more changes beside the head than are kept: its oldest go"));
+            }
+        }
+    }
+
+    /// A problem that is logged when it is found first.
+    fn say_once(&mut self, area: &'static str, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX && !self.problems.contains(&problem) {
+            self.say(Level::Warn, area, problem.clone());
+            self.report_problem(problem);
+        }
     }
 
     fn head_moved(&mut self, was: Option<&Revision>, head: &Revision, received: bool) {

@@ -2,19 +2,23 @@
 //!
 //! State here is a function of the set of revisions taken in: the head is the greatest in rank, and a revision is uncontained exactly
 //! if the head says that it does not contain its edit. Nothing here sends, stores or applies anything; [`Taken`] tells the caller what
-//! became of a revision. Only the head and the uncontained keep their documents in memory.
+//! became of a revision. Only the head and the uncontained keep their bodies in memory, and of them only as many as the budgets allow; see
+//! `budget`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::recall::{Parting, Recall};
-use crate::limits::{DELTA_WORTH, GROUPS_MAX, UNCONTAINED_MAX};
+use crate::limits::{DELTA_WORTH, GROUPS_MAX};
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
+use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
+
+mod budget;
 
 /// What became of a revision.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ pub enum Taken {
     Held,
     /// The head contains it, and it is older than what is kept.
     Stale,
-    /// There is no room for another group or another uncontained revision.
+    /// There is no room for another group, or it is over its author's share of what is kept uncontained.
     NoRoom,
 }
 
@@ -40,6 +44,14 @@ pub struct Beaten {
     pub revision: Arc<Revision>,
     /// Since when the head does not contain it.
     pub since: Duration,
+    /// When its body was last needed: the one that was not for longest goes from memory first.
+    needed: Duration,
+}
+
+impl Beaten {
+    fn new(revision: Arc<Revision>, now: Duration) -> Self {
+        Self { revision, since: now, needed: now }
+    }
 }
 
 /// What is remembered of a revision whose body is on disk.
@@ -57,18 +69,25 @@ pub struct Summary {
     pub received: Option<u64>,
     /// The open conflicts that it lists, without those that its base listed, if that was at hand.
     listed: Vec<EditRef>,
+    /// About how many bytes of memory this takes.
+    weight: usize,
 }
 
 impl Summary {
     fn of(revision: &Revision, base: Option<&Revision>) -> Self {
         let before = |edit: &&EditRef| base.is_some_and(|base| base.open.contains_key(edit));
+        let listed: Vec<EditRef> = revision.open.keys().filter(|edit| !before(edit)).copied().collect();
+        let conflict = revision.as_conflict();
+        let names = size_of_val(&revision.settled[..]) + size_of_val(&listed[..]);
+        let weight = size_of::<Self>() + 2 * revision.record.bytes.len() + conflict.weight() + names;
         Self {
             record: revision.record.clone(),
             origin: revision.edit.origin.clone(),
-            conflict: revision.as_conflict(),
+            conflict,
             settled: revision.settled.clone(),
             received: None,
-            listed: revision.open.keys().filter(|edit| !before(edit)).copied().collect(),
+            listed,
+            weight,
         }
     }
 
@@ -94,6 +113,8 @@ pub struct Group {
     /// Milliseconds of the latest stamp that is not far ahead of the time, as far as this host knows the time.
     bound_ms: Option<u64>,
     head: Option<Arc<Revision>>,
+    /// When the head was put there.
+    crowned: Duration,
     beaten: BTreeMap<RecordId, Beaten>,
     recall: Recall,
     history: BTreeMap<Rank, Summary>,
@@ -122,10 +143,15 @@ impl Group {
         self.delta.as_ref()
     }
 
-    /// The head or an uncontained revision by its ID.
+    /// The head or an uncontained revision by its ID, if its body is in memory.
     pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
         let head = self.head.as_ref().filter(|head| head.id() == *id);
-        head.or_else(|| self.beaten.get(id).map(|beaten| &beaten.revision))
+        head.or_else(|| self.beaten.get(id).map(|beaten| &beaten.revision)).filter(|found| !found.is_light())
+    }
+
+    /// Whether it is the head or uncontained.
+    fn counts(&self, id: &RecordId) -> bool {
+        self.is_head(id) || self.beaten.contains_key(id)
     }
 
     /// Open conflicts and uncontained revisions together.
@@ -134,7 +160,10 @@ impl Group {
     }
 
     /// Takes a revision in. The caller has checked signature and body.
-    pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
+    fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
+        if self.is_head(&revision.id()) {
+            return self.take_head_again(revision);
+        }
         let demotes = self.demotes(&revision.rank());
         if let Some(summary) = self.history.get(&revision.rank()).filter(|_| !demotes) {
             // Another branch has won, and it was not read back yet: here it is.
@@ -154,16 +183,15 @@ impl Group {
             self.remember(&revision);
             return Taken::History;
         }
-        if self.beaten.len() >= UNCONTAINED_MAX {
-            return Taken::NoRoom;
-        }
         self.remember(&revision);
-        self.beaten.insert(revision.id(), Beaten { revision, since: now });
+        self.beaten.insert(revision.id(), Beaten::new(revision, now));
         Taken::Uncontained
     }
 
     fn remember(&mut self, revision: &Revision) {
-        let summary = Summary::of(revision, self.find(&revision.record.header.base).map(|base| &**base));
+        let base = &revision.record.header.base;
+        let base = self.head.iter().chain(self.beaten.get(base).map(|beaten| &beaten.revision)).find(|held| held.id() == *base);
+        let summary = Summary::of(revision, base.map(|base| &**base));
         self.history.insert(revision.rank(), summary);
     }
 
@@ -195,10 +223,17 @@ impl Group {
         sound.max_by_key(|revision| revision.rank()).cloned()
     }
 
-    /// Takes in an own revision that is uncontained from the beginning: it was acknowledged, so there is room.
-    pub fn take_own(&mut self, revision: Arc<Revision>, now: Duration) {
-        self.remember(&revision);
-        self.beaten.insert(revision.id(), Beaten { revision, since: now });
+    /// The head has come once more. If its file was lost while its body was not in memory, that is what it was asked for.
+    fn take_head_again(&mut self, head: Arc<Revision>) -> Taken {
+        let is_whole = self.find(&head.id()).is_some();
+        let is_new = !self.history.contains_key(&head.rank());
+        if is_new {
+            self.remember(&head);
+        }
+        if !is_whole {
+            self.head = Some(head);
+        }
+        if is_new { Taken::History } else { Taken::Held }
     }
 
     /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
@@ -218,24 +253,29 @@ impl Group {
     }
 
     fn is_fallen(&self, summary: &Summary) -> bool {
-        self.find(&summary.record.id).is_none() && self.standing(&summary.edit_ref()) == Standing::Out
+        !self.counts(&summary.record.id) && self.standing(&summary.edit_ref()) == Standing::Out
     }
 
     /// Takes back a revision of the history that the head does not contain. Says whether it did.
-    pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
-        let is_history = self.history.contains_key(&revision.rank()) && self.find(&revision.id()).is_none();
-        let out = self.standing(&revision.edit_ref()) == Standing::Out;
-        let revived = is_history && out && self.beaten.len() < UNCONTAINED_MAX;
+    fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
+        if let Some(beaten) = self.beaten.get_mut(&revision.id()) {
+            // Its body is wanted in memory again.
+            (beaten.revision, beaten.needed) = (revision, now);
+            return false;
+        }
+        let is_history = self.history.contains_key(&revision.rank()) && !self.counts(&revision.id());
+        let revived = is_history && self.standing(&revision.edit_ref()) == Standing::Out;
         if revived {
-            self.beaten.insert(revision.id(), Beaten { revision, since: now });
+            self.beaten.insert(revision.id(), Beaten::new(revision, now));
         }
         revived
     }
 
-    /// Drops a revision of the history whose file is damaged. Head and uncontained revisions are whole in memory, and stay.
+    /// Drops a revision whose file is damaged, unless it is whole in memory.
     pub fn forget(&mut self, rank: &Rank) {
         if self.find(&rank.id).is_none() {
             self.history.remove(rank);
+            self.beaten.remove(&rank.id);
         }
     }
 
@@ -326,7 +366,7 @@ impl Group {
     /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that are still being read back, and originals.
     fn is_needed(&self, summary: &Summary, originals: &BTreeSet<RecordId>) -> bool {
         let id = &summary.record.id;
-        self.find(id).is_some() || originals.contains(id) || self.is_fallen(summary)
+        self.counts(id) || originals.contains(id) || self.is_fallen(summary)
     }
 
     /// Whether the head was made on this revision, and its ledger reaches back less far: then the edit is contained, since each of the
@@ -338,14 +378,16 @@ impl Group {
 
     fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
         self.remember(&revision);
-        self.delta = self.head.as_ref().filter(|head| head.id() == revision.record.header.base).and_then(|base| {
-            let delta = delta::between(&base.body, &revision.body);
-            (delta.len() * DELTA_WORTH <= revision.body.len()).then(|| (base.id(), delta))
-        });
+        self.crowned = now;
+        self.delta =
+            self.find(&revision.record.header.base).filter(|_| self.is_head(&revision.record.header.base)).and_then(|base| {
+                let delta = delta::between(&base.body, &revision.body);
+                (delta.len() * DELTA_WORTH <= revision.body.len()).then(|| (base.id(), delta))
+            });
         let was = self.head.replace(revision);
         if let Some(was) = &was {
             // A beaten document is seldom looked into again, and its value is many times as large as its text.
-            self.beaten.insert(was.id(), Beaten { revision: Arc::new(was.folded()), since: now });
+            self.beaten.insert(was.id(), Beaten::new(Arc::new(was.folded()), now));
         }
         let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");
@@ -370,6 +412,10 @@ impl Group {
         })
     }
 
+    fn is_head(&self, id: &RecordId) -> bool {
+        self.head.as_ref().is_some_and(|head| head.id() == *id)
+    }
+
     fn drop_contained(&mut self) {
         let mut still = std::mem::take(&mut self.beaten);
         still.retain(|_, beaten| self.standing(&beaten.revision.edit_ref()) != Standing::In);
@@ -382,13 +428,42 @@ impl Group {
 pub struct Replica {
     groups: BTreeMap<String, Group>,
     kept: usize,
+    /// Whose acknowledged edits stay whatever the budgets say.
+    me: PeerId,
+    /// The group whose head stays in memory.
+    own: String,
+    /// What the files of all revisions may take, in bytes.
+    files_max: u64,
+    /// Whether bodies may leave memory: not while the disk takes no writes.
+    spills: bool,
+    /// Revisions that are not on disk yet, and keep their bodies.
+    unwritten: BTreeSet<RecordId>,
+    /// What went over a budget: its files are to be removed. With whether it was uncontained.
+    dropped: Vec<(Record, bool)>,
+    /// Whether there is less history than was asked for, because its files would take too much.
+    is_cut: bool,
     bound_ms: Option<u64>,
 }
 
+/// What a replica is made with.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// Whose host this is.
+    pub me: PeerId,
+    /// The group that it follows.
+    pub group: String,
+    /// How many older revisions of a group are kept beside the head and the uncontained ones.
+    pub history: usize,
+    /// What the files of all revisions may take, in bytes.
+    pub files_max: u64,
+}
+
 impl Replica {
-    /// Holds nothing yet, and of each group will keep so many older revisions beside the head and the uncontained ones.
-    pub fn new(kept: usize) -> Self {
-        Self { groups: BTreeMap::new(), kept, bound_ms: None }
+    /// Holds nothing yet.
+    pub fn new(keeping: Keeping) -> Self {
+        let Keeping { me, group: own, history: kept, files_max } = keeping;
+        let (groups, unwritten, dropped) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Self { groups, kept, me, own, files_max, spills: true, unwritten, dropped, is_cut: false, bound_ms: None }
     }
 
     /// What is dated later than this, in milliseconds since 1970, is far ahead of the time from now on; nothing is if the time is not
@@ -422,8 +497,21 @@ impl Replica {
 
     /// Takes a revision into its group.
     pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
-        let name = revision.record.header.key.clone();
-        self.group_mut(&name).map_or(Taken::NoRoom, |group| group.take(revision, now))
+        let (name, id) = (revision.record.header.key.clone(), revision.id());
+        let Some(group) = self.group_mut(&name) else { return Taken::NoRoom };
+        let taken = group.take(revision, now);
+        self.balance();
+        let is_gone = matches!(taken, Taken::Uncontained) && self.kept(&id).is_none();
+        if is_gone { Taken::NoRoom } else { taken }
+    }
+
+    /// Takes back a revision of the history that its group's head does not contain, or the body of one that is uncontained. Says whether it
+    /// is uncontained only now.
+    pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
+        let (name, id) = (revision.record.header.key.clone(), revision.id());
+        let revived = self.groups.get_mut(&name).is_some_and(|group| group.revive(revision, now));
+        self.balance();
+        revived && self.kept(&id).is_some()
     }
 
     /// The head of a group.
@@ -431,7 +519,7 @@ impl Replica {
         self.group(group).and_then(Group::head)
     }
 
-    /// A head or an uncontained revision, of whatever group.
+    /// A head or an uncontained revision, of whatever group, if its body is in memory.
     pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
         self.groups.values().find_map(|group| group.find(id))
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::limits::{HISTORY_KEPT, LEDGER_MAX};
+use crate::limits::{HISTORY_KEPT, LEDGER_MAX, UNCONTAINED_MAX};
 use crate::model::digest::Digest;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
@@ -12,14 +12,14 @@ use crate::model::signature::SecretKey;
 use crate::model::stamp::Stamp;
 use crate::node::rng::Rng;
 
-fn sign(base: Option<&Revision>, who: u8, ms: u64, draft: Draft) -> Arc<Revision> {
+pub(in crate::node::replica) fn sign(base: Option<&Revision>, who: u8, ms: u64, draft: Draft) -> Arc<Revision> {
     let secret = SecretKey::from_seed(&[who; 32]);
     let stamp = Stamp::from_u64(ms << 16).unwrap();
     Arc::new(Revision::author(&Author { secret: &secret, fleet: [2; 32], group: "default", stamp }, base, draft).unwrap())
 }
 
 /// A change by `who` at its own place, made on `base`.
-fn child(base: Option<&Arc<Revision>>, who: u8, ms: u64) -> Arc<Revision> {
+pub(in crate::node::replica) fn child(base: Option<&Arc<Revision>>, who: u8, ms: u64) -> Arc<Revision> {
     let before = base.map_or_else(Document::factory, |base| base.document.clone());
     let path = Path::parse(format!("/config/applications/{who}")).unwrap();
     let ops = [Op { path, change: Change::Put(Value::from(ms)) }];
@@ -43,17 +43,27 @@ fn chain(length: u64) -> Vec<Arc<Revision>> {
     all
 }
 
+/// What a host holds that is not among the authors.
+fn replica(history: usize) -> Replica {
+    Replica::new(Keeping { me: peer(99), group: "default".into(), history, files_max: 1 << 40 })
+}
+
+pub(in crate::node::replica) fn peer(who: u8) -> PeerId {
+    PeerId::from_bytes(SecretKey::from_seed(&[who; 32]).public()).unwrap()
+}
+
 fn taken<'a>(revisions: impl IntoIterator<Item = &'a Arc<Revision>>) -> Replica {
-    let mut replica = Replica::new(HISTORY_KEPT);
+    let mut replica = replica(HISTORY_KEPT);
     let mut disk: BTreeMap<RecordId, Arc<Revision>> = BTreeMap::new();
     for revision in revisions {
         disk.insert(revision.id(), Arc::clone(revision));
         replica.take(Arc::clone(revision), Duration::ZERO);
         let group = replica.group_mut("default").unwrap();
-        for fallen in group.fallen() {
-            group.revive(Arc::clone(&disk[&fallen.id]), Duration::ZERO);
-        }
+        let fallen = group.fallen();
         group.prune();
+        for fallen in fallen {
+            replica.revive(Arc::clone(&disk[&fallen.id]), Duration::ZERO);
+        }
     }
     replica
 }
@@ -204,11 +214,10 @@ fn what_is_held_is_not_taken_twice_and_what_has_no_room_not_at_all() {
     assert!(replica.holds("default", &base.rank()));
     let head = child(Some(&base), 2, 2);
     replica.take(head, Duration::ZERO);
-    let mut last = Taken::Held;
-    for ms in 0..=UNCONTAINED_MAX as u64 {
-        last = replica.take(child(None, 9, 10 + ms), Duration::ZERO);
-    }
-    assert!(matches!(last, Taken::NoRoom));
+    let beside: Vec<Arc<Revision>> = (0..=UNCONTAINED_MAX as u64).map(|ms| child(None, 9, 10 + ms)).collect();
+    beside.iter().for_each(|revision| drop(replica.take(Arc::clone(revision), Duration::ZERO)));
+    assert_eq!(replica.group("default").unwrap().beaten().count(), UNCONTAINED_MAX);
+    assert!(matches!(replica.take(Arc::clone(&beside[0]), Duration::ZERO), Taken::NoRoom), "the oldest of the author with most");
     (1..GROUPS_MAX).for_each(|number| assert!(replica.group_mut(&format!("group-{number}")).is_some()));
     assert!(replica.group_mut("one-more").is_none());
 }
@@ -238,7 +247,7 @@ fn a_head_made_on_the_one_before_it_has_a_delta_if_that_is_worth_it() {
 #[test]
 fn what_the_head_was_made_on_is_history_however_far_back_it_is_fetched() {
     let set = chain(LEDGER_MAX as u64 + 40);
-    let mut replica = Replica::new(set.len());
+    let mut replica = replica(set.len());
     for revision in set.iter().rev() {
         let group = replica.group_mut("default").unwrap();
         assert!(group.head().is_none() || group.beyond() == Some(revision.id()));

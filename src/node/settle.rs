@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::answer::{Answer, Older, Problem};
+use super::effect::Effect;
 use super::history::begins;
 use super::input::ClientId;
 use super::plan::Plan;
@@ -27,6 +28,8 @@ use crate::model::revision::Revision;
 pub(super) enum Needing {
     /// What is at the path is to be what it was there.
     Restore { client: ClientId, path: Path, if_match: Option<String>, note: String },
+    /// What is at the path is shown.
+    Show { client: ClientId, path: Path },
     /// Its edit is to be made now.
     Keep { client: ClientId, if_match: Option<String>, note: String },
 }
@@ -91,6 +94,11 @@ impl Node {
         match needing {
             Needing::Restore { client, path, if_match, note } => {
                 self.wish(client, Wish::Restore(revision.document.clone(), path), if_match, note, Vec::new());
+            }
+            Needing::Show { client, path } => {
+                let answer =
+                    Answer::Value { document: revision.document.clone(), path, head: Some(revision.id()), applied: None };
+                self.effects.push(Effect::Answer(client, answer));
             }
             Needing::Keep { client, if_match, note } => match revision.ops() {
                 Some(ops) if self.is_as_listed(revision) => {
@@ -179,7 +187,7 @@ impl Node {
 impl Needing {
     fn client(&self) -> ClientId {
         match self {
-            Self::Restore { client, .. } | Self::Keep { client, .. } => *client,
+            Self::Restore { client, .. } | Self::Show { client, .. } | Self::Keep { client, .. } => *client,
         }
     }
 }

@@ -84,6 +84,8 @@ impl Node {
         let is_head = group.and_then(|group| group.head()).is_some_and(|head| head.id() == revision.id());
         let delta = group.and_then(|group| group.delta()).filter(|(_, delta)| is_head && delta.len() <= INLINE_MAX);
         match delta {
+            // Its body is on disk: whoever lacks it pulls it from there.
+            _ if revision.is_light() => Payload::Announced,
             Some((base, delta)) => Payload::Delta(*base, delta.clone()),
             None if revision.body.len() <= INLINE_MAX => Payload::Whole(revision.body.to_vec()),
             None => Payload::Announced,

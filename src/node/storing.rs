@@ -7,14 +7,14 @@
 //! A disk may also do nothing at all for a while. What waits for it then waits, but for a client's change, which would keep heads from the
 //! server: that one is given up, and none is begun before the disk answers again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::effect::{DiskJob, Level};
 use super::input::Ticket;
 use super::records::file_text;
 use super::{Node, Waiting, revision_name};
-use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN};
+use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN, WRITING_MAX};
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 
@@ -22,6 +22,10 @@ use crate::model::revision::Revision;
 pub(super) struct Storing {
     /// Revisions that are held and could not be written.
     unstored: BTreeSet<RecordId>,
+    /// Bytes on their way to the disk.
+    writing: BTreeMap<Ticket, usize>,
+    /// Revisions that are stored when these are there.
+    later: VecDeque<RecordId>,
     /// Why the disk takes no writes, if it takes none.
     error: Option<String>,
     probe_at: Option<Duration>,
@@ -34,7 +38,9 @@ pub(super) struct Storing {
 
 impl Default for Storing {
     fn default() -> Self {
-        Self { unstored: BTreeSet::new(), error: None, probe_at: None, wait: PROBE_MIN, awaited: BTreeMap::new(), hangs: false }
+        let (unstored, writing, later) = (BTreeSet::new(), BTreeMap::new(), VecDeque::new());
+        let (error, probe_at, wait, awaited) = (None, None, PROBE_MIN, BTreeMap::new());
+        Self { unstored, writing, later, error, probe_at, wait, awaited, hangs: false }
     }
 }
 
@@ -85,7 +91,13 @@ impl Storing {
 impl Node {
     /// Has a revision from elsewhere written.
     pub(super) fn store(&mut self, revision: &Revision) {
+        self.replica.writing(revision.id());
+        if self.storing.writing.values().sum::<usize>() > WRITING_MAX {
+            self.storing.later.push_back(revision.id());
+            return;
+        }
         let ticket = self.ticket(Waiting::Stored(revision.id()));
+        self.storing.writing.insert(ticket, revision.body.len());
         let header = &revision.record.header;
         let name = revision_name(header.height, &revision.id());
         self.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
@@ -105,8 +117,14 @@ impl Node {
         match waiting {
             Waiting::Note(note) => self.note_stored(note, result.is_ok()),
             Waiting::Trial => self.trial_stored(result),
-            Waiting::Stored(id) if result.is_ok() => drop(self.storing.unstored.remove(&id)),
-            Waiting::Stored(id) => self.keep_in_memory(id),
+            Waiting::Stored(id) => {
+                self.storing.writing.remove(&ticket);
+                match result {
+                    Ok(()) => self.is_stored(id),
+                    Err(_) => self.keep_in_memory(id),
+                }
+                self.store_next();
+            }
             Waiting::Probe if result.is_ok() => self.store_again(),
             Waiting::Before => self.before_stored(result),
             Waiting::Kept => self.drift_kept(result),
@@ -115,8 +133,29 @@ impl Node {
         }
     }
 
+    /// A revision is on disk: its body may leave memory.
+    fn is_stored(&mut self, id: RecordId) {
+        self.storing.unstored.remove(&id);
+        self.replica.written(&id);
+        self.remove_dropped();
+    }
+
+    /// Has that written for which there was no room before.
+    fn store_next(&mut self) {
+        while self.storing.writing.values().sum::<usize>() <= WRITING_MAX {
+            let Some(id) = self.storing.later.pop_front() else { return };
+            match self.replica.find(&id).cloned() {
+                Some(revision) => self.store(&revision),
+                None => self.forget_unstored(id),
+            }
+        }
+    }
+
     /// Whether a revision is on its way to the disk.
     pub(super) fn is_being_stored(&self, id: &RecordId) -> bool {
+        if self.storing.later.contains(id) {
+            return true;
+        }
         self.tickets.values().any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
     }
 
@@ -146,6 +185,7 @@ impl Node {
             self.selfie_changed();
         }
         self.storing.error = Some(error.to_owned());
+        self.replica.set_spills(false);
         if self.storing.probe_at.is_none() {
             self.storing.probe_at = Some(self.now.elapsed + self.storing.wait);
             self.storing.wait = (self.storing.wait * 2).min(PROBE_MAX);
@@ -162,8 +202,8 @@ impl Node {
             }
         }
         if self.storing.unstored.is_empty() {
-            let (awaited, hangs) = (std::mem::take(&mut self.storing.awaited), self.storing.hangs);
-            self.storing = Storing { awaited, hangs, ..Storing::default() };
+            (self.storing.error, self.storing.probe_at, self.storing.wait) = (None, None, PROBE_MIN);
+            self.replica.set_spills(true);
             self.say(Level::Info, "disk", "the disk takes writes again");
             self.selfie_changed();
         } else {
@@ -182,6 +222,7 @@ impl Node {
     /// It has become history, and its body is not in memory: it is held no more.
     fn forget_unstored(&mut self, id: RecordId) {
         self.storing.unstored.remove(&id);
+        self.replica.written(&id);
         let Some(record) = self.replica.kept(&id).cloned() else { return };
         if let Some(group) = self.replica.group_mut(&record.header.key) {
             group.forget(&record.rank());

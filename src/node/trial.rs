@@ -83,6 +83,10 @@ impl Node {
             let detail = "with the edit and the open conflicts it would be longer than peers take";
             return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
         };
+        if !self.replica.fits_own(&revision) {
+            let detail = "what must be kept fills what --state-max allows: settle conflicts, or set more";
+            return self.abandon(cause, Problem::new(507, "The change cannot be stored.", detail).into());
+        }
         let (group, name) = file_of(&revision);
         let ticket = self.ticket(Waiting::Trial);
         let phase = if self.server.present { Phase::Pending } else { Phase::Committing };

@@ -156,9 +156,11 @@ impl Node {
             .chain(self.troubles.values())
             .cloned()
             .chain(self.kept.problem());
+        let full = self.replica.problem();
         self.storing
             .problem()
             .into_iter()
+            .chain(full)
             .chain(own)
             .chain(self.problems.iter().cloned())
             .chain(self.silent_peers())

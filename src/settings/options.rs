@@ -282,6 +282,19 @@ pub static OPTIONS: &[Opt] = &[
         }),
     },
     Opt {
+        name: "state-max",
+        short: None,
+        argument: Some("MIB"),
+        help: "what revisions may take on disk; 512 MiB if not given",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::state_mib(text).map(|mib| settings.state_mib = mib),
+            show: |settings| settings.state_mib.to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
         name: "log",
         short: None,
         argument: Some("LEVEL"),

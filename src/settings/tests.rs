@@ -35,6 +35,7 @@ const GOOD: &[(&str, &str)] = &[
     ("variable", "root=/srv/a=b"),
     ("drift", "adopt"),
     ("history", "200"),
+    ("state-max", "100"),
     ("log", "debug"),
 ];
 
@@ -147,6 +148,9 @@ fn every_bad_value_is_refused_by_name() {
         ("history", "1025"),
         ("history", "+64"),
         ("history", "many"),
+        ("state-max", "63"),
+        ("state-max", "1048577"),
+        ("state-max", "1G"),
         ("peer", "gull"),
         ("peer", "gull:0"),
         ("peer", "[fe80::1]:7117"),

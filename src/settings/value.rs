@@ -116,6 +116,13 @@ pub(super) fn history(text: &str) -> Result<usize, Expected> {
     count.ok_or("a number from 16 to 1024")
 }
 
+/// What revisions may take on disk, in MiB.
+pub(super) fn state_mib(text: &str) -> Result<u64, Expected> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let mib = text.parse().ok().filter(|mib| is_decimal && (limits::STATE_MIB_MIN..=limits::STATE_MIB_MAX).contains(mib));
+    mib.ok_or("a number of MiB from 64 to 1048576")
+}
+
 /// The mode of the control socket, in octal. Whoever can write to it changes every server's configuration, and so runs programs: its
 /// owner can, a group may, and all others never.
 pub(super) fn control_mode(text: &str) -> Result<u32, Expected> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::disk::{Disk, Failure};
 use super::server::Server;
-use crate::limits::HISTORY_KEPT;
+use crate::limits::{HISTORY_KEPT, STATE_MIB};
 use crate::model::signature::SecretKey;
 use crate::node::answer::Answer;
 use crate::node::input::{ClientId, LinkId, Now};
@@ -185,6 +185,7 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         joined: disk.joined,
         peers: spec.peers.clone(),
         history: HISTORY_KEPT,
+        files_max: STATE_MIB << 20,
         before_kept: disk.before.is_some(),
         seed,
         overlay: Default::default(),

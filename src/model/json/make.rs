@@ -45,6 +45,33 @@ pub(in crate::model) struct Whole<T> {
     pub values: usize,
 }
 
+/// Makes nothing, and does not look for members that are there twice.
+pub(super) struct Nothing;
+
+impl<'a> Make<'a> for Nothing {
+    type Made = ();
+    type Elements = ();
+    type Members = ();
+
+    fn literal(_: Value) {}
+
+    fn number(_: &'a str) {}
+
+    fn string(_: Cow<'a, str>) {}
+
+    fn push((): &mut (), (): ()) {}
+
+    fn has((): &(), _: &str) -> bool {
+        false
+    }
+
+    fn insert((): &mut (), _: Cow<'a, str>, (): ()) {}
+
+    fn array((): ()) {}
+
+    fn object((): ()) {}
+}
+
 /// Makes values of a text.
 pub(super) struct Tree;
 
