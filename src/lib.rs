@@ -44,12 +44,12 @@
 //! | `target` | its queue, and this host's server: a minute for a change |
 //! | `reason`, one at a time | files and `/proc`: why the server refused; the target waits for it 2 s at most |
 //! | `disk` | its queue, and the disk |
+//! | `decode` | its queue; the loop's |
 //! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
-//! | `network` | the loop's orders; the kernel, asked for interfaces and routes |
 //! | `signal` | a signal |
 //! | `watchdog` | the time between two looks at the pulse of the loop |
-//! | `watch` | its time; the kernel's list of interfaces |
+//! | `watch` | its time; the kernel, asked for interfaces and routes; the file system of a server's socket |
 //! | `overlay` | its time; the file system of this host's overlay |
 //! | `log` | whoever reads standard error |
 //!

@@ -281,6 +281,8 @@ pub const ROTATE_EVERY: Duration = Duration::from_secs(30);
 pub const SYNC_EVERY: Duration = Duration::from_secs(30);
 /// Node records likewise.
 pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
+/// A body up to this is decoded where it comes, in bytes: that takes a quarter of a millisecond.
+pub const DECODED_AT_ONCE_MAX: usize = 64 << 10;
 /// Records of which further copies are passed over without decoding them.
 pub const LATELY_HELD_MAX: usize = 128;
 /// Bodies being pulled at once; their buffers are the only memory that a peer can make us hold.

@@ -19,6 +19,8 @@ mod dates;
 mod drift;
 #[path = "mesh/dry_runs.rs"]
 mod dry_runs;
+#[path = "mesh/floods.rs"]
+mod floods;
 #[path = "mesh/groups.rs"]
 mod groups;
 #[path = "mesh/history.rs"]

@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 
 use super::clock::Clock;
+use super::decode::Decoder;
 use super::dialler::{DialEvent, Dialler};
 use super::discovery::Discovery;
 use super::disk::{self, Disk, Done};
@@ -25,6 +27,7 @@ use super::unit::{Control, Unit};
 use super::watch::{Change, Watch};
 use super::{api, logger, start};
 use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
+use crate::model::revision::Revision;
 use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
@@ -47,6 +50,8 @@ pub(super) enum Event {
     Overlay(Reading),
     /// Something of this host does not work, or works again.
     Trouble(Trouble, Option<String>),
+    /// A body was decoded.
+    Decoded(Ticket, Result<Arc<Revision>, String>),
     /// A revision was read from disk.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// A job is on disk.
@@ -71,6 +76,7 @@ pub(super) struct Parts {
     pub watch: Watch,
     pub dialler: Dialler,
     pub disk: Disk,
+    pub decoder: Decoder,
     pub target: Option<Target>,
     pub pass: Option<Pass>,
     pub listener: Listener,
@@ -147,6 +153,7 @@ impl Loop {
             Event::Around(change) => self.around(change),
             Event::Overlay(overlay) => self.happens(Input::Overlay(overlay)),
             Event::Trouble(what, why) => self.happens(Input::Trouble(what, why)),
+            Event::Decoded(ticket, decoded) => self.happens(Input::Decoded(ticket, decoded)),
             Event::Loaded(ticket, read) => {
                 self.loading -= 1;
                 self.load();
@@ -202,6 +209,13 @@ impl Loop {
             Effect::Dial { dial, address } => {
                 if !self.parts.dialler.dial(dial, address) {
                     self.inputs.push_back(Input::DialFailed(dial, "too many dials are waiting".into()));
+                }
+            }
+            Effect::Hold(link) => self.links.get(&link).into_iter().for_each(Link::hold),
+            Effect::GoOn(link) => self.links.get(&link).into_iter().for_each(Link::go_on),
+            Effect::Decode(ticket, undecoded) => {
+                if let Some(undecoded) = self.parts.decoder.submit(ticket, undecoded) {
+                    self.inputs.push_back(Input::Decoded(ticket, undecoded.decode()));
                 }
             }
             Effect::Disk(job) => {

@@ -13,7 +13,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use super::{clock, dialler, timed};
@@ -76,7 +76,8 @@ pub fn start(link: u64, parts: Parts, sink: impl Fn(LinkEvent) + Send + Clone + 
     dialler::tune(&parts.stream)?;
     parts.stream.set_read_timeout(None)?;
     parts.stream.set_write_timeout(Some(WRITE_PATIENCE))?;
-    let line = Arc::new(Line { stream: parts.stream, closing: AtomicBool::new(false), reason: OnceLock::new() });
+    let (closing, is_held) = (AtomicBool::new(false), AtomicBool::new(false));
+    let line = Arc::new(Line { stream: parts.stream, closing, is_held, reader: OnceLock::new(), reason: OnceLock::new() });
     let (sealer, opener) = parts.session.split();
     let (frames, queue) = mpsc::sync_channel((LINK_WINDOW / CREDIT_MIN) as usize);
     let (alive, reader_ended) = mpsc::sync_channel::<()>(0);
@@ -99,6 +100,18 @@ impl Link {
     /// dropped.
     pub fn close(self) {}
 
+    /// Reads nothing more until [`Link::go_on`]: the peer's frames wait in the kernel, and in the end with the peer. What has been read
+    /// already still comes.
+    pub fn hold(&self) {
+        self.line.is_held.store(true, Ordering::Release);
+    }
+
+    /// Reads on.
+    pub fn go_on(&self) {
+        self.line.is_held.store(false, Ordering::Release);
+        self.line.wake_reader();
+    }
+
     /// Ends the link with whatever is queued.
     pub fn abort(self) {
         self.line.end("aborted");
@@ -110,6 +123,7 @@ impl Drop for Link {
         // The flag is for a writer stuck in a write and for the reader; an idle writer wakes because the queue has lost its
         // sender.
         self.line.closing.store(true, Ordering::Release);
+        self.line.wake_reader();
     }
 }
 
@@ -117,6 +131,10 @@ impl Drop for Link {
 struct Line {
     stream: TcpStream,
     closing: AtomicBool,
+    /// Whether the reader is to wait.
+    is_held: AtomicBool,
+    /// The reader's thread, once it runs.
+    reader: OnceLock<Thread>,
     /// Why the link ended: the first one to know says so.
     reason: OnceLock<String>,
 }
@@ -126,6 +144,20 @@ impl Line {
     fn end(&self, reason: &str) {
         self.reason.get_or_init(|| reason.to_owned());
         let _already_gone = self.stream.shutdown(Shutdown::Both);
+        self.wake_reader();
+    }
+
+    /// Lets the reader look whether it still has to wait.
+    fn wake_reader(&self) {
+        self.reader.get().into_iter().for_each(Thread::unpark);
+    }
+
+    /// Waits as long as the link is held. For the reader.
+    fn wait_while_held(&self) {
+        self.reader.get_or_init(thread::current);
+        while self.is_held.load(Ordering::Acquire) && !self.is_closing() && self.reason.get().is_none() {
+            thread::park();
+        }
     }
 
     fn is_closing(&self) -> bool {
@@ -255,6 +287,7 @@ impl<S: Fn(LinkEvent)> Reader<S> {
         let line = Arc::clone(&self.line);
         let mut stream = BufReader::with_capacity(READ_AHEAD, &line.stream);
         loop {
+            line.wait_while_held();
             let message = match read_message(&mut stream) {
                 Ok(message) => message,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return "closed by the peer".to_owned(),

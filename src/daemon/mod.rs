@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod clock;
+mod decode;
 pub mod dialler;
 pub mod discovery;
 pub mod disk;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use super::clock::Clock;
+use super::decode::Decoder;
 use super::dialler::{Addresses, Dialler};
 use super::discovery::{self, Discovery, DiscoveryEvent};
 use super::disk::Disk;
@@ -75,6 +76,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
+    let decoded_events = events.clone();
+    let decoder = Decoder::start(move |ticket, decoded| send(&decoded_events, Event::Decoded(ticket, decoded)))?;
     let pass = unit.clone().map(Pass::start).transpose()?;
     let target_events = events.clone();
     let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
@@ -99,6 +102,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         events,
         dialler,
         disk,
+        decoder,
         target,
         pass,
         listener,

@@ -308,6 +308,8 @@ pub const STATE_MIB: u64 = 512;
 pub const STATE_MIB_MIN: u64 = 64;
 /// and the most.
 pub const STATE_MIB_MAX: u64 = 1 << 20;
+/// The stack of the thread that decodes bodies, in bytes: the parser keeps its own, and what is dropped is a hundred levels deep.
+pub const DECODE_STACK: usize = 256 << 10;
 /// Jobs that wait for the disk. A slow SD card takes 100 ms for one; more than this waiting means that it has stopped.
 pub const DISK_QUEUE: usize = 64;
 /// A disk that has failed is probed after this, doubling: a few hundred bytes each time.

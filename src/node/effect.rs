@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use super::answer::Answer;
+use super::decode::Undecoded;
 use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
 use crate::model::document::Document;
@@ -17,6 +18,12 @@ use crate::wire::errand::Errand;
 pub enum Effect {
     /// Send this frame; the node keeps within the link's credit.
     Send(LinkId, Vec<u8>),
+    /// Read nothing more from the link until it is to go on: one of its bodies is worked on.
+    Hold(LinkId),
+    /// Read on.
+    GoOn(LinkId),
+    /// Decode a body, beside the loop.
+    Decode(Ticket, Undecoded),
     /// Close the link after what is queued has gone out.
     Close(LinkId),
     /// Connect to `host:port` and shake hands.

@@ -14,6 +14,7 @@ use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::resources::Kind;
+use crate::model::revision::Revision;
 use crate::wire::errand::{Errand, Told};
 use crate::wire::handshake::Hello;
 
@@ -81,6 +82,8 @@ pub enum Input {
     Trouble(Trouble, Option<String>),
     /// A write to disk is durable, or has failed, in the words of the system.
     Stored(Ticket, Result<(), String>),
+    /// A body was decoded, or is a fault of whoever sent it, in these words.
+    Decoded(Ticket, Result<Arc<Revision>, String>),
     /// A revision's file, as it was asked for; `None` if there is none, an error in the words of the system if it cannot be read now.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// The server has done, or not done, what it was asked.

@@ -115,6 +115,10 @@ pub struct Link {
     /// What was asked for last, from which offset on, and when it was begun to be sent.
     served: VecDeque<(RecordId, usize, Duration)>,
     credit: usize,
+    /// Whether one of its bodies is being decoded.
+    is_held: bool,
+    /// Frames that have come meanwhile.
+    held: VecDeque<Vec<u8>>,
     /// Records that the other side has or was sent, newest last.
     known: VecDeque<(RecordId, Known)>,
 }
@@ -160,6 +164,8 @@ impl Link {
             serving: VecDeque::new(),
             served: VecDeque::new(),
             credit: LINK_WINDOW as usize,
+            is_held: false,
+            held: VecDeque::new(),
             known: VecDeque::new(),
         }
     }
@@ -228,6 +234,31 @@ impl Link {
     /// When it is to be given up, whatever is still sent over it.
     pub fn dies_at(&self) -> Duration {
         (self.heard + DEAD_AFTER).min(self.spoke + SILENT_AFTER)
+    }
+
+    /// What comes from now on is kept until the link goes on.
+    pub fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// What was kept, and what comes, may be looked at.
+    pub fn go_on(&mut self) {
+        self.is_held = false;
+    }
+
+    /// Whether what comes is kept.
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Keeps a frame. The daemon stops reading when a link is held, so these are only those that were read already.
+    pub fn keep(&mut self, frame: Vec<u8>) {
+        self.held.push_back(frame);
+    }
+
+    /// The oldest of the frames that were kept, unless the link is held.
+    pub fn next_held(&mut self) -> Option<Vec<u8>> {
+        if self.is_held { None } else { self.held.pop_front() }
     }
 
     /// Whether a revision is to be sent because the other side has not named it: not if it came from there, and not if it was sent whole a

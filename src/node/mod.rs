@@ -9,6 +9,7 @@ pub mod answer;
 mod before;
 mod book;
 mod clocks;
+pub mod decode;
 mod doubts;
 mod drift;
 mod drift_files;
@@ -231,6 +232,8 @@ enum Waiting {
     Server,
     /// A file that is read.
     Read(Record, Reading),
+    /// The body of this record, which this link has brought.
+    Decoded(LinkId, RecordId),
 }
 
 impl Node {
@@ -348,6 +351,7 @@ impl Node {
             Input::Own(addresses) => self.own = addresses,
             Input::Trouble(what, why) => self.troubled(what, why),
             Input::Stored(ticket, result) => self.stored(ticket, result),
+            Input::Decoded(ticket, decoded) => self.decoded(ticket, decoded),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Overlay(overlay) => self.overlay_changed(overlay),

@@ -56,8 +56,20 @@ impl Lone {
         lone
     }
 
+    /// What happens, and the decoding of bodies that comes of it.
     fn happens(&mut self, input: Input) {
         self.node.handle(self.now, input, &mut self.effects);
+        while let Some((ticket, undecoded)) = self.undecoded() {
+            self.node.handle(self.now, Input::Decoded(ticket, undecoded.decode()), &mut self.effects);
+        }
+    }
+
+    fn undecoded(&mut self) -> Option<(Ticket, decode::Undecoded)> {
+        let place = self.effects.iter().position(|effect| matches!(effect, Effect::Decode(..)))?;
+        match self.effects.remove(place) {
+            Effect::Decode(ticket, undecoded) => Some((ticket, undecoded)),
+            _ => None,
+        }
     }
 
     fn write(&mut self, client: ClientId, text: &str) {

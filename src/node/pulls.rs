@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Node;
+use super::decode::Body;
 use super::input::LinkId;
 use crate::limits::{BEHIND_MAX, DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
 use crate::model::record::{Record, RecordId};
@@ -52,6 +53,8 @@ struct Behind {
 #[derive(Default)]
 pub(super) struct Pulls {
     pulls: BTreeMap<RecordId, Pull>,
+    /// Bodies that are here and are being decoded, and who else has offered them.
+    pub(super) decoding: BTreeMap<RecordId, Vec<LinkId>>,
     behind: VecDeque<Behind>,
 }
 
@@ -63,7 +66,7 @@ impl Pulls {
 
     /// Whether this body is being fetched.
     pub(super) fn has(&self, id: &RecordId) -> bool {
-        self.pulls.contains_key(id)
+        self.pulls.contains_key(id) || self.decoding.contains_key(id)
     }
 
     /// How many bodies are being fetched.
@@ -73,7 +76,10 @@ impl Pulls {
 
     /// Whether anything is being fetched from this link.
     pub(super) fn depend_on(&self, link: LinkId) -> bool {
-        self.pulls.values().any(|pull| pull.offers.contains(&link)) || self.behind.iter().any(|behind| behind.link == link)
+        let decodes = self.decoding.values().any(|offers| offers.contains(&link));
+        decodes
+            || self.pulls.values().any(|pull| pull.offers.contains(&link))
+            || self.behind.iter().any(|behind| behind.link == link)
     }
 
     /// Whether this body will be here, as far as can be told.
@@ -85,6 +91,9 @@ impl Pulls {
 impl Node {
     /// A link offers a body: it is asked for it, or remembered.
     pub(super) fn pull(&mut self, link: LinkId, record: Record) {
+        if self.is_decoded_for(link, &record.id) {
+            return;
+        }
         if let Some(pull) = self.pulls.pulls.get_mut(&record.id) {
             if !pull.offers.contains(&link) {
                 pull.offers.push_back(link);
@@ -147,10 +156,14 @@ impl Node {
         }
         if pull.body.len() == len {
             let pull = self.pulls.pulls.remove(&id).expect("it was just found");
-            self.whole_document(link, pull.record, pull.body);
-            // Whoever has vouched for this host and waited only for this body can be believed now.
-            pull.offers.into_iter().for_each(|link| self.join_if_done(link));
+            self.take_body(link, pull.record, Body::Whole(pull.body), pull.offers.into());
         }
+    }
+
+    /// Whether this body is here and being decoded. Then this link may wait for it like the others that have offered it.
+    pub(super) fn is_decoded_for(&mut self, link: LinkId, id: &RecordId) -> bool {
+        let offers = self.pulls.decoding.get_mut(id);
+        offers.map(|offers| offers.push(link)).is_some()
     }
 
     /// The link does not have the body after all.

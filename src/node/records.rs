@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use super::Node;
 use super::book::usable;
+use super::decode::Body;
 use super::effect::Level;
 use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
 use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, PROBLEMS_MAX, REBASE_JITTER};
-use crate::model::delta;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
@@ -31,6 +31,15 @@ impl Node {
         link.hears(self.now.elapsed);
         link.bytes_in += bytes.len() as u64;
         first.iter().for_each(|peer| self.speaks(peer));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.is_held() {
+            return link.keep(bytes.to_vec());
+        }
+        self.take_bytes(id, bytes);
+    }
+
+    /// Takes in a frame that its link may say now.
+    pub(super) fn take_bytes(&mut self, id: LinkId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if let Some(record) = carried(bytes).filter(|record| self.lately_held.contains(record)) {
             link.learn(record);
@@ -137,19 +146,19 @@ impl Node {
         if !self.wanted.contains(&record.id) && !self.replica.has_room_for(&record) {
             return;
         }
+        if self.is_decoded_for(id, &record.id) {
+            return;
+        }
         let body = match payload {
-            Payload::Whole(body) => body,
+            Payload::Whole(body) => Body::Whole(body),
             Payload::Delta(base, delta) => match self.replica.find(&base).map(|base| Arc::clone(&base.body)) {
-                Some(base) => match delta::apply(&base, &delta, record.header.body_len as usize) {
-                    Ok(body) => body,
-                    Err(error) => return self.fault(id, &error.to_string()),
-                },
+                Some(base) => Body::Delta { base, delta },
                 None if self.waits_for_base(id, base, &record, &delta) => return,
                 None => return self.without_base(id, record),
             },
             Payload::Announced => return self.offered(id, record),
         };
-        self.whole_document(id, record, body);
+        self.take_body(id, record, body, Vec::new());
     }
 
     /// A delta against a body that is not held, or not any more: the whole body is asked for.
@@ -168,17 +177,6 @@ impl Node {
             return self.offer_head(id, &record.header.key.clone());
         }
         self.pull(id, record);
-    }
-
-    /// A document record with its body, from a link.
-    pub(super) fn whole_document(&mut self, id: LinkId, record: Record, body: Vec<u8>) {
-        if !record.matches(&body) {
-            return self.fault(id, "a body that is not the one its header names");
-        }
-        match Revision::decode(record, body.into()) {
-            Ok(revision) => self.take_revision(Some(id), Arc::new(revision)),
-            Err(error) => self.fault(id, &error.to_string()),
-        }
     }
 
     /// Takes a revision in, passes it on and stores it as far as it changes what is kept.

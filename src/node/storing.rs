@@ -129,7 +129,7 @@ impl Node {
             Waiting::Before => self.before_stored(result),
             Waiting::Kept => self.drift_kept(result),
             Waiting::Acknowledged(client, name) => self.is_acknowledged(client, &name, result),
-            Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) => {}
+            Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) | Waiting::Decoded(..) => {}
         }
     }
 

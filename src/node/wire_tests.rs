@@ -118,3 +118,44 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
     assert!(turns.len() > 10, "{turns:?}");
     assert!(turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER), "{turns:?}");
 }
+
+/// The order of what a link says is kept, nothing of it is read meanwhile, and other links go on.
+#[test]
+fn while_a_body_of_megabytes_is_decoded_its_link_waits_and_no_other() {
+    let mut author = Lone::new(false);
+    author.write(1, &"x".repeat(1 << 20));
+    author.serve(&Outcome::Applied);
+    let head = Arc::clone(author.node.head().unwrap());
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.linked(2, 3);
+    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()));
+    for (n, bytes) in head.body.chunks(INLINE_MAX).enumerate() {
+        let offset = u32::try_from(n * INLINE_MAX).unwrap();
+        let piece = Frame::Piece { id: head.id(), offset, bytes: bytes.to_vec() };
+        lone.node.handle(lone.now, Input::Frame(1, piece.encode()), &mut lone.effects);
+    }
+    let (ticket, undecoded) = lone.undecoded().expect("it is decoded elsewhere");
+    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Hold(1))));
+    let pongs = |lone: &Lone, link: LinkId| {
+        let is_pong = |bytes: &[u8]| matches!(Frame::decode(bytes), Ok(Some(Frame::Pong(7))));
+        lone.effects.iter().filter(|effect| matches!(effect, Effect::Send(to, bytes) if *to == link && is_pong(bytes))).count()
+    };
+    for link in [1, 2] {
+        lone.node.handle(lone.now, Input::Frame(link, Frame::Ping(7).encode()), &mut lone.effects);
+    }
+    assert_eq!((pongs(&lone, 1), pongs(&lone, 2)), (0, 1));
+    // Whoever else offers it meanwhile is not asked.
+    lone.node.handle(
+        lone.now,
+        Input::Frame(2, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()),
+        &mut lone.effects,
+    );
+    assert!(lone.node.head().is_none());
+    lone.node.handle(lone.now, Input::Decoded(ticket, undecoded.decode()), &mut lone.effects);
+    assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
+    assert_eq!(pongs(&lone, 1), 1);
+    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::GoOn(1))));
+    let asked = |effect: &&Effect| matches!(effect, Effect::Send(2, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
+    assert_eq!(lone.effects.iter().filter(asked).count(), 0);
+}

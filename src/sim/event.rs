@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::node::decode::Undecoded;
 use crate::node::effect::ServerJob;
 use crate::node::input::{Input, LinkId, Ticket};
 
@@ -29,6 +30,7 @@ pub(super) enum What {
     /// The disk has done the oldest of its jobs.
     Disk,
     Load(Ticket, String, String),
+    Decode(Ticket, Undecoded),
     Server(Ticket, ServerJob),
     /// A dial gets where it leads.
     Dial(u64, String),

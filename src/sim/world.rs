@@ -289,6 +289,7 @@ impl<O: Observer> World<O> {
                 let read = host.disk.revisions.get(&(group, name)).cloned();
                 self.happens(to, Input::Loaded(ticket, Ok(read)));
             }
+            What::Decode(ticket, undecoded) => self.happens(to, Input::Decoded(ticket, undecoded.decode())),
             What::Disk => {
                 if let Some((ticket, result)) = host.disk.perform_next() {
                     self.happens(to, Input::Stored(ticket, result));
@@ -337,6 +338,12 @@ impl<O: Observer> World<O> {
             Effect::Load(ticket, group, name) => {
                 let after = self.hosts[host].disk.slow;
                 self.later(host, after, What::Load(ticket, group, name));
+            }
+            // What was read is kept by the node; a host here reads no further ahead than its links' windows.
+            Effect::Hold(_) | Effect::GoOn(_) => {}
+            Effect::Decode(ticket, undecoded) => {
+                let after = Duration::from_micros(undecoded.len() as u64 / DECODED_PER_US);
+                self.later(host, after, What::Decode(ticket, undecoded));
             }
             Effect::Disk(job) => {
                 let at = self.hosts[host].disk.submit(job, self.now);
@@ -393,6 +400,8 @@ pub fn address(host: usize) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::from(u32::from(FIRST) + number), PORT))
 }
 
+/// Bytes of a body that are decoded in a microsecond, as a small board does.
+const DECODED_PER_US: u64 = 50;
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 const SPINS_MAX: u32 = 50;

@@ -167,6 +167,7 @@ impl Seen {
             Input::Addresses(_) | Input::Own(_) | Input::Trouble(..) => (7, 0),
             Input::Stored(ticket, result) => (8, ticket ^ u64::from(result.is_ok()) << 32),
             Input::Loaded(ticket, _) => (9, *ticket),
+            Input::Decoded(ticket, _) => (15, *ticket),
             Input::Server(report) => (10, report.ticket),
             Input::Asked(client, _) => (11, *client),
             Input::Overlay(_) => (13, 0),

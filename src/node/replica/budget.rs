@@ -21,12 +21,13 @@ use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
 
-/// An uncontained revision, as it is counted.
+/// An uncontained revision, or the original of an open conflict that is listed by hash, as it is counted.
 #[derive(Debug, Clone, Copy)]
 struct Share<'a> {
     group: &'a str,
     rank: Rank,
     bytes: u64,
+    is_uncontained: bool,
     /// Whether a client of this host was promised that it stays.
     is_promised: bool,
 }
@@ -58,6 +59,7 @@ impl Replica {
             group: &header.key,
             rank: record.rank(),
             bytes: file_bytes(record),
+            is_uncontained: true,
             is_promised: header.author == self.me,
         });
         while let Some(victim) = excess(&shares).map(|share| share.rank) {
@@ -179,13 +181,23 @@ impl Replica {
 
 impl Group {
     fn shares<'a>(&'a self, name: &'a str, me: &'a PeerId) -> impl Iterator<Item = Share<'a>> {
-        self.beaten.values().map(move |beaten| {
+        let beaten = self.beaten.values().map(move |beaten| {
             let revision = &beaten.revision;
             // Not each time that it was made again: the original is what was promised, and stays.
             let is_first = revision.edit.origin == Origin::Original || !self.beaten.contains_key(&revision.edit_ref().id);
             let is_promised = revision.record.header.author == *me && is_first;
-            Share { group: name, rank: revision.rank(), bytes: file_bytes(&revision.record), is_promised }
-        })
+            let (rank, bytes) = (revision.rank(), file_bytes(&revision.record));
+            Share { group: name, rank, bytes, is_uncontained: true, is_promised }
+        });
+        let originals = self.originals();
+        let listed = self.history.values().filter(move |summary| {
+            let id = &summary.record.id;
+            originals.contains(id) && !self.counts(id)
+        });
+        beaten.chain(listed.map(move |summary| {
+            let (rank, bytes) = (summary.record.rank(), file_bytes(&summary.record));
+            Share { group: name, rank, bytes, is_uncontained: false, is_promised: rank.author == *me }
+        }))
     }
 
     fn lighten(&mut self, id: &RecordId) {
@@ -237,7 +249,7 @@ fn excess<'a, 'b>(shares: &'b [Share<'a>]) -> Option<&'b Share<'a>> {
     let mut authors: BTreeMap<PeerId, u64> = BTreeMap::new();
     for share in shares {
         let (count, bytes) = groups.entry(share.group).or_default();
-        (*count, *bytes) = (*count + 1, *bytes + share.bytes);
+        (*count, *bytes) = (*count + usize::from(share.is_uncontained), *bytes + share.bytes);
         *authors.entry(share.rank.author).or_default() += share.bytes;
     }
     let full = groups.iter().filter(|(_, (count, bytes))| *count > UNCONTAINED_MAX || *bytes > UNCONTAINED_GROUP_BYTES_MAX);

@@ -1,0 +1,36 @@
+//! The thread "decode": bodies of megabytes become revisions here, so that the loop does not stand still for them.
+//!
+//! One at a time, and each link has at most one here, for its reading waits: that is all the memory that peers can make this take.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::thread;
+
+use crate::limits::{DECODE_STACK, LINKS_MAX};
+use crate::model::revision::Revision;
+use crate::node::decode::Undecoded;
+use crate::node::input::Ticket;
+
+/// The way to the thread.
+pub(super) struct Decoder(SyncSender<(Ticket, Undecoded)>);
+
+impl Decoder {
+    /// Starts the thread. `sink` may block. An error means that there is no thread to be had.
+    pub(super) fn start(sink: impl Fn(Ticket, Result<Arc<Revision>, String>) + Send + 'static) -> io::Result<Self> {
+        // One for each link, and for each that has just ended and left one behind.
+        let (bodies, queue) = mpsc::sync_channel(2 * LINKS_MAX);
+        thread::Builder::new().name("decode".to_owned()).stack_size(DECODE_STACK).spawn(move || {
+            queue.into_iter().for_each(|(ticket, undecoded): (Ticket, Undecoded)| sink(ticket, undecoded.decode()));
+        })?;
+        Ok(Self(bodies))
+    }
+
+    /// Queues a body; gives it back if there is no room. Never blocks.
+    pub(super) fn submit(&self, ticket: Ticket, undecoded: Undecoded) -> Option<Undecoded> {
+        match self.0.try_send((ticket, undecoded)) {
+            Ok(()) => None,
+            Err(TrySendError::Full((_, undecoded)) | TrySendError::Disconnected((_, undecoded))) => Some(undecoded),
+        }
+    }
+}
