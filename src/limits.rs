@@ -283,6 +283,10 @@ pub const SYNC_EVERY: Duration = Duration::from_secs(30);
 pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
 /// A body up to this is decoded where it comes, in bytes: that takes a quarter of a millisecond.
 pub const DECODED_AT_ONCE_MAX: usize = 64 << 10;
+/// A document of so many bytes is not worth its value being kept in memory when nobody looks,
+pub const FOLD_MIN: usize = 16 << 10;
+/// after this: a client that asks for one part after another, or changes one after another, finds it there.
+pub const FOLD_AFTER: Duration = Duration::from_secs(5);
 /// Records of which further copies are passed over without decoding them.
 pub const LATELY_HELD_MAX: usize = 128;
 /// Bodies being pulled at once; their buffers are the only memory that a peer can make us hold.

@@ -82,9 +82,21 @@ impl Document {
     }
 
     /// The same, with the text that stands in `bytes` from `from` on in place of its own, which is the same.
-    pub(super) fn moved_into(&self, bytes: &Arc<[u8]>, from: usize) -> Self {
+    pub(super) fn moved_into(self, bytes: &Arc<[u8]>, from: usize) -> Self {
         debug_assert!(bytes[from..] == *self.bytes());
-        Self::of(Arc::clone(bytes), from)
+        // If nobody else holds it, its value need not be made a second time.
+        let value = Arc::try_unwrap(self.0).map(|inner| inner.value).unwrap_or_default();
+        Self(Arc::new(Inner { bytes: Arc::clone(bytes), from, value }))
+    }
+
+    /// About how many bytes of memory its value takes, if it is there; the text is not counted, which others share.
+    pub fn weight(&self) -> usize {
+        self.0.value.get().map_or(0, json::weight)
+    }
+
+    /// Whether both are one in memory.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// A document of this configuration, without certificates and modules.

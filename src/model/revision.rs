@@ -203,7 +203,7 @@ impl Revision {
         let names = (self.ledger.entries().count() + self.open.len() + self.settled.len()) * NAME_WEIGHT;
         let listed: usize = self.open.values().map(OpenConflict::weight).sum();
         let own: usize = self.edit.operations.iter().map(Operation::weight).sum();
-        self.body.len() + names + listed + 2 * own + HEADER_MAX
+        self.body.len() + self.document.weight() + names + listed + 2 * own + HEADER_MAX
     }
 
     fn with(&self, body: Arc<[u8]>, document: Document, listed: Option<Box<OpenConflict>>) -> Self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::replica::Group;
+use crate::model::json;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 
@@ -76,7 +77,9 @@ impl Node {
     /// allocator adds is not counted.
     pub fn held_bytes(&self) -> usize {
         let own = self.head().map_or(0, |head| head.weight());
-        let revisions = own + self.replica.memory() + self.replica.history_memory();
+        let given: usize = self.server.documents().map(|document| document.bytes().len() + document.weight()).sum();
+        let shown = self.server.observed.as_deref().map_or(0, json::weight);
+        let revisions = own + given + shown + self.replica.memory() + self.replica.history_memory();
         let links: usize = self.links.values().map(|link| size_of_val(link) + link.queued()).sum();
         size_of_val(self) + revisions + links + self.roster.held_bytes() + self.book.held_bytes()
     }

@@ -18,6 +18,7 @@ pub mod effect;
 mod effective;
 mod errands;
 mod fetch;
+mod fold;
 mod groups;
 mod history;
 mod in_step;
@@ -208,6 +209,7 @@ struct Timers {
     rebase: Option<Duration>,
     dial: Duration,
     save_book: Option<Duration>,
+    fold: Option<Duration>,
 }
 
 /// What a ticket at the disk or the server is for.
@@ -285,6 +287,7 @@ impl Node {
                 rebase: None,
                 dial: Duration::ZERO,
                 save_book: None,
+                fold: None,
             },
             exchanged: false,
             tickets: BTreeMap::new(),
@@ -374,6 +377,7 @@ impl Node {
             self.rebase_due(),
             self.writes.due(),
             self.timers.save_book,
+            self.fold_due(),
             self.pulls.due(),
             self.storing.due(),
             self.errands.due(),
@@ -458,6 +462,7 @@ impl Node {
         self.trim_if_due();
         self.dial_if_due();
         self.save_book_if_due();
+        self.fold_if_due();
     }
 
     fn head(&self) -> Option<&Arc<Revision>> {

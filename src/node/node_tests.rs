@@ -14,7 +14,7 @@ mod wire;
 use super::*;
 use crate::limits::SHORT_ID_MIN;
 use crate::model::edit::{Change as EditChange, Op};
-use crate::model::json::Value;
+use crate::model::json::{self, Value};
 use crate::model::path::Path;
 use crate::node::answer::Answer;
 use crate::node::effect::ServerJob;
@@ -279,6 +279,47 @@ fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
     lone.happens(Input::Server(ServerReport { ticket: 999, outcome: Outcome::Applied }));
     lone.happens(Input::DialFailed(999, "refused".into()));
     assert!(lone.effects.is_empty(), "{:?}", lone.effects);
+}
+
+/// A document was kept five times over, each time with values of thirty times its text, and what it took stayed when it was gone.
+#[test]
+fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
+    let mut lone = Lone::new(true);
+    let small = lone.node.held_bytes();
+    let routes: Vec<String> = (0..8_000).map(|n| format!(r#"{{"match":{{"uri":"/{n}"}},"action":{{"return":200}}}}"#)).collect();
+    let config = json::parse(format!("[{}]", routes.join(",")).as_bytes()).unwrap();
+    let op = Op { path: Path::parse("/config/routes").unwrap(), change: EditChange::Put(config) };
+    lone.happens(Input::Asked(1, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() })));
+    lone.serve(&Outcome::Applied);
+    assert!(lone.statuses().contains(&(1, 200)));
+    let text = lone.node.head().unwrap().document.bytes().len();
+    lone.effects.clear();
+    let rest = |lone: &mut Lone| {
+        for _ in 0..3 {
+            lone.now.elapsed += crate::limits::FOLD_AFTER;
+            lone.happens(Input::Tick);
+            let asked = lone
+                .effects
+                .iter()
+                .filter_map(|effect| if let Effect::Server(ticket, _) = effect { Some(*ticket) } else { None });
+            let asked: Vec<Ticket> = asked.collect();
+            lone.effects.clear();
+            for ticket in asked {
+                lone.happens(Input::Server(ServerReport { ticket, outcome: Outcome::Unchanged }));
+            }
+        }
+        lone.node.held_bytes() - small
+    };
+    let held = rest(&mut lone);
+    assert!(text > 300_000 && held < 4 * text, "{held} bytes for a document of {text}");
+    let shown = lone.node.head().unwrap().document.get(&Path::parse("/config/routes/7999/action").unwrap()).cloned();
+    assert_eq!(shown.map(|shown| json::compact(&shown)).as_deref(), Some(r#"{"return":200}"#));
+    let held = rest(&mut lone);
+    assert!(held < 4 * text, "{held} bytes after somebody looked");
+    lone.write(2, "small");
+    lone.serve(&Outcome::Applied);
+    let held = rest(&mut lone);
+    assert!(held < text / 2, "{held} bytes are left of a document of {text}");
 }
 
 #[test]

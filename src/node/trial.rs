@@ -70,18 +70,19 @@ impl Node {
     /// Makes the child of the present head that `draft` describes; `before` is what it changes.
     pub(super) fn begin_trial(&mut self, cause: Cause, draft: Draft, before: Document) {
         let base = self.head().cloned();
-        // Without a server nobody can say whether the document and this host go together, and nobody need.
-        let effective = match self.server.present.then(|| self.effective_or_refuse(&draft.document)) {
+        let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
+            let detail = "with the edit and the open conflicts it would be longer than peers take";
+            return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
+        };
+        // Of the revision's own document, so that where nothing is this host's own there is one of them in memory. Without a server nobody
+        // can say whether the document and this host go together, and nobody need.
+        let effective = match self.server.present.then(|| self.effective_or_refuse(&revision.document)) {
             Some(Err(refusal)) => {
                 let answer = self.refused(&cause, refusal);
                 return self.abandon(cause, answer);
             }
             Some(Ok(effective)) => effective,
-            None => draft.document.clone(),
-        };
-        let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
-            let detail = "with the edit and the open conflicts it would be longer than peers take";
-            return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
+            None => revision.document.clone(),
         };
         if !self.replica.fits_own(&revision) {
             let detail = "what must be kept fills what --state-max allows: settle conflicts, or set more";

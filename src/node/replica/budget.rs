@@ -20,6 +20,7 @@ use crate::limits::{
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
+use crate::node::fold::is_large;
 
 /// An uncontained revision, or the original of an open conflict that is listed by hash, as it is counted.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +126,15 @@ impl Replica {
     /// Whether the disk takes writes, so that bodies may leave memory.
     pub fn set_spills(&mut self, spills: bool) {
         self.spills = spills;
+    }
+
+    /// Gives back the values of all large documents.
+    pub fn fold(&mut self) {
+        let all = self.groups.values_mut().flat_map(|group| {
+            let beaten = group.beaten.values_mut().map(|beaten| &mut beaten.revision);
+            group.head.iter_mut().chain(beaten)
+        });
+        all.filter(|revision| is_large(&revision.document)).for_each(|revision| *revision = Arc::new(revision.folded()));
     }
 
     fn shares(&self) -> Vec<Share<'_>> {

@@ -1,0 +1,57 @@
+//! Giving back what is only needed while somebody looks: the values of large documents.
+//!
+//! The value of a document takes many times the memory of its text, and is made anew in milliseconds. So when it was there for a while it
+//! goes, wherever a node keeps the document: of the head of each group, of what is uncontained, and of what the server was given.
+
+use std::time::Duration;
+
+use super::Node;
+use super::server::Server;
+use crate::limits::{FOLD_AFTER, FOLD_MIN};
+use crate::model::document::Document;
+
+/// Whether it is worth it.
+pub(super) fn is_large(document: &Document) -> bool {
+    document.is_unfolded() && document.bytes().len() >= FOLD_MIN
+}
+
+impl Server {
+    /// The documents that are kept of what it was given.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.applied.iter().flat_map(|applied| [&applied.document, &applied.effective])
+    }
+
+    /// Gives back their values.
+    pub(super) fn fold(&mut self) {
+        let Some(applied) = &mut self.applied else { return };
+        let is_one = applied.document.is_one_with(&applied.effective);
+        applied.document = applied.document.folded();
+        applied.effective = if is_one { applied.document.clone() } else { applied.effective.folded() };
+    }
+}
+
+impl Node {
+    /// When values are given back, if there are any.
+    pub(super) fn fold_due(&self) -> Option<Duration> {
+        self.timers.fold
+    }
+
+    pub(super) fn fold_if_due(&mut self) {
+        let now = self.now.elapsed;
+        match self.timers.fold {
+            _ if !self.holds_values() => self.timers.fold = None,
+            None => self.timers.fold = Some(now + FOLD_AFTER),
+            Some(due) if due <= now => {
+                self.timers.fold = None;
+                self.replica.fold();
+                self.server.fold();
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn holds_values(&self) -> bool {
+        let mut kept = self.replica.exchanged().map(|revision| &revision.document);
+        kept.any(is_large) || self.server.documents().any(is_large)
+    }
+}
