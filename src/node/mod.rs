@@ -32,6 +32,7 @@ mod mesh;
 pub mod over;
 mod peers;
 mod plan;
+mod problems;
 mod pulls;
 mod put_back;
 mod ration;
@@ -83,7 +84,7 @@ use self::silence::Silences;
 use self::storing::Storing;
 use self::trial::Trial;
 use self::writes::Writes;
-use crate::limits::{PROBLEMS_MAX, RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::limits::{RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::ledger::EditRef;
 use crate::model::overlay::Overlay;
 use crate::model::path::Path;
@@ -393,23 +394,6 @@ impl Node {
             self.is_large().then_some(self.timers.rotate),
         ];
         timers.into_iter().chain(optional.into_iter().flatten()).min().expect("there is always a next exchange")
-    }
-
-    /// Reports something wrong with what was found at the start; shown until the node ends.
-    pub fn report_problem(&mut self, problem: String) {
-        if self.problems.len() < PROBLEMS_MAX && self.problems.insert(problem) {
-            self.selfie_changed();
-        }
-    }
-
-    fn troubled(&mut self, what: Trouble, why: Option<String>) {
-        let was = match why {
-            Some(why) => self.troubles.insert(what, why.clone()).filter(|was| *was == why),
-            None => self.troubles.remove(&what).map_or_else(|| Some(String::new()), |_| None),
-        };
-        if was.is_none() {
-            self.selfie_changed();
-        }
     }
 
     /// There is a server to configure after all.

@@ -147,28 +147,6 @@ impl Node {
         Value::Object(view)
     }
 
-    /// What a person should look at.
-    pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        let own = self
-            .overlay_problem
-            .iter()
-            .chain(&self.server.unadopted)
-            .chain(self.troubles.values())
-            .cloned()
-            .chain(self.kept.problem());
-        let full = self.replica.problem();
-        self.storing
-            .problem()
-            .into_iter()
-            .chain(full)
-            .chain(own)
-            .chain(self.problems.iter().cloned())
-            .chain(self.silent_peers())
-            .chain(self.missing_uploads())
-            .chain(self.passed_over())
-            .chain(self.clock_problems())
-    }
-
     fn links_view(&self) -> Value {
         Value::Array(self.links.values().map(|link| self.link_view(link)).collect())
     }
