@@ -86,12 +86,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     signals::start(move || send(&stop_events, Event::Stop), end_late)?;
     pulse::watch(pulse.clone())?;
     let finds_server = settings.unit == UnitChoice::Auto && target.is_none();
-    let listens = SocketAddr::new(settings.listen.ip(), port.load(Ordering::Relaxed));
-    let wanted = network::Wanted { listen: listens, interfaces: settings.interfaces.clone() };
-    let (network, watch_events) = (Network::look(&wanted), events.clone());
-    let watch = Watch::start((wanted, network.clone()), overlay_watch, finds_server, move |change| {
-        send(&watch_events, Event::Around(change));
-    })?;
+    let (network, watch) = watch_around(&settings, &port, &events, overlay_watch, finds_server)?;
     let parts = Parts {
         network,
         watch,
@@ -349,6 +344,22 @@ fn discover(
         log::warn!("mDNS is too slow to take the first announcement");
     }
     Ok(Some(discovery))
+}
+
+/// How the network looks, and who tells the loop when that or something else around this host is different.
+fn watch_around(
+    settings: &Settings,
+    port: &AtomicU16,
+    events: &SyncSender<Event>,
+    overlay: OverlayWatch,
+    finds_server: bool,
+) -> Result<(Network, Watch), RunError> {
+    let listen = SocketAddr::new(settings.listen.ip(), port.load(Ordering::Relaxed));
+    let wanted = network::Wanted { listen, interfaces: settings.interfaces.clone() };
+    let (network, events) = (Network::look(&wanted), events.clone());
+    let watch =
+        Watch::start((wanted, network.clone()), overlay, finds_server, move |change| send(&events, Event::Around(change)))?;
+    Ok((network, watch))
 }
 
 fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {

@@ -14,6 +14,11 @@ use crate::net::Net;
 /// Far more than any answer takes in virtual time.
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// Takes away when each revision came.
+pub fn without_receipt(revisions: &mut [Value]) {
+    revisions.iter_mut().for_each(|revision| drop(revision.as_object_mut().expect("an object").remove("received")));
+}
+
 pub fn value(text: &str) -> Value {
     json::parse(text.as_bytes()).expect("tests write JSON")
 }
@@ -77,6 +82,13 @@ impl Net {
             Some(Answer::Json(view) | Answer::History(view, _)) => view,
             other => panic!("seed {}: no view, but {other:?}", self.seed),
         }
+    }
+
+    /// A history without what each host sees in its own way.
+    pub fn history(&mut self, host: usize, ask: Ask) -> Value {
+        let mut view = self.view(host, ask);
+        without_receipt(view.as_array_mut().expect("a list"));
+        view
     }
 
     pub fn is_joined(&mut self, host: usize) -> bool {

@@ -11,7 +11,7 @@ use starlingd::node::input::{Ask, Change, ClientId, Input};
 use starlingd::sim::Spec;
 use starlingd::wire::errand::{Errand, Told};
 
-use crate::client::SOON;
+use crate::client::{SOON, without_receipt};
 use crate::net::Net;
 use crate::seeds;
 
@@ -22,7 +22,10 @@ fn ask_of(net: &mut Net, host: usize, group: &str, ask: Ask) -> ClientId {
 fn log_of(net: &mut Net, host: usize, group: &str) -> Vec<Value> {
     let client = ask_of(net, host, group, Ask::Revisions(None));
     match net.take_answer(host, client) {
-        Some(Answer::History(Value::Array(list), _)) => list,
+        Some(Answer::History(Value::Array(mut list), _)) => {
+            without_receipt(&mut list);
+            list
+        }
         other => panic!("no history, but {other:?}"),
     }
 }

@@ -270,7 +270,7 @@ fn whoever_joined_late_is_given_the_history_when_somebody_looks_and_not_before()
         assert_eq!(looked(&mut net, late), (1, Older::Asked));
         net.until("all is here", SOON, |net| net.hosts[late].disk.revisions.len() == 20);
         assert_eq!(looked(&mut net, late), (20, Older::Nothing));
-        assert_eq!(net.view(late, Ask::Revisions(None)), net.view(0, Ask::Revisions(None)), "seed {seed}");
+        assert_eq!(net.history(late, Ask::Revisions(None)), net.history(0, Ask::Revisions(None)), "seed {seed}");
         assert!(net.agree() && net.conflicts(late).is_empty());
     }
 }
