@@ -1,8 +1,10 @@
 //! The attacks, by name. Each has a test of its name in tests/lab/hostile.rs.
 
 use std::net::Ipv4Addr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use starlingd::limits::AHEAD_MAX_MS;
+use starlingd::model::delta;
 use starlingd::model::record::RecordId;
 use starlingd::node::rng::Rng;
 use starlingd::wire::frame::{Frame, Payload, Scope};
@@ -29,6 +31,7 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("far", far),
     ("hosts", hosts),
     ("aimed", aimed),
+    ("bodies", bodies),
 ];
 
 impl Siege {
@@ -138,4 +141,49 @@ fn aimed(siege: &Siege) {
         assert!(member.says(&member.node_record(number, &body)), "it is no fault to name others");
     }
     assert!(member.is_heard());
+}
+
+/// Fifty heads of a mebibyte each, none of which contains another, in some kilobytes: each is a delta against the one before. Prints how
+/// many bytes were sent.
+fn bodies(siege: &Siege) {
+    let mut member = siege.link(0, 94);
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_millis() as u64;
+    let config = |bytes: usize, number: u64| {
+        let uri = format!("/{}{number}", "x".repeat(bytes));
+        format!(r#"{{"listeners":{{}},"routes":{{"main":[{{"match":{{"uri":"{uri}"}},"action":{{"return":200}}}}]}}}}"#)
+    };
+    let (record, body) = member.stray(1_000, now_ms, &config(12_000, 0));
+    let mut last = (record.id, body.clone());
+    let mut sent = body.len();
+    assert!(member.says(&Frame::Record(record, 0, Payload::Whole(body))));
+    for number in 1..=50 {
+        let (record, body) = member.stray(1_000 + number, now_ms + number, &config(1 << 20, number));
+        let delta = if number == 1 { stretched(&last.1, &body) } else { delta::between(&last.1, &body) };
+        sent += delta.len();
+        let frame = Frame::Record(record.clone(), 0, Payload::Delta(last.0, delta));
+        last = (record.id, body);
+        assert!(member.says(&frame), "nothing in it is a fault");
+    }
+    assert!(member.is_heard());
+    println!("{sent}");
+}
+
+/// A delta that copies a run of `x` of the base as often as it takes.
+fn stretched(base: &[u8], new: &[u8]) -> Vec<u8> {
+    let run_of = |text: &[u8]| {
+        let from = text.windows(8).position(|run| run == b"xxxxxxxx").expect("there is a run");
+        (from, from + text[from..].iter().take_while(|byte| **byte == b'x').count())
+    };
+    let ((from, to), (start, end)) = (run_of(base), run_of(new));
+    let number = |value: usize| u32::try_from(value).expect("bodies are short").to_be_bytes();
+    let insert = |bytes: &[u8]| [&[1][..], &number(bytes.len()), bytes].concat();
+    let mut delta = insert(&new[..start]);
+    let mut left = end - start;
+    while left > 0 {
+        let count = left.min(to - from);
+        delta.extend([&[0][..], &number(from), &number(count)].concat());
+        left -= count;
+    }
+    delta.extend(insert(&new[end..]));
+    delta
 }

@@ -131,6 +131,14 @@ impl Member {
         Frame::Record(Record::sign(header, body.as_bytes(), &secret), 0, Payload::Whole(body.as_bytes().to_vec()))
     }
 
+    /// A record of this height whose base nobody has seen, with its body: it contains nothing, and nothing contains it.
+    pub fn stray(&self, height: u64, stamp_ms: u64, config: &str) -> (Record, Vec<u8>) {
+        let revision = self.revision(None, stamp_ms, config);
+        let base = RecordId([height.to_be_bytes()[7] | 1; 32]);
+        let header = Header { height, base, ..(*revision.record.header).clone() };
+        (Record::sign(header, &revision.body, &self.secret), revision.body.to_vec())
+    }
+
     /// Offers a record whose body is to be pulled, and sends the body, whoever asks for it. Says whether it was asked for.
     pub fn offers(&mut self, record: &Record, body: &[u8]) -> bool {
         let id = record.id;

@@ -9,7 +9,7 @@ use starlingd::limits::{DIAL_BURST, DIAL_EVERY};
 use super::support::lab::Lab;
 use super::support::private::NETLAB;
 use super::support::program;
-use super::{Pace, SOON, change, lab, publish, wait_all_have};
+use super::{Pace, SOON, change, has, lab, publish, wait_all_have};
 
 /// The honest hosts; the member sits on host 3, where no Starling runs.
 const HONEST: [usize; 2] = [1, 2];
@@ -21,6 +21,8 @@ fn under(lab: &mut Lab, attack: &str, during: impl FnOnce(&Lab, &str)) {
     lab.fleet(&HONEST);
     publish(lab, 1);
     wait_all_have(lab, &HONEST, &[]);
+    // What the servers run is compared whole, however long the member makes it.
+    HONEST.iter().for_each(|&host| drop(lab.host(host).fault("cut 16000000")));
     let said = member(lab, attack);
     changes_go_on(lab, "after");
     during(lab, &said);
@@ -46,7 +48,9 @@ fn member(lab: &Lab, attack: &str) -> String {
 fn changes_go_on(lab: &Lab, mark: &str) {
     let marks = HONEST.map(|author| format!("{mark}{author}"));
     HONEST.iter().zip(&marks).for_each(|(&author, mark)| change(lab, author, mark));
-    wait_all_have(lab, &HONEST, &[&marks[0], &marks[1]]);
+    // What the member has said may have to be worked off first: fifty changes of a mebibyte, say, each tried by a server.
+    let all_have = || HONEST.iter().all(|&host| marks.iter().all(|mark| has(lab, host, mark)));
+    lab.wait(SOON * 6, "the honest agree, with both changes", || lab.agree(&HONEST) && all_have());
 }
 
 /// Bytes of all files below `directory`.
@@ -132,6 +136,22 @@ fn ten_thousand_invented_hosts_keep_no_honest_host_out() {
                     nodes.iter().any(|node| node["id"] == peer)
                 };
                 assert!(HONEST.iter().all(is_there) && nodes.len() < 3_000, "host {host} knows {} hosts", nodes.len());
+            }
+        });
+    });
+}
+
+/// Some kilobytes of frames stand for fifty mebibytes of bodies, each of which is kept beside the head: memory and disk are bounded.
+#[test]
+fn a_member_whose_deltas_swell_fills_neither_memory_nor_disk() {
+    lab(3, 1, Pace::Busy, |lab| {
+        under(lab, "bodies", |lab, said| {
+            let sent: u64 = said.trim().parse().expect("it says how many bytes it sent");
+            assert!(sent < 100_000, "{sent} bytes were sent");
+            for host in HONEST.map(|number| lab.host(number)) {
+                let (greatest, written) = (host.memory_kb("VmHWM:"), bytes_below(&host.state()));
+                assert!(greatest < 192 << 10, "host {} took {greatest} KiB of memory", host.number);
+                assert!(written < 160 << 20, "host {} keeps {written} bytes", host.number);
             }
         });
     });
