@@ -32,6 +32,8 @@ pub(super) struct Storing {
     wait: Duration,
     /// When the jobs were handed over whose answers have not come, by ticket: the oldest is the first.
     awaited: BTreeMap<Ticket, Duration>,
+    /// When the disk last answered. One that works off a long queue, slowly, does not hang.
+    answered: Duration,
     /// Whether the oldest of them has taken too long.
     hangs: bool,
 }
@@ -40,7 +42,7 @@ impl Default for Storing {
     fn default() -> Self {
         let (unstored, writing, later) = (BTreeSet::new(), BTreeMap::new(), VecDeque::new());
         let (error, probe_at, wait, awaited) = (None, None, PROBE_MIN, BTreeMap::new());
-        Self { unstored, writing, later, error, probe_at, wait, awaited, hangs: false }
+        Self { unstored, writing, later, error, probe_at, wait, awaited, answered: Duration::ZERO, hangs: false }
     }
 }
 
@@ -62,7 +64,7 @@ impl Storing {
 
     fn late_at(&self) -> Option<Duration> {
         let oldest = self.awaited.values().next().filter(|_| !self.hangs)?;
-        Some(*oldest + DISK_PATIENCE)
+        Some((*oldest).max(self.answered) + DISK_PATIENCE)
     }
 
     /// How many revisions are in memory only.
@@ -106,6 +108,7 @@ impl Node {
     /// A write is durable, or has failed.
     pub(super) fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
         self.storing.awaited.remove(&ticket);
+        self.storing.answered = self.now.elapsed;
         if std::mem::take(&mut self.storing.hangs) {
             self.say(Level::Info, "disk", "the disk answers again");
             self.selfie_changed();

@@ -178,7 +178,9 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
         assert!(Instant::now() < late, "it is not named");
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(held.try_iter().count(), starlingd::limits::SILENT_LINKS as usize);
+    // A dial may have been under way when the last of them ended.
+    let (links, most) = (held.try_iter().count(), starlingd::limits::SILENT_LINKS as usize + 1);
+    assert!(links + 1 >= most && links <= most, "{links} links");
     drop((dir, listener));
     two.start_linked(&[one.address()]);
     until("it speaks", || is_linked(&one) && !named(&one));

@@ -141,7 +141,8 @@ fn a_damaged_head_is_set_aside_and_told_of_and_nothing_is_written_on_what_is_lef
     host.start();
     assert_eq!(host.ask("GET", "/config", "").header("ETag"), Some(&format!("\"{first}\"")[..]));
     let fleet = host.json("/fleet");
-    assert!(text(&fleet["problems"][0]).contains("damaged"), "{}", fleet["problems"]);
+    // What the server ran is kept too, if it was not written down in time that it was this host's own.
+    assert!(fleet["problems"].to_string().contains("damaged"), "{}", fleet["problems"]);
     assert_eq!(fleet["peer"]["joined"], false);
     let reply = host.ask("PUT", "/config", "{}");
     assert_eq!((reply.status, reply.header("Retry-After")), (503, Some("1")), "{}", reply.body);

@@ -79,6 +79,12 @@ const ROUTES: &[Route] = &[
     route("GET /fleet/conflicts/ID", "/fleet/conflicts/NAME", Takes::Nothing),
     route("POST /fleet/conflicts/ID/keep", "/fleet/conflicts/NAME/keep", Takes::Nothing),
     route("POST /fleet/conflicts/ID/drop", "/fleet/conflicts/NAME/drop", Takes::Nothing),
+    route("GET /fleet/drift", "/fleet/drift", Takes::Nothing),
+    route("GET /fleet/drift/FILE", "/fleet/drift/NAME", Takes::Nothing),
+    route("POST /fleet/drift/FILE/acknowledge", "/fleet/drift/NAME/acknowledge", Takes::Nothing),
+    route("POST /fleet/drift/FILE/adopt", "/fleet/drift/NAME/adopt", Takes::Nothing),
+    route("POST /fleet/repair", "/fleet/repair", Takes::Nothing),
+    route("POST /fleet/nodes/ID/repair", "/fleet/nodes/NAME/repair", Takes::Nothing),
 ];
 
 impl Route {

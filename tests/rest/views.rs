@@ -23,7 +23,7 @@ fn a_host_that_was_never_configured_shows_an_empty_fleet() {
     assert_eq!(names(&fleet["peer"]), ["id", "name", "version", "group", "joined", "in_memory", "uptime_ms"]);
     assert_eq!((text(&fleet["peer"]["id"]).len(), text(&fleet["peer"]["name"])), (52, "gull".to_owned()));
     assert_eq!((text(&fleet["peer"]["group"]), &fleet["peer"]["joined"]), ("default".to_owned(), &Value::Bool(true)));
-    assert_eq!(names(&fleet["group"]), ["name", "head", "applied", "verdict", "detail", "drift"]);
+    assert_eq!(names(&fleet["group"]), ["name", "head", "applied", "verdict", "detail", "drift", "kept"]);
     assert_eq!((&fleet["group"]["head"], &fleet["group"]["applied"]), (&Value::Null, &Value::Null));
     for part in ["links", "conflicts", "problems"] {
         assert_eq!(fleet[part].as_array().map(Vec::len), Some(0), "{part}");
@@ -55,7 +55,7 @@ fn a_node_says_what_it_wants_and_runs_and_is_found_by_the_end_of_its_id() {
     let nodes = host.json("/fleet/nodes");
     let [node] = &nodes.as_array().expect("a list")[..] else { panic!("{nodes}") };
     let members = ["id", "name", "version", "group", "verdict", "detail", "problem", "desired", "applied", "server", "drift"];
-    assert_eq!(names(node), [&members[..], &["addresses", "state", "age_ms", "linked", "self"]].concat());
+    assert_eq!(names(node), [&members[..], &["addresses", "state", "age_ms", "clock_ms", "linked", "self"]].concat());
     let expected = [
         ("name", "gull"),
         ("version", env!("CARGO_PKG_VERSION")),
@@ -89,7 +89,8 @@ fn revisions_are_listed_newest_first_and_found_by_the_beginning_of_their_id() {
     assert_eq!(reply.status, 200);
     let revisions = host.json("/fleet/revisions");
     let [second, oldest] = &revisions.as_array().expect("a list")[..] else { panic!("{revisions}") };
-    let members = ["id", "height", "author", "author_name", "time", "note", "base", "size", "untried", "stored", "guarded"];
+    let members =
+        ["id", "height", "author", "author_name", "time", "received", "note", "base", "size", "untried", "stored", "guarded"];
     let members = [&members[..], &["kind", "edit", "settled", "beaten"]].concat();
     assert_eq!(names(second), members);
     assert!(is_id(&second["id"]) && second["size"].is_u64() && second["time"].as_u64() > Some(1_700_000_000_000));

@@ -100,6 +100,10 @@ impl Nemesis {
         // Somebody looks after what others have put on servers past Starling.
         let changed = |host: &usize| world.observer().seen().hosts.get(host).is_some_and(|memory| memory.theirs.is_some());
         let changed: Vec<usize> = world.running().into_iter().filter(changed).collect();
+        if !changed.is_empty() {
+            // Not before their disks have worked off what hung: nothing is given to a server while what it runs cannot be kept.
+            world.run(Duration::from_secs(30));
+        }
         for host in changed {
             world.ask(host, Ask::Repair);
         }

@@ -58,13 +58,20 @@ pub fn without_variables(output: &str, peers: &[&str]) -> Vec<String> {
 fn line_of(line: &str, peers: &[&str]) -> String {
     let line = match line.split_once(", to be found at: ") {
         Some((start, _)) => format!("{start}, to be found at: ADDRESSES."),
-        None => line.to_owned(),
+        None => without_state(line),
     };
     let words = line.split_whitespace().map(|word| word_of(word, peers));
     let mut words: Vec<String> = words.collect();
     let ago = words.windows(3).position(|words| words[0].parse::<u32>().is_ok() && words[1..] == ["s", "ago"]);
     ago.into_iter().for_each(|at| words[at] = "AGE".to_owned());
     words.join(" ")
+}
+
+/// Without the state directory, which these hosts name, for they are all on one: what is to be typed next names it too.
+fn without_state(line: &str) -> String {
+    let Some((before, rest)) = line.split_once(" --state ") else { return line.to_owned() };
+    let after = rest.split_once(' ').map_or(String::new(), |(_, after)| format!(" {after}"));
+    without_state(&format!("{before}{after}"))
 }
 
 fn word_of(word: &str, peers: &[&str]) -> String {
