@@ -18,7 +18,7 @@ pub(super) struct Decoder(SyncSender<(Ticket, Undecoded)>);
 impl Decoder {
     /// Starts the thread. `sink` may block. An error means that there is no thread to be had.
     pub(super) fn start(sink: impl Fn(Ticket, Result<Arc<Revision>, String>) + Send + 'static) -> io::Result<Self> {
-        // One for each link, and for each that has just ended and left one behind.
+        // There is room for one body of each link, and of each that has just ended and left one behind.
         let (bodies, queue) = mpsc::sync_channel(2 * LINKS_MAX);
         thread::Builder::new().name("decode".to_owned()).stack_size(DECODE_STACK).spawn(move || {
             queue.into_iter().for_each(|(ticket, undecoded): (Ticket, Undecoded)| sink(ticket, undecoded.decode()));

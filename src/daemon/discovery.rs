@@ -53,7 +53,7 @@ pub enum DiscoveryEvent {
         /// turn it is.
         unheard: bool,
     },
-    /// It does not work, for this reason, or it works again.
+    /// Multicast DNS does not work, for this reason, or works again.
     Trouble(Option<String>),
 }
 

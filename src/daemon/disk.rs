@@ -27,7 +27,7 @@ pub enum Job {
         group: String,
         /// The file's name.
         name: String,
-        /// Its content.
+        /// The content of the file.
         bytes: Vec<u8>,
     },
     /// Moves a revision from `pending/` to `revisions/`, durably. After an error it is still in `pending/`, unless it was not there, and not
@@ -55,7 +55,7 @@ pub enum Job {
         group: String,
         /// The file's name.
         name: String,
-        /// Its content.
+        /// The content of the file.
         bytes: Vec<u8>,
     },
     /// Removes a revision from `revisions/`, if it is there.
@@ -97,7 +97,7 @@ pub enum Job {
         ticket: u64,
         /// The file's name.
         name: String,
-        /// Its content.
+        /// The content of the file.
         bytes: Vec<u8>,
         /// The name of the other file, if there is one.
         goes: Option<String>,

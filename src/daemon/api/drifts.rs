@@ -25,7 +25,7 @@ pub(super) fn deal_with(request: &Request, file: &str, adopts: bool) -> Result<A
 pub(super) fn repair_host(request: &Request, id: &str) -> Result<Ask, Response> {
     only("POST", request)?;
     let (method, target) = ("POST".to_owned(), "/fleet/repair".to_owned());
-    // Its group is for the node to say.
+    // Which group the host is of is for the node to say.
     let errand = Errand { group: String::new(), method, target, headers: Vec::new(), body: Vec::new() };
     Ok(Ask::RepairHost(id.to_owned(), Box::new(errand)))
 }

@@ -104,7 +104,7 @@ impl Met {
     }
 }
 
-/// One of them, given back when dropped, even by a panic.
+/// A place of a handshake, given back when dropped, even by a panic.
 pub(super) struct Place {
     ip: IpAddr,
     met: bool,
