@@ -16,9 +16,10 @@ use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, Record, RecordId};
-use crate::model::revision::{Origin, Revision};
+use crate::model::revision::Revision;
 
 mod budget;
+mod past;
 mod summary;
 
 pub use self::summary::Summary;
@@ -188,75 +189,15 @@ impl Group {
         if is_new { Taken::History } else { Taken::Held }
     }
 
-    /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
-    /// are listed by hash. To be removed from disk.
-    pub fn prune(&mut self) -> Vec<Record> {
-        let originals = self.originals();
-        let surplus = usize::try_from(self.surplus(&originals)).unwrap_or_default();
-        let old = self.history.iter().filter(|(_, summary)| !self.is_needed(summary, &originals)).take(surplus);
-        let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
-        old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
-    }
-
-    /// The names of revisions in the history that the head turns out not to contain: another branch has won. Their bodies are on disk;
-    /// with them they can be taken back by [`Group::revive`].
-    pub fn fallen(&self) -> Vec<Record> {
-        self.history.values().filter(|summary| self.is_fallen(summary)).map(|summary| summary.record.clone()).collect()
-    }
-
-    fn is_fallen(&self, summary: &Summary) -> bool {
-        !self.counts(&summary.record.id) && self.standing(&summary.edit_ref()) == Standing::Out
-    }
-
-    /// Takes back a revision of the history that the head does not contain. Says whether it did.
-    fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
-        if let Some(beaten) = self.beaten.get_mut(&revision.id()) {
-            // Its body is wanted in memory again.
-            (beaten.revision, beaten.needed) = (revision, now);
-            return false;
-        }
-        let is_history = self.history.contains_key(&revision.rank()) && !self.counts(&revision.id());
-        let revived = is_history && self.standing(&revision.edit_ref()) == Standing::Out;
-        if revived {
-            self.beaten.insert(revision.id(), Beaten::new(revision, now));
-        }
-        revived
-    }
-
-    /// Drops a revision whose file is damaged, unless it is whole in memory.
-    pub fn forget(&mut self, rank: &Rank) {
-        if self.find(&rank.id).is_none() {
-            self.history.remove(rank);
-            self.beaten.remove(&rank.id);
-        }
-    }
-
     /// What is known of an edit from the history, if anything.
     pub fn remembered(&self, edit: &EditRef) -> Option<&OpenConflict> {
         self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
-    }
-
-    /// The head, what it was made on, what that was made on, and so on as far as they are kept.
-    pub fn line(&self) -> impl Iterator<Item = &Summary> {
-        let kept: BTreeMap<RecordId, &Summary> = self.history.values().map(|summary| (summary.record.id, summary)).collect();
-        let head = self.head.as_ref().and_then(|head| kept.get(&head.id()).copied());
-        std::iter::successors(head, move |summary| kept.get(&summary.record.header.base).copied())
-    }
-
-    /// What the oldest of the head's line was made on and is not kept; `None` if that is the first revision of all.
-    pub fn beyond(&self) -> Option<RecordId> {
-        self.line().last().map(|oldest| oldest.record.header.base).filter(|base| *base != RecordId::NONE)
     }
 
     /// Whether edits that `revision` contains are known here and are not contained in the head.
     pub fn has_lost_some_of(&self, revision: &Revision) -> bool {
         let lost = |edit: &EditRef| revision.standing(edit) == Standing::In && self.standing(edit) == Standing::Out;
         self.history.values().any(|summary| lost(&summary.edit_ref()))
-    }
-
-    /// Whether there is room for one more revision of the history.
-    pub fn has_room(&self) -> bool {
-        self.surplus(&self.originals()) < 0
     }
 
     /// Whether the head contains `edit`: as it says itself, or as this host knows from before its ledger forgot.
@@ -286,39 +227,6 @@ impl Group {
     pub fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
         self.recall.learn(contained, out);
         self.drop_contained();
-    }
-
-    /// Revisions of the history that only people may want: all but what is kept whatever its age.
-    pub fn spare(&self) -> usize {
-        self.spare_but(&self.originals())
-    }
-
-    fn spare_but(&self, originals: &BTreeSet<RecordId>) -> usize {
-        self.history.values().filter(|summary| !self.is_needed(summary, originals)).count()
-    }
-
-    /// By how many they are more than are kept.
-    fn surplus(&self, originals: &BTreeSet<RecordId>) -> isize {
-        self.spare_but(originals) as isize - self.kept as isize
-    }
-
-    /// The revisions that it takes to make the edits again that the head lists by hash: their originals, also such as are not held yet, and
-    /// where those are not to be had what else carries the edit.
-    fn originals(&self) -> BTreeSet<RecordId> {
-        let open = self.head.iter().flat_map(|head| &head.open).filter(|(_, conflict)| !conflict.is_whole());
-        open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]).flatten().collect()
-    }
-
-    /// The revision of the history that says what an edit wants: its original, or else the greatest replay of it.
-    pub fn carrying(&self, edit: &EditRef) -> Option<&Summary> {
-        let carries = |summary: &&Summary| summary.edit_ref() == *edit && !matches!(summary.origin, Origin::Note(..));
-        self.history.values().filter(carries).max_by_key(|summary| (summary.origin == Origin::Original, summary.record.rank()))
-    }
-
-    /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that are still being read back, and originals.
-    fn is_needed(&self, summary: &Summary, originals: &BTreeSet<RecordId>) -> bool {
-        let id = &summary.record.id;
-        self.counts(id) || originals.contains(id) || self.is_fallen(summary)
     }
 
     /// Whether the head was made on this revision, and its ledger reaches back less far: then the edit is contained, since each of the

@@ -7,7 +7,7 @@ use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
 use crate::model::json::Value;
 use crate::model::path::Path;
-use crate::model::revision::{Author, Draft, Edit, operations};
+use crate::model::revision::{Author, Draft, Edit, Origin, operations};
 use crate::model::signature::SecretKey;
 use crate::model::stamp::Stamp;
 use crate::node::rng::Rng;
