@@ -321,7 +321,7 @@ impl Loop {
         };
         if self.parts.target.as_ref().is_none_or(|target| target.submit(job).is_err()) {
             let outcome = Outcome::Unreachable("the server's thread is busy".into());
-            self.inputs.push_back(Input::Server(ServerReport { ticket, outcome }));
+            self.inputs.push_back(Input::Server(ServerReport::new(ticket, outcome)));
         }
     }
 

@@ -26,7 +26,7 @@ use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
-use crate::node::input::{Outcome, Refusal, ServerReport};
+use crate::node::input::{Known, Outcome, Refusal, ServerReport};
 use crate::node::over::Over;
 
 /// What the thread is asked for. The ticket is the asker's, and comes back in the [`ServerReport`].
@@ -148,13 +148,12 @@ impl Worker {
     }
 
     fn perform(&mut self, job: Job) -> ServerReport {
-        match job {
-            Job::Try { ticket, document, look_first, over } => {
-                ServerReport { ticket, outcome: self.apply(document, look_first, &over) }
-            }
-            Job::Apply { ticket, document, over } => ServerReport { ticket, outcome: self.apply(document, true, &over) },
-            Job::Observe { ticket } => ServerReport { ticket, outcome: self.observe() },
-        }
+        let (ticket, outcome) = match job {
+            Job::Try { ticket, document, look_first, over } => (ticket, self.apply(document, look_first, &over)),
+            Job::Apply { ticket, document, over } => (ticket, self.apply(document, true, &over)),
+            Job::Observe { ticket } => (ticket, self.observe()),
+        };
+        ServerReport { ticket, outcome, known: Known { software: self.unit.software() } }
     }
 
     /// What runs already is not sent again if it is looked at first.

@@ -24,6 +24,7 @@ pub use self::resources::{Shelf, Standing, is_beginning};
 use super::unix;
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
+use crate::node::software::Software;
 
 /// Where a server takes its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +188,11 @@ impl Unit {
     /// Where it is.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// Which server gave the last answer to this client; `None` before the first.
+    pub fn software(&self) -> Option<Software> {
+        self.http.software()
     }
 
     /// How long it waits.

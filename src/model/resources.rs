@@ -132,6 +132,33 @@ pub fn newly_missing(before: &Value, after: &Value) -> BTreeSet<Named> {
     lacking
 }
 
+/// Which of these a server that has none of them names when it refuses the configuration, and where that is named, as a JSON pointer
+/// (RFC 6901). Unit and FreeUnit look at members in the order in which they stand, and at the elements of an array one by one.
+pub fn first_of(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, String)> {
+    config.as_object().into_iter().flatten().find_map(|(member, value)| match member.as_str() {
+        "settings" => lacking_at(lacking, Kind::JsModule, value.get("js_module")?, &[member, "js_module"]),
+        "listeners" => value.as_object().into_iter().flatten().find_map(|(address, listener)| {
+            let named = listener.get("tls")?.get("certificate")?;
+            lacking_at(lacking, Kind::Certificate, named, &[member, address, "tls", "certificate"])
+        }),
+        _ => None,
+    })
+}
+
+fn lacking_at(lacking: &BTreeSet<Named>, kind: Kind, value: &Value, at: &[&str]) -> Option<(Named, String)> {
+    let lacks = |name: &&str| lacking.iter().any(|named| named.kind == kind && named.name == **name);
+    let (name, index) = match value {
+        Value::Array(elements) => {
+            let mut elements = elements.iter().enumerate();
+            elements.find_map(|(index, element)| Some((element.as_str().filter(lacks)?, format!("/{index}"))))?
+        }
+        one => (one.as_str().filter(lacks)?, String::new()),
+    };
+    let mut pointer: String = at.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+    pointer.push_str(&index);
+    Some((Named { kind, name: name.to_owned() }, pointer))
+}
+
 /// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key.
 pub fn fingerprint(bundle: &str) -> [u8; 32] {
     Sha256::digest(bundle).into()
@@ -225,6 +252,22 @@ mod tests {
         assert!(newly_missing(&before, &before).is_empty(), "what was missing before does not count");
         let after = document(config, "{}", r#"{"m":""}"#);
         assert_eq!(newly_missing(&before, &after), [Named { kind: Kind::Certificate, name: "b".into() }].into());
+    }
+
+    #[test]
+    fn of_several_the_first_in_the_configuration_is_named_with_its_place() {
+        let first = |config: &str| {
+            let document = document(config, r#"{"a":"x"}"#, r#"{"m":"x"}"#);
+            first_of(&missing(&document), &document["config"])
+                .map(|(named, place)| format!("{} {} {place}", named.kind, named.name))
+        };
+        let listeners = r#""listeners":{"*:1":{"tls":{"certificate":"a"}},"unix:/x~":{"tls":{"certificate":["a","z","b"]}}}"#;
+        let settings = r#""settings":{"js_module":["m","n"]}"#;
+        let certificate = Some("Certificate z /listeners/unix:~1x~0/tls/certificate/1".to_owned());
+        assert_eq!(first(&format!("{{{listeners},{settings}}}")), certificate);
+        assert_eq!(first(&format!("{{{settings},{listeners}}}")), Some("JS module n /settings/js_module/1".to_owned()));
+        assert_eq!(first(r#"{"settings":{"js_module":"n"}}"#), Some("JS module n /settings/js_module".to_owned()));
+        assert_eq!(first("{}"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn serve(lone: &mut Lone, look: &Outcome, kept: &Result<(), String>) -> bool {
                     inputs.push(Input::Stored(*ticket, Ok(())));
                 }
                 Effect::Server(ticket, ServerJob::Observe) => {
-                    inputs.push(Input::Server(ServerReport { ticket: *ticket, outcome: look.clone() }));
+                    inputs.push(Input::Server(ServerReport::new(*ticket, look.clone())));
                 }
                 Effect::Server(..) => return true,
                 _ => {}

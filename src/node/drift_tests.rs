@@ -16,7 +16,7 @@ fn serve_with(lone: &mut Lone, config: &mut Arc<Value>) {
     for _ in 0..50 {
         lone.happens(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {
-            let report = |ticket, outcome| Input::Server(ServerReport { ticket, outcome });
+            let report = |ticket, outcome| Input::Server(ServerReport::new(ticket, outcome));
             let input = match effect {
                 Effect::Disk(DiskJob::Pending(ticket, ..) | DiskJob::Commit(ticket, ..) | DiskJob::Store(ticket, ..)) => {
                     Input::Stored(ticket, Ok(()))

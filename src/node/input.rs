@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::software::Software;
 use crate::model::edit::Op;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
@@ -105,6 +106,22 @@ pub struct ServerReport {
     pub ticket: Ticket,
     /// What became of it.
     pub outcome: Outcome,
+    /// What is known of the server besides, by then.
+    pub known: Known,
+}
+
+impl ServerReport {
+    /// A report that says nothing besides.
+    pub fn new(ticket: Ticket, outcome: Outcome) -> Self {
+        Self { ticket, outcome, known: Known::default() }
+    }
+}
+
+/// What is known of a server besides what it was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Which it is; `None` before its first answer, and if it does not say so.
+    pub software: Option<Software>,
 }
 
 /// What a server did.
@@ -156,8 +173,15 @@ pub struct Refusal {
 impl Refusal {
     /// As Unit refuses a configuration that is no good: `detail` is a sentence with a full stop.
     pub fn invalid(detail: &str, reason: &str) -> Self {
+        Self::invalid_at(None, detail, reason)
+    }
+
+    /// The same, and where, as a JSON pointer: FreeUnit says that.
+    pub fn invalid_at(place: Option<&str>, detail: &str, reason: &str) -> Self {
         let members = [("error", "Invalid configuration."), ("detail", detail)];
-        let body: Value = members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+        let members = members.map(|(name, text)| (name.to_owned(), Value::from(text)));
+        let place = place.map(|place| Value::from_iter([("path".to_owned(), Value::from(place))]));
+        let body: Value = members.into_iter().chain(place.map(|place| ("location".to_owned(), place))).collect();
         Self { status: 400, body: json::unit_format(&body).into_bytes(), reason: reason.to_owned() }
     }
 }

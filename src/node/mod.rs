@@ -47,6 +47,7 @@ mod selfie;
 mod server;
 mod settle;
 mod silence;
+pub mod software;
 mod spread;
 mod state;
 mod storing;

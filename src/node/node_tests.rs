@@ -108,7 +108,7 @@ impl Lone {
                     ) => inputs.push(Input::Stored(*ticket, Ok(()))),
                     Effect::Server(ticket, job) => {
                         let outcome = if matches!(job, ServerJob::Observe) { observed() } else { outcome.clone() };
-                        inputs.push(Input::Server(ServerReport { ticket: *ticket, outcome }));
+                        inputs.push(Input::Server(ServerReport::new(*ticket, outcome)));
                     }
                     _ => {}
                 }
@@ -276,7 +276,7 @@ fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
     lone.happens(Input::Sent(77, 1024));
     lone.happens(Input::Unlinked(77, "gone".into()));
     lone.happens(Input::Stored(999, Ok(())));
-    lone.happens(Input::Server(ServerReport { ticket: 999, outcome: Outcome::Applied }));
+    lone.happens(Input::Server(ServerReport::new(999, Outcome::Applied)));
     lone.happens(Input::DialFailed(999, "refused".into()));
     assert!(lone.effects.is_empty(), "{:?}", lone.effects);
 }
@@ -305,7 +305,7 @@ fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
             let asked: Vec<Ticket> = asked.collect();
             lone.effects.clear();
             for ticket in asked {
-                lone.happens(Input::Server(ServerReport { ticket, outcome: Outcome::Unchanged }));
+                lone.happens(Input::Server(ServerReport::new(ticket, Outcome::Unchanged)));
             }
         }
         lone.node.held_bytes() - small
@@ -478,7 +478,7 @@ fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_tak
                 Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => Input::Stored(ticket, Ok(())),
                 Effect::Server(ticket, ServerJob::Observe) => {
                     let outcome = Outcome::Observed { config: Arc::clone(&theirs), missing: Vec::new(), restarted: false };
-                    Input::Server(ServerReport { ticket, outcome })
+                    Input::Server(ServerReport::new(ticket, outcome))
                 }
                 effect => {
                     is_given |= matches!(effect, Effect::Server(_, ServerJob::Apply(..)));

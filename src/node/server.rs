@@ -11,7 +11,7 @@ use super::Node;
 use super::before::Before;
 use super::drift::{DRIFT_SHOWN, Handling};
 use super::effect::{Level, ServerJob};
-use super::input::{Outcome, Refusal, ServerReport};
+use super::input::{Known, Outcome, Refusal, ServerReport};
 use super::kept::Found;
 use super::plan::config_path;
 use super::put_back::Former;
@@ -124,6 +124,7 @@ pub(super) struct Server {
     pub(super) apply_at: Duration,
     backoff: Duration,
     pub(super) before: Before,
+    pub(super) known: Known,
 }
 
 impl Server {
@@ -146,6 +147,7 @@ impl Server {
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
             before: if before_kept { Before::Kept } else { Before::Wanted },
+            known: Known::default(),
         }
     }
 
@@ -237,6 +239,7 @@ impl Node {
             return;
         }
         self.server.observe_at = self.now.elapsed + OBSERVE_EVERY;
+        self.server.known.clone_from(&report.known);
         match report.outcome {
             // What it was asked for is still to be done.
             Outcome::Found { config, fingerprint } => return self.found_changed(Found { config, fingerprint }),

@@ -76,7 +76,7 @@ fn serve_server(lone: &mut Lone) {
     for effect in std::mem::take(&mut lone.effects) {
         if let Effect::Server(ticket, job) = &effect {
             let outcome = if matches!(job, ServerJob::Observe) { observed() } else { Outcome::Applied };
-            lone.happens(Input::Server(ServerReport { ticket: *ticket, outcome }));
+            lone.happens(Input::Server(ServerReport::new(*ticket, outcome)));
         }
         lone.effects.push(effect);
     }

@@ -18,7 +18,8 @@ impl Node {
     pub(super) fn check_names(&self, wish: &Wish, plan: &Plan) -> Result<(), Answer> {
         // Not what the plan was made on: who publishes what his server runs begins with nothing.
         let before = self.base_document()?;
-        let Some(named) = resources::newly_missing(before.value(), plan.after.value()).pop_first() else { return Ok(()) };
+        let lacking = resources::newly_missing(before.value(), plan.after.value());
+        let Some((named, place)) = resources::first_of(&lacking, plan.after.config()) else { return Ok(()) };
         let is_deleted = plan.ops.iter().any(|op| resources::at(&op.path) == Some((named.kind, &named.name)));
         Err(match wish {
             Wish::Local { .. } => {
@@ -26,7 +27,10 @@ impl Node {
                 Problem::new(409, "The server's configuration names what the fleet does not hold.", detail).into()
             }
             _ if is_deleted => Problem::new(400, words(named.kind).in_use, "").into(),
-            _ => Answer::Refused(refusal(&named)),
+            _ => {
+                let place = self.server.known.software.filter(|software| software.names_places()).map(|_| place);
+                Answer::Refused(refusal(&named, place.as_deref()))
+            }
         })
     }
 
@@ -93,9 +97,9 @@ fn words(kind: Kind) -> Words {
     }
 }
 
-/// As Unit refuses a configuration that names what it does not have.
-fn refusal(named: &Named) -> Refusal {
-    Refusal::invalid(&format!("{}.", not_found(named)), UPLOAD_FIRST)
+/// As Unit refuses a configuration that names what it does not have; and as FreeUnit does if it is said where.
+fn refusal(named: &Named, place: Option<&str>) -> Refusal {
+    Refusal::invalid_at(place, &format!("{}.", not_found(named)), UPLOAD_FIRST)
 }
 
 fn not_found(named: &Named) -> String {

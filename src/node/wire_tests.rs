@@ -76,7 +76,7 @@ fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
     // The server is looked at once more for the first change of all.
     let ticket = served(&mut lone, asked).expect("it is looked at");
     lone.effects.clear();
-    lone.happens(Input::Server(ServerReport { ticket, outcome: observed() }));
+    lone.happens(Input::Server(ServerReport::new(ticket, observed())));
     let ticket = served(&mut lone, kept).expect("what it runs is kept");
     assert!(!lone.effects.iter().any(|effect| matches!(effect, Effect::Server(..) | Effect::Disk(DiskJob::Pending(..)))));
     lone.happens(Input::Stored(ticket, Err("No space left on device (os error 28)".into())));

@@ -101,22 +101,22 @@ impl Server {
     pub(super) fn perform(&mut self, ticket: Ticket, job: &ServerJob, rng: &mut Rng) -> ServerReport {
         if !self.up {
             let outcome = Outcome::Unreachable("Connection refused (os error 111)".into());
-            return ServerReport { ticket, outcome };
+            return ServerReport::new(ticket, outcome);
         }
         match job {
             ServerJob::Observe => {
                 let config = Arc::clone(&self.config);
-                ServerReport { ticket, outcome: Outcome::Observed { config, missing: Vec::new(), restarted: false } }
+                ServerReport::new(ticket, Outcome::Observed { config, missing: Vec::new(), restarted: false })
             }
             ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => {
                 if let Some(outcome) = self.withheld(document, over) {
-                    return ServerReport { ticket, outcome };
+                    return ServerReport::new(ticket, outcome);
                 }
                 let unanswered = self.unanswered_ppm > rng.below(1_000_000);
                 let lost = unanswered && rng.below(2) == 0;
                 let outcome = if lost { Outcome::Applied } else { self.configure(document) };
                 let outcome = if unanswered { Outcome::Unknown("closed without an answer".into()) } else { outcome };
-                ServerReport { ticket, outcome }
+                ServerReport::new(ticket, outcome)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use super::host::{Host, STARLING};
+use super::host::{Host, STARLING, request};
 use super::http::Reply;
 use super::skip::skip;
 use super::watch::{parsed, text, until};
@@ -131,6 +131,35 @@ fn what_freeunit_says_of_the_place_comes_through_and_so_do_its_words_for_an_empt
     host.server.tell("ok");
     let (_, _, detail) = words(&host.ask("PUT", "/config", r#"{"settings":{"js_module":""}}"#));
     assert_eq!(detail, "JS module \"\" is not found.", "as Unit says it");
+    host.is_unharmed();
+}
+
+/// The same requests at the server's own socket, which has none of these either, and at ours.
+#[test]
+fn a_name_that_the_fleet_does_not_hold_is_refused_as_the_server_in_front_of_it_would() {
+    let mut host = Host::new();
+    let listener = r#""*:80":{"pass":"routes","tls":{"certificate":["shop"]}}"#;
+    let settings = r#""settings":{"js_module":["m"]}"#;
+    let cases = [
+        (format!(r#"{{"listeners":{{{listener}}},{settings},"routes":[]}}"#), "/listeners/*:80/tls/certificate/0"),
+        (format!(r#"{{{settings},"listeners":{{{listener}}},"routes":[]}}"#), "/settings/js_module/0"),
+        (r#"{"settings":{"js_module":"m"}}"#.to_owned(), "/settings/js_module"),
+    ];
+    for software in ["freeunit", "ok", "freeunit"] {
+        host.server.tell(software);
+        // The next answer of the server says which it is: one that took the other's place is noticed without a change.
+        let is_freeunit = software == "freeunit";
+        let says_where = |host: &Host| !parsed(&host.ask("PUT", "/config", &cases[2].0).body)["location"].is_null();
+        until("it is known which server that is", || says_where(&host) == is_freeunit);
+        for (config, place) in &cases {
+            let theirs = host.server_door().send(&request("PUT", "/config", "", config));
+            let ours = host.ask("PUT", "/config", config);
+            assert_eq!((ours.status, &ours.body), (theirs.status, &theirs.body), "{software}: {config}");
+            let location = is_freeunit.then_some(*place);
+            assert_eq!(parsed(&ours.body)["location"]["path"].as_str(), location, "{software}: {config}");
+        }
+    }
+    host.server.tell("ok");
     host.is_unharmed();
 }
 

@@ -75,9 +75,11 @@ fn listener(config: &Value, named: &Named, address: &str, value: &Value) -> Opti
 
 /// One name, or several.
 fn missing(value: &Value, what: &str, known: &[String], at: &[&str]) -> Option<Refusal> {
-    let name = names(value).into_iter().find(|name| !known.iter().any(|known| known == name))?;
-    let refusal = refused(at, format!("{what} \"{name}\" is not found."))?;
+    let (index, name) = names(value).into_iter().enumerate().find(|(_, name)| !known.iter().any(|known| known == name))?;
     let empty = || format!("The \"{}\" value must not be empty.", at.last().copied().unwrap_or_default());
+    let index = value.is_array().then(|| index.to_string());
+    let at: Vec<&str> = at.iter().copied().chain(index.as_deref()).collect();
+    let refusal = refused(&at, format!("{what} \"{name}\" is not found."))?;
     Some(Refusal { freeunit: name.is_empty().then(empty), ..refusal })
 }
 

@@ -86,18 +86,19 @@ fn what_the_server_shows_is_told_with_the_names_of_the_document() {
 fn a_certificate_is_replaced_without_a_moment_in_which_the_configuration_names_what_is_not_there() {
     let bench = Bench::new();
     assert_eq!(bench.apply(&with(TLS, &[("shop", &bundle("a"))], &[])).outcome, Outcome::Applied);
-    let over = AtomicBool::new(false);
+    let (over, unit) = (AtomicBool::new(false), bench.unit.clone());
     let looks = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
+        let over = &over;
+        let watcher = scope.spawn(move || {
             let mut looks = 0;
             while !over.load(Ordering::Relaxed) || looks == 0 {
                 let path = "/config/listeners/*:8443/tls/certificate";
-                let reply = bench.unit.request("GET", path, None).unwrap();
+                let reply = unit.request("GET", path, None).unwrap();
                 assert_eq!(reply.status, 200, "the listener is never gone");
                 let name = json::parse_own(&reply.body).unwrap().as_str().unwrap().to_owned();
                 // What is named now may be replaced before the next request comes, but then another is named.
-                let there = bench.unit.request("GET", &format!("/certificates/{name}"), None).unwrap().status == 200;
-                let again = bench.unit.request("GET", path, None).unwrap().body;
+                let there = unit.request("GET", &format!("/certificates/{name}"), None).unwrap().status == 200;
+                let again = unit.request("GET", path, None).unwrap().body;
                 assert!(there || again != reply.body, "{name} is named and not there");
                 looks += 1;
             }

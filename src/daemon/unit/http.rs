@@ -5,6 +5,7 @@
 //! resolver that resolves nothing, because its own starts a thread for each request. What went wrong is told by how far the request
 //! came: not at all ([`Failure::Unreachable`]), or so far that the server may have acted on it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -22,6 +23,7 @@ use super::access::{self, Whose};
 use super::{Control, Failure, Reply};
 use crate::daemon::unix;
 use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
+use crate::node::software::Software;
 
 /// A client for one control socket.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct Http {
     head_max: usize,
     /// The server's socket, to see whose it is.
     socket: Option<PathBuf>,
+    /// Which server gave the last answer.
+    software: Cell<Option<Software>>,
 }
 
 impl Http {
@@ -57,7 +61,13 @@ impl Http {
             Control::Tcp(address) => (address.clone(), None),
         };
         let socket = socket.filter(|_| whose == Whose::Server);
-        Self { agent: Agent::with_parts(config, Dial(control.clone(), whose), Nowhere), authority, head_max, socket }
+        Self {
+            agent: Agent::with_parts(config, Dial(control.clone(), whose), Nowhere),
+            authority,
+            head_max,
+            socket,
+            software: Cell::default(),
+        }
     }
 
     /// One request and its answer, both done within `wait`.
@@ -87,7 +97,14 @@ impl Http {
                 self.agent.run(self.agent.configure_request(request).timeout_global(Some(wait)).build())
             }
         };
-        receive(answer.map_err(|error| self.failure(error))?)
+        let answer = answer.map_err(|error| self.failure(error))?;
+        self.software.set(answer.headers().get("server").and_then(|value| Software::parse(value.to_str().ok()?)));
+        receive(answer)
+    }
+
+    /// Which server gave the last answer, whole or cut off.
+    pub fn software(&self) -> Option<Software> {
+        self.software.get()
     }
 
     /// What no byte of an answer came of. A server that closes at once may not want this user: FreeUnit does that.
