@@ -1,9 +1,11 @@
 //! Making an edit again on a document that others have changed meanwhile: whether it still fits there, and what comes of it.
 //!
 //! An edit fits where each place that it touches still holds what the edit found, or already holds what it wanted. An append also fits
-//! where the array has every element that its author saw, in that order, whatever others have put between and behind: so appends by
-//! several hosts, and whole runs of them, get along. Nothing else is merged. Nor does an edit fit that would leave the configuration
+//! where the array has every element that its author saw, in whatever order and whatever others have put between and behind: so appends by
+//! several hosts, and whole runs of them, get along, though their authors may have seen them come one before the other or the other way. Nothing else is merged. Nor does an edit fit that would leave the configuration
 //! with the name of a certificate or a module that is not there.
+
+use std::collections::BTreeMap;
 
 use super::document::Document;
 use super::edit::{self, Change, Op};
@@ -45,14 +47,17 @@ pub fn replayed(document: &Document, revision: &Revision) -> Option<Replayed> {
 fn has_grown(document: &Document, after: &Document, op: &Op) -> bool {
     let elements = |document| edit::outermost_array(document, &op.path);
     match (&op.change, elements(after).and_then(<[Value]>::split_last), elements(document)) {
-        (Change::Append(_), Some((_, before)), Some(present)) => is_subsequence(before, present),
+        (Change::Append(_), Some((_, before)), Some(present)) => has_all(present, before),
         _ => false,
     }
 }
 
-fn is_subsequence(few: &[Value], many: &[Value]) -> bool {
-    let mut many = many.iter().map(json::compact);
-    few.iter().map(json::compact).all(|wanted| many.any(|present| present == wanted))
+/// Whether each element of `few` is among `many`, and as often.
+fn has_all(many: &[Value], few: &[Value]) -> bool {
+    let mut counts: BTreeMap<String, isize> = BTreeMap::new();
+    many.iter().for_each(|element| *counts.entry(json::compact(element)).or_default() += 1);
+    few.iter().for_each(|element| *counts.entry(json::compact(element)).or_default() -= 1);
+    counts.into_values().all(|left| left >= 0)
 }
 
 #[cfg(test)]
@@ -141,14 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn an_append_fits_where_all_that_its_author_saw_is_there_in_order() {
+    fn an_append_fits_where_all_that_its_author_saw_is_there() {
         let ops = [append("/config/l", "9")];
         let case = |config: &str| replay(r#"{"l":[1,2]}"#, &ops, config);
         assert_eq!(case(r#"{"l":[1,2]}"#).as_deref(), Some(r#"{"l":[1,2,9]}"#));
         assert_eq!(case(r#"{"l":[1,2,3]}"#).as_deref(), Some(r#"{"l":[1,2,3,9]}"#));
         assert_eq!(case(r#"{"l":[1,7,8,2,3]}"#).as_deref(), Some(r#"{"l":[1,7,8,2,3,9]}"#), "others' appends came first");
         assert_eq!(case(r#"{"l":[1,2,9]}"#).as_deref(), Some(r#"{"l":[1,2,9,9]}"#), "two who append the same want it twice");
-        for gone in [r#"{"l":[2,1]}"#, r#"{"l":[1]}"#, r#"{"l":[]}"#, r#"{"l":{}}"#, "{}"] {
+        assert_eq!(case(r#"{"l":[2,3,1]}"#).as_deref(), Some(r#"{"l":[2,3,1,9]}"#), "they were made again in another order");
+        assert_eq!(replay(r#"{"l":[1,1]}"#, &ops, r#"{"l":[1,2]}"#), None, "one of two that are alike is gone");
+        for gone in [r#"{"l":[2,3]}"#, r#"{"l":[1]}"#, r#"{"l":[]}"#, r#"{"l":{}}"#, "{}"] {
             assert_eq!(case(gone), None, "{gone}");
         }
     }

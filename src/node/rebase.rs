@@ -264,10 +264,11 @@ impl Node {
         }
     }
 
-    /// The uncontained edits that a beaten revision was made on.
+    /// The uncontained edits that a beaten revision was made on. A newer one is none of these, though a replay of this edit may have been made
+    /// on it: else two that were made again on each other's branches would wait for each other.
     fn pending<'a>(&self, group: &Group, held: &Held<'a>, revision: &Revision) -> Vec<&'a Beaten> {
         let own = revision.edit_ref();
-        let others = made_on(group, revision).into_iter().filter(|edit| *edit != own && group.standing(edit) == Standing::Out);
+        let others = made_on(group, revision).into_iter().filter(|edit| *edit < own && group.standing(edit) == Standing::Out);
         others.filter_map(|edit| held.get(&edit).copied()).collect()
     }
 

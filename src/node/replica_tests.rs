@@ -207,6 +207,31 @@ fn pruning_keeps_the_head_the_uncontained_and_64_besides() {
 }
 
 #[test]
+fn an_original_is_kept_as_long_as_a_replay_of_it() {
+    let grow = |replica: &mut Replica, since: u64| -> Vec<RecordId> {
+        let mut removed = Vec::new();
+        for ms in since..since + 3 {
+            let next = child(replica.head("default"), 3, ms);
+            replica.take(next, Duration::ZERO);
+            removed.extend(replica.group_mut("default").unwrap().prune().into_iter().map(|record| record.id));
+        }
+        removed
+    };
+    let mut replica = replica(4);
+    [1, 5].into_iter().for_each(|since| drop(grow(&mut replica, since)));
+    let (head, lost) = (Arc::clone(replica.head("default").unwrap()), child(None, 2, 2));
+    let edit = Edit { origin: Origin::Replay(lost.edit_ref(), lost.edit_author()), operations: lost.edit.operations.clone() };
+    let (opens, settles, note) = (BTreeMap::new(), Vec::new(), String::new());
+    let again = sign(Some(&head), 2, 20, Draft { edit, document: head.document.clone(), opens, settles, flags: 0, note });
+    replica.take(Arc::clone(&lost), Duration::ZERO);
+    assert!(matches!(replica.take(Arc::clone(&again), Duration::ZERO), Taken::Head(_)));
+    let removed = grow(&mut replica, 30);
+    assert!(!removed.is_empty() && !removed.contains(&lost.id()), "the replay may lose yet");
+    let removed: Vec<RecordId> = [40, 50, 60].into_iter().flat_map(|since| grow(&mut replica, since)).collect();
+    assert!(removed.contains(&again.id()) && removed.contains(&lost.id()), "{removed:?}");
+}
+
+#[test]
 fn what_is_held_is_not_taken_twice_and_what_has_no_room_not_at_all() {
     let base = child(None, 1, 1);
     let mut replica = taken([&base]);

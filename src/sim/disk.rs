@@ -90,8 +90,9 @@ impl Disk {
 
     /// Queues a job; when it will be done.
     pub(super) fn submit(&mut self, job: DiskJob, now: Duration) -> Duration {
+        let takes = if is_synced(&job) { self.slow } else { self.slow.min(USUAL) };
         self.queue.push_back(job);
-        self.free_at = self.free_at.max(now).max(self.hangs_until) + self.slow;
+        self.free_at = self.free_at.max(now).max(self.hangs_until) + takes;
         self.free_at
     }
 
@@ -280,6 +281,11 @@ fn torn(mut bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
         bytes.resize(whole, 0);
     }
     bytes
+}
+
+/// Whether a job is answered only when it is durable: what takes long on a memory card.
+fn is_synced(job: &DiskJob) -> bool {
+    !matches!(job, DiskJob::Pending(..) | DiskJob::Remove(..) | DiskJob::Discard(..))
 }
 
 /// How long a disk takes that is well.

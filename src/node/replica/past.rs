@@ -87,11 +87,17 @@ impl Group {
         self.spare_but(originals) as isize - self.kept as isize
     }
 
-    /// The revisions that it takes to make the edits again that the head lists by hash: their originals, also such as are not held yet, and
-    /// where those are not to be had what else carries the edit.
+    /// The revisions that it takes to make edits again: the originals of those that the head lists by hash, also such as are not held yet,
+    /// and where they are not to be had what else carries the edit; and the originals of those of which a replay is kept, for that may lose
+    /// again, however old the original has become meanwhile.
     pub(super) fn originals(&self) -> BTreeSet<RecordId> {
         let open = self.head.iter().flat_map(|head| &head.open).filter(|(_, conflict)| !conflict.is_whole());
-        open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]).flatten().collect()
+        let listed = open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]);
+        let replayed = self.history.values().filter_map(|summary| match &summary.origin {
+            Origin::Replay(edit, _) => Some(edit.id),
+            _ => None,
+        });
+        listed.flatten().chain(replayed).collect()
     }
 
     /// The revision of the history that says what an edit wants: its original, or else the greatest replay of it.
