@@ -190,7 +190,13 @@ fn perform(asked: &Asked) -> Result<(), Failure> {
         Command::Check => check(&resolved),
         Command::Run => run(resolved),
         Command::Status => status::print(daemon, order.has("json")),
-        Command::Groups => groups::list(daemon, order.has("json")),
+        Command::Groups => match order.operand(0) {
+            "" => groups::list(daemon, (order.has("force"), order.text("note")), order.has("json")),
+            what => {
+                let given = (order.has("force"), order.text("note"));
+                groups::remove(daemon, (what, order.operand(1)), given, order.has("json"))
+            }
+        },
         Command::Log => history::log(daemon, order.has("json")),
         Command::Show => match (order.operand(0), order.has("effective")) {
             ("", true) => effective::print(daemon, order.has("json")),

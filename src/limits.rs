@@ -145,6 +145,14 @@ pub const PLACES_MAX: usize = 4096;
 
 /// Groups in a fleet. Every peer holds every group's head.
 pub const GROUPS_MAX: usize = 64;
+/// Removals of groups that are kept, so that a host which was away does not bring them back: a few kilobytes each, and who removes more
+/// groups than that has had long enough to switch the other hosts on.
+pub const REMOVALS_MAX: usize = 256;
+/// Body of a removal of a group, in bytes: names of edits beside an empty document. All that are kept together must leave room on disk for
+/// what people have written.
+pub const REMOVAL_BODY_MAX: usize = 64 << 10;
+/// Groups that are named of those for which there is no room: what is to be done is the same for all.
+pub const GROUPS_NAMED: usize = 4;
 /// Hosts of a group that are named where a change must be sent to one of them: one is enough, and some may be down.
 pub const GROUP_HOSTS_NAMED: usize = 8;
 /// A request that a peer of another group is asked to carry out, in bytes, and its answer: the queue of a link takes it at once.
@@ -416,5 +424,6 @@ const _: () = assert!(INLINE_MAX + HEADER_MAX + 256 <= FRAME_MAX, "a record with
 const _: () = assert!(DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX, "a list of edits is one frame");
 const _: () = assert!(IDS_MAX * 32 + BUCKETS * 8 + 64 <= FRAME_MAX, "a list of IDs is one frame");
 const _: () = assert!(FRAME_MAX <= 65_519, "a frame is one Noise message");
+const _: () = assert!(REMOVAL_BODY_MAX >= (LEDGER_MAX + OPEN_LISTED_MAX) * 96 + NOTE_MAX, "a removal settles all");
 const _: () = assert!(BODY_MAX >= DOCUMENT_MAX + OPEN_LISTED_MAX * (OPEN_VALUE_MAX + 2048), "conflicts fit beside the document");
 const _: () = assert!(ERRAND_MAX <= QUEUE_MAX, "an errand must not cost the link");

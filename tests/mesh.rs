@@ -39,6 +39,8 @@ mod mutate;
 mod net;
 #[path = "mesh/patches.rs"]
 mod patches;
+#[path = "mesh/removal.rs"]
+mod removal;
 #[path = "mesh/replay.rs"]
 mod replay;
 #[path = "mesh/settling.rs"]

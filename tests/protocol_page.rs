@@ -277,6 +277,7 @@ fn the_limits_of_the_page_are_those_of_the_program() {
         format!("height Ta 2^{tallest} - 1"),
         format!("milliseconds of a stamp Ta 2^{} - 1", (Stamp::MAX.wall_ms() + 1).ilog2()),
         format!("groups Ta {}", limits::GROUPS_MAX),
+        format!("removed groups Ta {}", limits::REMOVALS_MAX),
         format!("uncontained revisions of a group Ta {}", limits::UNCONTAINED_MAX),
         format!("history of a group Ta {} revisions", limits::HISTORY_KEPT),
         format!("node records Ta {}", limits::NODES_MAX),

@@ -71,6 +71,12 @@ impl Daemon<'_> {
         self.answer(unit::post(self.control, &self.about(target), &headers))
     }
 
+    /// Has something removed, with this note if there is one.
+    pub(super) fn delete(&self, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
+        let headers: Vec<(&str, &str)> = note.map(|note| ("Starling-Note", note)).into_iter().collect();
+        self.answer(unit::delete(self.control, &self.about(target), &headers))
+    }
+
     fn about(&self, target: &str) -> String {
         let mark = if target.contains('?') { '&' } else { '?' };
         self.group.map_or_else(|| target.to_owned(), |group| format!("{target}{mark}group={group}"))

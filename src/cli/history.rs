@@ -76,7 +76,7 @@ fn log_page(answer: &Value) -> String {
 }
 
 fn show_page(revision: &Value) -> String {
-    let marks = ["untried", "guarded"].into_iter().filter(|mark| revision.get(*mark) == Some(&Value::Bool(true)));
+    let marks = ["untried", "guarded", "removed"].into_iter().filter(|mark| revision.get(*mark) == Some(&Value::Bool(true)));
     let mut page = String::new();
     for (title, words) in [
         ("revision", text(revision, "/id")),

@@ -5,6 +5,7 @@
 //! written on the answer thread, so a large document costs the loop nothing.
 
 mod drifts;
+mod groups;
 mod history;
 mod patch;
 mod resources;
@@ -12,11 +13,10 @@ mod resources;
 use std::path::Path as FilePath;
 
 use super::gate::{Origin, Request, Response};
-use crate::limits::{DOCUMENT_MAX, NAME_MAX, NOTE_MAX, SETTLES_MAX};
+use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
 use crate::model::json::{self, JsonError, Map, Value};
-use crate::model::name::is_name;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::Kind;
@@ -78,13 +78,7 @@ fn group(request: &Request) -> Result<Option<String>, Response> {
     if header.is_some() && query.is_some() && header != query {
         return Err(failure(400, "Two groups are named.", "Starling-Group and ?group differ"));
     }
-    match header.or(query) {
-        Some(name) if !is_name(name) => {
-            let detail = format!("expected 1 to {NAME_MAX} letters, digits, -, _ and ., not beginning with a dot");
-            Err(failure(400, "That is no name of a group.", &detail))
-        }
-        name => Ok(name.map(str::to_owned)),
-    }
+    header.or(query).map(groups::name).transpose()
 }
 
 fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
@@ -102,6 +96,7 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["fleet", "drift", file, what @ ("acknowledge" | "adopt")] => drifts::deal_with(request, file, what == "adopt"),
         ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
         ["fleet", "groups"] => get_only(request, Ask::Groups),
+        ["fleet", "groups", name] => groups::remove(request, name),
         ["fleet", "links"] => get_only(request, Ask::Links),
         ["fleet", "revisions"] => get_only(request, Ask::Revisions(None)),
         ["fleet", "revisions", id] => get_only(request, history::revision(request, id)),

@@ -271,6 +271,11 @@ pub fn post(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Rep
     starling(socket).exchange("POST", target, headers, None, GATE_ANSWER_WAIT)
 }
 
+/// The same with DELETE.
+pub fn delete(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
+    starling(socket).exchange("DELETE", target, headers, None, GATE_ANSWER_WAIT)
+}
+
 /// A client of Starling's own endpoint, which takes longer heads than Unit.
 fn starling(socket: &Path) -> Http {
     Http::new(&Control::Unix(socket.to_owned()), Whose::Starling, GATE_HEAD_MAX)

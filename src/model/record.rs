@@ -14,7 +14,7 @@ use super::peer_id::PeerId;
 use super::signature::{self, Purpose, SecretKey, Signature};
 use super::stamp::Stamp;
 use crate::codec::{Malformed, Reader, Writer, hex, unhex_array};
-use crate::limits::{BODY_MAX, EXTENSION_MAX, HEIGHT_LIMIT, NAME_MAX, NODE_BODY_MAX, NOTE_MAX};
+use crate::limits::{BODY_MAX, EXTENSION_MAX, HEIGHT_LIMIT, NAME_MAX, NODE_BODY_MAX, NOTE_MAX, REMOVAL_BODY_MAX};
 
 /// The SHA-256 of a record's header: its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -81,7 +81,7 @@ pub struct Rank {
 pub struct Header {
     /// What it is about.
     pub kind: Kind,
-    /// [`Header::UNTRIED`], [`Header::GUARDED`]; other bits belong to later versions and are carried along.
+    /// [`Header::UNTRIED`], [`Header::GUARDED`], [`Header::REMOVED`]; other bits belong to later versions and are carried along.
     pub flags: u16,
     /// The owner's public key, which names the fleet.
     pub fleet: [u8; 32],
@@ -108,6 +108,13 @@ impl Header {
     pub const UNTRIED: u16 = 1;
     /// Set in [`Header::flags`] when the edit was made with `If-Match`: it is never replayed on another base.
     pub const GUARDED: u16 = 2;
+    /// Set in [`Header::flags`] when the revision removes its group: while it is the head there is none that counts.
+    pub const REMOVED: u16 = 4;
+
+    /// Whether this is the header of a revision that removes its group.
+    pub fn is_removal(&self) -> bool {
+        self.kind == Kind::Document && self.flags & Self::REMOVED != 0
+    }
 
     /// The bytes that are hashed, signed and sent.
     fn encode(&self) -> Vec<u8> {
@@ -157,7 +164,11 @@ impl Header {
             Kind::Document => is_name(&self.key),
             Kind::Node | Kind::Policy => self.key.is_empty(),
         };
-        let body_max = if self.kind == Kind::Node { NODE_BODY_MAX } else { BODY_MAX };
+        let body_max = match self.kind {
+            Kind::Node => NODE_BODY_MAX,
+            Kind::Document if self.is_removal() => REMOVAL_BODY_MAX,
+            Kind::Document | Kind::Policy => BODY_MAX,
+        };
         match () {
             () if !key_fits => Err("key"),
             () if self.height == 0 || self.height >= HEIGHT_LIMIT => Err("height"),
@@ -335,6 +346,7 @@ mod tests {
         assert_eq!(what(|h| h.height = 100), "height above its stamp");
         assert_eq!(what(|h| h.height = 1), "base");
         assert_eq!(what(|h| h.body_len = u32::MAX), "body length");
+        assert_eq!(what(|h| (h.flags, h.body_len) = (Header::REMOVED, REMOVAL_BODY_MAX as u32 + 1)), "body length");
         assert_eq!(what(|h| h.note = "x".repeat(NOTE_MAX + 1)), "note");
     }
 

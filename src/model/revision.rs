@@ -22,7 +22,7 @@ use super::signature::SecretKey;
 use super::stamp::Stamp;
 use crate::limits::{
     BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, LEDGER_MAX, NAMES_AHEAD_MAX, OPEN_LISTED_MAX,
-    OPERATIONS_MAX,
+    OPERATIONS_MAX, REMOVAL_BODY_MAX,
 };
 
 /// What a revision does with its edit.
@@ -93,7 +93,7 @@ pub struct Draft {
     pub opens: BTreeMap<EditRef, OpenConflict>,
     /// Conflicts that it settles.
     pub settles: Vec<EditRef>,
-    /// [`Header::UNTRIED`], [`Header::GUARDED`].
+    /// [`Header::UNTRIED`], [`Header::GUARDED`], [`Header::REMOVED`].
     pub flags: u16,
     /// Who and why.
     pub note: String,
@@ -129,7 +129,8 @@ impl Revision {
         let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()].concat().into();
         let height = base.map_or(0, |base| base.record.header.height) + 1;
         let is_bounded = json::count(head.as_bytes()).is_ok_and(|values| values <= HEAD_VALUES_MAX);
-        if !is_bounded || ops_len(&edit_to(&draft.edit)) > EDIT_TEXT_MAX || body.len() > BODY_MAX || height >= HEIGHT_LIMIT {
+        let body_max = if draft.flags & Header::REMOVED != 0 { REMOVAL_BODY_MAX } else { BODY_MAX };
+        if !is_bounded || ops_len(&edit_to(&draft.edit)) > EDIT_TEXT_MAX || body.len() > body_max || height >= HEIGHT_LIMIT {
             return None;
         }
         let header = Header {
@@ -215,6 +216,11 @@ impl Revision {
     /// The record's ID.
     pub fn id(&self) -> RecordId {
         self.record.id
+    }
+
+    /// Whether it removes its group.
+    pub fn is_removal(&self) -> bool {
+        self.record.header.is_removal()
     }
 
     /// Its place in the order.

@@ -333,6 +333,12 @@ impl Book {
         self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.spoken.is_some() || entry.is_sure())
     }
 
+    /// The peers that were met.
+    pub fn acquaintances(&self) -> impl Iterator<Item = &PeerId> {
+        let met = self.entries.iter().filter(|(_, entry)| entry.spoken.is_some() || entry.is_sure());
+        met.filter_map(|(contact, _)| if let Contact::Peer(peer) = contact { Some(peer) } else { None })
+    }
+
     /// Whether an address of this peer was configured.
     pub fn is_configured(&self, peer: &PeerId) -> bool {
         self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.configured)

@@ -71,20 +71,28 @@ impl Node {
         view.insert("head".into(), self.head_view(name));
         view.insert("hosts".into(), hosts.all.into());
         view.insert("applied".into(), hosts.applied.into());
-        view.insert("conflicts".into(), self.replica.head(name).map_or(0, |head| head.open.len()).into());
+        let removed = self.replica.group(name).filter(|group| group.is_removed());
+        let listed = self.replica.head(name).map_or(0, |head| head.open.len());
+        view.insert("conflicts".into(), removed.map_or(listed, super::replica::Group::unsettled).into());
+        view.insert("removed".into(), removed.is_some().into());
         Value::Object(view)
     }
 
     /// Groups that have a revision here, that a host says it follows, and the own one, with their hosts. A peer may say anything, so what
     /// it says counts only if it is a name, and only while there is room. All records are decoded once.
     fn known_groups(&self) -> BTreeMap<String, Hosts> {
-        let heads: BTreeMap<&str, String> = self.heads().map(|(name, head)| (name, head.id().to_string())).collect();
-        let held = heads.keys().copied().chain([&self.setup.group[..]]);
+        let live = self.heads().filter(|(_, head)| !head.is_removal());
+        let heads: BTreeMap<&str, String> = live.map(|(name, head)| (name, head.id().to_string())).collect();
+        // Of a group that was removed there may be changes left that nobody has looked at.
+        let rest = self.replica.groups().filter(|(_, group)| group.is_removed() && group.unsettled() > 0);
+        let held = heads.keys().copied().chain(rest.map(|(name, _)| name)).chain([&self.setup.group[..]]);
         let mut known: BTreeMap<String, Hosts> = held.map(|name| (name.to_owned(), Hosts::default())).collect();
         for (peer, node) in self.roster.iter() {
             let said = self.said_by(peer, node);
             let Some(name) = text(&said, "group").filter(|name| is_name(name)) else { continue };
-            if !known.contains_key(name) && known.len() >= GROUPS_MAX {
+            let is_removed = || self.replica.group(name).is_some_and(super::replica::Group::is_removed);
+            let has_place = || known.len() < GROUPS_MAX && (!is_removed() || self.is_there(peer, node));
+            if !known.contains_key(name) && !has_place() {
                 continue;
             }
             let hosts = known.entry(name.to_owned()).or_default();
@@ -105,11 +113,11 @@ impl Node {
         }
     }
 
-    fn is_known_group(&self, group: &str) -> bool {
+    pub(super) fn is_known_group(&self, group: &str) -> bool {
         self.replica.head(group).is_some() || self.known_groups().contains_key(group)
     }
 
-    fn unknown_group(&self, group: &str) -> Problem {
+    pub(super) fn unknown_group(&self, group: &str) -> Problem {
         let known: Vec<String> = self.known_groups().into_keys().collect();
         Problem::new(404, "No such group.", format!("{group} is not known here; there are {}", known.join(", ")))
     }
@@ -117,13 +125,18 @@ impl Node {
     /// A change of another group's document: this host has no server to try it on.
     pub(super) fn not_ours(&self, group: &str) -> Problem {
         let hosts = self.roster.iter().filter(|(_, node)| text(&node.said(), "group") == Some(group));
-        let mut names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
-        names.sort();
-        let more = names.len().saturating_sub(GROUP_HOSTS_NAMED);
-        names.truncate(GROUP_HOSTS_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let hosts = if names.is_empty() { "none is known".to_owned() } else { names.join(", ") + &more };
+        let names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
+        let hosts = if names.is_empty() { "none is known".to_owned() } else { listed(names) };
         let detail = format!("this host is in group {}; send it to a host of group {group}: {hosts}", self.setup.group);
         Problem::new(409, "A change is made on a host of its group.", detail)
     }
+}
+
+/// These names in a row, or the first of them.
+pub(super) fn listed(mut names: Vec<String>) -> String {
+    names.sort();
+    let more = names.len().saturating_sub(GROUP_HOSTS_NAMED);
+    names.truncate(GROUP_HOSTS_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.join(", ") + &more
 }

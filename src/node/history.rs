@@ -153,7 +153,7 @@ impl Node {
 
     /// A group's head as a revision, if there is one.
     pub(super) fn head_view(&self, group: &str) -> Value {
-        let head = self.replica.group(group).and_then(|group| group.line().next());
+        let head = self.replica.group(group).filter(|group| !group.is_removed()).and_then(|group| group.line().next());
         head.map_or(Value::Null, |head| self.revision_view(head, &Line::of([head].into_iter())))
     }
 
@@ -174,6 +174,7 @@ impl Node {
         view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
         view.insert("stored".into(), self.storing.has(&summary.record.id).into());
         view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
+        view.insert("removed".into(), header.is_removal().into());
         let (kind, of) = match &summary.origin {
             Origin::Original => ("original", None),
             Origin::Replay(edit, author) => ("replay", Some((edit, author))),

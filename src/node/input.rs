@@ -213,6 +213,15 @@ pub enum Ask {
     Fleet,
     /// `GET /fleet/groups`
     Groups,
+    /// `DELETE /fleet/groups/NAME`
+    RemoveGroup {
+        /// The group; not this host's own.
+        name: String,
+        /// Even if hosts that are away follow it, or may, and if conflicts in it are not settled.
+        force: bool,
+        /// As in a [`Change`]; if it is empty it says that the group is removed.
+        note: String,
+    },
     /// `GET /fleet/effective`: what the own server is given, and what of it is this host's own.
     Effective,
     /// `GET /fleet/nodes[/ID]`

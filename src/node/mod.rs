@@ -40,6 +40,7 @@ mod reading;
 mod rebase;
 mod recall;
 pub mod records;
+mod removal;
 mod replica;
 pub mod rng;
 mod roster;
@@ -76,6 +77,7 @@ use self::peers::Newcomer;
 use self::pulls::Pulls;
 use self::ration::Ration;
 use self::reading::Reading;
+use self::removal::Removal;
 use self::replica::{Keeping, Replica};
 use self::rng::Rng;
 use self::roster::Roster;
@@ -232,6 +234,8 @@ enum Waiting {
     Note(Arc<Revision>),
     /// The revision in the making.
     Trial,
+    /// The removal of a group, for a client who waits.
+    Removal(Box<Removal>),
     /// The server's job in hand.
     Server,
     /// A file that is read.
@@ -299,8 +303,6 @@ impl Node {
         };
         let (key, id) = (node.setup.fleet.key().clone(), *node.setup.fleet.id());
         node.book.read(book, |peer| key.instance(&id, peer));
-        // The own group has its place, however many others there are.
-        node.replica.group_mut(&node.setup.group);
         node.setup.peers.clone().iter().for_each(|address| node.book.configure(address, true));
         node
     }
@@ -320,6 +322,7 @@ impl Node {
         self.replica.take(Arc::clone(&revision), self.now.elapsed);
         self.note_received(&revision, received_ms);
         self.remove_dropped();
+        self.forget_removed(&revision.record.header.key);
         let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
         self.timers.rebase = beaten.then_some(RETRY_MIN);
     }
@@ -420,6 +423,7 @@ impl Node {
             Ask::DryRun(change) => self.dry_run(client, change),
             Ask::PublishLocal { force, if_match, note } => self.publish_local(client, force, if_match, note),
             Ask::Repair => self.repair_on_purpose(client),
+            Ask::RemoveGroup { name, force, note } => self.remove_group(client, &name, force, note),
             Ask::RepairHost(ending, errand) => self.repair_elsewhere(client, &ending, *errand),
             ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => self.ask_of_drifts(client, ask),
             ask => self.read(client, ask),
@@ -450,6 +454,7 @@ impl Node {
         self.fold_if_due();
     }
 
+    /// The own group's head; none if the group was removed.
     fn head(&self) -> Option<&Arc<Revision>> {
         self.replica.head(&self.setup.group)
     }

@@ -4,6 +4,7 @@
 
 use super::Node;
 use super::answer::{Answer, Problem};
+use super::removal::no_room;
 use super::server::{Applied, Verdict};
 use super::uploads::{check_upload, success};
 use super::writes::{Request, Wish};
@@ -107,11 +108,8 @@ impl Node {
     fn may_write(&self, settles: bool) -> Result<(), Answer> {
         let group = self.replica.group(&self.setup.group);
         let problem = match &self.server.verdict {
-            _ if !self.joined => Problem::new(
-                503,
-                "This host is not in step with its fleet yet.",
-                "it takes changes once it has completed an exchange with a host that is",
-            ),
+            _ if !self.joined => not_in_step(),
+            _ if self.head().is_none() && self.replica.is_full() => no_room(),
             _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
                 let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
                 Problem::new(409, "Too many conflicts are open.", detail)
@@ -215,6 +213,12 @@ pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Re
         false => "If-Match has no ETag in it: one stands in quotes",
     };
     if matches { Ok(()) } else { Err(Problem::new(412, "The document has changed.", detail).at(head).into()) }
+}
+
+/// Why a host changes nothing that is the fleet's.
+pub(super) fn not_in_step() -> Problem {
+    let detail = "it takes changes once it has completed an exchange with a host that is";
+    Problem::new(503, "This host is not in step with its fleet yet.", detail)
 }
 
 /// Of what a server runs.

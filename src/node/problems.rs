@@ -44,6 +44,7 @@ impl Node {
             .chain(self.silent_peers())
             .chain(self.missing_uploads())
             .chain(self.passed_over())
+            .chain(self.passed_groups())
             .chain(self.clock_problems())
     }
 }

@@ -261,7 +261,7 @@ impl Node {
         };
         pull.moved = self.now.elapsed;
         let plain = pull.plain;
-        let have = self.replica.head(&pull.record.header.key).filter(|_| !plain).map_or(RecordId::NONE, |head| head.id());
+        let have = self.replica.tip(&pull.record.header.key).filter(|_| !plain).map_or(RecordId::NONE, |head| head.id());
         let offset = u32::try_from(pull.body.len()).expect("bodies are shorter than 4 GiB");
         self.answer(link, &Frame::Pull { id, offset, have });
     }

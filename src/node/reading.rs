@@ -20,6 +20,8 @@ use crate::wire::frame::{Frame, Payload};
 pub(super) enum Reading {
     /// The head does not contain it any more: another branch has won.
     Fallen,
+    /// The own group was removed: this is what it was before.
+    Former,
     /// A peer has asked for it by its ID alone.
     Wanted(LinkId),
     /// A peer pulls its body from an offset on.
@@ -69,7 +71,8 @@ impl Node {
         let revision = self.sound(&record, read);
         match (reading, revision) {
             (Reading::Fallen, Ok(revision)) => self.revive(revision),
-            (Reading::Fallen, Err(_)) => {}
+            (Reading::Former, Ok(revision)) => self.keep_group_as(&revision),
+            (Reading::Fallen | Reading::Former, Err(_)) => {}
             (Reading::Wanted(link), Ok(revision)) => self.offer_revision(link, &revision),
             (Reading::Pulled(link, offset), Ok(revision)) => self.serve_body(link, &revision, offset),
             (Reading::Wanted(link) | Reading::Pulled(link, _), Err(_)) => self.answer(link, &Frame::Missing(record.id)),

@@ -72,7 +72,8 @@ impl Node {
     /// When the uncontained edits are to be looked at, unless something is being made or tried, or edits are being read back without which
     /// others would seem to collide: its end brings the next look.
     pub(super) fn rebase_due(&self) -> Option<Duration> {
-        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen));
+        let awaited =
+            |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen | Reading::Former));
         let busy = self.storing.hangs() || self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
         self.timers.rebase.filter(|_| !busy)
     }
@@ -118,9 +119,12 @@ impl Node {
 
     /// A note of our own is durable, or could not be written: it is published if the head is still the one it was made on.
     pub(super) fn note_stored(&mut self, note: Arc<Revision>, durable: bool) {
-        let fits = self.head().is_some_and(|head| head.id() == note.record.header.base);
-        if durable && fits {
+        let base = self.tip().filter(|head| head.id() == note.record.header.base);
+        if durable && let Some(base) = base {
             let text = match note.edit.origin {
+                Origin::Original if base.is_removal() => {
+                    format!("revision {} keeps the group, which was removed and is followed by this host", note.id().short())
+                }
                 Origin::Original => format!("revision {} dates the head anew", note.id().short()),
                 _ => format!("{} listed as open conflict by {}", note.edit_ref().id.short(), note.id().short()),
             };
@@ -138,6 +142,9 @@ impl Node {
 
     /// Does the next thing about the uncontained edits, oldest first: one replay, or one note of all that must be noted before it.
     fn rebase(&mut self) {
+        if self.tip().is_some_and(|tip| tip.is_removal()) {
+            return self.keep_group();
+        }
         let Some((group, head)) = self.replica.group(&self.setup.group).and_then(|group| Some((group, group.head()?))) else {
             return;
         };
@@ -395,7 +402,7 @@ impl Node {
         self.author(Some(head), draft)
     }
 
-    fn store_note(&mut self, note: Revision) {
+    pub(super) fn store_note(&mut self, note: Revision) {
         let note = Arc::new(note);
         let ticket = self.ticket(Waiting::Note(Arc::clone(&note)));
         let name = revision_name(note.record.header.height, &note.id());

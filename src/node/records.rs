@@ -143,7 +143,8 @@ impl Node {
 
     pub(super) fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
         // Judged by its header, before a body is fetched or a delta, a few bytes perhaps, becomes megabytes.
-        if !self.wanted.contains(&record.id) && !self.replica.has_room_for(&record) {
+        let has_room = self.wanted.contains(&record.id) || self.has_place_for(&record) && self.replica.has_room_for(&record);
+        if !has_room {
             return;
         }
         if self.is_decoded_for(id, &record.id) {
@@ -198,8 +199,10 @@ impl Node {
                     self.links.values_mut().for_each(|link| link.doubts = (Duration::ZERO, 0));
                 }
                 from.into_iter().for_each(|from| self.ask_about_edits(from));
-                if ours {
-                    self.head_moved(was.as_deref(), &revision, from.is_some());
+                match ours {
+                    _ if revision.is_removal() => self.group_goes(&revision),
+                    true => self.head_moved(was.as_deref(), &revision, from.is_some()),
+                    false => {}
                 }
             }
             Taken::Uncontained => self.flood_revision(from, &revision),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::recall::{Parting, Recall};
-use crate::limits::{DELTA_WORTH, GROUPS_MAX};
+use crate::limits::DELTA_WORTH;
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
 use crate::model::ledger::{EditRef, Standing};
@@ -20,8 +20,10 @@ use crate::model::revision::Revision;
 
 mod budget;
 mod past;
+mod room;
 mod summary;
 
+use self::room::Room;
 pub use self::summary::Summary;
 
 /// What became of a revision.
@@ -63,6 +65,8 @@ impl Beaten {
 pub struct Group {
     /// How many older revisions are kept beside the head and what is kept in any case.
     kept: usize,
+    /// Whether this host follows it.
+    is_own: bool,
     /// Milliseconds of the latest stamp that is not far ahead of the time, as far as this host knows the time.
     bound_ms: Option<u64>,
     head: Option<Arc<Revision>>,
@@ -76,7 +80,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// The revision that the group is at.
+    /// The revision that the group is at; it may be one that removes it.
     pub fn head(&self) -> Option<&Arc<Revision>> {
         self.head.as_ref()
     }
@@ -129,7 +133,7 @@ impl Group {
         if self.standing(&revision.edit_ref()) == Standing::In || self.is_made_on(&revision) {
             let originals = self.originals();
             let oldest = self.history.values().find(|summary| !self.is_needed(summary, &originals));
-            let is_old = oldest.is_some_and(|oldest| revision.rank() < oldest.record.rank());
+            let is_old = oldest.map_or(self.kept() == 0, |oldest| revision.rank() < oldest.record.rank());
             if is_old && self.surplus(&originals) >= 0 && !originals.contains(&revision.id()) {
                 return Taken::Stale;
             }
@@ -302,6 +306,7 @@ pub struct Replica {
     dropped: Vec<(Record, bool)>,
     /// Whether there is less history than was asked for, because its files would take too much.
     is_cut: bool,
+    room: Room,
     bound_ms: Option<u64>,
 }
 
@@ -322,8 +327,10 @@ impl Replica {
     /// Holds nothing yet.
     pub fn new(keeping: Keeping) -> Self {
         let Keeping { me, group: own, history: kept, files_max } = keeping;
-        let (groups, unwritten, dropped) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Self { groups, kept, me, own, files_max, spills: true, unwritten, dropped, is_cut: false, bound_ms: None }
+        let (unwritten, dropped, room) = (BTreeSet::new(), Vec::new(), Room::default());
+        // The own group has its place, however many others there are.
+        let groups = BTreeMap::from([(own.clone(), Group { kept, is_own: true, ..Group::default() })]);
+        Self { groups, kept, me, own, files_max, spills: true, unwritten, dropped, is_cut: false, room, bound_ms: None }
     }
 
     /// What is dated later than this, in milliseconds since 1970, is far ahead of the time from now on; nothing is if the time is not
@@ -343,23 +350,19 @@ impl Replica {
         self.groups.iter().map(|(name, group)| (&name[..], group))
     }
 
-    /// A group, to be changed; `None` if there is no room for another.
+    /// A group, to be changed, if anything of it is held.
     pub fn group_mut(&mut self, name: &str) -> Option<&mut Group> {
-        if !self.groups.contains_key(name) && self.groups.len() >= GROUPS_MAX {
-            return None;
-        }
-        Some(self.groups.entry(name.to_owned()).or_insert_with(|| Group {
-            kept: self.kept,
-            bound_ms: self.bound_ms,
-            ..Group::default()
-        }))
+        self.groups.get_mut(name)
     }
 
     /// Takes a revision into its group.
     pub fn take(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
         let (name, id) = (revision.record.header.key.clone(), revision.id());
-        let Some(group) = self.group_mut(&name) else { return Taken::NoRoom };
-        let taken = group.take(revision, now);
+        if !self.admits(&revision.record) {
+            return Taken::NoRoom;
+        }
+        let new = || Group { kept: self.kept, bound_ms: self.bound_ms, ..Group::default() };
+        let taken = self.groups.entry(name).or_insert_with(new).take(revision, now);
         self.balance();
         let is_gone = matches!(taken, Taken::Uncontained) && self.kept(&id).is_none();
         if is_gone { Taken::NoRoom } else { taken }
@@ -374,8 +377,13 @@ impl Replica {
         revived && self.kept(&id).is_some()
     }
 
-    /// The head of a group.
+    /// The head of a group; none if that was removed.
     pub fn head(&self, group: &str) -> Option<&Arc<Revision>> {
+        self.tip(group).filter(|head| !head.is_removal())
+    }
+
+    /// What the next revision of a group is made on: its head, also one that removes it.
+    pub fn tip(&self, group: &str) -> Option<&Arc<Revision>> {
         self.group(group).and_then(Group::head)
     }
 

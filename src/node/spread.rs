@@ -33,7 +33,7 @@ impl Node {
     /// copy of the head answers all of them.
     pub(super) fn offer_head(&mut self, id: LinkId, group: &str) {
         let knows = |head: &Arc<Revision>| self.links.get(&id).is_some_and(|link| link.knows(&head.id()));
-        if let Some(head) = self.replica.head(group).filter(|head| !knows(head)).cloned() {
+        if let Some(head) = self.replica.tip(group).filter(|head| !knows(head)).cloned() {
             self.offer_revision(id, &head);
         }
     }

@@ -120,6 +120,7 @@ impl Node {
         match waiting {
             Waiting::Note(note) => self.note_stored(note, result.is_ok()),
             Waiting::Trial => self.trial_stored(result),
+            Waiting::Removal(removal) => self.removal_stored(*removal, result),
             Waiting::Stored(id) => {
                 self.storing.writing.remove(&ticket);
                 match result {

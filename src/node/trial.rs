@@ -69,7 +69,7 @@ impl Trial {
 impl Node {
     /// Makes the child of the present head that `draft` describes; `before` is what it changes.
     pub(super) fn begin_trial(&mut self, cause: Cause, draft: Draft, before: Document) {
-        let base = self.head().cloned();
+        let base = self.tip().cloned();
         let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
             let detail = "with the edit and the open conflicts it would be longer than peers take";
             return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
@@ -101,9 +101,13 @@ impl Node {
 
     /// Makes and signs a revision of the own group. `None` if no other peer would take it.
     pub(super) fn author(&mut self, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
+        self.author_of(&self.setup.group.clone(), base, draft)
+    }
+
+    /// The same of any group.
+    pub(super) fn author_of(&mut self, group: &str, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
         let stamp = self.next_stamp(base);
-        let author =
-            Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group: &self.setup.group, stamp };
+        let author = Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group, stamp };
         Revision::author(&author, base, draft)
     }
 
@@ -201,7 +205,8 @@ impl Node {
     /// The server has taken a dry run, and is given back what it is to run before anything else happens.
     fn take_back(&mut self, mut trial: Trial) {
         // Not what it was begun on, if that is not the head any more: the server would have to be given another once more.
-        let head = self.head().cloned().expect("a dry run is begun on a head, and a group keeps its head");
+        // Where the group was removed meanwhile the server stays as it was.
+        let head = self.head().or(trial.base.as_ref()).cloned().expect("a dry run is begun on a head");
         let document = match self.effective(&head.document) {
             Ok(document) => document,
             Err(unfit) => return self.not_taken_back(trial, unfit.to_string()),
@@ -248,7 +253,7 @@ impl Node {
     }
 
     fn has_moved(&self, trial: &Trial) -> bool {
-        self.head().map(|head| head.id()) != trial.base.as_ref().map(|base| base.id())
+        self.tip().map(|head| head.id()) != trial.base.as_ref().map(|base| base.id())
     }
 
     /// The head has moved while the server tried: once more on the new head, if a client's change still fits there.
@@ -336,7 +341,8 @@ impl Node {
     fn give_up(&mut self, trial: Trial, answer: Answer, put_back: bool) {
         self.discard(&trial);
         if put_back && self.server.present {
-            let base = trial.base.is_none().then(|| trial.before.clone());
+            let has_head = trial.base.as_ref().is_some_and(|base| !base.is_removal());
+            let base = (!has_head).then(|| trial.before.clone());
             self.server.put_back(base, self.now.elapsed);
         }
         self.abandon(trial.cause, answer);

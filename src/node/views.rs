@@ -43,6 +43,7 @@ impl Node {
             | Ask::DryRun(_)
             | Ask::PublishLocal { .. }
             | Ask::OfGroup(..)
+            | Ask::RemoveGroup { .. }
             | Ask::Drifts(_)
             | Ask::AcknowledgeDrift(_)
             | Ask::AdoptDrift { .. }

@@ -35,7 +35,7 @@ const GROUP: &[Command] = &[
     Command::Conflicts,
     Command::Resolve,
 ];
-const CHANGE: &[Command] = &[Command::Restore, Command::Resolve, Command::Drift];
+const CHANGE: &[Command] = &[Command::Restore, Command::Resolve, Command::Drift, Command::Groups];
 const PRINT: &[Command] = &[
     Command::Status,
     Command::Groups,
@@ -352,6 +352,15 @@ pub static OPTIONS: &[Opt] = &[
         help: "the servers of all hosts of this one's group",
         section: "Changing",
         commands: &[Command::Repair],
+        setting: None,
+    },
+    Opt {
+        name: "force",
+        short: None,
+        argument: None,
+        help: "remove a group that hosts may follow which are away",
+        section: "Changing",
+        commands: &[Command::Groups],
         setting: None,
     },
     Opt {

@@ -25,7 +25,7 @@ pub enum Command {
     Run,
     /// Print what the daemon says of the fleet.
     Status,
-    /// Print the groups of the fleet.
+    /// Print the groups of the fleet, or remove one.
     Groups,
     /// Print the history.
     Log,
@@ -113,6 +113,7 @@ impl Command {
             Self::Diff => &["ID", "[ID]"],
             Self::Blame => &["PATH"],
             Self::Drift => &["[WHAT]", "[FILE]"],
+            Self::Groups => &["[remove]", "[NAME]"],
             Self::Repair => &["[NAME]"],
             _ => &[],
         }
@@ -128,7 +129,7 @@ impl Command {
             Self::Check => "print the settings and where each comes from",
             Self::Run => "run the daemon, in the foreground",
             Self::Status => "print what the daemon knows of the fleet",
-            Self::Groups => "print the groups of the fleet",
+            Self::Groups => "print the groups of the fleet, or remove one",
             Self::Log => "print the revisions that are kept, newest first",
             Self::Show => "print a revision, or what this host's server gets",
             Self::Diff => "print what leads to a revision, or from one to another",

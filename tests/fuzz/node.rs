@@ -73,6 +73,10 @@ fn step(world: &mut World<()>, liar: &mut Liar) {
 
 /// A client asks for something; what becomes of it is not waited for.
 fn change(world: &mut World<()>, host: usize, liar: &mut Liar) {
+    if liar.below(20) == 0 {
+        world.ask(host, Ask::RemoveGroup { name: "other".to_owned(), force: liar.below(2) == 0, note: String::new() });
+        return;
+    }
     let path = ["/config/routes", "/config/applications/a", "/config/listeners"][liar.below(3)];
     let change = match liar.below(4) {
         0 => Edited::Append(liar.rng.below(100).into()),
@@ -224,7 +228,7 @@ impl Liar {
         let body = self.body(kind);
         let header = Header {
             kind,
-            flags: self.rng.below(4) as u16,
+            flags: self.rng.below(8) as u16,
             fleet: *fleet().id().as_bytes(),
             key,
             author: PeerId::from_bytes(secret(LIAR).public()).expect("a public key"),

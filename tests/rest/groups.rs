@@ -211,3 +211,75 @@ fn the_commands_print_the_group_that_is_named() {
     assert!(done, "{words}");
     assert_eq!(two.config()["routes"], parsed(r#"["theirs"]"#), "over {newer}");
 }
+
+/// What the program says, and whether it has done it.
+fn command(host: &Host, words: &[&str]) -> (bool, String) {
+    let mut command = Command::new(STARLING);
+    command.args(words).arg("--control").arg(host.path("control.sock")).arg("-f").arg(host.path("empty.conf"));
+    let output = command.output().expect("the program is built");
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).expect("it is text"))
+}
+
+#[test]
+fn a_group_goes_when_its_last_host_has_left_it_and_not_before() {
+    let (mut one, mut two) = two_groups();
+    let ours = one.change("PUT", "/config/routes", r#"["ours"]"#);
+    let theirs = two.change("PUT", "/config/routes", r#"["theirs"]"#);
+    until("the head is known", || edge(&one)["head"]["id"] == theirs[..]);
+    for (target, status, words) in [
+        ("/fleet/groups/edge", 409, "by gull: set another group there first"),
+        ("/fleet/groups/edge?force", 409, "by gull: set another group there first"),
+        ("/fleet/groups/default", 409, "it is this host's own"),
+        ("/fleet/groups/edgy", 404, "edgy is not known here; there are default, edge"),
+        ("/fleet/groups/.edge", 400, "not beginning with a dot"),
+    ] {
+        let refused = one.ask("DELETE", target, "");
+        assert_eq!(refused.status, status, "{target}: {}", refused.body);
+        assert!(detail(&refused).contains(words), "{target}: {}", refused.body);
+    }
+    assert_eq!(one.ask("PUT", "/fleet/groups/edge", "{}").header("Allow"), Some("DELETE"));
+    let (done, words) = command(&one, &["groups", "remove", "edge"]);
+    assert!(!done && words.contains("answered 409: The group is followed (by gull: set another"), "{words}");
+    two.running.take().expect("it runs").terminate();
+    start_in(&mut two, "default", &one);
+    until("it says so", || edge(&one)["hosts"] == 0);
+    let removed = one.ask_with("DELETE", "/fleet/groups/edge", "Starling-Note: by hand\r\n", "");
+    assert_eq!((removed.status, text(&parsed(&removed.body)["success"])), (200, "The group is removed.".to_owned()));
+    assert_eq!(removed.header("Starling-Changed"), Some("yes"));
+    until("it is gone everywhere", || [&one, &two].iter().all(|host| names(host) == ["default"]));
+    assert_eq!(one.ask("GET", "/config?group=edge", "").status, 404);
+    for host in [&one, &two] {
+        let again = host.ask("DELETE", "/fleet/groups/edge", "");
+        assert_eq!((again.status, again.header("Starling-Changed")), (200, Some("no")), "{}", again.body);
+        assert_eq!(again.header("Starling-Revision"), removed.header("Starling-Revision"));
+        let files = || std::fs::read_dir(host.path("state/revisions/edge")).expect("it was there").count();
+        until("its history is gone", || files() == 1);
+    }
+    let (done, words) = command(&one, &["groups", "remove", "edge"]);
+    assert!(done && words == "there was nothing to do: group edge is removed already\n", "{words}");
+    until("nothing else has moved", || text(&two.json("/fleet")["group"]["head"]["id"]) == ours);
+    one.is_unharmed();
+}
+
+#[test]
+fn a_host_that_was_away_is_named_and_keeps_its_group_when_it_is_removed_all_the_same() {
+    let (one, mut two) = two_groups();
+    let theirs = two.change("PUT", "/config/routes", r#"["theirs"]"#);
+    until("the head is known", || edge(&one)["head"]["id"] == theirs[..]);
+    two.running.take().expect("it runs").terminate();
+    until("the link is gone", || one.json("/fleet/links") == parsed("[]"));
+    let mut refusal = String::new();
+    until("it is away", || {
+        refusal = command(&one, &["groups", "remove", "edge"]).1;
+        refusal.contains("away now")
+    });
+    assert!(refusal.contains("by gull, away now; to remove it all the same give --force (?force)"), "{refusal}");
+    let (done, words) = command(&one, &["groups", "remove", "edge", "--force", "--note", "gone"]);
+    assert!(done && words == "group edge is removed\n", "{words}");
+    until("it is gone", || names(&one) == ["default"]);
+    start_in(&mut two, "edge", &one);
+    until("it is there again", || names(&one) == ["default", "edge"] && edge(&one)["head"].is_object());
+    until("its server runs it", || two.verdict() == "applied");
+    assert_eq!(one.json("/config/routes/0?group=edge"), Value::from("theirs"));
+    assert_eq!(two.server_config()["routes"], parsed(r#"["theirs"]"#));
+}

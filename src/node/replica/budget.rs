@@ -36,6 +36,7 @@ struct Share<'a> {
 impl Replica {
     /// Of all groups, what is over a budget goes.
     pub fn balance(&mut self) {
+        self.forget_removals();
         while let Some((group, rank)) = excess(&self.shares()).map(|share| (share.group.to_owned(), share.rank)) {
             self.drop(&group, &rank);
         }

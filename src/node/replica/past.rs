@@ -16,6 +16,19 @@ impl Group {
     /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
     /// are listed by hash. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
+        let mut all = self.prune_once();
+        // Of a group that was removed what others needed falls out with these.
+        while self.is_removed() {
+            let more = self.prune_once();
+            if more.is_empty() {
+                break;
+            }
+            all.extend(more);
+        }
+        all
+    }
+
+    fn prune_once(&mut self) -> Vec<Record> {
         let originals = self.originals();
         let surplus = usize::try_from(self.surplus(&originals)).unwrap_or_default();
         let old = self.history.iter().filter(|(_, summary)| !self.is_needed(summary, &originals)).take(surplus);
@@ -84,7 +97,7 @@ impl Group {
 
     /// By how many they are more than are kept.
     pub(super) fn surplus(&self, originals: &BTreeSet<RecordId>) -> isize {
-        self.spare_but(originals) as isize - self.kept as isize
+        self.spare_but(originals) as isize - self.kept() as isize
     }
 
     /// The revisions that it takes to make edits again: the originals of those that the head lists by hash, also such as are not held yet,
