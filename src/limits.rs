@@ -392,6 +392,13 @@ pub const DRIFT_ROUNDS_MAX: usize = 4;
 pub const GIVEN_MAX: usize = 4;
 /// What was applied is written down at most this often: a host that follows many changes must not write each twice.
 pub const REMEMBER_EVERY: Duration = Duration::from_secs(1);
+/// Names of certificates that are remembered as given, besides what a document has now: a host that sees one renewed every day knows those
+/// of eight months.
+pub const GIVEN_NAMES_MAX: usize = 256;
+/// Copies of modules that somebody else had put on the server, and that were replaced: as many as configurations are kept.
+pub const COPIES_KEPT: usize = DRIFTS_KEPT;
+/// Certificates on a server that are not ours, and that a person is told of by name.
+pub const LEFT_SHOWN: usize = 8;
 /// Applied revisions that are written down: a server may come back with what it ran some changes ago.
 pub const APPLIED_REMEMBERED: usize = 8;
 /// The file with the token for REST over TCP, in bytes.

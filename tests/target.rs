@@ -14,6 +14,7 @@ use starlingd::limits::TARGET_QUEUE;
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
+use starlingd::node::given::GivenNames;
 use starlingd::node::input::{Outcome, Refusal, ServerReport};
 use starlingd::node::over::Over;
 
@@ -332,11 +333,19 @@ impl Bench {
     fn with(patience: Patience) -> Self {
         let socket = scratch("sock");
         let standin = StandIn::start(Setup { socket: socket.clone(), ..Setup::default() }).unwrap();
+        let unit = Unit::with_patience(Control::Unix(socket), patience);
+        let (target, reports) = Self::thread(&unit, GivenNames::default());
+        Self { target, unit: Unit::new(unit.control().clone()), reports, standin }
+    }
+
+    fn thread(unit: &Unit, given: GivenNames) -> (Target, Receiver<ServerReport>) {
         let (sink, reports) = channel();
-        let control = Control::Unix(socket);
-        let target =
-            target::start(Unit::with_patience(control.clone(), patience), move |report| drop(sink.send(report))).unwrap();
-        Self { target, unit: Unit::new(control), reports, standin }
+        (target::start(unit.clone(), given, move |report| drop(sink.send(report))).unwrap(), reports)
+    }
+
+    /// Another run of the program, which knows these names.
+    fn run_again(&mut self, given: GivenNames) {
+        (self.target, self.reports) = Self::thread(&self.unit, given);
     }
 
     fn try_job(document: &Document) -> Job {

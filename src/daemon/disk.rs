@@ -82,6 +82,11 @@ pub enum Job {
         /// Its whole text.
         bytes: Vec<u8>,
     },
+    /// Keeps the names that were given to what lies on the server.
+    Given {
+        /// The whole text of the list.
+        bytes: Vec<u8>,
+    },
     /// Marks the membership as joined.
     Joined,
     /// Keeps what the server ran before Starling first configured it, unless something was kept before.

@@ -361,7 +361,9 @@ impl Loop {
             let _nobody_left_to_tell = events.send(Event::Server(report));
         };
         let unit = Unit::new(Control::Unix(path.clone()));
-        match target::start(unit.clone(), tell).and_then(|target| Ok((target, Pass::start(unit)?))) {
+        match target::start(unit.clone(), self.parts.node.given().clone(), tell)
+            .and_then(|target| Ok((target, Pass::start(unit)?)))
+        {
             Ok((target, pass)) => {
                 log::info!(target: "server", "configuring the server at {} from now on", path.display());
                 self.parts.target = Some(target);
@@ -406,6 +408,7 @@ fn disk_job(job: DiskJob) -> disk::Job {
         DiskJob::Probe(ticket) => disk::Job::Probe { ticket },
         DiskJob::SetAside(group, name) => disk::Job::SetAside { group, name },
         DiskJob::Addresses(bytes) => disk::Job::Addresses { bytes },
+        DiskJob::Given(bytes) => disk::Job::Given { bytes },
         DiskJob::Joined => disk::Job::Joined,
         DiskJob::BeforeStarling(ticket, bytes) => disk::Job::BeforeStarling { ticket, bytes },
         DiskJob::KeepDrift(ticket, name, bytes, goes) => disk::Job::KeepDrift { ticket, name, bytes, goes },

@@ -79,8 +79,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let decoded_events = events.clone();
     let decoder = Decoder::start(move |ticket, decoded| send(&decoded_events, Event::Decoded(ticket, decoded)))?;
     let pass = unit.clone().map(Pass::start).transpose()?;
-    let target_events = events.clone();
-    let target = unit.map(|unit| target::start(unit, move |report| send(&target_events, Event::Server(report)))).transpose()?;
+    let target = unit.map(|unit| configure(unit, &node, &events)).transpose()?;
     let gate = open_gate(&settings, clock, &pulse, &events)?;
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop), end_late)?;
@@ -107,6 +106,12 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     };
     Loop::new(parts).run();
     Ok(())
+}
+
+/// Starts the thread that configures the server.
+fn configure(unit: Unit, node: &Node, events: &SyncSender<Event>) -> io::Result<target::Target> {
+    let events = events.clone();
+    target::start(unit, node.given().clone(), move |report| send(&events, Event::Server(report)))
 }
 
 /// Why the daemon does not start.
@@ -242,6 +247,7 @@ fn load(node: &mut Node, dir: &StateDir) {
 
 /// Tells the node what the server was given by earlier runs, and what is kept of what it ran past Starling.
 fn remember(node: &mut Node, dir: &StateDir) {
+    node.remember_given(dir.given());
     node.remember_applied(&dir.applied());
     let FoundDrifts { files, problems } = dir.drifts();
     files.into_iter().for_each(|file| node.remember_drift(file));

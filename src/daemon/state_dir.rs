@@ -1,7 +1,7 @@
 //! The state directory: what a peer must still know after a power cut.
 //!
 //! A person can read it with `ls` and `cat`: `identity.key`, `owner.key` (on the host of `init` only), `fleet.json`,
-//! `addresses.json`, `before-starling.json`, `applied.json`, `drift-TIME.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files 0600. A file
+//! `addresses.json`, `before-starling.json`, `applied.json`, `given.json`, `drift-TIME.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files 0600. A file
 //! is written under another name, synced and renamed, so that under its own name it is whole or not there; what is found damaged
 //! is renamed, never deleted. Whoever writes holds the lock; reading needs none.
 
@@ -226,13 +226,14 @@ fn holder(lock: &File) -> Option<u32> {
 }
 
 /// What Starling calls its own in the directory.
-const OWN: [&str; 9] = [IDENTITY, OWNER, FLEET, ADDRESSES, BEFORE, APPLIED, LOCK, "revisions", "pending"];
+const OWN: [&str; 10] = [IDENTITY, OWNER, FLEET, ADDRESSES, BEFORE, APPLIED, GIVEN, LOCK, "revisions", "pending"];
 const IDENTITY: &str = "identity.key";
 const OWNER: &str = "owner.key";
 const FLEET: &str = "fleet.json";
 const ADDRESSES: &str = "addresses.json";
 const BEFORE: &str = "before-starling.json";
 const APPLIED: &str = "applied.json";
+const GIVEN: &str = "given.json";
 const LOCK: &str = "lock";
 /// What [`StateDir::probe`] writes: should it be left over, the next start clears it away like anything that is half written.
 const PROBE: &str = ".new-probe";

@@ -26,6 +26,7 @@ use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
+use crate::node::given::GivenNames;
 use crate::node::input::{Known, Outcome, Refusal, ServerReport};
 use crate::node::over::Over;
 
@@ -65,10 +66,11 @@ pub struct Target {
     jobs: SyncSender<Job>,
 }
 
-/// Starts the thread "target". Each report goes to `sink`, which may block.
-pub fn start(unit: Unit, sink: impl Fn(ServerReport) + Send + 'static) -> io::Result<Target> {
+/// Starts the thread "target". What lies on the server under the names of `given` is Starling's to take away. Each report goes to `sink`,
+/// which may block.
+pub fn start(unit: Unit, given: GivenNames, sink: impl Fn(ServerReport) + Send + 'static) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
-    let worker = Worker::new(unit);
+    let worker = Worker::new(unit, given);
     thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
     Ok(Target { jobs })
 }
@@ -105,6 +107,10 @@ struct Worker {
     shown: Option<Arc<Value>>,
     /// The certificates and modules that the last observation found.
     shelves: Shelves,
+    /// The names of what this state directory has put there.
+    given: GivenNames,
+    /// What certificates lie there under names that Starling gives, and that are not among these.
+    left: Option<String>,
     /// Whether what an earlier run may have left on the server has been looked for.
     surveyed: bool,
     /// Certificates and modules that earlier documents needed, and that are still to be taken away if the last one does not.
@@ -123,9 +129,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(unit: Unit) -> Self {
+    fn new(unit: Unit, given: GivenNames) -> Self {
         Self {
             unit,
+            given,
+            left: None,
             seen: None,
             is_told: false,
             taken: None,
@@ -153,12 +161,14 @@ impl Worker {
             Job::Apply { ticket, document, over } => (ticket, self.apply(document, true, &over)),
             Job::Observe { ticket } => (ticket, self.observe()),
         };
-        ServerReport { ticket, outcome, known: Known { software: self.unit.software() } }
+        let known = Known { software: self.unit.software(), copies: self.given.copies().to_vec(), left: self.left.clone() };
+        ServerReport { ticket, outcome, known: Some(known) }
     }
 
     /// What runs already is not sent again if it is looked at first.
     fn apply(&mut self, document: Document, look_first: bool, over: &Over) -> Outcome {
         let wanted = Wanted::new(document);
+        self.given.note(&wanted.aliases);
         // Also for what is not to be looked at first: it must not be put over what nobody has kept.
         let before = match self.look(wanted.config()) {
             Ok(config) => config,

@@ -292,6 +292,8 @@ pub const INTERFACE_NAME_MAX: usize = 15;
 pub const SOCKET_PATH_MAX: usize = 107 - 9;
 /// `identity.key`, `owner.key` and `fleet.json`, in bytes: each has a few hundred.
 pub const STATE_FILE_MAX: usize = 16 << 10;
+/// `given.json`, in bytes: the names of the certificates of a document of 4 MiB, each with a bundle.
+pub const GIVEN_FILE_MAX: usize = 4 << 20;
 /// `addresses.json`, in bytes: 8 192 peers with eight addresses each are about 3 MB.
 pub const ADDRESSES_FILE_MAX: usize = 4 << 20;
 /// A revision's file, in bytes: its document, and in the worst case an edit that replaced all of it.

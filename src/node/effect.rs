@@ -76,6 +76,8 @@ pub enum DiskJob {
     KeepDrift(Ticket, String, Vec<u8>, Option<String>),
     /// Mark a configuration that was kept as one that somebody has seen.
     AcknowledgeDrift(Ticket, String),
+    /// Remember the names that were given to what lies on the server: the whole file.
+    Given(Vec<u8>),
     /// Remember that the server runs this document of a group, as it comes to on this host, by the revision's ID.
     Applied(String, RecordId, Document),
 }
@@ -92,7 +94,7 @@ impl DiskJob {
             | Self::KeepDrift(ticket, ..)
             | Self::AcknowledgeDrift(ticket, _) => Some(*ticket),
             Self::Discard(..) | Self::Remove(..) | Self::SetAside(..) => None,
-            Self::Addresses(_) | Self::Joined | Self::Applied(..) => None,
+            Self::Addresses(_) | Self::Joined | Self::Given(_) | Self::Applied(..) => None,
         }
     }
 }

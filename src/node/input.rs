@@ -106,14 +106,14 @@ pub struct ServerReport {
     pub ticket: Ticket,
     /// What became of it.
     pub outcome: Outcome,
-    /// What is known of the server besides, by then.
-    pub known: Known,
+    /// What is known of the server besides, by then; `None` if that is what was known before.
+    pub known: Option<Known>,
 }
 
 impl ServerReport {
     /// A report that says nothing besides.
     pub fn new(ticket: Ticket, outcome: Outcome) -> Self {
-        Self { ticket, outcome, known: Known::default() }
+        Self { ticket, outcome, known: None }
     }
 }
 
@@ -122,6 +122,10 @@ impl ServerReport {
 pub struct Known {
     /// Which it is; `None` before its first answer, and if it does not say so.
     pub software: Option<Software>,
+    /// Under which names modules that somebody else had put there lie on it as copies, the oldest first.
+    pub copies: Vec<String>,
+    /// What certificates lie on it that nobody may take away but a person, and what to do about that.
+    pub left: Option<String>,
 }
 
 /// What a server did.

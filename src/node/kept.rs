@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use super::answer::Problem;
 use super::effect::{DiskJob, Effect, Level, ServerJob};
+use super::given::GivenNames;
+use super::input::Known;
 use super::kept_file::{KeptFile, name_at};
 use super::over::Over;
 use super::plan::config_path;
@@ -26,6 +28,7 @@ use super::records::from_file;
 use super::server::Job;
 use super::{Node, Waiting};
 use crate::limits::{DRIFT_ROUNDS_MAX, DRIFTS_KEPT, GIVEN_MAX, KEPT_PATHS_MAX, REMEMBER_EVERY};
+use crate::model::alias::Aliases;
 use crate::model::document::Document;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
@@ -42,6 +45,8 @@ pub(super) struct Kept {
     runs: Option<RecordId>,
     /// What it was given since, and may run by now.
     given: Vec<Document>,
+    /// The names that it was given for certificates and copies.
+    names: GivenNames,
     /// What it ran before it was first configured, if that is kept.
     before: Option<Arc<Value>>,
     /// What earlier runs gave it.
@@ -111,13 +116,16 @@ impl Kept {
         self.problem = None;
     }
 
-    fn gives(&mut self, document: &Document) {
-        if !self.given.contains(document) && self.ran.as_ref() != Some(document) {
-            if self.given.len() >= GIVEN_MAX {
-                self.given.remove(0);
-            }
-            self.given.push(document.clone());
+    /// The server is about to be given this. Whether it brings names that the server was never given.
+    fn gives(&mut self, document: &Document) -> bool {
+        if self.given.contains(document) || self.ran.as_ref() == Some(document) {
+            return false;
         }
+        if self.given.len() >= GIVEN_MAX {
+            self.given.remove(0);
+        }
+        self.given.push(document.clone());
+        self.names.note(&Aliases::of(document))
     }
 
     /// Which file makes room for one that differs at these paths: the oldest that somebody has seen; of the others the oldest of the
@@ -191,8 +199,34 @@ impl Node {
         };
         let shown = kept.before.iter().cloned().collect();
         *over = Over { given: kept.ran.iter().chain(&kept.given).cloned().collect(), shown, kept: kept.passed.clone() };
-        kept.gives(document);
+        let has_new_names = kept.gives(document);
         kept.asked = Some(ask.clone());
+        if has_new_names {
+            let text = self.kept.names.text();
+            self.disk(DiskJob::Given(text));
+        }
+    }
+
+    /// What is known of the server, whatever it was asked.
+    pub(super) fn learns_of_server(&mut self, known: &Known) {
+        if self.kept.names.set_copies(&known.copies) {
+            let text = self.kept.names.text();
+            self.disk(DiskJob::Given(text));
+        }
+        if self.server.known != *known {
+            self.server.known.clone_from(known);
+            self.selfie_changed();
+        }
+    }
+
+    /// The names that were given to what lies on the server, as they were found on disk. To be told before all else of that kind.
+    pub fn remember_given(&mut self, names: GivenNames) {
+        self.kept.names = names;
+    }
+
+    /// The names that were given to what lies on the server.
+    pub fn given(&self) -> &GivenNames {
+        &self.kept.names
     }
 
     /// A new job is begun: what an earlier one has met is over.

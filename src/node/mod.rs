@@ -19,6 +19,7 @@ mod effective;
 mod errands;
 mod fetch;
 mod fold;
+pub mod given;
 mod groups;
 mod history;
 mod in_step;

@@ -31,6 +31,7 @@ impl Node {
             .overlay_problem
             .iter()
             .chain(&self.server.unadopted)
+            .chain(&self.server.known.left)
             .chain(self.troubles.values())
             .cloned()
             .chain(self.kept.problem());

@@ -239,7 +239,7 @@ impl Node {
             return;
         }
         self.server.observe_at = self.now.elapsed + OBSERVE_EVERY;
-        self.server.known.clone_from(&report.known);
+        report.known.iter().for_each(|known| self.learns_of_server(known));
         match report.outcome {
             // What it was asked for is still to be done.
             Outcome::Found { config, fingerprint } => return self.found_changed(Found { config, fingerprint }),

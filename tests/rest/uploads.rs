@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::host::{Host, request};
-use super::watch::{parsed, text};
+use super::watch::{parsed, text, until};
 
 /// Bundles, each with a key of its own.
 pub const BUNDLES: [&str; 3] = [
@@ -20,6 +20,54 @@ fn said(host: &Host, method: &str, target: &str, body: &str) -> (u16, String) {
     let body = parsed(&reply.body);
     let words = body.get("success").or_else(|| body.get("error")).expect("either of them");
     (reply.status, text(words))
+}
+
+/// What lies on the server itself.
+fn lies_there(host: &Host, kind: &str) -> Vec<String> {
+    let shown = host.server_door().send(format!("GET /{kind} HTTP/1.1\r\n\r\n").as_bytes()).body;
+    parsed(&shown).as_object().expect("it is a list by name").keys().cloned().collect()
+}
+
+/// A key cannot be read back from a server: what a host takes away there that it has not put there itself is gone for good.
+#[test]
+fn a_certificate_of_an_earlier_fleet_stays_on_the_server_and_is_named_and_what_this_directory_gave_goes_after_any_restart() {
+    let mut host = Host::founded();
+    let put = |host: &Host, name: &str, bundle: &str| {
+        let path = format!("/certificates/{name}");
+        assert_eq!(host.server_door().send(&request("PUT", &path, "", bundle)).status, 200);
+    };
+    put(&host, "shop~0123456789ab", BUNDLES[0]);
+    put(&host, "mine", BUNDLES[0]);
+    host.start();
+    assert_eq!(host.ask("PUT", "/config/routes", "[]").status, 200);
+    let problem = |host: &Host| host.json("/fleet")["problems"].to_string();
+    until("it is named with what to do", || {
+        let problem = problem(&host);
+        problem.contains("shop~0123456789ab") && problem.contains("'http://localhost/certificates/shop~0123456789ab'")
+    });
+    assert!(host.running().log().contains("put there: \"shop~0123456789ab\"; they are left"));
+    assert_eq!(host.ask("PUT", "/certificates/shop", BUNDLES[1]).status, 200);
+    until("it is there", || lies_there(&host, "certificates").len() == 3);
+    let own = lies_there(&host, "certificates").into_iter().find(|name| name.starts_with("shop~") && name != "shop~0123456789ab");
+    let own = own.expect("it has another content");
+    assert_eq!(host.ask("DELETE", "/certificates/shop", "").status, 200);
+    until("ours is gone", || lies_there(&host, "certificates") == ["mine", "shop~0123456789ab"]);
+    // The server's own backup is put back while this host is down.
+    host.running.take().expect("it runs").kill();
+    put(&host, &own, BUNDLES[1]);
+    host.start();
+    until("ours is gone again", || lies_there(&host, "certificates") == ["mine", "shop~0123456789ab"]);
+    until("the other is named again", || problem(&host).contains("shop~0123456789ab"));
+    // Nobody tells where the directory was lost: then it is not ours either.
+    let cure = request("DELETE", "/certificates/shop~0123456789ab", "", "");
+    assert_eq!(host.server_door().send(&cure).status, 200);
+    until("nothing is left to be named", || !problem(&host).contains("certificates"));
+    host.running.take().expect("it runs").kill();
+    std::fs::remove_file(host.path("state/given.json")).expect("it was kept");
+    put(&host, &own, BUNDLES[1]);
+    host.start();
+    until("it is named", || problem(&host).contains(&own));
+    assert_eq!(lies_there(&host, "certificates"), ["mine", &own]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Certificates and modules on their way to the server: first they, then the configuration, at last the removal of what is old.
 
+use starlingd::limits::COPIES_KEPT;
 use starlingd::model::alias::Aliases;
+use starlingd::model::resources::Kind;
+use starlingd::node::given::GivenNames;
 
 use super::*;
 
@@ -36,6 +39,13 @@ fn stored(bench: &Bench, collection: &str) -> Vec<String> {
 
 fn alias(document: &Document) -> String {
     Aliases::of(document).alias("a").unwrap().to_owned()
+}
+
+fn socket(bench: &Bench) -> String {
+    match bench.unit.control() {
+        Control::Unix(path) => path.display().to_string(),
+        Control::Tcp(address) => address.clone(),
+    }
 }
 
 #[test]
@@ -130,12 +140,63 @@ fn what_people_have_put_there_themselves_stays() {
 }
 
 #[test]
-fn what_another_run_left_there_is_removed_by_its_name() {
-    let bench = Bench::new();
-    let left = alias(&secured(RENEWED));
-    assert_eq!(bench.unit.request("PUT", &format!("/certificates/{left}"), Some(RENEWED.as_bytes())).unwrap().status, 200);
-    assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
-    assert!(stored(&bench, "certificates").is_empty());
+fn what_another_run_of_this_directory_left_there_is_removed_and_what_it_never_gave_stays() {
+    let mut bench = Bench::new();
+    let (own, foreign) = (alias(&secured(RENEWED)), "a~0123456789ab".to_owned());
+    for name in [&own, &foreign] {
+        assert_eq!(bench.unit.request("PUT", &format!("/certificates/{name}"), Some(RENEWED.as_bytes())).unwrap().status, 200);
+    }
+    // A run that knows of neither, as in a new state directory.
+    let left = |report: &ServerReport| report.known.clone().and_then(|known| known.left).unwrap_or_default();
+    let report = bench.apply(&routes("a"));
+    assert_eq!(report.outcome, Outcome::Applied);
+    assert_eq!(stored(&bench, "certificates"), [foreign.clone(), own.clone()]);
+    let words = left(&report);
+    let cure = format!("curl -X DELETE --unix-socket {} 'http://localhost/certificates/a~", socket(&bench));
+    assert!(words.contains(&own) && words.contains(&foreign) && words.contains(&cure), "{words}");
+    let mut given = GivenNames::default();
+    given.note(&Aliases::of(&secured(RENEWED)));
+    bench.run_again(given);
+    let report = bench.apply(&routes("a"));
+    assert_eq!(stored(&bench, "certificates"), [&foreign[..]]);
+    assert!(!left(&report).contains(&own) && left(&report).contains(&foreign));
+    // Nor does it go when there are others of ours, or when they go.
+    for document in [secured(A), secured(RENEWED), routes("b")] {
+        assert_eq!(bench.apply(&document).outcome, Outcome::Applied);
+    }
+    assert_eq!(stored(&bench, "certificates"), [&foreign[..]]);
+    // Whoever takes it away is believed at the next look.
+    assert_eq!(bench.unit.remove(Kind::Certificate, &foreign).unwrap().status, 200);
+    assert_eq!(left(&bench.observe()), "");
+    let reads = bench.stat("reads");
+    bench.observe();
+    assert_eq!(bench.stat("reads"), reads + 1, "and then nobody looks any more");
+}
+
+#[test]
+fn of_modules_that_somebody_else_had_put_there_the_last_copies_are_kept_as_many_as_of_configurations() {
+    let mut bench = Bench::new();
+    let document = with(r#"{"listeners":{},"routes":[],"applications":{}}"#, &[], &[("m", "export default {ours}")]);
+    let mine = "export default {x}";
+    assert_eq!(bench.unit.request("PUT", "/js_modules/m~0123456789ab", Some(mine.as_bytes())).unwrap().status, 200);
+    let mut given = GivenNames::default();
+    let mut sources = Vec::new();
+    for n in 0..COPIES_KEPT + 3 {
+        let theirs = format!("export default {{theirs{n}}}");
+        let _ = bench.unit.remove(Kind::JsModule, "m");
+        assert_eq!(bench.unit.upload(Kind::JsModule, "m", &theirs).unwrap().status, 200);
+        let report = bench.apply(&document);
+        assert_eq!(report.outcome, Outcome::Applied);
+        given.set_copies(&report.known.unwrap().copies);
+        sources.push(theirs);
+        // What was made by an earlier run is bounded with the rest.
+        bench.run_again(given.clone());
+    }
+    let kept: Vec<String> = sources[3..].iter().map(|source| starlingd::model::alias::alias("m", source)).collect();
+    assert_eq!(given.copies(), kept);
+    let mut expected: Vec<String> = kept.into_iter().chain(["m".to_owned(), "m~0123456789ab".to_owned()]).collect();
+    expected.sort();
+    assert_eq!(stored(&bench, "js_modules"), expected, "and what somebody has called so himself stays");
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Writer {
             Job::SetAside { group, name } => self.set_aside(group, name),
             Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
             Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
+            Job::Given { bytes } => self.dir.keep_given(bytes).map(|()| Prepared::Finished),
             Job::Joined => self.dir.set_joined(true).map(|()| Prepared::Finished),
             Job::BeforeStarling { bytes, .. } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
             Job::KeepDrift { name, bytes, goes, .. } => {
@@ -183,6 +184,7 @@ fn touched(job: &Job) -> (&str, &str) {
         | Job::Remove { group, name } => (group, name),
         // No group's name begins with a dot.
         Job::Addresses { .. } => (".addresses", ""),
+        Job::Given { .. } => (".given", ""),
         Job::Probe { .. } => (".probe", ""),
         Job::Joined => (".joined", ""),
         Job::BeforeStarling { .. } => (".before", ""),

@@ -15,7 +15,7 @@ use super::error::{StateError, at, cure_of};
 use super::revisions::names;
 use super::write::{Shelf, TEMPORARY, entries, place};
 use super::{
-    ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, IDENTITY, LOCK, OTHERS, OWNER, StateDir, owner, read_bounded, refuse_open,
+    ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, GIVEN, IDENTITY, LOCK, OTHERS, OWNER, StateDir, owner, read_bounded, refuse_open,
 };
 use crate::limits;
 use crate::model::json;
@@ -92,7 +92,7 @@ pub fn check(path: &Path) -> Result<Report, StateError> {
     hints(&dir, &mut report);
     for path in &listed {
         match path.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
-            IDENTITY | OWNER | FLEET | ADDRESSES | BEFORE | APPLIED | LOCK => {}
+            IDENTITY | OWNER | FLEET | ADDRESSES | BEFORE | APPLIED | GIVEN | LOCK => {}
             name if is_name(name) => drift(path, name, &mut report),
             // The REST endpoint's, where the system has no other place for them.
             name if name.starts_with(CONTROL) => {}

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use super::error::StateError;
 use super::write::{entries, whole, whole_new};
-use super::{APPLIED, BEFORE, StateDir, read_bounded};
-use crate::limits::{APPLIED_REMEMBERED, DRIFT_FILE_MAX, REVISION_FILE_MAX, STATE_FILE_MAX};
+use super::{APPLIED, BEFORE, GIVEN, StateDir, read_bounded};
+use crate::limits::{APPLIED_REMEMBERED, DRIFT_FILE_MAX, GIVEN_FILE_MAX, REVISION_FILE_MAX, STATE_FILE_MAX};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Map, Value};
 use crate::model::record::RecordId;
+use crate::node::given::GivenNames;
 use crate::node::kept_file::{KeptFile, acknowledged, is_name};
 
 /// What an applied revision was to the server: its group, its ID, and what it came to on this host.
@@ -103,6 +104,16 @@ impl StateDir {
             Some((member("group")?.to_owned(), RecordId::parse(member("revision")?)?, fingerprint))
         };
         entries.filter_map(entry).take(APPLIED_REMEMBERED).collect()
+    }
+
+    /// Keeps the names that were given to what lies on the server, durably. Needs the lock.
+    pub fn keep_given(&self, bytes: &[u8]) -> Result<(), StateError> {
+        whole(&self.locked().path, GIVEN, bytes)
+    }
+
+    /// These names. Of what is not among them nothing is taken away, so a file that is none counts as absent.
+    pub fn given(&self) -> GivenNames {
+        GivenNames::parse(&self.read(GIVEN, GIVEN_FILE_MAX).ok().flatten().unwrap_or_default())
     }
 
     /// What the server ran before it was first configured, if it is kept and can be read.

@@ -255,9 +255,17 @@ fn revisions_are_read_in_order_and_what_is_not_one_is_passed_over() {
 
 #[test]
 fn a_link_in_it_is_refused_and_what_it_leads_to_is_not_touched() {
-    for name in
-        ["lock", "identity.key", "fleet.json", "addresses.json", "before-starling.json", "applied.json", "revisions", "pending"]
-    {
+    for name in [
+        "lock",
+        "identity.key",
+        "fleet.json",
+        "addresses.json",
+        "before-starling.json",
+        "applied.json",
+        "given.json",
+        "revisions",
+        "pending",
+    ] {
         let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
         let target = elsewhere.path().to_owned();
         fs::write(&target, "precious").unwrap();

@@ -53,6 +53,7 @@ impl Worker {
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         self.socket = file.or(self.socket);
+        self.look_for_left(&shelves);
         if matches!(config, Config::Same) && shelves.are_like(&self.shelves) && !restarted {
             return Outcome::Unchanged;
         }

@@ -107,7 +107,7 @@ impl Worker {
 
     /// The source that a module is about to take the place of is kept on the server itself, under a name of its own, unless it is that of the
     /// document before: nobody else may have it.
-    fn keep_other(&self, module: &mut Lacking) -> Result<(), Outcome> {
+    fn keep_other(&mut self, module: &mut Lacking) -> Result<(), Outcome> {
         let unkept = |failure: Failure| Outcome::Unreadable(format!("{}: {failure}", called(module.kind, &module.plain)));
         let before = self.taken.as_ref().and_then(|taken| taken.held(module.kind).find(|(_, name, _)| *name == module.name));
         let before = before.map(|(.., text)| text);
@@ -122,6 +122,7 @@ impl Worker {
             let name = alias(&module.name, &source);
             let (kind, plain, text) = (module.kind, name.clone(), source.clone());
             self.upload(&Lacking { kind, plain, name: name.clone(), text, is_other: false, other: None }, &Aliases::default())?;
+            self.given.copied(&name);
             let what = called(module.kind, &module.plain);
             log::warn!(target: "server", "{what} was another on the server, which is kept there as {name:?}");
         }

@@ -2,12 +2,14 @@
 //!
 //! A certificate lies there under its internal name (`model::alias`), so one that is there is the right one, and a new bundle never
 //! touches the old. A module has its plain name, for templates refer to it; one with another source has to be replaced (`replacing`).
-//! Taken away is only what is Starling's own for certain: internal names, and modules that a document had which this thread has put.
+//! Taken away is only what is Starling's own for certain: internal names that this state directory has given, and modules that a document
+//! had which this thread has put. A key cannot be read back from a server, so what another state directory has left there stays.
 
 use std::collections::BTreeSet;
 
 use super::{Worker, reason};
-use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
+use crate::daemon::unit::{Control, Failure, Reply, Shelf, Standing, resource_path};
+use crate::limits::{COPIES_KEPT, LEFT_SHOWN};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
@@ -107,7 +109,7 @@ impl Worker {
         self.shelves(&Kind::ALL.into_iter().filter(has).collect::<Vec<_>>())
     }
 
-    /// What an earlier run of this program left is told by its name, but only of certificates. A host whose documents have never had any
+    /// What an earlier run of this program left is told by its name, which is remembered, but only of certificates. A host whose documents have never had any
     /// pays this one request, after its first change.
     pub(super) fn survey_leftovers(&mut self, shelves: &Shelves) {
         if self.surveyed {
@@ -180,13 +182,41 @@ impl Worker {
     pub(super) fn tidy(&mut self, shelves: &Shelves) {
         let Some(taken) = &self.taken else { return };
         let mut unneeded: Vec<Named> = self.owed.iter().filter(|named| !taken.needs(named)).cloned().collect();
-        if let Some(Shelf::Whole(_, members)) = shelves.of(Kind::Certificate) {
-            let own = members.keys().filter(|name| is_alias(name));
-            let own = own.map(|name| Named { kind: Kind::Certificate, name: name.clone() });
-            unneeded.extend(own.filter(|named| !taken.needs(named) && !self.owed.contains(named)));
-        }
+        let own = self.unneeded_on(shelves).filter(|named| self.given.has(&named.name) && !self.owed.contains(named));
+        unneeded.extend(own);
+        let copies = self.given.copies();
+        let copies = copies[..copies.len().saturating_sub(COPIES_KEPT)].iter();
+        let copies = copies.map(|name| Named { kind: Kind::JsModule, name: name.clone() });
+        let copies: Vec<Named> = copies.filter(|named| !taken.needs(named)).collect();
+        unneeded.extend(copies.iter().filter(|named| !self.owed.contains(named)).cloned());
         self.owed.clear();
         self.discard(unneeded);
+        copies.iter().filter(|named| !self.owed.contains(named)).for_each(|named| self.given.forget_copy(&named.name));
+        self.look_for_left(shelves);
+    }
+
+    /// Certificates that lie there under names which only Starling gives, and that the document does not need.
+    fn unneeded_on(&self, shelves: &Shelves) -> impl Iterator<Item = Named> {
+        let members = match shelves.of(Kind::Certificate) {
+            Some(Shelf::Whole(_, members)) => Some(members),
+            _ => None,
+        };
+        let own = members.into_iter().flatten().map(|(name, _)| name).filter(|name| is_alias(name));
+        let own = own.map(|name| Named { kind: Kind::Certificate, name: name.clone() });
+        own.filter(|named| !self.taken.as_ref().is_some_and(|taken| taken.needs(named)))
+    }
+
+    /// Whoever gave the others their names may have had the last copy of their keys: they are left, and that is said.
+    pub(super) fn look_for_left(&mut self, shelves: &Shelves) {
+        if !matches!(shelves.of(Kind::Certificate), Some(Shelf::Whole(..))) {
+            return;
+        }
+        let left: Vec<String> = self.unneeded_on(shelves).map(|named| named.name).filter(|name| !self.given.has(name)).collect();
+        let left = (!left.is_empty()).then(|| left_words(&left, self.unit.control()));
+        if self.left != left {
+            left.iter().for_each(|left| log::warn!(target: "server", "{left}"));
+            self.left = left;
+        }
     }
 
     /// Takes these away, or keeps in mind that it is to be done.
@@ -217,9 +247,11 @@ impl Worker {
         Ok(missing)
     }
 
-    /// The kinds that an observation has to look at.
+    /// The kinds that an observation has to look at: those of the document, and what somebody has been asked to take away.
     pub(super) fn watched(&self) -> Vec<Kind> {
-        Kind::ALL.into_iter().filter(|kind| self.taken.as_ref().is_some_and(|taken| taken.has(*kind))).collect()
+        let is_left = |kind: Kind| kind == Kind::Certificate && self.left.is_some();
+        let has = |kind: Kind| self.taken.as_ref().is_some_and(|taken| taken.has(kind));
+        Kind::ALL.into_iter().filter(|kind| has(*kind) || is_left(*kind)).collect()
     }
 }
 
@@ -230,6 +262,23 @@ fn built_without(kind: Kind, plain: &str) -> Outcome {
         Kind::JsModule => "this host's server was built without njs",
     };
     Outcome::Refused(Refusal::invalid(&format!("{kind} \"{plain}\" cannot be used: {lacks}."), lacks))
+}
+
+/// What is said of certificates that are left, with what to do about the first.
+fn left_words(names: &[String], control: &Control) -> String {
+    let shown: Vec<String> = names.iter().take(LEFT_SHOWN).map(|name| format!("{name:?}")).collect();
+    let more = names.len().saturating_sub(LEFT_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let path = resource_path(Kind::Certificate.member(), &names[0]);
+    let whole = match control {
+        Control::Unix(socket) => format!("--unix-socket {} 'http://localhost{path}'", socket.display()),
+        Control::Tcp(address) => format!("'http://{address}{path}'"),
+    };
+    format!(
+        "on the server lie certificates that another fleet, or this host with another state directory, has put there: {}{more}; they are \
+         left, for their keys cannot be read back; where nobody needs one, take it away with: curl -X DELETE {whole}",
+        shown.join(", ")
+    )
 }
 
 /// A certificate or module, for a person.
