@@ -103,7 +103,8 @@
 //!
 //! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the server what it may be put over, and the target
 //!     looks once more right before.
-//!     *Checked by* `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, and tests/rest/kept.rs (the real files, over kills).
+//!     *Checked by* `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, tests/rest/kept.rs (the real files, over kills), and
+//!     tests/target/large.rs where a server does not show all that it runs. What alone may escape that look stands in starling(8).
 //! 12. The loop never waits for anybody, and life is told only by what works: see above.
 //!     *Checked by* tests/rest/hung.rs (the log, the overlay's file system, the disk and the loop itself stand still), the disks that hang
 //!     of tests/sim/nemesis.rs, tests/lab/stalled.rs.

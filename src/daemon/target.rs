@@ -198,9 +198,14 @@ impl Worker {
         self.change(wanted, lacking, Some(&before), &shelves)
     }
 
-    /// What the server runs, which may be much like `hint`.
-    fn look(&mut self, hint: &Value) -> Result<Arc<Value>, Failure> {
-        let sight = self.unit.see(self.seen.as_ref(), Some(hint))?;
+    /// What the server runs, right before it is replaced by `want`, which it may be much like.
+    fn look(&mut self, want: &Value) -> Result<Arc<Value>, Failure> {
+        let mut sight = self.unit.see(self.seen.as_ref(), Some(want))?;
+        let is_as_seen = self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), sight.config()));
+        if is_as_seen && !self.unit.look_before(&mut sight, want)? {
+            let before = Arc::clone(sight.config());
+            sight = self.unit.see(None, Some(&before))?;
+        }
         let config = Arc::clone(sight.config());
         self.is_told &= self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), &config));
         self.seen = Some(sight);
@@ -280,7 +285,8 @@ impl Worker {
             match self.unit.verify(want, before) {
                 Err(Failure::Unreachable(_) | Failure::Lost(_)) if tries > 0 => tries -= 1,
                 Err(failure) => return Err(failure),
-                Ok((matches, sight)) => {
+                Ok((matches, mut sight)) => {
+                    self.seen.iter().for_each(|seen| sight.go_on_from(seen));
                     self.seen = Some(sight);
                     return Ok(matches);
                 }

@@ -147,6 +147,11 @@ fn covers(beginning: &Beginning, place: &[String]) -> bool {
     open == 0
 }
 
+/// The paths at which `want` differs from `before`; none if they are too many, or what no request can bear.
+pub(super) fn changed_paths(before: &Value, want: &Value) -> Vec<String> {
+    places(before, want).into_iter().flatten().filter_map(|place| path_of(&place)).collect()
+}
+
 /// Where `want` differs from `before`, as tokens from the root; `None` if that is in more places than are worth being asked for one by one.
 fn places(before: &Value, want: &Value) -> Option<Vec<Vec<String>>> {
     let mut places = Places { found: Vec::new(), at: Vec::new() };

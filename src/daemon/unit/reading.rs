@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::compare::{below, part};
+use super::compare::{below, changed_paths, part};
 use super::rest::Rest;
 use super::{CONFIG, Failure, Unit, is_beginning, readable};
 use crate::limits::{PARTS_DEPTH_MAX, WHOLE_TRIES};
@@ -36,6 +36,11 @@ impl Sight {
     pub(super) fn begun(glance: Glance, config: Arc<Value>, beginning: &Beginning) -> Self {
         let rest = Rest::of(&config, beginning, glance.received.len());
         Self { glance, config, rest }
+    }
+
+    /// Goes on with the look at what does not come whole where that had come to in another sight.
+    pub fn go_on_from(&mut self, other: &Self) {
+        self.rest.go_on_from(&other.rest);
     }
 
     /// The configuration, under the names that the server has for certificates.
@@ -82,6 +87,21 @@ impl Unit {
     /// Looks at the next few parts of what does not come whole, whether they are still as they were seen; in some sixty calls at all of them.
     pub fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
         for (path, value) in sight.rest.next(&sight.config) {
+            if !part(self, &path, Some(value))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at what does not come whole right before it is replaced by `want`, whether it is still as it was seen: at the parts that this
+    /// changes, and at as many others as are worth it, which is all of them unless they are many.
+    pub fn look_before(&self, sight: &mut Sight, want: &Value) -> Result<bool, Failure> {
+        if sight.glance.is_whole() {
+            return Ok(true);
+        }
+        let paths = changed_paths(&sight.config, want);
+        for (path, value) in sight.rest.before_change(&sight.config, &paths) {
             if !part(self, &path, Some(value))? {
                 return Ok(false);
             }

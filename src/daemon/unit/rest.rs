@@ -1,10 +1,11 @@
 //! The parts of a configuration that lie beyond what Unit shows of it, in order, a few at a time.
 //!
 //! Whether somebody has changed one of them for another of equal length shows in no length and in no beginning: so all are looked at in turn.
+//! Right before a change more of them are: all, or as many as take no longer than the change itself, those first that the change lies in.
 
 use super::CONFIG;
 use super::compare::below;
-use crate::limits::ROUND_LOOKS;
+use crate::limits::{LOOK_BEFORE_MAX, ROUND_LOOKS};
 use crate::model::json::{self, Beginning, Value};
 
 /// What is to be looked at, and what comes next.
@@ -59,9 +60,34 @@ impl Rest {
         }
     }
 
-    /// The next parts, with what should be there, and goes on behind them.
+    /// Goes on where another round had come to: a configuration that is changed often would else never be looked at to its end.
+    pub(super) fn go_on_from(&mut self, other: &Self) {
+        self.at = if other.at < self.total { other.at } else { 0 };
+    }
+
+    /// The parts of the next look, with what should be there.
     pub(super) fn next<'a>(&mut self, config: &'a Value) -> Vec<(String, &'a Value)> {
-        let count = self.total.div_ceil(ROUND_LOOKS);
+        self.next_of(config, self.total.div_ceil(ROUND_LOOKS))
+    }
+
+    /// What is to be looked at before a change of the values at these paths: the parts that they lie in, and as many others as are worth it.
+    pub(super) fn before_change<'a>(&mut self, config: &'a Value, paths: &[String]) -> Vec<(String, &'a Value)> {
+        let all = Self { at: 0, ..self.clone() }.next_of(config, self.total);
+        let holds = |part: &str, path: &str| path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let mut parts: Vec<_> =
+            all.into_iter().filter(|(part, _)| paths.iter().any(|path| holds(part, path))).take(LOOK_BEFORE_MAX).collect();
+        let most = self.total.min(LOOK_BEFORE_MAX - parts.len());
+        let (from, to) = (self.at, self.at + most);
+        parts.extend(self.next_of(config, most));
+        if to > self.total && from > 0 {
+            // The round is over, and the next begins.
+            parts.extend(self.next_of(config, to - self.total));
+        }
+        parts
+    }
+
+    /// So many parts, and goes on behind them. At the end of a round there may be fewer.
+    fn next_of<'a>(&mut self, config: &'a Value, count: usize) -> Vec<(String, &'a Value)> {
         let mut next = Vec::new();
         let mut before = 0;
         for run in &self.runs {
