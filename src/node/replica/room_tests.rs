@@ -76,6 +76,20 @@ fn a_removal_leaves_nothing_of_a_group_but_itself_and_nobody_brings_it_back() {
 }
 
 #[test]
+fn an_original_whose_replay_goes_with_the_group_goes_too() {
+    let mut replica = replica();
+    let first = change("edge", None, 5);
+    let (head, lost) = (change("edge", Some(&first), 7), change("edge", Some(&first), 6));
+    let edit = Edit { origin: Origin::Replay(lost.edit_ref(), lost.edit_author()), operations: lost.edit.operations.clone() };
+    let (opens, settles, note) = (BTreeMap::new(), Vec::new(), String::new());
+    let again = sign("edge", Some(&head), 8, Draft { edit, document: head.document.clone(), opens, settles, flags: 0, note });
+    let gone = removal(&again, 9);
+    [&first, &head, &lost, &again, &gone].into_iter().for_each(|revision| _ = take(&mut replica, revision));
+    assert_eq!(replica.group_mut("edge").unwrap().prune().len(), 4);
+    assert_eq!(replica.group("edge").unwrap().history().len(), 1);
+}
+
+#[test]
 fn of_the_own_group_what_was_is_kept_and_is_what_it_is_made_anew_with() {
     let mut replica = replica();
     let first = change("default", None, 5);
