@@ -88,7 +88,7 @@ fn so_does_every_one_before_a_real_unitd() {
 /// A refusal as the server gave it: where Unit says nothing of the reason, what was found of it is added.
 fn without_detail(body: &str) -> String {
     let mut value = json::parse_own(body.as_bytes()).unwrap_or_default();
-    value.as_object_mut().map(|members| members.remove("detail"));
+    value.as_object_mut().map(|members| members.shift_remove("detail"));
     json::unit_format(&value)
 }
 

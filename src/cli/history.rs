@@ -115,7 +115,7 @@ fn diff_page(answer: &Value) -> String {
     for change in changes {
         writeln!(page, "\n{} {}", text(change, "/what"), text(change, "/path")).expect("a String takes everything");
         for (sign, side) in [("-", "old"), ("+", "new")] {
-            let len = change.get(format!("{side}_len")).map(|len| format!("{} bytes, too long to be shown", scalar(len)));
+            let len = change.get(&format!("{side}_len")).map(|len| format!("{} bytes, too long to be shown", scalar(len)));
             if let Some(value) = change.get(side).map(compact).or(len) {
                 writeln!(page, "  {sign} {value}").expect("a String takes everything");
             }

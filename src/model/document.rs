@@ -35,7 +35,7 @@ impl Document {
         if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
             return Err(NotADocument::Unknown(unknown.chars().take(SHOWN).collect()));
         }
-        if let Some(missing) = MEMBERS.into_iter().find(|name| !members.contains_key(*name)) {
+        if let Some(missing) = MEMBERS.into_iter().find(|name| !members.contains_key(name)) {
             return Err(NotADocument::Missing(missing));
         }
         check_resources(&value)?;

@@ -1,4 +1,4 @@
-//! JSON as Unit reads and writes it: the one door to `serde_json`, of which only the value types are used.
+//! JSON as Unit reads and writes it.
 //!
 //! Unit's dialect has comments and trailing commas, refuses duplicate members, and keeps the text of every number. Its messages are
 //! part of its API, so a text that is refused here is refused in Unit's words, at the place that Unit names (Unit 1.35.0,
@@ -7,22 +7,24 @@
 
 use std::fmt;
 
-pub use serde_json::{Map, Number, Value};
-
 use super::path;
 use crate::limits::{DEPTH_MAX, NUMBER_MAX, OWN_LEVELS_MAX, OWN_VALUES_MAX, VALUES_MAX};
 
 pub use self::beginning::{Beginning, parse_beginning};
 pub(super) use self::make::{Make, Whole};
+pub use self::map::Map;
 pub use self::print::{compact, unit_format, unit_length};
+pub use self::value::{Number, Value};
 
 mod beginning;
 mod comments;
 mod make;
+mod map;
 mod parse;
 mod print;
 #[cfg(test)]
 mod tests;
+mod value;
 
 /// Why a text is not JSON, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +81,7 @@ pub(super) fn read_own<'a, M: Make<'a>>(text: &'a [u8]) -> Result<Whole<M::Made>
 /// Whether two values mean the same to Unit: members in any order, elements in theirs, numbers by their text (`1` is not `1.0`,
 /// for Unit restarts an application over that difference).
 pub fn same(a: &Value, b: &Value) -> bool {
-    // With `preserve_order` and `arbitrary_precision` this is just what equality of values means; a test holds it to that.
+    // This is just what equality of values means; a test holds it to that.
     a == b
 }
 
@@ -99,7 +101,7 @@ fn differ(a: &Value, b: &Value, at: &mut String, most: usize, paths: &mut Vec<St
     }
     match (a, b) {
         (Value::Object(a), Value::Object(b)) if !differs_namelessly(a, b) => {
-            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(name))) {
                 below(a.get(name), b.get(name), name, at, most, paths);
             }
         }

@@ -21,7 +21,7 @@ pub fn merge(target: &mut Value, patch: &Value) {
             // Not `remove`, which fills the gap with the last member.
             members.shift_remove(name);
         } else {
-            merge(members.entry(name.as_str()).or_insert(Value::Null), value);
+            merge(members.get_or_null(name), value);
         }
     }
 }

@@ -248,7 +248,7 @@ fn lay(target: &mut Value, patch: &Value, path: &str, overlaid: &mut Vec<String>
             // Not `remove`, which fills the gap with the last member.
             members.shift_remove(name);
         } else {
-            lay(members.entry(name.as_str()).or_insert(Value::Null), value, &below(path, name), overlaid)?;
+            lay(members.get_or_null(name), value, &below(path, name), overlaid)?;
         }
     }
     Ok(())

@@ -85,7 +85,7 @@ pub fn add_members(document: &Document, path: &Path, members: &Map<String, Value
         push_token(&mut text, name);
         text
     };
-    let exist: Vec<String> = members.keys().filter(|name| present.contains_key(*name)).take(DIFFERENCES_MAX).map(shown).collect();
+    let exist: Vec<String> = members.keys().filter(|name| present.contains_key(name)).take(DIFFERENCES_MAX).map(shown).collect();
     if !exist.is_empty() {
         return Err(PatchError::Exists(exist));
     }

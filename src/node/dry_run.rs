@@ -53,7 +53,7 @@ fn disturbed(running: &Value, next: &Value) -> String {
     let (running, next) = (applications(running), applications(next));
     let differs = |name: &String, is: &Value| next.get(name).is_some_and(|next| json::compact(next) != json::compact(is));
     let changed = running.iter().filter(|(name, is)| differs(name, is)).map(|(name, _)| name);
-    let gone = running.keys().filter(|name| !next.contains_key(*name));
+    let gone = running.keys().filter(|name| !next.contains_key(name));
     let words = [("would be restarted", named(changed)), ("would be stopped", named(gone))];
     let words = words.into_iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{names} {what}"));
     words.collect::<Vec<_>>().join("; ")

@@ -16,7 +16,7 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 /// Takes away when each revision came.
 pub fn without_receipt(revisions: &mut [Value]) {
-    revisions.iter_mut().for_each(|revision| drop(revision.as_object_mut().expect("an object").remove("received")));
+    revisions.iter_mut().for_each(|revision| drop(revision.as_object_mut().expect("an object").shift_remove("received")));
 }
 
 pub fn value(text: &str) -> Value {

@@ -238,7 +238,7 @@ fn whoever_was_fooled_while_it_knew_no_time_comes_back_with_its_own_changes() {
         net.heal();
         net.until("all agree, and have what it has written", EXCHANGED, |net| net.agree() && net.config(0).contains("mine"));
         let mut now = own_head(&net, 3).document.config().clone();
-        now["applications"].as_object_mut().unwrap().remove("mine");
+        now["applications"].as_object_mut().unwrap().shift_remove("mine");
         assert_eq!(json::compact(&now["routes"]), json::compact(&text["routes"]), "seed {seed}");
         let head = net.set(3, "/config/routes", "[3]");
         net.until("its changes reach all", SOON, |net| net.all_at(head));

@@ -52,7 +52,7 @@ fn decode(token: &str) -> Option<String> {
 /// What stands at `path`.
 pub fn find<'a>(root: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(root, |value, token| match value {
-        Value::Object(members) if token.len() <= TOKEN_MAX => members.get(*token),
+        Value::Object(members) if token.len() <= TOKEN_MAX => members.get(token),
         Value::Array(elements) => elements.get(index(token)?),
         _ => None,
     })
@@ -60,7 +60,7 @@ pub fn find<'a>(root: &'a Value, path: &[&str]) -> Option<&'a Value> {
 
 fn find_mut<'a>(root: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
     path.iter().try_fold(root, |value, token| match value {
-        Value::Object(members) => members.get_mut(*token),
+        Value::Object(members) => members.get_mut(token),
         Value::Array(elements) => elements.get_mut(index(token)?),
         _ => None,
     })

@@ -54,7 +54,7 @@ const fn door(name: &'static str, files: &'static [&'static str], files_max: usi
 }
 
 /// Every dependency with a door.
-pub const DOORS: [Door; 16] = [
+pub const DOORS: [Door; 15] = [
     door("base64", &["model/bundle/pem.rs"], 1),
     door("bs58", &["model/peer_id.rs", "wire/token.rs", "wire/fleet.rs"], 3),
     door("ed25519_dalek", &["model/signature.rs"], 1),
@@ -65,7 +65,6 @@ pub const DOORS: [Door; 16] = [
     door("lexopt", &["cli*"], 1),
     door("mdns_sd", &["daemon/discovery.rs"], 1),
     door("mio", &["daemon/listener.rs"], 1),
-    door("serde_json", &["model/json*"], 3),
     door("signal_hook", &["daemon/signals.rs"], 1),
     door("snow", &["wire/handshake.rs", "wire/session.rs"], 2),
     door("socket2", &["daemon/listener.rs", "daemon/dialler.rs", "daemon/target/reason/listeners.rs", "daemon/unix.rs"], 4),

@@ -172,7 +172,7 @@ impl Places {
                 for (name, want) in want {
                     self.below(name.clone(), before.get(name), want);
                 }
-                before.keys().filter(|name| !want.contains_key(*name)).for_each(|name| self.note(name.clone()));
+                before.keys().filter(|name| !want.contains_key(name)).for_each(|name| self.note(name.clone()));
             }
             (Value::Array(before), Value::Array(want)) if before.len() == want.len() => {
                 let both = before.iter().zip(want).enumerate();

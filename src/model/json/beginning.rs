@@ -134,8 +134,8 @@ mod tests {
                 is_part(a, b, if at + 1 == some.len() { open - 1 } else { 0 }) || (at + 1 == some.len() && a == b)
             }),
             (Value::Object(some), Value::Object(all)) => some.iter().enumerate().all(|(at, (name, a))| {
-                is_part(a, &all[name], if at + 1 == some.len() { open - 1 } else { 0 })
-                    || (at + 1 == some.len() && *a == all[name])
+                let b = all.get(name).unwrap();
+                is_part(a, b, if at + 1 == some.len() { open - 1 } else { 0 }) || (at + 1 == some.len() && a == b)
             }),
             _ => false,
         }

@@ -85,9 +85,8 @@ impl<'a> Make<'a> for Tree {
     }
 
     fn number(text: &'a str) -> Value {
-        // Parsed by serde_json, `2e2` would become `2e+2`: its documented ways to make a number all rewrite exponents. This one does
-        // not, and is left out of its documentation because it checks nothing; everything was checked by the parser.
-        Value::Number(Number::from_string_unchecked(text.to_owned()))
+        // Everything was checked by the parser.
+        Value::Number(Number::unchecked(text))
     }
 
     fn string(text: Cow<'a, str>) -> Value {
@@ -103,14 +102,16 @@ impl<'a> Make<'a> for Tree {
     }
 
     fn insert(members: &mut Map<String, Value>, name: Cow<'a, str>, member: Value) {
-        members.insert(name.into_owned(), member);
+        members.push(name.into_owned(), member);
     }
 
-    fn array(elements: Vec<Value>) -> Value {
+    fn array(mut elements: Vec<Value>) -> Value {
+        elements.shrink_to_fit();
         Value::Array(elements)
     }
 
-    fn object(members: Map<String, Value>) -> Value {
+    fn object(mut members: Map<String, Value>) -> Value {
+        members.shrink_to_fit();
         Value::Object(members)
     }
 }

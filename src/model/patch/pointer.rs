@@ -33,19 +33,19 @@ impl Pointer {
 }
 
 /// What a token names in a value.
-pub fn member<'a>(value: &'a Value, token: &String) -> Option<&'a Value> {
+pub fn member(value: &Value, token: impl AsRef<str>) -> Option<&Value> {
     match value {
-        Value::Object(members) => members.get(token),
-        Value::Array(elements) => elements.get(index(token)?),
+        Value::Object(members) => members.get(token.as_ref()),
+        Value::Array(elements) => elements.get(index(token.as_ref())?),
         _ => None,
     }
 }
 
 /// The same, to be changed.
-pub fn member_mut<'a>(value: &'a mut Value, token: &String) -> Option<&'a mut Value> {
+pub fn member_mut(value: &mut Value, token: impl AsRef<str>) -> Option<&mut Value> {
     match value {
-        Value::Object(members) => members.get_mut(token),
-        Value::Array(elements) => elements.get_mut(index(token)?),
+        Value::Object(members) => members.get_mut(token.as_ref()),
+        Value::Array(elements) => elements.get_mut(index(token.as_ref())?),
         _ => None,
     }
 }

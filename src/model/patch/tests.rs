@@ -1,7 +1,7 @@
 use super::pointer::Pointer;
 use super::*;
 use crate::model::edit::Change;
-use crate::model::json::{Map, compact, parse, same};
+use crate::model::json::{Map, compact, parse, parse_own, same};
 
 fn value(text: &str) -> Value {
     parse(text.as_bytes()).unwrap()
@@ -33,7 +33,9 @@ fn why(before: &str, patch: &str) -> String {
 /// All of a suite that is not disabled there: so many come out as expected, and so many are refused.
 fn suite(text: &str) -> (usize, usize) {
     let (mut made, mut refused) = (0, 0);
-    for case in serde_json::from_str::<Vec<Value>>(text).unwrap() {
+    // Some of the cases are about members that are there twice.
+    let cases = serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap();
+    for case in cases.iter().map(|case| parse_own(case.to_string().as_bytes()).unwrap()) {
         if case.get("disabled").is_some() {
             continue;
         }
@@ -297,7 +299,7 @@ fn random_pointer(chance: &mut Chance, mut value: &Value) -> String {
             _ => NAMES[chance.below(6)],
         };
         pointer.extend(["/", token]);
-        match pointer::member(value, &token.to_owned()) {
+        match pointer::member(value, token) {
             Some(below) => value = below,
             None => break,
         }
