@@ -22,3 +22,19 @@ fn the_demo_shows_one_change_on_three_peers_and_leaves_nothing_behind() {
         assert!(said.contains(word), "the demo does not show '{word}':\n{said}{errors}");
     }
 }
+
+/// Who tries the demo waits for one build, and what is built there is what is then started.
+#[test]
+fn the_demo_is_built_by_one_call_in_a_profile_that_optimises_nothing() {
+    let makefile = include_str!("../../Makefile");
+    let (_, rest) = makefile.split_once("\ndemo:").expect("there is a demo");
+    let recipe = rest.split("\n\n").next().expect("a split has a first part");
+    assert!(rest.starts_with('\n'), "it needs no other build: {recipe}");
+    assert_eq!(recipe.matches("$(CARGO)").count(), 1, "{recipe}");
+    assert!(recipe.contains("--profile demo --locked --bin starling --example unit-standin"), "{recipe}");
+    assert!(recipe.contains("demo.sh target/demo/starling target/demo/examples/unit-standin"), "{recipe}");
+    let (_, profile) = include_str!("../../Cargo.toml").split_once("\n[profile.demo]\n").expect("it is there");
+    let profile = profile.split("\n[").next().expect("a split has a first part");
+    assert!(profile.starts_with("inherits = \"dev\"\n"), "{profile}");
+    assert!(!profile.contains("opt-level") && !profile.contains("lto"), "{profile}");
+}
