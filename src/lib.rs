@@ -98,8 +98,9 @@
 //! 9. Discovery is a hint: `node::book` retries everybody who was met for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
 //!    What is only somebody's word aims a fleet at nobody: `node::ration`, `node::whereabouts`, tests/mesh/aimed.rs.
 //!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
-//! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`].
-//!     *Checked by* `check_uploads`, and tests/rest/secrets.rs (all that is answered, printed and logged).
+//! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`]. The keys of
+//!     certificates that are gone leave the history: `node::keys`.
+//!     *Checked by* `check_uploads`, tests/rest/secrets.rs (all that is answered, printed and logged, and the disks), tests/mesh/keys.rs.
 //!
 //! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the server what it may be put over, and the target
 //!     looks once more right before.

@@ -191,6 +191,19 @@ pub const UNCONTAINED_BYTES_MAX: u64 = 96 << 20;
 pub const UNCONTAINED_MEMORY_MAX: usize = 12 << 20;
 /// A body that is shorter is not worth a file being read for it.
 pub const SPILL_MIN: usize = 2 << 10;
+/// Seconds that the key of a certificate which was deleted or replaced stays in the history, unless the settings say otherwise: time
+/// enough to notice that it was the wrong one, or that the new one does not serve, and to restore it.
+pub const KEYS_KEPT: u64 = 3600;
+/// After so long it goes whoever is away, in seconds: by then nobody would remember what a host that comes back knew either.
+pub const KEYS_KEPT_MAX: u64 = NODE_AGE_MAX.as_secs();
+/// The same as a time.
+pub const KEYS_AWAY_MAX: Duration = NODE_AGE_MAX;
+/// How often it is looked whether keys may go, while there are any: about as often as node records change.
+pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Files out of which keys are struck at once: each takes a turn of the disk, which clients' changes wait for.
+pub const STRIKES_MAX: usize = 8;
+/// Bundles of one group that are waited for at once: ten times as many as are deleted at once by people. What is more has its turn later.
+pub const WITHDRAWN_MAX: usize = 1024;
 /// What is known of older revisions, in bytes of memory: those of 64 groups at usual sizes, four times over.
 pub const HISTORY_MEMORY_MAX: usize = 16 << 20;
 /// What a file takes beside a revision's body and header: two short lines, and what a file system rounds up to.

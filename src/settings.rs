@@ -54,6 +54,9 @@ pub struct Settings {
     /// How many older revisions of a group are kept beside the head and the uncontained ones: from [`limits::HISTORY_KEPT_MIN`] to
     /// [`limits::HISTORY_KEPT_MAX`].
     pub history: usize,
+    /// For how many seconds the key of a certificate that was deleted or replaced stays in the history at least: at most
+    /// [`limits::KEYS_KEPT_MAX`].
+    pub keys_kept: u64,
     /// What the revisions in the state directory may take, in MiB.
     pub state_mib: u64,
     /// Whether to announce and look for peers by mDNS.
@@ -260,6 +263,7 @@ impl Settings {
             variables: Vec::new(),
             drift: DriftChoice::Report,
             history: limits::HISTORY_KEPT,
+            keys_kept: limits::KEYS_KEPT,
             state_mib: limits::STATE_MIB,
             mdns: true,
             interfaces: Vec::new(),

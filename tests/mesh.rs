@@ -27,6 +27,8 @@ mod groups;
 mod history;
 #[path = "mesh/kept.rs"]
 mod kept;
+#[path = "mesh/keys.rs"]
+mod keys;
 #[path = "mesh/large.rs"]
 mod large;
 #[path = "mesh/liars.rs"]

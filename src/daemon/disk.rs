@@ -13,7 +13,7 @@ use std::thread;
 use self::batch::Writer;
 use super::state_dir::StateDir;
 use crate::limits;
-use crate::model::document::Document;
+use crate::model::document::{Bundle, Document};
 use crate::model::record::RecordId;
 
 /// Something to write. Those with a ticket are answered by a [`Done`] that bears it; failures of the others are logged.
@@ -57,6 +57,17 @@ pub enum Job {
         name: String,
         /// The content of the file.
         bytes: Vec<u8>,
+    },
+    /// Writes a revision in `revisions/` anew without these bundles, durably, if it is there and holds any of them.
+    Strike {
+        /// Comes back in the answer.
+        ticket: u64,
+        /// The group.
+        group: String,
+        /// The file's name.
+        name: String,
+        /// What is struck out.
+        goes: Vec<Bundle>,
     },
     /// Removes a revision from `revisions/`, if it is there.
     Remove {

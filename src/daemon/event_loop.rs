@@ -404,6 +404,7 @@ fn disk_job(job: DiskJob) -> disk::Job {
         DiskJob::Commit(ticket, group, name) => disk::Job::Commit { ticket, group, name },
         DiskJob::Discard(group, name) => disk::Job::Discard { group, name },
         DiskJob::Store(ticket, group, name, bytes) => disk::Job::Store { ticket, group, name, bytes },
+        DiskJob::Strike(ticket, group, name, goes) => disk::Job::Strike { ticket, group, name, goes },
         DiskJob::Remove(group, name) => disk::Job::Remove { group, name },
         DiskJob::Probe(ticket) => disk::Job::Probe { ticket },
         DiskJob::SetAside(group, name) => disk::Job::SetAside { group, name },
@@ -422,6 +423,7 @@ fn disk_ticket(job: &disk::Job) -> Option<Ticket> {
         disk::Job::Pending { ticket, .. }
         | disk::Job::Commit { ticket, .. }
         | disk::Job::Store { ticket, .. }
+        | disk::Job::Strike { ticket, .. }
         | disk::Job::Probe { ticket }
         | disk::Job::KeepDrift { ticket, .. }
         | disk::Job::AcknowledgeDrift { ticket, .. }

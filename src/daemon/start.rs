@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use super::clock::Clock;
 use super::decode::Decoder;
@@ -28,7 +29,7 @@ use super::state_dir::{FoundDrifts, Membership, StateDir, StateError, StoredFile
 use super::unit::{Control, Unit, find_default};
 use super::watch::Watch;
 use super::{api, entropy, interfaces, logger, signals, system, target};
-use crate::limits::{EVENTS_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN_FILE_MAX};
+use crate::limits::{EVENTS_MAX, KEYS_AWAY_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN_FILE_MAX};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
@@ -193,6 +194,7 @@ fn make_node(
         peers: settings.peers.clone(),
         before_kept: dir.has_before_starling(),
         history: settings.history,
+        keys_kept: Duration::from_secs(settings.keys_kept)..KEYS_AWAY_MAX,
         files_max: settings.state_mib << 20,
         seed: u64::from_be_bytes(entropy::bytes()?),
         overlay: Overlay::default(),

@@ -12,7 +12,10 @@ use super::path::{Path, element_index};
 use super::resources::{Kind, is_resource_name};
 use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, RESOURCES_MAX, VALUES_MAX};
 
+mod bundles;
 mod form;
+
+pub use self::bundles::Bundle;
 
 /// `{"config": …, "certificates": {…}, "js_modules": {…}}`. Two are equal if their texts are.
 #[derive(Clone)]

@@ -20,6 +20,11 @@ use crate::limits::{BODY_MAX, EXTENSION_MAX, HEIGHT_LIMIT, NAME_MAX, NODE_BODY_M
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RecordId(pub [u8; 32]);
 
+/// The hash by which a header names a body.
+pub fn hash_of(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
 impl RecordId {
     /// No record: the base of a first revision.
     pub const NONE: Self = Self([0; 32]);
@@ -221,7 +226,7 @@ impl Record {
 
     /// Whether `body` is the one that the header names.
     pub fn matches(&self, body: &[u8]) -> bool {
-        body.len() == self.header.body_len as usize && self.header.body_hash == <[u8; 32]>::from(Sha256::digest(body))
+        body.len() == self.header.body_len as usize && self.header.body_hash == hash_of(body)
     }
 
     /// Its place in the one order.

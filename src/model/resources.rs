@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::json::Value;
 use super::path::Path;
-use crate::codec::hex;
+use crate::codec::{hex, unhex_array};
 use crate::limits::RESOURCE_NAME_MAX;
 
 /// What a document holds beside its configuration.
@@ -159,9 +159,11 @@ fn lacking_at(lacking: &BTreeSet<Named>, kind: Kind, value: &Value, at: &[&str])
     Some((Named { kind, name: name.to_owned() }, pointer))
 }
 
-/// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key.
+/// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key. Of what stands for a bundle that was struck out
+/// it is the one that is named there.
 pub fn fingerprint(bundle: &str) -> [u8; 32] {
-    Sha256::digest(bundle).into()
+    let named = bundle.strip_prefix(SHOWN).filter(|_| is_shown(bundle)).and_then(unhex_array);
+    named.unwrap_or_else(|| Sha256::digest(bundle).into())
 }
 
 /// What is shown in place of a bundle: `sha256:` and its [`fingerprint`].
@@ -169,9 +171,15 @@ pub fn redacted(bundle: &str) -> String {
     shown(&fingerprint(bundle))
 }
 
+/// Whether a text is what is shown in place of a bundle: no bundle looks so.
+pub fn is_shown(text: &str) -> bool {
+    let is_hex = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix(SHOWN).is_some_and(|hash| hash.len() == 64 && hash.bytes().all(is_hex))
+}
+
 /// How a fingerprint is shown.
 pub fn shown(fingerprint: &[u8; 32]) -> String {
-    format!("sha256:{}", hex(fingerprint))
+    format!("{SHOWN}{}", hex(fingerprint))
 }
 
 /// A value that stands at `path` of a document, as it may be shown: of whatever is or holds a bundle, the fingerprint.
@@ -205,6 +213,8 @@ fn names(value: &Value) -> impl Iterator<Item = &str> {
     one.into_iter().chain(several)
 }
 
+/// How what is shown of a bundle begins.
+const SHOWN: &str = "sha256:";
 /// What begins a variable of a host.
 const VARIABLE: &str = "${";
 
@@ -293,6 +303,8 @@ mod tests {
         };
         let print = "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
         assert_eq!(redacted("key"), print);
+        assert_eq!((redacted(print), is_shown(print)), (print.to_owned(), true), "what stands for it is shown as it");
+        assert!(["key", "sha256:", &print[1..], &print[..70], &print.to_uppercase()].iter().all(|other| !is_shown(other)));
         assert_eq!(at("/certificates/c"), format!("\"{print}\""));
         assert_eq!(at("/certificates"), format!(r#"{{"c":"{print}"}}"#));
         assert_eq!(at("/"), json::compact(&document).replace("key", print));

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::decode::Undecoded;
 use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
-use crate::model::document::Document;
+use crate::model::document::{Bundle, Document};
 use crate::model::record::RecordId;
 use crate::wire::errand::Errand;
 
@@ -60,6 +60,8 @@ pub enum DiskJob {
     Discard(String, String),
     /// Keep a revision durably.
     Store(Ticket, String, String, Vec<u8>),
+    /// Write the file of a revision anew, durably, without these bundles.
+    Strike(Ticket, String, String, Vec<Bundle>),
     /// Forget a revision.
     Remove(String, String),
     /// Write something small and remove it again, to find out whether that can be done.
@@ -89,6 +91,7 @@ impl DiskJob {
             Self::Pending(ticket, ..)
             | Self::Commit(ticket, ..)
             | Self::Store(ticket, ..)
+            | Self::Strike(ticket, ..)
             | Self::Probe(ticket)
             | Self::BeforeStarling(ticket, _)
             | Self::KeepDrift(ticket, ..)

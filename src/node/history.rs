@@ -20,6 +20,7 @@ use crate::model::edit::{self, Change, Op};
 use crate::model::json::{Map, Value};
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
+use crate::model::resources;
 use crate::model::revision::Origin;
 
 impl Node {
@@ -78,9 +79,11 @@ impl Node {
         }
     }
 
-    /// How to make of what is at `path` what it is in `old`. Only what differs is touched, so that changes elsewhere do not collide.
+    /// How to make of what is at `path` what it is in `old`. Only what differs is touched, so that changes elsewhere do not collide. A bundle
+    /// that was struck out of the history can be restored where the present document has it.
     pub(super) fn plan_restore(&self, old: &Document, path: &Path) -> Result<Plan, Answer> {
         let before = self.base_document()?;
+        let old = &old.filled_from(&before);
         let ops = match (before.get(path), old.get(path)) {
             _ if path.tokens().is_empty() => document_difference(&before, old).ok_or_else(|| {
                 let detail = "so many certificates and modules differ: restore /config, and each of them by its path";
@@ -96,6 +99,10 @@ impl Node {
 
     /// A plan of operations that were worked out here. One whose aim is reached already is left out.
     pub(super) fn plan_of(&self, before: Document, ops: Vec<Op>) -> Result<Plan, Answer> {
+        if let Some(op) = ops.iter().find(|op| wants_what_was_struck(op)) {
+            let detail = format!("{} was struck out of the history: upload it again, or restore another path", op.path);
+            return Err(Problem::new(410, "The key of this certificate is not kept any more.", detail).into());
+        }
         let gone = |op: &Op| op.change == Change::Delete && before.get(&op.path).is_none();
         let ops: Vec<Op> = ops.into_iter().filter(|op| !gone(op)).collect();
         let after = edit::apply_all(&before, &ops).map_err(|(place, error)| {
@@ -173,6 +180,7 @@ impl Node {
         view.insert("size".into(), header.body_len.into());
         view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
         view.insert("stored".into(), self.storing.has(&summary.record.id).into());
+        view.insert("struck".into(), summary.is_struck.into());
         view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
         view.insert("removed".into(), header.is_removal().into());
         let (kind, of) = match &summary.origin {
@@ -214,6 +222,15 @@ impl Line {
     fn has_passed_by(&self, record: &Record) -> bool {
         record.header.height >= self.from && !self.ids.contains(&record.id)
     }
+}
+
+/// Whether an operation would put in place of a bundle what it is shown by.
+fn wants_what_was_struck(op: &Op) -> bool {
+    let text = match &op.change {
+        Change::Put(value) | Change::Append(value) => value.as_str(),
+        Change::Delete => None,
+    };
+    resources::is_secret(&op.path) && text.is_some_and(resources::is_shown)
 }
 
 /// Whether an ID begins with what a person gave for it.

@@ -5,10 +5,12 @@
 //! fleet until it has heard from others. Reading, renaming and setting aside are the caller's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::effect::Level;
-use super::records::from_file;
+use super::records::{Filed, judge_file};
 use super::{Node, revision_name};
+use crate::limits::RETRY_MIN;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 
@@ -19,7 +21,7 @@ pub struct Loading<'a> {
     newest: BTreeMap<String, String>,
     damaged: Vec<(String, String)>,
     /// Sound, but under another group or name than its own.
-    misnamed: Vec<(String, String, Revision)>,
+    misnamed: Vec<(String, String, Filed)>,
 }
 
 impl<'a> Loading<'a> {
@@ -35,10 +37,10 @@ impl<'a> Loading<'a> {
 
     /// As [`Loading::file`], with the time at which it was written, in milliseconds since 1970: when the revision came, or was made.
     pub fn file_of(&mut self, group: String, name: String, bytes: &[u8], written_ms: u64) {
-        match from_file(bytes, self.node.setup.fleet.id().as_bytes()) {
-            Some(revision) if own_place(&revision) == (group.clone(), name.clone()) => self.take(revision, written_ms),
-            Some(revision) => self.misnamed.push((group, name, revision)),
-            None => self.damaged.push((group, name)),
+        match judge_file(bytes, self.node.setup.fleet.id().as_bytes()) {
+            Ok(filed) if own_place(&filed.revision) == (group.clone(), name.clone()) => self.take(filed, written_ms),
+            Ok(filed) => self.misnamed.push((group, name, filed)),
+            Err(_) => self.damaged.push((group, name)),
         }
     }
 
@@ -50,18 +52,18 @@ impl<'a> Loading<'a> {
 
     /// Sound revisions get their own group and name: `rename` gives the file in the first place the second, and says whether that was free.
     pub fn put_right(&mut self, mut rename: impl FnMut((&str, &str), (&str, &str)) -> Result<bool, String>) {
-        for (group, name, revision) in std::mem::take(&mut self.misnamed) {
-            let (right_group, right_name) = own_place(&revision);
+        for (group, name, filed) in std::mem::take(&mut self.misnamed) {
+            let (right_group, right_name) = own_place(&filed.revision);
             match rename((&group, &name), (&right_group, &right_name)) {
                 Ok(true) => {
                     let text = format!("revision {group}/{name} has its own name again: {right_group}/{right_name}");
                     self.node.say(Level::Warn, "disk", text);
-                    self.take(revision, 0);
+                    self.take(filed, 0);
                 }
                 Ok(false) => self.damaged.push((group, name)),
                 Err(error) => {
                     self.complain(format!("revision {group}/{name} cannot get its own name: {error}"));
-                    self.take(revision, 0);
+                    self.take(filed, 0);
                 }
             }
         }
@@ -83,11 +85,14 @@ impl<'a> Loading<'a> {
         self.node.load_all_fallen();
     }
 
-    fn take(&mut self, revision: Revision, written_ms: u64) {
-        let (group, name) = own_place(&revision);
+    fn take(&mut self, filed: Filed, written_ms: u64) {
+        let (group, name) = own_place(&filed.revision);
         let newest = self.newest.entry(group).or_default();
         *newest = std::mem::take(newest).max(name);
-        self.node.load_received(revision, written_ms);
+        if filed.is_struck {
+            return self.node.load_struck(&filed.revision, written_ms);
+        }
+        self.node.load_received(filed.revision, written_ms);
     }
 
     /// A revision cannot be had from disk. Of a file whose name names none nothing is known, and nothing can be asked for.
@@ -102,6 +107,36 @@ impl<'a> Loading<'a> {
     fn complain(&mut self, problem: String) {
         self.node.say(Level::Error, "disk", problem.clone());
         self.node.report_problem(problem);
+    }
+}
+
+impl Node {
+    /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest first is quickest.
+    pub fn load(&mut self, revision: Revision) {
+        self.load_received(revision, 0);
+    }
+
+    /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
+    pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
+        if revision.record.header.author == self.me {
+            self.stamps.resume(revision.record.header.stamp);
+        }
+        self.replica.judge_by(self.bound_ms());
+        let revision = Arc::new(revision);
+        self.replica.take(Arc::clone(&revision), self.now.elapsed);
+        self.note_received(&revision, received_ms);
+        self.remove_dropped();
+        self.forget_removed(&revision.record.header.key);
+        let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
+        self.timers.rebase = beaten.then_some(RETRY_MIN);
+    }
+
+    /// Takes in a revision out of whose file bundles were struck in an earlier run.
+    fn load_struck(&mut self, revision: &Revision, received_ms: u64) {
+        if let Some(group) = self.replica.group_mut(&revision.record.header.key) {
+            group.take_struck(revision);
+        }
+        self.note_received(revision, received_ms);
     }
 }
 

@@ -27,6 +27,7 @@ pub mod input;
 mod inspect;
 mod kept;
 pub mod kept_file;
+mod keys;
 mod link;
 pub mod load;
 mod mesh;
@@ -62,6 +63,7 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +75,7 @@ use self::errands::Errands;
 use self::fetch::Fetch;
 use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket, Trouble};
 use self::kept::Kept;
+use self::keys::Keys;
 use self::link::Link;
 use self::peers::Newcomer;
 use self::pulls::Pulls;
@@ -88,7 +91,8 @@ use self::silence::Silences;
 use self::storing::Storing;
 use self::trial::Trial;
 use self::writes::Writes;
-use crate::limits::{RETRY_MIN, RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::limits::{RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::model::document::Bundle;
 use crate::model::ledger::EditRef;
 use crate::model::overlay::Overlay;
 use crate::model::path::Path;
@@ -130,6 +134,8 @@ pub struct Setup {
     pub history: usize,
     /// What the files of all revisions may take, in bytes.
     pub files_max: u64,
+    /// How long the key of a certificate that was deleted or replaced stays in the history: at least until, and then at most.
+    pub keys_kept: Range<Duration>,
     /// Seeds the jitter.
     pub seed: u64,
     /// Says what [`Record::is_signed`] says; it may remember what it was asked.
@@ -190,6 +196,7 @@ pub struct Node {
     fetch: Option<Fetch>,
     server: Server,
     kept: Kept,
+    keys: Keys,
     writes: Writes,
     errands: Errands,
     trial: Option<Trial>,
@@ -241,6 +248,8 @@ enum Waiting {
     Server,
     /// A file that is read.
     Read(Record, Reading),
+    /// A file out of which these bundles are struck.
+    Struck(Record, Vec<Bundle>),
     /// The body of this record, which this link has brought.
     Decoded(LinkId, RecordId),
 }
@@ -280,6 +289,7 @@ impl Node {
             fetch: None,
             server: Server::new(setup.server, setup.before_kept),
             kept: Kept::default(),
+            keys: Keys::default(),
             writes: Writes::default(),
             errands: Errands::default(),
             trial: None,
@@ -306,26 +316,6 @@ impl Node {
         node.book.read(book, |peer| key.instance(&id, peer));
         node.setup.peers.clone().iter().for_each(|address| node.book.configure(address, true));
         node
-    }
-
-    /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest first is quickest.
-    pub fn load(&mut self, revision: Revision) {
-        self.load_received(revision, 0);
-    }
-
-    /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
-    pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
-        if revision.record.header.author == self.me {
-            self.stamps.resume(revision.record.header.stamp);
-        }
-        self.replica.judge_by(self.bound_ms());
-        let revision = Arc::new(revision);
-        self.replica.take(Arc::clone(&revision), self.now.elapsed);
-        self.note_received(&revision, received_ms);
-        self.remove_dropped();
-        self.forget_removed(&revision.record.header.key);
-        let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
-        self.timers.rebase = beaten.then_some(RETRY_MIN);
     }
 
     /// A change was under way when the host stopped: what was kept of it is dropped. The head is applied at the start in any case.
@@ -388,6 +378,7 @@ impl Node {
             self.storing.due(),
             self.errands.due(),
             self.kept.due(),
+            self.strike_due(),
             self.trim_due(),
             self.server.due().filter(|_| self.trial.is_none()),
             self.links
@@ -448,6 +439,7 @@ impl Node {
         self.serve_server();
         self.note_adoption();
         self.remember_if_due();
+        self.strike_if_due();
         self.refresh_selfie();
         self.trim_if_due();
         self.dial_if_due();

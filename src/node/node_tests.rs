@@ -45,6 +45,7 @@ impl Lone {
             peers: Vec::new(),
             before_kept: false,
             history: crate::limits::HISTORY_KEPT_MAX,
+            keys_kept: Duration::ZERO..Duration::MAX,
             files_max: crate::limits::STATE_MIB << 20,
             seed: 7,
             overlay: Default::default(),

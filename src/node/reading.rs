@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::effect::{DiskJob, Effect, Level};
 use super::input::{LinkId, Ticket};
-use super::records::from_file;
+use super::records::{Filed, judge_file};
 use super::settle::Needing;
 use super::{Node, Waiting, revision_name};
 use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
@@ -68,27 +68,28 @@ impl Node {
             return;
         }
         let Some(Waiting::Read(record, reading)) = self.tickets.remove(&ticket) else { return };
-        let revision = self.sound(&record, read);
-        match (reading, revision) {
-            (Reading::Fallen, Ok(revision)) => self.revive(revision),
-            (Reading::Former, Ok(revision)) => self.keep_group_as(&revision),
-            (Reading::Fallen | Reading::Former, Err(_)) => {}
-            (Reading::Wanted(link), Ok(revision)) => self.offer_revision(link, &revision),
-            (Reading::Pulled(link, offset), Ok(revision)) => self.serve_body(link, &revision, offset),
-            (Reading::Wanted(link) | Reading::Pulled(link, _), Err(_)) => self.answer(link, &Frame::Missing(record.id)),
-            (Reading::Needed(needing), Ok(revision)) => self.needed_is_here(needing, &revision),
+        // What bundles were struck out of is only good for what people want of it.
+        let filed = self.sound(&record, read);
+        match (reading, filed.map(|filed| (filed.is_struck, Arc::new(filed.revision)))) {
+            (Reading::Fallen, Ok((false, revision))) => self.revive(revision),
+            (Reading::Former, Ok((false, revision))) => self.keep_group_as(&revision),
+            (Reading::Fallen | Reading::Former, _) => {}
+            (Reading::Wanted(link), Ok((false, revision))) => self.offer_revision(link, &revision),
+            (Reading::Pulled(link, offset), Ok((false, revision))) => self.serve_body(link, &revision, offset),
+            (Reading::Wanted(link) | Reading::Pulled(link, _), _) => self.answer(link, &Frame::Missing(record.id)),
+            (Reading::Needed(needing), Ok((_, revision))) => self.needed_is_here(needing, &revision),
             (Reading::Needed(needing), Err(reason)) => self.needed_is_not_to_be_had(needing, reason),
         }
     }
 
     /// The revision in a file that was read, if it is the one that was to be there; else why it is not to be had.
-    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Result<Arc<Revision>, String> {
+    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Result<Filed, String> {
         let is_kept = self.replica.kept(&record.id).is_some();
         match read {
             Ok(Some(bytes)) => {
-                let revision = from_file(&bytes, self.setup.fleet.id().as_bytes());
-                let revision = revision.filter(|revision| revision.id() == record.id).map(Arc::new);
-                revision.ok_or_else(|| self.lose_file(record, "is damaged"))
+                let filed = judge_file(&bytes, self.setup.fleet.id().as_bytes()).ok();
+                let filed = filed.filter(|filed| filed.revision.id() == record.id);
+                filed.ok_or_else(|| self.lose_file(record, "is damaged"))
             }
             // Not written yet, or not at all because the disk takes no writes: it will be, or is in memory while it is needed.
             Ok(None) if self.is_being_stored(&record.id) || !self.storing.has(&record.id) => {
@@ -129,7 +130,7 @@ impl Node {
         if let Some(revision) = self.replica.find(&id).cloned() {
             return self.offer_revision(link, &revision);
         }
-        match self.replica.kept(&id).cloned() {
+        match self.replica.whole(&id).cloned() {
             // A long body is announced, which takes no reading.
             Some(record) if record.header.body_len as usize > INLINE_MAX => {
                 self.answer(link, &Frame::Record(record, 0, Payload::Announced));

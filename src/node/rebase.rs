@@ -197,7 +197,7 @@ impl Node {
         let said = held.values().filter(|beaten| !is_original(&beaten.revision)).map(|beaten| beaten.revision.edit_ref());
         let made_on = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
         let all = said.chain(made_on.filter(|edit| is_missing(group, held, edit)));
-        all.map(|edit| edit.id).filter(|id| self.replica.kept(id).is_none()).collect()
+        all.map(|edit| edit.id).filter(|id| self.replica.whole(id).is_none()).collect()
     }
 
     /// Asks peers for the originals of edits; what was asked for before and is not needed any more is asked for no more.
@@ -226,8 +226,10 @@ impl Node {
             return Remedy::Later(stand_in);
         }
         let made_on = made_on(group, revision);
-        // Their authors hold them, or other peers do, and bring them within moments; else they can only be listed by name.
-        if stand_in > now && made_on.iter().any(|edit| is_missing(group, held, edit)) {
+        // Their authors hold them, or other peers do, and bring them within moments; else they can only be listed by name. Those out of whose
+        // files keys were struck are known here, and nobody else may be able to say what they wanted.
+        let awaited = |edit: &&EditRef| is_missing(group, held, edit) && !group.is_struck(edit);
+        if stand_in > now && made_on.iter().any(|edit| awaited(&edit)) {
             return Remedy::Later(stand_in);
         }
         let is_unknown = |edit: &EditRef| group.standing(edit) == Standing::Unknown;

@@ -17,10 +17,10 @@ use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
 use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, PROBLEMS_MAX, REBASE_JITTER};
-use crate::model::document::Document;
+use crate::model::document::{Bundle, Document};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
-use crate::model::record::{Kind, Record, RecordId};
+use crate::model::record::{Kind, Record, RecordId, hash_of};
 use crate::model::revision::Revision;
 use crate::wire::frame::{Frame, Payload, carried};
 
@@ -229,6 +229,7 @@ impl Node {
         let pruned = self.replica.group_mut(group).map(super::replica::Group::prune).unwrap_or_default();
         pruned.iter().for_each(|record| self.remove_file(record));
         self.remove_dropped();
+        self.look_for_keys();
     }
 
     /// Removes what went over a budget, and says of whom it was.
@@ -304,52 +305,114 @@ impl Node {
 /// A revision as it is kept in a file: what it is, header and signature in hexadecimal, and the body as it travelled.
 pub fn file_text(revision: &Revision) -> Vec<u8> {
     let hex = crate::codec::hex;
-    let head =
-        format!("starling revision 1\nheader {}\nsignature {}\n\n", hex(&revision.record.bytes), hex(&revision.record.signature));
+    let head = format!("{FIRST_LINE}\nheader {}\nsignature {}\n\n", hex(&revision.record.bytes), hex(&revision.record.signature));
     [head.as_bytes(), &revision.body].concat()
 }
 
-/// The record and the body that [`file_text`] wrote; `None` if it is anything else. Signature and hash are checked here too.
-pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
-    judge_file(bytes, fleet).ok()
+/// A revision as a file had it.
+pub struct Filed {
+    /// It; if bundles were struck out of it, with their fingerprints in its document, so that it is not what its author has signed.
+    pub revision: Revision,
+    /// Whether bundles were struck out.
+    pub is_struck: bool,
 }
 
-/// As [`from_file`], but says what is wrong.
-pub fn judge_file(bytes: &[u8], fleet: &[u8; 32]) -> Result<Revision, FileFault> {
-    let (header, signature, body) = file_parts(bytes).ok_or(FileFault::Form)?;
-    let record = Record::decode(&header, signature).map_err(|_| FileFault::Header)?;
+/// The whole revision that [`file_text`] wrote; `None` if it is anything else. Signature and hash are checked here too.
+pub fn from_file(bytes: &[u8], fleet: &[u8; 32]) -> Option<Revision> {
+    judge_file(bytes, fleet).ok().filter(|filed| !filed.is_struck).map(|filed| filed.revision)
+}
+
+/// The revision in a file that [`file_text`] or [`struck_text`] wrote, or what is wrong.
+pub fn judge_file(bytes: &[u8], fleet: &[u8; 32]) -> Result<Filed, FileFault> {
+    let parts = FileParts::of(bytes).ok_or(FileFault::Form)?;
+    let record = parts.record().ok_or(FileFault::Header)?;
     let faults = [
         (record.header.kind != Kind::Document, FileFault::Header),
         (record.header.fleet != *fleet, FileFault::Fleet),
         (!record.is_signed(), FileFault::Signature),
-        (!record.matches(body), FileFault::Body),
+        (!parts.is_whole(&record), FileFault::Body),
     ];
     match faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault)) {
         Some(fault) => Err(fault),
-        None => Revision::decode(record, body.into()).map_err(|_| FileFault::Content),
+        None => {
+            let revision = Revision::decode(record, parts.body.into()).map_err(|_| FileFault::Content)?;
+            Ok(Filed { revision, is_struck: parts.struck.is_some() })
+        }
     }
 }
 
-/// The document of this revision in a file that [`file_text`] wrote; `None` if it is anything else. Hashes lead from the ID to the
-/// document, so nobody's signature is needed.
+/// The document of this revision in such a file; `None` if it is anything else. Hashes lead from the ID to the document, so nobody's
+/// signature is needed.
 pub fn document_in(bytes: &[u8], id: &RecordId) -> Option<Document> {
-    let (header, signature, body) = file_parts(bytes)?;
-    let record = Record::decode(&header, signature).ok()?;
-    let line_end = body.iter().position(|byte| *byte == b'\n')?;
-    let is_it = record.id == *id && record.matches(body);
-    is_it.then(|| Document::parse(&body[line_end + 1..]).ok()).flatten()
+    let parts = FileParts::of(bytes)?;
+    let record = parts.record().filter(|record| record.id == *id && parts.is_whole(record));
+    record.and_then(|_| Document::parse(parts.lines()?.1).ok())
 }
 
-/// Header, signature and body.
-fn file_parts(bytes: &[u8]) -> Option<(Vec<u8>, [u8; 64], &[u8])> {
-    let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).ok()?;
-    let mut lines = head.lines();
-    (lines.next()? == "starling revision 1").then_some(())?;
-    let header = crate::codec::unhex(lines.next()?.strip_prefix("header ")?)?;
-    let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
-    Some((header, signature, &bytes[end + 2..]))
+/// Such a file with these bundles struck out: it says so, with the hash of what is left. `None` if there is none of them in it, or it is
+/// damaged.
+pub fn struck_text(bytes: &[u8], goes: &[Bundle]) -> Option<Vec<u8>> {
+    let parts = FileParts::of(bytes)?;
+    parts.record().filter(|record| parts.is_whole(record))?;
+    let (edit, text) = parts.lines()?;
+    let document = Document::parse(text).ok()?;
+    let struck = document.struck(|bundle| goes.contains(&bundle));
+    if struck == document {
+        return None;
+    }
+    let body = [edit, b"\n", struck.bytes()].concat();
+    let hex = crate::codec::hex;
+    let head = format!(
+        "{FIRST_LINE}\nheader {}\nsignature {}\nstruck {}\n\n",
+        hex(&parts.header),
+        hex(&parts.signature),
+        hex(&hash_of(&body))
+    );
+    Some([head.as_bytes(), &body].concat())
 }
+
+/// What a file is made of.
+struct FileParts<'a> {
+    header: Vec<u8>,
+    signature: [u8; 64],
+    /// The hash of the body, if bundles were struck out of it.
+    struck: Option<[u8; 32]>,
+    body: &'a [u8],
+}
+
+impl<'a> FileParts<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let mut lines = head.lines();
+        (lines.next()? == FIRST_LINE).then_some(())?;
+        let header = crate::codec::unhex(lines.next()?.strip_prefix("header ")?)?;
+        let signature = crate::codec::unhex_array(lines.next()?.strip_prefix("signature ")?)?;
+        let struck = match lines.next() {
+            Some(line) => Some(crate::codec::unhex_array(line.strip_prefix("struck ")?)?),
+            None => None,
+        };
+        Some(Self { header, signature, struck, body: &bytes[end + 2..] })
+    }
+
+    fn record(&self) -> Option<Record> {
+        Record::decode(&self.header, self.signature).ok()
+    }
+
+    /// Whether the body is the record's, or what was left of that.
+    fn is_whole(&self, record: &Record) -> bool {
+        self.struck.map_or_else(|| record.matches(self.body), |hash| hash == hash_of(self.body))
+    }
+
+    /// What the body says of its edit, and its document.
+    fn lines(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let line_end = self.body.iter().position(|byte| *byte == b'\n')?;
+        Some((&self.body[..line_end], &self.body[line_end + 1..]))
+    }
+}
+
+/// How a revision's file begins.
+const FIRST_LINE: &str = "starling revision 1";
 
 /// Why a file is no revision of this fleet's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::Revision;
 
 mod budget;
+mod keys;
 mod past;
 mod room;
 mod summary;
@@ -148,7 +149,7 @@ impl Group {
     fn remember(&mut self, revision: &Revision) {
         let base = &revision.record.header.base;
         let base = self.head.iter().chain(self.beaten.get(base).map(|beaten| &beaten.revision)).find(|held| held.id() == *base);
-        let summary = Summary::of(revision, base.map(|base| &**base));
+        let summary = Summary::of(revision, base.map(|base| &**base), &self.last_bundles());
         self.history.insert(revision.rank(), summary);
     }
 

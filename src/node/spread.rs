@@ -63,7 +63,7 @@ impl Node {
             return;
         }
         let Some(revision) = self.replica.find(&wanted).cloned() else {
-            return match self.replica.kept(&wanted).cloned() {
+            return match self.replica.whole(&wanted).cloned() {
                 Some(record) if self.may_read() => self.read_kept(record, Reading::Pulled(id, offset)),
                 _ => self.answer(id, &Frame::Missing(wanted)),
             };

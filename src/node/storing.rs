@@ -132,6 +132,7 @@ impl Node {
             Waiting::Probe if result.is_ok() => self.store_again(),
             Waiting::Before => self.before_stored(result),
             Waiting::Kept => self.drift_kept(result),
+            Waiting::Struck(record, goes) => self.is_struck(&record, &goes, result.is_ok()),
             Waiting::Acknowledged(client, name) => self.is_acknowledged(client, &name, result),
             Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) | Waiting::Decoded(..) => {}
         }

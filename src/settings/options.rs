@@ -282,6 +282,19 @@ pub static OPTIONS: &[Opt] = &[
         }),
     },
     Opt {
+        name: "keys-kept",
+        short: None,
+        argument: Some(COUNT),
+        help: "seconds that keys of deleted bundles stay; 3600",
+        section: "This host",
+        commands: RUN,
+        setting: Some(Setting {
+            take: |settings, text| value::keys_kept(text).map(|seconds| settings.keys_kept = seconds),
+            show: |settings| settings.keys_kept.to_string(),
+            clear: None,
+        }),
+    },
+    Opt {
         name: "state-max",
         short: None,
         argument: Some("MIB"),

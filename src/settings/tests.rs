@@ -35,6 +35,7 @@ const GOOD: &[(&str, &str)] = &[
     ("variable", "root=/srv/a=b"),
     ("drift", "adopt"),
     ("history", "200"),
+    ("keys-kept", "600"),
     ("state-max", "100"),
     ("log", "debug"),
 ];
@@ -144,6 +145,8 @@ fn every_bad_value_is_refused_by_name() {
         ("api-token-file", ""),
         ("listen", "7117"),
         ("listen", "[::]"),
+        ("keys-kept", "604801"),
+        ("keys-kept", "1h"),
         ("history", "15"),
         ("history", "1025"),
         ("history", "+64"),

@@ -116,6 +116,13 @@ pub(super) fn history(text: &str) -> Result<usize, Expected> {
     count.ok_or("a number from 16 to 1024")
 }
 
+/// For how many seconds the key of a certificate that is gone stays in the history.
+pub(super) fn keys_kept(text: &str) -> Result<u64, Expected> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|seconds| is_decimal && *seconds <= limits::KEYS_KEPT_MAX);
+    seconds.ok_or("a number of seconds from 0 to 604800")
+}
+
 /// What revisions may take on disk, in MiB.
 pub(super) fn state_mib(text: &str) -> Result<u64, Expected> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -13,6 +13,7 @@ use crate::model::record::RecordId;
 use crate::node::effect::DiskJob;
 use crate::node::input::Ticket;
 use crate::node::kept_file::acknowledged;
+use crate::node::records::struck_text;
 use crate::node::rng::Rng;
 
 /// A file by its group and name.
@@ -205,6 +206,12 @@ impl Disk {
                 let result = self.can_write(true).and_then(|()| text.ok_or_else(|| GONE.to_owned()));
                 Some((ticket, result.map(|text| drop(self.drifts.insert(name, text)))))
             }
+            DiskJob::Strike(ticket, group, name, goes) => {
+                let name = (group, name);
+                let struck = self.revisions.get(&name).and_then(|bytes| struck_text(bytes, &goes));
+                let result = if struck.is_some() { self.can_write(true) } else { Ok(()) };
+                Some((ticket, result.map(|()| struck.into_iter().for_each(|text| self.keep(name.clone(), text)))))
+            }
             DiskJob::Store(ticket, group, name, bytes) => {
                 assert!(bytes.len() <= REVISION_FILE_MAX, "a revision's file is bounded");
                 let name = (group, name);
@@ -246,6 +253,7 @@ impl Disk {
             DiskJob::Pending(..)
             | DiskJob::Commit(..)
             | DiskJob::Store(..)
+            | DiskJob::Strike(..)
             | DiskJob::Probe(..)
             | DiskJob::KeepDrift(..)
             | DiskJob::AcknowledgeDrift(..)

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::disk::{Disk, Failure};
@@ -34,6 +35,8 @@ pub struct Spec {
     pub began: bool,
     /// Configured addresses.
     pub peers: Vec<String>,
+    /// How long the keys of deleted certificates stay in its history: at least until, and then at most.
+    pub keys_kept: Range<Duration>,
 }
 
 /// What a host believes the time to be.
@@ -186,6 +189,7 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         peers: spec.peers.clone(),
         history: HISTORY_KEPT,
         files_max: STATE_MIB << 20,
+        keys_kept: spec.keys_kept.clone(),
         before_kept: disk.before.is_some(),
         seed,
         overlay: Default::default(),

@@ -5,6 +5,7 @@
 //! closed, no answer twice, no node that spins.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::disk::Disk;
@@ -12,7 +13,7 @@ use super::event::{Event, Queue, What};
 use super::host::{Host, Other, Spec};
 use super::network::Network;
 use super::observer::Observer;
-use crate::limits::PORT;
+use crate::limits::{KEYS_AWAY_MAX, PORT};
 use crate::node::answer::Answer;
 use crate::node::effect::Effect;
 use crate::node::input::{Ask, ClientId, Input, LinkId};
@@ -82,7 +83,8 @@ impl<O: Observer> World<O> {
     /// The usual host of this number: it has a server, and unless it is the first, which began the fleet, that one is configured.
     pub fn spec(number: usize) -> Spec {
         let peers = if number == 0 { Vec::new() } else { vec![address(0).to_string()] };
-        Spec { identity: number as u64 + 1, copy: 0, group: "default".to_owned(), server: true, began: number == 0, peers }
+        let group = "default".to_owned();
+        Spec { identity: number as u64 + 1, copy: 0, group, server: true, began: number == 0, peers, keys_kept: KEYS_KEPT }
     }
 
     /// Adds a host and starts it.
@@ -402,6 +404,8 @@ pub fn address(host: usize) -> SocketAddr {
 
 /// Bytes of a body that are decoded in a microsecond, as a small board does.
 const DECODED_PER_US: u64 = 50;
+/// Less than people are given, so that keys go while runs last, and more than a cut between hosts may: those that last longer matter.
+const KEYS_KEPT: Range<Duration> = Duration::from_secs(10)..KEYS_AWAY_MAX;
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 const SPINS_MAX: u32 = 50;

@@ -1,6 +1,7 @@
 //! A private key is shown to nobody: of a fleet in which bundles are uploaded, replaced, fought for, kept and deleted, everything that
 //! is answered, printed or logged is read, and no line of a key is found.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::host::{Host, STARLING};
@@ -21,8 +22,13 @@ impl Host {
 
     /// Saying all that it can, linked to `peers`.
     pub fn start_linked(&mut self, peers: &[String]) {
+        self.start_keeping(peers, "3600");
+    }
+
+    /// The same, with this setting of how long the keys of deleted certificates stay.
+    fn start_keeping(&mut self, peers: &[String], keys_kept: &str) {
         let token = self.path("token");
-        let mut flags = vec!["--api-token-file", token.to_str().expect("it is text"), "--log", "debug"];
+        let mut flags = vec!["--api-token-file", token.to_str().expect("it is text"), "--log", "debug", "--keys-kept", keys_kept];
         peers.iter().for_each(|peer| flags.extend(["--peer", peer]));
         self.start_as("exec \"$@\"", &flags);
     }
@@ -151,6 +157,59 @@ fn a_late_joiner_gets_the_bundle_byte_for_byte() {
     assert_eq!((again.status, again.header("Starling-Revision")), (200, Some(&uploaded[..])), "it is the same to the byte");
 }
 
+/// The files below a directory that hold a line of a key.
+fn holding_keys(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
+    let below = entries.into_iter().flat_map(|entry| match entry.path() {
+        path if path.is_dir() => holding_keys(&path),
+        path => vec![path],
+    });
+    let holds = |path: &PathBuf| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        secrets().into_iter().any(|secret| text.contains(secret))
+    };
+    below.filter(holds).collect()
+}
+
+#[test]
+fn the_key_of_a_certificate_that_was_deleted_leaves_the_disks_of_all_hosts() {
+    let (one, mut two) = fleet_keeping("1");
+    let uploaded = put(&two, BUNDLES[0]);
+    put(&two, BUNDLES[1]);
+    two.change("PUT", "/config/routes", "[]");
+    until("the other host has it", || head(&two) == head(&one));
+    let old = head(&one);
+    let states = [one.path("state"), two.path("state")];
+    let is_gone = |state: &PathBuf| holding_keys(state).is_empty();
+    end(&mut two);
+    one.change("DELETE", "/certificates/shop", "");
+    let restored = |id: &str, query: &str| one.ask("POST", &format!("/fleet/revisions/{id}/restore{query}"), "");
+    assert_eq!(restored(&old, "?path=/certificates/shop").status, 200, "while a host is away it is kept");
+    one.change("DELETE", "/certificates/shop", "");
+    let diff = format!("/fleet/revisions/{}?diff={uploaded}", head(&one));
+    let before = one.json(&diff)["changes"].clone();
+    let files = |host: &Host| one.json("/fleet/revisions").as_array().map(Vec::len).filter(|_| host.running.is_some());
+    let kept = files(&one);
+    two.start_keeping(&[one.address()], "1");
+    until("it has left both disks", || states.iter().all(is_gone));
+    assert_eq!(files(&one), kept, "no revision is lost for it");
+    assert_eq!(one.json(&diff)["changes"], before, "and what was changed is shown as before");
+    assert_eq!(one.json(&format!("/fleet/revisions/{uploaded}"))["struck"], true);
+    let reply = restored(&old, "");
+    assert!(reply.status == 410 && reply.body.contains("/certificates/shop was struck out"), "{}", reply.body);
+    assert_eq!(restored(&old, "?path=/config/routes").status, 200, "all else can be restored");
+    let fsck = Command::new(STARLING).args(["fsck", "--state"]).arg(&states[0]).output().expect("it is built");
+    assert!(fsck.status.success(), "{}", String::from_utf8_lossy(&fsck.stdout));
+    // A start finds them as they are.
+    two.running.take().expect("it runs").kill();
+    two.start_keeping(&[one.address()], "1");
+    assert_eq!(two.json(&format!("/fleet/revisions/{uploaded}"))["struck"], true);
+    one.change("PUT", "/config/routes", r#"[{"action":{"return":204}}]"#);
+    until("they go on together", || head(&one) == head(&two));
+    assert!(states.iter().all(is_gone), "and it does not come back");
+}
+
 /// Ends a daemon, whose log goes with it.
 fn end(host: &mut Host) {
     let (_, log) = host.running.take().expect("it runs").terminate();
@@ -159,10 +218,14 @@ fn end(host: &mut Host) {
 }
 
 fn fleet_of_two() -> (Host, Host) {
+    fleet_keeping("3600")
+}
+
+fn fleet_keeping(keys_kept: &str) -> (Host, Host) {
     let mut one = Host::founded();
-    one.start_linked(&[]);
+    one.start_keeping(&[], keys_kept);
     let mut two = Host::joined_to(&one);
-    two.start_linked(&[one.address()]);
+    two.start_keeping(&[one.address()], keys_kept);
     until("it has joined", || two.json("/fleet")["peer"]["joined"] == true);
     (one, two)
 }

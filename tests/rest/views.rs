@@ -89,8 +89,21 @@ fn revisions_are_listed_newest_first_and_found_by_the_beginning_of_their_id() {
     assert_eq!(reply.status, 200);
     let revisions = host.json("/fleet/revisions");
     let [second, oldest] = &revisions.as_array().expect("a list")[..] else { panic!("{revisions}") };
-    let members =
-        ["id", "height", "author", "author_name", "time", "received", "note", "base", "size", "untried", "stored", "guarded"];
+    let members = [
+        "id",
+        "height",
+        "author",
+        "author_name",
+        "time",
+        "received",
+        "note",
+        "base",
+        "size",
+        "untried",
+        "stored",
+        "struck",
+        "guarded",
+    ];
     let members = [&members[..], &["kind", "edit", "settled", "beaten"]].concat();
     assert_eq!(names(second), members);
     assert!(is_id(&second["id"]) && second["size"].as_u64().is_some() && second["time"].as_u64() > Some(1_700_000_000_000));

@@ -184,7 +184,12 @@ impl Missing {
     }
 }
 
+/// Its document, with the fingerprints of bundles in their places: of some revisions that is all that is left of them.
 fn read(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
+    read_whole(kept, state).map(|document| document.struck(|_| true))
+}
+
+fn read_whole(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
     let (group, name) = match &kept.place {
         Place::Memory(document) => return Ok(document.clone()),
         Place::File { group, name } => (group, name),

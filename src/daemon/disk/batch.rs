@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::state_dir::{Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary};
 use super::{Done, Job};
+use crate::model::document::Bundle;
 use crate::model::fingerprint::Fingerprint;
+use crate::node::records::struck_text;
 
 /// Performs jobs in a state directory.
 pub(super) struct Writer {
@@ -88,6 +90,7 @@ impl Writer {
                 Ok(Prepared::Rename { from, to })
             }
             Job::Store { group, name, bytes, .. } => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
+            Job::Strike { group, name, goes, .. } => strike(place(state, Shelf::Revisions, group, name)?.1, goes),
             Job::Discard { group, name } => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
             Job::Remove { group, name } => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
             Job::Probe { .. } => self.dir.probe().map(|()| Prepared::Finished),
@@ -142,6 +145,7 @@ impl Writer {
             Job::Pending { ticket, .. }
             | Job::Commit { ticket, .. }
             | Job::Store { ticket, .. }
+            | Job::Strike { ticket, .. }
             | Job::Probe { ticket }
             | Job::KeepDrift { ticket, .. }
             | Job::AcknowledgeDrift { ticket, .. }
@@ -180,6 +184,7 @@ fn touched(job: &Job) -> (&str, &str) {
         | Job::Commit { group, name, .. }
         | Job::Discard { group, name }
         | Job::Store { group, name, .. }
+        | Job::Strike { group, name, .. }
         | Job::SetAside { group, name }
         | Job::Remove { group, name } => (group, name),
         // No group's name begins with a dot.
@@ -210,12 +215,26 @@ fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
     }
 }
 
+/// A revision that is there gets a file without these bundles. It keeps its time, which is when the revision came.
+fn strike(to: PathBuf, goes: &[Bundle]) -> Result<Prepared, StateError> {
+    let Some(text) = read_revision(&to)?.and_then(|bytes| struck_text(&bytes, goes)) else { return Ok(Prepared::Finished) };
+    let written = fs::metadata(&to).and_then(|found| found.modified());
+    let prepared = durable(to, &text)?;
+    if let (Ok(written), Prepared::Rename { from, .. }) = (written, &prepared) {
+        // A file system that keeps no times has none to lose.
+        drop(fs::File::open(from).and_then(|file| file.set_modified(written)));
+    }
+    Ok(prepared)
+}
+
 /// After a failure: nothing may be found in `revisions/` at the next start whose author was told that it failed. What was being tried
 /// stays in `pending/`, which says at the next start that the server may run it.
 fn undo(job: &Job, prepared: &Prepared) {
     let Prepared::Rename { from, to } = prepared else { return };
     match (job, from.exists()) {
         (Job::Commit { .. }, true) => {}
+        // What is left of it is the revision all the same.
+        (Job::Strike { .. }, false) => {}
         // If this fails too there is nothing left to try: the disk takes no change at all.
         (Job::Commit { .. }, false) => drop(fs::rename(to, from)),
         (_, true) => remove(from),

@@ -187,7 +187,7 @@ fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &m
         }
         Err(error) => return report.error(path, &error),
     };
-    match judge_file(&bytes, fleet) {
+    match judge_file(&bytes, fleet).map(|filed| filed.revision) {
         Err(fault) => report.wrong(path, fault.to_string(), REFETCHED),
         Ok(revision) if revision.record.header.key != group => {
             report.wrong(path, format!("belongs to group {}", revision.record.header.key), RENAMED);

@@ -37,9 +37,10 @@ impl Group {
     }
 
     /// The names of revisions in the history that the head turns out not to contain: another branch has won. Their bodies are on disk;
-    /// with them they can be taken back by [`Group::revive`].
+    /// with them they can be taken back by [`Group::revive`]. Those out of which bundles were struck cannot.
     pub fn fallen(&self) -> Vec<Record> {
-        self.history.values().filter(|summary| self.is_fallen(summary)).map(|summary| summary.record.clone()).collect()
+        let fallen = self.history.values().filter(|summary| self.is_fallen(summary) && !summary.is_struck);
+        fallen.map(|summary| summary.record.clone()).collect()
     }
 
     pub(super) fn is_fallen(&self, summary: &Summary) -> bool {
@@ -56,6 +57,7 @@ impl Group {
         let is_history = self.history.contains_key(&revision.rank()) && !self.counts(&revision.id());
         let revived = is_history && self.standing(&revision.edit_ref()) == Standing::Out;
         if revived {
+            self.unstrike(&revision);
             self.beaten.insert(revision.id(), Beaten::new(revision, now));
         }
         revived
@@ -104,13 +106,17 @@ impl Group {
     /// and where they are not to be had what else carries the edit; and the originals of those of which a replay is kept, for that may lose
     /// again, however old the original has become meanwhile.
     pub(super) fn originals(&self) -> BTreeSet<RecordId> {
-        let open = self.head.iter().flat_map(|head| &head.open).filter(|(_, conflict)| !conflict.is_whole());
-        let listed = open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]);
         let replayed = self.history.values().filter_map(|summary| match &summary.origin {
             Origin::Replay(edit, _) => Some(edit.id),
             _ => None,
         });
-        listed.flatten().chain(replayed).collect()
+        self.listed_originals().chain(replayed).collect()
+    }
+
+    /// Those among them that the head lists by hash.
+    pub(super) fn listed_originals(&self) -> impl Iterator<Item = RecordId> {
+        let open = self.head.iter().flat_map(|head| &head.open).filter(|(_, conflict)| !conflict.is_whole());
+        open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]).flatten()
     }
 
     /// The revision of the history that says what an edit wants: its original, or else the greatest replay of it.

@@ -2,7 +2,10 @@
 //!
 //! It is what histories show, what a conflict would be listed with, and what a branch has for itself.
 
+use std::sync::Arc;
+
 use crate::model::conflict::OpenConflict;
+use crate::model::document::Bundle;
 use crate::model::ledger::EditRef;
 use crate::model::record::Record;
 use crate::model::revision::{Origin, Revision};
@@ -22,16 +25,23 @@ pub struct Summary {
     pub received: Option<u64>,
     /// The open conflicts that it lists, without those that its base listed, if that was at hand.
     pub(super) listed: Vec<EditRef>,
+    /// The bundles that its document still holds, sorted; most revisions share the list with another.
+    pub(super) bundles: Arc<[Bundle]>,
+    /// Whether bundles were struck out of its file: it can be shown, and serves nobody who wants what its author has signed.
+    pub is_struck: bool,
     /// About how many bytes of memory this takes.
     pub(super) weight: usize,
 }
 
 impl Summary {
-    pub(super) fn of(revision: &Revision, base: Option<&Revision>) -> Self {
+    pub(super) fn of(revision: &Revision, base: Option<&Revision>, known: &Arc<[Bundle]>) -> Self {
         let before = |edit: &&EditRef| base.is_some_and(|base| base.open.contains_key(edit));
         let listed: Vec<EditRef> = revision.open.keys().filter(|edit| !before(edit)).copied().collect();
         let conflict = revision.as_conflict();
-        let names = size_of_val(&revision.settled[..]) + size_of_val(&listed[..]);
+        let bundles = revision.document.bundles();
+        let bundles = if bundles[..] == known[..] { Arc::clone(known) } else { bundles.into() };
+        let own = if Arc::ptr_eq(&bundles, known) { 0 } else { size_of_val(&bundles[..]) };
+        let names = size_of_val(&revision.settled[..]) + size_of_val(&listed[..]) + own;
         let weight = size_of::<Self>() + 2 * revision.record.bytes.len() + conflict.weight() + names;
         Self {
             record: revision.record.clone(),
@@ -40,6 +50,8 @@ impl Summary {
             settled: revision.settled.clone(),
             received: None,
             listed,
+            bundles,
+            is_struck: false,
             weight,
         }
     }
