@@ -38,7 +38,7 @@
 //! | `read-N`, `write-N`, two a link | the socket; the link's queue |
 //! | `gate-unix`, `gate-tcp` | accepting clients |
 //! | `gate`, one a client | the client, under deadlines; the answer |
-//! | `http` | tiny_http's next request |
+//! | `http` | its queue; the loop's |
 //! | `answer` | its queue, and the file of a revision that was asked for |
 //! | `pass` | its queue, and this host's server: a question waits for the change under way |
 //! | `target` | its queue, and this host's server: a minute for a change |
@@ -66,7 +66,19 @@
 //! told to end does it remove its socket and wait for the gate, mDNS and the disk, each for a bounded time, and all of it for no longer
 //! than the thread `signal` has patience. That it turns is the only sign of life that there is ([`daemon::pulse`]).
 //!
-//! mdns-sd and tiny_http have threads of their own. If one of these dies it is started again; a panic in one of ours ends the process.
+//! mdns-sd has a thread of its own. If that dies it is started again; a panic in one of ours ends the process.
+//!
+//! # The way of a request
+//!
+//! A request is parsed once, by the gate, which has to bound it, and an answer is printed once, by tiny_http's `Response`. On the way a
+//! request is handed over five times: from the listener to a `gate` thread, to `http`, to the loop, from the loop to `answer`, and back
+//! to the `gate` thread, which writes the answer as it was printed. A write waits besides for `disk` and `target`.
+//!
+//! tiny_http's `Server` cannot stand on that way. It takes nothing but a bound socket, parses the bytes of each connection itself, and
+//! offers no constructor of its `Request` but one for tests, whose body is `&'static str` and whose answer goes nowhere. It sets no bound
+//! and no deadline, and believes any length, so that something before it must know where a request ends, which is to parse it. Behind the
+//! gate it would cost a second socket per request, three hand-overs more (to its accepting thread, to one of its pool, to its queue), five
+//! threads, the request's second print and parse, and the answer's second parse, for the gate must find the end of what it relays.
 //!
 //! # What always holds, where it is kept, and what tries to break it
 //!

@@ -1,12 +1,12 @@
-//! The gate: what stands between clients and tiny_http.
+//! The gate: what stands between clients and the daemon.
 //!
-//! tiny_http can be stopped by one request: a length it believes, a body that never comes, a header line without end, a flood of idle
-//! connections, want of descriptors. So it hears only whole, bounded requests, over a private socket, and the gate does the rest:
-//! it lets in a bounded number of connections, takes one request from each under deadlines, refuses what is malformed or too large,
-//! applies the rules of TCP, and carries the answer back. It knows nothing of what requests mean.
+//! An HTTP server can be stopped by one request: a length it believes, a body that never comes, a header line without end, a flood of
+//! idle connections, want of descriptors. So the gate lets in a bounded number of connections, takes one request from each under
+//! deadlines, refuses what is malformed or too large, applies the rules of TCP, and carries the answer back. It knows nothing of what
+//! requests mean.
 //!
 //! Threads: `gate-unix` and `gate-tcp` block on accepting; a `gate` per connection on its client or on the answer; `http` and
-//! `answer` are those of the module `http`. Those without a name are tiny_http's: a panic there costs a request, not the daemon.
+//! `answer` are those of the module `handover`.
 
 use std::fmt;
 use std::fs::DirBuilder;
@@ -22,19 +22,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
-use crate::daemon::http::Http;
-pub use crate::daemon::http::{Origin, Request, Responder, Response};
+pub use crate::daemon::http::{Origin, Request, Response};
 use crate::daemon::target::holder;
 use crate::daemon::unix;
 pub use crate::daemon::unix::Rights;
 use crate::limits;
 
 use access::Access;
+use handover::Handover;
+pub use handover::Responder;
 use listen::Listener;
 
 mod access;
 mod body;
 mod connection;
+mod handover;
 mod head;
 mod listen;
 mod stream;
@@ -44,7 +46,7 @@ mod tests;
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateSettings {
-    /// The Unix socket. At most 98 bytes long: the private socket is named after it, and a socket's name is bounded.
+    /// The Unix socket. At most 103 bytes long: it is made under a name that is four longer, and a socket's name is bounded.
     pub control: PathBuf,
     /// Who may connect to it.
     pub rights: Rights,
@@ -68,7 +70,7 @@ pub enum GateError {
     InUse(PathBuf),
     /// There is something at the control socket's path that is not a socket.
     NotASocket(PathBuf),
-    /// The control socket, or the private one beside it, could not be made.
+    /// The control socket could not be made, or found no threads.
     Control(PathBuf, io::Error),
     /// The TCP address could not be listened on.
     Api(SocketAddr, io::Error),
@@ -111,7 +113,6 @@ pub struct Gate {
     api: Option<SocketAddr>,
     stopping: Arc<AtomicBool>,
     listening: Vec<OwnedFd>,
-    http: Http,
     ended: Receiver<()>,
 }
 
@@ -141,12 +142,12 @@ fn start_with(
     let api = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
     let failed = |error| GateError::Control(control.clone(), error);
     make_home(&control).map_err(failed)?;
-    let http = Http::start(private(&control), on_request).map_err(failed)?;
-    let unix = unix::listen(&control, rights).map_err(failed).inspect_err(|_| http.stop())?;
+    let handover = Handover::start(on_request).map_err(failed)?;
+    let unix = unix::listen(&control, rights).map_err(failed)?;
     let (alive, ended) = mpsc::sync_channel(0);
     let stopping = Arc::new(AtomicBool::new(false));
-    let mut gate = Gate { control, api, stopping: stopping.clone(), listening: Vec::new(), http: http.clone(), ended };
-    let shared = Shared { http, access: access.map(Arc::new), held: Arc::default(), timing, stopping, _alive: alive };
+    let mut gate = Gate { control, api, stopping: stopping.clone(), listening: Vec::new(), ended };
+    let shared = Shared { handover, access: access.map(Arc::new), held: Arc::default(), timing, stopping, _alive: alive };
     for listener in [Some(Listener::Unix(unix)), tcp.map(Listener::Tcp)].into_iter().flatten() {
         match listener.start(shared.clone()) {
             Ok(handle) => gate.listening.push(handle),
@@ -171,8 +172,7 @@ impl Gate {
         self.api
     }
 
-    /// Closes it: removes the sockets, accepts nobody, and waits for answers that are under way, up to two seconds in
-    /// all.
+    /// Closes the gate: removes its socket, accepts nobody, and waits for the answers that are under way, a second at most.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::Release);
         for listener in self.listening {
@@ -183,14 +183,13 @@ impl Gate {
         let _ = std::fs::remove_file(&self.control);
         // Every thread of the gate holds an end of this; nothing is ever sent.
         let _ = self.ended.recv_timeout(limits::GATE_STOP_WAIT);
-        self.http.stop();
     }
 }
 
 /// What all connections share.
 #[derive(Clone)]
 struct Shared {
-    http: Http,
+    handover: Handover,
     access: Option<Arc<Access>>,
     held: Arc<AtomicUsize>,
     timing: Timing,
@@ -204,7 +203,6 @@ struct Timing {
     head: Duration,
     idle: Duration,
     body: Duration,
-    handover: Duration,
     answer: Duration,
     write: Duration,
     linger: Duration,
@@ -216,7 +214,6 @@ impl Default for Timing {
             head: limits::GATE_HEAD_WAIT,
             idle: limits::GATE_IDLE_WAIT,
             body: limits::GATE_BODY_WAIT,
-            handover: limits::GATE_HANDOVER_WAIT,
             answer: limits::GATE_ANSWER_WAIT,
             write: limits::GATE_WRITE_WAIT,
             linger: limits::GATE_LINGER_WAIT,
@@ -262,11 +259,4 @@ fn is_free(control: &Path) -> Result<(), GateError> {
         Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
         Err(error) => Err(failed(error)),
     }
-}
-
-/// Where the server behind the gate listens.
-fn private(control: &Path) -> PathBuf {
-    let mut name = control.as_os_str().to_owned();
-    name.push(".http");
-    PathBuf::from(name)
 }

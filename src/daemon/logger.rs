@@ -84,7 +84,7 @@ impl Log for Stderr {
 }
 
 fn is_shown(most: LevelFilter, level: Level, target: &str) -> bool {
-    let is_ours = target.starts_with(OURS) || (!target.contains("::") && target != FOREIGN);
+    let is_ours = target.starts_with(OURS) || !target.contains("::");
     level <= most && (is_ours || (most == LevelFilter::Debug && level <= Level::Warn))
 }
 
@@ -119,8 +119,6 @@ pub fn deceives(c: char) -> bool {
 
 /// How the paths of our modules begin. A target that we name ourselves is one word.
 const OURS: &str = concat!(env!("CARGO_CRATE_NAME"), "::");
-/// The one crate here that logs from its root, so that its target is one word too.
-const FOREIGN: &str = "tiny_http";
 
 #[cfg(test)]
 mod tests {
@@ -145,7 +143,6 @@ mod tests {
         assert!(is_shown(LevelFilter::Info, Level::Info, "link"));
         assert!(!is_shown(LevelFilter::Info, Level::Debug, "link"));
         assert!(!is_shown(LevelFilter::Info, Level::Error, "mdns_sd::service_daemon"));
-        assert!(!is_shown(LevelFilter::Info, Level::Error, "tiny_http"));
         assert!(is_shown(LevelFilter::Debug, Level::Warn, "mdns_sd::service_daemon"));
         assert!(!is_shown(LevelFilter::Debug, Level::Info, "mdns_sd::service_daemon"));
     }

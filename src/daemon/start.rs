@@ -459,7 +459,7 @@ fn send(events: &SyncSender<Event>, event: Event) {
 }
 
 /// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on disk is sound at every moment, what a
-/// dead thread leaves behind is not. Threads of the crates that serve HTTP and mDNS may die: they are started again. What the standard
+/// dead thread leaves behind is not. The thread of the crate that serves mDNS may die: it is started again. What the standard
 /// library would say of it goes to the log: written directly it could wait for whoever reads, and the process would not end.
 fn end_on_our_own_panics() {
     std::panic::set_hook(Box::new(move |panic| {
@@ -469,7 +469,7 @@ fn end_on_our_own_panics() {
         let (text, owned) = (panic.payload().downcast_ref::<&str>().copied(), panic.payload().downcast_ref::<String>());
         let words = text.or(owned.map(String::as_str)).unwrap_or("no words");
         log::error!("thread '{name}' panicked{place}: {words}");
-        let ours = thread.name().is_some_and(|name| !name.starts_with("mDNS"));
+        let ours = !name.starts_with("mDNS");
         if ours {
             logger::finish();
             std::process::abort();

@@ -227,21 +227,15 @@ pub const GATE_WRITE_WAIT: Duration = Duration::from_secs(60);
 /// After the answer, what the client still sends is thrown away for so long: closing at once would reset the connection under an
 /// answer that the client has not read.
 pub const GATE_LINGER_WAIT: Duration = Duration::from_secs(1);
-/// How long a request waits for descriptors, or for the server behind the gate to be made anew.
-pub const GATE_HANDOVER_WAIT: Duration = Duration::from_secs(2);
-/// Between two tries of what may fail for want of descriptors: accepting, handing over, making the server anew.
+/// Between two tries of accepting, which may fail for want of descriptors.
 pub const GATE_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a listener waits for the descriptors of connections that it has evicted; their threads end at once.
 pub const GATE_EVICT_WAIT: Duration = Duration::from_millis(50);
 /// How long a stop waits for requests that are under way.
 pub const GATE_STOP_WAIT: Duration = Duration::from_secs(1);
-/// Descriptors that must be free for a connection to be let in, so that links, files and the server behind the gate find some.
+/// Descriptors that must be free for a connection to be let in, so that links and files find some.
 pub const GATE_FILES_SPARE: usize = 8;
-/// Descriptors that must be free for a request to be handed over. It takes three: the gate's end, the server's end, and the server's
-/// second handle on it; and another request may be on its way.
-pub const GATE_FILES_HANDOVER: usize = 6;
 
-const _: () = assert!(GATE_FILES_HANDOVER <= GATE_FILES_SPARE);
 const _: () = assert!(GATE_HELD_MAX >= 2 * GATE_BODY_MAX, "one upload must not keep out another");
 
 // ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 //! The nine ways in which one request, or a few, can stop an HTTP server: each by both doors, and then somebody else is served.
 //!
-//! Each of them has stopped, aborted or blocked tiny_http 0.12, which serves behind the gate.
+//! Each of them has stopped, aborted or blocked the server of tiny_http 0.12, which is why it is not run.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -65,9 +65,8 @@ fn c_want_of_descriptors_passes() {
     until("it has descriptors again", || is_served(&unix) && is_served(&tcp));
     host.change("PUT", "/config", r#"{"routes":[]}"#);
     host.goes_on();
-    // tiny_http's own threads may have died of it, and have been made anew; none of ours.
     let log = host.running().log();
-    assert!(log.lines().filter(|line| line.contains("panicked")).all(|line| line.contains("/tiny_http-")), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
 }
 
 #[test]
@@ -172,7 +171,9 @@ fn h_a_stop_with_clients_connected_leaves_no_socket_and_the_next_start_succeeds(
         let (status, log) = host.running.take().expect("it runs").terminate();
         assert_eq!(status, Some(0), "{log}");
         assert!(!log.contains("panicked"), "{log}");
-        assert!(!host.path("control.sock").exists() && !host.path("control.sock.http").exists());
+        let left = std::fs::read_dir(host.path("control.sock").parent().expect("it is below one")).expect("it is there");
+        let sockets = left.flatten().filter(|left| left.file_name().to_string_lossy().starts_with("control.sock"));
+        assert_eq!(sockets.count(), 0);
         host.start();
     }
     host.is_unharmed();

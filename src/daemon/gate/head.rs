@@ -4,7 +4,7 @@
 //! that two readers could take for different requests (two lengths, a length and chunks, a folded line) is refused, never mended.
 //! Rules: RFC 9112, sections 2 to 6.
 
-use crate::daemon::http::{self, Response};
+use crate::daemon::http::Response;
 use crate::limits::{GATE_BODY_MAX, GATE_HEADERS_MAX};
 
 /// A well-formed head.
@@ -60,7 +60,7 @@ impl Head {
 
     /// The headers that concern the request itself, not the connection that it came over.
     pub(super) fn lasting(&self) -> impl Iterator<Item = &(String, String)> {
-        let hop = |name: &str| HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop)) || http::is_marker(name);
+        let hop = |name: &str| HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop));
         self.headers.iter().filter(move |(name, _)| !hop(name))
     }
 }
@@ -129,7 +129,6 @@ fn values<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<I
     headers.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-/// Headers about one connection or the framing of one body (RFC 9110, section 7.6.1). The gate writes its own; `TE` would make
-/// tiny_http choose chunks.
+/// Headers about one connection or the framing of one body (RFC 9110, section 7.6.1), which the gate deals with itself.
 const HOP: [&str; 9] =
     ["Connection", "Content-Length", "Expect", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use super::Shared;
-use super::connection::{Connection, Phase, printed};
+use super::connection::{Connection, Phase};
 use super::stream::{Deadline, Stream};
 use crate::daemon::http::{Origin, Response};
 use crate::limits::{GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES};
@@ -40,7 +40,7 @@ impl Listener {
     }
 
     fn run(&self, shared: &Shared) {
-        let mut places = Places { open: Vec::new(), full: printed(Response::error(503, "Too many connections. Try again.")) };
+        let mut places = Places { open: Vec::new(), full: Response::error(503, "Too many connections. Try again.").print(false) };
         let mut has_failed = false;
         loop {
             let accepted = self.accept();
