@@ -103,6 +103,7 @@ fn revisions_are_listed_newest_first_and_found_by_the_beginning_of_their_id() {
         "stored",
         "struck",
         "guarded",
+        "removed",
     ];
     let members = [&members[..], &["kind", "edit", "settled", "beaten"]].concat();
     assert_eq!(names(second), members);
