@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -118,7 +117,7 @@ fn a_server_that_fell_back_to_a_third_configuration_leaves_the_change_unknown() 
 fn an_observation_tells_what_changed_and_costs_little_when_nothing_did() {
     let bench = Bench::new();
     let observed = |document: &Document| {
-        let config = Arc::new(document.config().clone());
+        let config = document.config().clone().into();
         Outcome::Observed { config, missing: Vec::new(), restarted: false }
     };
     assert_eq!(bench.observe().outcome, observed(&Document::factory()));
@@ -174,7 +173,7 @@ fn nothing_is_put_over_what_somebody_else_has_put_there() {
         assert_eq!((&*config, fingerprint), (theirs.config(), Fingerprint::of(theirs.config())));
     }
     assert_eq!(bench.stat("writes"), writes, "nothing was begun");
-    let over = Over { kept: vec![Fingerprint::of(theirs.config())], ..Over::default() };
+    let over = Over { known: vec![Fingerprint::of(theirs.config())] };
     bench.target.submit(Job::Apply { ticket: 2, document: routes("b"), over }).unwrap();
     assert_eq!(bench.report().outcome, Outcome::Applied);
     bench.tell("factory");
@@ -225,7 +224,7 @@ fn what_is_put_back_while_a_late_change_is_pending_is_what_runs_in_the_end() {
     bench.tell("ok");
     // The late change was given to the server by its own host, who says so: nobody else's work is put over.
     for ticket in [4, 5] {
-        let over = Over { given: vec![routes("a"), routes("b")], ..Over::default() };
+        let over = Over { known: vec![routes("a").fingerprint(), routes("b").fingerprint()] };
         bench.target.submit(Job::Apply { ticket, document: routes("a"), over }).unwrap();
         assert_eq!(bench.report().outcome, Outcome::Applied);
     }

@@ -259,7 +259,7 @@ fn remember(node: &mut Node, dir: &StateDir) {
     }
     // Once there is a head, it is what the head comes to that the server may run.
     if node.own_head().is_none() {
-        dir.before_starling().into_iter().for_each(|config| node.remember_before(config));
+        dir.before_starling().into_iter().for_each(|config| node.remember_before(&config));
     }
 }
 

@@ -12,7 +12,6 @@ mod stock;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
@@ -26,6 +25,7 @@ use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
+use crate::model::shown::Shown;
 use crate::node::given::GivenNames;
 use crate::node::input::{Known, Outcome, Refusal, ServerReport};
 use crate::node::over::Over;
@@ -103,8 +103,6 @@ struct Worker {
     is_told: bool,
     /// The last document that the server took.
     taken: Option<Wanted>,
-    /// The configuration that the last observation showed.
-    shown: Option<Arc<Value>>,
     /// The certificates and modules that the last observation found.
     shelves: Shelves,
     /// The names of what this state directory has put there.
@@ -137,7 +135,6 @@ impl Worker {
             seen: None,
             is_told: false,
             taken: None,
-            shown: None,
             shelves: Shelves::default(),
             surveyed: false,
             owed: BTreeSet::new(),
@@ -199,15 +196,14 @@ impl Worker {
     }
 
     /// What the server runs, right before it is replaced by `want`, which it may be much like.
-    fn look(&mut self, want: &Value) -> Result<Arc<Value>, Failure> {
+    fn look(&mut self, want: &Value) -> Result<Shown, Failure> {
         let mut sight = self.unit.see(self.seen.as_ref(), Some(want))?;
-        let is_as_seen = self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), sight.config()));
+        let is_as_seen = self.seen.as_ref().is_some_and(|seen| seen.config().is_one_with(sight.config()));
         if is_as_seen && !self.unit.look_before(&mut sight, want)? {
-            let before = Arc::clone(sight.config());
-            sight = self.unit.see(None, Some(&before))?;
+            sight = self.unit.see(None, Some(sight.config().value()))?;
         }
-        let config = Arc::clone(sight.config());
-        self.is_told &= self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), &config));
+        let config = sight.config().clone();
+        self.is_told &= self.seen.as_ref().is_some_and(|seen| seen.config().is_one_with(&config));
         self.seen = Some(sight);
         Ok(config)
     }
@@ -216,7 +212,7 @@ impl Worker {
     fn put(&mut self, wanted: &Wanted, before: Option<&Value>, last: Option<&Value>) -> Outcome {
         let was_unsettled = self.unsettled;
         match self.send(wanted.config()) {
-            Ok(Reply { status: 200, .. }) => self.verify(wanted.config(), before.or(last)),
+            Ok(Reply { status: 200, .. }) => self.verify(wanted, before.or(last)),
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
                 Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
@@ -248,9 +244,12 @@ impl Worker {
     }
 
     /// After a 200.
-    fn verify(&mut self, want: &Value, before: Option<&Value>) -> Outcome {
-        match self.read_back(want, before) {
-            Ok(Match::Same) => Outcome::Applied,
+    fn verify(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
+        match self.read_back(wanted.config(), before) {
+            Ok(Match::Same) => {
+                self.seen.iter().for_each(|seen| seen.config().is_known_by(wanted.document.fingerprint()));
+                Outcome::Applied
+            }
             Ok(Match::Differs(paths)) => Outcome::Unverified(format!("read back, it differs at {}", paths.join(", "))),
             Err(failure) => Outcome::Unverified(format!("it cannot be read back: {failure}")),
         }

@@ -221,7 +221,7 @@ impl Unit {
     /// The whole configuration; see [`Unit::see`].
     pub fn read_config(&self) -> Result<Value, Failure> {
         let sight = self.see(None, None)?;
-        Ok(sight.config().as_ref().clone())
+        Ok(sight.config().value().clone())
     }
 
     /// Compares the configuration that runs with `want`, all of it.

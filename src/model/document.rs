@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::fingerprint::Fingerprint;
 use super::json::{self, JsonError, Map, Value};
 use super::path::{Path, element_index};
 use super::resources::{Kind, is_resource_name};
@@ -27,6 +28,8 @@ struct Inner {
     from: usize,
     /// What it says, once somebody has looked.
     value: OnceLock<Value>,
+    /// What its configuration is known by, once somebody has asked.
+    fingerprint: OnceLock<Fingerprint>,
 }
 
 impl Document {
@@ -42,17 +45,15 @@ impl Document {
             return Err(NotADocument::Missing(missing));
         }
         check_resources(&value)?;
-        if !json::fits(&value, DEPTH_MAX + 1, usize::MAX) {
-            return Err(NotADocument::TooDeep);
-        }
         if !json::fits(&value, DEPTH_MAX + 1, VALUES_MAX) {
-            return Err(NotADocument::TooManyValues);
+            let is_too_deep = !json::fits(&value, DEPTH_MAX + 1, usize::MAX);
+            return Err(if is_too_deep { NotADocument::TooDeep } else { NotADocument::TooManyValues });
         }
         let text = json::compact(&value);
         if text.len() > DOCUMENT_MAX {
             return Err(NotADocument::TooLarge);
         }
-        Ok(Self(Arc::new(Inner { bytes: text.into_bytes().into(), from: 0, value: value.into() })))
+        Ok(Self::with(text.into_bytes().into(), 0, value.into(), OnceLock::new()))
     }
 
     /// Reads a document's text. [`Document::text`] is the same bytes only if that text is compact.
@@ -71,12 +72,16 @@ impl Document {
     }
 
     fn of(bytes: Arc<[u8]>, from: usize) -> Self {
-        Self(Arc::new(Inner { bytes, from, value: OnceLock::new() }))
+        Self::with(bytes, from, OnceLock::new(), OnceLock::new())
+    }
+
+    fn with(bytes: Arc<[u8]>, from: usize, value: OnceLock<Value>, fingerprint: OnceLock<Fingerprint>) -> Self {
+        Self(Arc::new(Inner { bytes, from, value, fingerprint }))
     }
 
     /// The same with nothing but its text in memory, for whoever only keeps it.
     pub fn folded(&self) -> Self {
-        Self::of(Arc::clone(&self.0.bytes), self.0.from)
+        Self::with(Arc::clone(&self.0.bytes), self.0.from, OnceLock::new(), self.0.fingerprint.clone())
     }
 
     /// Whether its value is in memory.
@@ -87,9 +92,7 @@ impl Document {
     /// The same, with the text that stands in `bytes` from `from` on in place of its own, which is the same.
     pub(super) fn moved_into(self, bytes: &Arc<[u8]>, from: usize) -> Self {
         debug_assert!(bytes[from..] == *self.bytes());
-        // If nobody else holds it, its value need not be made a second time.
-        let value = Arc::try_unwrap(self.0).map(|inner| inner.value).unwrap_or_default();
-        Self(Arc::new(Inner { bytes: Arc::clone(bytes), from, value }))
+        Self::with(Arc::clone(bytes), from, self.0.value.clone(), self.0.fingerprint.clone())
     }
 
     /// About how many bytes of memory its value takes, if it is there; the text is not counted, which others share.
@@ -130,6 +133,11 @@ impl Document {
     /// The configuration: what is below `/config`.
     pub fn config(&self) -> &Value {
         &self.value()[CONFIG]
+    }
+
+    /// What its configuration is known by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        *self.0.fingerprint.get_or_init(|| Fingerprint::of(self.config()))
     }
 
     /// The compact text of the whole value.

@@ -26,5 +26,6 @@ pub mod record;
 pub mod replay;
 pub mod resources;
 pub mod revision;
+pub mod shown;
 pub mod signature;
 pub mod stamp;

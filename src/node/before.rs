@@ -16,6 +16,7 @@ use super::{Node, Waiting};
 use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
 use crate::model::document::is_factory;
 use crate::model::json;
+use crate::model::shown::Shown;
 
 /// What the server ran before Starling first configured it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Node {
             Err(_) if !is_something => self.server.before = Before::Kept,
             Ok(()) => {
                 self.server.before = Before::Kept;
-                self.kept.keeps_before(self.server.observed.clone());
+                self.kept.keeps_before(self.server.observed.as_ref().map(Shown::fingerprint));
                 if is_something {
                     self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
                 }

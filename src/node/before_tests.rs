@@ -48,7 +48,7 @@ fn told(lone: &Lone, wanted: ClientId) -> Option<(u16, String)> {
 }
 
 fn theirs() -> Outcome {
-    let config = Arc::new(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
+    let config = Value::from_iter([("theirs".to_owned(), Value::from(1))]).into();
     Outcome::Observed { config, missing: Vec::new(), restarted: false }
 }
 

@@ -1,18 +1,19 @@
 use super::*;
+use crate::model::shown::Shown;
 
 /// One whose server runs `theirs` beside the head, unseen until now, and is to publish it.
-fn with_drift() -> (Lone, Arc<Value>) {
+fn with_drift() -> (Lone, Shown) {
     let mut lone = Lone::new(true);
     lone.node.setup.drift = Drift::Adopt;
     lone.write(1, "one");
     lone.serve(&Outcome::Applied);
     let mut config = lone.node.head().unwrap().document.config().clone();
     config["theirs"] = 1.into();
-    (lone, Arc::new(config))
+    (lone, config.into())
 }
 
 /// Serves a node whose server runs `config`, for some seconds.
-fn serve_with(lone: &mut Lone, config: &mut Arc<Value>) {
+fn serve_with(lone: &mut Lone, config: &mut Shown) {
     for _ in 0..50 {
         lone.happens(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {
@@ -22,11 +23,11 @@ fn serve_with(lone: &mut Lone, config: &mut Arc<Value>) {
                     Input::Stored(ticket, Ok(()))
                 }
                 Effect::Server(ticket, ServerJob::Observe) => {
-                    let config = Arc::clone(config);
+                    let config = config.clone();
                     report(ticket, Outcome::Observed { config, missing: Vec::new(), restarted: false })
                 }
                 Effect::Server(ticket, ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) => {
-                    *config = Arc::new(document.config().clone());
+                    *config = document.config().clone().into();
                     report(ticket, Outcome::Applied)
                 }
                 _ => continue,

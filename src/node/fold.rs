@@ -9,6 +9,7 @@ use super::Node;
 use super::server::Server;
 use crate::limits::{FOLD_AFTER, FOLD_MIN};
 use crate::model::document::Document;
+use crate::model::shown::Shown;
 
 /// Whether it is worth it.
 pub(super) fn is_large(document: &Document) -> bool {
@@ -23,6 +24,7 @@ impl Server {
 
     /// Gives back their values.
     pub(super) fn fold(&mut self) {
+        self.observed = self.observed.take().map(|shown| shown.folded());
         let Some(applied) = &mut self.applied else { return };
         let is_one = applied.document.is_one_with(&applied.effective);
         applied.document = applied.document.folded();
@@ -45,6 +47,7 @@ impl Node {
                 self.timers.fold = None;
                 self.replica.fold();
                 self.server.fold();
+                self.kept.fold();
             }
             Some(_) => {}
         }
@@ -52,6 +55,7 @@ impl Node {
 
     fn holds_values(&self) -> bool {
         let mut kept = self.replica.exchanged().map(|revision| &revision.document);
-        kept.any(is_large) || self.server.documents().any(is_large)
+        let mut shown = self.server.observed.iter();
+        kept.any(is_large) || self.server.documents().chain(self.kept.documents()).any(is_large) || shown.any(Shown::is_large)
     }
 }

@@ -16,6 +16,7 @@ use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::resources::Kind;
 use crate::model::revision::Revision;
+use crate::model::shown::Shown;
 use crate::wire::errand::{Errand, Told};
 use crate::wire::handshake::Hello;
 
@@ -146,14 +147,14 @@ pub enum Outcome {
     /// It runs what it may not be put over before that is kept; nothing changed.
     Found {
         /// The configuration, with the names that people know certificates by.
-        config: Arc<Value>,
+        config: Shown,
         /// Of it.
         fingerprint: Fingerprint,
     },
     /// It runs something.
     Observed {
         /// The configuration, with the names that people know certificates by.
-        config: Arc<Value>,
+        config: Shown,
         /// Certificates and modules of the document that it was last given and that are not there any more, as paths.
         missing: Vec<String>,
         /// Whether another server process has taken the place of the one that was there at the last look.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::Node;
 use super::replica::Group;
-use crate::model::json;
+use crate::model::document::Document;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::model::shown::Shown;
 
 /// How much a node holds of what is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,8 +79,9 @@ impl Node {
     pub fn held_bytes(&self) -> usize {
         let own = self.head().map_or(0, |head| head.weight());
         let given: usize = self.server.documents().map(|document| document.bytes().len() + document.weight()).sum();
-        let shown = self.server.observed.as_deref().map_or(0, json::weight);
-        let revisions = own + given + shown + self.replica.memory() + self.replica.history_memory();
+        let kept: usize = self.kept.documents().map(Document::weight).sum();
+        let shown = self.server.observed.as_ref().map_or(0, Shown::weight);
+        let revisions = own + given + kept + shown + self.replica.memory() + self.replica.history_memory();
         let links: usize = self.links.values().map(|link| size_of_val(link) + link.queued()).sum();
         size_of_val(self) + revisions + links + self.roster.held_bytes() + self.book.held_bytes()
     }

@@ -14,7 +14,6 @@
 //! earlier run gave it nothing is lost either, but that is no news; so what is applied is remembered on disk, once a head and at most once in
 //! [`REMEMBER_EVERY`].
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Problem;
@@ -33,6 +32,7 @@ use crate::model::document::Document;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
 use crate::model::record::RecordId;
+use crate::model::shown::Shown;
 
 /// What is known of what the server may run, and of what is kept of what it ran.
 #[derive(Default)]
@@ -48,7 +48,7 @@ pub(super) struct Kept {
     /// The names that it was given for certificates and copies.
     names: GivenNames,
     /// What it ran before it was first configured, if that is kept.
-    before: Option<Arc<Value>>,
+    before: Option<Fingerprint>,
     /// What earlier runs gave it.
     earlier: Vec<Fingerprint>,
     /// The job that the server was last given, for it may have to be given it again.
@@ -75,7 +75,7 @@ struct Writing {
 
 /// What the server was found to run when it was to be given something.
 pub(super) struct Found {
-    pub(super) config: Arc<Value>,
+    pub(super) config: Shown,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -104,8 +104,18 @@ impl Kept {
     }
 
     /// What the server ran before it was first configured is kept.
-    pub(super) fn keeps_before(&mut self, config: Option<Arc<Value>>) {
+    pub(super) fn keeps_before(&mut self, config: Option<Fingerprint>) {
         self.before = config;
+    }
+
+    /// The documents that are kept of what it was given.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.ran.iter().chain(&self.given)
+    }
+
+    /// Gives back their values.
+    pub(super) fn fold(&mut self) {
+        self.ran.iter_mut().chain(&mut self.given).for_each(|document| *document = document.folded());
     }
 
     /// The server was seen to run this.
@@ -147,8 +157,8 @@ impl Node {
     }
 
     /// What the server ran before it was first configured, which is kept, as it was found on disk.
-    pub fn remember_before(&mut self, config: Value) {
-        self.kept.before = Some(Arc::new(config));
+    pub fn remember_before(&mut self, config: &Value) {
+        self.kept.before = Some(Fingerprint::of(config));
     }
 
     /// What earlier runs applied, the last first: by group, revision and what it came to on this host. To be told when all that is on disk was
@@ -157,7 +167,7 @@ impl Node {
         self.kept.earlier.extend(applied.iter().map(|(.., fingerprint)| *fingerprint));
         let Some(head) = self.head().cloned() else { return };
         let Ok(effective) = self.effective(&head.document) else { return };
-        let fingerprint = Fingerprint::of(effective.config());
+        let fingerprint = effective.fingerprint();
         match applied.first() {
             Some((group, id, was)) if *group == self.setup.group && *id == head.id() && *was == fingerprint => {
                 self.kept.ran = Some(effective);
@@ -197,8 +207,8 @@ impl Node {
             ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => (document, over),
             ServerJob::Observe => return,
         };
-        let shown = kept.before.iter().cloned().collect();
-        *over = Over { given: kept.ran.iter().chain(&kept.given).cloned().collect(), shown, kept: kept.passed.clone() };
+        let given = kept.ran.iter().chain(&kept.given).map(Document::fingerprint);
+        *over = Over { known: given.chain(kept.before).chain(kept.passed.iter().copied()).collect() };
         let has_new_names = kept.gives(document);
         kept.asked = Some(ask.clone());
         if has_new_names {
@@ -267,7 +277,7 @@ impl Node {
 
     /// The server runs what it may not be put over yet. The job in hand waits.
     pub(super) fn found_changed(&mut self, found: Found) {
-        self.server.observed = Some(Arc::clone(&found.config));
+        self.server.observed = Some(found.config.clone());
         if self.is_tried_only() {
             return self.leave_for_dry_run(&found);
         }

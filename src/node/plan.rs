@@ -130,7 +130,7 @@ impl Node {
         }
         match (&self.server.observed, &self.server.verdict) {
             (_, Verdict::NoServer) => Ok(Document::factory()),
-            (Some(config), _) => Document::from_config((**config).clone())
+            (Some(config), _) => Document::from_config(config.value().clone())
                 .map_err(|error| Problem::new(409, "What the server runs cannot be a fleet's document.", error.to_string())),
             (None, verdict) => Err(Problem::new(503, verdict.hindrance(), verdict.detail())),
         }

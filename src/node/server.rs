@@ -23,6 +23,7 @@ use crate::model::ledger::{EditRef, Standing};
 use crate::model::overlay::Unfit;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::model::shown::Shown;
 
 /// What the server is known to run.
 #[derive(Debug, Clone)]
@@ -105,7 +106,7 @@ pub(super) struct Server {
     pub(super) present: bool,
     pub(super) job: Option<Job>,
     pub(super) applied: Option<Applied>,
-    pub(super) observed: Option<Arc<Value>>,
+    pub(super) observed: Option<Shown>,
     /// Certificates and modules that it has lost, as paths.
     missing: Vec<String>,
     pub(super) verdict: Verdict,

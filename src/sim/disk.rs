@@ -245,7 +245,7 @@ impl Disk {
             // Servers of the simulator hold no certificates.
             DiskJob::Given(_) => {}
             DiskJob::Applied(group, id, document) => {
-                let newest = (group, id, Fingerprint::of(document.config()));
+                let newest = (group, id, document.fingerprint());
                 self.applied.retain(|known| *known != newest);
                 self.applied.insert(0, newest);
                 self.applied.truncate(APPLIED_REMEMBERED);

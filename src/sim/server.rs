@@ -105,7 +105,7 @@ impl Server {
         }
         match job {
             ServerJob::Observe => {
-                let config = Arc::clone(&self.config);
+                let config = Value::clone(&self.config).into();
                 ServerReport::new(ticket, Outcome::Observed { config, missing: Vec::new(), restarted: false })
             }
             ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => {
@@ -123,12 +123,12 @@ impl Server {
 
     /// It is looked at right before it is given anything, as the daemon does.
     fn withheld(&self, document: &Document, over: &Over) -> Option<Outcome> {
-        if json::same(&self.config, document.config()) || over.permits(&self.config) {
+        if json::same(&self.config, document.config()) || over.permits(&Fingerprint::of(&self.config)) {
             return None;
         }
         let fingerprint = Fingerprint::of(&self.config);
         let is_own = self.own.contains(&fingerprint);
-        (!is_own).then(|| Outcome::Found { config: Arc::clone(&self.config), fingerprint })
+        (!is_own).then(|| Outcome::Found { config: Value::clone(&self.config).into(), fingerprint })
     }
 
     /// Starling is started anew, and does not know any more what it has given it.

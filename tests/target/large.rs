@@ -1,11 +1,10 @@
 //! Configurations that do not come whole over a Unix socket: read in parts, and no more of them than it takes.
 
-use std::sync::Arc;
-
 use starlingd::daemon::unit::{Control, Failure, Unit};
 use starlingd::limits::{LOOK_BEFORE_MAX, ROUND_LOOKS};
 use starlingd::model::document::Document;
-use starlingd::model::json::{self, Value};
+use starlingd::model::json;
+use starlingd::model::shown::Shown;
 use starlingd::node::input::Outcome;
 
 use super::standin::{Setup, StandIn};
@@ -41,7 +40,7 @@ impl Bench {
         self.stat("connections") - before
     }
 
-    fn sees(&self) -> Arc<Value> {
+    fn sees(&self) -> Shown {
         match self.observe().outcome {
             Outcome::Observed { config, .. } => config,
             other => panic!("{other:?}"),

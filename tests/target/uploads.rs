@@ -63,7 +63,7 @@ fn a_certificate_is_there_before_the_configuration_that_names_it_and_goes_after_
     let reads = bench.stat("reads");
     assert_eq!(
         bench.observe().outcome,
-        Outcome::Observed { config: Arc::new(routes("a").config().clone()), missing: Vec::new(), restarted: false }
+        Outcome::Observed { config: routes("a").config().clone().into(), missing: Vec::new(), restarted: false }
     );
     assert_eq!(bench.stat("reads"), reads + 1, "where nothing was uploaded nobody looks for it");
 }

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use super::super::state_dir::{Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary};
 use super::{Done, Job};
 use crate::model::document::Bundle;
-use crate::model::fingerprint::Fingerprint;
 use crate::node::records::struck_text;
 
 /// Performs jobs in a state directory.
@@ -105,7 +104,7 @@ impl Writer {
             }
             Job::AcknowledgeDrift { name, .. } => self.dir.acknowledge_drift(name).map(|()| Prepared::Finished),
             Job::Applied { group, id, document } => {
-                let fingerprint = Fingerprint::of(document.config());
+                let fingerprint = document.fingerprint();
                 self.dir.remember_applied(group, id, fingerprint).map(|()| Prepared::Finished)
             }
         }

@@ -4,13 +4,12 @@
 //! reported; nothing of the change has been begun then.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use super::Worker;
 use crate::limits::OWN_REMEMBERED;
 use crate::model::alias::stripped_config;
 use crate::model::fingerprint::Fingerprint;
-use crate::model::json::Value;
+use crate::model::shown::Shown;
 use crate::node::input::Outcome;
 use crate::node::over::Over;
 
@@ -19,8 +18,7 @@ use crate::node::over::Over;
 pub(super) struct Own(VecDeque<Fingerprint>);
 
 impl Own {
-    pub(super) fn took(&mut self, config: &Value) {
-        let fingerprint = Fingerprint::of(config);
+    pub(super) fn took(&mut self, fingerprint: Fingerprint) {
         if self.0.front() != Some(&fingerprint) {
             self.0.retain(|known| *known != fingerprint);
             self.0.push_front(fingerprint);
@@ -35,12 +33,11 @@ impl Own {
 
 impl Worker {
     /// What the server runs, if the document may not be put over it.
-    pub(super) fn withheld(&self, before: &Value, over: &Over) -> Option<Outcome> {
-        let config = stripped_config(before.clone());
-        if over.permits(&config) || self.interim.as_ref() == Some(before) {
+    pub(super) fn withheld(&self, before: &Shown, over: &Over) -> Option<Outcome> {
+        let fingerprint = before.fingerprint();
+        if over.permits(&fingerprint) || self.interim.as_ref() == Some(before.value()) || self.own.has(&fingerprint) {
             return None;
         }
-        let fingerprint = Fingerprint::of(&config);
-        (!self.own.has(&fingerprint)).then(|| Outcome::Found { config: Arc::new(config), fingerprint })
+        Some(Outcome::Found { config: stripped_config(before.value().clone()).into(), fingerprint })
     }
 }

@@ -5,12 +5,10 @@
 //! is another, though the server may never have been away for a look. Everything is told with the names of the document.
 
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
 
 use super::Worker;
-use super::stock::Shelves;
-use crate::daemon::unit::{Control, Failure, Unit};
-use crate::model::json::Value;
+use super::stock::{Shelves, Wanted};
+use crate::daemon::unit::{Control, Failure, Sight, Unit};
 use crate::node::input::Outcome;
 
 /// Which file a control socket is: device and number, and when it was made, for a number may be given again. Who changes its mode or owner
@@ -31,19 +29,13 @@ impl SocketFile {
     }
 }
 
-/// The configuration at an observation.
-enum Config {
-    Same,
-    Is(Arc<Value>),
-}
-
 impl Worker {
     pub(super) fn observe(&mut self) -> Outcome {
         // Before anything is read: what is read then is of this server, or of a later one, which the next look will notice.
         let file = SocketFile::of(&self.unit);
         let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
-        let config = match self.observe_config() {
-            Ok(config) => config,
+        let is_same = match self.observe_config() {
+            Ok(is_same) => is_same,
             Err(failure @ Failure::Unreadable(_)) => return Outcome::Unreadable(failure.to_string()),
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
@@ -54,26 +46,30 @@ impl Worker {
         };
         self.socket = file.or(self.socket);
         self.look_for_left(&shelves);
-        if matches!(config, Config::Same) && shelves.are_like(&self.shelves) && !restarted {
+        if is_same && shelves.are_like(&self.shelves) && !restarted {
+            self.fold();
             return Outcome::Unchanged;
         }
-        self.observed(config, shelves, restarted)
+        self.observed(shelves, restarted)
     }
 
-    fn observed(&mut self, config: Config, shelves: Shelves, restarted: bool) -> Outcome {
+    /// All is as it was at the last look: nobody will look into what is kept for a while.
+    fn fold(&mut self) {
+        self.seen.iter_mut().for_each(Sight::fold);
+        self.taken.iter_mut().for_each(Wanted::fold);
+    }
+
+    fn observed(&mut self, shelves: Shelves, restarted: bool) -> Outcome {
         let missing = match self.missing(&shelves) {
             Ok(missing) => missing,
             Err(failure) => return Outcome::Unknown(failure.to_string()),
         };
-        let config = match config {
-            Config::Is(config) => config,
-            Config::Same => match &self.shown {
-                Some(config) => Arc::clone(config),
-                None => return Outcome::Unknown("nothing was seen before".to_owned()),
-            },
+        let Some(seen) = &self.seen else { return Outcome::Unknown("nothing was seen before".to_owned()) };
+        let config = match &self.taken {
+            Some(taken) if !taken.aliases.is_empty() => taken.aliases.plain(seen.config().value().clone()).into(),
+            _ => seen.config().clone(),
         };
         self.shelves = shelves;
-        self.shown = Some(Arc::clone(&config));
         self.is_told = true;
         if !self.owed.is_empty() {
             self.tidy(&Shelves::default());
@@ -81,24 +77,17 @@ impl Worker {
         Outcome::Observed { config, missing, restarted }
     }
 
-    /// What does not come whole is looked at by its beginning and its length, and a few parts each time.
-    fn observe_config(&mut self) -> Result<Config, Failure> {
-        let hint = self.taken.as_ref().map(|taken| taken.config());
+    /// Whether it is what the last observation showed. What does not come whole is looked at by its beginning and its length, and a few parts
+    /// each time.
+    fn observe_config(&mut self) -> Result<bool, Failure> {
+        let hint = self.taken.as_ref().filter(|_| self.seen.is_none()).map(Wanted::config);
         let mut sight = self.unit.see(self.seen.as_ref(), hint)?;
         if !self.unit.look_on(&mut sight)? {
-            let before = Arc::clone(sight.config());
-            sight = self.unit.see(None, Some(&before))?;
+            sight = self.unit.see(None, Some(sight.config().value()))?;
         }
-        let is_same = self.is_told && self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen.config(), sight.config()));
-        let config = Arc::clone(sight.config());
+        let is_same = self.is_told && self.seen.as_ref().is_some_and(|seen| seen.config().is_one_with(sight.config()));
         self.seen = Some(sight);
         self.is_told &= is_same;
-        if is_same {
-            return Ok(Config::Same);
-        }
-        Ok(Config::Is(match &self.taken {
-            Some(taken) if !taken.aliases.is_empty() => Arc::new(taken.aliases.plain(config.as_ref().clone())),
-            _ => config,
-        }))
+        Ok(is_same)
     }
 }

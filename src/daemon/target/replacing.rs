@@ -5,10 +5,8 @@
 //! because Unit lets nobody touch one that is in use: one that the new configuration does not name is replaced after it, one that both
 //! name needs the listeners closed for a moment. If the server refuses in the end, everything is put back as it was.
 
-use std::sync::Arc;
-
 use super::Worker;
-use super::stock::{Lacking, Shelves, Wanted, called, held, words};
+use super::stock::{Lacking, Shelves, Wanted, called, words};
 use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
 use crate::model::alias::{Aliases, alias};
 use crate::model::json::{Map, Value};
@@ -31,7 +29,7 @@ struct Done {
 impl Worker {
     /// Has the server take the document. `before` is what it runs, if that is known.
     pub(super) fn change(&mut self, wanted: Wanted, lacking: Vec<Lacking>, before: Option<&Value>, shelves: &Shelves) -> Outcome {
-        let last = self.seen.as_ref().map(|seen| Arc::clone(seen.config()));
+        let last = self.seen.as_ref().map(|seen| seen.config().clone());
         let mut done = Done::default();
         let outcome = match self.bring(&wanted, lacking, before, &mut done) {
             Ok(()) => self.put(&wanted, done.paused.as_ref().or(before), last.as_deref()),
@@ -65,11 +63,11 @@ impl Worker {
 
     /// The server runs this document: what the one before needed is not needed any more.
     pub(super) fn took(&mut self, wanted: Wanted, shelves: &Shelves) {
-        self.own.took(wanted.document.config());
+        self.own.took(wanted.document.fingerprint());
         self.interim = None;
         if let Some(before) = self.taken.replace(wanted) {
             for kind in Kind::ALL {
-                let names = held(&before.document, &before.aliases, kind).map(|(_, name, _)| name.to_owned());
+                let names = before.held(kind).map(|(_, name, _)| name.to_owned());
                 self.owed.extend(names.map(|name| Named { kind, name }));
             }
         }

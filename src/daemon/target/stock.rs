@@ -6,6 +6,7 @@
 //! had which this thread has put. A key cannot be read back from a server, so what another state directory has left there stays.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::{Worker, reason};
 use crate::daemon::unit::{Control, Failure, Reply, Shelf, Standing, resource_path};
@@ -20,25 +21,45 @@ use crate::node::input::{Outcome, Refusal};
 pub(super) struct Wanted {
     pub(super) document: Document,
     pub(super) aliases: Aliases,
-    /// The configuration with internal names, where there are some: a document may be large, and is not copied for nothing.
-    renamed: Option<Value>,
+    /// Certificates and modules: they are looked at every time, and the configuration is not.
+    held: [Value; Kind::ALL.len()],
+    /// The configuration with internal names, where there are some and somebody has asked.
+    renamed: OnceLock<Value>,
 }
 
 impl Wanted {
     pub(super) fn new(document: Document) -> Self {
         let aliases = Aliases::of(&document);
-        let renamed = (!aliases.is_empty()).then(|| aliases.on_server(document.config().clone()));
-        Self { document, aliases, renamed }
+        let held = Kind::ALL.map(|kind| document.value()[kind.member()].clone());
+        Self { document, aliases, held, renamed: OnceLock::new() }
     }
 
     /// The configuration with internal names.
     pub(super) fn config(&self) -> &Value {
-        self.renamed.as_ref().unwrap_or_else(|| self.document.config())
+        match self.aliases.is_empty() {
+            true => self.document.config(),
+            false => self.renamed.get_or_init(|| self.aliases.on_server(self.document.config().clone())),
+        }
+    }
+
+    /// Gives back the values of the configuration.
+    pub(super) fn fold(&mut self) {
+        if self.document.is_unfolded() {
+            self.document = self.document.folded();
+            self.renamed = OnceLock::new();
+        }
     }
 
     /// What it has of a kind: the name in the document, the name on the server, the text.
     pub(super) fn held(&self, kind: Kind) -> impl Iterator<Item = (&str, &str, &str)> {
-        held(&self.document, &self.aliases, kind)
+        let held = Kind::ALL.into_iter().zip(&self.held).filter(move |(of, _)| *of == kind);
+        held.filter_map(|(_, members)| members.as_object()).flatten().filter_map(move |(name, text)| {
+            let there = match kind {
+                Kind::Certificate => self.aliases.alias(name)?,
+                Kind::JsModule => name,
+            };
+            Some((name.as_str(), there, text.as_str()?))
+        })
     }
 
     fn names(&self, kind: Kind) -> BTreeSet<&str> {
@@ -55,22 +76,6 @@ impl Wanted {
     fn needs(&self, named: &Named) -> bool {
         self.held(named.kind).any(|(_, name, _)| name == named.name)
     }
-}
-
-/// What a document has of a kind; see [`Wanted::held`].
-pub(super) fn held<'a>(
-    document: &'a Document,
-    aliases: &'a Aliases,
-    kind: Kind,
-) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
-    let members = document.value()[kind.member()].as_object();
-    members.into_iter().flatten().filter_map(move |(name, text)| {
-        let there = match kind {
-            Kind::Certificate => aliases.alias(name)?,
-            Kind::JsModule => name,
-        };
-        Some((name.as_str(), there, text.as_str()?))
-    })
 }
 
 /// What the server shows of each kind; nothing of a kind that nobody cares for.

@@ -5,8 +5,6 @@
 //! is looked at in turn afterwards ([`Unit::look_on`]). Of a change in very many places, or one of which nobody knows what was there before,
 //! everything is read.
 
-use std::sync::Arc;
-
 use super::reading::{Glance, Sight, answered, is_too_deep};
 use super::{CONFIG, Failure, Match, Unit, is_beginning, readable};
 use crate::limits::{DIFFERENCES_MAX, PASS_PATH_MAX, PATH_TOKEN_MAX, PLACES_CHECKED_MAX, REORDERED_FROM};
@@ -16,13 +14,14 @@ impl Unit {
     /// Compares what runs with `want`, and gives what was seen. `before` is what the server ran before it was given that, as far as is known.
     pub fn verify(&self, want: &Value, before: Option<&Value>) -> Result<(Match, Sight), Failure> {
         let glance = self.glance()?;
-        let beginning = if glance.is_whole() { None } else { json::parse_beginning(&glance.received).ok() };
-        if let (Some(before), Some(beginning)) = (before, beginning)
-            && is_as_long(&glance, want)
-            && agrees(&beginning.value, want, beginning.open)
-            && self.is_changed_to(&beginning, want, before)?
-        {
-            return Ok((Match::Same, Sight::begun(glance, Arc::new(want.clone()), &beginning)));
+        let is_same = match before {
+            // As a rule it is the same text as ours, and nothing need be made of it.
+            _ if glance.is_whole() => json::unit_format(want).as_bytes() == &glance.received[..],
+            Some(before) => self.is_changed_to(&glance, want, before)?,
+            None => false,
+        };
+        if is_same {
+            return Ok((Match::Same, Sight::new(glance, want.clone().into())));
         }
         let sight = self.whole(glance, Some(want))?;
         let paths = json::differing(sight.config(), want, DIFFERENCES_MAX);
@@ -30,10 +29,15 @@ impl Unit {
         Ok((if paths.is_empty() { Match::Same } else { Match::Differs(paths) }, sight))
     }
 
-    /// Whether it is as wanted wherever that differs from `before`.
-    fn is_changed_to(&self, beginning: &Beginning, want: &Value, before: &Value) -> Result<bool, Failure> {
-        let Some(places) = places(before, want) else { return Ok(false) };
-        for place in places.iter().filter(|place| !covers(beginning, place)) {
+    /// Whether what came agrees, and it is as wanted wherever that differs from `before`.
+    fn is_changed_to(&self, glance: &Glance, want: &Value, before: &Value) -> Result<bool, Failure> {
+        let (Ok(beginning), Some(places)) = (json::parse_beginning(&glance.received), places(before, want)) else {
+            return Ok(false);
+        };
+        if !is_as_long(glance, want) || !agrees(&beginning.value, want, beginning.open) {
+            return Ok(false);
+        }
+        for place in places.iter().filter(|place| !covers(&beginning, place)) {
             let mut place = &place[..];
             // What no path can name is asked for with what it stands in.
             let path = loop {
@@ -97,7 +101,7 @@ fn pieces(unit: &Unit, path: &str, want: &Value, glance: &Glance) -> Result<bool
 }
 
 /// Whether what came of an answer, and its announced length, are those of `want`.
-fn seems(glance: &Glance, want: &Value) -> bool {
+pub(super) fn seems(glance: &Glance, want: &Value) -> bool {
     if !matches!(want, Value::Array(_) | Value::Object(_)) {
         return is_beginning(&glance.received, glance.expected, want);
     }
@@ -175,7 +179,7 @@ impl Places {
                 before.keys().filter(|name| !want.contains_key(name)).for_each(|name| self.note(name.clone()));
             }
             (Value::Array(before), Value::Array(want)) if before.len() == want.len() => {
-                let both = before.iter().zip(want).enumerate();
+                let both = before.iter().zip(want).enumerate().filter(|(_, (before, want))| !json::same(before, want));
                 both.for_each(|(place, (before, want))| self.below(place.to_string(), Some(before), want));
             }
             (Value::Array(before), Value::Array(want)) => self.shifted(before, want),
@@ -211,7 +215,8 @@ impl Places {
     }
 }
 
-fn found<'a>(value: &'a Value, place: &[String]) -> Option<&'a Value> {
+/// What stands at a place.
+pub(super) fn found<'a>(value: &'a Value, place: &[String]) -> Option<&'a Value> {
     place.iter().try_fold(value, |value, token| match value {
         Value::Array(elements) => elements.get(token.parse::<usize>().ok()?),
         value => value.get(token),

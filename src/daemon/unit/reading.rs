@@ -9,43 +9,55 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::compare::{below, changed_paths, part};
-use super::rest::Rest;
+use super::compare::{below, changed_paths, found, seems};
+use super::rest::{Part, Rest};
 use super::{CONFIG, Failure, Unit, is_beginning, readable};
 use crate::limits::{PARTS_DEPTH_MAX, WHOLE_TRIES};
+use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Beginning, Map, Value};
 use crate::model::path::Path;
+use crate::model::shown::Shown;
 
 /// What a server was seen to run, and by what it is known again.
 #[derive(Debug, Clone)]
 pub struct Sight {
     glance: Glance,
-    config: Arc<Value>,
-    rest: Rest,
+    config: Shown,
+    /// What lies beyond the glance; not worked out before it is needed.
+    rest: Option<Rest>,
+    /// How many of those parts have been looked at in this round.
+    at: usize,
 }
 
 impl Sight {
-    fn new(glance: Glance, config: Arc<Value>) -> Self {
-        match json::parse_beginning(&glance.received) {
-            Ok(beginning) if !glance.is_whole() => Self::begun(glance, config, &beginning),
-            _ => Self { glance, config, rest: Rest::default() },
-        }
-    }
-
-    /// Of a configuration that came no further than that.
-    pub(super) fn begun(glance: Glance, config: Arc<Value>, beginning: &Beginning) -> Self {
-        let rest = Rest::of(&config, beginning, glance.received.len());
-        Self { glance, config, rest }
+    pub(super) fn new(glance: Glance, config: Shown) -> Self {
+        Self { glance, config, rest: None, at: 0 }
     }
 
     /// Goes on with the look at what does not come whole where that had come to in another sight.
     pub fn go_on_from(&mut self, other: &Self) {
-        self.rest.go_on_from(&other.rest);
+        self.at = other.at;
     }
 
     /// The configuration, under the names that the server has for certificates.
-    pub fn config(&self) -> &Arc<Value> {
+    pub fn config(&self) -> &Shown {
         &self.config
+    }
+
+    /// Leaves of it in memory what it takes to know it again.
+    pub fn fold(&mut self) {
+        if self.config.is_unfolded() {
+            self.config = self.config.folded();
+        }
+    }
+
+    /// The parts that did not come, and how many of them have been looked at.
+    fn rest(&mut self) -> (&Rest, &mut usize) {
+        let rest = self.rest.get_or_insert_with(|| match json::parse_beginning(&self.glance.received) {
+            Ok(beginning) if !self.glance.is_whole() => Rest::of(&self.config, &beginning, self.glance.received.len()),
+            _ => Rest::default(),
+        });
+        (rest, &mut self.at)
     }
 }
 
@@ -80,18 +92,15 @@ impl Unit {
         let glance = self.glance()?;
         match before {
             Some(before) if before.glance.is_like(&glance) => Ok(before.clone()),
-            _ => self.whole(glance, before.map(|before| &**before.config()).or(hint)),
+            _ => self.whole(glance, before.map(|before| before.config().value()).or(hint)),
         }
     }
 
     /// Looks at the next few parts of what does not come whole, whether they are still as they were seen; in some sixty calls at all of them.
     pub fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
-        for (path, value) in sight.rest.next(&sight.config) {
-            if !part(self, &path, Some(value))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let (rest, at) = sight.rest();
+        let parts = rest.next(at);
+        self.are_as_seen(sight, &parts)
     }
 
     /// Looks at what does not come whole right before it is replaced by `want`, whether it is still as it was seen: at the parts that this
@@ -101,12 +110,33 @@ impl Unit {
             return Ok(true);
         }
         let paths = changed_paths(&sight.config, want);
-        for (path, value) in sight.rest.before_change(&sight.config, &paths) {
-            if !part(self, &path, Some(value))? {
+        let (rest, at) = sight.rest();
+        let parts = rest.before_change(at, &paths);
+        self.are_as_seen(sight, &parts)
+    }
+
+    fn are_as_seen(&self, sight: &Sight, parts: &[Part]) -> Result<bool, Failure> {
+        for part in parts {
+            if !self.is_as_seen(sight, part)? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn is_as_seen(&self, sight: &Sight, part: &Part) -> Result<bool, Failure> {
+        match self.request("GET", &part.path, None) {
+            Ok(reply) if reply.status == 200 => Ok(Fingerprint::of(&readable(&reply.body)?) == part.fingerprint),
+            Ok(reply) if reply.status == 404 => Ok(false),
+            Ok(reply) => Err(answered(&part.path, reply.status)),
+            // A text that is longer than what comes at once.
+            Err(Failure::Cut { received, expected }) => {
+                let path = Path::parse(&*part.path).ok();
+                let want = path.as_ref().and_then(|path| found(&sight.config, &path.tokens()[1..]));
+                Ok(want.is_some_and(|want| seems(&Glance::new(expected, received), want)))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     pub(super) fn glance(&self) -> Result<Glance, Failure> {
@@ -122,13 +152,13 @@ impl Unit {
     pub(super) fn whole(&self, mut glance: Glance, hint: Option<&Value>) -> Result<Sight, Failure> {
         for _ in 0..WHOLE_TRIES {
             if glance.is_whole() {
-                let config = Arc::new(readable(&glance.received)?);
-                return Ok(Sight::new(glance, config));
+                let config = readable(&glance.received)?;
+                return Ok(Sight::new(glance, config.into()));
             }
             let read = Reader::new(self).read(&glance, hint);
             let again = self.glance()?;
             match read {
-                Ok(config) if again.is_like(&glance) => return Ok(Sight::new(glance, Arc::new(config))),
+                Ok(config) if again.is_like(&glance) => return Ok(Sight::new(glance, config.into())),
                 Err(Halt::Failed(failure)) => return Err(failure),
                 Ok(_) | Err(Halt::Moved) => glance = again,
             }

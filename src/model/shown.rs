@@ -1,0 +1,112 @@
+//! What a server shows: a configuration of which, while nobody looks into it, only the text is in memory.
+//!
+//! It is looked into when something has changed and otherwise only kept, on the thread that talks to the server and by the node; its value takes
+//! several times the memory of its text. Copies share all that there is of it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use super::fingerprint::Fingerprint;
+use super::json::{self, Value};
+use crate::limits::FOLD_MIN;
+
+/// A configuration as a server shows it. Two are equal if their values are the same.
+#[derive(Clone)]
+pub struct Shown(Arc<Inner>);
+
+struct Inner {
+    /// At least one of these two is there.
+    value: OnceLock<Value>,
+    text: OnceLock<Arc<str>>,
+    fingerprint: OnceLock<Fingerprint>,
+    weight: OnceLock<usize>,
+}
+
+impl Shown {
+    /// Its value.
+    pub fn value(&self) -> &Value {
+        let read = |text: &Arc<str>| json::parse_own(text.as_bytes()).expect("what was printed can be read");
+        self.0.value.get_or_init(|| self.0.text.get().map_or(Value::Null, read))
+    }
+
+    /// What it is known by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        *self.0.fingerprint.get_or_init(|| Fingerprint::of(self.value()))
+    }
+
+    /// Spares working that out, for who knows it already.
+    pub fn is_known_by(&self, fingerprint: Fingerprint) {
+        let _ = self.0.fingerprint.set(fingerprint);
+    }
+
+    /// The same with nothing but its text in memory.
+    pub fn folded(&self) -> Self {
+        let text = self.0.text.get_or_init(|| json::compact(self.value()).into());
+        let fingerprint = self.0.fingerprint.clone();
+        Self(Arc::new(Inner { value: OnceLock::new(), text: Arc::clone(text).into(), fingerprint, weight: OnceLock::new() }))
+    }
+
+    /// Whether its value is in memory, and so large that it is worth it to give it back.
+    pub fn is_large(&self) -> bool {
+        self.0.value.get().is_some_and(|value| *self.0.weight.get_or_init(|| json::weight(value)) >= FOLD_MIN)
+    }
+
+    /// Whether its value is in memory.
+    pub fn is_unfolded(&self) -> bool {
+        self.0.value.get().is_some()
+    }
+
+    /// Whether both are one in memory.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        self.0.value.get().map_or(0, json::weight) + self.0.text.get().map_or(0, |text| text.len())
+    }
+}
+
+impl From<Value> for Shown {
+    fn from(value: Value) -> Self {
+        let (text, fingerprint, weight) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner { value: value.into(), text, fingerprint, weight }))
+    }
+}
+
+impl Deref for Shown {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        self.value()
+    }
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_one_with(other) || json::same(self, other)
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_folded_says_the_same() {
+        let value = json::parse(br#"{"listeners":{"*:1":{"pass":"routes"}},"routes":[1.0,"\u0001"]}"#).unwrap();
+        let shown = Shown::from(value.clone());
+        let folded = shown.folded();
+        assert!(shown.is_unfolded() && !folded.is_unfolded());
+        assert_eq!(folded.fingerprint(), Fingerprint::of(&value));
+        assert_eq!((folded.value(), &folded), (&value, &shown));
+        assert!(folded.is_unfolded() && !folded.folded().is_unfolded());
+    }
+}
