@@ -149,7 +149,7 @@ fn the_largest_frames_pass_and_credit_comes_back() {
 }
 
 #[test]
-fn a_small_frame_passes_the_pieces_that_wait_for_a_slow_reader_and_pieces_stay_in_order() {
+fn a_small_frame_passes_pieces_that_wait_for_a_slow_reader_and_these_stay_in_order() {
     let (dialled, accepted) = pair("127.0.0.1:0");
     socket2::SockRef::from(&dialled.stream).set_send_buffer_size(16 << 10).unwrap();
     socket2::SockRef::from(&accepted.stream).set_recv_buffer_size(16 << 10).unwrap();

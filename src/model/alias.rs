@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_names_on_the_server_what_stands_there_and_nothing_else_is_touched() {
+    fn a_configuration_names_what_stands_on_the_server_and_nothing_else_is_touched() {
         let document = document("key");
         let aliases = Aliases::of(&document);
         let on_server = aliases.on_server(document.config().clone());

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_is_unsorted_too_long_or_below_its_floor_or_that_has_one_without_being_full_is_refused() {
+    fn a_ledger_that_is_unsorted_too_long_or_at_odds_with_its_floor_is_refused() {
         assert!(Ledger::from_parts(Stamp::default(), &[edit(2), edit(1)]).is_none());
         assert!(Ledger::from_parts(Stamp::default(), &[edit(1), edit(1)]).is_none());
         assert!(Ledger::from_parts(edit(5).stamp, &[edit(4)]).is_none());

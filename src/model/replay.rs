@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_and_modules_get_along_unless_they_are_the_same_or_the_configuration_needs_what_goes() {
+    fn uploads_collide_only_with_themselves_and_where_the_configuration_needs_them() {
         let whole = |config: &str, certificates: &str| {
             let text = format!(r#"{{"config":{config},"certificates":{certificates},"js_modules":{{}}}}"#);
             Document::parse(text.as_bytes()).unwrap()

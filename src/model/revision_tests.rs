@@ -187,7 +187,7 @@ fn each_member_that_is_missing_or_wrong_is_named() {
 }
 
 #[test]
-fn an_operation_is_read_only_where_an_edit_can_have_one_and_a_certificate_never_in_clear() {
+fn an_operation_is_read_where_an_edit_can_have_one_and_no_certificate_in_clear() {
     let read = |op: &str, path: &str, found: &str| {
         let text = format!(r#"{{"op":"{op}","path":"{path}","found":{found}}}"#);
         Operation::from_json(&json::parse_own(text.as_bytes()).unwrap()).is_some()
@@ -202,7 +202,7 @@ fn an_operation_is_read_only_where_an_edit_can_have_one_and_a_certificate_never_
 }
 
 #[test]
-fn a_delta_leads_from_a_revision_to_the_next_and_is_short_though_the_document_is_long() {
+fn a_delta_leads_to_the_next_revision_and_is_short_though_the_document_is_long() {
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(200_000));
     let mut base = change(None, 1, &config_op("/config/applications", &long));
     (2..300).for_each(|ms| base = settle(&base, EditRef { stamp: Stamp::default(), id: RecordId([3; 32]) }, ms));

@@ -7,7 +7,7 @@ use super::support::lab::Lab;
 use super::{Pace, SOON, change, has, lab, publish, wait_all_have};
 
 #[test]
-fn hosts_whose_cables_were_pulled_for_30_and_150_seconds_come_back_by_themselves_and_all_are_equal() {
+fn hosts_without_a_cable_for_30_and_150_seconds_come_back_by_themselves() {
     lab(5, 1, Pace::Waiting, |lab| {
         let all = [1, 2, 3, 4, 5];
         lab.fleet(&all);

@@ -9,7 +9,7 @@ use super::support::lab::Lab;
 use super::{Pace, SOON, accepted, lab, publish, wait_all_have};
 
 #[test]
-fn a_certificate_reaches_every_server_before_it_is_named_and_is_replaced_on_all_in_one_step() {
+fn a_certificate_is_there_before_it_is_named_and_is_replaced_in_one_step() {
     lab(5, 1, Pace::Busy, |lab| {
         lab.join(&[1, 2, 3, 4, 5]);
         lab.start(&[1, 2, 3, 4]);

@@ -7,7 +7,7 @@ use super::support::lab::Lab;
 use super::{Pace, SOON, has, lab, publish, wait_all_have};
 
 #[test]
-fn of_two_edits_made_at_once_one_is_head_everywhere_and_the_other_is_listed_everywhere() {
+fn of_two_edits_made_at_once_one_is_head_and_the_other_is_listed_everywhere() {
     lab(4, 1, Pace::Busy, |lab| {
         let all = [1, 2, 3, 4];
         lab.fleet(&all);

@@ -11,7 +11,7 @@ use super::support::lab::Lab;
 use super::{Pace, change, has, lab, publish};
 
 #[test]
-fn forty_peers_started_at_the_same_second_are_one_fleet_with_one_head_and_no_more_links_than_they_may_have() {
+fn forty_peers_started_at_once_are_one_fleet_with_no_more_links_than_permitted() {
     lab(40, 1, Pace::Busy, |lab| {
         let all: Vec<usize> = (1..=40).collect();
         lab.join(&all);
@@ -38,7 +38,7 @@ fn forty_peers_started_at_the_same_second_are_one_fleet_with_one_head_and_no_mor
 }
 
 #[test]
-fn twelve_hosts_that_write_at_once_come_to_rest_with_every_change_there_once_or_open() {
+fn twelve_hosts_that_write_at_once_rest_with_every_change_there_once_or_open() {
     lab(12, 1, Pace::Busy, |lab| {
         let all: Vec<usize> = (1..=12).collect();
         lab.join(&all);

@@ -103,7 +103,7 @@ fn eight_container_bridges_on_each_host_keep_nobody_from_finding_another_by_a_to
 }
 
 #[test]
-fn a_host_with_link_local_addresses_only_tells_none_and_says_so_and_is_found_on_its_wire() {
+fn a_host_with_link_local_addresses_only_tells_none_and_is_found_on_its_wire() {
     lab(2, 1, Pace::Busy, |lab| {
         let all = [1, 2];
         for number in all {

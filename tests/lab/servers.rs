@@ -27,7 +27,7 @@ fn the_fleets_document_wins_on_a_host_that_joins_and_what_its_server_ran_is_kept
 }
 
 #[test]
-fn a_fleet_without_a_document_changes_nothing_by_starting_in_front_of_a_configured_server() {
+fn a_fleet_without_a_document_changes_nothing_on_a_configured_server() {
     lab(2, 1, Pace::Busy, |lab| {
         for i in [1, 2] {
             lab.host_mut(i).serve();
@@ -62,7 +62,7 @@ fn a_server_that_was_down_during_a_change_has_it_when_it_is_up_again() {
 }
 
 #[test]
-fn a_server_that_shows_its_factory_default_is_given_the_document_again_and_nobody_else_is_told() {
+fn a_server_that_shows_its_factory_default_is_given_the_document_again() {
     lab(3, 1, Pace::Busy, |lab| {
         lab.fleet(&[1, 2, 3]);
         publish(lab, 1);

@@ -11,7 +11,7 @@ use super::support::private::{NETLAB, inside};
 use super::{Pace, SOON, change, has, lab, publish, skip, wait_all_have};
 
 #[test]
-fn hosts_200_ms_apart_on_links_that_lose_every_20th_frame_all_get_the_changes_of_all() {
+fn hosts_200_ms_apart_that_lose_every_20th_frame_all_get_the_changes_of_all() {
     if let Some(need) = lacks_netem() {
         return skip(&need);
     }
@@ -44,7 +44,7 @@ fn hosts_200_ms_apart_on_links_that_lose_every_20th_frame_all_get_the_changes_of
 }
 
 #[test]
-fn a_document_of_a_megabyte_on_its_way_over_64_kbit_holds_up_no_small_change_and_costs_no_link() {
+fn a_megabyte_on_its_way_over_64_kbit_holds_up_no_change_and_costs_no_link() {
     if let Some(need) = lacks_netem() {
         return skip(&need);
     }

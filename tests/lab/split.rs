@@ -6,7 +6,7 @@ use super::support::lab::Lab;
 use super::{Pace, SOON, change, has, lab, publish, wait_all_have};
 
 #[test]
-fn changes_at_different_places_on_both_sides_of_a_split_are_all_in_the_document_when_it_is_healed() {
+fn changes_at_different_places_on_both_sides_of_a_split_are_all_there_when_healed() {
     lab(4, 1, Pace::Waiting, |lab| {
         let all = [1, 2, 3, 4];
         lab.fleet(&all);
@@ -26,7 +26,7 @@ fn changes_at_different_places_on_both_sides_of_a_split_are_all_in_the_document_
 }
 
 #[test]
-fn of_two_changes_of_one_place_on_both_sides_of_a_split_one_wins_and_one_is_open_also_for_who_joins_later() {
+fn of_two_changes_of_one_place_across_a_split_one_wins_and_one_is_open() {
     lab(5, 1, Pace::Waiting, |lab| {
         let (first, all) = ([1, 2, 3, 4], [1, 2, 3, 4, 5]);
         lab.join(&all);
@@ -56,7 +56,7 @@ fn of_two_changes_of_one_place_on_both_sides_of_a_split_one_wins_and_one_is_open
 }
 
 #[test]
-fn a_side_that_hears_the_other_and_is_not_heard_loses_nothing_and_gets_all_when_it_is_heard_again() {
+fn a_side_that_hears_and_is_not_heard_loses_nothing_and_has_all_in_the_end() {
     lab(4, 1, Pace::Waiting, |lab| {
         let all = [1, 2, 3, 4];
         lab.fleet(&all);
@@ -81,7 +81,7 @@ fn a_side_that_hears_the_other_and_is_not_heard_loses_nothing_and_gets_all_when_
 }
 
 #[test]
-fn an_edit_whose_author_died_after_the_200_and_that_was_beaten_meanwhile_is_made_again_by_who_holds_it() {
+fn a_beaten_edit_whose_author_died_after_the_200_is_made_again_by_who_holds_it() {
     lab(4, 1, Pace::Waiting, |lab| {
         let (others, all) = ([2, 3, 4], [1, 2, 3, 4]);
         lab.fleet(&all);

@@ -71,7 +71,7 @@ fn a_change_is_on_all_hosts_though_its_author_was_killed_right_after_the_200() {
 }
 
 #[test]
-fn an_author_that_is_alone_keeps_its_change_over_a_kill_and_gives_it_to_those_who_come() {
+fn an_author_alone_keeps_its_change_over_a_kill_and_gives_it_to_those_who_come() {
     lab(2, 1, Pace::Busy, |lab| {
         lab.fleet(&[1, 2]);
         publish(lab, 1);

@@ -7,7 +7,7 @@ use super::support::lab::Lab;
 use super::{Pace, SOON, lab, publish, wait_all_have};
 
 #[test]
-fn a_peer_that_stands_still_for_a_minute_slows_nobody_and_has_everything_when_it_goes_on() {
+fn a_peer_that_stands_still_for_a_minute_slows_nobody_and_catches_up() {
     lab(4, 1, Pace::Waiting, |lab| {
         let (all, others) = ([1, 2, 3, 4], [1, 2, 3]);
         lab.fleet(&all);

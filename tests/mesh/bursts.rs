@@ -101,7 +101,7 @@ fn at_rest_after_a_burst(net: &mut Net, slow: Duration) -> usize {
 }
 
 #[test]
-fn appends_at_once_are_there_within_seconds_however_many_edits_a_fleet_has_behind_it() {
+fn appends_at_once_are_there_within_seconds_however_long_the_past() {
     for edits in [20, 300, 700] {
         for seed in seeds(4) {
             println!("seed {seed}, {edits} edits");

@@ -26,7 +26,7 @@ fn collide(net: &mut Net) -> Option<(RecordId, RecordId)> {
 }
 
 #[test]
-fn of_two_changes_at_once_one_wins_and_the_other_is_open_everywhere_and_for_whoever_joins_later() {
+fn of_two_changes_at_once_one_wins_and_the_other_is_open_also_for_a_late_joiner() {
     let mut both = 0;
     for seed in seeds(30) {
         let mut net = joined(seed, 3);
@@ -104,7 +104,7 @@ fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
 const MORE_THAN_A_LEDGER: usize = 270;
 
 #[test]
-fn the_edits_of_a_side_that_was_apart_while_a_whole_ledger_was_written_are_listed_and_nothing_else_is() {
+fn a_side_apart_while_a_whole_ledger_was_written_has_its_own_edits_listed() {
     for seed in seeds(2) {
         let mut net = joined(seed, 4);
         net.set(0, "/config/routes", "[0]");
@@ -132,7 +132,7 @@ fn the_edits_of_a_side_that_was_apart_while_a_whole_ledger_was_written_are_liste
 }
 
 #[test]
-fn a_host_that_was_away_while_a_whole_ledger_was_written_comes_back_without_a_conflict() {
+fn a_host_away_while_a_whole_ledger_was_written_comes_back_without_a_conflict() {
     for seed in seeds(2) {
         let mut net = joined(seed, 3);
         for number in 0..5 {

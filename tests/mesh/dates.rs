@@ -61,7 +61,7 @@ fn restored(net: &mut Net, host: usize, id: RecordId) -> RecordId {
 }
 
 #[test]
-fn after_the_worst_jump_that_is_permitted_the_next_change_is_valid_at_once_and_one_restore_cures_all() {
+fn after_the_worst_permitted_jump_changes_are_valid_and_one_restore_cures_all() {
     for seed in seeds(6) {
         let mut net = joined(seed, 3);
         let good = net.set(0, "/config/routes", "[0]");
@@ -84,7 +84,7 @@ fn after_the_worst_jump_that_is_permitted_the_next_change_is_valid_at_once_and_o
 }
 
 #[test]
-fn what_is_dated_more_than_a_day_ahead_is_passed_over_without_fault_and_taken_in_its_time() {
+fn what_is_dated_more_than_a_day_ahead_is_no_fault_and_is_taken_in_its_time() {
     for seed in seeds(6) {
         let mut net = joined(seed, 3);
         let head = net.set(0, "/config/routes", "[0]");
@@ -109,7 +109,7 @@ fn what_is_dated_more_than_a_day_ahead_is_passed_over_without_fault_and_taken_in
 
 /// The host whose clock is ahead takes first what others take later; what is made on it meanwhile reaches them with it.
 #[test]
-fn hosts_whose_clocks_differ_by_half_a_minute_agree_soon_on_what_is_dated_at_the_bound() {
+fn hosts_whose_clocks_differ_by_half_a_minute_agree_soon_at_the_bound() {
     for seed in seeds(6) {
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");
@@ -177,7 +177,7 @@ fn a_change_made_alone_with_a_clock_years_ahead_reaches_all_and_is_dated_anew() 
 }
 
 #[test]
-fn a_fleet_whose_clocks_were_all_years_ahead_keeps_its_document_and_others_can_join_it() {
+fn a_fleet_whose_clocks_were_all_years_ahead_keeps_its_document_and_can_be_joined() {
     for seed in seeds(6) {
         let mut net = joined(seed, 3);
         (0..3).for_each(|host| net.hosts[host].clock.off_ms = YEARS_33_MS);
@@ -247,7 +247,7 @@ fn whoever_was_fooled_while_it_knew_no_time_comes_back_with_its_own_changes() {
 }
 
 #[test]
-fn a_clock_that_differs_from_most_by_more_than_a_minute_is_named_on_every_host_until_it_is_right() {
+fn a_clock_more_than_a_minute_off_is_named_on_every_host_until_it_is_right() {
     let mut net = joined(1, 3);
     net.hosts[1].clock.off_ms = 5 * 60_000;
     let named = |net: &mut Net, host: usize| net.problems(host).to_string().contains("the clock of");

@@ -81,7 +81,7 @@ fn what_somebody_put_on_a_server_is_kept_before_a_change_from_elsewhere_replaces
 }
 
 #[test]
-fn what_somebody_put_there_is_kept_before_a_change_of_this_hosts_own_and_the_answer_names_the_file() {
+fn what_somebody_put_there_is_kept_before_a_change_and_the_answer_names_the_file() {
     for seed in seeds(6) {
         let mut net = founded(seed, 1);
         let theirs = net.past_starling(0, "theirs", "1");
@@ -175,7 +175,7 @@ fn a_host_that_dies_between_keeping_and_replacing_has_kept_it_once() {
 }
 
 #[test]
-fn what_somebody_put_there_while_starling_was_down_is_kept_and_what_starling_put_there_is_no_news() {
+fn what_somebody_put_there_while_starling_was_down_is_kept() {
     for seed in seeds(6) {
         let mut net = founded(seed, 2);
         net.run(Duration::from_secs(3));

@@ -75,7 +75,7 @@ fn settled(seed: u64) -> (Net, RecordId) {
 }
 
 #[test]
-fn what_the_server_takes_is_answered_so_and_it_runs_what_it_ran_before_the_answer_is_sent() {
+fn what_the_server_takes_is_answered_when_it_runs_again_what_it_ran() {
     for seed in seeds(10) {
         let (mut net, head) = settled(seed);
         let changes = net.hosts[1].server.changes;

@@ -146,7 +146,7 @@ fn a_revision_whose_file_is_damaged_is_not_restored_until_a_peer_has_given_it_ag
 }
 
 #[test]
-fn a_conflict_that_is_kept_is_made_now_and_settled_on_every_host_and_for_whoever_joins_later() {
+fn a_conflict_that_is_kept_is_made_and_settled_everywhere_also_for_late_joiners() {
     for seed in seeds(4) {
         let mut net = joined(seed, 3);
         let (lost, wanted) = conflict(&mut net, "[\"first\"]", "[\"second\"]");

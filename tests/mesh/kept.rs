@@ -53,7 +53,7 @@ fn a_revision_of_the_history_whose_file_is_damaged_comes_back_from_a_peer() {
 }
 
 #[test]
-fn a_host_with_a_full_disk_goes_on_receiving_in_memory_and_stores_it_all_when_there_is_room() {
+fn a_host_with_a_full_disk_receives_in_memory_and_stores_all_when_there_is_room() {
     for seed in seeds(6) {
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");

@@ -107,7 +107,7 @@ fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
 
 /// Everybody hears of everybody at once, dials everybody, and is small in its own eyes at first.
 #[test]
-fn links_made_while_a_fleet_looked_small_are_given_up_one_after_the_other_until_nobody_has_too_many() {
+fn links_made_while_a_fleet_looked_small_are_given_up_until_nobody_has_too_many() {
     for seed in seeds(3) {
         let mut net = Net::new(seed);
         (0..MANY).for_each(|number| _ = net.add(Spec { peers: Vec::new(), ..Net::spec(number) }));

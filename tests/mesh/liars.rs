@@ -151,7 +151,7 @@ fn errands_without_end_end_the_link() {
 }
 
 #[test]
-fn errands_that_never_end_keep_others_out_for_a_while_only_and_are_no_fault_of_theirs() {
+fn errands_that_never_end_keep_others_out_for_a_while_only() {
     let mut net = joined(1, 1);
     let liar = net.puppet(0, hello());
     for number in 0..RELAYED_MAX as u64 {
@@ -411,7 +411,7 @@ fn a_long_value_of_which_only_a_replay_is_left_can_be_kept() {
 
 /// The original is asked for first: whoever has it may be a peer that has just been linked.
 #[test]
-fn an_edit_of_which_only_a_replay_is_held_is_made_again_as_soon_as_its_original_is_had() {
+fn an_edit_held_as_a_replay_only_is_made_again_once_its_original_is_had() {
     for seed in seeds(6) {
         let (mut net, base) = two_revisions(seed);
         let original = signed(Some(&base), Origin::Original, stamp_after(&base, 1), "lost", "1");
@@ -435,7 +435,7 @@ fn an_edit_of_which_only_a_replay_is_held_is_made_again_as_soon_as_its_original_
 
 /// A member signs more changes of one place than may be open: they are listed a batch at a time, and settled as often.
 #[test]
-fn more_collisions_than_may_be_listed_are_listed_a_batch_at_a_time_and_settled_with_a_star() {
+fn more_collisions_than_may_be_listed_are_listed_and_settled_batch_by_batch() {
     for seed in seeds(2) {
         let (mut net, base) = two_revisions(seed);
         net.set(0, "/config/applications/same", "0");
@@ -475,7 +475,7 @@ fn more_collisions_than_may_be_listed_are_listed_a_batch_at_a_time_and_settled_w
 
 /// What a revision claims to have been made on may be invented, and more than there is room for.
 #[test]
-fn a_lost_revision_with_a_whole_ledger_of_invented_names_is_listed_after_them_and_settled() {
+fn a_lost_revision_with_a_ledger_of_invented_names_is_listed_and_settled() {
     for seed in seeds(2) {
         let (mut net, base) = two_revisions(seed);
         net.set(0, "/config/applications/same", "0");

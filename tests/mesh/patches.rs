@@ -139,7 +139,7 @@ fn a_patch_is_worked_out_anew_when_the_head_moves_while_the_server_tries_it() {
 }
 
 #[test]
-fn a_patch_that_meets_another_change_at_a_place_that_it_changes_or_tests_is_answered_409() {
+fn a_patch_that_meets_another_change_where_it_changes_or_tests_is_answered_409() {
     for seed in seeds(5) {
         for (patching, path) in [
             (merge("/config", r#"{"applications":{"a":{"n":"mine"}}}"#), "/config/applications/a/n"),

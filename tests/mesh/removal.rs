@@ -74,7 +74,7 @@ fn follow_another(net: &mut Net) {
 }
 
 #[test]
-fn a_group_that_nobody_follows_goes_everywhere_and_who_was_away_does_not_bring_it_back() {
+fn a_group_nobody_follows_goes_everywhere_and_who_was_away_does_not_revive_it() {
     for seed in seeds(3) {
         let mut net = of_two_groups(seed);
         let (status, detail) = refused(&mut net, 0, "edge", true);

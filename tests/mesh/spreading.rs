@@ -69,7 +69,7 @@ fn a_host_that_reaches_nobody_takes_no_changes_but_shows_what_its_server_runs() 
 }
 
 #[test]
-fn after_a_cut_with_changes_on_both_sides_at_different_places_every_host_has_all_of_them() {
+fn after_a_cut_every_host_has_the_changes_of_both_sides_at_different_places() {
     for seed in seeds(20) {
         let mut net = joined(seed, 5);
         net.set(0, "/config/routes", "[0]");
@@ -101,7 +101,7 @@ fn listed(net: &mut Net) -> Vec<String> {
 
 /// Whoever has to settle a conflict must see who wanted what, also of changes that others were made on.
 #[test]
-fn of_several_changes_that_lost_together_each_is_listed_with_its_author_and_what_it_wanted() {
+fn changes_that_lost_together_are_each_listed_with_author_and_what_was_wanted() {
     for seed in seeds(10) {
         let mut net = joined(seed, 4);
         net.set(0, "/config/routes", "[0]");

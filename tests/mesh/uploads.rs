@@ -64,7 +64,7 @@ fn shows_none_of(net: &mut Net, secrets: &[&str]) {
 }
 
 #[test]
-fn an_upload_and_a_change_of_the_configuration_at_once_are_both_made_and_a_late_joiner_gets_the_bundle() {
+fn an_upload_and_a_change_at_once_are_both_made_and_a_late_joiner_has_the_bundle() {
     for seed in seeds(10) {
         let mut net = with_certificate(seed);
         let uploaded = net.put_config(1, "/certificates/b", &quoted("another key"));
@@ -107,7 +107,7 @@ fn a_certificate_is_replaced_while_others_change_the_configuration_that_names_it
 }
 
 #[test]
-fn of_two_replacements_at_once_one_wins_and_the_other_is_listed_by_its_fingerprint_and_can_be_kept() {
+fn of_two_replacements_at_once_the_loser_is_listed_by_fingerprint_and_can_be_kept() {
     let mut collided = 0;
     for seed in seeds(20) {
         let mut net = with_certificate(seed);
@@ -193,7 +193,7 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
 }
 
 #[test]
-fn what_a_server_was_configured_with_before_its_fleet_may_name_anything_and_is_a_problem_until_it_is_uploaded() {
+fn what_a_server_named_before_its_fleet_is_a_problem_until_it_is_uploaded() {
     let mut net = joined(1, 2);
     let config = format!(r#"{{"listeners":{{"*:443":{LISTENER}}},"routes":[]}}"#);
     net.hosts[0].server.config = Arc::new(value(&config));

@@ -79,7 +79,7 @@ fn a_disk_that_takes_nothing_means_507_and_the_server_gets_back_what_it_ran() {
 
 /// Nor is the head what it gets, for that it would not have.
 #[test]
-fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_a_change_that_could_not_be_stored() {
+fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_an_unstored_change() {
     for seed in seeds(6) {
         let mut net = joined(seed, 2);
         net.set(0, "/config/routes", "[0]");
@@ -235,7 +235,7 @@ fn a_change_that_never_gets_a_word_in_is_given_up_after_some_seconds() {
 
 /// The server is looked at every two seconds: sooner or later just when a change has been begun and is on its way to the disk.
 #[test]
-fn a_change_that_is_begun_when_the_server_is_due_to_be_looked_at_is_tried_all_the_same() {
+fn a_change_begun_when_the_server_is_due_to_be_looked_at_is_tried_all_the_same() {
     for seed in seeds(10) {
         let mut net = joined(seed, 1);
         net.hosts[0].disk.slow = Duration::from_millis(40);
@@ -254,7 +254,7 @@ fn a_change_that_is_begun_when_the_server_is_due_to_be_looked_at_is_tried_all_th
 
 /// Disks are slower than servers: a head can come between the server's yes and the disk's.
 #[test]
-fn a_head_that_comes_while_a_change_is_made_durable_is_what_the_server_runs_in_the_end_or_the_change_is() {
+fn of_a_change_being_made_durable_and_a_head_that_comes_the_server_runs_one() {
     for seed in seeds(30) {
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");
@@ -315,7 +315,7 @@ fn a_head_that_comes_while_the_one_before_is_refused_is_applied_at_once() {
 }
 
 #[test]
-fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_there_again() {
+fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_back() {
     let mut net = joined(1, 1);
     net.hosts[0].disk.slow = Duration::from_millis(300);
     let client = net.put_config(0, "/config/routes", "[\"tried\"]");
@@ -330,7 +330,7 @@ fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_there
 }
 
 #[test]
-fn what_was_tried_before_there_was_a_head_and_not_published_is_not_what_the_next_change_is_made_on() {
+fn what_was_tried_before_there_was_a_head_is_not_what_the_next_change_is_made_on() {
     for seed in seeds(5) {
         let mut net = joined(seed, 1);
         net.hosts[0].disk.slow = Duration::from_millis(300);
@@ -350,7 +350,7 @@ fn what_was_tried_before_there_was_a_head_and_not_published_is_not_what_the_next
 }
 
 #[test]
-fn what_a_server_ran_that_is_started_after_its_host_joined_is_kept_before_it_is_given_the_head() {
+fn what_a_server_started_after_its_host_joined_ran_is_kept_before_the_head_is_given() {
     for seed in seeds(10) {
         let mut net = joined(seed, 1);
         net.set(0, "/config/routes", "[0]");
@@ -374,7 +374,7 @@ fn what_a_server_ran_that_is_started_after_its_host_joined_is_kept_before_it_is_
 }
 
 #[test]
-fn an_overlay_that_changes_while_the_server_is_given_something_is_what_it_runs_with_in_the_end() {
+fn an_overlay_that_changes_during_a_change_is_what_the_server_runs_with_in_the_end() {
     for seed in seeds(10) {
         let mut net = joined(seed, 2);
         net.set(0, "/config/routes", "[0]");

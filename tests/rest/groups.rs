@@ -262,7 +262,7 @@ fn a_group_goes_when_its_last_host_has_left_it_and_not_before() {
 }
 
 #[test]
-fn a_host_that_was_away_is_named_and_keeps_its_group_when_it_is_removed_all_the_same() {
+fn a_host_that_was_away_is_named_and_keeps_its_group_though_that_is_removed() {
     let (one, mut two) = two_groups();
     let theirs = two.change("PUT", "/config/routes", r#"["theirs"]"#);
     until("the head is known", || edge(&one)["head"]["id"] == theirs[..]);

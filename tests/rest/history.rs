@@ -269,7 +269,7 @@ fn a_conflict_is_dropped_without_a_word_to_the_server() {
 }
 
 #[test]
-fn a_conflict_with_a_long_value_is_kept_from_the_file_of_its_revision_while_that_is_sound() {
+fn a_conflict_with_a_long_value_is_kept_from_its_revisions_file_while_that_is_sound() {
     let long = Value::from(vec!["x".repeat(3 << 20)]);
     let (mut host, planted) = planted::conflict(&parsed("[]"), &long);
     host.start();

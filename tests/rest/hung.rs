@@ -187,7 +187,7 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
 }
 
 #[test]
-fn a_disk_that_hangs_during_a_change_keeps_no_head_from_the_server_and_the_change_does_not_come_about() {
+fn a_disk_that_hangs_during_a_change_keeps_no_head_from_the_server() {
     if let Some(need) = lacks() {
         return skip(&need);
     }

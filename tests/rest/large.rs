@@ -111,7 +111,7 @@ fn a_change_past_starling_in_it_is_adopted_where_that_is_asked_for() {
 
 /// Nothing at the server's socket tells of it: neither the length nor the beginning, which is all that comes of a look.
 #[test]
-fn a_change_past_starling_of_equal_length_far_inside_is_kept_before_ours_is_put_over_it() {
+fn a_change_past_starling_far_inside_is_kept_before_ours_is_put_over_it() {
     let host = Host::new();
     host.change("PUT", "/config", &long(500_000, "shop"));
     until("it is applied", || host.verdict() == "applied");
@@ -132,7 +132,7 @@ fn a_change_past_starling_of_equal_length_far_inside_is_kept_before_ours_is_put_
 
 /// The looks that fall into it are counted too.
 #[test]
-fn a_change_of_one_value_costs_the_looks_before_it_and_a_few_dozen_connections_at_most() {
+fn a_change_of_one_value_costs_a_few_dozen_connections_beside_the_looks_before_it() {
     let host = Host::new();
     host.change("PUT", "/config", &long(500_000, "shop"));
     until("it is applied", || host.verdict() == "applied");
@@ -146,7 +146,7 @@ fn a_change_of_one_value_costs_the_looks_before_it_and_a_few_dozen_connections_a
 }
 
 #[test]
-fn a_disk_that_takes_nothing_leaves_the_server_alone_and_everybody_is_told_what_to_do() {
+fn a_disk_that_takes_nothing_leaves_the_server_alone_and_says_what_to_do() {
     let mut host = Host::founded();
     let own = long(300_000, "own");
     host.server.tell(&format!("set {own}"));

@@ -136,7 +136,7 @@ fn a_start_with_a_bad_overlay_is_refused_by_file_and_place() {
 }
 
 #[test]
-fn an_overlay_whose_file_system_does_not_answer_stops_a_start_from_giving_the_server_what_is_for_others() {
+fn an_overlay_that_cannot_be_read_keeps_a_start_from_giving_the_server_anything() {
     if let Some(need) = lacks() {
         return skip(&need);
     }
@@ -281,7 +281,7 @@ fn a_server_that_forgets_is_given_all_again_and_nobody_else_is_told() {
 }
 
 #[test]
-fn a_certificate_that_only_an_overlay_names_stays_on_that_server_when_it_is_deleted_elsewhere() {
+fn a_certificate_only_an_overlay_names_stays_there_when_it_is_deleted_elsewhere() {
     let files = Host::outside();
     let overlay = files.path("overlay.json");
     std::fs::write(&overlay, r#"{"listeners":{"*:81":{"pass":"routes","tls":{"certificate":"shop"}}}}"#).unwrap();

@@ -115,7 +115,7 @@ fn a_bundle_that_the_server_refuses_comes_with_what_is_known_of_it() {
 }
 
 #[test]
-fn what_freeunit_says_of_the_place_comes_through_and_so_do_its_words_for_an_empty_name() {
+fn what_freeunit_says_of_the_place_and_of_an_empty_name_comes_through() {
     let mut host = Host::new();
     host.server.tell("freeunit");
     let reply = host.ask("PUT", "/config", r#"{"listeners":{"*:80":{"pass":"routes/nope"}}}"#);
@@ -136,7 +136,7 @@ fn what_freeunit_says_of_the_place_comes_through_and_so_do_its_words_for_an_empt
 
 /// The same requests at the server's own socket, which has none of these either, and at ours.
 #[test]
-fn a_name_that_the_fleet_does_not_hold_is_refused_as_the_server_in_front_of_it_would() {
+fn a_name_that_the_fleet_does_not_hold_is_refused_as_the_server_would() {
     let mut host = Host::new();
     let listener = r#""*:80":{"pass":"routes","tls":{"certificate":["shop"]}}"#;
     let settings = r#""settings":{"js_module":["m"]}"#;

@@ -30,7 +30,7 @@ fn lies_there(host: &Host, kind: &str) -> Vec<String> {
 
 /// A key cannot be read back from a server: what a host takes away there that it has not put there itself is gone for good.
 #[test]
-fn a_certificate_of_an_earlier_fleet_stays_on_the_server_and_is_named_and_what_this_directory_gave_goes_after_any_restart() {
+fn certificates_of_an_earlier_fleet_stay_and_what_this_directory_gave_goes() {
     let mut host = Host::founded();
     let put = |host: &Host, name: &str, bundle: &str| {
         let path = format!("/certificates/{name}");
@@ -145,7 +145,7 @@ fn a_configuration_that_names_what_was_not_uploaded_is_refused_with_the_reason()
 }
 
 #[test]
-fn an_upload_is_a_change_with_all_its_headers_and_the_same_bundle_again_makes_no_revision() {
+fn an_upload_is_a_change_with_all_its_headers_and_made_again_makes_no_revision() {
     let host = Host::new();
     let target = "/certificates/shop";
     let reply = host.ask_with("PUT", target, "Starling-Note: from the shop\r\n", BUNDLES[0]);
@@ -166,7 +166,7 @@ fn an_upload_is_a_change_with_all_its_headers_and_the_same_bundle_again_makes_no
 }
 
 #[test]
-fn a_revision_is_restored_with_its_certificates_and_modules_or_one_of_them_by_its_path() {
+fn a_revision_is_restored_with_its_uploads_or_one_of_them_by_its_path() {
     let host = Host::new();
     let uploaded = host.change("PUT", "/certificates/shop", BUNDLES[0]);
     host.change("PUT", "/js_modules/m1", MODULE);

@@ -228,7 +228,7 @@ fn a_note_is_kept_with_the_change_up_to_its_bound() {
 }
 
 #[test]
-fn the_order_of_members_and_the_spelling_of_numbers_reach_the_server_as_they_were_sent() {
+fn the_order_of_members_and_spelling_of_numbers_reach_the_server_as_sent() {
     let host = Host::new();
     let config =
         r#"{"routes":{"z":[],"a":[],"m":[{"action":{"return":2.00e2}}]},"settings":{"http":{"b":-0,"a":1}},"listeners":{}}"#;

@@ -60,7 +60,7 @@ fn a_long_configuration_is_seen_whole_and_then_known_by_its_beginning_and_length
 }
 
 #[test]
-fn a_change_of_one_value_costs_the_looks_before_it_and_a_few_connections_wherever_it_lies() {
+fn a_change_of_one_value_costs_a_few_connections_beside_the_looks_wherever_it_lies() {
     let bench = Bench::new();
     assert_eq!(bench.apply(&long()).outcome, Outcome::Applied);
     for (place, (was, is)) in [
@@ -140,7 +140,7 @@ fn coarse(is_named: bool) -> String {
 }
 
 #[test]
-fn what_somebody_has_changed_far_inside_without_changing_its_length_is_never_put_over_unseen() {
+fn what_somebody_changed_far_inside_without_changing_its_length_is_seen() {
     for text in [coarse(false), coarse(true), json::compact(long().config())] {
         let ours = |was: &str, is: &str| document(&text.replacen(was, is, 1));
         let far = if text.contains("/shop/") { "/shop/3400/*" } else { "\"return\":490" };
@@ -165,7 +165,7 @@ fn what_somebody_has_changed_far_inside_without_changing_its_length_is_never_put
 }
 
 #[test]
-fn a_configuration_that_is_changed_again_and_again_is_looked_at_to_its_end_all_the_same() {
+fn a_configuration_changed_again_and_again_is_looked_at_to_its_end_all_the_same() {
     let bench = Bench::new();
     assert_eq!(bench.apply(&long()).outcome, Outcome::Applied);
     let changed = |is: &str| with("/shop/1001/*", is);

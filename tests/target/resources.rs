@@ -83,7 +83,7 @@ fn what_the_server_shows_is_told_with_the_names_of_the_document() {
 }
 
 #[test]
-fn a_certificate_is_replaced_without_a_moment_in_which_the_configuration_names_what_is_not_there() {
+fn a_certificate_is_replaced_and_the_configuration_never_names_what_is_not_there() {
     let bench = Bench::new();
     assert_eq!(bench.apply(&with(TLS, &[("shop", &bundle("a"))], &[])).outcome, Outcome::Applied);
     let (over, unit) = (AtomicBool::new(false), bench.unit.clone());

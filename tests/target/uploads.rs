@@ -140,7 +140,7 @@ fn what_people_have_put_there_themselves_stays() {
 }
 
 #[test]
-fn what_another_run_of_this_directory_left_there_is_removed_and_what_it_never_gave_stays() {
+fn what_another_run_of_this_directory_left_is_removed_and_what_it_never_gave_stays() {
     let mut bench = Bench::new();
     let (own, foreign) = (alias(&secured(RENEWED)), "a~0123456789ab".to_owned());
     for name in [&own, &foreign] {
@@ -174,7 +174,7 @@ fn what_another_run_of_this_directory_left_there_is_removed_and_what_it_never_ga
 }
 
 #[test]
-fn of_modules_that_somebody_else_had_put_there_the_last_copies_are_kept_as_many_as_of_configurations() {
+fn of_modules_put_there_by_somebody_else_as_many_copies_are_kept_as_permitted() {
     let mut bench = Bench::new();
     let document = with(r#"{"listeners":{},"routes":[],"applications":{}}"#, &[], &[("m", "export default {ours}")]);
     let mine = "export default {x}";

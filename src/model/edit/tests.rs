@@ -102,7 +102,7 @@ fn a_certificate_or_a_module_is_put_and_deleted_as_one_text() {
 }
 
 #[test]
-fn a_certificate_is_found_by_hash_however_short_and_collides_with_every_other_change_of_it() {
+fn a_certificate_is_found_by_hash_and_collides_with_every_other_change_of_it() {
     let with = |bundle: &str| {
         let text = format!(r#"{{"config":{{}},"certificates":{{{bundle}}},"js_modules":{{"a":"1"}}}}"#);
         Document::parse(text.as_bytes()).unwrap()

@@ -343,7 +343,7 @@ fn what_a_later_version_adds_is_passed_over() {
 }
 
 #[test]
-fn a_connection_to_oneself_is_noticed_by_both_sides_and_another_run_is_somebody_else() {
+fn a_connection_to_oneself_is_noticed_by_both_sides_another_run_is_another_peer() {
     let one = dialler();
     let (dialling, first) = dial(&one);
     let (_, message2) = second(&one, &first);
