@@ -2,6 +2,8 @@
 //!
 //! What the rules are stands in `tidy/rules.rs`; that each of them would notice, in `tidy/snippets.rs`.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/snippets.rs"]
@@ -9,16 +11,24 @@ mod snippets;
 #[path = "tidy/source.rs"]
 mod source;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rules::{DOORS, OPEN, RULES};
+use circles::CIRCLES_LEFT;
+use rules::{DOORS, FLOORS, OPEN, RULES};
 use source::{Source, blank};
 
 /// What may stand at the top of the repository, beside names with a dot in front, the licences and cargo's `target`.
 const TOP: [&str; 8] = ["Cargo.toml", "Cargo.lock", "Makefile", "README.md", "man", "src", "tests", "target"];
 const README_LINES_MAX: usize = 150;
 const MAKEFILE_LINES_MAX: usize = 80;
+/// Columns of a comment, as of code.
+const WIDTH: usize = 100;
+/// Letters of a function's name.
+const NAME_MAX: usize = 80;
+/// Longer names that are still there, all of tests of the node. This number only ever falls.
+const NAMES_LEFT: usize = 11;
 
 #[test]
 fn the_source_keeps_its_shape() {
@@ -30,6 +40,63 @@ fn the_source_keeps_its_shape() {
         .map(|finding| format!("{}:{}: {}", finding.path, finding.line, finding.what))
         .collect();
     assert!(findings.is_empty(), "{} findings\n{}", findings.len(), findings.join("\n"));
+}
+
+#[test]
+fn no_files_of_a_floor_import_each_other_in_a_circle() {
+    let sources = sources();
+    let found = circles::circles(&sources);
+    for &top in FLOORS.concat().iter() {
+        let left = CIRCLES_LEFT.iter().find(|(name, _)| *name == top).map_or(0, |(_, files)| *files);
+        let is_inside = |circle: &&BTreeSet<String>| circle.iter().any(|module| module.split('/').next() == Some(top));
+        let inside: Vec<_> = found.iter().filter(is_inside).collect();
+        let files: usize = inside.iter().map(|circle| circle.len()).sum();
+        println!("{top}: {files} {inside:?}");
+        assert!(files <= left, "{files} files of {top} stand in circles, {left} are the most: {inside:#?}");
+    }
+}
+
+/// Whoever scans a list of tests reads their names as sentences. Comments are wrapped where rustfmt wraps code, which leaves them as they
+/// are; where it is told of another width, they have none.
+#[test]
+fn names_and_comments_are_not_longer_than_can_be_read() {
+    let width = if root().join(".rustfmt.toml").exists() { usize::MAX } else { WIDTH };
+    let all = ["src", "tests"].iter().flat_map(|below| files(&root().join(below)));
+    let mut found = Vec::new();
+    for file in all.filter(|file| file.extension().is_some_and(|end| end == "rs")) {
+        let long = too_long(&read(&file), width);
+        found.extend(long.into_iter().map(|(line, what)| format!("{}:{line}: {what}", file.display())));
+    }
+    let (names, comments): (Vec<_>, Vec<_>) = found.iter().partition(|what| what.contains(": fn "));
+    assert!(comments.is_empty() && names.len() <= NAMES_LEFT, "{}", found.join("\n"));
+}
+
+#[test]
+fn a_name_or_a_comment_that_is_too_long_is_noticed() {
+    let long = |text: &str| too_long(text, 90).len();
+    let name = |length| format!("    fn {}() {{}}\n", "n".repeat(length));
+    assert_eq!((long(&name(80)), long(&name(81))), (0, 1));
+    let comment = |start: &str, length: usize| format!("{start}{}\n", "ü".repeat(length - start.len()));
+    assert_eq!((long(&comment("  /// ", 90)), long(&comment("  /// ", 91)), long(&comment("let x = ", 91))), (0, 1, 0));
+    assert_eq!(long(&format!("// https://example.org/{}\n", "x".repeat(90))), 0, "what cannot be broken");
+}
+
+/// The lines of `text`, counted from 1, with functions whose names, or comments which are too long.
+fn too_long(text: &str, width: usize) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line_trimmed = line.trim_start();
+        let name = line_trimmed.trim_start_matches("pub ").strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next());
+        if let Some(name) = name.filter(|name| name.len() > NAME_MAX) {
+            found.push((number, format!("fn {name}: {} letters, {NAME_MAX} are the most", name.len())));
+        }
+        let columns = line.chars().count();
+        let is_address = line_trimmed.split_whitespace().any(|word| word.contains("://"));
+        if line_trimmed.starts_with("//") && columns > width && !is_address {
+            found.push((number, format!("a comment of {columns} columns; {width} are the most")));
+        }
+    }
+    found
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Waiting goes by a clock that only moves forward, stamps by the wall clock, which may be wrong by decades and may jump. Both are
 //! read together, so that what is decided at one moment is decided for one time.
 
+#![expect(clippy::disallowed_methods, reason = "here the time is read, for everybody")]
+
 use std::time::{Duration, Instant, SystemTime};
 
 /// Starts when it is made.

@@ -56,6 +56,7 @@ pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
     let run = move || {
         let mut count = Beats::default();
         loop {
+            #[expect(clippy::disallowed_methods, reason = "what this thread is for")]
             thread::sleep(WATCHDOG_EVERY);
             match count.beat(pulse.stands()) {
                 Finding::Well => {}

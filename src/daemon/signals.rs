@@ -21,6 +21,7 @@ use crate::limits::STOP_WAIT;
 /// [`STOP_WAIT`], `late` is called.
 ///
 /// An error means that the system has no socket, thread or handler left; some signals may then be handled and others not.
+#[expect(clippy::disallowed_methods, reason = "what this thread is for once it stops")]
 pub fn start(stop: impl FnOnce() + Send + 'static, late: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (mut woken, waker) = UnixStream::pair()?;
     // A full socket must not block the handler.

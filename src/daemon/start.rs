@@ -441,6 +441,7 @@ fn ask_loop(events: &SyncSender<Event>, pulse: &Pulse, (mut ask, mut responder):
             Err(TrySendError::Full(Event::Asked(again, to))) => (ask, responder) = (again, to),
             _taken_or_nobody_left => return,
         }
+        #[expect(clippy::disallowed_methods, reason = "the loop's queue is full, and nobody tells when it is not")]
         std::thread::sleep(LOOP_RETRY);
     }
     responder.respond(Box::new(|| Response::error(503, "The daemon stands still.")));

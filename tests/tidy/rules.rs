@@ -1,8 +1,9 @@
 //! The rules, one function each: from a source file to what is wrong in it.
 //!
-//! Tests may do what product code may not: most rules look at the product only. Sizes, marks and `unsafe` count everywhere.
+//! Tests may do what product code may not: most rules look at the product only. Sizes and marks count everywhere. What clippy can see
+//! is not here but in `.clippy.toml` and in the lints of `Cargo.toml`.
 
-use crate::source::{Path, Source, functions, inline_modules, paths, words};
+use crate::source::{Path, Source, inline_modules, paths, words};
 
 /// What is wrong, and where.
 #[derive(Debug, PartialEq)]
@@ -15,18 +16,12 @@ pub struct Finding {
 pub type Rule = fn(&Source) -> Vec<Finding>;
 
 /// Every rule that looks at one file, by the name that `snippets.rs` calls it.
-pub const RULES: [(&str, Rule); 15] = [
+pub const RULES: [(&str, Rule); 9] = [
     ("floors", floors),
     ("doors", doors),
     ("io", io),
-    ("clocks", clocks),
-    ("locks", locks),
-    ("unwrap", unwrap),
     ("reasons", reasons),
-    ("unsafe", unsafe_code),
-    ("order", order),
     ("file length", file_length),
-    ("function length", function_length),
     ("marks", marks),
     ("module doc", module_doc),
     ("limits", limits),
@@ -76,7 +71,6 @@ pub const DOORS: [Door; 15] = [
 pub const OPEN: [&str; 2] = ["log", "sha2"];
 
 const FILE_LINES_MAX: usize = 500;
-const FUNCTION_LINES_MAX: usize = 70;
 const MODULE_DOC_LINES_MIN: usize = 2;
 
 /// What of `std::net` is a plain value.
@@ -195,27 +189,6 @@ fn io(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-fn clocks(source: &Source) -> Vec<Finding> {
-    if source.path == "daemon/clock.rs" {
-        return Vec::new();
-    }
-    let reads = |path: &Path<'_>| matches!(path.segments[..], [.., "Instant" | "SystemTime", "now"]);
-    let read = paths(&source.product).into_iter().filter(reads).map(|path| path.offset);
-    let elapsed = source.product.match_indices(".elapsed()").map(|(at, _)| at);
-    read.chain(elapsed).map(|at| find(source, at, "a clock is read outside daemon/clock.rs")).collect()
-}
-
-fn locks(source: &Source) -> Vec<Finding> {
-    let found =
-        ["Mutex", "RwLock", "Condvar"].into_iter().flat_map(|name| words(&source.product, name).map(move |at| (at, name)));
-    found.map(|(at, name)| find(source, at, format!("`{name}`: one thread owns all state, and there are no locks"))).collect()
-}
-
-fn unwrap(source: &Source) -> Vec<Finding> {
-    let found = source.product.match_indices(".unwrap()");
-    found.map(|(at, _)| find(source, at, "`.unwrap()`: answer the error, or `expect` and say why there is none")).collect()
-}
-
 fn reasons(source: &Source) -> Vec<Finding> {
     const CALL: &str = ".expect(";
     let reason = |at: usize| source.text[at + CALL.len()..].strip_prefix('"')?.split('"').next();
@@ -226,18 +199,6 @@ fn reasons(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-fn unsafe_code(source: &Source) -> Vec<Finding> {
-    words(&source.code, "unsafe").map(|at| find(source, at, "`unsafe`")).collect()
-}
-
-fn order(source: &Source) -> Vec<Finding> {
-    if !matches!(top(source), "model" | "wire" | "node" | "sim") {
-        return Vec::new();
-    }
-    let found = ["HashMap", "HashSet"].into_iter().flat_map(|name| words(&source.product, name).map(move |at| (at, name)));
-    found.map(|(at, name)| find(source, at, format!("`{name}`: its order differs from run to run; take a BTree"))).collect()
-}
-
 fn file_length(source: &Source) -> Vec<Finding> {
     let lines = source.text.lines().count();
     let end = source.text.trim_end().len();
@@ -245,20 +206,9 @@ fn file_length(source: &Source) -> Vec<Finding> {
     is_long.then(|| find(source, end, format!("{lines} lines; {FILE_LINES_MAX} are the most"))).into_iter().collect()
 }
 
-/// A function may be longer than the bound if its body is one `match` and nothing else: such a list of cases reads as a table.
-fn function_length(source: &Source) -> Vec<Finding> {
-    let long =
-        functions(&source.code).into_iter().filter(|function| function.lines > FUNCTION_LINES_MAX && !function.is_one_match);
-    long.map(|function| {
-        let what = format!("`{}` has {} lines; {FUNCTION_LINES_MAX} are the most", function.name, function.lines);
-        find(source, function.offset, what)
-    })
-    .collect()
-}
-
 fn marks(source: &Source) -> Vec<Finding> {
     let in_text = ["TODO", "FIXME", "XXX"].into_iter().flat_map(|mark| words(&source.text, mark).map(move |at| (at, mark)));
-    let in_code = ["todo!", "unimplemented!", "dbg!", "allow(dead_code)", "#[ignore"]
+    let in_code = ["allow(dead_code)", "#[ignore"]
         .into_iter()
         .flat_map(|mark| source.code.match_indices(mark).map(move |(at, _)| (at, mark)));
     in_text.chain(in_code).map(|(at, mark)| find(source, at, format!("`{mark}`: unfinished"))).collect()

@@ -27,16 +27,6 @@ pub struct Path<'a> {
     pub imported: bool,
 }
 
-/// A function with a body.
-pub struct Function<'a> {
-    pub offset: usize,
-    pub name: &'a str,
-    /// Lines from `fn` to the closing brace, both included.
-    pub lines: usize,
-    /// Whether the body is one `match` and nothing beside it.
-    pub is_one_match: bool,
-}
-
 impl Source {
     pub fn new(path: &str, text: &str) -> Self {
         let code = mask(text);
@@ -92,23 +82,6 @@ pub fn paths(code: &str) -> Vec<Path<'_>> {
         } else {
             at += 1;
         }
-    }
-    found
-}
-
-/// Every function in `code` that has a body.
-pub fn functions(code: &str) -> Vec<Function<'_>> {
-    let tokens = tokens(code);
-    let mut found = Vec::new();
-    for pair in tokens.windows(2) {
-        let ((offset, "fn"), (_, name)) = (pair[0], pair[1]) else { continue };
-        if !is_name(name) {
-            continue; // the type of a function
-        }
-        let end = item_end(code, offset, false);
-        let Some(body) = code[offset..end].find('{').map(|open| offset + open) else { continue };
-        let lines = code[offset..end].matches('\n').count() + 1;
-        found.push(Function { offset, name, lines, is_one_match: is_one_match(&code[body..end]) });
     }
     found
 }
@@ -195,15 +168,6 @@ fn expand_group<'a>(
         }
     }
     at + 1
-}
-
-/// Whether `body`, braces included, is one `match`.
-fn is_one_match(body: &str) -> bool {
-    let inside = &body[1..body.len() - 1];
-    let Some(head) = inside.trim_start().strip_prefix("match ") else { return false };
-    let start = inside.len() - inside.trim_start().len() + "match ".len();
-    let Some(open) = head.find('{') else { return false };
-    inside[closing(inside, start + open)..].trim().is_empty()
 }
 
 /// The offset after the bracket that closes the one at `open`; the end of `code` if none does.
