@@ -11,7 +11,7 @@ use crate::codec::hex;
 use crate::daemon::state_dir::{Membership, StateDir, StateError};
 use crate::daemon::{entropy, interfaces};
 use crate::limits;
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, object};
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
 use crate::settings::{Resolved, Settings, Source};
@@ -223,9 +223,8 @@ fn named_state(resolved: &Resolved) -> String {
 
 /// The address book of a host that knows a token only.
 fn first_addresses(token: &Token) -> String {
-    let entry = |address: &String| Value::Object(Map::from_iter([("address".to_owned(), Value::from(address.as_str()))]));
-    let entries: Value = token.addresses().iter().map(entry).collect();
-    json::compact(&Value::Object(Map::from_iter([("addresses".to_owned(), entries)]))) + "\n"
+    let addresses = token.addresses().iter().map(|address| object! { "address": address.as_str() });
+    json::compact(&object! { "addresses": addresses.collect::<Vec<_>>() }.into()) + "\n"
 }
 
 /// Standard input beyond this is no token; white space around one is.

@@ -8,13 +8,13 @@ use std::fmt::Write;
 use super::Failure;
 use crate::daemon::logger::one_line;
 use crate::daemon::state_dir::{self, Finding, Report};
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Map, Value, object};
 use crate::settings::Settings;
 
 /// Checks the state directory and prints what was found. The failure is that something is wrong.
 pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), Failure> {
     let report = state_dir::check(&settings.state)?;
-    let text = if as_json { json::unit_format(&object(&report)).replace("\r\n", "\n") } else { page(&report) };
+    let text = if as_json { json::unit_format(&report_json(&report)).replace("\r\n", "\n") } else { page(&report) };
     super::print(&text)?;
     match report.faults() {
         0 => Ok(()),
@@ -45,30 +45,23 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn object(report: &Report) -> Value {
-    let of = |members: Vec<(&str, Value)>| -> Value {
-        Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-    };
-    let groups: Map<String, Value> = report
-        .groups
-        .iter()
-        .map(|(name, (count, head))| {
-            let head = of(vec![("id", head.id.to_string().into()), ("height", head.height.into())]);
-            (name.clone(), of(vec![("revisions", (*count).into()), ("head", head)]))
-        })
-        .collect();
-    let findings = report.findings.iter().map(|finding| {
-        of(vec![
-            ("file", finding.path.display().to_string().into()),
-            ("wrong", finding.is_wrong.into()),
-            ("what", finding.what.clone().into()),
-            ("cure", finding.cure.clone().into()),
-        ])
+fn report_json(report: &Report) -> Value {
+    let groups = report.groups.iter().map(|(name, (count, head))| {
+        let head = object! { "id": head.id.to_string(), "height": head.height };
+        (name.clone(), object! { "revisions": *count, "head": head }.into())
     });
-    of(vec![
-        ("sound", (report.faults() == 0).into()),
-        ("fleet", report.fleet.clone().into()),
-        ("groups", Value::Object(groups)),
-        ("findings", findings.collect()),
-    ])
+    let findings = report.findings.iter().map(|finding| {
+        object! {
+            "file": finding.path.display().to_string(),
+            "wrong": finding.is_wrong,
+            "what": finding.what.as_str(),
+            "cure": finding.cure.as_str(),
+        }
+    });
+    Value::Object(object! {
+        "sound": report.faults() == 0,
+        "fleet": report.fleet.clone(),
+        "groups": groups.collect::<Map<_, _>>(),
+        "findings": findings.collect::<Vec<_>>(),
+    })
 }

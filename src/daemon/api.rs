@@ -16,7 +16,7 @@ use super::gate::{Origin, Request, Response};
 use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
-use crate::model::json::{self, JsonError, Map, Value};
+use crate::model::json::{self, JsonError, Value, object};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::Kind;
@@ -128,7 +128,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
     match answer {
         Answer::Value { document, path, head, applied } => value(&document, &path, head, applied),
         Answer::Done { success, revision, applied, changed, kept } => {
-            let mut response = json_response(200, &object([("success", success.into())]));
+            let mut response = json_response(200, &object! { "success": success }.into());
             response.headers.push(("ETag".into(), format!("\"{revision}\"")));
             response.headers.push(("Starling-Revision".into(), revision.to_string()));
             response.headers.push(("Starling-Changed".into(), if changed { "yes" } else { "no" }.into()));
@@ -249,9 +249,8 @@ fn below(tokens: &[&str]) -> Path {
 fn body(request: &Request) -> Result<Value, Response> {
     json::parse(&request.body).map_err(|error| {
         let JsonError { detail, offset, line, column } = error;
-        let location = object([("offset", offset.into()), ("line", line.into()), ("column", column.into())]);
-        let members = [("error", "Invalid JSON.".into()), ("detail", detail.into()), ("location", location)];
-        json_response(400, &object(members))
+        let location = object! { "offset": offset, "line": line, "column": column };
+        json_response(400, &object! { "error": "Invalid JSON.", "detail": detail, "location": location }.into())
     })
 }
 
@@ -308,7 +307,7 @@ fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
         Ok(Value::Object(mut members))
             if !reason.is_empty() && members.get("error").is_some() && members.get("detail").is_none() =>
         {
-            members.insert("detail".into(), reason.into());
+            members.extend(object! { "detail": reason });
             json::unit_format(&Value::Object(members)).into_bytes()
         }
         _ => body,
@@ -316,10 +315,9 @@ fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
 }
 
 pub(super) fn failure(status: u16, error: &str, detail: &str) -> Response {
-    let mut members = Map::new();
-    members.insert("error".into(), error.into());
+    let mut members = object! { "error": error };
     if !detail.is_empty() {
-        members.insert("detail".into(), detail.into());
+        members.extend(object! { "detail": detail });
     }
     json_response(status, &Value::Object(members))
 }
@@ -334,10 +332,6 @@ pub(super) fn json_type() -> (String, String) {
 
 fn applied_header(applied: Option<RecordId>) -> Option<(String, String)> {
     applied.map(|applied| ("Starling-Applied".into(), applied.to_string()))
-}
-
-fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// All words that some query may have.

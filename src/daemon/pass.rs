@@ -14,7 +14,7 @@ use super::unit::{Failure, Reply, Unit, encoded, resource_path};
 use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Map, Value, object};
 use crate::model::resources::Kind;
 use crate::node::input::Question;
 
@@ -91,8 +91,8 @@ impl Server<'_> {
             all.extend(self.held(kind)?.map(|held| (kind.member().to_owned(), Value::Object(held))));
         }
         let status = self.status(&[])?;
-        all.insert("config".to_owned(), self.document.config().clone());
-        all.insert("status".to_owned(), json::parse_own(&status.body).map_err(|_| unreadable())?);
+        let status = json::parse_own(&status.body).map_err(|_| unreadable())?;
+        all.extend(object! { "config": self.document.config().clone(), "status": status });
         Ok(answered(200, &Value::Object(all)))
     }
 

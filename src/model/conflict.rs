@@ -5,7 +5,7 @@
 //! its name alone.
 
 use super::edit::{Change, Op, Verb, hash_of};
-use super::json::{self, Map, Value};
+use super::json::{self, Value, object};
 use super::ledger::EditRef;
 use super::path::Path;
 use super::peer_id::PeerId;
@@ -95,14 +95,14 @@ impl OpenConflict {
 
     /// As it stands in a body, under the name of its edit.
     pub fn to_json(&self, edit: &EditRef) -> Value {
-        let mut object = Map::new();
-        object.insert("edit".into(), edit.to_string().into());
-        object.insert("author".into(), self.author.map_or(Value::Null, |author| author.to_string().into()));
-        object.insert("guarded".into(), self.guarded.into());
-        object.insert("note".into(), self.note.clone().into());
         let ops = self.operations.iter().map(|(operation, wanted)| wanted.beside(operation.to_json()));
-        object.insert("ops".into(), Value::Array(ops.collect()));
-        Value::Object(object)
+        Value::Object(object! {
+            "edit": edit.to_string(),
+            "author": self.author.map(|author| author.to_string()),
+            "guarded": self.guarded,
+            "note": self.note.as_str(),
+            "ops": ops.collect::<Vec<_>>(),
+        })
     }
 
     /// Reads what [`OpenConflict::to_json`] writes; `None` if it is anything else or out of bounds.
@@ -142,15 +142,12 @@ impl Wanted {
     }
 
     fn beside(&self, mut operation: Value) -> Value {
-        let object = operation.as_object_mut().expect("an operation is written as an object");
+        let members = operation.as_object_mut().expect("an operation is written as an object");
         match self {
-            Self::Nothing => None,
-            Self::Value(value) => object.insert("value".into(), value.clone()),
-            Self::Long { len, hash } => {
-                object.insert("value_len".into(), (*len).into());
-                object.insert("value_hash".into(), hex(hash).into())
-            }
-        };
+            Self::Nothing => {}
+            Self::Value(value) => members.extend(object! { "value": value.clone() }),
+            Self::Long { len, hash } => members.extend(object! { "value_len": *len, "value_hash": hex(hash) }),
+        }
         operation
     }
 

@@ -16,6 +16,17 @@ pub use self::map::Map;
 pub use self::print::{compact, unit_format, unit_length};
 pub use self::value::{Number, Value};
 
+/// Makes the members of an object, in the order given: `object! { "id": id.to_string(), "size": 3 }`. Whatever [`Value`] can be made
+/// from may stand for a value: an `Option` that is `None` becomes `null`, and the members of another object an object.
+macro_rules! object {
+    ($($name:tt : $value:expr),+ $(,)?) => {{
+        let mut members = $crate::model::json::Map::new();
+        $(members.insert($name.to_owned(), $crate::model::json::Value::from($value));)+
+        members
+    }};
+}
+pub(crate) use object;
+
 mod beginning;
 mod comments;
 mod make;

@@ -12,7 +12,7 @@ use super::conflict::OpenConflict;
 use super::delta;
 use super::document::Document;
 use super::edit::{Change, Found, Op, Verb, is_editable};
-use super::json::{self, JsonError, Map, Value};
+use super::json::{self, JsonError, Value, object};
 use super::ledger::{EditRef, Ledger, Standing};
 use super::path::Path;
 use super::peer_id::PeerId;
@@ -373,19 +373,17 @@ fn head_text(edit: &Edit, settled: &[EditRef], open: &BTreeMap<EditRef, OpenConf
 }
 
 fn edit_to(edit: &Edit) -> Value {
-    let mut object = Map::new();
     let kind = match &edit.origin {
         Origin::Original => "original",
         Origin::Replay(..) => "replay",
         Origin::Note(..) => "note",
     };
-    object.insert("kind".into(), kind.into());
+    let mut members = object! { "kind": kind };
     if let Origin::Replay(of, author) | Origin::Note(of, author) = &edit.origin {
-        object.insert("of".into(), of.to_string().into());
-        object.insert("author".into(), author.to_string().into());
+        members.extend(object! { "of": of.to_string(), "author": author.to_string() });
     }
-    object.insert("ops".into(), Value::Array(edit.operations.iter().map(Operation::to_json).collect()));
-    Value::Object(object)
+    members.extend(object! { "ops": edit.operations.iter().map(Operation::to_json).collect::<Vec<_>>() });
+    Value::Object(members)
 }
 
 /// The operations' part of an edit as it stands in a body, in bytes of compact text.
@@ -420,11 +418,7 @@ impl Operation {
 
     /// `{"op":…,"path":…,"found":…}`
     pub fn to_json(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("op".into(), self.verb.word().into());
-        object.insert("path".into(), self.path.to_string().into());
-        object.insert("found".into(), self.found.to_json());
-        Value::Object(object)
+        object! { "op": self.verb.word(), "path": self.path.to_string(), "found": self.found.to_json() }.into()
     }
 
     /// Reads what [`Operation::to_json`] writes; further members are left alone. One that shows a certificate in clear is none.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::rng::Rng;
 use super::whereabouts::Whereabouts;
 use crate::limits::{ADDRESSES_MAX, CONTACTS_MAX, LATELY, RETRY_LATELY_MAX, RETRY_MAX, RETRY_MIN};
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Value, object};
 use crate::model::peer_id::PeerId;
 
 /// Whom a contact is with.
@@ -352,29 +352,22 @@ impl Book {
     /// The book as it is kept on disk, with what is sure alone; the same for the same contacts.
     pub fn to_text(&self) -> Vec<u8> {
         let mut peers = Vec::new();
-        let mut addresses: Vec<Value> = Vec::new();
+        let mut addresses = Vec::new();
         for (contact, entry) in &self.entries {
             match contact {
                 Contact::Peer(peer) if entry.addresses.has_sure() => {
-                    let mut object = Map::new();
                     let mut addresses: Vec<&str> = entry.addresses.sure().collect();
                     // Which of them was heard last is not worth a write to flash.
                     addresses.sort_unstable();
-                    object.insert("id".into(), peer.to_string().into());
-                    object.insert("addresses".into(), addresses.into());
-                    peers.push(Value::Object(object));
+                    peers.push(object! { "id": peer.to_string(), "addresses": addresses });
                 }
                 Contact::Address(address) if !entry.configured && !entry.hearsay && entry.answered.is_none() => {
-                    let mut object = Map::new();
-                    object.insert("address".into(), address.clone().into());
-                    addresses.push(Value::Object(object));
+                    addresses.push(object! { "address": address.as_str() });
                 }
                 _ => {}
             }
         }
-        let mut book = Map::new();
-        book.insert("addresses".into(), Value::Array(addresses));
-        book.insert("peers".into(), Value::Array(peers));
+        let book = object! { "addresses": addresses, "peers": peers };
         (json::compact(&Value::Object(book)) + "\n").into_bytes()
     }
 

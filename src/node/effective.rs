@@ -9,7 +9,7 @@ use super::effect::Level;
 use super::input::Refusal;
 use crate::limits::{PLACES_SHOWN, WORDS_MAX};
 use crate::model::document::Document;
-use crate::model::json::{Map, Value};
+use crate::model::json::{Map, Value, object};
 use crate::model::overlay::{Effective, Overlay, Unfit};
 use crate::model::revision::Revision;
 
@@ -108,21 +108,17 @@ impl Node {
         };
         let used = effective.used.iter().take(PLACES_SHOWN).map(|used| {
             let value = self.setup.overlay.variables.get(&used.name).map_or("", String::as_str);
-            let members = [("path", cut(&used.path)), ("name", cut(&used.name)), ("value", cut(value))];
-            members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect::<Value>()
+            object! { "path": cut(&used.path), "name": cut(&used.name), "value": cut(value) }
         });
-        let mut view = Map::new();
-        view.insert("group".into(), self.setup.group.clone().into());
-        view.insert("revision".into(), self.head().map_or(Value::Null, |head| head.id().to_string().into()));
-        view.insert(
-            "overlay".into(),
-            effective.overlaid.iter().take(PLACES_SHOWN).map(|place| cut(place)).collect::<Vec<_>>().into(),
-        );
-        view.insert("variables".into(), used.collect());
-        view.insert("certificates".into(), names("certificates"));
-        view.insert("js_modules".into(), names("js_modules"));
-        view.insert("config".into(), effective.document.config().clone());
-        Value::Object(view)
+        Value::Object(object! {
+            "group": self.setup.group.as_str(),
+            "revision": self.head().map(|head| head.id().to_string()),
+            "overlay": effective.overlaid.iter().take(PLACES_SHOWN).map(|place| cut(place)).collect::<Vec<_>>(),
+            "variables": used.collect::<Vec<_>>(),
+            "certificates": names("certificates"),
+            "js_modules": names("js_modules"),
+            "config": effective.document.config().clone(),
+        })
     }
 }
 

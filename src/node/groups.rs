@@ -13,7 +13,7 @@ use super::input::{Ask, ClientId};
 use super::settle::Needing;
 use super::views::text;
 use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
-use crate::model::json::{Map, Value};
+use crate::model::json::{Value, object};
 use crate::model::name::is_name;
 use crate::model::path::Path;
 use crate::wire::errand::Errand;
@@ -65,17 +65,17 @@ impl Node {
     }
 
     fn group_view(&self, name: &str, hosts: &Hosts) -> Value {
-        let mut view = Map::new();
-        view.insert("name".into(), name.into());
-        view.insert("own".into(), (name == self.setup.group).into());
-        view.insert("head".into(), self.head_view(name));
-        view.insert("hosts".into(), hosts.all.into());
-        view.insert("applied".into(), hosts.applied.into());
         let removed = self.replica.group(name).filter(|group| group.is_removed());
         let listed = self.replica.head(name).map_or(0, |head| head.open.len());
-        view.insert("conflicts".into(), removed.map_or(listed, super::replica::Group::unsettled).into());
-        view.insert("removed".into(), removed.is_some().into());
-        Value::Object(view)
+        Value::Object(object! {
+            "name": name,
+            "own": name == self.setup.group,
+            "head": self.head_view(name),
+            "hosts": hosts.all,
+            "applied": hosts.applied,
+            "conflicts": removed.map_or(listed, super::replica::Group::unsettled),
+            "removed": removed.is_some(),
+        })
     }
 
     /// Groups that have a revision here, that a host says it follows, and the own one, with their hosts. A peer may say anything, so what

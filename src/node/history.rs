@@ -17,7 +17,7 @@ use crate::limits::SHORT_ID_MIN;
 use crate::model::difference::{difference, document_difference};
 use crate::model::document::Document;
 use crate::model::edit::{self, Change, Op};
-use crate::model::json::{Map, Value};
+use crate::model::json::{Value, object};
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
 use crate::model::resources;
@@ -167,39 +167,40 @@ impl Node {
     /// A revision without its document.
     fn revision_view(&self, summary: &Summary, line: &Line) -> Value {
         let header = &summary.record.header;
-        let mut view = Map::new();
-        view.insert("id".into(), summary.record.id.to_string().into());
-        view.insert("height".into(), header.height.into());
-        view.insert("author".into(), header.author.to_string().into());
-        view.insert("author_name".into(), self.roster.name(&header.author).into());
-        view.insert("time".into(), header.stamp.wall_ms().into());
-        view.insert("received".into(), summary.received.map_or(Value::Null, Value::from));
-        view.insert("note".into(), header.note.clone().into());
-        let base = (header.height > 1).then_some(header.base);
-        view.insert("base".into(), base.map_or(Value::Null, |base| base.to_string().into()));
-        view.insert("size".into(), header.body_len.into());
-        view.insert("untried".into(), (header.flags & Header::UNTRIED != 0).into());
-        view.insert("stored".into(), self.storing.has(&summary.record.id).into());
-        view.insert("struck".into(), summary.is_struck.into());
-        view.insert("guarded".into(), (header.flags & Header::GUARDED != 0).into());
-        view.insert("removed".into(), header.is_removal().into());
+        let mut view = object! {
+            "id": summary.record.id.to_string(),
+            "height": header.height,
+            "author": header.author.to_string(),
+            "author_name": self.roster.name(&header.author),
+            "time": header.stamp.wall_ms(),
+            "received": summary.received,
+            "note": header.note.as_str(),
+            "base": (header.height > 1).then(|| header.base.to_string()),
+            "size": header.body_len,
+            "untried": header.flags & Header::UNTRIED != 0,
+            "stored": self.storing.has(&summary.record.id),
+            "guarded": header.flags & Header::GUARDED != 0,
+            "removed": header.is_removal(),
+        };
         let (kind, of) = match &summary.origin {
             Origin::Original => ("original", None),
             Origin::Replay(edit, author) => ("replay", Some((edit, author))),
             Origin::Note(edit, author) => ("note", Some((edit, author))),
         };
-        view.insert("kind".into(), kind.into());
-        if let Some((edit, author)) = of {
-            view.insert("edit_id".into(), edit.id.to_string().into());
-            view.insert("edit_author".into(), author.to_string().into());
-            view.insert("edit_author_name".into(), self.roster.name(author).into());
-            view.insert("edit_time".into(), edit.stamp.wall_ms().into());
-        }
-        let operations = summary.conflict.operations.iter().map(|(operation, _)| operation.to_json());
-        view.insert("edit".into(), Value::Array(operations.collect()));
-        let settled = summary.settled.iter().map(|edit| Value::from(edit.id.to_string()));
-        view.insert("settled".into(), Value::Array(settled.collect()));
-        view.insert("beaten".into(), line.has_passed_by(&summary.record).into());
+        view.extend(object! { "kind": kind });
+        view.extend(of.into_iter().flat_map(|(edit, author)| {
+            object! {
+                "edit_id": edit.id.to_string(),
+                "edit_author": author.to_string(),
+                "edit_author_name": self.roster.name(author),
+                "edit_time": edit.stamp.wall_ms(),
+            }
+        }));
+        view.extend(object! {
+            "edit": summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect::<Vec<_>>(),
+            "settled": summary.settled.iter().map(|edit| edit.id.to_string()).collect::<Vec<_>>(),
+            "beaten": line.has_passed_by(&summary.record),
+        });
         Value::Object(view)
     }
 }

@@ -9,7 +9,7 @@ use crate::model::difference::difference;
 use crate::model::document::Document;
 use crate::model::edit::Change;
 use crate::model::fingerprint::Fingerprint;
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Value, object};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 
@@ -48,16 +48,17 @@ pub struct Changed {
 impl KeptFile {
     /// The file's text. `base` is what the server had been given before, if that is known.
     pub fn text(&self, base: Option<&Document>, config: &Value) -> Vec<u8> {
-        let mut file = Map::new();
-        file.insert(NUMBER.into(), self.number.into());
-        file.insert(TIME.into(), self.time_ms.into());
-        file.insert(ACKNOWLEDGED.into(), self.acknowledged.into());
-        file.insert(GROUP.into(), self.group.clone().into());
-        file.insert(REVISION.into(), self.revision.map_or(Value::Null, |id| id.to_string().into()));
-        file.insert(PATHS.into(), self.paths.clone().into());
-        let changes = base.map(|base| changed(base, config).iter().map(Changed::to_json).collect());
-        file.insert(CHANGES.into(), changes.unwrap_or(Value::Null));
-        file.insert(CONFIG.into(), config.clone());
+        let changes = base.map(|base| changed(base, config).iter().map(Changed::to_json).collect::<Vec<_>>());
+        let file = object! {
+            NUMBER: self.number,
+            TIME: self.time_ms,
+            ACKNOWLEDGED: self.acknowledged,
+            GROUP: self.group.as_str(),
+            REVISION: self.revision.map(|id| id.to_string()),
+            PATHS: self.paths.clone(),
+            CHANGES: changes,
+            CONFIG: config.clone(),
+        };
         let mut file = Value::Object(file);
         let text = json::unit_format(&file);
         if text.len() <= DRIFT_FILE_MAX && json::fits(&file, DEPTH_MAX + OWN_LEVELS_MAX, OWN_VALUES_MAX) {
@@ -87,21 +88,20 @@ impl KeptFile {
 
     /// As it is listed.
     pub fn to_json(&self) -> Value {
-        let mut view = Map::new();
-        view.insert("file".into(), self.name.clone().into());
-        view.insert(TIME.into(), self.time_ms.into());
-        view.insert(ACKNOWLEDGED.into(), self.acknowledged.into());
-        view.insert(GROUP.into(), self.group.clone().into());
-        view.insert(REVISION.into(), self.revision.map_or(Value::Null, |id| id.to_string().into()));
-        view.insert(PATHS.into(), self.paths.clone().into());
-        Value::Object(view)
+        Value::Object(object! {
+            "file": self.name.as_str(),
+            TIME: self.time_ms,
+            ACKNOWLEDGED: self.acknowledged,
+            GROUP: self.group.as_str(),
+            REVISION: self.revision.map(|id| id.to_string()),
+            PATHS: self.paths.clone(),
+        })
     }
 }
 
 impl Changed {
     fn to_json(&self) -> Value {
-        let mut members = Map::new();
-        members.insert(PATH.into(), self.path.to_string().into());
+        let mut members = object! { PATH: self.path.to_string() };
         members.extend(self.was.clone().map(|was| (WAS.to_owned(), was)));
         members.extend(self.now.clone().map(|now| (NOW.to_owned(), now)));
         Value::Object(members)

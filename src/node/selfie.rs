@@ -12,7 +12,7 @@ use super::roster::NodeRecord;
 use crate::limits::{
     ADDRESSES_MAX, HEIGHT_LIMIT, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX,
 };
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Value, object};
 use crate::model::record::{Header, Kind, Record, RecordId};
 use crate::model::stamp::Stamp;
 
@@ -100,23 +100,24 @@ impl Node {
 
     /// What there is to say now.
     pub(super) fn said_of_self(&self) -> Value {
-        let id = |id: Option<RecordId>| id.map_or(Value::Null, |id| id.to_string().into());
-        let mut said = Map::new();
+        let id = |id: Option<RecordId>| id.map(|id| id.to_string());
         let addresses: Vec<_> = self.addresses.iter().take(ADDRESSES_MAX).copied().collect();
         let detail: String = self.server.verdict.detail().chars().take(WORDS_MAX / 4).collect();
-        said.insert("name".into(), self.setup.name.clone().into());
-        said.insert("version".into(), self.setup.version.clone().into());
-        said.insert("group".into(), self.setup.group.clone().into());
-        said.insert("addresses".into(), address_texts(&addresses).into());
-        said.insert("server".into(), self.server.present.into());
-        said.insert("desired".into(), id(self.head().map(|head| head.id())));
-        said.insert("applied".into(), id(self.server.applied.as_ref().map(|applied| applied.id)));
-        said.insert("verdict".into(), self.server.verdict.word().into());
-        said.insert("detail".into(), detail.into());
-        said.insert("drift".into(), (!self.server.drift.is_empty()).into());
+        let mut said = object! {
+            "name": self.setup.name.as_str(),
+            "version": self.setup.version.as_str(),
+            "group": self.setup.group.as_str(),
+            "addresses": address_texts(&addresses),
+            "server": self.server.present,
+            "desired": id(self.head().map(|head| head.id())),
+            "applied": id(self.server.applied.as_ref().map(|applied| applied.id)),
+            "verdict": self.server.verdict.word(),
+            "detail": detail,
+            "drift": !self.server.drift.is_empty(),
+        };
         if let Some(problem) = self.problems().next() {
             let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
-            said.insert("problem".into(), problem.into());
+            said.extend(object! { "problem": problem });
         }
         Value::Object(said)
     }

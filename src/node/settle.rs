@@ -17,7 +17,7 @@ use super::{Waiting, replica};
 use crate::limits::{NEEDED_MAX, SHORT_ID_MIN};
 use crate::model::conflict::{OpenConflict, Wanted};
 use crate::model::edit::Op;
-use crate::model::json::{Map, Value};
+use crate::model::json::{Value, object};
 use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::record::Record;
@@ -168,18 +168,18 @@ impl Node {
 
     fn conflict_view(&self, shown: &Shown) -> Value {
         let Shown { edit, conflict, open } = shown;
-        let mut view = Map::new();
-        view.insert("id".into(), edit.id.to_string().into());
-        view.insert("state".into(), if *open { "open" } else { "uncontained" }.into());
-        view.insert("time".into(), edit.stamp.wall_ms().into());
+        let mut view = object! {
+            "id": edit.id.to_string(),
+            "state": if *open { "open" } else { "uncontained" },
+            "time": edit.stamp.wall_ms(),
+        };
         if let Value::Object(members) = conflict.to_json(edit) {
             view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(|(name, value)| match name.as_str() {
                 "ops" => ("edit".to_owned(), with_fingerprints(value, conflict)),
                 _ => (name, value),
             }));
         }
-        let name = conflict.author.map_or(Value::Null, |author| self.roster.name(&author).into());
-        view.insert("author_name".into(), name);
+        view.extend(object! { "author_name": conflict.author.map(|author| self.roster.name(&author)) });
         Value::Object(view)
     }
 }

@@ -12,7 +12,7 @@ use super::link::Link;
 use super::roster::NodeRecord;
 use super::state::{Known, State};
 use crate::model::document::Document;
-use crate::model::json::{Map, Value};
+use crate::model::json::{Value, object};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
@@ -35,7 +35,7 @@ impl Node {
                 self.past(&self.setup.group.clone(), ask)
             }
             Ask::Server(question) => self.server_question(question),
-            Ask::Health => Answer::Json(Value::Object(Map::from_iter([("status".to_owned(), "ok".into())]))),
+            Ask::Health => Answer::Json(object! { "status": "ok" }.into()),
             Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
             Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
             Ask::Write(_)
@@ -117,35 +117,34 @@ impl Node {
     }
 
     fn fleet_view(&self) -> Value {
-        let mut fleet = Map::new();
-        fleet.insert("name".into(), self.setup.fleet.name().into());
-        fleet.insert("id".into(), self.setup.fleet.id().to_string().into());
-        let mut peer = Map::new();
-        peer.insert("id".into(), self.me.to_string().into());
-        peer.insert("name".into(), self.setup.name.clone().into());
-        peer.insert("version".into(), self.setup.version.clone().into());
-        peer.insert("group".into(), self.setup.group.clone().into());
-        peer.insert("joined".into(), self.joined.into());
-        peer.insert("in_memory".into(), self.storing.in_memory().into());
-        peer.insert("uptime_ms".into(), millis(self.now.elapsed));
-        let mut group = Map::new();
-        group.insert("name".into(), self.setup.group.clone().into());
-        group.insert("head".into(), self.head_view(&self.setup.group));
-        group.insert("applied".into(), self.applied_id().map_or(Value::Null, |id| id.to_string().into()));
-        group.insert("verdict".into(), self.server.verdict.word().into());
-        group.insert("detail".into(), self.server.verdict.detail().into());
-        group.insert("drift".into(), self.server.drift.clone().into());
-        group.insert("kept".into(), self.unseen_view());
-        let nodes = self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect();
-        let mut view = Map::new();
-        view.insert("fleet".into(), Value::Object(fleet));
-        view.insert("peer".into(), Value::Object(peer));
-        view.insert("group".into(), Value::Object(group));
-        view.insert("links".into(), self.links_view());
-        view.insert("nodes".into(), Value::Array(nodes));
-        view.insert("conflicts".into(), self.conflicts_view(&self.setup.group));
-        view.insert("problems".into(), self.problems().collect::<Vec<_>>().into());
-        Value::Object(view)
+        let own = &self.setup.group;
+        let peer = object! {
+            "id": self.me.to_string(),
+            "name": self.setup.name.as_str(),
+            "version": self.setup.version.as_str(),
+            "group": own.as_str(),
+            "joined": self.joined,
+            "in_memory": self.storing.in_memory(),
+            "uptime_ms": millis(self.now.elapsed),
+        };
+        let group = object! {
+            "name": own.as_str(),
+            "head": self.head_view(own),
+            "applied": self.applied_id().map(|id| id.to_string()),
+            "verdict": self.server.verdict.word(),
+            "detail": self.server.verdict.detail(),
+            "drift": self.server.drift.clone(),
+            "kept": self.unseen_view(),
+        };
+        Value::Object(object! {
+            "fleet": object! { "name": self.setup.fleet.name(), "id": self.setup.fleet.id().to_string() },
+            "peer": peer,
+            "group": group,
+            "links": self.links_view(),
+            "nodes": self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect::<Vec<_>>(),
+            "conflicts": self.conflicts_view(own),
+            "problems": self.problems().collect::<Vec<_>>(),
+        })
     }
 
     fn links_view(&self) -> Value {
@@ -153,41 +152,38 @@ impl Node {
     }
 
     fn link_view(&self, link: &Link) -> Value {
-        let mut view = Map::new();
-        view.insert("peer".into(), link.hello.peer.to_string().into());
-        view.insert("name".into(), self.roster.name(&link.hello.peer).into());
-        view.insert("address".into(), link.address.to_string().into());
-        view.insert("outgoing".into(), link.outgoing.into());
-        view.insert("since_ms".into(), millis(self.now.elapsed.saturating_sub(link.since)));
-        view.insert("bytes_in".into(), link.bytes_in.into());
-        view.insert("bytes_out".into(), link.bytes_out.into());
-        view.insert("queue".into(), link.backlog().into());
-        let round_trip = link.round_trip.map(|time| time.as_micros() as f64 / 1000.0);
-        view.insert("round_trip_ms".into(), round_trip.map_or(Value::Null, Value::from));
-        Value::Object(view)
+        Value::Object(object! {
+            "peer": link.hello.peer.to_string(),
+            "name": self.roster.name(&link.hello.peer),
+            "address": link.address.to_string(),
+            "outgoing": link.outgoing,
+            "since_ms": millis(self.now.elapsed.saturating_sub(link.since)),
+            "bytes_in": link.bytes_in,
+            "bytes_out": link.bytes_out,
+            "queue": link.backlog(),
+            "round_trip_ms": link.round_trip.map(|time| time.as_micros() as f64 / 1000.0),
+        })
     }
 
     fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
         let is_self = *peer == self.me;
-        let (said, mut view) = (self.said_by(peer, node), Map::new());
-        view.insert("id".into(), peer.to_string().into());
+        let said = self.said_by(peer, node);
+        let mut view = object! { "id": peer.to_string() };
         // Only what is documented, and only of the type that is documented: a peer may say anything.
-        for member in ["name", "version", "group", "verdict", "detail", "problem"] {
-            view.insert(member.into(), text(&said, member).unwrap_or_default().into());
-        }
-        for member in ["desired", "applied"] {
-            view.insert(member.into(), text(&said, member).map_or(Value::Null, Value::from));
-        }
-        for member in ["server", "drift"] {
-            view.insert(member.into(), said.get(member).and_then(Value::as_bool).unwrap_or_default().into());
-        }
-        let addresses = said.get("addresses").and_then(Value::as_array).cloned().unwrap_or_default();
-        view.insert("addresses".into(), Value::Array(addresses.into_iter().filter(Value::is_string).collect()));
-        view.insert("state".into(), self.state_of(peer, node, &said).to_string().into());
-        view.insert("age_ms".into(), millis(if is_self { Duration::ZERO } else { node.age(self.now.elapsed) }));
-        view.insert("clock_ms".into(), self.clock_off(peer, node).map_or(Value::Null, Value::from));
-        view.insert("linked".into(), self.is_linked(peer).into());
-        view.insert("self".into(), is_self.into());
+        let texts = ["name", "version", "group", "verdict", "detail", "problem"];
+        view.extend(texts.map(|member| (member.to_owned(), text(&said, member).unwrap_or_default().into())));
+        view.extend(["desired", "applied"].map(|member| (member.to_owned(), text(&said, member).into())));
+        let flag = |member| said.get(member).and_then(Value::as_bool).unwrap_or_default();
+        view.extend(["server", "drift"].map(|member| (member.to_owned(), flag(member).into())));
+        let addresses = said.get("addresses").and_then(Value::as_array).into_iter().flatten();
+        view.extend(object! {
+            "addresses": addresses.filter(|address| address.is_string()).cloned().collect::<Vec<_>>(),
+            "state": self.state_of(peer, node, &said).to_string(),
+            "age_ms": millis(if is_self { Duration::ZERO } else { node.age(self.now.elapsed) }),
+            "clock_ms": self.clock_off(peer, node),
+            "linked": self.is_linked(peer),
+            "self": is_self,
+        });
         Value::Object(view)
     }
 

@@ -13,7 +13,7 @@ use super::world::{World, address};
 use super::{Disk, Host, secret};
 use crate::limits::SIM_CONTACTS;
 use crate::model::edit::{self, Op};
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Value, object};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::node::answer::Answer;
@@ -372,14 +372,15 @@ impl Rehearsal {
 impl Outcome {
     /// All of it as one object: the scenario, whether all went well, what is wrong, the figures by their names.
     pub fn to_json(&self, scenario: &Scenario) -> Value {
-        let mut object = Map::new();
-        object.insert("nodes".into(), scenario.hosts.into());
-        object.insert("seed".into(), scenario.seed.into());
-        object.insert("node_records".into(), self.node_records.into());
-        object.insert("agreed".into(), self.wrong.is_empty().into());
-        object.insert("wrong".into(), self.wrong.clone().into());
-        object.extend(self.figures.iter().map(|figure| (figure.name.to_owned(), figure.number())));
-        Value::Object(object)
+        let mut members = object! {
+            "nodes": scenario.hosts,
+            "seed": scenario.seed,
+            "node_records": self.node_records,
+            "agreed": self.wrong.is_empty(),
+            "wrong": self.wrong.clone(),
+        };
+        members.extend(self.figures.iter().map(|figure| (figure.name.to_owned(), figure.number())));
+        Value::Object(members)
     }
 }
 

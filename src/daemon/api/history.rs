@@ -6,14 +6,14 @@
 
 use std::path::Path as FilePath;
 
-use super::{NO_VALUE, Response, below, failure, get_only, if_match, json_response, note, object, only, query};
+use super::{NO_VALUE, Response, below, failure, get_only, if_match, json_response, note, only, query};
 use crate::daemon::gate::Request;
 use crate::daemon::state_dir::read_revision;
 use crate::limits::{BLAME_READ_MAX, DIFFERENCE_MAX, DIFFERENCE_VALUES_MAX};
 use crate::model::difference::{bounded_difference, texts_difference};
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, Verb, is_editable};
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Map, Value, object};
 use crate::model::path::Path;
 use crate::model::resources::showable;
 use crate::node::answer::{Kept, Older, Place};
@@ -61,7 +61,7 @@ pub(super) fn shown(kept: Kept, state: &FilePath) -> Response {
         Err(missing) => return missing.response(),
     };
     let mut members = members(kept.view);
-    members.insert("document".into(), showable(&below(&[]), document.value()).into_owned());
+    members.extend(object! { "document": showable(&below(&[]), document.value()).into_owned() });
     json_response(200, &Value::Object(members))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &Fil
     let mut room = DIFFERENCE_VALUES_MAX;
     let changes: Vec<Value> = ops.iter().map(|op| change(op, old.as_ref(), &mut room)).collect();
     let from = from.map_or(Value::Null, |from| from.view);
-    with_older(json_response(200, &object([("from", from), ("to", to.view), ("changes", changes.into())])), older)
+    with_older(json_response(200, &object! { "from": from, "to": to.view, "changes": changes }.into()), older)
 }
 
 /// Since which revision the value at a path stands there.
@@ -122,8 +122,8 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
         reach = "set";
     }
     let value = showable(path, &value).into_owned();
-    let members = [("path", path.to_string().into()), ("value", value), ("reach", reach.into()), ("revision", since.view)];
-    with_older(json_response(200, &object(members)), older)
+    let shown = object! { "path": path.to_string(), "value": value, "reach": reach, "revision": since.view };
+    with_older(json_response(200, &shown.into()), older)
 }
 
 /// Whether an edit is made at or above the path: of the first revision of all there is no other way to know whether it set a value.
@@ -151,9 +151,7 @@ fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
         (Some(_), Some(_)) => "replaced",
         (Some(_), None) => "removed",
     };
-    let mut members = Map::new();
-    members.insert("what".into(), what.into());
-    members.insert("path".into(), op.path.to_string().into());
+    let mut members = object! { "what": what, "path": op.path.to_string() };
     for (name, value) in [("old", old), ("new", new)] {
         let Some(value) = value.map(|value| showable(&op.path, value)) else { continue };
         let len = json::compact(&value).len();
@@ -202,6 +200,6 @@ fn read_whole(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
 fn members(view: Value) -> Map<String, Value> {
     match view {
         Value::Object(members) => members,
-        other => Map::from_iter([("revision".to_owned(), other)]),
+        other => object! { "revision": other },
     }
 }

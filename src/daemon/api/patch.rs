@@ -3,9 +3,9 @@
 //! Which kind of patch a body is, its `Content-Type` says (RFC 5789, RFC 6902, RFC 7396). A request for a dry run must never be taken for a
 //! change because somebody has asked for it where there is none, so it is refused there.
 
-use super::{Response, applied_header, body, failure, if_match, json_response, note, object, query, settles};
+use super::{Response, applied_header, body, failure, if_match, json_response, note, query, settles};
 use crate::daemon::gate::Request;
-use crate::model::json::Value;
+use crate::model::json::{Value, object};
 use crate::model::patch::{JsonPatch, Patch};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
@@ -51,7 +51,7 @@ pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) ->
         true => ("The server takes the change. Nothing was published.", "accepted"),
         false => ("The change would change nothing.", "unchanged"),
     };
-    let mut response = json_response(200, &object([("success", success.into())]));
+    let mut response = json_response(200, &object! { "success": success }.into());
     response.headers.push(("Starling-Dry-Run".into(), word.into()));
     response.headers.push(("ETag".into(), format!("\"{head}\"")));
     response.headers.extend(applied_header(applied));

@@ -11,7 +11,7 @@ use super::write::{entries, whole, whole_new};
 use super::{APPLIED, BEFORE, GIVEN, StateDir, read_bounded};
 use crate::limits::{APPLIED_REMEMBERED, DRIFT_FILE_MAX, GIVEN_FILE_MAX, REVISION_FILE_MAX, STATE_FILE_MAX};
 use crate::model::fingerprint::Fingerprint;
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Value, object};
 use crate::model::record::RecordId;
 use crate::node::given::GivenNames;
 use crate::node::kept_file::{KeptFile, acknowledged, is_name};
@@ -86,10 +86,9 @@ impl StateDir {
         all.insert(0, newest);
         all.truncate(APPLIED_REMEMBERED);
         let entry = |(group, id, fingerprint): &Applied| {
-            let members = [("group", group.clone()), ("revision", id.to_string()), ("configuration", fingerprint.to_string())];
-            members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect::<Value>()
+            object! { "group": group.as_str(), "revision": id.to_string(), "configuration": fingerprint.to_string() }
         };
-        let file = Map::from_iter([(APPLIED_MEMBER.to_owned(), all.iter().map(entry).collect())]);
+        let file = object! { APPLIED_MEMBER: all.iter().map(entry).collect::<Vec<_>>() };
         whole(&self.locked().path, APPLIED, json::unit_format(&Value::Object(file)).as_bytes())
     }
 

@@ -7,7 +7,7 @@ use super::error::StateError;
 use super::{FLEET, IDENTITY, OWNER, StateDir, write};
 use crate::codec::{hex, unhex_array};
 use crate::limits;
-use crate::model::json::{self, Map, Value};
+use crate::model::json::{self, Value, object};
 use crate::model::signature::SecretKey;
 use crate::wire::fleet::{Fleet, FleetId, FleetKey};
 
@@ -106,13 +106,14 @@ fn membership(value: &Value) -> Option<Membership> {
 }
 
 fn text(membership: &Membership) -> String {
-    let keys = membership.fleet.keys().iter().map(|key| Value::from(hex(key.as_bytes())));
-    let mut object = Map::new();
-    object.insert("name".to_owned(), Value::from(membership.fleet.name()));
-    object.insert("id".to_owned(), Value::from(hex(membership.fleet.id().as_bytes())));
-    object.insert("keys".to_owned(), keys.collect());
-    object.insert("joined".to_owned(), Value::from(membership.joined));
-    json::unit_format(&Value::Object(object)).replace("\r\n", "\n")
+    let Membership { fleet, joined } = membership;
+    let members = object! {
+        "name": fleet.name(),
+        "id": hex(fleet.id().as_bytes()),
+        "keys": fleet.keys().iter().map(|key| hex(key.as_bytes())).collect::<Vec<_>>(),
+        "joined": *joined,
+    };
+    json::unit_format(&Value::Object(members)).replace("\r\n", "\n")
 }
 
 /// The first lines of the key files: whoever meets one knows what it is.

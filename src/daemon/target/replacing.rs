@@ -9,7 +9,7 @@ use super::Worker;
 use super::stock::{Lacking, Shelves, Wanted, called, words};
 use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
 use crate::model::alias::{Aliases, alias};
-use crate::model::json::{Map, Value};
+use crate::model::json::{Map, Value, object};
 use crate::model::resources::{self, Kind, Named};
 use crate::node::input::Outcome;
 
@@ -195,10 +195,9 @@ fn why(outcome: Outcome) -> String {
 fn paused(running: &Value) -> Value {
     let mut settings = running.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
     settings.retain(|name, _| name != "js_module");
-    let mut paused = Map::new();
-    paused.insert("listeners".to_owned(), Value::Object(Map::new()));
+    let mut paused = object! { "listeners": Map::new() };
     if !settings.is_empty() {
-        paused.insert("settings".to_owned(), Value::Object(settings));
+        paused.extend(object! { "settings": settings });
     }
     paused.extend(running.get("applications").map(|applications| ("applications".to_owned(), applications.clone())));
     Value::Object(paused)

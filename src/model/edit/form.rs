@@ -1,65 +1,14 @@
-//! The JSON forms of an operation and of what it found, as they stand in a revision's body.
+//! The JSON forms of an operation's verb and of what it found, as they stand in a revision's body.
 //!
 //! Reading is strict: every member that the form has, no other, each in the one spelling that writing gives it. Bodies are compared
 //! by their bytes, and a form that could be read two ways would be two edits.
 
 use std::fmt;
 
-use super::{Change, Found, Op, Verb};
+use super::{Found, Verb};
 use crate::codec::{hex, unhex_array};
 use crate::limits::SHORT_MAX;
-use crate::model::document::Document;
-use crate::model::json::{Map, Value, compact};
-use crate::model::path::Path;
-
-impl Op {
-    /// `{"op": "put" | "append" | "delete", "path": "/config/…", "value": …}`. The value is left out of a deletion, and if
-    /// `with_value` is false: what stands in the document need not stand beside it again.
-    pub fn to_json(&self, with_value: bool) -> Value {
-        let (op, value) = match &self.change {
-            Change::Put(value) => (PUT, Some(value)),
-            Change::Append(value) => (APPEND, Some(value)),
-            Change::Delete => (DELETE, None),
-        };
-        let mut members = object([("op", op.into()), ("path", self.path.to_string().into())]);
-        if let Some(value) = value.filter(|_| with_value) {
-            members.insert("value".to_owned(), value.clone());
-        }
-        Value::Object(members)
-    }
-
-    /// Reads an operation that has its value with it.
-    pub fn from_json(json: &Value) -> Result<Self, BadForm> {
-        Self::read(json, |_, _| None)
-    }
-
-    /// Reads an operation whose value, if it is left out, stands in the document that the operation was the last to make: at its
-    /// path, or at the end of the array there.
-    pub fn from_json_in(json: &Value, after: &Document) -> Result<Self, BadForm> {
-        Self::read(json, |op, path| {
-            let value = after.get(path)?;
-            if op == APPEND { value.as_array()?.last().cloned() } else { Some(value.clone()) }
-        })
-    }
-
-    fn read(json: &Value, left_out: impl Fn(&str, &Path) -> Option<Value>) -> Result<Self, BadForm> {
-        let form = Form::of(json, &["op", "path", "value"])?;
-        let (op, text) = (form.text("op")?, form.text("path")?);
-        let path = Path::parse(text).ok().filter(|path| path.to_string() == text).ok_or(BadForm::Wrong("path"))?;
-        let given = form.0.get("value").cloned();
-        if op == DELETE && given.is_some() {
-            return Err(BadForm::Unknown("value".to_owned()));
-        }
-        let value = || given.or_else(|| left_out(op, &path)).ok_or(BadForm::Missing("value"));
-        let change = match op {
-            PUT => Change::Put(value()?),
-            APPEND => Change::Append(value()?),
-            DELETE => Change::Delete,
-            _ => return Err(BadForm::Wrong("op")),
-        };
-        Ok(Self { path, change })
-    }
-}
+use crate::model::json::{Map, Value, compact, object};
 
 impl Verb {
     /// The word for it in JSON.
@@ -81,13 +30,12 @@ impl Found {
     /// `{"is": "absent"}`, `{"is": "short", "value": …}`, `{"is": "long", "hash": "…"}`, `{"is": "array", "len": …, "hash": "…"}` or
     /// `{"is": "inside", "depth": …, "hash": "…"}`; hashes in lower-case hexadecimal.
     pub fn to_json(&self) -> Value {
-        let hash = |hash: &[u8; 32]| ("hash", Value::from(hex(hash)));
         Value::Object(match self {
-            Self::Absent => object([("is", ABSENT.into())]),
-            Self::Short(value) => object([("is", SHORT.into()), ("value", value.clone())]),
-            Self::Long { hash: of } => object([("is", LONG.into()), hash(of)]),
-            Self::Array { len, hash: of } => object([("is", ARRAY.into()), ("len", (*len).into()), hash(of)]),
-            Self::Inside { depth, hash: of } => object([("is", INSIDE.into()), ("depth", (*depth).into()), hash(of)]),
+            Self::Absent => object! { "is": ABSENT },
+            Self::Short(value) => object! { "is": SHORT, "value": value.clone() },
+            Self::Long { hash } => object! { "is": LONG, "hash": hex(hash) },
+            Self::Array { len, hash } => object! { "is": ARRAY, "len": *len, "hash": hex(hash) },
+            Self::Inside { depth, hash } => object! { "is": INSIDE, "depth": *depth, "hash": hex(hash) },
         })
     }
 
@@ -172,10 +120,6 @@ impl<'a> Form<'a> {
     fn hash(&self) -> Result<[u8; 32], BadForm> {
         unhex_array(self.text("hash")?).ok_or(BadForm::Wrong("hash"))
     }
-}
-
-fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 const PUT: &str = "put";

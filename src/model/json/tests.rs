@@ -241,3 +241,11 @@ fn a_text_with_one_byte_changed_never_panics() {
         }
     }
 }
+
+#[test]
+fn an_object_is_made_of_its_members_in_their_order() {
+    const NAME: &str = "z";
+    let inner = object! { "none": None::<u64>, "some": Some("x") };
+    let made = object! { NAME: 1, "a": vec![true, false], "inner": inner, "text": String::from("t"), };
+    assert_eq!(compact(&made.into()), r#"{"z":1,"a":[true,false],"inner":{"none":null,"some":"x"},"text":"t"}"#);
+}
