@@ -16,6 +16,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use log::Level;
+
 use crate::limits;
 use crate::model::json::JsonError;
 use crate::settings::table::{OPTIONS, Opt};
@@ -63,8 +65,8 @@ pub struct Settings {
     pub mdns: bool,
     /// The interfaces to use; empty means all but the loopback.
     pub interfaces: Vec<String>,
-    /// What to log.
-    pub log: LogLevel,
+    /// What to log: this and everything graver.
+    pub log: Level,
 }
 
 /// Which server a peer configures.
@@ -79,27 +81,15 @@ pub enum UnitChoice {
 }
 
 /// What is to be done when somebody changes the server's configuration past Starling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DriftChoice {
     /// Say so, and leave it.
+    #[default]
     Report,
     /// Give the server the document again.
     Repair,
     /// Publish the change to the group.
     Adopt,
-}
-
-/// What to log: this and everything graver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// A person must act.
-    Error,
-    /// Odd, and handled.
-    Warn,
-    /// A change of state.
-    Info,
-    /// The rest.
-    Debug,
 }
 
 /// What the defaults depend on, as the caller found it.
@@ -267,7 +257,7 @@ impl Settings {
             state_mib: limits::STATE_MIB,
             mdns: true,
             interfaces: Vec::new(),
-            log: LogLevel::Info,
+            log: Level::Info,
         }
     }
 }

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use starlingd::daemon::target::{self, Job, Target};
+use starlingd::daemon::target::{self, Target};
 use starlingd::daemon::unit::{Control, Failure, Match, Patience, Unit, get};
 use starlingd::limits::TARGET_QUEUE;
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
+use starlingd::node::effect::ServerJob;
 use starlingd::node::given::GivenNames;
-use starlingd::node::input::{Outcome, Refusal, ServerReport};
+use starlingd::node::input::{Outcome, Refusal, ServerReport, Ticket};
 use starlingd::node::over::Over;
 
 #[path = "target/large.rs"]
@@ -72,7 +73,7 @@ fn a_change_that_a_restart_cut_short_is_known_not_to_have_been_taken() {
     for job in [Bench::try_job, Bench::apply_job] {
         bench.tell("slow 60000");
         let writes = bench.stat("writes");
-        bench.target.submit(job(&routes("a"))).unwrap();
+        bench.submit(job(&routes("a")));
         bench.until("the change is under way", || bench.stat("writes") > writes);
         bench.tell("down");
         bench.tell("ok");
@@ -103,7 +104,7 @@ fn a_server_that_fell_back_to_a_third_configuration_leaves_the_change_unknown() 
     let bench = Bench::new();
     assert_eq!(bench.apply(&routes("a")).outcome, Outcome::Applied);
     bench.tell("slow 60000");
-    bench.target.submit(Bench::apply_job(&routes("b"))).unwrap();
+    bench.submit(Bench::apply_job(&routes("b")));
     bench.until("the change is under way", || bench.stat("writes") == 2);
     bench.tell("down");
     bench.tell("factory");
@@ -174,7 +175,7 @@ fn nothing_is_put_over_what_somebody_else_has_put_there() {
     }
     assert_eq!(bench.stat("writes"), writes, "nothing was begun");
     let over = Over { known: vec![Fingerprint::of(theirs.config())] };
-    bench.target.submit(Job::Apply { ticket: 2, document: routes("b"), over }).unwrap();
+    bench.submit((2, ServerJob::Apply(routes("b"), over)));
     assert_eq!(bench.report().outcome, Outcome::Applied);
     bench.tell("factory");
     assert_eq!(bench.apply(&routes("b")).outcome, Outcome::Applied, "there is nothing to be lost in a default");
@@ -225,7 +226,7 @@ fn what_is_put_back_while_a_late_change_is_pending_is_what_runs_in_the_end() {
     // The late change was given to the server by its own host, who says so: nobody else's work is put over.
     for ticket in [4, 5] {
         let over = Over { known: vec![routes("a").fingerprint(), routes("b").fingerprint()] };
-        bench.target.submit(Job::Apply { ticket, document: routes("a"), over }).unwrap();
+        bench.submit((ticket, ServerJob::Apply(routes("a"), over)));
         assert_eq!(bench.report().outcome, Outcome::Applied);
     }
     assert_eq!(bench.unit.read_config().as_ref(), Ok(routes("a").config()));
@@ -233,13 +234,13 @@ fn what_is_put_back_while_a_late_change_is_pending_is_what_runs_in_the_end() {
 }
 
 #[test]
-fn a_full_queue_gives_the_job_back() {
+fn a_full_queue_takes_no_more() {
     let bench = Bench::with(Patience { change: DEADLINE, read: DEADLINE, tries: 1 });
     bench.tell("hang");
-    let results: Vec<_> = (0..TARGET_QUEUE + 2).map(|_| bench.target.submit(Job::Observe { ticket: 9 })).collect();
-    assert!(results.iter().any(|result| matches!(result, Err(Job::Observe { ticket: 9 }))));
+    let results: Vec<_> = (0..TARGET_QUEUE + 2).map(|_| bench.target.submit(9, ServerJob::Observe)).collect();
+    assert!(results.iter().any(|taken| !taken));
     bench.tell("ok");
-    for _ in results.iter().filter(|result| result.is_ok()) {
+    for _ in results.iter().filter(|taken| **taken) {
         assert_eq!(bench.report().ticket, 9);
     }
 }
@@ -347,26 +348,30 @@ impl Bench {
         (self.target, self.reports) = Self::thread(&self.unit, given);
     }
 
-    fn try_job(document: &Document) -> Job {
-        Job::Try { ticket: 1, document: document.clone(), look_first: false, over: Over::default() }
+    fn try_job(document: &Document) -> (Ticket, ServerJob) {
+        (1, ServerJob::attempt(document.clone(), false))
     }
 
-    fn apply_job(document: &Document) -> Job {
-        Job::Apply { ticket: 2, document: document.clone(), over: Over::default() }
+    fn apply_job(document: &Document) -> (Ticket, ServerJob) {
+        (2, ServerJob::apply(document.clone()))
+    }
+
+    fn submit(&self, (ticket, job): (Ticket, ServerJob)) {
+        assert!(self.target.submit(ticket, job), "there is room in its queue");
     }
 
     fn attempt(&self, document: &Document) -> ServerReport {
-        self.target.submit(Self::try_job(document)).unwrap();
+        self.submit(Self::try_job(document));
         self.report()
     }
 
     fn apply(&self, document: &Document) -> ServerReport {
-        self.target.submit(Self::apply_job(document)).unwrap();
+        self.submit(Self::apply_job(document));
         self.report()
     }
 
     fn observe(&self) -> ServerReport {
-        self.target.submit(Job::Observe { ticket: 3 }).unwrap();
+        self.submit((3, ServerJob::Observe));
         self.report()
     }
 

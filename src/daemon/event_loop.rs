@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::decode::Decoder;
 use super::dialler::{DialEvent, Dialler};
 use super::discovery::Discovery;
-use super::disk::{self, Disk, Done};
+use super::disk::{Disk, Done};
 use super::gate::{Gate, Responder, Response};
 use super::link::{self, Link, LinkEvent};
 use super::listener::Listener;
@@ -94,7 +94,7 @@ pub(super) struct Loop {
     errands: BTreeMap<ClientId, u64>,
     next_client: ClientId,
     /// Jobs for which the disk had no room yet.
-    waiting: VecDeque<disk::Job>,
+    waiting: VecDeque<DiskJob>,
     /// Files that are to be read.
     loads: VecDeque<(Ticket, PathBuf)>,
     /// How many are being read.
@@ -219,7 +219,7 @@ impl Loop {
                 }
             }
             Effect::Disk(job) => {
-                self.waiting.push_back(disk_job(job));
+                self.waiting.push_back(job);
                 self.feed_disk();
             }
             Effect::Load(ticket, group, name) => {
@@ -286,9 +286,9 @@ impl Loop {
         }
         while self.waiting.len() > DISK_WAITING_MAX {
             // Not what takes something away: a change that was given up must not come back with the next start.
-            let is_kept = |job: &disk::Job| matches!(job, disk::Job::Discard { .. } | disk::Job::Remove { .. });
+            let is_kept = |job: &DiskJob| matches!(job, DiskJob::Discard(..) | DiskJob::Remove(..));
             let Some(last) = self.waiting.iter().rposition(|job| !is_kept(job)) else { break };
-            let ticket = self.waiting.remove(last).and_then(|job| disk_ticket(&job));
+            let ticket = self.waiting.remove(last).and_then(|job| job.ticket());
             let failed = |ticket| Input::Stored(ticket, Err("the disk has stopped taking writes".into()));
             self.inputs.extend(ticket.map(failed));
         }
@@ -314,12 +314,7 @@ impl Loop {
     }
 
     fn ask_server(&mut self, ticket: Ticket, job: ServerJob) {
-        let job = match job {
-            ServerJob::Try { document, look_first, over } => target::Job::Try { ticket, document, look_first, over },
-            ServerJob::Apply(document, over) => target::Job::Apply { ticket, document, over },
-            ServerJob::Observe => target::Job::Observe { ticket },
-        };
-        if self.parts.target.as_ref().is_none_or(|target| target.submit(job).is_err()) {
+        if self.parts.target.as_ref().is_none_or(|target| !target.submit(ticket, job)) {
             let outcome = Outcome::Unreachable("the server's thread is busy".into());
             self.inputs.push_back(Input::Server(ServerReport::new(ticket, outcome)));
         }
@@ -398,45 +393,9 @@ fn done(number: u64, response: Response) -> Input {
     Input::ErrandDone(number, Told { status, headers, body })
 }
 
-fn disk_job(job: DiskJob) -> disk::Job {
-    match job {
-        DiskJob::Pending(ticket, group, name, bytes) => disk::Job::Pending { ticket, group, name, bytes },
-        DiskJob::Commit(ticket, group, name) => disk::Job::Commit { ticket, group, name },
-        DiskJob::Discard(group, name) => disk::Job::Discard { group, name },
-        DiskJob::Store(ticket, group, name, bytes) => disk::Job::Store { ticket, group, name, bytes },
-        DiskJob::Strike(ticket, group, name, goes) => disk::Job::Strike { ticket, group, name, goes },
-        DiskJob::Remove(group, name) => disk::Job::Remove { group, name },
-        DiskJob::Probe(ticket) => disk::Job::Probe { ticket },
-        DiskJob::SetAside(group, name) => disk::Job::SetAside { group, name },
-        DiskJob::Addresses(bytes) => disk::Job::Addresses { bytes },
-        DiskJob::Given(bytes) => disk::Job::Given { bytes },
-        DiskJob::Joined => disk::Job::Joined,
-        DiskJob::BeforeStarling(ticket, bytes) => disk::Job::BeforeStarling { ticket, bytes },
-        DiskJob::KeepDrift(ticket, name, bytes, goes) => disk::Job::KeepDrift { ticket, name, bytes, goes },
-        DiskJob::AcknowledgeDrift(ticket, name) => disk::Job::AcknowledgeDrift { ticket, name },
-        DiskJob::Applied(group, id, document) => disk::Job::Applied { group, id, document },
-    }
-}
-
-fn disk_ticket(job: &disk::Job) -> Option<Ticket> {
-    match job {
-        disk::Job::Pending { ticket, .. }
-        | disk::Job::Commit { ticket, .. }
-        | disk::Job::Store { ticket, .. }
-        | disk::Job::Strike { ticket, .. }
-        | disk::Job::Probe { ticket }
-        | disk::Job::KeepDrift { ticket, .. }
-        | disk::Job::AcknowledgeDrift { ticket, .. }
-        | disk::Job::BeforeStarling { ticket, .. } => Some(*ticket),
-        _ => None,
-    }
-}
-
 fn say(level: Level, area: &'static str, text: &str) {
     match level {
-        Level::Error => log::error!(target: area, "{text}"),
-        Level::Warn => log::warn!(target: area, "{text}"),
-        Level::Info => log::info!(target: area, "{text}"),
-        Level::Debug => logger::debug(area, text),
+        Level::Debug | Level::Trace => logger::debug(area, text),
+        level => log::log!(target: area, level, "{text}"),
     }
 }

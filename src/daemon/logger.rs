@@ -16,18 +16,11 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use self::queue::Queue;
 use crate::limits::LOG_END_WAIT;
-use crate::settings::LogLevel;
 
 /// Logs from now on what is at least as grave as `level`. Only the first call counts.
-pub fn start(level: LogLevel) {
-    let filter = match level {
-        LogLevel::Error => LevelFilter::Error,
-        LogLevel::Warn => LevelFilter::Warn,
-        LogLevel::Info => LevelFilter::Info,
-        LogLevel::Debug => LevelFilter::Debug,
-    };
+pub fn start(level: Level) {
     if log::set_logger(&Stderr).is_ok() {
-        log::set_max_level(filter);
+        log::set_max_level(level.to_level_filter());
         // Without a thread for it lines are written by whoever has them; but then there are none for anything else either.
         if let Ok(queue) = Queue::start(io::stderr()) {
             QUEUE.get_or_init(|| queue);

@@ -35,8 +35,8 @@ use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
 use crate::node::input::{Ask, Now, Trouble};
 use crate::node::load::Loading;
-use crate::node::{Drift, Node, Setup};
-use crate::settings::{DriftChoice, Settings, UnitChoice};
+use crate::node::{Node, Setup};
+use crate::settings::{Settings, UnitChoice};
 use crate::wire::handshake::Local;
 
 /// Runs the peer until it is told to stop.
@@ -198,11 +198,7 @@ fn make_node(
         files_max: settings.state_mib << 20,
         seed: u64::from_be_bytes(entropy::bytes()?),
         overlay: Overlay::default(),
-        drift: match settings.drift {
-            DriftChoice::Report => Drift::Report,
-            DriftChoice::Repair => Drift::Repair,
-            DriftChoice::Adopt => Drift::Adopt,
-        },
+        drift: settings.drift,
         is_signed: crate::model::record::Record::is_signed,
     };
     let (book, problem) = address_book(dir);

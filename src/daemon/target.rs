@@ -12,7 +12,7 @@ mod stock;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use self::guard::Own;
@@ -26,44 +26,15 @@ use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
 use crate::model::shown::Shown;
+use crate::node::effect::ServerJob;
 use crate::node::given::GivenNames;
-use crate::node::input::{Known, Outcome, Refusal, ServerReport};
+use crate::node::input::{Known, Outcome, Refusal, ServerReport, Ticket};
 use crate::node::over::Over;
-
-/// What the thread is asked for. The ticket is the asker's, and comes back in the [`ServerReport`].
-#[derive(Debug)]
-pub enum Job {
-    /// Have the server run this document's configuration, and say whether it would.
-    Try {
-        /// Comes back in the report.
-        ticket: u64,
-        /// What to run.
-        document: Document,
-        /// Whether what runs already is not to be sent again.
-        look_first: bool,
-        /// What it may be put over.
-        over: Over,
-    },
-    /// Have the server run what others have tried; what runs already is not sent again.
-    Apply {
-        /// Comes back in the report.
-        ticket: u64,
-        /// What to run.
-        document: Document,
-        /// What it may be put over.
-        over: Over,
-    },
-    /// Look what the server runs.
-    Observe {
-        /// Comes back in the report.
-        ticket: u64,
-    },
-}
 
 /// The handle of the thread. When the last one is dropped, the thread does what is queued and ends.
 #[derive(Debug, Clone)]
 pub struct Target {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<(Ticket, ServerJob)>,
 }
 
 /// Starts the thread "target". What lies on the server under the names of `given` is Starling's to take away. Each report goes to `sink`,
@@ -76,11 +47,9 @@ pub fn start(unit: Unit, given: GivenNames, sink: impl Fn(ServerReport) + Send +
 }
 
 impl Target {
-    /// Queues a job. Never blocks: gives the job back if the queue is full.
-    pub fn submit(&self, job: Job) -> Result<(), Job> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
-        })
+    /// Queues a job, whose ticket comes back in the [`ServerReport`]. Never blocks: `false` if the queue is full.
+    pub fn submit(&self, ticket: Ticket, job: ServerJob) -> bool {
+        self.jobs.try_send((ticket, job)).is_ok()
     }
 }
 
@@ -146,17 +115,17 @@ impl Worker {
         }
     }
 
-    fn run(mut self, queue: &Receiver<Job>, sink: impl Fn(ServerReport)) {
-        for job in queue {
-            sink(self.perform(job));
+    fn run(mut self, queue: &Receiver<(Ticket, ServerJob)>, sink: impl Fn(ServerReport)) {
+        for (ticket, job) in queue {
+            sink(self.perform(ticket, job));
         }
     }
 
-    fn perform(&mut self, job: Job) -> ServerReport {
-        let (ticket, outcome) = match job {
-            Job::Try { ticket, document, look_first, over } => (ticket, self.apply(document, look_first, &over)),
-            Job::Apply { ticket, document, over } => (ticket, self.apply(document, true, &over)),
-            Job::Observe { ticket } => (ticket, self.observe()),
+    fn perform(&mut self, ticket: Ticket, job: ServerJob) -> ServerReport {
+        let outcome = match job {
+            ServerJob::Try { document, look_first, over } => self.apply(document, look_first, &over),
+            ServerJob::Apply(document, over) => self.apply(document, true, &over),
+            ServerJob::Observe => self.observe(),
         };
         let known = Known { software: self.unit.software(), copies: self.given.copies().to_vec(), left: self.left.clone() };
         ServerReport { ticket, outcome, known: Some(known) }

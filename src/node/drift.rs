@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
+use super::Node;
 use super::answer::Answer;
 use super::effect::{Effect, Level};
 use super::input::ClientId;
 use super::plan::UNSEEN;
-use super::{Drift, Node};
 use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
 use crate::model::document::is_factory;
 use crate::model::json::{self, Value};
 use crate::model::record::RecordId;
+use crate::settings::DriftChoice;
 
 /// What has been done about drift.
 #[derive(Debug, Default)]
@@ -40,9 +41,9 @@ impl Node {
             self.selfie_changed();
         }
         match self.setup.drift {
-            Drift::Report => {}
-            Drift::Repair => self.repair(),
-            Drift::Adopt => self.adopt(),
+            DriftChoice::Report => {}
+            DriftChoice::Repair => self.repair(),
+            DriftChoice::Adopt => self.adopt(),
         }
     }
 
@@ -59,7 +60,7 @@ impl Node {
     /// Whether the server is to be looked at before it is given another document: what somebody has changed there since the last look would
     /// be undone, and nobody would know.
     pub(super) fn adopts(&self) -> bool {
-        self.setup.drift == Drift::Adopt && self.server.applied.is_some()
+        self.setup.drift == DriftChoice::Adopt && self.server.applied.is_some()
     }
 
     /// The same for this head, once.

@@ -4,7 +4,7 @@ use crate::model::shown::Shown;
 /// One whose server runs `theirs` beside the head, unseen until now, and is to publish it.
 fn with_drift() -> (Lone, Shown) {
     let mut lone = Lone::new(true);
-    lone.node.setup.drift = Drift::Adopt;
+    lone.node.setup.drift = DriftChoice::Adopt;
     lone.write(1, "one");
     lone.serve(&Outcome::Applied);
     let mut config = lone.node.head().unwrap().document.config().clone();

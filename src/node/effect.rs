@@ -5,6 +5,8 @@
 
 use std::net::SocketAddr;
 
+pub use log::Level;
+
 use super::answer::Answer;
 use super::decode::Undecoded;
 use super::input::{ClientId, LinkId, Ticket};
@@ -45,7 +47,7 @@ pub enum Effect {
     Errand(u64, Errand),
     /// Answer a client.
     Answer(ClientId, Answer),
-    /// Write a line into the log.
+    /// Write a line into the log: at `Error` a person must act, at `Warn` something odd was handled, at `Info` a state has changed.
     Say(Level, &'static str, String),
 }
 
@@ -130,19 +132,6 @@ impl ServerJob {
     pub fn apply(document: Document) -> Self {
         Self::Apply(document, Over::default())
     }
-}
-
-/// How much a line of the log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// A person must act.
-    Error,
-    /// Odd, and handled.
-    Warn,
-    /// A change of state.
-    Info,
-    /// The rest.
-    Debug,
 }
 
 /// Addresses as they are kept and shown.

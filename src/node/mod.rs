@@ -101,6 +101,7 @@ use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
 use crate::model::signature::SecretKey;
 use crate::model::stamp::StampClock;
+use crate::settings::DriftChoice;
 use crate::wire::fleet::Fleet;
 use crate::wire::frame::{Frame, Goodbye};
 
@@ -129,7 +130,7 @@ pub struct Setup {
     /// What this host makes of its group's document.
     pub overlay: Overlay,
     /// What is to be done when somebody changes the server's configuration past Starling.
-    pub drift: Drift,
+    pub drift: DriftChoice,
     /// How many older revisions of a group are kept beside the head and the uncontained ones.
     pub history: usize,
     /// What the files of all revisions may take, in bytes.
@@ -140,18 +141,6 @@ pub struct Setup {
     pub seed: u64,
     /// Says what [`Record::is_signed`] says; it may remember what it was asked.
     pub is_signed: fn(&Record) -> bool,
-}
-
-/// What is to be done when somebody changes the server's configuration past Starling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Drift {
-    /// Say so, and leave it.
-    #[default]
-    Report,
-    /// Give the server the document again.
-    Repair,
-    /// Publish the change to the group.
-    Adopt,
 }
 
 /// A peer of a fleet.

@@ -6,7 +6,9 @@
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::PathBuf;
 
-use super::{DriftChoice, LogLevel, Settings, UnitChoice};
+use log::Level;
+
+use super::{DriftChoice, Settings, UnitChoice};
 use crate::limits::{self, HISTORY_KEPT_MAX, HISTORY_KEPT_MIN};
 use crate::wire::fleet::is_name;
 use crate::wire::token::is_address;
@@ -150,7 +152,7 @@ pub(super) fn yes(text: &str) -> Result<bool, Expected> {
     text.parse().map_err(|_| "true or false")
 }
 
-pub(super) fn log(text: &str) -> Result<LogLevel, Expected> {
+pub(super) fn log(text: &str) -> Result<Level, Expected> {
     LEVELS.iter().find(|(name, _)| *name == text).map(|(_, level)| *level).ok_or("error, warn, info or debug")
 }
 
@@ -183,5 +185,5 @@ const GROUP_BITS: u32 = 0o060;
 
 const DRIFTS: [(&str, DriftChoice); 3] =
     [("report", DriftChoice::Report), ("repair", DriftChoice::Repair), ("adopt", DriftChoice::Adopt)];
-const LEVELS: [(&str, LogLevel); 4] =
-    [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];
+const LEVELS: [(&str, Level); 4] =
+    [("error", Level::Error), ("warn", Level::Warn), ("info", Level::Info), ("debug", Level::Debug)];

@@ -270,7 +270,7 @@ fn a_restart_between_upload_and_configuration_is_settled_by_the_next_try() {
     let bench = Bench::new();
     let document = with(TLS, &[("shop", &bundle("a"))], &[]);
     bench.tell("slow 60000");
-    bench.target.submit(Bench::apply_job(&document)).unwrap();
+    bench.submit(Bench::apply_job(&document));
     wait_until("the upload is done and the change under way", || bench.stat("writes") > 1);
     bench.tell("restart-wiped");
     bench.tell("ok");

@@ -84,7 +84,7 @@ fn another_content_under_the_same_name_is_switched_to_in_one_step() {
     assert_eq!(bench.apply(&old).outcome, Outcome::Applied);
     // What a client of the server's own socket sees meanwhile is the one or the other, and each names what is there.
     bench.tell("slow 300");
-    bench.target.submit(Bench::apply_job(&new)).unwrap();
+    bench.submit(Bench::apply_job(&new));
     let report = loop {
         let named = bench.unit.request("GET", "/config/listeners/*:443/tls/certificate", None).unwrap();
         let named = String::from_utf8(named.body).unwrap();

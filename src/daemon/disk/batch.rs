@@ -9,8 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::state_dir::{Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary};
-use super::{Done, Job};
+use super::Done;
 use crate::model::document::Bundle;
+use crate::node::effect::DiskJob;
 use crate::node::records::struck_text;
 
 /// Performs jobs in a state directory.
@@ -24,7 +25,7 @@ pub(super) struct Writer {
 
 /// A job of a batch.
 struct Work {
-    job: Job,
+    job: DiskJob,
     result: Result<Prepared, String>,
 }
 
@@ -58,7 +59,7 @@ impl Writer {
     }
 
     /// Performs the jobs as if one after the other, and returns the answers in their order.
-    pub(super) fn perform(&mut self, jobs: Vec<Job>) -> Vec<Done> {
+    pub(super) fn perform(&mut self, jobs: Vec<DiskJob>) -> Vec<Done> {
         let mut answers = Vec::new();
         let mut works: Vec<Work> = Vec::new();
         for job in jobs {
@@ -72,38 +73,38 @@ impl Writer {
         answers
     }
 
-    fn prepare(&self, job: &Job) -> Result<Prepared, StateError> {
+    fn prepare(&self, job: &DiskJob) -> Result<Prepared, StateError> {
         let state = self.dir.path();
         match job {
-            Job::Pending { group, name, bytes, .. } => {
+            DiskJob::Pending(_, group, name, bytes) => {
                 let (_, to) = place(state, Shelf::Pending, group, name)?;
                 let (from, _) = write_temporary(&to, bytes)?;
                 rename(&from, &to).inspect_err(|_| remove(&from))?;
                 Ok(Prepared::Finished)
             }
-            Job::Commit { group, name, .. } => {
+            DiskJob::Commit(_, group, name) => {
                 let (_, from) = place(state, Shelf::Pending, group, name)?;
                 let (directory, to) = place(state, Shelf::Revisions, group, name)?;
                 open_own(&from)?.sync_all().map_err(|error| StateError::Io(from.clone(), error))?;
                 make_group(&directory)?;
                 Ok(Prepared::Rename { from, to })
             }
-            Job::Store { group, name, bytes, .. } => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
-            Job::Strike { group, name, goes, .. } => strike(place(state, Shelf::Revisions, group, name)?.1, goes),
-            Job::Discard { group, name } => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
-            Job::Remove { group, name } => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
-            Job::Probe { .. } => self.dir.probe().map(|()| Prepared::Finished),
-            Job::SetAside { group, name } => self.set_aside(group, name),
-            Job::Addresses { bytes } if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
-            Job::Addresses { bytes } => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
-            Job::Given { bytes } => self.dir.keep_given(bytes).map(|()| Prepared::Finished),
-            Job::Joined => self.dir.set_joined(true).map(|()| Prepared::Finished),
-            Job::BeforeStarling { bytes, .. } => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
-            Job::KeepDrift { name, bytes, goes, .. } => {
+            DiskJob::Store(_, group, name, bytes) => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
+            DiskJob::Strike(_, group, name, goes) => strike(place(state, Shelf::Revisions, group, name)?.1, goes),
+            DiskJob::Discard(group, name) => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
+            DiskJob::Remove(group, name) => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
+            DiskJob::Probe(_) => self.dir.probe().map(|()| Prepared::Finished),
+            DiskJob::SetAside(group, name) => self.set_aside(group, name),
+            DiskJob::Addresses(bytes) if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
+            DiskJob::Addresses(bytes) => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
+            DiskJob::Given(bytes) => self.dir.keep_given(bytes).map(|()| Prepared::Finished),
+            DiskJob::Joined => self.dir.set_joined(true).map(|()| Prepared::Finished),
+            DiskJob::BeforeStarling(_, bytes) => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
+            DiskJob::KeepDrift(_, name, bytes, goes) => {
                 self.dir.keep_drift(name, bytes, goes.as_deref()).map(|()| Prepared::Finished)
             }
-            Job::AcknowledgeDrift { name, .. } => self.dir.acknowledge_drift(name).map(|()| Prepared::Finished),
-            Job::Applied { group, id, document } => {
+            DiskJob::AcknowledgeDrift(_, name) => self.dir.acknowledge_drift(name).map(|()| Prepared::Finished),
+            DiskJob::Applied(group, id, document) => {
                 let fingerprint = document.fingerprint();
                 self.dir.remember_applied(group, id, fingerprint).map(|()| Prepared::Finished)
             }
@@ -140,30 +141,21 @@ impl Writer {
             }
             None => Ok(()),
         });
-        match work.job {
-            Job::Pending { ticket, .. }
-            | Job::Commit { ticket, .. }
-            | Job::Store { ticket, .. }
-            | Job::Strike { ticket, .. }
-            | Job::Probe { ticket }
-            | Job::KeepDrift { ticket, .. }
-            | Job::AcknowledgeDrift { ticket, .. }
-            | Job::BeforeStarling { ticket, .. } => Some(Done { ticket, result }),
-            job => {
-                self.note(job, result);
-                None
-            }
+        let ticket = work.job.ticket();
+        if ticket.is_none() {
+            self.note(work.job, result.clone());
         }
+        ticket.map(|ticket| Done { ticket, result })
     }
 
     /// For jobs that nobody waits for.
-    fn note(&mut self, job: Job, result: Result<(), String>) {
+    fn note(&mut self, job: DiskJob, result: Result<(), String>) {
         match (result, job) {
             (Err(reason), _) if self.complaint.as_ref() != Some(&reason) => {
                 log::warn!(target: "disk", "{reason}");
                 self.complaint = Some(reason);
             }
-            (Ok(()), Job::Addresses { bytes }) => self.addresses = Some(bytes),
+            (Ok(()), DiskJob::Addresses(bytes)) => self.addresses = Some(bytes),
             _ => {}
         }
     }
@@ -171,29 +163,29 @@ impl Writer {
 
 /// Whether all before `job` must be done and durable before it is begun: if one of them changes the same name, and if the job relies
 /// on them. A removed revision was replaced by one that must be safe first, and a host that is marked as joined must hold what it took.
-fn must_come_after(job: &Job, works: &[Work]) -> bool {
-    let is_new_content = matches!(job, Job::Pending { .. } | Job::Commit { .. } | Job::Store { .. });
+fn must_come_after(job: &DiskJob, works: &[Work]) -> bool {
+    let is_new_content = matches!(job, DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..));
     !is_new_content || works.iter().any(|work| touched(&work.job) == touched(job))
 }
 
 /// What a job changes; two jobs of one batch must not have this in common.
-fn touched(job: &Job) -> (&str, &str) {
+fn touched(job: &DiskJob) -> (&str, &str) {
     match job {
-        Job::Pending { group, name, .. }
-        | Job::Commit { group, name, .. }
-        | Job::Discard { group, name }
-        | Job::Store { group, name, .. }
-        | Job::Strike { group, name, .. }
-        | Job::SetAside { group, name }
-        | Job::Remove { group, name } => (group, name),
+        DiskJob::Pending(_, group, name, _)
+        | DiskJob::Commit(_, group, name)
+        | DiskJob::Discard(group, name)
+        | DiskJob::Store(_, group, name, _)
+        | DiskJob::Strike(_, group, name, _)
+        | DiskJob::SetAside(group, name)
+        | DiskJob::Remove(group, name) => (group, name),
         // No group's name begins with a dot.
-        Job::Addresses { .. } => (".addresses", ""),
-        Job::Given { .. } => (".given", ""),
-        Job::Probe { .. } => (".probe", ""),
-        Job::Joined => (".joined", ""),
-        Job::BeforeStarling { .. } => (".before", ""),
-        Job::KeepDrift { name, .. } | Job::AcknowledgeDrift { name, .. } => (".drift", name),
-        Job::Applied { .. } => (".applied", ""),
+        DiskJob::Addresses(_) => (".addresses", ""),
+        DiskJob::Given(_) => (".given", ""),
+        DiskJob::Probe(_) => (".probe", ""),
+        DiskJob::Joined => (".joined", ""),
+        DiskJob::BeforeStarling(..) => (".before", ""),
+        DiskJob::KeepDrift(_, name, ..) | DiskJob::AcknowledgeDrift(_, name) => (".drift", name),
+        DiskJob::Applied(..) => (".applied", ""),
     }
 }
 
@@ -228,14 +220,14 @@ fn strike(to: PathBuf, goes: &[Bundle]) -> Result<Prepared, StateError> {
 
 /// After a failure: nothing may be found in `revisions/` at the next start whose author was told that it failed. What was being tried
 /// stays in `pending/`, which says at the next start that the server may run it.
-fn undo(job: &Job, prepared: &Prepared) {
+fn undo(job: &DiskJob, prepared: &Prepared) {
     let Prepared::Rename { from, to } = prepared else { return };
     match (job, from.exists()) {
-        (Job::Commit { .. }, true) => {}
+        (DiskJob::Commit(..), true) => {}
         // What is left of it is the revision all the same.
-        (Job::Strike { .. }, false) => {}
+        (DiskJob::Strike(..), false) => {}
         // If this fails too there is nothing left to try: the disk takes no change at all.
-        (Job::Commit { .. }, false) => drop(fs::rename(to, from)),
+        (DiskJob::Commit(..), false) => drop(fs::rename(to, from)),
         (_, true) => remove(from),
         (_, false) => remove(to),
     }

@@ -17,24 +17,24 @@ fn answer(done: &Receiver<Done>) -> Done {
     done.recv_timeout(Duration::from_secs(10)).expect("every job with a ticket is answered")
 }
 
-fn pending(ticket: u64, name: &str, bytes: &[u8]) -> Job {
-    Job::Pending { ticket, group: "edge".to_owned(), name: name.to_owned(), bytes: bytes.to_owned() }
+fn pending(ticket: u64, name: &str, bytes: &[u8]) -> DiskJob {
+    DiskJob::Pending(ticket, "edge".to_owned(), name.to_owned(), bytes.to_owned())
 }
 
-fn commit(ticket: u64, name: &str) -> Job {
-    Job::Commit { ticket, group: "edge".to_owned(), name: name.to_owned() }
+fn commit(ticket: u64, name: &str) -> DiskJob {
+    DiskJob::Commit(ticket, "edge".to_owned(), name.to_owned())
 }
 
-fn store(ticket: u64, name: &str, bytes: &[u8]) -> Job {
-    Job::Store { ticket, group: "edge".to_owned(), name: name.to_owned(), bytes: bytes.to_owned() }
+fn store(ticket: u64, name: &str, bytes: &[u8]) -> DiskJob {
+    DiskJob::Store(ticket, "edge".to_owned(), name.to_owned(), bytes.to_owned())
 }
 
-fn remove(name: &str) -> Job {
-    Job::Remove { group: "edge".to_owned(), name: name.to_owned() }
+fn remove(name: &str) -> DiskJob {
+    DiskJob::Remove("edge".to_owned(), name.to_owned())
 }
 
-fn discard(name: &str) -> Job {
-    Job::Discard { group: "edge".to_owned(), name: name.to_owned() }
+fn discard(name: &str) -> DiskJob {
+    DiskJob::Discard("edge".to_owned(), name.to_owned())
 }
 
 /// A writer without its thread: what is performed in one batch is then certain.
@@ -99,7 +99,7 @@ fn a_failing_job_is_told_with_path_and_reason_and_harms_no_other() {
     let mut writer = writer(scratch.path());
     fs::create_dir(scratch.path().join("revisions")).unwrap();
     fs::write(scratch.path().join("revisions/stuck"), b"a file where a directory should be").unwrap();
-    let stuck = Job::Store { ticket: 1, group: "stuck".to_owned(), name: "1-aa".to_owned(), bytes: vec![1] };
+    let stuck = DiskJob::Store(1, "stuck".to_owned(), "1-aa".to_owned(), vec![1]);
     let answers = writer.perform(vec![stuck, store(2, "1-aa", b"a"), commit(3, "9-none")]);
     assert_eq!(answers.len(), 3);
     let words = answers[0].result.clone().unwrap_err();
@@ -149,7 +149,7 @@ fn names_that_lead_elsewhere_are_refused() {
     let scratch = Scratch::new();
     let mut writer = writer(scratch.path());
     for (group, name) in [("..", "1-aa"), ("a/b", "1-aa"), ("edge", "../1"), ("edge", ".new-1"), ("edge", ""), ("", "1-aa")] {
-        let job = Job::Store { ticket: 1, group: group.to_owned(), name: name.to_owned(), bytes: vec![] };
+        let job = DiskJob::Store(1, group.to_owned(), name.to_owned(), vec![]);
         assert!(writer.perform(vec![job])[0].result.is_err(), "{group:?} {name:?}");
     }
     assert_eq!(names(scratch.path().to_owned()), ["lock"]);
@@ -162,7 +162,7 @@ fn an_address_book_that_has_not_changed_is_not_written_again() {
     let path = scratch.path().join("addresses.json");
     let mut first = writer(scratch.path());
     let inode = || fs::metadata(&path).unwrap().ino();
-    let keep = |bytes: &[u8]| vec![Job::Addresses { bytes: bytes.to_owned() }];
+    let keep = |bytes: &[u8]| vec![DiskJob::Addresses(bytes.to_owned())];
     first.perform(keep(b"one"));
     let kept = inode();
     first.perform(keep(b"one"));
@@ -179,7 +179,7 @@ fn an_address_book_that_has_not_changed_is_not_written_again() {
 fn what_the_server_ran_before_is_kept_once() {
     let scratch = Scratch::new();
     let mut writer = writer(scratch.path());
-    let keep = |bytes: &[u8]| vec![Job::BeforeStarling { ticket: 0, bytes: bytes.to_owned() }];
+    let keep = |bytes: &[u8]| vec![DiskJob::BeforeStarling(0, bytes.to_owned())];
     writer.perform(keep(b"first"));
     writer.perform(keep(b"second"));
     assert_eq!(fs::read(scratch.path().join("before-starling.json")).unwrap(), b"first");
@@ -202,7 +202,7 @@ fn a_full_queue_gives_the_job_back_and_a_stop_writes_what_is_queued() {
         }
         assert!(accepted < 1000, "the queue has no bound");
     };
-    assert!(matches!(refused, Job::Store { ticket, .. } if ticket == accepted));
+    assert!(matches!(refused, DiskJob::Store(ticket, ..) if ticket == accepted));
     drop(gate);
     assert!(disk.stop());
     assert_eq!(names(scratch.path().join("revisions/edge")).len() as u64, accepted);
