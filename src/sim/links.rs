@@ -11,10 +11,11 @@ use super::World;
 use super::event::{Event, What};
 use super::host::{End, Other};
 use super::observer::Observer;
+use super::purpose::{Purpose, purpose};
 use super::world::{Puppet, address};
 use crate::limits::{CREDIT_STEP, LINK_WINDOW};
 use crate::node::input::{Input, LinkId};
-use crate::wire::frame::{self, Purpose, charge};
+use crate::wire::frame::charge;
 use crate::wire::handshake::Hello;
 
 impl End {
@@ -60,7 +61,7 @@ impl<O: Observer> World<O> {
 
     pub(super) fn send(&mut self, host: usize, link: LinkId, bytes: Vec<u8>) {
         let (now, seed, cost) = (self.now, self.seed, charge(bytes.len()));
-        let left_out = self.leaves_out(frame::purpose(&bytes));
+        let left_out = self.leaves_out(purpose(&bytes));
         self.traffic.frames += u64::from(!left_out);
         self.traffic.bytes += if left_out { 0 } else { bytes.len() as u64 };
         let end = self.hosts[host].links.get_mut(&link);

@@ -13,6 +13,7 @@ mod mesh;
 mod network;
 pub mod observer;
 pub mod past;
+pub mod purpose;
 pub mod rehearsal;
 mod server;
 mod signatures;

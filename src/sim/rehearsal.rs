@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::host::Spec;
+use super::purpose::Purpose;
 use super::tally::{Sent, Spread, Tally};
 use super::world::{World, address};
 use super::{Disk, Host, secret};
@@ -19,7 +20,6 @@ use crate::model::peer_id::PeerId;
 use crate::node::answer::Answer;
 use crate::node::input::{Ask, Change};
 use crate::settings::scenario::Scenario;
-use crate::wire::frame::Purpose;
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq)]

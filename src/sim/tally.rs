@@ -9,11 +9,12 @@ use std::time::Duration;
 use super::World;
 use super::host::Other;
 use super::observer::Observer;
+use super::purpose::{Purpose, purpose};
 use crate::model::record::RecordId;
 use crate::model::revision::{Origin, Revision};
 use crate::node::effect::Effect;
 use crate::node::input::Input;
-use crate::wire::frame::{self, Purpose};
+use crate::wire::frame;
 use crate::wire::session::SEALED_MORE;
 
 /// Frames, and their bytes as sealed.
@@ -98,7 +99,7 @@ impl Observer for Tally {
         if let Some(Other::Host(from, _)) = world.hosts[host].links.get(link).map(|end| end.other) {
             self.from = Some(from);
         }
-        if frame::purpose(bytes) == Purpose::Documents
+        if purpose(bytes) == Purpose::Documents
             && let Some(place) = frame::carried(bytes).and_then(|id| self.places.get(&id))
         {
             self.spreads[*place].copies += 1;
@@ -114,7 +115,7 @@ impl Observer for Tally {
 
     fn effect(&mut self, world: &World<Self>, _host: usize, effect: &Effect) {
         let Effect::Send(_, bytes) = effect else { return };
-        let purpose = frame::purpose(bytes);
+        let purpose = purpose(bytes);
         if !world.leaves_out(purpose) {
             let sent = self.sent.entry(purpose).or_default();
             sent.frames += 1;

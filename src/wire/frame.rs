@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::frame_type;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{
     ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
@@ -126,34 +127,38 @@ impl Frame {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         match self {
-            Self::Ping(number) => out.u8(1).u64(*number),
-            Self::Pong(number) => out.u8(2).u64(*number),
-            Self::Degree(links) => out.u8(3).u16(*links),
+            Self::Ping(number) => out.u8(frame_type::PING).u64(*number),
+            Self::Pong(number) => out.u8(frame_type::PONG).u64(*number),
+            Self::Degree(links) => out.u8(frame_type::DEGREE).u16(*links),
             Self::Record(record, age, payload) => {
-                out.u8(4).medium(&record.bytes).raw(&record.signature).u64(*age);
+                out.u8(frame_type::RECORD).medium(&record.bytes).raw(&record.signature).u64(*age);
                 encode_payload(&mut out, payload)
             }
-            Self::Pull { id, offset, have } => out.u8(5).raw(&id.0).u32(*offset).raw(&have.0),
-            Self::Piece { id, offset, bytes } => out.u8(6).raw(&id.0).u32(*offset).medium(bytes),
-            Self::Missing(id) => out.u8(7).raw(&id.0),
-            Self::Root(scope, complete, root) => out.u8(8).u8(scope_byte(*scope)).u8(u8::from(*complete)).raw(root),
-            Self::Buckets(scope, buckets) => out.u8(9).u8(scope_byte(*scope)).raw(buckets.as_flattened()),
+            Self::Pull { id, offset, have } => out.u8(frame_type::PULL).raw(&id.0).u32(*offset).raw(&have.0),
+            Self::Piece { id, offset, bytes } => out.u8(frame_type::PIECE).raw(&id.0).u32(*offset).medium(bytes),
+            Self::Missing(id) => out.u8(frame_type::MISSING).raw(&id.0),
+            Self::Root(scope, complete, root) => {
+                out.u8(frame_type::ROOT).u8(scope_byte(*scope)).u8(u8::from(*complete)).raw(root)
+            }
+            Self::Buckets(scope, buckets) => out.u8(frame_type::BUCKETS).u8(scope_byte(*scope)).raw(buckets.as_flattened()),
             Self::Ids(scope, asks, buckets, ids) => {
-                out.u8(10).u8(scope_byte(*scope)).u8(u8::from(*asks)).medium(buckets);
+                out.u8(frame_type::IDS).u8(scope_byte(*scope)).u8(u8::from(*asks)).medium(buckets);
                 ids.iter().fold(out.u16(u16::try_from(ids.len()).expect("lists are bounded")), |out, id| out.raw(&id.0))
             }
-            Self::Done(scope, complete) => out.u8(11).u8(scope_byte(*scope)).u8(u8::from(*complete)),
-            Self::Addresses(addresses) => {
-                addresses.iter().fold(out.u8(12).u8(addresses.len() as u8), |out, address| encode_address(out, address))
+            Self::Done(scope, complete) => out.u8(frame_type::DONE).u8(scope_byte(*scope)).u8(u8::from(*complete)),
+            Self::Addresses(addresses) => addresses
+                .iter()
+                .fold(out.u8(frame_type::ADDRESSES).u8(addresses.len() as u8), |out, address| encode_address(out, address)),
+            Self::Bye(why, text) => out.u8(frame_type::BYE).u8(*why as u8).short(text.as_bytes()),
+            Self::Want(id) => out.u8(frame_type::WANT).raw(&id.0),
+            Self::Doubts { group, head, edits } => {
+                encode_edits(out.u8(frame_type::DOUBTS).short(group.as_bytes()).raw(&head.0), edits)
             }
-            Self::Bye(why, text) => out.u8(13).u8(*why as u8).short(text.as_bytes()),
-            Self::Want(id) => out.u8(14).raw(&id.0),
-            Self::Doubts { group, head, edits } => encode_edits(out.u8(15).short(group.as_bytes()).raw(&head.0), edits),
             Self::Rulings { group, head, contained, out: not } => {
-                encode_edits(encode_edits(out.u8(16).short(group.as_bytes()).raw(&head.0), contained), not)
+                encode_edits(encode_edits(out.u8(frame_type::RULINGS).short(group.as_bytes()).raw(&head.0), contained), not)
             }
-            Self::Errand(ticket, more, bytes) => out.u8(17).u64(*ticket).u8(u8::from(*more)).medium(bytes),
-            Self::Told(ticket, more, bytes) => out.u8(18).u64(*ticket).u8(u8::from(*more)).medium(bytes),
+            Self::Errand(ticket, more, bytes) => out.u8(frame_type::ERRAND).u64(*ticket).u8(u8::from(*more)).medium(bytes),
+            Self::Told(ticket, more, bytes) => out.u8(frame_type::TOLD).u64(*ticket).u8(u8::from(*more)).medium(bytes),
         };
         let bytes = out.finish();
         assert!(bytes.len() <= FRAME_MAX, "a frame's parts are bounded by whoever makes it");
@@ -167,36 +172,42 @@ impl Frame {
             return Ok(None);
         }
         let frame = match r.u8("frame type")? {
-            1 => Self::Ping(r.u64("ping")?),
-            2 => Self::Pong(r.u64("pong")?),
-            3 => Self::Degree(r.u16("degree")?),
-            4 => {
+            frame_type::PING => Self::Ping(r.u64("ping")?),
+            frame_type::PONG => Self::Pong(r.u64("pong")?),
+            frame_type::DEGREE => Self::Degree(r.u16("degree")?),
+            frame_type::RECORD => {
                 let (header, signature) = (r.medium(HEADER_MAX, "header")?, r.array("signature")?);
                 let (record, age) = (Record::decode(header, signature)?, r.u64("age")?);
                 Self::Record(record, age, decode_payload(&mut r)?)
             }
-            5 => Self::Pull { id: id(&mut r)?, offset: offset(&mut r)?, have: id(&mut r)? },
-            6 => Self::Piece { id: id(&mut r)?, offset: offset(&mut r)?, bytes: r.medium(INLINE_MAX, "piece")?.to_vec() },
-            7 => Self::Missing(id(&mut r)?),
-            8 => Self::Root(scope(&mut r)?, flag(&mut r)?, r.array("root")?),
-            9 => Self::Buckets(scope(&mut r)?, decode_buckets(&mut r)?),
-            10 => Self::Ids(scope(&mut r)?, flag(&mut r)?, r.medium(BUCKETS, "buckets")?.to_vec(), decode_ids(&mut r)?),
-            11 => Self::Done(scope(&mut r)?, flag(&mut r)?),
-            12 => Self::Addresses(decode_addresses(&mut r)?),
-            13 => {
+            frame_type::PULL => Self::Pull { id: id(&mut r)?, offset: offset(&mut r)?, have: id(&mut r)? },
+            frame_type::PIECE => {
+                Self::Piece { id: id(&mut r)?, offset: offset(&mut r)?, bytes: r.medium(INLINE_MAX, "piece")?.to_vec() }
+            }
+            frame_type::MISSING => Self::Missing(id(&mut r)?),
+            frame_type::ROOT => Self::Root(scope(&mut r)?, flag(&mut r)?, r.array("root")?),
+            frame_type::BUCKETS => Self::Buckets(scope(&mut r)?, decode_buckets(&mut r)?),
+            frame_type::IDS => {
+                Self::Ids(scope(&mut r)?, flag(&mut r)?, r.medium(BUCKETS, "buckets")?.to_vec(), decode_ids(&mut r)?)
+            }
+            frame_type::DONE => Self::Done(scope(&mut r)?, flag(&mut r)?),
+            frame_type::ADDRESSES => Self::Addresses(decode_addresses(&mut r)?),
+            frame_type::BYE => {
                 let (why, text) = (goodbye(&mut r)?, r.short(REASON_MAX, "reason")?);
                 Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
-            14 => Self::Want(id(&mut r)?),
-            15 => Self::Doubts { group: group(&mut r)?, head: id(&mut r)?, edits: decode_edits(&mut r, DOUBTS_MAX)? },
-            16 => {
+            frame_type::WANT => Self::Want(id(&mut r)?),
+            frame_type::DOUBTS => {
+                Self::Doubts { group: group(&mut r)?, head: id(&mut r)?, edits: decode_edits(&mut r, DOUBTS_MAX)? }
+            }
+            frame_type::RULINGS => {
                 let (group, head) = (group(&mut r)?, id(&mut r)?);
                 let contained = decode_edits(&mut r, DOUBTS_MAX)?;
                 let out = decode_edits(&mut r, DOUBTS_MAX - contained.len())?;
                 Self::Rulings { group, head, contained, out }
             }
-            17 => Self::Errand(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "errand")?.to_vec()),
-            18 => Self::Told(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "answer")?.to_vec()),
+            frame_type::ERRAND => Self::Errand(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "errand")?.to_vec()),
+            frame_type::TOLD => Self::Told(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "answer")?.to_vec()),
             _ => return Ok(None),
         };
         r.end("end of frame")?;
@@ -212,51 +223,21 @@ pub fn charge(length: usize) -> u32 {
 /// The ID of the record that a frame carries, if it carries one, without looking further: most floods come more than once.
 pub fn carried(bytes: &[u8]) -> Option<RecordId> {
     let mut r = Reader::new(bytes);
-    (r.u8("frame type").ok()? == 4).then_some(())?;
+    (r.u8("frame type").ok()? == frame_type::RECORD).then_some(())?;
     r.medium(HEADER_MAX, "header").ok().map(RecordId::of)
 }
 
 /// Whether a frame is a [`Frame::Piece`], without looking further: on its way out everything else goes before it.
 pub fn is_piece(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&6)
-}
-
-/// What a frame is sent for: to be counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// Revisions of documents, and the questions about them.
-    Documents,
-    /// Comparing what is held of documents.
-    DocumentExchange,
-    /// Node records.
-    Nodes,
-    /// Comparing which node records are held.
-    NodeExchange,
-    /// Asking whether the other side is there, and saying so.
-    Pings,
-    /// What begins and ends a link, and addresses.
-    Links,
-}
-
-/// The purpose of an encoded frame, told by its first bytes.
-pub fn purpose(bytes: &[u8]) -> Purpose {
-    match bytes {
-        // type, header length (2), record version, kind
-        [4, _, _, _, 2, ..] => Purpose::Nodes,
-        [1 | 2, ..] => Purpose::Pings,
-        [8..=11, 0, ..] => Purpose::DocumentExchange,
-        [8..=11, ..] => Purpose::NodeExchange,
-        [3 | 12 | 13, ..] => Purpose::Links,
-        _ => Purpose::Documents,
-    }
+    bytes.first() == Some(&frame_type::PIECE)
 }
 
 /// Records of a kind, and exchanges about a set, that this version does not know are passed over like unknown frames.
 fn is_of_a_later_version(bytes: &[u8]) -> bool {
     match bytes {
         // type, header length (2), record version, kind
-        [4, _, _, _, kind, ..] => !(1..=3).contains(kind),
-        [8..=11, scope, ..] => *scope > 1,
+        [frame_type::RECORD, _, _, _, kind, ..] => !(1..=3).contains(kind),
+        [frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE, scope, ..] => *scope > 1,
         _ => false,
     }
 }

@@ -152,13 +152,6 @@ impl AwaitingThird {
     }
 }
 
-/// The length of the message that these two bytes announce: so much is to be read next. Refused before anything is allocated if no
-/// message of a handshake is that long.
-pub fn message_len(prefix: [u8; 2]) -> Result<usize, HandshakeError> {
-    let length = usize::from(u16::from_be_bytes(prefix));
-    if length > HANDSHAKE_MESSAGE_MAX { Err(Malformed { what: "message length", at: 0 }.into()) } else { Ok(length) }
-}
-
 /// The ephemeral keys of the last [`SEEN_EPHEMERALS`] first messages that verified, so that none is answered twice: a recorded first
 /// message would otherwise draw an answer from us at any time, and a place for 5 s.
 #[derive(Debug, Default)]

@@ -117,7 +117,7 @@ fn each_side_learns_who_the_other_is() {
         "1.2.3.4:9",
     ]);
     let (message2, awaiting) = listening.reply(&listener, &nine).unwrap();
-    assert_eq!(message_len([message2[0], message2[1]]), Ok(message2.len() - PREFIX));
+    assert_eq!(usize::from(u16::from_be_bytes([message2[0], message2[1]])), message2.len() - PREFIX);
     let (message3, hello, _) = dialling.answer(&dialler, &[], &message2[PREFIX..]).unwrap();
     assert_eq!(hello.peer.as_bytes(), &listener.identity.public());
     assert_eq!((hello.run, hello.features), (listener.run, 5));
@@ -256,8 +256,6 @@ fn a_zero_ephemeral_key_of_a_listener_is_refused() {
 
 #[test]
 fn a_message_longer_than_any_is_refused_before_it_is_read() {
-    assert_eq!(message_len([4, 0]), Ok(HANDSHAKE_MESSAGE_MAX));
-    assert!(message_len([4, 1]).is_err() && message_len([255, 255]).is_err());
     let refused = third(dial(&dialler()).0, &dialler(), &[1; HANDSHAKE_MESSAGE_MAX + 1]).err();
     assert_eq!(refused, Some(Malformed { what: "message length", at: 0 }.into()));
 }

@@ -1,0 +1,37 @@
+//! What frames are sent for, told by their first bytes: what a fleet says is counted by purpose, without decoding it.
+
+use crate::wire::frame_type;
+
+/// What a frame is sent for: to be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Revisions of documents, and the questions about them.
+    Documents,
+    /// Comparing what is held of documents.
+    DocumentExchange,
+    /// Node records.
+    Nodes,
+    /// Comparing which node records are held.
+    NodeExchange,
+    /// Asking whether the other side is there, and saying so.
+    Pings,
+    /// What begins and ends a link, and addresses.
+    Links,
+}
+
+/// The purpose of an encoded frame, told by its first bytes.
+pub(super) fn purpose(bytes: &[u8]) -> Purpose {
+    match bytes {
+        // type, header length (2), record version, kind
+        [frame_type::RECORD, _, _, _, NODE, ..] => Purpose::Nodes,
+        [frame_type::PING | frame_type::PONG, ..] => Purpose::Pings,
+        [frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE, DOCUMENTS, ..] => Purpose::DocumentExchange,
+        [frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE, ..] => Purpose::NodeExchange,
+        [frame_type::DEGREE | frame_type::ADDRESSES | frame_type::BYE, ..] => Purpose::Links,
+        _ => Purpose::Documents,
+    }
+}
+
+/// The kind of a node record, and the scope of documents, as a frame has them.
+const NODE: u8 = 2;
+const DOCUMENTS: u8 = 0;
