@@ -3,6 +3,8 @@
 //! Everything that comes from a peer or a file passes through [`Reader`], which never allocates and never panics: a value that is
 //! not there, or longer than its bound, is a [`Malformed`] that names the field and the place. [`Writer`] is its mirror.
 
+pub mod percent;
+
 use std::fmt;
 
 /// A byte string that does not have the form it should have.

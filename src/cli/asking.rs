@@ -3,11 +3,11 @@
 //! What was typed is checked here before anything is asked, so that a slip of the hand is one of the arguments (exit status 2) and
 //! never half done. An answer other than 200 is a failure, in the daemon's own words.
 
-use std::fmt::Write;
 use std::path::Path as FilePath;
 
 use super::Failure;
 use super::page::harmless;
+use crate::codec::percent;
 use crate::daemon::logger::one_line;
 use crate::daemon::unit::{self, Reply};
 use crate::limits::{NOTE_MAX, SHORT_ID_MIN};
@@ -109,15 +109,7 @@ pub(super) fn path(text: &str) -> Result<String, Failure> {
     if !is_editable(&path, Verb::Put) {
         return Err(wrong("it does not begin with /config, nor is it /certificates/NAME or /js_modules/NAME"));
     }
-    let mut encoded = String::new();
-    for byte in path.to_string().bytes() {
-        if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("a String takes everything");
-        }
-    }
-    Ok(encoded)
+    Ok(percent::encode(&path.to_string(), |c| c.is_ascii_alphanumeric() || PLAIN.contains(c)))
 }
 
 /// A note as a header can bear it.
@@ -145,7 +137,7 @@ fn words(body: &[u8]) -> String {
 /// Digits of a whole ID.
 pub(super) const ID_LEN: usize = 64;
 /// What may stand in a path and in a query as it is, beside letters and digits; the percent signs are the path's own.
-const PLAIN: &[u8] = b"/%-._~:*@!$'(),;=";
+const PLAIN: &str = "/%-._~:*@!$'(),;=";
 
 #[cfg(test)]
 mod tests {

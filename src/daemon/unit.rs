@@ -22,6 +22,7 @@ use self::http::Http;
 pub use self::reading::Sight;
 pub use self::resources::{Shelf, Standing, is_beginning};
 use super::unix;
+use crate::codec::percent;
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
 use crate::model::json::{self, Value};
 use crate::node::software::Software;
@@ -240,25 +241,27 @@ fn readable(text: &[u8]) -> Result<Value, Failure> {
 pub fn resource_path(collection: &str, name: &str) -> String {
     let mut text = format!("/{collection}/");
     let mut rest = name;
-    while let Some(byte) = rest.bytes().next() {
+    while let Some(character) = rest.chars().next() {
         if ["%2F", "%2f", "%25"].iter().any(|kept| rest.starts_with(kept)) {
             text.push_str(&rest[..3]);
             rest = &rest[3..];
             continue;
         }
-        let character = rest.chars().next().map_or(1, char::len_utf8);
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
-            _ => rest[..character].bytes().for_each(|byte| text.push_str(&format!("%{byte:02X}"))),
-        }
-        rest = &rest[character..];
+        let (one, more) = rest.split_at(character.len_utf8());
+        percent::encode_into(&mut text, one, is_plain);
+        rest = more;
     }
     text
 }
 
 /// A token of a path below `/config`, `/status` or `/control`, as Unit decodes it.
 pub fn encoded(token: &str) -> String {
-    compare::encoded(token)
+    percent::encode(token, is_plain)
+}
+
+/// What Unit takes in a path as it is, beside the percent signs of what is encoded.
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~' | ':' | '*')
 }
 
 /// One GET of Starling's own endpoint at `socket`, with the wait of a read.

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use crate::codec::percent;
 use crate::limits::PATH_MAX;
 
 /// A path, decoded. No token is empty or has a NUL, and together they have at most [`PATH_MAX`] bytes. The path without tokens is
@@ -130,17 +131,7 @@ pub fn push_token(text: &mut String, token: &str) {
         text.extend(std::iter::repeat_n("%2E", token.len()));
         return;
     }
-    for character in token.chars() {
-        if matches!(character, '%' | '/' | ' ' | '?' | '#') || character.is_control() {
-            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                text.push('%');
-                text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                text.push(char::from(DIGITS[usize::from(byte & 15)]));
-            }
-        } else {
-            text.push(character);
-        }
-    }
+    percent::encode_into(text, token, |c| !matches!(c, '%' | '/' | ' ' | '?' | '#') && !c.is_control());
 }
 
 /// The element that a token names in an array: decimal digits, leading zeros allowed, at most 2^31 - 1 (Unit, `nxt_conf_get_path`).
@@ -151,29 +142,15 @@ pub fn element_index(token: &str) -> Option<usize> {
 }
 
 fn decoded(segment: &[u8]) -> Result<String, BadPath> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment;
-    while let [first, after @ ..] = rest {
-        let (byte, after) = match (first, after) {
-            (b'%', [high, low, after @ ..]) => (digit(*high)? << 4 | digit(*low)?, after),
-            (b'%', _) => return Err(BadPath::Percent),
-            (byte, after) => (*byte, after),
-        };
-        if byte == 0 {
-            return Err(BadPath::Nul);
-        }
-        bytes.push(byte);
-        rest = after;
-    }
+    let byte = |byte| match byte {
+        None => Err(BadPath::Percent),
+        Some(0) => Err(BadPath::Nul),
+        Some(byte) => Ok(byte),
+    };
+    let bytes = percent::decode(segment).map(byte).collect::<Result<_, _>>()?;
     String::from_utf8(bytes).map_err(|_| BadPath::NotUtf8)
 }
 
-fn digit(character: u8) -> Result<u8, BadPath> {
-    let value = char::from(character).to_digit(16).ok_or(BadPath::Percent)?;
-    Ok(u8::try_from(value).expect("a hexadecimal digit is below 16"))
-}
-
-const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
 const INDEX_MAX: u32 = i32::MAX as u32;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! that two readers could take for different requests (two lengths, a length and chunks, a folded line) is refused, never mended.
 //! Rules: RFC 9112, sections 2 to 6.
 
+use crate::codec::percent;
 use crate::daemon::http::Response;
 use crate::limits::{GATE_BODY_MAX, GATE_HEADERS_MAX};
 
@@ -100,8 +101,7 @@ fn target(sent: &str) -> Result<String, Response> {
     if !sent.starts_with('/') {
         return Err(Response::error(400, "The request's target must be a path."));
     }
-    let encode = |byte: u8| if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    Ok(sent.bytes().map(encode).collect())
+    Ok(percent::encode(sent, |c| c.is_ascii()))
 }
 
 fn length(headers: &[(String, String)], is_old: bool) -> Result<Length, Response> {

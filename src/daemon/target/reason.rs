@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 
+use crate::codec::percent;
 use crate::daemon::unit::Control;
 use crate::limits::{REASON_STACK, REASON_WAIT, REASONS_MAX, REFUSAL_REASON_MAX};
 use crate::model::bundle;
@@ -145,11 +146,7 @@ pub(super) fn of_bundle(text: &str) -> String {
 
 /// As a header bears it: whatever is not printable ASCII is percent-encoded.
 fn printable(text: &str) -> String {
-    let spell = |byte: u8| match byte {
-        b' '..=b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(spell).collect()
+    percent::encode(text, |c| matches!(c, ' '..='~'))
 }
 
 #[cfg(test)]

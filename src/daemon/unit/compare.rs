@@ -6,7 +6,7 @@
 //! everything is read.
 
 use super::reading::{Glance, Sight, answered, is_too_deep};
-use super::{CONFIG, Failure, Match, Unit, is_beginning, readable};
+use super::{CONFIG, Failure, Match, Unit, encoded, is_beginning, readable};
 use crate::limits::{DIFFERENCES_MAX, PASS_PATH_MAX, PATH_TOKEN_MAX, PLACES_CHECKED_MAX, REORDERED_FROM};
 use crate::model::json::{self, Beginning, Value};
 
@@ -245,17 +245,6 @@ pub(super) fn below(path: &str, key: &str) -> Result<String, Failure> {
         return Err(Failure::Unreadable(format!("{path} is cut off and has a member that no path can name")));
     }
     Ok(format!("{path}/{}", encoded(key)))
-}
-
-pub(super) fn encoded(token: &str) -> String {
-    let mut text = String::new();
-    for byte in token.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
 }
 
 #[cfg(test)]
