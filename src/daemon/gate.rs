@@ -39,7 +39,6 @@ mod connection;
 mod handover;
 mod head;
 mod listen;
-mod stream;
 #[cfg(test)]
 mod tests;
 

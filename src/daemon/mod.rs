@@ -24,6 +24,7 @@ pub mod pulse;
 pub mod signals;
 mod start;
 pub mod state_dir;
+mod stream;
 pub(crate) mod system;
 pub mod target;
 mod timed;

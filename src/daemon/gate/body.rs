@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::head::{self, Head, Length};
-use super::stream::{Deadline, Stream};
 use super::{Ending, Timing};
 use crate::daemon::http::Response;
+use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::{GATE_BODY_MAX, GATE_CHUNK_LINE_MAX, GATE_HEAD_MAX, GATE_HELD_MAX, GATE_READ_BYTES};
 
 /// A part of the memory that all connections may hold together; given back when dropped.

@@ -12,9 +12,9 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::body::{Held, Inbox};
-use super::stream::{Deadline, Stream};
 use super::{Ending, Shared, Timing};
 use crate::daemon::http::{Origin, Request, Response};
+use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::GATE_READ_BYTES;
 
 /// A connection that was let in. Its listener knows it too, and may take its place away while the client owes something.

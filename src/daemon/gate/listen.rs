@@ -14,8 +14,8 @@ use std::thread;
 
 use super::Shared;
 use super::connection::{Connection, Phase};
-use super::stream::{Deadline, Stream};
 use crate::daemon::http::{Origin, Response};
+use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::{GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES};
 
 /// A bound socket.

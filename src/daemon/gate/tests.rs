@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
-use super::stream::{Deadline, Stream};
 use super::*;
+use crate::daemon::stream::{Deadline, Stream};
 
 mod rules;
 

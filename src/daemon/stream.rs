@@ -12,26 +12,26 @@ use crate::daemon::clock;
 
 /// A connected socket.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(in crate::daemon) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
 /// When a phase of a connection must be over.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
+pub(in crate::daemon) struct Deadline {
     end: Instant,
     idle: Duration,
 }
 
 impl Deadline {
     /// Over after `whole`, and after `idle` without a byte.
-    pub(super) fn new(whole: Duration, idle: Duration) -> Self {
+    pub(in crate::daemon) fn new(whole: Duration, idle: Duration) -> Self {
         Self { end: clock::instant() + whole, idle }
     }
 
     /// How long the next call may block; never zero, which a socket takes as "for ever".
-    pub(super) fn left(&self) -> io::Result<Duration> {
+    pub(in crate::daemon) fn left(&self) -> io::Result<Duration> {
         let left = self.end.saturating_duration_since(clock::instant());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.min(self.idle)) }
     }
@@ -39,7 +39,7 @@ impl Deadline {
 
 impl Stream {
     /// Reads what is there, waiting for at least one byte; 0 at the end. `TimedOut` when the deadline is over.
-    pub(super) fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
+    pub(in crate::daemon) fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
         loop {
             let wait = Some(deadline.left()?);
             let result = match self {
@@ -54,7 +54,7 @@ impl Stream {
     }
 
     /// Writes all of `bytes`. `TimedOut` when the deadline is over.
-    pub(super) fn write_all(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
+    pub(in crate::daemon) fn write_all(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let wait = Some(deadline.left()?);
@@ -73,7 +73,7 @@ impl Stream {
     }
 
     /// Closes one or both ways; an error means that the other side was quicker.
-    pub(super) fn shutdown(&self, how: Shutdown) {
+    pub(in crate::daemon) fn shutdown(&self, how: Shutdown) {
         let _ = match self {
             Self::Unix(stream) => stream.shutdown(how),
             Self::Tcp(stream) => stream.shutdown(how),
@@ -82,7 +82,7 @@ impl Stream {
 
     /// Says `bytes` and hangs up, without waiting for anything: for whoever must not be held up by this client. What has been sent
     /// is thrown away first, as closing with unread input would reset the connection.
-    pub(super) fn turn_away(&self, bytes: &[u8]) {
+    pub(in crate::daemon) fn turn_away(&self, bytes: &[u8]) {
         let mut waste = [0; 4096];
         let _ = match self {
             Self::Unix(stream) => stream.set_nonblocking(true).and_then(|()| (&*stream).write(bytes)),
@@ -102,7 +102,7 @@ impl Stream {
     }
 
     /// Whether `count` more descriptors could be opened just now.
-    pub(super) fn has_spare_files(&self, count: usize) -> bool {
+    pub(in crate::daemon) fn has_spare_files(&self, count: usize) -> bool {
         let open = |_| match self {
             Self::Unix(stream) => stream.try_clone().map(Self::Unix),
             Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
