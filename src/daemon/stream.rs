@@ -1,4 +1,4 @@
-//! A connection through either door, with a deadline on every call.
+//! A connection over a Unix socket or TCP, with a deadline on every call that wants one.
 //!
 //! A time-out per call alone would let a client hold a place for as long as it likes, at a byte every few seconds; a deadline alone
 //! would hold one for a client that is long gone. So each call gets the idle time or what is left of the whole time, whichever is less.
@@ -38,15 +38,27 @@ impl Deadline {
 }
 
 impl Stream {
+    /// How long one reading call may block; `None` is for ever.
+    pub(in crate::daemon) fn set_read_timeout(&self, wait: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_read_timeout(wait),
+            Self::Tcp(stream) => stream.set_read_timeout(wait),
+        }
+    }
+
+    /// How long one writing call may block; `None` is for ever.
+    pub(in crate::daemon) fn set_write_timeout(&self, wait: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_write_timeout(wait),
+            Self::Tcp(stream) => stream.set_write_timeout(wait),
+        }
+    }
+
     /// Reads what is there, waiting for at least one byte; 0 at the end. `TimedOut` when the deadline is over.
-    pub(in crate::daemon) fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
+    pub(in crate::daemon) fn read_by(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
         loop {
             let wait = Some(deadline.left()?);
-            let result = match self {
-                Self::Unix(stream) => stream.set_read_timeout(wait).and_then(|()| (&*stream).read(buffer)),
-                Self::Tcp(stream) => stream.set_read_timeout(wait).and_then(|()| (&*stream).read(buffer)),
-            };
-            match result {
+            match self.set_read_timeout(wait).and_then(|()| (&*self).read(buffer)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other.map_err(one_word),
             }
@@ -54,15 +66,11 @@ impl Stream {
     }
 
     /// Writes all of `bytes`. `TimedOut` when the deadline is over.
-    pub(in crate::daemon) fn write_all(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
+    pub(in crate::daemon) fn write_all_by(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let wait = Some(deadline.left()?);
-            let result = match self {
-                Self::Unix(stream) => stream.set_write_timeout(wait).and_then(|()| (&*stream).write(rest)),
-                Self::Tcp(stream) => stream.set_write_timeout(wait).and_then(|()| (&*stream).write(rest)),
-            };
-            match result {
+            match self.set_write_timeout(wait).and_then(|()| (&*self).write(rest)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => rest = &rest[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -84,17 +92,14 @@ impl Stream {
     /// is thrown away first, as closing with unread input would reset the connection.
     pub(in crate::daemon) fn turn_away(&self, bytes: &[u8]) {
         let mut waste = [0; 4096];
-        let _ = match self {
-            Self::Unix(stream) => stream.set_nonblocking(true).and_then(|()| (&*stream).write(bytes)),
-            Self::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| (&*stream).write(bytes)),
+        let ready = match self {
+            Self::Unix(stream) => stream.set_nonblocking(true),
+            Self::Tcp(stream) => stream.set_nonblocking(true),
         };
+        let _ = ready.and_then(|()| (&*self).write(bytes));
         self.shutdown(Shutdown::Write);
         for _ in 0..TURN_AWAY_READS {
-            let count = match self {
-                Self::Unix(stream) => (&*stream).read(&mut waste),
-                Self::Tcp(stream) => (&*stream).read(&mut waste),
-            };
-            if !matches!(count, Ok(1..)) {
+            if !matches!((&*self).read(&mut waste), Ok(1..)) {
                 break;
             }
         }
@@ -108,6 +113,28 @@ impl Stream {
             Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
         };
         (0..count).map(open).collect::<io::Result<Vec<_>>>().is_ok()
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Unix(stream) => (&*stream).read(buffer),
+            Stream::Tcp(stream) => (&*stream).read(buffer),
+        }
+    }
+}
+
+impl Write for &Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Unix(stream) => (&*stream).write(bytes),
+            Stream::Tcp(stream) => (&*stream).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -170,7 +170,7 @@ impl<'a> Inbox<'a> {
     fn fill(&mut self, deadline: &Deadline) -> Result<usize, Ending> {
         let old = self.buffer.len();
         self.buffer.resize(old + GATE_READ_BYTES, 0);
-        let result = self.stream.read(&mut self.buffer[old..], deadline);
+        let result = self.stream.read_by(&mut self.buffer[old..], deadline);
         self.buffer.truncate(old + result.as_ref().map_or(0, |count| *count));
         Ok(result?)
     }

@@ -71,7 +71,7 @@ impl Connection {
             Err(Ending::Gone) => return,
         };
         let timing = &shared.timing;
-        if let Err(error) = self.stream.write_all(&bytes, &Deadline::new(timing.write, timing.idle)) {
+        if let Err(error) = self.stream.write_all_by(&bytes, &Deadline::new(timing.write, timing.idle)) {
             log::debug!("a client did not take its answer: {error}");
             return;
         }
@@ -88,7 +88,7 @@ impl Connection {
         self.change(Phase::Head, Phase::Body)?;
         *phase = Phase::Body;
         if head.expects {
-            self.stream.write_all(CONTINUE, &Deadline::new(timing.idle, timing.idle))?;
+            self.stream.write_all_by(CONTINUE, &Deadline::new(timing.idle, timing.idle))?;
         }
         let mut held = Held::new(&shared.held);
         let body = inbox.body(head.length, &mut held, timing)?;
@@ -110,7 +110,7 @@ impl Connection {
         self.stream.shutdown(Shutdown::Write);
         let deadline = Deadline::new(timing.linger, timing.linger);
         let mut waste = vec![0; GATE_READ_BYTES];
-        while matches!(self.stream.read(&mut waste, &deadline), Ok(1..)) {}
+        while matches!(self.stream.read_by(&mut waste, &deadline), Ok(1..)) {}
     }
 
     /// The only place where a phase changes.

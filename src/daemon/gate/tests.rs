@@ -44,7 +44,7 @@ impl Doors {
     /// Sends `bytes`, as far as they are taken, and returns all that comes back.
     fn ask(&self, door: Origin, bytes: &[u8]) -> String {
         let stream = self.connect(door);
-        let _ = stream.write_all(bytes, &patience());
+        let _ = stream.write_all_by(bytes, &patience());
         rest(&stream)
     }
 }
@@ -148,7 +148,7 @@ fn rest(stream: &Stream) -> String {
     let mut all = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     // A reset after the answer is the end of it, too.
-    while let Ok(count @ 1..) = stream.read(&mut buffer, &patience()) {
+    while let Ok(count @ 1..) = stream.read_by(&mut buffer, &patience()) {
         all.extend_from_slice(&buffer[..count]);
     }
     String::from_utf8(all).expect("answers are text")
@@ -183,7 +183,7 @@ fn an_answer_of_six_mebibytes_comes_whole_though_others_do_not_take_theirs() {
     let rig = Rig::open();
     let lazy: Vec<_> = DOORS.map(|door| rig.connect(door)).into();
     for stream in &lazy {
-        stream.write_all(&request("GET", "/big", "", ""), &patience()).expect("a request is taken");
+        stream.write_all_by(&request("GET", "/big", "", ""), &patience()).expect("a request is taken");
     }
     for door in DOORS {
         let answer = rig.expect(door, &request("GET", "/big", "", ""), 200);
@@ -228,7 +228,7 @@ fn clients_that_reset_their_connection_harm_nobody() {
     let rig = Rig::open();
     for _ in 0..100 {
         let stream = rig.connect(Origin::Tcp);
-        stream.write_all(&request("GET", "/", "", ""), &patience()).expect("a request is taken");
+        stream.write_all_by(&request("GET", "/", "", ""), &patience()).expect("a request is taken");
         let Stream::Tcp(stream) = stream else { unreachable!("it is TCP") };
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let look = || stream.peek(&mut [0]).map_err(|error| error.kind());
@@ -247,11 +247,11 @@ fn a_body_that_never_comes_is_given_up_and_holds_up_nobody() {
     for door in DOORS {
         for framing in ["Content-Length: 2000\r\n", "Transfer-Encoding: chunked\r\n"] {
             let stream = rig.connect(door);
-            stream.write_all(&request("PUT", "/x", framing, ""), &patience()).expect("a head is taken");
+            stream.write_all_by(&request("PUT", "/x", framing, ""), &patience()).expect("a head is taken");
             rig.still_serves();
             assert!(rest(&stream).starts_with("HTTP/1.1 408 "));
             let stream = rig.connect(door);
-            stream.write_all(&request("PUT", "/x", framing, "7d0\r\nabc"), &patience()).expect("a part is taken");
+            stream.write_all_by(&request("PUT", "/x", framing, "7d0\r\nabc"), &patience()).expect("a part is taken");
             stream.shutdown(Shutdown::Write);
             assert!(rest(&stream).starts_with("HTTP/1.1 400 "));
         }
@@ -267,14 +267,14 @@ fn a_head_or_body_that_comes_byte_by_byte_must_still_be_there_in_time() {
             String::from_utf8(request("PUT", "/", "Content-Length: 999999\r\n", "")).expect("text"),
         ] {
             let stream = rig.connect(door);
-            stream.write_all(start.as_bytes(), &patience()).expect("the start is taken");
+            stream.write_all_by(start.as_bytes(), &patience()).expect("the start is taken");
             let begun = Instant::now();
             let pace = Deadline::new(PATIENCE, Duration::from_millis(20));
             // Reading is the pause between two bytes; the answer ends it.
             let mut first = [0; 1];
-            while stream.read(&mut first, &pace).is_err() {
+            while stream.read_by(&mut first, &pace).is_err() {
                 assert!(begun.elapsed() < PATIENCE, "still open");
-                let _ = stream.write_all(b"a", &patience());
+                let _ = stream.write_all_by(b"a", &patience());
             }
             assert!(rest(&stream).starts_with("TTP/1.1 408 "));
         }
@@ -362,10 +362,10 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
     let streams: Vec<_> = (0..count).map(|_| rig.connect(Origin::Unix)).collect();
     for stream in &streams {
         // One that is refused half-way may not take the rest.
-        let _ = stream.write_all(&all[..all.len() - 1], &patience());
+        let _ = stream.write_all_by(&all[..all.len() - 1], &patience());
     }
     let (begun, look) = (Instant::now(), Duration::from_millis(10));
-    let refused = |stream: &Stream| stream.read(&mut [0; "HTTP/1.1 ".len()], &Deadline::new(look, look)).is_ok();
+    let refused = |stream: &Stream| stream.read_by(&mut [0; "HTTP/1.1 ".len()], &Deadline::new(look, look)).is_ok();
     let first = loop {
         assert!(begun.elapsed() < PATIENCE, "all that is held was let in");
         if let Some(at) = streams.iter().position(refused) {
@@ -374,7 +374,7 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
     };
     let mut served = 0;
     for (at, stream) in streams.iter().enumerate() {
-        let _ = stream.write_all(b"x", &patience());
+        let _ = stream.write_all_by(b"x", &patience());
         let answer = rest(stream);
         served += usize::from(answer.starts_with("HTTP/1.1 200 "));
         assert!(at != first || answer.starts_with("503 Service Unavailable") && answer.contains("Too many large"), "{answer}");

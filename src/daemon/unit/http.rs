@@ -9,7 +9,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use ureq::{Agent, Body, Error};
 
 use super::access::{self, Whose};
 use super::{Control, Failure, Reply};
+use crate::daemon::stream::Stream;
 use crate::daemon::unix;
 use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
 use crate::node::software::Software;
@@ -261,7 +261,7 @@ impl Transport for Wire {
             return Ok(());
         }
         self.stream.set_write_timeout(left(timeout)?)?;
-        let sent = self.stream.write_all(&self.buffers.output()[..amount]);
+        let sent = (&self.stream).write_all(&self.buffers.output()[..amount]);
         match sent {
             // A server may answer and close before it has read a body that it will not have: its words count, not the pipe.
             Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => self.deaf = true,
@@ -273,7 +273,7 @@ impl Transport for Wire {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         loop {
             self.stream.set_read_timeout(left(timeout)?)?;
-            match self.stream.read(self.buffers.input_append_buf()) {
+            match (&self.stream).read(self.buffers.input_append_buf()) {
                 Ok(count) => {
                     self.buffers.input_appended(count);
                     return Ok(count > 0);
@@ -303,42 +303,5 @@ fn blocked(error: io::Error, timeout: NextTimeout) -> Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
         _ => Error::Io(error),
-    }
-}
-
-/// Either kind of socket.
-#[derive(Debug)]
-enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-impl Stream {
-    fn set_read_timeout(&self, wait: Option<Duration>) -> io::Result<()> {
-        match self {
-            Self::Unix(stream) => stream.set_read_timeout(wait),
-            Self::Tcp(stream) => stream.set_read_timeout(wait),
-        }
-    }
-
-    fn set_write_timeout(&self, wait: Option<Duration>) -> io::Result<()> {
-        match self {
-            Self::Unix(stream) => stream.set_write_timeout(wait),
-            Self::Tcp(stream) => stream.set_write_timeout(wait),
-        }
-    }
-
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.read(into),
-            Self::Tcp(stream) => stream.read(into),
-        }
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Unix(stream) => stream.write_all(bytes),
-            Self::Tcp(stream) => stream.write_all(bytes),
-        }
     }
 }

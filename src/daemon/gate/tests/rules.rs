@@ -19,7 +19,7 @@ fn a_client_that_is_refused_early_may_send_on_and_then_read_why() {
         let stream = rig.connect(door);
         let body = "x".repeat(limits::GATE_BODY_MAX + 1);
         let all = request("PUT", "/", &format!("Content-Length: {}\r\n", body.len()), &body);
-        stream.write_all(&all, &patience()).expect("a connection that is refused stays open for a while");
+        stream.write_all_by(&all, &patience()).expect("a connection that is refused stays open for a while");
         assert!(rest(&stream).starts_with("HTTP/1.1 413 "));
     }
 }
@@ -47,14 +47,14 @@ fn a_client_that_asks_for_leave_to_send_gets_it_first() {
     for door in DOORS {
         let stream = rig.connect(door);
         let head = request("PUT", "/", "Content-Length: 2000\r\nExpect: 100-Continue\r\n", "");
-        stream.write_all(&head, &patience()).expect("a head is taken");
+        stream.write_all_by(&head, &patience()).expect("a head is taken");
         let mut interim = vec![0; 25];
         let mut filled = 0;
         while filled < interim.len() {
-            filled += stream.read(&mut interim[filled..], &patience()).expect("leave is given");
+            filled += stream.read_by(&mut interim[filled..], &patience()).expect("leave is given");
         }
         assert_eq!(interim, b"HTTP/1.1 100 Continue\r\n\r\n");
-        stream.write_all("x".repeat(2000).as_bytes(), &patience()).expect("the body is taken");
+        stream.write_all_by("x".repeat(2000).as_bytes(), &patience()).expect("the body is taken");
         let answer = rest(&stream);
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(" 2000 ["), "{answer}");
         rig.expect(door, &request("PUT", "/", "Content-Length: 99999999\r\nExpect: 100-continue\r\n", ""), 413);
