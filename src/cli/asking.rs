@@ -12,6 +12,7 @@ use crate::daemon::logger::one_line;
 use crate::daemon::unit::{self, Reply};
 use crate::limits::{NOTE_MAX, SHORT_ID_MIN};
 use crate::model::edit::{Verb, is_editable};
+use crate::model::error_body::ErrorBody;
 use crate::model::json::{self, Value};
 use crate::model::path::Path;
 
@@ -125,12 +126,11 @@ pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, Failure> {
 
 /// The error in an answer's body, with its particulars; the body as it is if that is something else.
 fn words(body: &[u8]) -> String {
-    let parsed = json::parse_own(body).unwrap_or_default();
-    let member = |name| parsed.get(name).and_then(Value::as_str).map(one_line);
-    match (member("error"), member("detail")) {
-        (Some(error), Some(detail)) => format!("{} ({detail})", error.trim_end_matches('.')),
-        (Some(error), None) => error.trim_end_matches('.').to_owned(),
-        (None, _) => one_line(String::from_utf8_lossy(body).trim()),
+    let Some(ErrorBody { error, detail }) = ErrorBody::read(body) else { return one_line(String::from_utf8_lossy(body).trim()) };
+    let error = one_line(error.trim_end_matches('.'));
+    match detail {
+        Some(detail) => format!("{error} ({})", one_line(&detail)),
+        None => error,
     }
 }
 

@@ -16,6 +16,7 @@ use super::gate::{Origin, Request, Response};
 use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
+use crate::model::error_body;
 use crate::model::json::{self, JsonError, Value, object};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
@@ -28,7 +29,7 @@ use crate::wire::errand::{Errand, Told};
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the host's clock shows, in milliseconds
 /// since 1970.
 pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
-    let path = Path::parse(&request.target).map_err(|error| failure(400, "Invalid request path.", &error.to_string()))?;
+    let path = Path::parse(&request.target).map_err(|error| Response::error(400, "Invalid request path.", &error.to_string()))?;
     check_words(request, &path)?;
     let ask = asked(request, path, now_ms)?;
     // A look changes nothing anyway, but Unit restarts an application by GET.
@@ -67,7 +68,7 @@ pub fn ask_for_peer(errand: Errand, now_ms: u64) -> Result<Ask, Response> {
     let inner = if let Ask::OfGroup(_, inner, _) = &ask { inner } else { &ask };
     match inner {
         Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } | Ask::Repair => Ok(ask),
-        _ => Err(failure(400, "Only changes of a document are carried out for other hosts.", "")),
+        _ => Err(Response::error(400, "Only changes of a document are carried out for other hosts.", "")),
     }
 }
 
@@ -76,7 +77,7 @@ fn group(request: &Request) -> Result<Option<String>, Response> {
     let named = [request.header("starling-group"), query(request, "group")];
     let [header, query] = named.map(|name| name.map(str::trim));
     if header.is_some() && query.is_some() && header != query {
-        return Err(failure(400, "Two groups are named.", "Starling-Group and ?group differ"));
+        return Err(Response::error(400, "Two groups are named.", "Starling-Group and ?group differ"));
     }
     header.or(query).map(groups::name).transpose()
 }
@@ -111,15 +112,15 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["js_modules", ..] => resources::held(request, Kind::JsModule),
         [] if request.method == "GET" => Ok(Ask::Server(Question::Everything)),
         ["status", ..] if request.method == "GET" => Ok(Ask::Server(Question::Status(owned(&tokens[1..])))),
-        [] | ["status", ..] => Err(failure(405, resources::INVALID_METHOD, "")),
+        [] | ["status", ..] => Err(Response::error(405, resources::INVALID_METHOD, "")),
         // Unit restarts by GET only. A GET that changes something is nobody's expectation, so there is POST too.
         ["control", "applications", _, "restart"] if matches!(request.method.as_str(), "GET" | "POST") => {
             Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
         }
         ["control", ..] if request.method == "GET" => Ok(Ask::Server(Question::Control(owned(&tokens[1..])))),
         // Unit has nothing at `/control` itself, whatever the method.
-        ["control", _, ..] => Err(failure(405, NOT_ALLOWED, "")),
-        _ => Err(failure(404, NO_VALUE, "")),
+        ["control", _, ..] => Err(Response::error(405, NOT_ALLOWED, "")),
+        _ => Err(Response::error(404, NO_VALUE, "")),
     }
 }
 
@@ -137,12 +138,12 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
             response
         }
         Answer::DryRun { changes, head, applied } => patch::tried(changes, head, applied),
-        Answer::Edit(EditError::Missing) => failure(404, NO_VALUE, ""),
-        Answer::Edit(EditError::NotAllowed) => failure(405, NOT_ALLOWED, ""),
-        Answer::Edit(error @ EditError::NotText) => failure(400, "Invalid value.", &error.to_string()),
-        Answer::Edit(EditError::TokenTooLong) => failure(500, "Memory allocation failed.", ""),
+        Answer::Edit(EditError::Missing) => Response::error(404, NO_VALUE, ""),
+        Answer::Edit(EditError::NotAllowed) => Response::error(405, NOT_ALLOWED, ""),
+        Answer::Edit(error @ EditError::NotText) => Response::error(400, "Invalid value.", &error.to_string()),
+        Answer::Edit(EditError::TokenTooLong) => Response::error(500, "Memory allocation failed.", ""),
         Answer::Edit(EditError::TooLarge) => {
-            failure(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))
+            Response::error(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))
         }
         Answer::Refused(Refusal { status, body, reason }) => {
             let body = with_detail(body, &reason);
@@ -158,7 +159,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
         Answer::Problem(problem) => problem_response(&problem),
         Answer::Relayed(Told { status, headers, body }) => Response { status, headers, body },
-        Answer::Server { .. } => failure(500, "This cannot be.", "a question for the server came to the wrong thread"),
+        Answer::Server { .. } => Response::error(500, "This cannot be.", "a question for the server came to the wrong thread"),
     }
 }
 
@@ -179,11 +180,11 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
             let force = query(request, "force").is_some();
             Ok(Ask::PublishLocal { force, if_match: if_match(request), note: note(request)? })
         }
-        "POST" if is_root => Err(failure(405, NOT_ALLOWED, "")),
+        "POST" if is_root => Err(Response::error(405, NOT_ALLOWED, "")),
         "POST" => change(edit::Change::Append(body(request)?)),
         "DELETE" => change(edit::Change::Delete),
         "PATCH" => patch::patch(request, path.clone()),
-        _ => Err(failure(405, NOT_ALLOWED, "")),
+        _ => Err(Response::error(405, NOT_ALLOWED, "")),
     }
 }
 
@@ -195,7 +196,7 @@ fn only(method: &str, request: &Request) -> Result<(), Response> {
     if request.method == method {
         return Ok(());
     }
-    let mut response = failure(405, NOT_ALLOWED, "");
+    let mut response = Response::error(405, NOT_ALLOWED, "");
     response.headers.push(("Allow".into(), method.into()));
     Err(response)
 }
@@ -224,12 +225,12 @@ fn check_words(request: &Request, path: &Path) -> Result<(), Response> {
         let alike = WORDS.into_iter().find(|known| letters(known) == letters(word));
         let near = alike.or_else(|| nearest(word, WORDS).filter(|_| is_ours));
         if near == Some("dry-run") {
-            return Err(failure(400, "Invalid dry run.", "it is ?dry-run, or a request without it"));
+            return Err(Response::error(400, "Invalid dry run.", "it is ?dry-run, or a request without it"));
         }
         if near.is_some() || is_ours {
             let word: String = word.chars().take(WORD_SHOWN).collect();
             let hint = near.map_or_else(|| format!("there are {}", WORDS.join(", ")), |near| format!("did you mean {near}?"));
-            return Err(failure(400, "Unknown word in the query.", &format!("{word:?}: {hint}")));
+            return Err(Response::error(400, "Unknown word in the query.", &format!("{word:?}: {hint}")));
         }
     }
     Ok(())
@@ -250,7 +251,9 @@ fn body(request: &Request) -> Result<Value, Response> {
     json::parse(&request.body).map_err(|error| {
         let JsonError { detail, offset, line, column } = error;
         let location = object! { "offset": offset, "line": line, "column": column };
-        json_response(400, &object! { "error": "Invalid JSON.", "detail": detail, "location": location }.into())
+        let mut members = error_body::members("Invalid JSON.", detail);
+        members.extend(object! { "location": location });
+        json_response(400, &members.into())
     })
 }
 
@@ -264,7 +267,7 @@ fn if_match(request: &Request) -> Option<String> {
 fn note(request: &Request) -> Result<String, Response> {
     let note = request.header("starling-note").unwrap_or_default();
     if note.len() > NOTE_MAX {
-        return Err(failure(400, "The note is too long.", &format!("Starling-Note takes {NOTE_MAX} bytes at most")));
+        return Err(Response::error(400, "The note is too long.", &format!("Starling-Note takes {NOTE_MAX} bytes at most")));
     }
     Ok(note.to_owned())
 }
@@ -274,7 +277,7 @@ fn settles(request: &Request) -> Result<Vec<String>, Response> {
     let given = request.header("starling-settles").unwrap_or_default();
     let named: Vec<String> = given.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect();
     if named.len() > SETTLES_MAX {
-        return Err(failure(
+        return Err(Response::error(
             400,
             "Too many conflicts are named.",
             &format!("Starling-Settles takes {SETTLES_MAX} at most, or *"),
@@ -284,7 +287,7 @@ fn settles(request: &Request) -> Result<Vec<String>, Response> {
 }
 
 fn value(document: &Document, path: &Path, head: Option<RecordId>, applied: Option<RecordId>) -> Response {
-    let Some(value) = document.get(path) else { return failure(404, NO_VALUE, "") };
+    let Some(value) = document.get(path) else { return Response::error(404, NO_VALUE, "") };
     let mut response = json_response(200, value);
     response.headers.extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
     response.headers.extend(applied_header(applied));
@@ -292,7 +295,7 @@ fn value(document: &Document, path: &Path, head: Option<RecordId>, applied: Opti
 }
 
 fn problem_response(problem: &Problem) -> Response {
-    let mut response = failure(problem.status, problem.error, &problem.detail);
+    let mut response = Response::error(problem.status, problem.error, &problem.detail);
     response.headers.extend(problem.revision.map(|id| ("Starling-Revision".into(), id.to_string())));
     if problem.status == 503 {
         response.headers.push(("Retry-After".into(), "1".into()));
@@ -312,14 +315,6 @@ fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
         }
         _ => body,
     }
-}
-
-pub(super) fn failure(status: u16, error: &str, detail: &str) -> Response {
-    let mut members = object! { "error": error };
-    if !detail.is_empty() {
-        members.extend(object! { "detail": detail });
-    }
-    json_response(status, &Value::Object(members))
 }
 
 fn json_response(status: u16, value: &Value) -> Response {

@@ -238,7 +238,7 @@ impl From<Response> for Ending {
 impl From<io::Error> for Ending {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut => Self::Refused(Response::error(408, "The request did not arrive in time.")),
+            io::ErrorKind::TimedOut => Self::Refused(Response::error(408, "The request did not arrive in time.", "")),
             _ => Self::Gone,
         }
     }

@@ -11,6 +11,7 @@ use tiny_http::{HTTPVersion, Header, StatusCode};
 
 #[cfg(doc)]
 use crate::limits::GATE_BODY_MAX;
+use crate::model::error_body;
 
 /// The door that a request came through, as the gate saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +63,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// `{"error": …}` as Unit writes it. `text` stands in the body as it is, so it may hold neither quotes nor backslashes.
-    pub fn error(status: u16, text: &'static str) -> Self {
-        let body = format!("{{\r\n\t\"error\": \"{text}\"\r\n}}\r\n").into_bytes();
-        Self { status, headers: vec![("Content-Type".to_owned(), "application/json".to_owned())], body }
+    /// A refusal, as Unit writes it; `detail` is left out if it is empty.
+    pub fn error(status: u16, error: &str, detail: &str) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            body: error_body::print(error, detail),
+        }
     }
 
     /// The answer as it goes over the wire, without its body if it answers HEAD.

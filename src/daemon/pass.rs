@@ -8,7 +8,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use super::api::{failure, json_type};
+use super::api::json_type;
 use super::gate::{Responder, Response};
 use super::unit::{Failure, Reply, Unit, encoded, resource_path};
 use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};
@@ -209,33 +209,35 @@ fn answered(status: u16, value: &Value) -> Response {
 }
 
 fn absent() -> Response {
-    failure(404, "Value doesn't exist.", "")
+    Response::error(404, "Value doesn't exist.", "")
 }
 
 /// Unit would close on it without a word.
 fn nowhere() -> Response {
-    failure(404, "Value doesn't exist.", "nothing on the server has a path as long as this")
+    Response::error(404, "Value doesn't exist.", "nothing on the server has a path as long as this")
 }
 
 fn cut() -> Response {
-    failure(502, "The server cut its answer short.", "")
+    Response::error(502, "The server cut its answer short.", "")
 }
 
 fn unreadable() -> Response {
-    failure(502, "The server's answer cannot be read.", "")
+    Response::error(502, "The server's answer cannot be read.", "")
 }
 
 /// Why the server has not answered. A question changes nothing, so it may be asked again.
 fn failed(why: &Failure) -> Response {
     match why {
         Failure::Unreachable(why) => unreachable(why),
-        Failure::Lost(why) | Failure::Late(why) | Failure::Unreadable(why) => failure(502, "The server did not answer.", why),
+        Failure::Lost(why) | Failure::Late(why) | Failure::Unreadable(why) => {
+            Response::error(502, "The server did not answer.", why)
+        }
         Failure::Cut { .. } => cut(),
     }
 }
 
 fn unreachable(why: &str) -> Response {
-    let mut response = failure(503, "The server cannot be reached.", why);
+    let mut response = Response::error(503, "The server cannot be reached.", why);
     response.headers.push(("Retry-After".to_owned(), "1".to_owned()));
     response
 }

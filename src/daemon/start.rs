@@ -440,7 +440,7 @@ fn ask_loop(events: &SyncSender<Event>, pulse: &Pulse, (mut ask, mut responder):
         #[expect(clippy::disallowed_methods, reason = "the loop's queue is full, and nobody tells when it is not")]
         std::thread::sleep(LOOP_RETRY);
     }
-    responder.respond(Box::new(|| Response::error(503, "The daemon stands still.")));
+    responder.respond(Box::new(|| Response::error(503, "The daemon stands still.", "")));
 }
 
 /// The time for an end in good order is over.

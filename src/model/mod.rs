@@ -12,6 +12,7 @@ pub mod difference;
 pub mod digest;
 pub mod document;
 pub mod edit;
+pub mod error_body;
 pub mod fingerprint;
 pub mod json;
 pub mod ledger;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::software::Software;
 use crate::model::edit::Op;
+use crate::model::error_body;
 use crate::model::fingerprint::Fingerprint;
-use crate::model::json::{self, Value};
+use crate::model::json::{self, object};
 use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
@@ -183,11 +184,9 @@ impl Refusal {
 
     /// The same, and where, as a JSON pointer: FreeUnit says that.
     pub fn invalid_at(place: Option<&str>, detail: &str, reason: &str) -> Self {
-        let members = [("error", "Invalid configuration."), ("detail", detail)];
-        let members = members.map(|(name, text)| (name.to_owned(), Value::from(text)));
-        let place = place.map(|place| Value::from_iter([("path".to_owned(), Value::from(place))]));
-        let body: Value = members.into_iter().chain(place.map(|place| ("location".to_owned(), place))).collect();
-        Self { status: 400, body: json::unit_format(&body).into_bytes(), reason: reason.to_owned() }
+        let mut members = error_body::members("Invalid configuration.", detail);
+        members.extend(place.map(|place| ("location".to_owned(), object! { "path": place }.into())));
+        Self { status: 400, body: json::unit_format(&members.into()).into_bytes(), reason: reason.to_owned() }
     }
 }
 

@@ -18,7 +18,8 @@ use super::put_back::Former;
 use super::writes::Request;
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
-use crate::model::json::{self, Value};
+use crate::model::error_body::ErrorBody;
+use crate::model::json;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::overlay::Unfit;
 use crate::model::record::RecordId;
@@ -422,10 +423,9 @@ impl Node {
 /// A server's words on one line, and what was found out beyond them, cut to what is shown.
 pub(super) fn words(refusal: &Refusal) -> String {
     let text = String::from_utf8_lossy(&refusal.body);
-    let said = json::parse_own(&refusal.body).ok().and_then(|value| {
-        let error = value.get("error")?.as_str()?.to_owned();
-        let detail = value.get("detail").and_then(Value::as_str);
-        Some(detail.map_or_else(|| error.clone(), |detail| format!("{error} {detail}")))
+    let said = ErrorBody::read(&refusal.body).map(|ErrorBody { error, detail }| match detail {
+        Some(detail) => format!("{error} {detail}"),
+        None => error,
     });
     let mut line = said.unwrap_or_else(|| text.split_whitespace().collect::<Vec<_>>().join(" "));
     if !refusal.reason.is_empty() {

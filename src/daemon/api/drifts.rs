@@ -4,7 +4,7 @@
 
 use std::path::Path as FilePath;
 
-use super::{Response, failure, if_match, json_response, note, only};
+use super::{Response, if_match, json_response, note, only};
 use crate::daemon::gate::Request;
 use crate::daemon::state_dir::read_drift;
 use crate::model::json;
@@ -35,8 +35,8 @@ pub(super) fn shown(name: &str, state: &FilePath) -> Response {
     match read_drift(&state.join(name)).map_err(|error| error.to_string()) {
         Ok(text) => match json::parse_own(&text) {
             Ok(file) => json_response(200, &file),
-            Err(error) => failure(500, "The file cannot be read.", &format!("{name}: {error}")),
+            Err(error) => Response::error(500, "The file cannot be read.", &format!("{name}: {error}")),
         },
-        Err(error) => failure(500, "The file cannot be read.", &error),
+        Err(error) => Response::error(500, "The file cannot be read.", &error),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whether a group may go is for the node to say; here it is only seen to that a name is one.
 
-use super::{Response, failure, note, only, query};
+use super::{Response, note, only, query};
 use crate::daemon::gate::Request;
 use crate::limits::NAME_MAX;
 use crate::model::name::is_name;
@@ -14,7 +14,7 @@ pub(super) fn name(name: &str) -> Result<String, Response> {
         return Ok(name.to_owned());
     }
     let detail = format!("expected 1 to {NAME_MAX} letters, digits, -, _ and ., not beginning with a dot");
-    Err(failure(400, "That is no name of a group.", &detail))
+    Err(Response::error(400, "That is no name of a group.", &detail))
 }
 
 /// `DELETE /fleet/groups/NAME`

@@ -6,7 +6,7 @@
 
 use std::path::Path as FilePath;
 
-use super::{NO_VALUE, Response, below, failure, get_only, if_match, json_response, note, only, query};
+use super::{NO_VALUE, Response, below, get_only, if_match, json_response, note, only, query};
 use crate::daemon::gate::Request;
 use crate::daemon::state_dir::read_revision;
 use crate::limits::{BLAME_READ_MAX, DIFFERENCE_MAX, DIFFERENCE_VALUES_MAX};
@@ -32,7 +32,7 @@ pub(super) fn revision(request: &Request, id: &str) -> Ask {
 pub(super) fn blame_of(request: &Request, tokens: &[&str]) -> Result<Ask, Response> {
     let path = below(tokens);
     if !is_editable(&path, Verb::Put) {
-        return Err(failure(404, NO_VALUE, ""));
+        return Err(Response::error(404, NO_VALUE, ""));
     }
     get_only(request, Ask::Blame(path))
 }
@@ -40,7 +40,7 @@ pub(super) fn blame_of(request: &Request, tokens: &[&str]) -> Result<Ask, Respon
 /// `POST /fleet/revisions/ID/restore[?path=/config/…]`: the path is written as revisions show it.
 pub(super) fn restore(request: &Request, id: &str) -> Result<Ask, Response> {
     only("POST", request)?;
-    let wrong = |detail: &str| failure(400, "Invalid request path.", detail);
+    let wrong = |detail: &str| Response::error(400, "Invalid request path.", detail);
     let path = Path::parse(query(request, "path").unwrap_or("/")).map_err(|error| wrong(&error.to_string()))?;
     if !path.tokens().is_empty() && !is_editable(&path, Verb::Put) {
         return Err(wrong("what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, or all"));
@@ -91,12 +91,12 @@ pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &Fil
 pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath) -> Response {
     let mut line = line.into_iter().peekable();
     let mut read_bytes = line.peek().map_or(0, |head| head.size);
-    let Some(mut since) = line.next() else { return failure(404, NO_VALUE, "") };
+    let Some(mut since) = line.next() else { return Response::error(404, NO_VALUE, "") };
     let value = match read(&since, state) {
         Ok(head) => head.get(path).cloned(),
         Err(missing) => return missing.response(),
     };
-    let Some(value) = value else { return failure(404, NO_VALUE, "") };
+    let Some(value) = value else { return Response::error(404, NO_VALUE, "") };
     let text = json::compact(&value);
     let mut reach = if older == Older::Nothing { "first" } else { "kept" };
     for kept in line {
@@ -176,8 +176,8 @@ enum Missing {
 impl Missing {
     fn response(self) -> Response {
         match self {
-            Self::Gone => failure(404, "No such revision.", "its file is not there any more"),
-            Self::Unreadable(reason) => failure(500, "The revision cannot be read.", &reason),
+            Self::Gone => Response::error(404, "No such revision.", "its file is not there any more"),
+            Self::Unreadable(reason) => Response::error(500, "The revision cannot be read.", &reason),
         }
     }
 }

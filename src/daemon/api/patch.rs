@@ -3,7 +3,7 @@
 //! Which kind of patch a body is, its `Content-Type` says (RFC 5789, RFC 6902, RFC 7396). A request for a dry run must never be taken for a
 //! change because somebody has asked for it where there is none, so it is refused there.
 
-use super::{Response, applied_header, body, failure, if_match, json_response, note, query, settles};
+use super::{Response, applied_header, body, if_match, json_response, note, query, settles};
 use crate::daemon::gate::Request;
 use crate::model::json::{Value, object};
 use crate::model::patch::{JsonPatch, Patch};
@@ -16,7 +16,9 @@ pub(super) fn patch(request: &Request, path: Path) -> Result<Ask, Response> {
     let body = body(request)?;
     let is_json_patch = is_json_patch(request, &body)?;
     let patch = match is_json_patch {
-        true => JsonPatch::read(&body).map(Patch::Json).map_err(|bad| failure(400, "Invalid patch.", &bad.to_string()))?,
+        true => {
+            JsonPatch::read(&body).map(Patch::Json).map_err(|bad| Response::error(400, "Invalid patch.", &bad.to_string()))?
+        }
         false => Patch::Merge(body),
     };
     let (if_match, note, settles) = (if_match(request), note(request)?, settles(request)?);
@@ -28,7 +30,7 @@ pub(super) fn is_dry_run(request: &Request) -> Result<bool, Response> {
     match query(request, "dry-run") {
         None => Ok(false),
         Some("" | "true" | "1") => Ok(true),
-        _ => Err(failure(400, "Invalid dry run.", "it is ?dry-run, or a request without it")),
+        _ => Err(Response::error(400, "Invalid dry run.", "it is ?dry-run, or a request without it")),
     }
 }
 
@@ -37,7 +39,7 @@ pub(super) fn dry_run(ask: Ask) -> Result<Ask, Response> {
     match ask {
         Ask::Write(change) => Ok(Ask::DryRun(DryRun::Write(change))),
         Ask::Patch(patching) => Ok(Ask::DryRun(DryRun::Patch(patching))),
-        _ => Err(failure(
+        _ => Err(Response::error(
             400,
             "Invalid dry run.",
             "what can be tried is PUT, POST, PATCH or DELETE of /config or below it, of a certificate or of a module",
@@ -69,7 +71,7 @@ fn is_json_patch(request: &Request, body: &Value) -> Result<bool, Response> {
         CURLS_OWN if body.is_object() => Ok(false),
         _ => {
             let detail = format!("a patch is {MERGE_PATCH} or {JSON_PATCH}; with curl, say which by -H 'Content-Type: ...'");
-            let mut response = failure(415, "Unsupported media type.", &detail);
+            let mut response = Response::error(415, "Unsupported media type.", &detail);
             response.headers.push(("Accept-Patch".into(), format!("{MERGE_PATCH}, {JSON_PATCH}")));
             Err(response)
         }

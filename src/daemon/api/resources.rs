@@ -3,7 +3,7 @@
 //! A name is one piece of the path: `%2F` and `%25` stay in it as they are written, as in Unit, and all else is decoded. What is uploaded
 //! is text, not JSON. A bundle is looked at before anything else happens, for a server's own words about one are few.
 
-use super::{Response, failure, if_match, note, query, settles};
+use super::{Response, if_match, note, query, settles};
 use crate::daemon::gate::Request;
 use crate::model::bundle::{self, Bundle};
 use crate::model::edit::{Change as Edit, Op};
@@ -17,7 +17,7 @@ pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, 
     let change = match request.method.as_str() {
         "PUT" => Edit::Put(text(request, kind, now_ms)?.into()),
         "DELETE" => Edit::Delete,
-        _ => return Err(failure(405, INVALID_METHOD, "")),
+        _ => return Err(Response::error(405, INVALID_METHOD, "")),
     };
     let op = Op { path, change };
     Ok(Ask::Write(Change { op, if_match: if_match(request), note: note(request)?, settles: settles(request)? }))
@@ -25,7 +25,7 @@ pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, 
 
 /// `GET` of all of them, of one, or of something about one.
 pub(super) fn held(request: &Request, kind: Kind) -> Result<Ask, Response> {
-    let path = parsed(request).ok_or_else(|| failure(400, invalid_name(kind), ""))?;
+    let path = parsed(request).ok_or_else(|| Response::error(400, invalid_name(kind), ""))?;
     Ok(Ask::Server(Question::Held(kind, path.tokens()[1..].to_vec())))
 }
 
@@ -41,12 +41,12 @@ fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
         [_, name] => Some(name.as_str()),
         _ => None,
     });
-    name.and_then(|name| kind.path(name)).ok_or_else(|| failure(400, invalid_name(kind), ""))
+    name.and_then(|name| kind.path(name)).ok_or_else(|| Response::error(400, invalid_name(kind), ""))
 }
 
 /// What is uploaded.
 fn text(request: &Request, kind: Kind, now_ms: u64) -> Result<String, Response> {
-    let refused = |detail: &str| failure(400, invalid(kind), detail);
+    let refused = |detail: &str| Response::error(400, invalid(kind), detail);
     if kind == Kind::JsModule {
         // What a module's source is worth only the server can tell.
         return String::from_utf8(request.body.clone()).map_err(|_| refused("it is not UTF-8"));

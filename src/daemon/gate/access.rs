@@ -35,10 +35,10 @@ impl Access {
         let mut hosts = head.values("Host");
         let host = hosts.next().filter(|_| hosts.next().is_none());
         if self.is_loopback && !host.is_some_and(is_loopback) {
-            return Err(Response::error(403, "The Host header must be a loopback name, such as localhost."));
+            return Err(Response::error(403, "The Host header must be a loopback name, such as localhost.", ""));
         }
         if !head.values("Origin").all(is_loopback_origin) {
-            return Err(Response::error(403, "Requests from another site's pages are refused."));
+            return Err(Response::error(403, "Requests from another site's pages are refused.", ""));
         }
         match &self.token {
             None if head.method == "GET" && !is_control(head) => Ok(()),
@@ -51,14 +51,14 @@ impl Access {
 
 fn read_only() -> Response {
     let text = "Over TCP without a token only GET is served: give the daemon a token file, or use its control socket.";
-    let mut response = Response::error(405, text);
+    let mut response = Response::error(405, text, "");
     response.headers.push(("Allow".to_owned(), "GET".to_owned()));
     response
 }
 
 fn unauthorised() -> Response {
     let mut response =
-        Response::error(401, "A valid token is required: send the header Authorization with Bearer and the token.");
+        Response::error(401, "A valid token is required: send the header Authorization with Bearer and the token.", "");
     response.headers.push(("WWW-Authenticate".to_owned(), "Bearer realm=\"starling\"".to_owned()));
     response
 }

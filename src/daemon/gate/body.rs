@@ -29,7 +29,7 @@ impl Held {
     pub(super) fn grow(&mut self, more: usize) -> Result<(), Response> {
         let fits = |all: usize| all.checked_add(more).filter(|sum| *sum <= GATE_HELD_MAX);
         let grown = self.all.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
-        grown.map_err(|_| Response::error(503, "Too many large requests at once. Try again."))?;
+        grown.map_err(|_| Response::error(503, "Too many large requests at once. Try again.", ""))?;
         self.own += more;
         Ok(())
     }
@@ -187,9 +187,9 @@ fn chunk_size(line: &[u8]) -> Result<usize, Response> {
 }
 
 fn bad_chunk() -> Response {
-    Response::error(400, "The request's chunks are malformed.")
+    Response::error(400, "The request's chunks are malformed.", "")
 }
 
 fn cut_short() -> Response {
-    Response::error(400, "The request ended before it was whole.")
+    Response::error(400, "The request ended before it was whole.", "")
 }

@@ -98,7 +98,7 @@ impl Connection {
         let headers = head.lasting().cloned().collect();
         let request = Request { method: head.method, target: head.target, headers, body, origin };
         // Whether a request that is not answered was acted on cannot be known here.
-        let silent = |_| Response::error(503, "The daemon did not answer.");
+        let silent = |_| Response::error(503, "The daemon did not answer.", "");
         Ok(shared.handover.ask(request, held).recv_timeout(timing.answer).map_err(silent)??)
     }
 

@@ -76,7 +76,7 @@ impl Responder {
 
 impl Drop for Responder {
     fn drop(&mut self) {
-        self.send(Box::new(|| Response::error(503, "The request could not be answered.")));
+        self.send(Box::new(|| Response::error(503, "The request could not be answered.", "")));
     }
 }
 

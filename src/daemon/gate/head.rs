@@ -37,7 +37,7 @@ impl Head {
         match request.parse(bytes) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Err(malformed()),
-            Err(httparse::Error::Version) => return Err(Response::error(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")),
+            Err(httparse::Error::Version) => return Err(Response::error(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.", "")),
             Err(httparse::Error::TooManyHeaders) => return Err(too_large()),
             Err(_) => return Err(malformed()),
         }
@@ -77,29 +77,29 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// 431, for a head that is too long or has too many lines.
 pub(super) fn too_large() -> Response {
-    Response::error(431, "The request's head is too large.")
+    Response::error(431, "The request's head is too large.", "")
 }
 
 /// 413, for a body longer than [`GATE_BODY_MAX`], declared or sent.
 pub(super) fn too_long() -> Response {
-    Response::error(413, "The request's body is too large.")
+    Response::error(413, "The request's body is too large.", "")
 }
 
 fn malformed() -> Response {
-    Response::error(400, "The request is malformed.")
+    Response::error(400, "The request is malformed.", "")
 }
 
 /// A name and value as text. Other bytes than ASCII cannot be passed on, and leaving the line out could change what was asked for.
 fn text(field: &httparse::Header<'_>) -> Result<(String, String), Response> {
     let value = std::str::from_utf8(field.value).ok().filter(|value| value.is_ascii());
-    let value = value.ok_or_else(|| Response::error(400, "A header of the request is not ASCII."))?;
+    let value = value.ok_or_else(|| Response::error(400, "A header of the request is not ASCII.", ""))?;
     Ok((field.name.to_owned(), value.to_owned()))
 }
 
 /// Origin form only, as Unit has it; raw UTF-8, which Unit takes too, is percent-encoded.
 fn target(sent: &str) -> Result<String, Response> {
     if !sent.starts_with('/') {
-        return Err(Response::error(400, "The request's target must be a path."));
+        return Err(Response::error(400, "The request's target must be a path.", ""));
     }
     Ok(percent::encode(sent, |c| c.is_ascii()))
 }
@@ -111,15 +111,15 @@ fn length(headers: &[(String, String)], is_old: bool) -> Result<Length, Response
         ([], []) => Ok(Length::Bytes(0)),
         ([length], []) => declared(length),
         ([], [coding]) if !is_old && coding.eq_ignore_ascii_case("chunked") => Ok(Length::Chunked),
-        ([], _) if !is_old => Err(Response::error(501, "Of the transfer encodings only chunked is known here.")),
-        _ => Err(Response::error(400, "The length of the request's body is ambiguous.")),
+        ([], _) if !is_old => Err(Response::error(501, "Of the transfer encodings only chunked is known here.", "")),
+        _ => Err(Response::error(400, "The length of the request's body is ambiguous.", "")),
     }
 }
 
 /// Digits only: a sign or a list is how requests are smuggled. More digits than a number has room for are a length like any other.
 fn declared(length: &str) -> Result<Length, Response> {
     if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Response::error(400, "Content-Length is invalid."));
+        return Err(Response::error(400, "Content-Length is invalid.", ""));
     }
     let length = length.parse().ok().filter(|length| *length <= GATE_BODY_MAX);
     length.map(Length::Bytes).ok_or_else(too_long)

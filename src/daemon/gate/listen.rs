@@ -40,7 +40,8 @@ impl Listener {
     }
 
     fn run(&self, shared: &Shared) {
-        let mut places = Places { open: Vec::new(), full: Response::error(503, "Too many connections. Try again.").print(false) };
+        let mut places =
+            Places { open: Vec::new(), full: Response::error(503, "Too many connections. Try again.", "").print(false) };
         let mut has_failed = false;
         loop {
             let accepted = self.accept();

@@ -13,7 +13,8 @@ use crate::daemon::unit::{Control, Failure, Reply, Shelf, Standing, resource_pat
 use crate::limits::{COPIES_KEPT, LEFT_SHOWN};
 use crate::model::alias::{Aliases, is_alias};
 use crate::model::document::Document;
-use crate::model::json::{self, Value};
+use crate::model::error_body::ErrorBody;
+use crate::model::json::Value;
 use crate::model::resources::{self, Kind, Named};
 use crate::node::input::{Outcome, Refusal};
 
@@ -296,6 +297,5 @@ pub(super) fn called(kind: Kind, name: &str) -> String {
 
 /// A refusal on one line.
 pub(super) fn words(body: &[u8]) -> String {
-    let said = json::parse_own(body).ok().and_then(|value| value.get("error")?.as_str().map(str::to_owned));
-    said.unwrap_or_else(|| "an answer that cannot be read".to_owned())
+    ErrorBody::read(body).map_or_else(|| "an answer that cannot be read".to_owned(), |body| body.error)
 }
