@@ -1,4 +1,6 @@
 //! What frames are sent for, told by their first bytes: what a fleet says is counted by purpose, without decoding it.
+//!
+//! No peer asks this of a frame: it serves the figures of a rehearsal, and the networks that leave node records out.
 
 use crate::wire::frame_type;
 
