@@ -24,11 +24,6 @@ impl Clock {
     pub fn now(&self) -> (Duration, u64) {
         (self.start.elapsed() + ORIGIN, unix_ms(SystemTime::now()))
     }
-
-    /// The moment of the machine's clock at which [`Clock::now`] says `at`: for waits with a deadline.
-    pub fn instant(&self, at: Duration) -> Instant {
-        self.start + at.saturating_sub(ORIGIN)
-    }
 }
 
 impl Default for Clock {
@@ -60,8 +55,6 @@ mod tests {
         let (first, _) = clock.now();
         assert!(first >= ORIGIN);
         assert!(clock.now().0 >= first);
-        assert!(clock.instant(first) <= Instant::now());
-        assert_eq!(clock.instant(Duration::ZERO), clock.start);
     }
 
     #[test]

@@ -3,25 +3,25 @@
 //! [`run`] puts the parts together and hands over to the loop, which owns the node and everything that can be told to do something.
 //! All other threads only wait for one thing each (a socket, a file, a server, a clock) and tell the loop about it.
 
-pub mod api;
+pub(crate) mod api;
 pub mod clock;
 mod decode;
 pub mod dialler;
 pub mod discovery;
-pub mod disk;
-pub mod entropy;
+pub(crate) mod disk;
+pub(crate) mod entropy;
 mod event_loop;
-pub mod gate;
-pub mod http;
-pub mod interfaces;
+pub(crate) mod gate;
+pub(crate) mod http;
+pub(crate) mod interfaces;
 pub mod link;
 pub mod listener;
-pub mod logger;
-pub mod network;
+pub(crate) mod logger;
+pub(crate) mod network;
 mod overlay;
 mod pass;
 pub mod pulse;
-pub mod signals;
+pub(crate) mod signals;
 mod start;
 pub mod state_dir;
 mod stream;

@@ -19,11 +19,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 pub use self::check::{Finding, Report, check};
-pub use self::drifts::{FoundDrifts, read_drift};
+pub use self::drifts::FoundDrifts;
+pub(crate) use self::drifts::read_drift;
 pub use self::error::StateError;
 pub use self::keys::Membership;
 pub(super) use self::owner::open as open_own;
-pub use self::revisions::{StoredFile, Unread, read_revision};
+pub(crate) use self::revisions::read_revision;
+pub use self::revisions::{StoredFile, Unread};
 pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
 
 use self::error::at;
@@ -117,7 +119,7 @@ impl StateDir {
     }
 
     /// Whether [`StateDir::addresses`] gave something that can be an address book.
-    pub fn is_address_book(text: &[u8]) -> bool {
+    pub(crate) fn is_address_book(text: &[u8]) -> bool {
         json::parse_own(text).is_ok_and(|book| book.is_object())
     }
 
@@ -128,7 +130,7 @@ impl StateDir {
 
     /// Keeps what the server ran before Starling first configured it, durably, unless something was kept before; and reads it back. Needs
     /// the lock. On an error nothing is kept.
-    pub fn keep_before_starling(&self, bytes: &[u8]) -> Result<(), StateError> {
+    pub(crate) fn keep_before_starling(&self, bytes: &[u8]) -> Result<(), StateError> {
         let path = self.locked().path.join(BEFORE);
         match write::whole_new(&self.path, BEFORE, bytes).and_then(|()| is_kept(&path, bytes)) {
             Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -148,7 +150,7 @@ impl StateDir {
     }
 
     /// Whether [`StateDir::keep_before_starling`] has kept something.
-    pub fn has_before_starling(&self) -> bool {
+    pub(crate) fn has_before_starling(&self) -> bool {
         self.path.join(BEFORE).exists()
     }
 
@@ -170,7 +172,7 @@ impl StateDir {
     }
 
     /// Where the address book is.
-    pub fn addresses_path(&self) -> PathBuf {
+    pub(crate) fn addresses_path(&self) -> PathBuf {
         self.path.join(ADDRESSES)
     }
 

@@ -20,7 +20,8 @@ use std::time::Duration;
 use self::access::Whose;
 use self::http::Http;
 pub use self::reading::Sight;
-pub use self::resources::{Shelf, Standing, is_beginning};
+pub(crate) use self::resources::is_beginning;
+pub use self::resources::{Shelf, Standing};
 use super::unix;
 use crate::codec::percent;
 use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
@@ -210,7 +211,7 @@ impl Unit {
     }
 
     /// A GET that the server answers only after the change under way: it is given the time of a change.
-    pub fn wait_and_get(&self, path: &str) -> Result<Reply, Failure> {
+    pub(crate) fn wait_and_get(&self, path: &str) -> Result<Reply, Failure> {
         self.http.exchange("GET", path, &[], None, self.patience.change)
     }
 
@@ -238,7 +239,7 @@ fn readable(text: &[u8]) -> Result<Value, Failure> {
 
 /// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they are in such a name, so a name may
 /// have them; every other percent sign is one to be encoded.
-pub fn resource_path(collection: &str, name: &str) -> String {
+pub(crate) fn resource_path(collection: &str, name: &str) -> String {
     let mut text = format!("/{collection}/");
     let mut rest = name;
     while let Some(character) = rest.chars().next() {
@@ -286,7 +287,7 @@ fn starling(socket: &Path) -> Http {
 
 /// Where Unit's packages put the control socket: the first place where somebody answers. Where none does, the first that is not open to
 /// this user, for then there is something to be said of it; a socket that a crash left is not taken for a server.
-pub fn find_default() -> Option<PathBuf> {
+pub(crate) fn find_default() -> Option<PathBuf> {
     first_answering(&USUAL)
 }
 

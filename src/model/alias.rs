@@ -83,7 +83,7 @@ pub fn is_alias(text: &str) -> bool {
 }
 
 /// The plain name of what may stand on a server under this one, whatever its content.
-pub fn stripped(name: &str) -> &str {
+pub(crate) fn stripped(name: &str) -> &str {
     split(name).map_or(name, |(name, _)| name)
 }
 

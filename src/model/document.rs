@@ -113,7 +113,7 @@ impl Document {
     }
 
     /// The same with another configuration.
-    pub fn with_config(&self, config: Value) -> Result<Self, NotADocument> {
+    pub(crate) fn with_config(&self, config: Value) -> Result<Self, NotADocument> {
         let mut value = self.value().clone();
         value[CONFIG] = config;
         Self::new(value)

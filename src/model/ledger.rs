@@ -58,7 +58,7 @@ pub struct Ledger {
 impl Ledger {
     /// From what stands in a body; `None` unless there are at most 256 entries, rising, and none below the floor. Only what has been full
     /// has a floor, and it stays full.
-    pub fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
+    pub(crate) fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| pair[0] < pair[1]);
         let above = entries.first().is_none_or(|first| first.stamp >= floor);
         let full = floor == Stamp::default() || entries.len() == LEDGER_MAX;

@@ -118,14 +118,14 @@ impl fmt::Display for BadPath {
 impl std::error::Error for BadPath {}
 
 /// Whether a path can have this token: a member may have a name that none can spell.
-pub fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && !name.contains('\0')
 }
 
 /// Puts a slash and the encoded token at the end of a path's text.
 ///
 /// Encoded is only what would otherwise be taken for something else, and control characters, so that the text can be shown.
-pub fn push_token(text: &mut String, token: &str) {
+pub(crate) fn push_token(text: &mut String, token: &str) {
     text.push('/');
     if matches!(token, "." | "..") {
         text.extend(std::iter::repeat_n("%2E", token.len()));
@@ -135,7 +135,7 @@ pub fn push_token(text: &mut String, token: &str) {
 }
 
 /// The element that a token names in an array: decimal digits, leading zeros allowed, at most 2^31 - 1 (Unit, `nxt_conf_get_path`).
-pub fn element_index(token: &str) -> Option<usize> {
+pub(crate) fn element_index(token: &str) -> Option<usize> {
     let is_decimal = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
     let index = token.parse::<u32>().ok().filter(|index| is_decimal && *index <= INDEX_MAX)?;
     usize::try_from(index).ok()

@@ -62,7 +62,7 @@ pub struct Named {
 }
 
 /// Whether a certificate or a module can be called so: at most [`RESOURCE_NAME_MAX`] bytes, no slash, no NUL, not empty, not a dot or two.
-pub fn is_resource_name(text: &str) -> bool {
+pub(crate) fn is_resource_name(text: &str) -> bool {
     !matches!(text, "" | "." | "..") && text.len() <= RESOURCE_NAME_MAX && !text.contains(['/', '\0'])
 }
 
@@ -86,7 +86,7 @@ pub fn certificates(config: &Value) -> BTreeSet<&str> {
 }
 
 /// Hands out each certificate's name in a configuration, to be changed.
-pub fn for_each_certificate_name(config: &mut Value, mut change: impl FnMut(&mut String)) {
+pub(crate) fn for_each_certificate_name(config: &mut Value, mut change: impl FnMut(&mut String)) {
     let listeners = config.get_mut("listeners").and_then(Value::as_object_mut);
     let named = listeners.into_iter().flat_map(|listeners| listeners.values_mut());
     for value in named.filter_map(|listener| listener.get_mut("tls")?.get_mut("certificate")) {

@@ -260,7 +260,7 @@ fn decode_payload(r: &mut Reader<'_>) -> Result<Payload, Malformed> {
 }
 
 /// Writes an address: family (4 or 6), the bytes, the port. A scope means nothing to another host and is left out.
-pub fn encode_address<'a>(out: &'a mut Writer, address: &SocketAddr) -> &'a mut Writer {
+pub(crate) fn encode_address<'a>(out: &'a mut Writer, address: &SocketAddr) -> &'a mut Writer {
     match address.ip() {
         IpAddr::V4(ip) => out.u8(4).raw(&ip.octets()),
         IpAddr::V6(ip) => out.u8(6).raw(&ip.octets()),
@@ -269,7 +269,7 @@ pub fn encode_address<'a>(out: &'a mut Writer, address: &SocketAddr) -> &'a mut 
 }
 
 /// Reads what [`encode_address`] writes.
-pub fn decode_address(r: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
+pub(crate) fn decode_address(r: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
     let ip = match r.u8("address family")? {
         4 => IpAddr::from(Ipv4Addr::from(r.array::<4>("address")?)),
         6 => IpAddr::from(Ipv6Addr::from(r.array::<16>("address")?)),

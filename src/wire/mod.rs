@@ -7,7 +7,7 @@
 pub mod errand;
 pub mod fleet;
 pub mod frame;
-pub mod frame_type;
+pub(crate) mod frame_type;
 pub mod handshake;
 pub mod session;
 pub mod token;

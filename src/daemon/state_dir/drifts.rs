@@ -29,14 +29,14 @@ pub struct FoundDrifts {
 }
 
 /// The bytes of a file that was kept, by its path.
-pub fn read_drift(path: &Path) -> Result<Vec<u8>, StateError> {
+pub(crate) fn read_drift(path: &Path) -> Result<Vec<u8>, StateError> {
     read_bounded(path, DRIFT_FILE_MAX)
 }
 
 impl StateDir {
     /// Keeps what the server runs past Starling, durably, under a name of its own; then removes the file that makes room for it, if one does.
     /// Needs the lock. On an error nothing is kept and nothing has gone.
-    pub fn keep_drift(&self, name: &str, bytes: &[u8], goes: Option<&str>) -> Result<(), StateError> {
+    pub(crate) fn keep_drift(&self, name: &str, bytes: &[u8], goes: Option<&str>) -> Result<(), StateError> {
         let (path, goes) = (self.drift_path(name)?, goes.map(|name| self.drift_path(name)).transpose()?);
         whole_new(&self.locked().path, name, bytes)?;
         if read_bounded(&path, bytes.len())? != bytes {
@@ -106,7 +106,7 @@ impl StateDir {
     }
 
     /// Keeps the names that were given to what lies on the server, durably. Needs the lock.
-    pub fn keep_given(&self, bytes: &[u8]) -> Result<(), StateError> {
+    pub(crate) fn keep_given(&self, bytes: &[u8]) -> Result<(), StateError> {
         whole(&self.locked().path, GIVEN, bytes)
     }
 
@@ -116,7 +116,7 @@ impl StateDir {
     }
 
     /// What the server ran before it was first configured, if it is kept and can be read.
-    pub fn before_starling(&self) -> Option<Value> {
+    pub(crate) fn before_starling(&self) -> Option<Value> {
         self.read(BEFORE, REVISION_FILE_MAX).ok().flatten().and_then(|text| json::parse_own(&text).ok())
     }
 

@@ -61,7 +61,7 @@ impl StateDir {
     }
 
     /// Marks the membership as joined, or as not joined after all, durably. Needs the lock and a membership.
-    pub fn set_joined(&self, joined: bool) -> Result<(), StateError> {
+    pub(crate) fn set_joined(&self, joined: bool) -> Result<(), StateError> {
         match self.membership()? {
             Some(membership) if membership.joined == joined => Ok(()),
             Some(membership) => write::whole(&self.locked().path, FLEET, text(&Membership { joined, ..membership }).as_bytes()),

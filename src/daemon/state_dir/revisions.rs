@@ -37,7 +37,7 @@ pub struct Unread {
 
 /// The bytes of one stored revision; `None` if there is no such file. One that is too long for a revision reads as empty, which is none,
 /// and so does a directory in its place.
-pub fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+pub(crate) fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     match read_bounded(path, limits::REVISION_FILE_MAX) {
         Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::IsADirectory => Ok(Some(Vec::new())),
@@ -48,24 +48,24 @@ pub fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
 
 impl StateDir {
     /// Hands over each stored revision, by group and then by name, and returns what could not be read; the rest is read all the same.
-    pub fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
+    pub(crate) fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
         self.load(Shelf::Revisions, each)
     }
 
     /// The same for revisions that were being tried when the last run ended.
-    pub fn load_pending(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
+    pub(crate) fn load_pending(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
         self.load(Shelf::Pending, each)
     }
 
     /// Sets a stored revision aside that turned out to be damaged; what that one is called now. Needs the lock.
-    pub fn set_revision_aside(&self, group: &str, name: &str) -> Result<PathBuf, StateError> {
+    pub(crate) fn set_revision_aside(&self, group: &str, name: &str) -> Result<PathBuf, StateError> {
         let (_, path) = place(&self.path, Shelf::Revisions, group, name)?;
         self.set_aside(&path)
     }
 
     /// Gives a sound revision that was found under another group and name its own, durably. Needs the lock. [`StateError::Exists`] if it is there
     /// already.
-    pub fn rename_revision(&self, found: (&str, &str), right: (&str, &str)) -> Result<(), StateError> {
+    pub(crate) fn rename_revision(&self, found: (&str, &str), right: (&str, &str)) -> Result<(), StateError> {
         let (_, from) = place(&self.locked().path, Shelf::Revisions, found.0, found.1)?;
         let (directory, to) = place(&self.path, Shelf::Revisions, right.0, right.1)?;
         if fs::symlink_metadata(&to).is_ok() {

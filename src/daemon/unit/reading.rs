@@ -35,7 +35,7 @@ impl Sight {
     }
 
     /// Goes on with the look at what does not come whole where that had come to in another sight.
-    pub fn go_on_from(&mut self, other: &Self) {
+    pub(crate) fn go_on_from(&mut self, other: &Self) {
         self.at = other.at;
     }
 
@@ -97,7 +97,7 @@ impl Unit {
     }
 
     /// Looks at the next few parts of what does not come whole, whether they are still as they were seen; in some sixty calls at all of them.
-    pub fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
+    pub(crate) fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
         let (rest, at) = sight.rest();
         let parts = rest.next(at);
         self.are_as_seen(sight, &parts)
@@ -105,7 +105,7 @@ impl Unit {
 
     /// Looks at what does not come whole right before it is replaced by `want`, whether it is still as it was seen: at the parts that this
     /// changes, and at as many others as are worth it, which is all of them unless they are many.
-    pub fn look_before(&self, sight: &mut Sight, want: &Value) -> Result<bool, Failure> {
+    pub(crate) fn look_before(&self, sight: &mut Sight, want: &Value) -> Result<bool, Failure> {
         if sight.glance.is_whole() {
             return Ok(true);
         }

@@ -25,10 +25,10 @@ pub enum Shelf {
 
 impl Shelf {
     /// Of which nothing was read: each thing is asked for by itself.
-    pub const UNREAD: Self = Self::Cut { received: Vec::new(), expected: 0 };
+    pub(crate) const UNREAD: Self = Self::Cut { received: Vec::new(), expected: 0 };
 
     /// Whether it shows the same as before, as far as can be seen.
-    pub fn is_like(&self, before: &Self) -> bool {
+    pub(crate) fn is_like(&self, before: &Self) -> bool {
         match (self, before) {
             (Self::Absent, Self::Absent) => true,
             (Self::Whole(now, _), Self::Whole(then, _)) => now == then,
@@ -53,7 +53,7 @@ pub enum Standing {
 
 impl Unit {
     /// The certificates or modules that there are.
-    pub fn shelf(&self, kind: Kind) -> Result<Shelf, Failure> {
+    pub(crate) fn shelf(&self, kind: Kind) -> Result<Shelf, Failure> {
         let path = format!("/{}", kind.member());
         match self.request("GET", &path, None) {
             Ok(Reply { status: 200, body, .. }) => {
@@ -93,7 +93,7 @@ impl Unit {
     }
 
     /// The source of a module.
-    pub fn module_source(&self, name: &str) -> Result<String, Failure> {
+    pub(crate) fn module_source(&self, name: &str) -> Result<String, Failure> {
         let path = resource_path(Kind::JsModule.member(), name);
         match self.request("GET", &path, None) {
             Ok(Reply { status: 200, body, .. }) => match json::parse_own(&body) {
@@ -120,7 +120,7 @@ impl Unit {
 }
 
 /// Whether what came of an answer is the beginning of `value` as Unit prints it, and the announced length that of the whole.
-pub fn is_beginning(received: &[u8], expected: u64, value: &Value) -> bool {
+pub(crate) fn is_beginning(received: &[u8], expected: u64, value: &Value) -> bool {
     let whole = json::unit_format(value);
     whole.len() as u64 == expected && whole.as_bytes().starts_with(received)
 }

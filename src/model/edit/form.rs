@@ -21,7 +21,7 @@ impl Verb {
     }
 
     /// The verb that [`Verb::word`] wrote.
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         [Self::Put, Self::Append, Self::Delete].into_iter().find(|verb| verb.word() == word)
     }
 }

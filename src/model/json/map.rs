@@ -70,7 +70,7 @@ impl Map<String, Value> {
     }
 
     /// The same; where there is none, one is made that is `null`.
-    pub fn get_or_null(&mut self, name: &str) -> &mut Value {
+    pub(crate) fn get_or_null(&mut self, name: &str) -> &mut Value {
         if !self.contains_key(name) {
             self.insert(name.to_owned(), Value::Null);
         }

@@ -129,16 +129,6 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// Whether it is `true` or `false`.
-    pub fn is_boolean(&self) -> bool {
-        matches!(self, Self::Bool(_))
-    }
-
-    /// Whether it is a number.
-    pub fn is_number(&self) -> bool {
-        matches!(self, Self::Number(_))
-    }
-
     /// Whether it is a string.
     pub fn is_string(&self) -> bool {
         matches!(self, Self::String(_))

@@ -183,3 +183,16 @@ fn the_control_socket_has_the_rights_that_were_asked_for() {
     assert_eq!(std::fs::read_dir(&directory).expect("it is there").count(), 0, "nothing is left behind");
     std::fs::remove_dir_all(&directory).expect("it is empty");
 }
+
+#[test]
+fn the_control_socket_may_have_a_name_of_103_bytes_and_no_more() {
+    let directory = std::env::temp_dir().join(format!("starling-long-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory for the test");
+    let open = |length: usize| {
+        let room = length - directory.as_os_str().len() - 1;
+        start(GateSettings { control: directory.join("c".repeat(room)), rights: Rights::PRIVATE, api: None }, echo)
+    };
+    open(103).expect("it is as long as may be").stop();
+    assert!(matches!(open(104), Err(GateError::Control(..))));
+    std::fs::remove_dir_all(&directory).expect("it is there");
+}
