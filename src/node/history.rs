@@ -179,6 +179,7 @@ impl Node {
             "size": header.body_len,
             "untried": header.flags & Header::UNTRIED != 0,
             "stored": self.storing.has(&summary.record.id),
+            "struck": summary.is_struck,
             "guarded": header.flags & Header::GUARDED != 0,
             "removed": header.is_removal(),
         };
