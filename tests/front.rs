@@ -5,6 +5,8 @@
 
 #[path = "support/bundles.rs"]
 mod bundles;
+#[path = "support/daemon.rs"]
+mod daemon;
 #[path = "front/direct.rs"]
 mod direct;
 #[path = "front/faults.rs"]
@@ -13,8 +15,10 @@ mod faults;
 mod functions;
 #[path = "rest/host.rs"]
 mod host;
-#[path = "rest/http.rs"]
+#[path = "support/http.rs"]
 mod http;
+#[path = "support/log.rs"]
+mod log;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "support/transcripts.rs"]

@@ -10,6 +10,8 @@ mod bounds;
 mod bursts;
 #[path = "rest/commands.rs"]
 mod commands;
+#[path = "support/daemon.rs"]
+mod daemon;
 #[path = "rest/drift.rs"]
 mod drift;
 #[path = "rest/dry_runs.rs"]
@@ -22,7 +24,7 @@ mod groups;
 mod history;
 #[path = "rest/host.rs"]
 mod host;
-#[path = "rest/http.rs"]
+#[path = "support/http.rs"]
 mod http;
 #[path = "rest/hung.rs"]
 mod hung;
@@ -34,6 +36,8 @@ mod kept;
 mod large;
 #[path = "rest/life.rs"]
 mod life;
+#[path = "support/log.rs"]
+mod log;
 #[path = "rest/overlay.rs"]
 mod overlay;
 #[path = "rest/passing.rs"]

@@ -102,7 +102,7 @@ fn document(bytes: usize, seed: u64) -> String {
 /// Sends a whole document to `host`; the ID of its revision.
 fn publish(host: &Host, document: &str) -> String {
     let reply = host.put("/config", document.as_bytes());
-    assert!(reply.status == 200, "a change was answered {}: {}", reply.status, reply.text());
+    assert!(reply.status == 200, "a change was answered {}: {}", reply.status, reply.body);
     reply.header("starling-revision").expect("an accepted change names its revision").trim_matches('"').to_owned()
 }
 

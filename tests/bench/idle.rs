@@ -34,7 +34,7 @@ pub fn measure(dir: &Path, effort: Effort) {
 }
 
 fn memory(lab: &Lab, members: &[usize]) -> String {
-    let worst = |name| members.iter().map(|&i| lab.host(i).memory_kb(name)).max().unwrap_or_default();
+    let worst = |name| members.iter().map(|&i| lab.host(i).memory_kib(name)).max().unwrap_or_default();
     format!("{:.2} MB ({:.2})", worst("VmRSS") as f64 / 1e3, worst("RssAnon") as f64 / 1e3)
 }
 

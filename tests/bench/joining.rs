@@ -44,7 +44,7 @@ fn pair_linked(dir: &Path) -> Option<Duration> {
 }
 
 fn tell(host: &mut Host) {
-    let stdin = host.starling.as_mut().and_then(|child| child.stdin.as_mut()).expect("launched, with a pipe");
+    let stdin = host.starling.as_mut().and_then(|daemon| daemon.child.stdin.as_mut()).expect("launched, with a pipe");
     writeln!(stdin).expect("it waits for a line");
 }
 

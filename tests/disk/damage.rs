@@ -135,7 +135,7 @@ fn a_host_whose_head_is_damaged_does_not_speak_for_the_fleet_alone() {
     three.start(&[]);
     assert!(three.has("d") && !three.has("e"));
     let reply = three.put("/config/routes/x", "[]");
-    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert_eq!(reply.status, 503, "{}", reply.body);
     assert_eq!(three.try_command(&["fsck"], "").0, 0, "what was set aside is no fault any more");
 }
 

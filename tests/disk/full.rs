@@ -58,9 +58,9 @@ fn refuses_and_serves(one: &Peer, two: &Peer, reason: &str) {
         }
         assert!(tries < 1000, "changes are taken on and on");
     };
-    assert_eq!(refused.status, 507, "{}", refused.text());
+    assert_eq!(refused.status, 507, "{}", refused.body);
     assert_eq!(refused.json()["error"], "The change cannot be stored.");
-    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains(reason)), "{}", refused.text());
+    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains(reason)), "{}", refused.body);
     assert!(!two.has(&format!("try{tries}")));
     ["x", "y", "z"].iter().for_each(|name| one.change(name));
     wait("what others change is served", || two.has("z"));
@@ -164,7 +164,7 @@ fn what_is_pruned_makes_room_on_a_full_disk_for_what_is_new() {
         assert_eq!(one.put("/config/routes/large", &format!("[{large}]")).status, 200);
         let change = |number| {
             let reply = one.put("/config/routes/small", &format!(r#"[{{"action":{{"return":{}}}}}]"#, 200 + number));
-            assert_eq!(reply.status, 200, "{}", reply.text());
+            assert_eq!(reply.status, 200, "{}", reply.body);
         };
         (0..=starlingd::limits::HISTORY_KEPT).for_each(change);
         // What a link dropped of so many is fetched when somebody looks.

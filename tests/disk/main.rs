@@ -5,6 +5,8 @@
 //! where these are not to be had and passes, unless `STARLING_TEST_REQUIRE=all` is set. `cargo test --test disk NAME` runs those whose
 //! name contains NAME.
 
+#[path = "../support/daemon.rs"]
+mod daemon;
 mod damage;
 mod fsck;
 mod full;

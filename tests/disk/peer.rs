@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::daemon::Daemon;
 use super::http::{self, Reply};
 use super::log::Log;
 use super::standin::{Setup, StandIn};
@@ -23,10 +23,8 @@ pub struct Peer {
     pub through: Vec<String>,
     dir: PathBuf,
     name: String,
-    child: Option<Child>,
+    daemon: Option<Daemon>,
     server: Option<StandIn>,
-    /// Where this run's part of the log begins.
-    said: usize,
 }
 
 impl Peer {
@@ -40,9 +38,8 @@ impl Peer {
             through: Vec::new(),
             dir: dir.to_owned(),
             name: name.to_owned(),
-            child: None,
+            daemon: None,
             server: None,
-            said: 0,
         }
     }
 
@@ -91,12 +88,7 @@ impl Peer {
     /// Starts the daemon, linked to these, and waits until it answers.
     pub fn start(&mut self, to: &[&Self]) {
         self.launch(to);
-        let deadline = Instant::now() + START_WAIT;
-        while self.get("/healthz").is_none() {
-            let over = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
-            assert!(over.is_none() && Instant::now() < deadline, "{} did not start: {over:?}\n{}", self.name, self.log.tail(20));
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.daemon().wait_started(|| self.get("/healthz").is_some());
     }
 
     /// Starts the daemon, and does not wait.
@@ -108,10 +100,8 @@ impl Peer {
         words.extend(["--state".into(), self.state.clone().into_os_string()]);
         words.extend(to.iter().flat_map(|peer| ["--peer".into(), peer.address().into()]));
         let mut command = self.program(words.into_iter());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        self.said = self.log.len();
-        self.log.follow(child.stderr.take().unwrap());
-        self.child = Some(child);
+        command.stdin(Stdio::null());
+        self.daemon = Some(Daemon::launch(command, &self.log));
     }
 
     /// Ends the daemon in good order.
@@ -122,19 +112,21 @@ impl Peer {
 
     /// Whether the daemon, which was started, has ended by itself.
     pub fn is_over(&self) -> bool {
-        let process = self.child.as_ref().map(|child| PathBuf::from(format!("/proc/{}/stat", child.id())));
-        process.is_none_or(|stat| fs::read_to_string(stat).is_ok_and(|stat| stat.contains(") Z ")))
+        self.daemon.as_ref().is_none_or(Daemon::is_over)
     }
 
     /// Waits until the daemon has ended, however it does; gives its exit status, if it had the time to have one.
     pub fn ended(&mut self) -> Option<i32> {
-        self.child.take().expect("it runs").wait().unwrap().code()
+        self.daemon.take().expect("it runs").ended().0.code()
     }
 
     /// Where others reach this run.
     pub fn address(&self) -> String {
-        let line = self.log.wait(self.said, START_WAIT, |line| line.contains("listening on ")).expect("it listens");
-        line.text.rsplit(' ').next().unwrap().to_owned()
+        self.daemon().says("listening on ")
+    }
+
+    fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().expect("it was started")
     }
 
     /// The answer, if there is one and it is 200.
@@ -161,7 +153,7 @@ impl Peer {
     /// A change that must be taken: a route of this name.
     pub fn change(&self, name: &str) {
         let reply = self.put(&format!("/config/routes/{name}"), "[]");
-        assert_eq!(reply.status, 200, "{}\n{}", reply.text(), self.log.tail(20));
+        assert_eq!(reply.status, 200, "{}\n{}", reply.body, self.log.tail(20));
     }
 
     /// Whether the document has a route of this name.
@@ -204,7 +196,7 @@ impl Peer {
 
     /// The daemon's process, under strace too: that one has a single child.
     pub fn process(&self) -> String {
-        let child = self.child.as_ref().expect("it runs").id();
+        let child = self.daemon().child.id();
         let children = fs::read_to_string(format!("/proc/{child}/task/{child}/children")).unwrap_or_default();
         children.split_whitespace().next().map_or(child.to_string(), str::to_owned)
     }
@@ -217,13 +209,9 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if self.child.is_some() && !self.is_over() {
+        // Under strace it is not the daemon that dropping ends.
+        if self.daemon.is_some() && !self.is_over() {
             self.signal("KILL");
-        }
-        if let Some(mut child) = self.child.take() {
-            let _ = child.wait();
         }
     }
 }
-
-const START_WAIT: Duration = Duration::from_secs(20);

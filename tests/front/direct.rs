@@ -1,10 +1,10 @@
 //! The recorded exchanges with a server itself: the stand-in, which must answer as the recorded one did, and a real unitd where there is
 //! one.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
+use super::http::Door;
 use super::standin::{Setup, StandIn};
 use super::transcripts::{self, Exchange, Recorded};
 use super::unitd::{self, Unitd};
@@ -27,13 +27,10 @@ fn ask(socket: &Path, exchange: &Exchange) -> String {
         Some(&head) if !String::from_utf8_lossy(&exchange.bytes[..head]).contains("Content-Length") => &exchange.bytes[..head],
         _ => &exchange.bytes[..],
     };
-    let mut stream = super::http::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut stream = Door::Unix(socket.to_owned()).connect();
     // The server closes on some requests before it has read them whole, and a close with bytes unread shows as a reset.
     let _ = stream.write_all(sent);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(stream.rest()).unwrap()
 }
 
 fn compare(exchange: &Exchange, answer: &str, same: impl Fn(&Recorded, &str) -> bool) {

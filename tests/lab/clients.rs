@@ -40,7 +40,7 @@ impl Client {
     /// other is not.
     pub fn change(&self, method: &str, target: &str, mark: &str, body: &Value) -> Option<Change> {
         let reply = self.send(method, target, body)?;
-        assert!([200, 409, 503, 507].contains(&reply.status), "{method} {target}: {} {}", reply.status, reply.text());
+        assert!([200, 409, 503, 507].contains(&reply.status), "{method} {target}: {} {}", reply.status, reply.body);
         let revision = (reply.status == 200).then(|| reply.header("Starling-Revision").expect("each change makes a revision"))?;
         Some(Change { mark: mark.to_owned(), revision: revision.to_owned() })
     }

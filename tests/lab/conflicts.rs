@@ -53,7 +53,7 @@ fn edit_at_once(lab: &Lab, authors: &[usize]) -> Vec<String> {
         (1..=4).map(move |round| {
             let mark = format!("h{author}r{round}");
             let reply = lab.host(author).put(&format!("/config/routes/{mark}"), b"[]");
-            assert!([200, 409, 503].contains(&reply.status), "{}: {}", reply.status, reply.text());
+            assert!([200, 409, 503].contains(&reply.status), "{}: {}", reply.status, reply.body);
             (reply.status == 200).then_some(mark)
         })
     };

@@ -110,7 +110,7 @@ fn every(lab: &Lab, number: usize, changes: &[Change], what: &str, holds: impl F
 
 /// What these peers have cost so far.
 fn costs(lab: &Lab, members: &[usize]) -> String {
-    let memory = members.iter().map(|&i| lab.host(i).memory_kb("VmHWM"));
+    let memory = members.iter().map(|&i| lab.host(i).memory_kib("VmHWM"));
     let (most, sum) = memory.fold((0, 0), |(most, sum), kb| (most.max(kb), sum + kb));
     let processor: Duration = members.iter().map(|&i| lab.host(i).processor_time()).sum();
     let count = members.len() as u64;

@@ -87,7 +87,7 @@ fn a_member_that_asks_without_end_is_not_served_before_the_honest() {
     lab(3, 1, Pace::Busy, |lab| {
         under(lab, "questions", |lab, _| {
             for host in HONEST.map(|number| lab.host(number)) {
-                let (greatest, written) = (host.memory_kb("VmHWM:"), bytes_below(&host.state()));
+                let (greatest, written) = (host.memory_kib("VmHWM"), bytes_below(&host.state()));
                 assert!(greatest < 96 << 10, "host {} took {greatest} KiB of memory", host.number);
                 assert!(written < 1 << 20, "host {} keeps {written} bytes", host.number);
             }
@@ -149,7 +149,7 @@ fn a_member_whose_deltas_swell_fills_neither_memory_nor_disk() {
             let sent: u64 = said.trim().parse().expect("it says how many bytes it sent");
             assert!(sent < 100_000, "{sent} bytes were sent");
             for host in HONEST.map(|number| lab.host(number)) {
-                let (greatest, written) = (host.memory_kb("VmHWM:"), bytes_below(&host.state()));
+                let (greatest, written) = (host.memory_kib("VmHWM"), bytes_below(&host.state()));
                 assert!(greatest < 192 << 10, "host {} took {greatest} KiB of memory", host.number);
                 assert!(written < 160 << 20, "host {} keeps {written} bytes", host.number);
             }

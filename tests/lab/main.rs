@@ -70,7 +70,7 @@ fn change(lab: &Lab, author: usize, mark: &str) {
 }
 
 fn accepted(reply: Reply) {
-    assert!(reply.status == 200, "the change was answered {}: {}", reply.status, reply.text());
+    assert!(reply.status == 200, "the change was answered {}: {}", reply.status, reply.body);
 }
 
 /// Whether host `number` has the change that is known by `mark`.

@@ -26,8 +26,8 @@ fn a_host_whose_disk_is_full_follows_and_stores_all_when_there_is_room() {
         wait_all_have(lab, &all, &["room"]);
         let ballast = fill(&lab.host(3).state());
         let refused = lab.host(3).put("/config/routes/refused", b"[]");
-        assert_eq!(refused.status, 507, "{}", refused.text());
-        assert!(!refused.json()["detail"].to_string().is_empty() && refused.text().contains("space"), "{}", refused.text());
+        assert_eq!(refused.status, 507, "{}", refused.body);
+        assert!(!refused.json()["detail"].to_string().is_empty() && refused.body.contains("space"), "{}", refused.body);
         for (author, mark) in [(1, "others1"), (2, "others2"), (1, "others3")] {
             change(lab, author, mark);
         }
@@ -61,7 +61,7 @@ fn a_peer_with_40_descriptors_outlives_a_crowd_of_clients_and_loses_nothing() {
         publish(lab, 1);
         wait_all_have(lab, &all, &[]);
         let acknowledged = hammer(lab, 3);
-        let running = lab.host_mut(3).starling.as_mut().expect("it was started").try_wait().expect("our own child");
+        let running = lab.host_mut(3).starling.as_mut().expect("it was started").child.try_wait().expect("our own child");
         assert_eq!(running, None, "host 3 died:\n{}", lab.host(3).log.tail(20));
         lab.wait(SOON, "host 3 answers again", || lab.host(3).get("/fleet").is_some());
         Client::of(lab.host(3)).insist("PUT", "/config/routes/after", "after", &route("after"), SOON);

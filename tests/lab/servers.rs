@@ -104,7 +104,7 @@ fn a_change_that_the_authors_own_server_refuses_never_leaves_the_host() {
         let head = lab.host(1).head();
         lab.host(1).fault("refuse unwelcome");
         let reply = lab.host(1).put("/config/routes/unwelcome", b"[]");
-        assert_eq!(reply.status, 400, "{}", reply.text());
+        assert_eq!(reply.status, 400, "{}", reply.body);
         assert_eq!(text(&reply.json(), "error"), "Invalid configuration.", "the server's own words");
         stays(lab, Duration::from_secs(1), "the head is the old one", || {
             lab.host(1).head() == head && lab.host(2).head() == head

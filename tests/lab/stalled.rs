@@ -39,7 +39,7 @@ fn reach_all(lab: &Lab, members: &[usize], mark: &str) -> Duration {
     let from: Vec<usize> = others.iter().map(|&member| lab.host(member).log.len()).collect();
     let begin = Instant::now();
     let reply = lab.host(author).put(&format!("/config/routes/{mark}"), b"[]");
-    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.status, 200, "{}", reply.body);
     let revision = reply.header("Starling-Revision").expect("a revision was made")[..SHORT].to_owned();
     let arrived = others.iter().zip(from).map(|(&member, from)| {
         let line = lab.host(member).log.wait(from, SOON, |line| line.contains(&revision) && line.contains("applied"));
@@ -50,7 +50,7 @@ fn reach_all(lab: &Lab, members: &[usize], mark: &str) -> Duration {
 
 /// Sends Starling on host `number` a signal that `kill` knows by this name.
 fn signal(lab: &Lab, number: usize, name: &str) {
-    let pid = lab.host(number).starling.as_ref().expect("it runs").id();
+    let pid = lab.host(number).pid();
     let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().expect("sh can be started");
     assert!(status.success(), "kill -{name}: {status}");
 }

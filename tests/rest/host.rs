@@ -1,15 +1,14 @@
 //! One host: the built program in a directory of its own, in front of a stand-in server, with both doors open.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
 
+use super::daemon::Daemon;
 use super::http::{Door, Reply};
+use super::log::Log;
 use super::standin::{Setup, StandIn};
 
 pub const STARLING: &str = env!("CARGO_BIN_EXE_starling");
@@ -20,18 +19,9 @@ pub const TOKEN: &str = "open-sesame";
 pub struct Host {
     pub dir: PathBuf,
     pub server: StandIn,
-    pub running: Option<Running>,
-}
-
-/// A daemon that has answered.
-pub struct Running {
-    pub child: Child,
-    /// The control socket, and the address of the log.
-    pub doors: [Door; 2],
-    /// What it says from then on.
-    pub log: Receiver<String>,
-    /// What it has said so far, as far as somebody has looked.
-    pub said: String,
+    pub running: Option<Daemon>,
+    /// Of the last start: the control socket, and the address that the log names.
+    pub doors: Option<[Door; 2]>,
 }
 
 impl Host {
@@ -59,7 +49,7 @@ impl Host {
         write_private(&dir.join("token"), &format!("{TOKEN}\n"));
         std::fs::write(dir.join("empty.conf"), "{}").expect("the directory can be written");
         let server = StandIn::start(Setup { socket: dir.join("unit.sock"), ..Setup::default() }).expect("the stand-in starts");
-        Self { dir, server, running: None }
+        Self { dir, server, running: None, doors: None }
     }
 
     pub fn start(&mut self) {
@@ -72,24 +62,13 @@ impl Host {
         let mut command = Command::new("sh");
         command.args(["-c", how, "sh", STARLING, "run", "--no-mdns", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"]);
         command.args(["--name", "gull"]).args(self.flags()).args(flags);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("there is a shell");
-        let stderr = BufReader::new(child.stderr.take().expect("it was piped"));
-        let (tell, log) = mpsc::channel();
-        thread::spawn(move || stderr.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
-        let (mut said, late) = (String::new(), Instant::now() + START_WAIT);
-        let api = loop {
-            let line = log.recv_timeout(late.saturating_duration_since(Instant::now()));
-            let line = line.unwrap_or_else(|_| panic!("it did not start: {:?}\n{said}", child.try_wait()));
-            said.extend([&line, "\n"]);
-            if let Some((_, address)) = line.split_once("REST on http://") {
-                break address.parse().expect("it is an address");
-            }
-        };
-        let doors = [Door::Unix(self.path("control.sock")), Door::Tcp(api)];
-        let running = self.running.insert(Running { child, doors, log, said });
+        command.stdin(Stdio::null());
+        let daemon = Daemon::launch(command, &Log::default());
+        let api = daemon.says("REST on http://").parse().expect("it is an address");
+        self.running = Some(daemon);
+        self.doors = Some([Door::Unix(self.path("control.sock")), Door::Tcp(api)]);
         // The loop is the last to start.
-        assert_eq!(running.doors[0].send(&request("GET", "/healthz", "", "")).status, 200);
+        assert_eq!(self.ask("GET", "/healthz", "").status, 200);
     }
 
     /// The flags that name what is this host's.
@@ -105,7 +84,7 @@ impl Host {
 
     /// The control socket.
     pub fn door(&self) -> &Door {
-        &self.running.as_ref().expect("it runs").doors[0]
+        &self.doors.as_ref().expect("it was started")[0]
     }
 
     /// What the server itself says.
@@ -121,13 +100,8 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
-            if thread::panicking() {
-                let rest: Vec<String> = running.log.try_iter().collect();
-                eprintln!("--- its log\n{}{}", running.said, rest.join("\n"));
-            }
+        if let Some(daemon) = self.running.take().filter(|_| thread::panicking()) {
+            eprintln!("--- its log\n{}", daemon.log());
         }
         remove(&self.dir);
     }
@@ -143,9 +117,6 @@ pub fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8>
 fn remove(dir: &Path) {
     let _ = std::fs::remove_dir_all(dir);
 }
-
-/// More than a start takes on a busy machine with two cores.
-const START_WAIT: Duration = Duration::from_secs(30);
 
 /// Writes a file that only its owner can read.
 pub fn write_private(path: &Path, text: &str) {

@@ -14,7 +14,8 @@ use starlingd::daemon::pulse::Pulse;
 use starlingd::daemon::state_dir::StateDir;
 use starlingd::wire::handshake::Local;
 
-use super::host::{Host, Running, STARLING};
+use super::daemon::Daemon;
+use super::host::{Host, STARLING};
 use super::http::Door;
 use super::skip::skip;
 use super::standstill::{Standstill, lacks};
@@ -37,9 +38,8 @@ fn launch_unread(host: &Host, before: usize) -> Child {
 fn start_unread(host: &mut Host, before: usize) {
     let child = launch_unread(host, before);
     let door = Door::Unix(host.path("control.sock"));
-    let doors = [door.clone(), door];
-    let log = std::sync::mpsc::channel().1;
-    host.running = Some(Running { child, doors, log, said: String::new() });
+    host.doors = Some([door.clone(), door]);
+    host.running = Some(Daemon::unheard(child));
     until("it opens its socket", || host.path("control.sock").exists());
     assert_eq!(host.ask("GET", "/healthz", "").status, 200);
 }
@@ -117,16 +117,14 @@ fn is_linked(host: &Host) -> bool {
 /// The exit of a process that is to end by itself, within two minutes. What is left of it is then only the thread that strace holds.
 fn ends(host: &mut Host, held: Standstill) -> (ExitStatus, String) {
     let late = Instant::now() + Duration::from_secs(120);
-    let mut running = host.running.take().expect("it runs");
+    let running = host.running.take().expect("it runs");
     let threads = format!("/proc/{}/task", running.child.id());
     while std::fs::read_dir(&threads).is_ok_and(|threads| threads.count() > 1) {
         assert!(Instant::now() < late, "it does not end: {}", running.log());
         std::thread::sleep(Duration::from_millis(50));
     }
     drop(held);
-    let status = running.child.wait().expect("it is our child");
-    running.log.iter().for_each(|line| running.said.extend([&line, "\n"]));
-    (status, running.said)
+    running.ended()
 }
 
 #[test]
@@ -152,8 +150,7 @@ fn a_loop_that_stands_does_not_keep_a_signal_from_ending_the_process() {
         return skip(&need);
     }
     let (mut one, _two, held) = one_of_two_stands();
-    let pid = one.running().child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("there is a kill").success());
+    one.running().signal_to_end();
     let (status, said) = ends(&mut one, held);
     assert!(status.code() == Some(1) && said.contains("did not stop in good order"), "{status} {said}");
 }

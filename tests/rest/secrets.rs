@@ -35,9 +35,7 @@ impl Host {
 
     /// Where peers reach it.
     pub fn address(&self) -> String {
-        let said = &self.running.as_ref().expect("it runs").said;
-        let at = said.split_once("listening on ").expect("it says so when it starts").1;
-        at.lines().next().expect("a line").to_owned()
+        self.running.as_ref().expect("it runs").says("listening on ")
     }
 }
 

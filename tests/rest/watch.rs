@@ -1,21 +1,21 @@
 //! Looking at a host from outside: is it alive, is it the same, what does it hold, what does it say, and does it come to pass.
 
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use starlingd::model::json::{self, Value};
 
-use super::host::{Host, Running, request};
+use super::daemon::Daemon;
+use super::host::{Host, request};
 use super::http::{Door, Reply};
 
 impl Host {
-    pub fn running(&mut self) -> &mut Running {
+    pub fn running(&mut self) -> &mut Daemon {
         self.running.as_mut().expect("it runs")
     }
 
     pub fn doors(&self) -> [Door; 2] {
-        self.running.as_ref().expect("it runs").doors.clone()
+        self.doors.clone().expect("it was started")
     }
 
     /// The answer to GET, as JSON. It must be 200.
@@ -78,42 +78,6 @@ impl Host {
         assert_eq!(running.child.try_wait().expect("it is our child"), None);
         let most = running.memory_kib("VmHWM");
         assert!(most < MEMORY_KIB_MAX, "it has held {most} KiB");
-    }
-}
-
-impl Running {
-    /// All that it has said so far.
-    pub fn log(&mut self) -> &str {
-        let new: Vec<String> = self.log.try_iter().collect();
-        new.iter().for_each(|line| self.said.extend([line, "\n"]));
-        &self.said
-    }
-
-    /// A line of `/proc/PID/status`.
-    pub fn memory_kib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is alive");
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("the line is there");
-        line.trim().trim_end_matches(" kB").parse().expect("it is a number")
-    }
-
-    /// Ends it at once.
-    pub fn kill(mut self) {
-        self.child.kill().expect("it is our child");
-        self.child.wait().expect("it is our child");
-    }
-
-    /// Asks it to end, and gives its exit status and its whole log.
-    pub fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("there is a kill").success());
-        let mut status = None;
-        until("it ends", || {
-            status = self.child.try_wait().expect("it is our child");
-            status.is_some()
-        });
-        // Its end of the pipe is closed: the thread that reads it comes to the end.
-        self.log.iter().for_each(|line| self.said.extend([&line, "\n"]));
-        (status.and_then(|status| status.code()), self.said)
     }
 }
 

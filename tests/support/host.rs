@@ -5,10 +5,11 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::daemon::Daemon;
 use super::http::{self, Reply};
 use super::log::Log;
 use super::private::NETLAB;
@@ -25,7 +26,7 @@ pub struct Host {
     /// What it said so far, over all its runs.
     pub log: Log,
     /// The running Starling itself: every program on the way to it has used `exec`.
-    pub starling: Option<Child>,
+    pub starling: Option<Daemon>,
     /// The running stand-in server, if there is one in this lab.
     pub server: Option<Child>,
     dir: PathBuf,
@@ -46,13 +47,7 @@ impl Host {
 
     /// Waits until the Starling that was launched answers.
     pub fn wait_started(&mut self) {
-        let deadline = Instant::now() + START_WAIT;
-        while self.get("/fleet").is_none() {
-            let over = self.starling.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            let late = Instant::now() > deadline;
-            assert!(over.is_none() && !late, "host {} did not start ({over:?}):\n{}", self.number, self.log.tail(15));
-            std::thread::sleep(POLL);
-        }
+        self.daemon().wait_started(|| self.get("/fleet").is_some());
     }
 
     /// Starts Starling through the shell command `how`, which is to `exec "$@"`. Does not wait.
@@ -64,18 +59,13 @@ impl Host {
         command.args(["sh", "-c", how, "sh"]).arg(program("starling")).arg("run");
         command.arg("--state").arg(self.state()).arg("--control").arg(self.control_socket()).arg("--unit").arg(unit);
         command.args(["--name", &format!("h{}", self.number)]).args(&self.flags);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("netlab.sh can be started");
-        self.log.follow(child.stderr.take().expect("it was piped"));
-        self.starling = Some(child);
+        command.stdin(Stdio::piped());
+        self.starling = Some(Daemon::launch(command, &self.log));
     }
 
     /// Ends Starling as power loss of its process would: `kill -9`.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.starling.take() {
-            child.kill().expect("our own child can be killed");
-            child.wait().expect("our own child can be waited for");
-        }
+        self.starling.take().into_iter().for_each(Daemon::kill);
     }
 
     /// Runs `starling COMMAND… --state DIR` with `input`, without any network, so that a token holds
@@ -140,14 +130,16 @@ impl Host {
 
     /// The process ID of the running Starling.
     pub fn pid(&self) -> u32 {
-        self.starling.as_ref().expect("it was started").id()
+        self.daemon().child.id()
     }
 
-    /// A size in kB of the running Starling, by its name in `/proc/PID/status`.
-    pub fn memory_kb(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the peer runs");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("a field of proc(5)");
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number of kB")
+    /// A size in KiB of the running Starling, by its name in `/proc/PID/status`.
+    pub fn memory_kib(&self, name: &str) -> u64 {
+        self.daemon().memory_kib(name)
+    }
+
+    fn daemon(&self) -> &Daemon {
+        self.starling.as_ref().expect("it was started")
     }
 
     /// The time on a processor of the running Starling, over all threads that live (the first field of `schedstat`).
@@ -159,7 +151,7 @@ impl Host {
 
     /// What a person needs who looks into a failed test.
     pub fn account(&self) -> String {
-        let fleet = self.get("/fleet").map(|reply| reply.text()).unwrap_or_else(|| "no answer".into());
+        let fleet = self.get("/fleet").map(|reply| reply.body).unwrap_or_else(|| "no answer".into());
         format!("--- host {}: last words\n{}    GET /fleet: {fleet}\n", self.number, self.log.tail(15))
     }
 
@@ -171,13 +163,11 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        for mut child in self.starling.take().into_iter().chain(self.server.take()) {
+        // Before its server.
+        drop(self.starling.take());
+        if let Some(mut child) = self.server.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
-
-/// More than a start takes on a busy machine with two cores.
-const START_WAIT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(5);

@@ -3,8 +3,12 @@
 //! A thread sits in `read` on the pipe, so a line's time is right to well below a
 //! millisecond and costs nothing while the program is silent: the bench measures with it.
 
+// Each program of the tests has use for a part of it.
+#![allow(dead_code)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// One line and when it arrived.
@@ -22,14 +26,19 @@ pub struct Log(Arc<(Mutex<Vec<Line>>, Condvar)>);
 
 impl Log {
     /// Reads `pipe` to its end on a thread of its own.
-    pub fn follow(&self, pipe: impl Read + Send + 'static) {
+    pub fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
         let log = self.clone();
         std::thread::spawn(move || {
             for text in BufReader::new(pipe).lines().map_while(Result::ok) {
                 log.lines().push(Line { at: Instant::now(), text });
                 log.0.1.notify_all();
             }
-        });
+        })
+    }
+
+    /// The lines from number `from` on.
+    pub fn text(&self, from: usize) -> String {
+        self.lines().iter().skip(from).fold(String::new(), |text, line| text + &line.text + "\n")
     }
 
     /// How many lines there are: a place to start `wait` from.

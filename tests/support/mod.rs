@@ -5,6 +5,7 @@
 //! namespaces. Nothing here waits for luck: every wait is for a condition, has a deadline,
 //! and on failure shows what each host last said.
 
+pub mod daemon;
 pub mod host;
 pub mod http;
 pub mod lab;
