@@ -63,6 +63,7 @@ const ROUTES: &[Route] = &[
     route("GET /fleet/nodes", "/fleet/nodes", Takes::Nothing),
     route("GET /fleet/nodes/ID", "/fleet/nodes/NAME", Takes::Nothing),
     route("GET /fleet/groups", "/fleet/groups", Takes::Nothing),
+    route("DELETE /fleet/groups/NAME", "/fleet/groups/NAME", Takes::Nothing),
     route("GET /fleet/links", "/fleet/links", Takes::Nothing),
     route("GET /fleet/revisions", "/fleet/revisions", Takes::Nothing),
     route("GET /fleet/revisions/ID", "/fleet/revisions/NAME", Takes::Nothing),
