@@ -12,6 +12,7 @@
 use super::answer::Problem;
 use super::effect::{DiskJob, Level};
 use super::server::{Server, UNTOUCHED, Verdict};
+use super::{Context, Local};
 use super::{Node, Waiting};
 use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
 use crate::model::document::is_factory;
@@ -44,8 +45,37 @@ impl Server {
 }
 
 impl Node {
+    /// What the server ran is on disk; or is not, and then whoever waits for that is told.
+    pub(super) fn before_stored(&mut self, result: Result<(), String>) {
+        let is_something = self.local.server.observed.as_ref().is_some_and(|config| !is_factory(config));
+        match result {
+            // Of a server that was never configured nothing is lost.
+            Err(_) if !is_something => self.local.server.before = Before::Kept,
+            Ok(()) => {
+                self.local.server.before = Before::Kept;
+                self.local.kept.keeps_before(self.local.server.observed.as_ref().map(Shown::fingerprint));
+                if is_something {
+                    self.cx.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
+                }
+                if matches!(self.local.server.verdict, Verdict::Untouched(_)) {
+                    self.local.judge(&mut self.cx, Verdict::Pending, Level::Debug, "the server may be configured".into());
+                }
+                self.cx.rebase_soon(REBASE_JITTER);
+            }
+            Err(why) => {
+                self.local.server.before = Before::Failed;
+                self.local.server.apply_at = self.cx.now.elapsed + REAPPLY_MIN;
+                let why = format!("what it runs could not be kept: {why}; {ROOM}");
+                self.local.leave_alone(&mut self.cx, why.clone());
+                self.changes.deny_next(&mut self.cx, Problem::new(507, UNTOUCHED, why));
+            }
+        }
+    }
+}
+
+impl Local {
     /// Whether the server may be given something. What it ran before Starling first configured it is kept first; that begins here.
-    pub(super) fn may_configure(&mut self) -> bool {
+    pub(super) fn may_configure(&mut self, cx: &mut Context) -> bool {
         if self.lacks_overlay().is_some() {
             return false;
         }
@@ -54,49 +84,22 @@ impl Node {
         }
         if let (Before::Wanted | Before::Failed, Some(observed)) = (self.server.before, self.server.observed.clone()) {
             self.server.before = Before::Storing;
-            let ticket = self.ticket(Waiting::Before);
-            self.disk(DiskJob::BeforeStarling(ticket, json::unit_format(&observed).into_bytes()));
+            let ticket = cx.ticket(Waiting::Before);
+            cx.disk(DiskJob::BeforeStarling(ticket, json::unit_format(&observed).into_bytes()));
         }
         false
     }
 
-    /// What the server ran is on disk; or is not, and then whoever waits for that is told.
-    pub(super) fn before_stored(&mut self, result: Result<(), String>) {
-        let is_something = self.server.observed.as_ref().is_some_and(|config| !is_factory(config));
-        match result {
-            // Of a server that was never configured nothing is lost.
-            Err(_) if !is_something => self.server.before = Before::Kept,
-            Ok(()) => {
-                self.server.before = Before::Kept;
-                self.kept.keeps_before(self.server.observed.as_ref().map(Shown::fingerprint));
-                if is_something {
-                    self.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
-                }
-                if matches!(self.server.verdict, Verdict::Untouched(_)) {
-                    self.judge(Verdict::Pending, Level::Debug, "the server may be configured".into());
-                }
-                self.rebase_soon(REBASE_JITTER);
-            }
-            Err(why) => {
-                self.server.before = Before::Failed;
-                self.server.apply_at = self.now.elapsed + REAPPLY_MIN;
-                let why = format!("what it runs could not be kept: {why}; {ROOM}");
-                self.leave_alone(why.clone());
-                self.deny_next(Problem::new(507, UNTOUCHED, why));
-            }
-        }
-    }
-
     /// The server answers, and what it runs cannot be read.
-    pub(super) fn unreadable(&mut self, reason: &str) {
+    pub(super) fn unreadable(&mut self, cx: &mut Context, reason: &str) {
         self.server.observed = None;
-        self.leave_alone(format!("what it runs cannot be read, and so not kept: {reason}"));
+        self.leave_alone(cx, format!("what it runs cannot be read, and so not kept: {reason}"));
     }
 
     /// Nothing is put over what was not kept.
-    fn leave_alone(&mut self, why: String) {
+    fn leave_alone(&mut self, cx: &mut Context, why: String) {
         let text = format!("the server is left alone: {why}");
-        self.judge(Verdict::Untouched(why), Level::Error, text);
+        self.judge(cx, Verdict::Untouched(why), Level::Error, text);
     }
 
     /// Whether the server is left alone because what it runs could not be read.

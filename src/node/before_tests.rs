@@ -60,10 +60,10 @@ fn a_server_whose_configuration_cannot_be_stored_is_left_alone_until_it_can() {
     assert!(!serve(&mut lone, &theirs(), &full), "the server is given nothing");
     let (status, words) = told(&lone, 1).expect("it is answered");
     assert!(status == 507 && words.contains("No space left") && words.contains("make room"), "{status} {words}");
-    assert_eq!(lone.node.server.verdict.word(), "untouched");
+    assert_eq!(lone.node.local.server.verdict.word(), "untouched");
     lone.write(2, "two");
     assert!(!serve(&mut lone, &theirs(), &full) && told(&lone, 2).is_some_and(|told| told.0 == 507), "nor for another");
-    assert!(!wait(&mut lone, 60, &theirs(), &full) && lone.node.server.verdict.word() == "untouched");
+    assert!(!wait(&mut lone, 60, &theirs(), &full) && lone.node.local.server.verdict.word() == "untouched");
     let said = lone.effects.iter().filter(|effect| matches!(effect, Effect::Say(Level::Error, "server", _))).count();
     assert_eq!(said, 1, "it is said once");
     lone.write(3, "three");
@@ -78,7 +78,7 @@ fn a_server_whose_configuration_cannot_be_stored_is_not_given_the_fleets() {
     lone.node.server_appears();
     let full = Err("No space left on device (os error 28)".to_owned());
     assert!(!wait(&mut lone, 60, &theirs(), &full));
-    assert_eq!(lone.node.server.verdict.word(), "untouched");
+    assert_eq!(lone.node.local.server.verdict.word(), "untouched");
     assert!(wait(&mut lone, 10, &theirs(), &Ok(())), "it is tried again");
 }
 
@@ -90,7 +90,7 @@ fn a_server_whose_configuration_cannot_be_read_is_left_alone_until_it_can() {
     lone.node.server_appears();
     let unreadable = Outcome::Unreadable("of /config only the beginning comes".into());
     assert!(!wait(&mut lone, 60, &unreadable, &Ok(())));
-    assert_eq!(lone.node.server.verdict.word(), "untouched");
+    assert_eq!(lone.node.local.server.verdict.word(), "untouched");
     lone.write(2, "two");
     assert!(!serve(&mut lone, &unreadable, &Ok(())));
     let (status, words) = told(&lone, 2).expect("it is answered");

@@ -78,27 +78,27 @@ impl Node {
     pub(super) fn take_body(&mut self, link: LinkId, record: Record, body: Body, others: Vec<LinkId>) {
         let id = record.id;
         let undecoded = Undecoded { record, body };
-        if undecoded.len() <= DECODED_AT_ONCE_MAX || !self.links.contains_key(&link) {
+        if undecoded.len() <= DECODED_AT_ONCE_MAX || !self.peers.links.contains_key(&link) {
             let decoded = undecoded.decode();
             return self.take_decoded(link, decoded, others);
         }
-        self.pulls.decoding.insert(id, others);
-        let ticket = self.ticket(Waiting::Decoded(link, id));
-        self.links.get_mut(&link).into_iter().for_each(Link::hold);
-        self.effects.extend([Effect::Hold(link), Effect::Decode(ticket, undecoded)]);
+        self.exchange.pulls.decoding.insert(id, others);
+        let ticket = self.cx.ticket(Waiting::Decoded(link, id));
+        self.peers.links.get_mut(&link).into_iter().for_each(Link::hold);
+        self.cx.effects.extend([Effect::Hold(link), Effect::Decode(ticket, undecoded)]);
     }
 
     /// A body was decoded. What its link has brought since is looked at now.
     pub(super) fn decoded(&mut self, ticket: Ticket, decoded: Result<Arc<Revision>, String>) {
-        let Some(Waiting::Decoded(link, id)) = self.tickets.remove(&ticket) else { return };
-        let others = self.pulls.decoding.remove(&id).unwrap_or_default();
+        let Some(Waiting::Decoded(link, id)) = self.cx.tickets.remove(&ticket) else { return };
+        let others = self.exchange.pulls.decoding.remove(&id).unwrap_or_default();
         self.take_decoded(link, decoded, others);
-        self.links.get_mut(&link).into_iter().for_each(Link::go_on);
-        while let Some(frame) = self.links.get_mut(&link).and_then(Link::next_held) {
+        self.peers.links.get_mut(&link).into_iter().for_each(Link::go_on);
+        while let Some(frame) = self.peers.links.get_mut(&link).and_then(Link::next_held) {
             self.take_bytes(link, &frame);
         }
-        if self.links.get(&link).is_some_and(|link| !link.is_held()) {
-            self.effects.push(Effect::GoOn(link));
+        if self.peers.links.get(&link).is_some_and(|link| !link.is_held()) {
+            self.cx.effects.push(Effect::GoOn(link));
         }
         self.join_if_done(link);
     }
@@ -106,7 +106,7 @@ impl Node {
     fn take_decoded(&mut self, link: LinkId, decoded: Result<Arc<Revision>, String>, others: Vec<LinkId>) {
         match decoded {
             Ok(revision) => self.take_revision(Some(link), revision),
-            Err(error) => self.fault(link, &error),
+            Err(error) => self.peers.fault(&mut self.cx, link, &error),
         }
         // Whoever has vouched for this host and waited only for this body can be believed now.
         others.into_iter().for_each(|other| self.join_if_done(other));

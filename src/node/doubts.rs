@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::Node;
 use super::input::LinkId;
+use super::{Context, Store};
 use crate::limits::{DOUBTS_AGAIN, DOUBTS_MAX, REBASE_JITTER};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::RecordId;
@@ -15,38 +16,47 @@ use crate::wire::frame::Frame;
 impl Node {
     /// Asks a peer about all edits that this host is unsure about.
     pub(super) fn ask_about_edits(&mut self, link: LinkId) {
-        let now = self.now.elapsed;
-        if self.links.get(&link).is_none_or(|link| link.doubts.0 > now) {
+        let now = self.cx.now.elapsed;
+        if self.peers.links.get(&link).is_none_or(|link| link.doubts.0 > now) {
             return;
         }
-        let unsure = self.replica.groups().filter_map(|(name, group)| {
+        let unsure = self.store.replica.groups().filter_map(|(name, group)| {
             let mut edits = group.unsure();
             edits.truncate(DOUBTS_MAX);
             let head = group.head().filter(|_| !edits.is_empty())?.id();
             Some(Frame::Doubts { group: name.to_owned(), head, edits })
         });
         let frames: Vec<Frame> = unsure.collect();
-        let Some(at) = self.links.get_mut(&link).filter(|_| !frames.is_empty()) else { return };
+        let Some(at) = self.peers.links.get_mut(&link).filter(|_| !frames.is_empty()) else { return };
         // Who could not tell will hardly be able to later.
         let [least, most] = DOUBTS_AGAIN;
         at.doubts = (now + (least * 2_u32.saturating_pow(at.doubts.1.min(16))).min(most), at.doubts.1.saturating_add(1));
-        frames.iter().for_each(|frame| self.answer(link, frame));
+        frames.iter().for_each(|frame| self.peers.answer(&mut self.cx, link, frame));
     }
 
     /// A peer asks what this host knows of some edits.
     pub(super) fn doubts(&mut self, link: LinkId, name: String, head: RecordId, edits: &[EditRef]) {
-        let Some(group) = self.replica.group(&name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
+        let Some(group) = self.store.replica.group(&name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
             return;
         };
         let with = |wanted: Standing| edits.iter().filter(|edit| group.standing(edit) == wanted).copied().collect::<Vec<_>>();
         let (contained, out) = (with(Standing::In), with(Standing::Out));
         if !contained.is_empty() || !out.is_empty() {
-            self.answer(link, &Frame::Rulings { group: name, head, contained, out });
+            self.peers.answer(&mut self.cx, link, &Frame::Rulings { group: name, head, contained, out });
         }
     }
+}
 
+impl Store {
     /// A peer tells what it knows.
-    pub(super) fn rulings(&mut self, name: &str, head: RecordId, mut contained: Vec<EditRef>, mut out: Vec<EditRef>) {
+    pub(super) fn rulings(
+        &mut self,
+        cx: &mut Context,
+        name: &str,
+        head: RecordId,
+        mut contained: Vec<EditRef>,
+        mut out: Vec<EditRef>,
+    ) {
         let Some(group) = self.replica.group_mut(name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
             return;
         };
@@ -55,9 +65,9 @@ impl Node {
         contained.retain(asked);
         out.retain(asked);
         group.learn(&contained, &out);
-        self.load_fallen(name);
-        if name == self.setup.group {
-            self.rebase_soon(REBASE_JITTER);
+        self.load_fallen(cx, name);
+        if name == cx.setup.group {
+            cx.rebase_soon(REBASE_JITTER);
         }
     }
 }

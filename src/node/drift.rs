@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::effect::{Effect, Level};
 use super::input::ClientId;
 use super::plan::UNSEEN;
+use super::{Context, Local};
 use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
 use crate::model::document::is_factory;
 use crate::model::json::{self, Value};
@@ -33,81 +34,84 @@ pub(super) struct Handling {
 impl Node {
     /// The server runs something else than what was applied, at these paths.
     pub(super) fn handle_drift(&mut self, drift: Vec<String>) {
-        let is_new = drift != self.server.drift;
+        let is_new = drift != self.local.server.drift;
         if is_new {
             let text = format!("somebody has changed the server's own configuration at {}", drift.join(", "));
-            self.say(Level::Warn, "server", text);
-            self.server.drift = drift;
-            self.selfie_changed();
+            self.cx.say(Level::Warn, "server", text);
+            self.local.server.drift = drift;
+            self.cx.selfie_changed();
         }
-        match self.setup.drift {
+        match self.cx.setup.drift {
             DriftChoice::Report => {}
-            DriftChoice::Repair => self.repair(),
+            DriftChoice::Repair => self.local.repair(&mut self.cx),
             DriftChoice::Adopt => self.adopt(),
         }
     }
 
+    /// The server is about to be given another head. What it shows beside what was applied is published now or never.
+    pub(super) fn rescue_drift(&mut self) {
+        let (Some(applied), Some(config)) = (&self.local.server.applied, &self.local.server.observed) else { return };
+        if !self.local.adopts(&self.cx) || is_factory(config) {
+            return;
+        }
+        let drift = json::differing(applied.effective.config(), config, DRIFT_SHOWN);
+        if drift.is_empty() { self.local.no_drift(&mut self.cx) } else { self.handle_drift(drift) }
+    }
+
+    fn adopt(&mut self) {
+        let (Some(head), Some(config)) = (self.store.head(&self.cx).map(|head| head.id()), self.local.server.observed.as_deref())
+        else {
+            return self.local.set_unadopted(&mut self.cx, Some(UNSEEN));
+        };
+        let attempt = (head, fingerprint(config));
+        if self.local.server.handling.is_adopting || self.local.server.handling.in_vain.as_ref() == Some(&attempt) {
+            return;
+        }
+        self.local.server.handling.is_adopting = true;
+        self.local.server.handling.in_vain = Some(attempt);
+        self.changes.adopt_now(&self.cx, ADOPTER, ADOPTED.to_owned());
+    }
+}
+
+impl Local {
     /// The server runs what was applied.
-    pub(super) fn no_drift(&mut self) {
-        self.set_unadopted(None);
+    pub(super) fn no_drift(&mut self, cx: &mut Context) {
+        self.set_unadopted(cx, None);
         if !self.server.drift.is_empty() {
-            self.say(Level::Warn, "server", "the server runs what was applied again");
+            cx.say(Level::Warn, "server", "the server runs what was applied again");
             self.server.drift.clear();
-            self.selfie_changed();
+            cx.selfie_changed();
         }
     }
 
     /// Whether the server is to be looked at before it is given another document: what somebody has changed there since the last look would
     /// be undone, and nobody would know.
-    pub(super) fn adopts(&self) -> bool {
-        self.setup.drift == DriftChoice::Adopt && self.server.applied.is_some()
+    pub(super) fn adopts(&self, cx: &Context) -> bool {
+        cx.setup.drift == DriftChoice::Adopt && self.server.applied.is_some()
     }
 
     /// The same for this head, once.
-    pub(super) fn looks_before(&mut self, head: RecordId) -> bool {
-        self.adopts() && self.server.handling.looked_for.replace(head) != Some(head)
+    pub(super) fn looks_before(&mut self, cx: &Context, head: RecordId) -> bool {
+        self.adopts(cx) && self.server.handling.looked_for.replace(head) != Some(head)
     }
 
-    /// The server is about to be given another head. What it shows beside what was applied is published now or never.
-    pub(super) fn rescue_drift(&mut self) {
-        let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
-        if !self.adopts() || is_factory(config) {
-            return;
-        }
-        let drift = json::differing(applied.effective.config(), config, DRIFT_SHOWN);
-        if drift.is_empty() { self.no_drift() } else { self.handle_drift(drift) }
-    }
-
-    fn repair(&mut self) {
-        let now = self.now.elapsed;
+    fn repair(&mut self, cx: &mut Context) {
+        let now = cx.now.elapsed;
         let wait = match self.server.handling.repaired {
             Some((at, wait)) if now < at + wait => return,
             Some((at, wait)) if now < at + wait + REPAIR_CALM => (wait * 2).min(REPAIR_MAX),
             _ => REPAIR_MIN,
         };
         self.server.handling.repaired = Some((now, wait));
-        self.say(Level::Warn, "server", "the server is given its configuration again");
+        cx.say(Level::Warn, "server", "the server is given its configuration again");
         self.server.apply_anew(now);
     }
 
-    fn adopt(&mut self) {
-        let (Some(head), Some(config)) = (self.head().map(|head| head.id()), self.server.observed.as_deref()) else {
-            return self.set_unadopted(Some(UNSEEN));
-        };
-        let attempt = (head, fingerprint(config));
-        if self.server.handling.is_adopting || self.server.handling.in_vain.as_ref() == Some(&attempt) {
-            return;
-        }
-        self.server.handling.is_adopting = true;
-        self.server.handling.in_vain = Some(attempt);
-        self.adopt_now(ADOPTER, ADOPTED.to_owned());
-    }
-
     /// Takes the answers that were meant for the host itself.
-    pub(super) fn note_adoption(&mut self) {
+    pub(super) fn note_adoption(&mut self, cx: &mut Context) {
         let is_own = |effect: &Effect| matches!(effect, Effect::Answer(ADOPTER, _));
-        let Some(place) = self.effects.iter().position(is_own) else { return };
-        let Effect::Answer(_, answer) = self.effects.remove(place) else { return };
+        let Some(place) = cx.effects.iter().position(is_own) else { return };
+        let Effect::Answer(_, answer) = cx.effects.remove(place) else { return };
         self.server.handling.is_adopting = false;
         // What stands in the way only for now is tried again at the next look.
         if let Answer::Problem(problem) = &answer
@@ -121,16 +125,16 @@ impl Node {
             Answer::Refused(refusal) => Some(super::server::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };
-        self.set_unadopted(why.as_deref());
+        self.set_unadopted(cx, why.as_deref());
     }
 
     /// Why what was changed cannot be published, or that it can.
-    fn set_unadopted(&mut self, why: Option<&str>) {
+    fn set_unadopted(&mut self, cx: &mut Context, why: Option<&str>) {
         let problem = why.map(|why| format!("what was changed on the server cannot be published: {}", why.trim_end()));
         if problem != self.server.unadopted {
-            problem.iter().for_each(|problem| self.say(Level::Warn, "server", problem.clone()));
+            problem.iter().for_each(|problem| cx.say(Level::Warn, "server", problem.clone()));
             self.server.unadopted = problem;
-            self.selfie_changed();
+            cx.selfie_changed();
         }
     }
 }

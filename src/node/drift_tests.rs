@@ -4,7 +4,7 @@ use crate::model::shown::Shown;
 /// One whose server runs `theirs` beside the head, unseen until now, and is to publish it.
 fn with_drift() -> (Lone, Shown) {
     let mut lone = Lone::new(true);
-    lone.node.setup.drift = DriftChoice::Adopt;
+    lone.node.cx.setup.drift = DriftChoice::Adopt;
     lone.write(1, "one");
     lone.serve(&Outcome::Applied);
     let mut config = lone.node.head().unwrap().document.config().clone();
@@ -53,7 +53,7 @@ fn what_was_changed_on_the_server_just_before_another_head_comes_is_adopted_too(
     let (mut lone, mut config) = with_drift();
     let mut other = Lone::new(false);
     let text = records::file_text(lone.node.head().unwrap());
-    other.node.load(records::from_file(&text, lone.node.setup.fleet.id().as_bytes()).unwrap());
+    other.node.load(records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes()).unwrap());
     other.write(2, "two");
     other.serve(&Outcome::Applied);
     lone.linked(1, 2);

@@ -14,29 +14,30 @@ use crate::model::json::{self, Map, Value};
 impl Node {
     /// Whether this document may be tried and taken back now. That nothing would change is an answer too.
     pub(super) fn may_dry_run(&self, after: &Document) -> Result<(), Answer> {
-        let refused =
-            |status, error, detail: String| Err(Problem::new(status, error, detail).at(self.head().map(|head| head.id())).into());
-        if !self.server.present {
+        let refused = |status, error, detail: String| {
+            Err(Problem::new(status, error, detail).at(self.store.head(&self.cx).map(|head| head.id())).into())
+        };
+        if !self.local.server.present {
             return refused(409, "This host has no server to try the change on.", "send it to a host that has one".into());
         }
-        let Some(head) = self.head() else {
+        let Some(head) = self.store.head(&self.cx) else {
             let detail = "publish what the server runs first, by POST /config with an empty body";
             return refused(409, "There is no revision yet to be put back.", detail.into());
         };
         if head.document.text() == after.text() {
-            return Err(Answer::DryRun { changes: false, head: head.id(), applied: self.applied_id() });
+            return Err(Answer::DryRun { changes: false, head: head.id(), applied: self.local.applied_id() });
         }
-        if !self.server.drift.is_empty() {
-            let detail = format!("a dry run would undo what was changed at {}", self.server.drift.join(", "));
+        if !self.local.server.drift.is_empty() {
+            let detail = format!("a dry run would undo what was changed at {}", self.local.server.drift.join(", "));
             return refused(409, "The server runs something else than the head.", detail);
         }
-        let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
-        let Some(applied) = applied.filter(|_| self.server.verdict == Verdict::Applied) else {
-            let detail = format!("it is {}: {}", self.server.verdict.word(), self.server.verdict.detail());
+        let applied = self.local.server.applied.as_ref().filter(|applied| applied.id == head.id());
+        let Some(applied) = applied.filter(|_| self.local.server.verdict == Verdict::Applied) else {
+            let detail = format!("it is {}: {}", self.local.server.verdict.word(), self.local.server.verdict.detail());
             let status = if self.refuses_head() { 409 } else { 503 };
             return refused(status, "The server does not run the head now.", detail.trim_end_matches(": ").into());
         };
-        let effective = self.effective_or_refuse(after).map_err(Answer::Refused)?;
+        let effective = self.cx.effective_or_refuse(after).map_err(Answer::Refused)?;
         match disturbed(applied.effective.config(), effective.config()) {
             detail if detail.is_empty() => Ok(()),
             detail => refused(409, "Running applications would be disturbed.", detail),

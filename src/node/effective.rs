@@ -7,6 +7,7 @@ use super::Node;
 use super::answer::{Answer, Problem};
 use super::effect::Level;
 use super::input::Refusal;
+use super::{Context, Local, Store};
 use crate::limits::{PLACES_SHOWN, WORDS_MAX};
 use crate::model::document::Document;
 use crate::model::json::{Map, Value, object};
@@ -14,6 +15,39 @@ use crate::model::overlay::{Effective, Overlay, Unfit};
 use crate::model::revision::Revision;
 
 impl Node {
+    /// What this host makes of its group's document from the start; or that this is not known yet, for this reason: until it is, the server
+    /// is given nothing, for it would run what is meant for other hosts.
+    pub fn begin_overlay(&mut self, overlay: Result<Overlay, String>) {
+        match overlay {
+            Ok(overlay) => self.cx.setup.overlay = overlay,
+            Err(reason) => {
+                self.cx.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
+                self.local.overlay_problem = Some(reason);
+                self.local.is_overlay_known = false;
+                self.cx.selfie_changed();
+            }
+        }
+    }
+
+    pub(super) fn effective_view(&self) -> Answer {
+        if let Some(reason) = self.local.lacks_overlay() {
+            return Problem::new(503, "This host's overlay is not known.", reason).into();
+        }
+        let document = match self.base_document() {
+            Ok(document) => document,
+            Err(problem) => return problem.into(),
+        };
+        match self.cx.setup.overlay.apply(&document) {
+            Ok(effective) => Answer::Json(self.store.view_of(&self.cx, &effective)),
+            Err(unfit) => {
+                let head = self.store.head(&self.cx).map(|head| head.id());
+                Problem::new(409, "The document and this host do not go together.", unfit.to_string()).at(head).into()
+            }
+        }
+    }
+}
+
+impl Context {
     /// The document as the own server is to run it.
     pub(super) fn effective(&self, document: &Document) -> Result<Document, Unfit> {
         self.setup.overlay.apply(document).map(|effective| effective.document)
@@ -23,21 +57,9 @@ impl Node {
     pub(super) fn effective_or_refuse(&self, document: &Document) -> Result<Document, Refusal> {
         self.effective(document).map_err(|unfit| refusal(&unfit))
     }
+}
 
-    /// What this host makes of its group's document from the start; or that this is not known yet, for this reason: until it is, the server
-    /// is given nothing, for it would run what is meant for other hosts.
-    pub fn begin_overlay(&mut self, overlay: Result<Overlay, String>) {
-        match overlay {
-            Ok(overlay) => self.setup.overlay = overlay,
-            Err(reason) => {
-                self.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
-                self.overlay_problem = Some(reason);
-                self.is_overlay_known = false;
-                self.selfie_changed();
-            }
-        }
-    }
-
+impl Local {
     /// Why the server can be given nothing, as long as this host's overlay is not known.
     pub(super) fn lacks_overlay(&self) -> Option<&str> {
         let lacks = self.server.present && !self.is_overlay_known;
@@ -46,7 +68,7 @@ impl Node {
 
     /// This host's overlay or variables are others now, or the overlay cannot be read: then the one before stays in use, and that is said
     /// until it can.
-    pub(super) fn overlay_changed(&mut self, overlay: Result<Overlay, String>) {
+    pub(super) fn overlay_changed(&mut self, cx: &mut Context, overlay: Result<Overlay, String>) {
         let overlay = match overlay {
             Ok(overlay) => overlay,
             Err(problem) => {
@@ -55,64 +77,49 @@ impl Node {
                         true => "the overlay before stays in use",
                         false => "until then the server is given nothing",
                     };
-                    self.say(Level::Error, "server", format!("{problem}; {meanwhile}"));
+                    cx.say(Level::Error, "server", format!("{problem}; {meanwhile}"));
                     self.overlay_problem = Some(problem);
-                    self.selfie_changed();
+                    cx.selfie_changed();
                 }
                 return;
             }
         };
         if self.overlay_problem.take().is_some() {
-            self.say(Level::Info, "server", "the overlay can be read again");
-            self.selfie_changed();
+            cx.say(Level::Info, "server", "the overlay can be read again");
+            cx.selfie_changed();
         }
         self.is_overlay_known = true;
-        if self.setup.overlay == overlay {
+        if cx.setup.overlay == overlay {
             return;
         }
-        if self.setup.overlay.patch != overlay.patch {
-            self.say(Level::Info, "server", "this host's overlay is another now");
+        if cx.setup.overlay.patch != overlay.patch {
+            cx.say(Level::Info, "server", "this host's overlay is another now");
         }
-        self.setup.overlay = overlay;
+        cx.setup.overlay = overlay;
         // What is under way was made with the one before: the server is looked after when that is done.
         self.server.is_stale = true;
     }
 
     /// Whether the server was last given what this head comes to on this host now.
-    pub(super) fn runs_effective(&self, head: &Revision) -> bool {
+    pub(super) fn runs_effective(&self, cx: &Context, head: &Revision) -> bool {
         let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
-        applied.is_some_and(|applied| self.effective(&head.document).is_ok_and(|effective| effective == applied.effective))
+        applied.is_some_and(|applied| cx.effective(&head.document).is_ok_and(|effective| effective == applied.effective))
     }
+}
 
-    pub(super) fn effective_view(&self) -> Answer {
-        if let Some(reason) = self.lacks_overlay() {
-            return Problem::new(503, "This host's overlay is not known.", reason).into();
-        }
-        let document = match self.base_document() {
-            Ok(document) => document,
-            Err(problem) => return problem.into(),
-        };
-        match self.setup.overlay.apply(&document) {
-            Ok(effective) => Answer::Json(self.view_of(&effective)),
-            Err(unfit) => {
-                let head = self.head().map(|head| head.id());
-                Problem::new(409, "The document and this host do not go together.", unfit.to_string()).at(head).into()
-            }
-        }
-    }
-
-    fn view_of(&self, effective: &Effective) -> Value {
+impl Store {
+    fn view_of(&self, cx: &Context, effective: &Effective) -> Value {
         let names = |member: &str| {
             let held = effective.document.value()[member].as_object();
             held.into_iter().flat_map(Map::keys).map(|name| Value::from(name.as_str())).collect::<Value>()
         };
         let used = effective.used.iter().take(PLACES_SHOWN).map(|used| {
-            let value = self.setup.overlay.variables.get(&used.name).map_or("", String::as_str);
+            let value = cx.setup.overlay.variables.get(&used.name).map_or("", String::as_str);
             object! { "path": cut(&used.path), "name": cut(&used.name), "value": cut(value) }
         });
         Value::Object(object! {
-            "group": self.setup.group.as_str(),
-            "revision": self.head().map(|head| head.id().to_string()),
+            "group": cx.setup.group.as_str(),
+            "revision": self.head(cx).map(|head| head.id().to_string()),
             "overlay": effective.overlaid.iter().take(PLACES_SHOWN).map(|place| cut(place)).collect::<Vec<_>>(),
             "variables": used.collect::<Vec<_>>(),
             "certificates": names("certificates"),

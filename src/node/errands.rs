@@ -14,6 +14,7 @@ use super::book::Contact;
 use super::effect::Effect;
 use super::input::{ClientId, LinkId};
 use super::views::text;
+use super::{Changes, Context, Peers};
 use crate::limits::{ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
@@ -98,7 +99,7 @@ impl Errands {
 impl Node {
     /// Sends a client's change to a host that can make it.
     pub(super) fn send_errand(&mut self, client: ClientId, errand: &Errand) {
-        let under_way = self.errands.asked.len() + self.errands.sought.len();
+        let under_way = self.changes.errands.asked.len() + self.changes.errands.sought.len();
         let problem = match errand.encode() {
             _ if under_way >= RELAYED_MAX => too_many(),
             None => {
@@ -107,18 +108,19 @@ impl Node {
             }
             Some(bytes) => return self.seek_doer(client, &errand.group, bytes),
         };
-        self.reply(client, problem);
+        self.cx.reply(client, problem);
     }
 
     /// Sends a request of a client's to the one host that is meant.
     pub(super) fn send_errand_to(&mut self, client: ClientId, host: PeerId, errand: &Errand) {
-        let Some(errand_bytes) = errand.encode().filter(|_| self.errands.asked.len() + self.errands.sought.len() < RELAYED_MAX)
+        let Some(errand_bytes) =
+            errand.encode().filter(|_| self.changes.errands.asked.len() + self.changes.errands.sought.len() < RELAYED_MAX)
         else {
-            return self.reply(client, too_many());
+            return self.cx.reply(client, too_many());
         };
-        let until = self.now.elapsed + ERRAND_SEEK;
+        let until = self.cx.now.elapsed + ERRAND_SEEK;
         let (group, left) = (errand.group.clone(), vec![host]);
-        self.errands.sought.push(Wish {
+        self.changes.errands.sought.push(Wish {
             client,
             group,
             host: Some(host),
@@ -131,50 +133,148 @@ impl Node {
     }
 
     fn seek_doer(&mut self, client: ClientId, group: &str, errand: Vec<u8>) {
-        let mut left = self.doers(group);
+        let mut left = self.peers.doers(&self.cx, group);
         while left.len() > ERRAND_DIALS_MAX {
-            left.swap_remove(self.rng.below(left.len() as u64) as usize);
+            left.swap_remove(self.cx.rng.below(left.len() as u64) as usize);
         }
-        let until = self.now.elapsed + ERRAND_SEEK;
-        self.errands.sought.push(Wish { client, group: group.to_owned(), host: None, errand, until, left, dialled: Vec::new() });
+        let until = self.cx.now.elapsed + ERRAND_SEEK;
+        self.changes.errands.sought.push(Wish {
+            client,
+            group: group.to_owned(),
+            host: None,
+            errand,
+            until,
+            left,
+            dialled: Vec::new(),
+        });
         self.find_doers();
     }
 
     /// Asks whoever is linked by now, and dials those who are not.
     pub(super) fn find_doers(&mut self) {
-        for mut wish in std::mem::take(&mut self.errands.sought) {
+        for mut wish in std::mem::take(&mut self.changes.errands.sought) {
             let link = match &wish.host {
-                Some(host) => self.link_to(host),
-                None => self.doer(&wish.group),
+                Some(host) => self.peers.link_to(host),
+                None => self.peers.doer(&wish.group),
             };
             if let Some(link) = link {
                 self.ask_errand(link, wish);
-            } else if wish.until > self.now.elapsed && self.dial_doers(&mut wish) {
-                self.errands.sought.push(wish);
+            } else if wish.until > self.cx.now.elapsed && self.peers.dial_doers(&mut self.cx, &mut wish) {
+                self.changes.errands.sought.push(wish);
             } else {
                 let problem = match &wish.host {
-                    Some(host) => Problem::new(503, "The host cannot be reached.", format!("no link to {}", self.called(host))),
-                    None => self.not_ours(&wish.group),
+                    Some(host) => {
+                        Problem::new(503, "The host cannot be reached.", format!("no link to {}", self.peers.called(host)))
+                    }
+                    None => self.peers.not_ours(&self.cx, &wish.group),
                 };
-                self.reply(wish.client, problem);
+                self.cx.reply(wish.client, problem);
             }
         }
     }
 
     fn ask_errand(&mut self, link: LinkId, wish: Wish) {
         // What does not fit would cost the link, and all that waits for an answer over it.
-        if self.links.get(&link).is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX) {
-            return self.reply(wish.client, too_many());
+        if self.peers.links.get(&link).is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX) {
+            return self.cx.reply(wish.client, too_many());
         }
-        self.errands.next += 1;
-        let (ticket, bytes) = (self.errands.next, wish.errand.clone());
-        let until = self.now.elapsed + ERRAND_WAIT;
-        self.errands.asked.insert(ticket, Asked { wish, link, until, answer: Vec::new() });
-        self.send_pieces(link, &bytes, |more, bytes| Frame::Errand(ticket, more, bytes));
+        self.changes.errands.next += 1;
+        let (ticket, bytes) = (self.changes.errands.next, wish.errand.clone());
+        let until = self.cx.now.elapsed + ERRAND_WAIT;
+        self.changes.errands.asked.insert(ticket, Asked { wish, link, until, answer: Vec::new() });
+        self.peers.send_pieces(&mut self.cx, link, &bytes, |more, bytes| Frame::Errand(ticket, more, bytes));
     }
 
+    /// A host has no room for this link: it has not begun what it was asked for over it, so another can be asked.
+    pub(super) fn ask_others(&mut self, link: LinkId) {
+        let over: Vec<u64> =
+            self.changes.errands.asked.iter().filter(|(_, asked)| asked.link == link).map(|(ticket, _)| *ticket).collect();
+        let wishes = over.iter().filter_map(|ticket| self.changes.errands.asked.remove(ticket)).map(|asked| asked.wish);
+        self.changes.errands.sought.extend(wishes);
+        self.find_doers();
+    }
+
+    /// A piece of what a peer asks for.
+    pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
+        if !self.changes.errands.coming.contains_key(&(link, ticket)) && self.changes.errands.coming_from(link) >= RELAYED_MAX {
+            return self.peers.fault(&mut self.cx, link, "too many errands at once");
+        }
+        let (has_room, until) = (self.changes.errands.has_room(), self.cx.now.elapsed + ERRAND_WAIT);
+        let begin = || Coming { bytes: has_room.then(Vec::new), until };
+        let coming = self.changes.errands.coming.entry((link, ticket)).or_insert_with(begin);
+        coming.bytes.iter_mut().for_each(|kept| kept.extend_from_slice(bytes));
+        if coming.bytes.as_ref().is_some_and(|kept| kept.len() > ERRAND_MAX) {
+            return self.peers.fault(&mut self.cx, link, "an errand that is too long");
+        }
+        if more {
+            return;
+        }
+        let Some(whole) = self.changes.errands.coming.remove(&(link, ticket)).and_then(|coming| coming.bytes) else {
+            return self.peers.tell(&mut self.cx, link, ticket, &failure(503, "Too many changes are waiting."));
+        };
+        match Errand::decode(&whole) {
+            Err(error) => self.peers.fault(&mut self.cx, link, &error.to_string()),
+            // It may have changed its group since its node record was made.
+            Ok(errand) if errand.group != self.cx.setup.group => {
+                self.peers.tell(
+                    &mut self.cx,
+                    link,
+                    ticket,
+                    &failure(409, "The host that was asked is not in that group any more."),
+                );
+            }
+            Ok(errand) => {
+                self.changes.errands.next += 1;
+                let number = self.changes.errands.next;
+                self.changes.errands.doing.insert(number, (link, ticket));
+                self.cx.effects.push(Effect::Errand(number, errand));
+            }
+        }
+    }
+
+    /// What a peer asked for is done, or is not.
+    pub(super) fn errand_done(&mut self, number: u64, told: &Told) {
+        if let Some((link, ticket)) = self.changes.errands.doing.remove(&number) {
+            self.peers.tell(&mut self.cx, link, ticket, told);
+        }
+    }
+
+    /// A piece of an answer to what a client here wants.
+    pub(super) fn told(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
+        let Some(asked) = self.changes.errands.asked.get_mut(&ticket).filter(|asked| asked.link == link) else { return };
+        asked.answer.extend_from_slice(bytes);
+        let too_long = asked.answer.len() > ERRAND_MAX;
+        if more && !too_long {
+            return;
+        }
+        let Some(Asked { wish: Wish { client, .. }, answer, .. }) = self.changes.errands.asked.remove(&ticket) else { return };
+        let told = if too_long { None } else { Told::decode(&answer).ok() };
+        let Some(mut told) = told else {
+            self.cx.reply(client, unknown("its answer cannot be read"));
+            return self.peers.fault(&mut self.cx, link, "an answer that cannot be read");
+        };
+        // A peer may say anything; what has no meaning here goes no further.
+        told.headers.retain(|(name, _)| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        if let Some(peer) = self.peers.links.get(&link).map(|link| link.hello.peer) {
+            told.headers.push(("Starling-Host".to_owned(), self.peers.roster.name(&peer)));
+        }
+        self.cx.effects.push(Effect::Answer(client, Answer::Relayed(told)));
+        // It may have been told that this link is needed.
+        self.tell_degree(link);
+    }
+
+    /// Those who have waited long enough are told so, and what nobody waits for any more is not kept.
+    pub(super) fn late_errands(&mut self) {
+        let now = self.cx.now.elapsed;
+        self.changes.errands.coming.values_mut().filter(|coming| coming.until <= now).for_each(|coming| coming.bytes = None);
+        self.changes.give_up_errands(&mut self.cx, "it has not answered in time", |asked| asked.until <= now);
+        self.find_doers();
+    }
+}
+
+impl Peers {
     /// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
-    fn dial_doers(&mut self, wish: &mut Wish) -> bool {
+    fn dial_doers(&mut self, cx: &mut Context, wish: &mut Wish) -> bool {
         loop {
             let under_way = wish.dialled.iter().filter(|peer| self.book.is_dialled(peer)).count();
             if under_way >= ERRAND_DIALS {
@@ -186,14 +286,14 @@ impl Node {
             if wish.dialled.iter().filter(|other| **other == peer).count() < self.book.addresses(&peer) {
                 wish.left.insert(0, peer);
             }
-            self.dial(&Contact::Peer(peer), true);
+            self.dial(cx, &Contact::Peer(peer), true);
         }
     }
 
     /// Hosts of the group that are not linked and have a server, those of which news is fresh last.
-    fn doers(&self, group: &str) -> Vec<PeerId> {
+    fn doers(&self, cx: &Context, group: &str) -> Vec<PeerId> {
         let fit = self.roster.iter().filter(|(peer, node)| !self.is_linked(peer) && can_do(&node.said(), group));
-        let mut fit: Vec<(Duration, PeerId)> = fit.map(|(peer, node)| (node.age(self.now.elapsed), *peer)).collect();
+        let mut fit: Vec<(Duration, PeerId)> = fit.map(|(peer, node)| (node.age(cx.now.elapsed), *peer)).collect();
         fit.sort_unstable();
         fit.into_iter().rev().map(|(_, peer)| peer).collect()
     }
@@ -212,111 +312,32 @@ impl Node {
         self.links.values().find(fit).map(|link| link.id)
     }
 
-    /// A host has no room for this link: it has not begun what it was asked for over it, so another can be asked.
-    pub(super) fn ask_others(&mut self, link: LinkId) {
-        let over: Vec<u64> =
-            self.errands.asked.iter().filter(|(_, asked)| asked.link == link).map(|(ticket, _)| *ticket).collect();
-        let wishes = over.iter().filter_map(|ticket| self.errands.asked.remove(ticket)).map(|asked| asked.wish);
-        self.errands.sought.extend(wishes);
-        self.find_doers();
-    }
-
-    fn send_pieces(&mut self, link: LinkId, bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) {
+    fn send_pieces(&mut self, cx: &mut Context, link: LinkId, bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) {
         let count = bytes.chunks(INLINE_MAX).len();
         for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
-            self.answer(link, &frame(place + 1 < count, piece.to_vec()));
+            self.answer(cx, link, &frame(place + 1 < count, piece.to_vec()));
         }
     }
 
-    /// A piece of what a peer asks for.
-    pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        if !self.errands.coming.contains_key(&(link, ticket)) && self.errands.coming_from(link) >= RELAYED_MAX {
-            return self.fault(link, "too many errands at once");
-        }
-        let (has_room, until) = (self.errands.has_room(), self.now.elapsed + ERRAND_WAIT);
-        let begin = || Coming { bytes: has_room.then(Vec::new), until };
-        let coming = self.errands.coming.entry((link, ticket)).or_insert_with(begin);
-        coming.bytes.iter_mut().for_each(|kept| kept.extend_from_slice(bytes));
-        if coming.bytes.as_ref().is_some_and(|kept| kept.len() > ERRAND_MAX) {
-            return self.fault(link, "an errand that is too long");
-        }
-        if more {
-            return;
-        }
-        let Some(whole) = self.errands.coming.remove(&(link, ticket)).and_then(|coming| coming.bytes) else {
-            return self.tell(link, ticket, &failure(503, "Too many changes are waiting."));
-        };
-        match Errand::decode(&whole) {
-            Err(error) => self.fault(link, &error.to_string()),
-            // It may have changed its group since its node record was made.
-            Ok(errand) if errand.group != self.setup.group => {
-                self.tell(link, ticket, &failure(409, "The host that was asked is not in that group any more."));
-            }
-            Ok(errand) => {
-                self.errands.next += 1;
-                let number = self.errands.next;
-                self.errands.doing.insert(number, (link, ticket));
-                self.effects.push(Effect::Errand(number, errand));
-            }
-        }
-    }
-
-    /// What a peer asked for is done, or is not.
-    pub(super) fn errand_done(&mut self, number: u64, told: &Told) {
-        if let Some((link, ticket)) = self.errands.doing.remove(&number) {
-            self.tell(link, ticket, told);
-        }
-    }
-
-    fn tell(&mut self, link: LinkId, ticket: u64, told: &Told) {
+    fn tell(&mut self, cx: &mut Context, link: LinkId, ticket: u64, told: &Told) {
         let too_long = || failure(500, "The answer is too long to be passed on.").encode().expect("it is short");
         let bytes = told.encode().unwrap_or_else(too_long);
-        self.send_pieces(link, &bytes, |more, bytes| Frame::Told(ticket, more, bytes));
+        self.send_pieces(cx, link, &bytes, |more, bytes| Frame::Told(ticket, more, bytes));
     }
+}
 
-    /// A piece of an answer to what a client here wants.
-    pub(super) fn told(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        let Some(asked) = self.errands.asked.get_mut(&ticket).filter(|asked| asked.link == link) else { return };
-        asked.answer.extend_from_slice(bytes);
-        let too_long = asked.answer.len() > ERRAND_MAX;
-        if more && !too_long {
-            return;
-        }
-        let Some(Asked { wish: Wish { client, .. }, answer, .. }) = self.errands.asked.remove(&ticket) else { return };
-        let told = if too_long { None } else { Told::decode(&answer).ok() };
-        let Some(mut told) = told else {
-            self.reply(client, unknown("its answer cannot be read"));
-            return self.fault(link, "an answer that cannot be read");
-        };
-        // A peer may say anything; what has no meaning here goes no further.
-        told.headers.retain(|(name, _)| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known)));
-        if let Some(peer) = self.links.get(&link).map(|link| link.hello.peer) {
-            told.headers.push(("Starling-Host".to_owned(), self.roster.name(&peer)));
-        }
-        self.effects.push(Effect::Answer(client, Answer::Relayed(told)));
-        // It may have been told that this link is needed.
-        self.tell_degree(link);
-    }
-
+impl Changes {
     /// A link is gone: whoever waited for an answer over it cannot know what became of it.
-    pub(super) fn errands_without(&mut self, link: LinkId) {
+    pub(super) fn errands_without(&mut self, cx: &mut Context, link: LinkId) {
         self.errands.coming.retain(|(from, _), _| *from != link);
-        self.give_up_errands("the link to it broke", |asked| asked.link == link);
+        self.give_up_errands(cx, "the link to it broke", |asked| asked.link == link);
     }
 
-    /// Those who have waited long enough are told so, and what nobody waits for any more is not kept.
-    pub(super) fn late_errands(&mut self) {
-        let now = self.now.elapsed;
-        self.errands.coming.values_mut().filter(|coming| coming.until <= now).for_each(|coming| coming.bytes = None);
-        self.give_up_errands("it has not answered in time", |asked| asked.until <= now);
-        self.find_doers();
-    }
-
-    fn give_up_errands(&mut self, why: &str, is_over: impl Fn(&Asked) -> bool) {
+    fn give_up_errands(&mut self, cx: &mut Context, why: &str, is_over: impl Fn(&Asked) -> bool) {
         let over: Vec<u64> = self.errands.asked.iter().filter(|(_, asked)| is_over(asked)).map(|(ticket, _)| *ticket).collect();
         for ticket in over {
             if let Some(asked) = self.errands.asked.remove(&ticket) {
-                self.reply(asked.wish.client, unknown(why));
+                cx.reply(asked.wish.client, unknown(why));
             }
         }
     }

@@ -28,14 +28,14 @@ pub(super) struct Fetch {
 impl Node {
     /// Somebody looks at the history of a group: what is beyond the oldest revision is asked for, if there is room for it.
     pub(super) fn fetch_older(&mut self, group: &str) -> Older {
-        let Some(group) = self.replica.group(group) else { return Older::Nothing };
+        let Some(group) = self.store.replica.group(group) else { return Older::Nothing };
         match group.beyond() {
             None => Older::Nothing,
             Some(_) if !group.has_room() => Older::Pruned,
             // What somebody needs for a change goes first.
             Some(id)
-                if self.fetch.as_ref().is_some_and(|fetch| {
-                    fetch.id != id && fetch.asked.is_some() && self.now.elapsed < fetch.since + PULL_PATIENCE
+                if self.exchange.fetch.as_ref().is_some_and(|fetch| {
+                    fetch.id != id && fetch.asked.is_some() && self.cx.now.elapsed < fetch.since + PULL_PATIENCE
                 }) =>
             {
                 Older::Asked
@@ -46,12 +46,14 @@ impl Node {
 
     /// Asks for a revision, unless that is under way or was in vain a short time ago.
     pub(super) fn fetch(&mut self, id: RecordId) -> Older {
-        let now = self.now.elapsed;
-        match self.fetch.as_ref().filter(|fetch| fetch.id == id) {
-            Some(Fetch { asked: Some(_), since, .. }) if now < *since + PULL_PATIENCE || self.pulls.has(&id) => Older::Asked,
+        let now = self.cx.now.elapsed;
+        match self.exchange.fetch.as_ref().filter(|fetch| fetch.id == id) {
+            Some(Fetch { asked: Some(_), since, .. }) if now < *since + PULL_PATIENCE || self.exchange.pulls.has(&id) => {
+                Older::Asked
+            }
             Some(Fetch { asked: Some(_), .. }) => self.ask_another(),
             Some(Fetch { asked: None, since, .. })
-                if now < *since + FETCH_AGAIN && self.links.values().all(|link| link.since <= *since) =>
+                if now < *since + FETCH_AGAIN && self.peers.links.values().all(|link| link.since <= *since) =>
             {
                 Older::Nowhere
             }
@@ -61,50 +63,50 @@ impl Node {
 
     /// The peer has not got it: the next is asked.
     pub(super) fn fetch_missing(&mut self, link: LinkId, id: RecordId) {
-        if self.fetch.as_ref().is_some_and(|fetch| fetch.id == id && fetch.asked == Some(link)) {
+        if self.exchange.fetch.as_ref().is_some_and(|fetch| fetch.id == id && fetch.asked == Some(link)) {
             self.ask_another();
         }
     }
 
     /// If what was asked for has come, the revision that it was made on is next, of the same peer first.
     pub(super) fn fetch_on(&mut self) {
-        let come = |fetch: &mut Fetch| fetch.asked.is_some() && !self.wanted.contains(&fetch.id);
-        let Some(fetch) = self.fetch.take_if(come) else { return };
+        let come = |fetch: &mut Fetch| fetch.asked.is_some() && !self.exchange.wanted.contains(&fetch.id);
+        let Some(fetch) = self.exchange.fetch.take_if(come) else { return };
         // Something else may have been fetched, such as the original of a conflict: that leads no further.
         let is_oldest = |group: &&Group| group.line().last().is_some_and(|oldest| oldest.record.id == fetch.id);
-        let group = self.replica.groups().map(|(_, group)| group).find(is_oldest);
+        let group = self.store.replica.groups().map(|(_, group)| group).find(is_oldest);
         if let Some(id) = group.filter(|group| group.has_room()).and_then(Group::beyond) {
             let rest = fetch.rest.into_iter().chain(fetch.asked).collect();
-            self.fetch = Some(Fetch { id, asked: None, rest, since: self.now.elapsed });
+            self.exchange.fetch = Some(Fetch { id, asked: None, rest, since: self.cx.now.elapsed });
             self.ask_another();
         }
     }
 
     fn begin_fetch(&mut self, id: RecordId) -> Older {
-        let mut rest: Vec<LinkId> = self.links.keys().copied().collect();
-        let first = self.rng.below(rest.len() as u64) as usize;
+        let mut rest: Vec<LinkId> = self.peers.links.keys().copied().collect();
+        let first = self.cx.rng.below(rest.len() as u64) as usize;
         rest.rotate_left(first);
-        if let Some(old) = self.fetch.replace(Fetch { id, asked: None, rest, since: self.now.elapsed }) {
-            self.wanted.remove(&old.id);
+        if let Some(old) = self.exchange.fetch.replace(Fetch { id, asked: None, rest, since: self.cx.now.elapsed }) {
+            self.exchange.wanted.remove(&old.id);
         }
         self.ask_another()
     }
 
     fn ask_another(&mut self) -> Older {
-        let Some(fetch) = self.fetch.as_mut() else { return Older::Nowhere };
+        let Some(fetch) = self.exchange.fetch.as_mut() else { return Older::Nowhere };
         let id = fetch.id;
-        fetch.since = self.now.elapsed;
-        fetch.asked = std::iter::from_fn(|| fetch.rest.pop()).find(|link| self.links.contains_key(link));
-        let is_room = self.wanted.len() < WANTED_MAX || self.wanted.contains(&id);
+        fetch.since = self.cx.now.elapsed;
+        fetch.asked = std::iter::from_fn(|| fetch.rest.pop()).find(|link| self.peers.links.contains_key(link));
+        let is_room = self.exchange.wanted.len() < WANTED_MAX || self.exchange.wanted.contains(&id);
         match fetch.asked.filter(|_| is_room) {
             Some(link) => {
-                self.wanted.insert(id);
-                self.answer(link, &Frame::Want(id));
+                self.exchange.wanted.insert(id);
+                self.peers.answer(&mut self.cx, link, &Frame::Want(id));
                 Older::Asked
             }
             None => {
                 fetch.asked = None;
-                self.wanted.remove(&id);
+                self.exchange.wanted.remove(&id);
                 Older::Nowhere
             }
         }

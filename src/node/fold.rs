@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::Context;
 use super::Node;
 use super::server::Server;
 use crate::limits::{FOLD_AFTER, FOLD_MIN};
@@ -33,29 +34,33 @@ impl Server {
 }
 
 impl Node {
-    /// When values are given back, if there are any.
-    pub(super) fn fold_due(&self) -> Option<Duration> {
-        self.timers.fold
-    }
-
     pub(super) fn fold_if_due(&mut self) {
-        let now = self.now.elapsed;
-        match self.timers.fold {
-            _ if !self.holds_values() => self.timers.fold = None,
-            None => self.timers.fold = Some(now + FOLD_AFTER),
+        let now = self.cx.now.elapsed;
+        match self.cx.timers.fold {
+            _ if !self.holds_values() => self.cx.timers.fold = None,
+            None => self.cx.timers.fold = Some(now + FOLD_AFTER),
             Some(due) if due <= now => {
-                self.timers.fold = None;
-                self.replica.fold();
-                self.server.fold();
-                self.kept.fold();
+                self.cx.timers.fold = None;
+                self.store.replica.fold();
+                self.local.server.fold();
+                self.local.kept.fold();
             }
             Some(_) => {}
         }
     }
 
     fn holds_values(&self) -> bool {
-        let mut kept = self.replica.exchanged().map(|revision| &revision.document);
-        let mut shown = self.server.observed.iter();
-        kept.any(is_large) || self.server.documents().chain(self.kept.documents()).any(is_large) || shown.any(Shown::is_large)
+        let mut kept = self.store.replica.exchanged().map(|revision| &revision.document);
+        let mut shown = self.local.server.observed.iter();
+        kept.any(is_large)
+            || self.local.server.documents().chain(self.local.kept.documents()).any(is_large)
+            || shown.any(Shown::is_large)
+    }
+}
+
+impl Context {
+    /// When values are given back, if there are any.
+    pub(super) fn fold_due(&self) -> Option<Duration> {
+        self.timers.fold
     }
 }

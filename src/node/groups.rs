@@ -12,6 +12,7 @@ use super::effect::Effect;
 use super::input::{Ask, ClientId};
 use super::settle::Needing;
 use super::views::text;
+use super::{Context, Peers, Store};
 use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
 use crate::model::json::{Value, object};
 use crate::model::name::is_name;
@@ -31,20 +32,20 @@ impl Node {
     pub(super) fn ask_of_group(&mut self, client: ClientId, group: &str, ask: Ask, errand: Option<Errand>) {
         let answer = match ask {
             _ if !self.is_known_group(group) => self.unknown_group(group).into(),
-            Ask::Read(path) => match self.replica.head(group).filter(|head| head.is_light()) {
-                Some(head) => return self.read_for(head.record.clone(), Needing::Show { client, path }),
-                None => self.value_of_group(group, path),
+            Ask::Read(path) => match self.store.replica.head(group).filter(|head| head.is_light()) {
+                Some(head) => return self.changes.read_for(&mut self.cx, head.record.clone(), Needing::Show { client, path }),
+                None => self.store.value_of_group(group, path),
             },
             ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => self.past(group, ask),
             Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } => match errand {
                 Some(errand) => return self.send_errand(client, &errand),
-                None => self.not_ours(group).into(),
+                None => self.peers.not_ours(&self.cx, group).into(),
             },
             // Which of its servers is meant only that host's own client can say.
-            Ask::PublishLocal { .. } => self.not_ours(group).into(),
+            Ask::PublishLocal { .. } => self.peers.not_ours(&self.cx, group).into(),
             _ => Problem::new(400, "This does not depend on a group.", "ask without Starling-Group and ?group").into(),
         };
-        self.effects.push(Effect::Answer(client, answer));
+        self.cx.effects.push(Effect::Answer(client, answer));
     }
 
     /// What is asked of the history and the conflicts of a group.
@@ -65,11 +66,11 @@ impl Node {
     }
 
     fn group_view(&self, name: &str, hosts: &Hosts) -> Value {
-        let removed = self.replica.group(name).filter(|group| group.is_removed());
-        let listed = self.replica.head(name).map_or(0, |head| head.open.len());
+        let removed = self.store.replica.group(name).filter(|group| group.is_removed());
+        let listed = self.store.replica.head(name).map_or(0, |head| head.open.len());
         Value::Object(object! {
             "name": name,
-            "own": name == self.setup.group,
+            "own": name == self.cx.setup.group,
             "head": self.head_view(name),
             "hosts": hosts.all,
             "applied": hosts.applied,
@@ -84,13 +85,13 @@ impl Node {
         let live = self.heads().filter(|(_, head)| !head.is_removal());
         let heads: BTreeMap<&str, String> = live.map(|(name, head)| (name, head.id().to_string())).collect();
         // Of a group that was removed there may be changes left that nobody has looked at.
-        let rest = self.replica.groups().filter(|(_, group)| group.is_removed() && group.unsettled() > 0);
-        let held = heads.keys().copied().chain(rest.map(|(name, _)| name)).chain([&self.setup.group[..]]);
+        let rest = self.store.replica.groups().filter(|(_, group)| group.is_removed() && group.unsettled() > 0);
+        let held = heads.keys().copied().chain(rest.map(|(name, _)| name)).chain([&self.cx.setup.group[..]]);
         let mut known: BTreeMap<String, Hosts> = held.map(|name| (name.to_owned(), Hosts::default())).collect();
-        for (peer, node) in self.roster.iter() {
+        for (peer, node) in self.peers.roster.iter() {
             let said = self.said_by(peer, node);
             let Some(name) = text(&said, "group").filter(|name| is_name(name)) else { continue };
-            let is_removed = || self.replica.group(name).is_some_and(super::replica::Group::is_removed);
+            let is_removed = || self.store.replica.group(name).is_some_and(super::replica::Group::is_removed);
             let has_place = || known.len() < GROUPS_MAX && (!is_removed() || self.is_there(peer, node));
             if !known.contains_key(name) && !has_place() {
                 continue;
@@ -103,6 +104,17 @@ impl Node {
         known
     }
 
+    pub(super) fn is_known_group(&self, group: &str) -> bool {
+        self.store.replica.head(group).is_some() || self.known_groups().contains_key(group)
+    }
+
+    pub(super) fn unknown_group(&self, group: &str) -> Problem {
+        let known: Vec<String> = self.known_groups().into_keys().collect();
+        Problem::new(404, "No such group.", format!("{group} is not known here; there are {}", known.join(", ")))
+    }
+}
+
+impl Store {
     fn value_of_group(&self, group: &str, path: Path) -> Answer {
         match self.replica.head(group) {
             Some(head) => Answer::Value { document: head.document.clone(), path, head: Some(head.id()), applied: None },
@@ -112,22 +124,15 @@ impl Node {
             }
         }
     }
+}
 
-    pub(super) fn is_known_group(&self, group: &str) -> bool {
-        self.replica.head(group).is_some() || self.known_groups().contains_key(group)
-    }
-
-    pub(super) fn unknown_group(&self, group: &str) -> Problem {
-        let known: Vec<String> = self.known_groups().into_keys().collect();
-        Problem::new(404, "No such group.", format!("{group} is not known here; there are {}", known.join(", ")))
-    }
-
+impl Peers {
     /// A change of another group's document: this host has no server to try it on.
-    pub(super) fn not_ours(&self, group: &str) -> Problem {
+    pub(super) fn not_ours(&self, cx: &Context, group: &str) -> Problem {
         let hosts = self.roster.iter().filter(|(_, node)| text(&node.said(), "group") == Some(group));
         let names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
         let hosts = if names.is_empty() { "none is known".to_owned() } else { listed(names) };
-        let detail = format!("this host is in group {}; send it to a host of group {group}: {hosts}", self.setup.group);
+        let detail = format!("this host is in group {}; send it to a host of group {group}: {hosts}", cx.setup.group);
         Problem::new(409, "A change is made on a host of its group.", detail)
     }
 }

@@ -13,6 +13,7 @@ use super::replica::Summary;
 use super::revision_name;
 use super::settle::Needing;
 use super::writes::Wish;
+use super::{Context, Store};
 use crate::limits::SHORT_ID_MIN;
 use crate::model::difference::{difference, document_difference};
 use crate::model::document::Document;
@@ -26,26 +27,26 @@ use crate::model::revision::Origin;
 impl Node {
     pub(super) fn revisions(&mut self, group: &str) -> Answer {
         let older = self.fetch_older(group);
-        let line = self.line(group);
-        let newest_first = self.replica.group(group).into_iter().flat_map(|group| group.history().rev());
+        let line = self.store.line(group);
+        let newest_first = self.store.replica.group(group).into_iter().flat_map(|group| group.history().rev());
         Answer::History(Value::Array(newest_first.map(|summary| self.revision_view(summary, &line)).collect()), older)
     }
 
     pub(super) fn revision(&self, group: &str, id: &str) -> Answer {
-        let shown = |summary| Answer::Revision(Box::new(self.kept(summary, &self.line(group))));
-        self.kept_revision(group, id).map_or_else(Answer::from, shown)
+        let shown = |summary| Answer::Revision(Box::new(self.kept(summary, &self.store.line(group))));
+        self.store.kept_revision(group, id).map_or_else(Answer::from, shown)
     }
 
     /// What leads to a revision from another, or from the one that it was made on.
     pub(super) fn difference(&mut self, group: &str, to: &str, from: Option<&str>) -> Answer {
         let older = self.fetch_older(group);
-        let line = self.line(group);
+        let line = self.store.line(group);
         let kept = |summary| Box::new(self.kept(summary, &line));
         let pair = || {
-            let to = self.kept_revision(group, to)?;
+            let to = self.store.kept_revision(group, to)?;
             let from = match from {
-                Some(from) => Some(self.kept_revision(group, from)?),
-                None => self.base_of(to)?,
+                Some(from) => Some(self.store.kept_revision(group, from)?),
+                None => self.store.base_of(to)?,
             };
             Ok(Answer::Difference { from: from.map(kept), to: kept(to), older })
         };
@@ -54,8 +55,8 @@ impl Node {
 
     pub(super) fn blame(&mut self, group: &str, path: Path) -> Answer {
         let older = self.fetch_older(group);
-        let ids = self.line(group);
-        let line = self.replica.group(group).into_iter().flat_map(|group| group.line());
+        let ids = self.store.line(group);
+        let line = self.store.replica.group(group).into_iter().flat_map(|group| group.line());
         let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
         if line.is_empty() {
             return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
@@ -65,17 +66,19 @@ impl Node {
 
     /// Makes of what is at a path what it was in another revision.
     pub(super) fn restore(&mut self, client: ClientId, id: &str, path: Path, if_match: Option<String>, note: String) {
-        let found =
-            self.kept_revision(&self.setup.group, id).map(|summary| (summary.record.clone(), self.in_memory(&summary.record.id)));
+        let found = self
+            .store
+            .kept_revision(&self.cx.setup.group, id)
+            .map(|summary| (summary.record.clone(), self.store.in_memory(&summary.record.id)));
         let (record, document) = match found {
             Ok(found) => found,
-            Err(problem) => return self.reply(client, problem),
+            Err(problem) => return self.cx.reply(client, problem),
         };
         let at = if path.tokens().is_empty() { String::new() } else { format!(", {path}") };
         let note = if note.is_empty() { bounded(format!("restore of {}{at}", record.id.short())) } else { note };
         match document {
-            Some(document) => self.wish(client, Wish::Restore(document, path), if_match, note, Vec::new()),
-            None => self.read_for(record, Needing::Restore { client, path, if_match, note }),
+            Some(document) => self.changes.wish(&mut self.cx, client, Wish::Restore(document, path), if_match, note, Vec::new()),
+            None => self.changes.read_for(&mut self.cx, record, Needing::Restore { client, path, if_match, note }),
         }
     }
 
@@ -94,11 +97,69 @@ impl Node {
             (Some(_), None) => vec![Op { path: path.clone(), change: Change::Delete }],
             (None, None) => return Err(Answer::Edit(edit::EditError::Missing)),
         };
-        self.plan_of(before, ops)
+        self.store.plan_of(&self.cx, before, ops)
     }
 
+    fn kept(&self, summary: &Summary, line: &Line) -> Kept {
+        let record = &summary.record;
+        let place = self.store.in_memory(&record.id).map_or_else(
+            || Place::File { group: record.header.key.clone(), name: revision_name(record.header.height, &record.id) },
+            Place::Memory,
+        );
+        Kept { id: record.id, view: self.revision_view(summary, line), size: record.header.body_len as usize, place }
+    }
+
+    /// A group's head as a revision, if there is one.
+    pub(super) fn head_view(&self, group: &str) -> Value {
+        let head = self.store.replica.group(group).filter(|group| !group.is_removed()).and_then(|group| group.line().next());
+        head.map_or(Value::Null, |head| self.revision_view(head, &Line::of([head].into_iter())))
+    }
+
+    /// A revision without its document.
+    fn revision_view(&self, summary: &Summary, line: &Line) -> Value {
+        let header = &summary.record.header;
+        let mut view = object! {
+            "id": summary.record.id.to_string(),
+            "height": header.height,
+            "author": header.author.to_string(),
+            "author_name": self.peers.roster.name(&header.author),
+            "time": header.stamp.wall_ms(),
+            "received": summary.received,
+            "note": header.note.as_str(),
+            "base": (header.height > 1).then(|| header.base.to_string()),
+            "size": header.body_len,
+            "untried": header.flags & Header::UNTRIED != 0,
+            "stored": self.store.storing.has(&summary.record.id),
+            "struck": summary.is_struck,
+            "guarded": header.flags & Header::GUARDED != 0,
+            "removed": header.is_removal(),
+        };
+        let (kind, of) = match &summary.origin {
+            Origin::Original => ("original", None),
+            Origin::Replay(edit, author) => ("replay", Some((edit, author))),
+            Origin::Note(edit, author) => ("note", Some((edit, author))),
+        };
+        view.extend(object! { "kind": kind });
+        view.extend(of.into_iter().flat_map(|(edit, author)| {
+            object! {
+                "edit_id": edit.id.to_string(),
+                "edit_author": author.to_string(),
+                "edit_author_name": self.peers.roster.name(author),
+                "edit_time": edit.stamp.wall_ms(),
+            }
+        }));
+        view.extend(object! {
+            "edit": summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect::<Vec<_>>(),
+            "settled": summary.settled.iter().map(|edit| edit.id.to_string()).collect::<Vec<_>>(),
+            "beaten": line.has_passed_by(&summary.record),
+        });
+        Value::Object(view)
+    }
+}
+
+impl Store {
     /// A plan of operations that were worked out here. One whose aim is reached already is left out.
-    pub(super) fn plan_of(&self, before: Document, ops: Vec<Op>) -> Result<Plan, Answer> {
+    pub(super) fn plan_of(&self, cx: &Context, before: Document, ops: Vec<Op>) -> Result<Plan, Answer> {
         if let Some(op) = ops.iter().find(|op| wants_what_was_struck(op)) {
             let detail = format!("{} was struck out of the history: upload it again, or restore another path", op.path);
             return Err(Problem::new(410, "The key of this certificate is not kept any more.", detail).into());
@@ -108,7 +169,7 @@ impl Node {
         let after = edit::apply_all(&before, &ops).map_err(|(place, error)| {
             let op = &ops[place];
             let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
-            let head = self.head().map(|head| head.id());
+            let head = self.head(cx).map(|head| head.id());
             Problem::new(409, "It does not fit the present document.", detail).at(head)
         })?;
         Ok(Plan { ops, before, after, settles: Vec::new() })
@@ -139,15 +200,6 @@ impl Node {
         base.map(Some).ok_or_else(|| Problem::new(404, "The revision that it was made on is not kept here.", detail()))
     }
 
-    fn kept(&self, summary: &Summary, line: &Line) -> Kept {
-        let record = &summary.record;
-        let place = self.in_memory(&record.id).map_or_else(
-            || Place::File { group: record.header.key.clone(), name: revision_name(record.header.height, &record.id) },
-            Place::Memory,
-        );
-        Kept { id: record.id, view: self.revision_view(summary, line), size: record.header.body_len as usize, place }
-    }
-
     /// The document of the head or of an uncontained revision, of whatever group.
     pub(super) fn in_memory(&self, id: &RecordId) -> Option<Document> {
         self.replica.find(id).map(|revision| revision.document.clone())
@@ -156,53 +208,6 @@ impl Node {
     /// A group's head, what it was made on, and so on.
     fn line(&self, group: &str) -> Line {
         Line::of(self.replica.group(group).into_iter().flat_map(|group| group.line()))
-    }
-
-    /// A group's head as a revision, if there is one.
-    pub(super) fn head_view(&self, group: &str) -> Value {
-        let head = self.replica.group(group).filter(|group| !group.is_removed()).and_then(|group| group.line().next());
-        head.map_or(Value::Null, |head| self.revision_view(head, &Line::of([head].into_iter())))
-    }
-
-    /// A revision without its document.
-    fn revision_view(&self, summary: &Summary, line: &Line) -> Value {
-        let header = &summary.record.header;
-        let mut view = object! {
-            "id": summary.record.id.to_string(),
-            "height": header.height,
-            "author": header.author.to_string(),
-            "author_name": self.roster.name(&header.author),
-            "time": header.stamp.wall_ms(),
-            "received": summary.received,
-            "note": header.note.as_str(),
-            "base": (header.height > 1).then(|| header.base.to_string()),
-            "size": header.body_len,
-            "untried": header.flags & Header::UNTRIED != 0,
-            "stored": self.storing.has(&summary.record.id),
-            "struck": summary.is_struck,
-            "guarded": header.flags & Header::GUARDED != 0,
-            "removed": header.is_removal(),
-        };
-        let (kind, of) = match &summary.origin {
-            Origin::Original => ("original", None),
-            Origin::Replay(edit, author) => ("replay", Some((edit, author))),
-            Origin::Note(edit, author) => ("note", Some((edit, author))),
-        };
-        view.extend(object! { "kind": kind });
-        view.extend(of.into_iter().flat_map(|(edit, author)| {
-            object! {
-                "edit_id": edit.id.to_string(),
-                "edit_author": author.to_string(),
-                "edit_author_name": self.roster.name(author),
-                "edit_time": edit.stamp.wall_ms(),
-            }
-        }));
-        view.extend(object! {
-            "edit": summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect::<Vec<_>>(),
-            "settled": summary.settled.iter().map(|edit| edit.id.to_string()).collect::<Vec<_>>(),
-            "beaten": line.has_passed_by(&summary.record),
-        });
-        Value::Object(view)
     }
 }
 

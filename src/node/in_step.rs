@@ -13,21 +13,17 @@ use super::server::{Applied, Job, Server, UNTOUCHED, Verdict, words};
 use super::uploads::success;
 use super::views::text;
 use super::writes::{Request, Wish, others_are_changing};
+use super::{Changes, Context, Local};
 use crate::limits::OBSERVE_EVERY;
 use crate::model::record::RecordId;
 use crate::wire::errand::Errand;
 
 impl Node {
-    /// A client wants the server to run the head.
-    pub(super) fn repair_on_purpose(&mut self, client: ClientId) {
-        self.wish(client, Wish::Repair, None, String::new(), Vec::new());
-    }
-
     /// A client wants another host's server to run the head: the request goes there.
     pub(super) fn repair_elsewhere(&mut self, client: ClientId, ending: &str, errand: Errand) {
-        let matches: Vec<_> = self.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
+        let matches: Vec<_> = self.peers.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
         let problem = match matches[..] {
-            [(peer, _)] if *peer == self.me => return self.repair_on_purpose(client),
+            [(peer, _)] if *peer == self.cx.me => return self.changes.repair_on_purpose(&mut self.cx, client),
             [(peer, node)] => {
                 let (peer, said) = (*peer, node.said());
                 let group = text(&said, "group").unwrap_or_default().to_owned();
@@ -36,35 +32,30 @@ impl Node {
             [] => Problem::new(404, "No such peer.", format!("no peer ID ends with {ending}")),
             _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())),
         };
-        self.reply(client, problem);
+        self.cx.reply(client, problem);
     }
 
     /// What a repair comes to before the server is asked.
     pub(super) fn plan_repair(&self) -> Answer {
         let detail = "nothing was ever changed in its group, so there is nothing to be given to its server";
-        match self.head() {
-            _ if !self.server.present => Problem::new(409, "This host has no server.", "").into(),
-            Some(head) => self.nothing_changed(success(&Wish::Repair), head.id()),
+        match self.store.head(&self.cx) {
+            _ if !self.local.server.present => Problem::new(409, "This host has no server.", "").into(),
+            Some(head) => self.local.nothing_changed(success(&Wish::Repair), head.id()),
             None => Problem::new(409, "This host has no head.", detail).into(),
         }
     }
 
-    /// The answer to what leaves the document as it is.
-    pub(super) fn nothing_changed(&self, success: &'static str, revision: RecordId) -> Answer {
-        Answer::Done { success, revision, applied: self.applied_id(), changed: false, kept: None }
-    }
-
     /// Nothing is to be changed but, perhaps, what the server runs.
     pub(super) fn put_in_step(&mut self, request: Request) {
-        let head = self.head().cloned().expect("what changes nothing is answered with the head");
-        match self.effective(&head.document) {
+        let head = self.store.head(&self.cx).cloned().expect("what changes nothing is answered with the head");
+        match self.cx.effective(&head.document) {
             Ok(effective) => {
                 let applied = Applied::of(&head, effective.clone());
-                self.ask_server(Job::InStep(applied, Box::new(request)), ServerJob::apply(effective));
+                self.local.ask_server(&mut self.cx, Job::InStep(applied, Box::new(request)), ServerJob::apply(effective));
             }
             Err(unfit) => {
                 let problem = Problem::new(409, NOT_IN_STEP, unfit.to_string()).at(Some(head.id()));
-                self.reply(request.client, problem);
+                self.cx.reply(request.client, problem);
             }
         }
     }
@@ -73,14 +64,14 @@ impl Node {
     pub(super) fn is_put_in_step(&mut self, applied: Applied, request: Request, report: ServerReport) {
         let (id, outcome) = (applied.id, report.outcome.clone());
         self.applied(applied, report);
-        let has_moved = self.head().is_none_or(|head| head.id() != id);
+        let has_moved = self.store.head(&self.cx).is_none_or(|head| head.id() != id);
         let problem = match outcome {
             Outcome::Applied if !has_moved => {
-                let (success, kept) = (success(&request.wish), self.kept.take_of_job());
-                let done = Answer::Done { success, revision: id, applied: self.applied_id(), changed: false, kept };
-                return self.effects.push(Effect::Answer(request.client, done));
+                let (success, kept) = (success(&request.wish), self.local.kept.take_of_job());
+                let done = Answer::Done { success, revision: id, applied: self.local.applied_id(), changed: false, kept };
+                return self.cx.effects.push(Effect::Answer(request.client, done));
             }
-            Outcome::Applied if self.is_tried_again(&request) => return self.retry(request, None),
+            Outcome::Applied if self.cx.is_tried_again(&request) => return self.changes.retry(&mut self.cx, request, None),
             Outcome::Applied => others_are_changing(),
             Outcome::Refused(refusal) => Problem::new(409, NOT_IN_STEP, words(&refusal)),
             Outcome::Unreachable(reason) => Problem::new(503, "The server cannot be reached.", reason),
@@ -92,14 +83,14 @@ impl Node {
                 Problem::new(503, "The server cannot be reached.", "no answer")
             }
         };
-        self.reply(request.client, problem.at(Some(id)));
+        self.cx.reply(request.client, problem.at(Some(id)));
     }
 
     /// A revision was not given to the server: it is tried again after a while.
     pub(super) fn not_applied(&mut self, id: &RecordId) {
         self.back_off(id);
-        self.server.verdict = Verdict::Pending;
-        self.selfie_changed();
+        self.local.server.verdict = Verdict::Pending;
+        self.cx.selfie_changed();
     }
 
     /// A job was not begun, because what the server runs cannot be kept.
@@ -107,10 +98,24 @@ impl Node {
         let problem = Problem::new(507, "What the server runs cannot be kept.", why);
         match job {
             Job::Apply(applied) => self.not_applied(&applied.id),
-            Job::InStep(_, request) => self.reply(request.client, problem),
+            Job::InStep(_, request) => self.cx.reply(request.client, problem),
             Job::Try => self.drop_trial(problem),
-            Job::PutBack | Job::FallBack(_) | Job::Observe => self.server.try_later(self.now.elapsed),
+            Job::PutBack | Job::FallBack(_) | Job::Observe => self.local.server.try_later(self.cx.now.elapsed),
         }
+    }
+}
+
+impl Changes {
+    /// A client wants the server to run the head.
+    pub(super) fn repair_on_purpose(&mut self, cx: &mut Context, client: ClientId) {
+        self.wish(cx, client, Wish::Repair, None, String::new(), Vec::new());
+    }
+}
+
+impl Local {
+    /// The answer to what leaves the document as it is.
+    pub(super) fn nothing_changed(&self, success: &'static str, revision: RecordId) -> Answer {
+        Answer::Done { success, revision, applied: self.applied_id(), changed: false, kept: None }
     }
 }
 

@@ -41,67 +41,67 @@ pub struct Counts {
 impl Node {
     /// The head of each group that is held.
     pub fn heads(&self) -> impl Iterator<Item = (&str, &Arc<Revision>)> {
-        self.replica.groups().filter_map(|(name, group)| Some((name, group.head()?)))
+        self.store.replica.groups().filter_map(|(name, group)| Some((name, group.head()?)))
     }
 
     /// The head of the group that this peer follows.
     pub fn own_head(&self) -> Option<&Arc<Revision>> {
-        self.head()
+        self.store.head(&self.cx)
     }
 
     /// The uncontained revisions of the group that this peer follows.
     pub fn uncontained(&self) -> impl Iterator<Item = &Arc<Revision>> {
-        self.replica.group(&self.setup.group).into_iter().flat_map(|group| group.beaten().map(|beaten| &beaten.revision))
+        self.store.replica.group(&self.cx.setup.group).into_iter().flat_map(|group| group.beaten().map(|beaten| &beaten.revision))
     }
 
     /// Whether a revision is held in any form.
     pub fn keeps(&self, id: &RecordId) -> bool {
-        self.replica.kept(id).is_some()
+        self.store.replica.kept(id).is_some()
     }
 
     /// Whether this host speaks for its fleet.
     pub fn is_joined(&self) -> bool {
-        self.joined
+        self.exchange.joined
     }
 
     /// What the own server runs, as far as is known.
     pub fn runs(&self) -> Option<RecordId> {
-        self.applied_id()
+        self.local.applied_id()
     }
 
     /// How the last attempt to apply the head went, in one word.
     pub fn verdict(&self) -> &'static str {
-        self.server.verdict.word()
+        self.local.server.verdict.word()
     }
 
     /// About how many bytes of memory are held for the fleet: documents, node records, the address book, and what waits for links. What the
     /// allocator adds is not counted.
     pub fn held_bytes(&self) -> usize {
-        let own = self.head().map_or(0, |head| head.weight());
-        let given: usize = self.server.documents().map(|document| document.bytes().len() + document.weight()).sum();
-        let kept: usize = self.kept.documents().map(Document::weight).sum();
-        let shown = self.server.observed.as_ref().map_or(0, Shown::weight);
-        let revisions = own + given + kept + shown + self.replica.memory() + self.replica.history_memory();
-        let links: usize = self.links.values().map(|link| size_of_val(link) + link.queued()).sum();
-        size_of_val(self) + revisions + links + self.roster.held_bytes() + self.book.held_bytes()
+        let own = self.store.head(&self.cx).map_or(0, |head| head.weight());
+        let given: usize = self.local.server.documents().map(|document| document.bytes().len() + document.weight()).sum();
+        let kept: usize = self.local.kept.documents().map(Document::weight).sum();
+        let shown = self.local.server.observed.as_ref().map_or(0, Shown::weight);
+        let revisions = own + given + kept + shown + self.store.replica.memory() + self.store.replica.history_memory();
+        let links: usize = self.peers.links.values().map(|link| size_of_val(link) + link.queued()).sum();
+        size_of_val(self) + revisions + links + self.peers.roster.held_bytes() + self.peers.book.held_bytes()
     }
 
     /// How much is held of everything that is bounded.
     pub fn counts(&self) -> Counts {
-        let groups = || self.replica.groups().map(|(_, group)| group);
+        let groups = || self.store.replica.groups().map(|(_, group)| group);
         let most = |count: &mut dyn Iterator<Item = usize>| count.max().unwrap_or_default();
         Counts {
-            links: self.links.len(),
-            queued_max: most(&mut self.links.values().map(super::link::Link::queued)),
-            pulls: self.pulls.len(),
+            links: self.peers.links.len(),
+            queued_max: most(&mut self.peers.links.values().map(super::link::Link::queued)),
+            pulls: self.exchange.pulls.len(),
             uncontained_max: most(&mut groups().map(|group| group.beaten().count())),
-            uncontained_memory: self.replica.memory(),
-            files_bytes: self.replica.files_bytes(),
+            uncontained_memory: self.store.replica.memory(),
+            files_bytes: self.store.replica.files_bytes(),
             history_max: most(&mut groups().map(Group::spare)),
-            nodes: self.roster.iter().count(),
-            known: self.book.known(),
-            wanted: self.wanted.len(),
-            writes: self.writes.len(),
+            nodes: self.peers.roster.iter().count(),
+            known: self.peers.book.known(),
+            wanted: self.exchange.wanted.len(),
+            writes: self.changes.writes.len(),
         }
     }
 }

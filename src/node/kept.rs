@@ -25,6 +25,7 @@ use super::over::Over;
 use super::plan::config_path;
 use super::records::from_file;
 use super::server::Job;
+use super::{Context, Local};
 use super::{Node, Waiting};
 use crate::limits::{DRIFT_ROUNDS_MAX, DRIFTS_KEPT, GIVEN_MAX, KEPT_PATHS_MAX, REMEMBER_EVERY};
 use crate::model::alias::Aliases;
@@ -152,56 +153,149 @@ impl Kept {
 impl Node {
     /// What was found on disk of this kind: a file `drift-TIME.json`.
     pub fn remember_drift(&mut self, file: KeptFile) {
-        self.kept.files.push(file);
-        self.kept.files.sort_by_key(|file| file.number);
+        self.local.kept.files.push(file);
+        self.local.kept.files.sort_by_key(|file| file.number);
     }
 
     /// What the server ran before it was first configured, which is kept, as it was found on disk.
     pub fn remember_before(&mut self, config: &Value) {
-        self.kept.before = Some(Fingerprint::of(config));
+        self.local.kept.before = Some(Fingerprint::of(config));
     }
 
     /// What earlier runs applied, the last first: by group, revision and what it came to on this host. To be told when all that is on disk was
     /// taken in.
     pub fn remember_applied(&mut self, applied: &[(String, RecordId, Fingerprint)]) {
-        self.kept.earlier.extend(applied.iter().map(|(.., fingerprint)| *fingerprint));
-        let Some(head) = self.head().cloned() else { return };
-        let Ok(effective) = self.effective(&head.document) else { return };
+        self.local.kept.earlier.extend(applied.iter().map(|(.., fingerprint)| *fingerprint));
+        let Some(head) = self.store.head(&self.cx).cloned() else { return };
+        let Ok(effective) = self.cx.effective(&head.document) else { return };
         let fingerprint = effective.fingerprint();
         match applied.first() {
-            Some((group, id, was)) if *group == self.setup.group && *id == head.id() && *was == fingerprint => {
-                self.kept.ran = Some(effective);
-                self.kept.runs = Some(*id);
+            Some((group, id, was)) if *group == self.cx.setup.group && *id == head.id() && *was == fingerprint => {
+                self.local.kept.ran = Some(effective);
+                self.local.kept.runs = Some(*id);
             }
             // It may have been killed before it could say that it had applied this one.
-            _ => self.kept.earlier.push(fingerprint),
+            _ => self.local.kept.earlier.push(fingerprint),
         }
     }
 
     /// A revision was being tried when the last run ended: the server may run it.
     pub fn remember_trial(&mut self, file: &[u8]) {
-        let revision = from_file(file, self.setup.fleet.id().as_bytes());
-        if let Some(effective) = revision.and_then(|revision| self.effective(&revision.document).ok()) {
-            self.kept.gives(&effective);
+        let revision = from_file(file, self.cx.setup.fleet.id().as_bytes());
+        if let Some(effective) = revision.and_then(|revision| self.cx.effective(&revision.document).ok()) {
+            self.local.kept.gives(&effective);
         }
     }
 
+    /// The names that were given to what lies on the server, as they were found on disk. To be told before all else of that kind.
+    pub fn remember_given(&mut self, names: GivenNames) {
+        self.local.kept.names = names;
+    }
+
+    /// The names that were given to what lies on the server.
+    pub fn given(&self) -> &GivenNames {
+        &self.local.kept.names
+    }
+
+    /// The server runs what it may not be put over yet. The job in hand waits.
+    pub(super) fn found_changed(&mut self, found: Found) {
+        self.local.server.observed = Some(found.config.clone());
+        if self.changes.is_tried_only() {
+            return self.leave_for_dry_run(&found);
+        }
+        if self.local.kept.earlier.contains(&found.fingerprint) {
+            self.cx.say(Level::Info, "server", "the server runs what Starling gave it earlier");
+            return self.local.ask_again(&mut self.cx, found.fingerprint);
+        }
+        let name = self.local.kept.files.iter().find(|file| file.fingerprint == found.fingerprint).map(|file| file.name.clone());
+        if let Some(name) = name {
+            self.cx.say(
+                Level::Warn,
+                "server",
+                format!("what somebody has put on the server is replaced; it is kept in {name} already"),
+            );
+            self.local.kept.of_job = Some(name);
+            return self.local.ask_again(&mut self.cx, found.fingerprint);
+        }
+        if self.local.kept.passed.len() >= DRIFT_ROUNDS_MAX {
+            return self.not_kept("somebody changes the server again and again".to_owned());
+        }
+        self.local.keep(&mut self.cx, found);
+    }
+
+    /// What the server runs is kept, or cannot be.
+    pub(super) fn drift_kept(&mut self, result: Result<(), String>) {
+        let Some(Writing { file, goes }) = self.local.kept.writing.take() else { return };
+        if let Err(error) = result {
+            return self.not_kept(error);
+        }
+        if let Some(gone) = goes.and_then(|name| self.local.kept.files.iter().position(|file| file.name == name)) {
+            let gone = self.local.kept.files.remove(gone);
+            if !gone.acknowledged {
+                let text = format!("{} had to make room, and nobody has said that he has seen it", gone.name);
+                self.cx.say(Level::Warn, "server", text);
+            }
+        }
+        let mut paths = file.paths.clone();
+        let more = paths.len().saturating_sub(super::drift::DRIFT_SHOWN);
+        paths.truncate(super::drift::DRIFT_SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = format!(
+            "what somebody has put on the server at {}{more} is replaced; what it ran is kept in {}",
+            paths.join(", "),
+            file.name
+        );
+        self.cx.say(Level::Warn, "server", text);
+        let fingerprint = file.fingerprint;
+        self.local.kept.of_job = Some(file.name.clone());
+        self.local.kept.problem = None;
+        self.local.kept.files.push(file);
+        self.cx.selfie_changed();
+        self.local.ask_again(&mut self.cx, fingerprint);
+    }
+
+    /// What the server runs cannot be kept: it goes on running it, and whatever was to be given to it is not.
+    fn not_kept(&mut self, why: String) {
+        let problem = format!("what somebody has put on the server cannot be kept, so the server is left as it is: {why}");
+        if self.local.kept.problem.as_ref() != Some(&problem) {
+            self.cx.say(Level::Error, "server", problem.clone());
+            self.local.kept.problem = Some(problem);
+            self.cx.selfie_changed();
+        }
+        self.local.kept.asked = None;
+        let Some(job) = self.local.server.take_job() else { return };
+        self.job_not_done(job, &why);
+    }
+
+    /// A dry run must not undo what somebody has changed.
+    fn leave_for_dry_run(&mut self, found: &Found) {
+        self.local.server.take_job();
+        self.local.kept.asked = None;
+        let paths = self.local.changed_at(found, super::drift::DRIFT_SHOWN).join(", ");
+        let detail = format!("a dry run would undo what was changed at {paths}");
+        self.drop_trial(Problem::new(409, "The server runs something else than the head.", detail));
+        // The next look tells what to do about it.
+        self.local.server.look_soon(self.cx.now.elapsed);
+    }
+}
+
+impl Local {
     /// Asks the server for something new.
-    pub(super) fn ask_server(&mut self, job: Job, ask: ServerJob) {
+    pub(super) fn ask_server(&mut self, cx: &mut Context, job: Job, ask: ServerJob) {
         self.begin_job();
-        self.ask_server_again(job, ask);
+        self.ask_server_again(cx, job, ask);
     }
 
     /// The same, for a job that could not be done as it was asked for.
-    pub(super) fn ask_server_again(&mut self, job: Job, mut ask: ServerJob) {
-        self.permit(&mut ask);
+    pub(super) fn ask_server_again(&mut self, cx: &mut Context, job: Job, mut ask: ServerJob) {
+        self.permit(cx, &mut ask);
         self.server.job = Some(job);
-        let ticket = self.ticket(Waiting::Server);
-        self.effects.push(Effect::Server(ticket, ask));
+        let ticket = cx.ticket(Waiting::Server);
+        cx.effects.push(Effect::Server(ticket, ask));
     }
 
     /// Everything that is given to the server passes here: it may be put over what the server was given, and what is kept, and nothing else.
-    fn permit(&mut self, ask: &mut ServerJob) {
+    fn permit(&mut self, cx: &mut Context, ask: &mut ServerJob) {
         let kept = &mut self.kept;
         let (document, over) = match ask {
             ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => (document, over),
@@ -213,30 +307,20 @@ impl Node {
         kept.asked = Some(ask.clone());
         if has_new_names {
             let text = self.kept.names.text();
-            self.disk(DiskJob::Given(text));
+            cx.disk(DiskJob::Given(text));
         }
     }
 
     /// What is known of the server, whatever it was asked.
-    pub(super) fn learns_of_server(&mut self, known: &Known) {
+    pub(super) fn learns_of_server(&mut self, cx: &mut Context, known: &Known) {
         if self.kept.names.set_copies(&known.copies) {
             let text = self.kept.names.text();
-            self.disk(DiskJob::Given(text));
+            cx.disk(DiskJob::Given(text));
         }
         if self.server.known != *known {
             self.server.known.clone_from(known);
-            self.selfie_changed();
+            cx.selfie_changed();
         }
-    }
-
-    /// The names that were given to what lies on the server, as they were found on disk. To be told before all else of that kind.
-    pub fn remember_given(&mut self, names: GivenNames) {
-        self.kept.names = names;
-    }
-
-    /// The names that were given to what lies on the server.
-    pub fn given(&self) -> &GivenNames {
-        &self.kept.names
     }
 
     /// A new job is begun: what an earlier one has met is over.
@@ -253,70 +337,44 @@ impl Node {
     }
 
     /// The server runs a revision: that is remembered, soon.
-    pub(super) fn runs_revision(&mut self) {
+    pub(super) fn runs_revision(&mut self, cx: &Context) {
         let Some(applied) = &self.server.applied else { return };
         if self.kept.runs == Some(applied.id) {
             return;
         }
         self.kept.runs = Some(applied.id);
-        self.kept.remember_at = Some((self.kept.remembered + REMEMBER_EVERY).max(self.now.elapsed));
+        self.kept.remember_at = Some((self.kept.remembered + REMEMBER_EVERY).max(cx.now.elapsed));
     }
 
     /// Writes down what is applied, if that is due.
-    pub(super) fn remember_if_due(&mut self) {
-        if self.kept.remember_at.is_none_or(|due| due > self.now.elapsed) {
+    pub(super) fn remember_if_due(&mut self, cx: &mut Context) {
+        if self.kept.remember_at.is_none_or(|due| due > cx.now.elapsed) {
             return;
         }
         self.kept.remember_at = None;
-        self.kept.remembered = self.now.elapsed;
+        self.kept.remembered = cx.now.elapsed;
         if let Some(applied) = &self.server.applied {
-            let job = DiskJob::Applied(self.setup.group.clone(), applied.id, applied.effective.clone());
-            self.disk(job);
+            let job = DiskJob::Applied(cx.setup.group.clone(), applied.id, applied.effective.clone());
+            cx.disk(job);
         }
-    }
-
-    /// The server runs what it may not be put over yet. The job in hand waits.
-    pub(super) fn found_changed(&mut self, found: Found) {
-        self.server.observed = Some(found.config.clone());
-        if self.is_tried_only() {
-            return self.leave_for_dry_run(&found);
-        }
-        if self.kept.earlier.contains(&found.fingerprint) {
-            self.say(Level::Info, "server", "the server runs what Starling gave it earlier");
-            return self.ask_again(found.fingerprint);
-        }
-        let name = self.kept.files.iter().find(|file| file.fingerprint == found.fingerprint).map(|file| file.name.clone());
-        if let Some(name) = name {
-            self.say(
-                Level::Warn,
-                "server",
-                format!("what somebody has put on the server is replaced; it is kept in {name} already"),
-            );
-            self.kept.of_job = Some(name);
-            return self.ask_again(found.fingerprint);
-        }
-        if self.kept.passed.len() >= DRIFT_ROUNDS_MAX {
-            return self.not_kept("somebody changes the server again and again".to_owned());
-        }
-        self.keep(found);
     }
 
     /// The job in hand is to be done, over what was found.
-    fn ask_again(&mut self, fingerprint: Fingerprint) {
+    fn ask_again(&mut self, cx: &mut Context, fingerprint: Fingerprint) {
         self.kept.passed.push(fingerprint);
         if let (Some(job), Some(ask)) = (self.server.take_job(), self.kept.asked.take()) {
-            self.ask_server_again(job, ask);
+            self.ask_server_again(cx, job, ask);
         }
     }
 
-    fn keep(&mut self, found: Found) {
+    fn keep(&mut self, cx: &mut Context, found: Found) {
         let kept = &self.kept;
         let paths = self.changed_at(&found, KEPT_PATHS_MAX);
         let file = KeptFile {
-            name: name_at(self.now.wall_ms, |name| kept.files.iter().any(|file| file.name == name)),
+            name: name_at(cx.now.wall_ms, |name| kept.files.iter().any(|file| file.name == name)),
             number: kept.files.last().map_or(0, |file| file.number) + 1,
-            time_ms: self.now.wall_ms,
-            group: self.setup.group.clone(),
+            time_ms: cx.now.wall_ms,
+            group: cx.setup.group.clone(),
             revision: kept.runs,
             acknowledged: false,
             fingerprint: found.fingerprint,
@@ -324,53 +382,9 @@ impl Node {
         };
         let text = file.text(kept.ran.as_ref(), &found.config);
         let goes = kept.goes_for(&file.paths).map(|file| file.name.clone());
-        let ticket = self.ticket(Waiting::Kept);
-        self.disk(DiskJob::KeepDrift(ticket, file.name.clone(), text, goes.clone()));
+        let ticket = cx.ticket(Waiting::Kept);
+        cx.disk(DiskJob::KeepDrift(ticket, file.name.clone(), text, goes.clone()));
         self.kept.writing = Some(Writing { file, goes });
-    }
-
-    /// What the server runs is kept, or cannot be.
-    pub(super) fn drift_kept(&mut self, result: Result<(), String>) {
-        let Some(Writing { file, goes }) = self.kept.writing.take() else { return };
-        if let Err(error) = result {
-            return self.not_kept(error);
-        }
-        if let Some(gone) = goes.and_then(|name| self.kept.files.iter().position(|file| file.name == name)) {
-            let gone = self.kept.files.remove(gone);
-            if !gone.acknowledged {
-                let text = format!("{} had to make room, and nobody has said that he has seen it", gone.name);
-                self.say(Level::Warn, "server", text);
-            }
-        }
-        let mut paths = file.paths.clone();
-        let more = paths.len().saturating_sub(super::drift::DRIFT_SHOWN);
-        paths.truncate(super::drift::DRIFT_SHOWN);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let text = format!(
-            "what somebody has put on the server at {}{more} is replaced; what it ran is kept in {}",
-            paths.join(", "),
-            file.name
-        );
-        self.say(Level::Warn, "server", text);
-        let fingerprint = file.fingerprint;
-        self.kept.of_job = Some(file.name.clone());
-        self.kept.problem = None;
-        self.kept.files.push(file);
-        self.selfie_changed();
-        self.ask_again(fingerprint);
-    }
-
-    /// What the server runs cannot be kept: it goes on running it, and whatever was to be given to it is not.
-    fn not_kept(&mut self, why: String) {
-        let problem = format!("what somebody has put on the server cannot be kept, so the server is left as it is: {why}");
-        if self.kept.problem.as_ref() != Some(&problem) {
-            self.say(Level::Error, "server", problem.clone());
-            self.kept.problem = Some(problem);
-            self.selfie_changed();
-        }
-        self.kept.asked = None;
-        let Some(job) = self.server.take_job() else { return };
-        self.job_not_done(job, &why);
     }
 
     /// Where the server differs from what it was last seen to run; if that is not known, from what it is to be given.
@@ -381,17 +395,6 @@ impl Node {
         };
         let base = self.kept.ran.as_ref().or(asked).map_or(&Value::Null, Document::config);
         json::differing(base, &found.config, most).into_iter().map(|path| format!("{}{path}", config_path())).collect()
-    }
-
-    /// A dry run must not undo what somebody has changed.
-    fn leave_for_dry_run(&mut self, found: &Found) {
-        self.server.take_job();
-        self.kept.asked = None;
-        let paths = self.changed_at(found, super::drift::DRIFT_SHOWN).join(", ");
-        let detail = format!("a dry run would undo what was changed at {paths}");
-        self.drop_trial(Problem::new(409, "The server runs something else than the head.", detail));
-        // The next look tells what to do about it.
-        self.server.look_soon(self.now.elapsed);
     }
 
     /// Files that nobody has said that he has seen, as they are listed.

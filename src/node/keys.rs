@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::effect::{DiskJob, Level};
 use super::views::text;
+use super::{Context, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{KEYS_LOOK_EVERY, STRIKES_MAX};
 use crate::model::document::Bundle;
@@ -54,28 +55,73 @@ impl Case {
 }
 
 impl Node {
+    pub(super) fn strike_if_due(&mut self) {
+        if self.store.keys.look.is_some_and(|due| due <= self.cx.now.elapsed) {
+            let groups: Vec<String> = self.store.replica.groups().map(|(name, _)| name.to_owned()).collect();
+            let work: Vec<_> = groups.iter().flat_map(|group| self.keys_to_go(group)).collect();
+            self.store.keys.gone.retain(|_, gone| !gone.is_empty());
+            self.store.keys.look = (!self.store.keys.gone.is_empty()).then(|| self.cx.now.elapsed + KEYS_LOOK_EVERY);
+            self.store.strike(&mut self.cx, work);
+        }
+    }
+
+    /// The revisions of a group out of which bundles are to be struck, each with these.
+    fn keys_to_go(&mut self, name: &str) -> Vec<(Record, Vec<Bundle>)> {
+        let Some(group) = self.store.replica.group(name) else { return Vec::new() };
+        let (now, withdrawn) = (self.cx.now.elapsed, group.withdrawn());
+        let known = self.store.keys.gone.remove(name).unwrap_or_default();
+        let gone: BTreeMap<Bundle, Duration> =
+            withdrawn.keys().map(|bundle| (*bundle, known.get(bundle).copied().unwrap_or(now))).collect();
+        let mut work = Vec::new();
+        if !gone.is_empty() {
+            let (reported, is_settled) = (self.reported_by_all(name), group.is_settled());
+            let case = |bundle: &Bundle, newest: Rank| Case {
+                since: now.saturating_sub(gone[bundle]),
+                kept: self.cx.setup.keys_kept.clone(),
+                newest,
+                reported,
+                is_settled,
+            };
+            let goes: Vec<Bundle> =
+                withdrawn.iter().filter(|(bundle, newest)| case(bundle, **newest).goes()).map(|(bundle, _)| *bundle).collect();
+            work.extend(group.holding(&goes).into_iter().map(|record| (record, goes.clone())));
+        }
+        self.store.keys.gone.insert(name.to_owned(), gone);
+        work
+    }
+
+    /// The oldest revision of the head's line at which a host of the group is, by the hosts' own accounts. `None` if one has not said, or is
+    /// on another branch: whoever was spoken with once counts, whichever group it is of as long as that is not known.
+    fn reported_by_all(&self, name: &str) -> Option<Rank> {
+        if self.peers.book.acquaintances().any(|peer| *peer != self.cx.me && self.peers.roster.get(peer).is_none()) {
+            return None;
+        }
+        let group = self.store.replica.group(name)?;
+        let line: BTreeMap<RecordId, Rank> = group.line().map(|summary| (summary.record.id, summary.record.rank())).collect();
+        let mut oldest = group.head()?.rank();
+        for node in self.peers.roster.iter().filter(|(peer, _)| **peer != self.cx.me).map(|(_, node)| node) {
+            let said = node.said();
+            if text(&said, "group") == Some(name) {
+                oldest = oldest.min(*line.get(&RecordId::parse(text(&said, "desired")?)?)?);
+            }
+        }
+        Some(oldest)
+    }
+}
+
+impl Store {
     /// When bundles may have to be struck out, if there are any that may.
     pub(super) fn strike_due(&self) -> Option<Duration> {
         self.keys.look
     }
 
     /// What is kept has changed: it is looked through for bundles that the head does not hold.
-    pub(super) fn look_for_keys(&mut self) {
-        self.keys.look.get_or_insert(self.now.elapsed + KEYS_LOOK_EVERY);
-    }
-
-    pub(super) fn strike_if_due(&mut self) {
-        if self.keys.look.is_some_and(|due| due <= self.now.elapsed) {
-            let groups: Vec<String> = self.replica.groups().map(|(name, _)| name.to_owned()).collect();
-            let work: Vec<_> = groups.iter().flat_map(|group| self.keys_to_go(group)).collect();
-            self.keys.gone.retain(|_, gone| !gone.is_empty());
-            self.keys.look = (!self.keys.gone.is_empty()).then(|| self.now.elapsed + KEYS_LOOK_EVERY);
-            self.strike(work);
-        }
+    pub(super) fn look_for_keys(&mut self, cx: &Context) {
+        self.keys.look.get_or_insert(cx.now.elapsed + KEYS_LOOK_EVERY);
     }
 
     /// A file was written without these bundles, or could not be.
-    pub(super) fn is_struck(&mut self, record: &Record, goes: &[Bundle], is_done: bool) {
+    pub(super) fn is_struck(&mut self, cx: &Context, record: &Record, goes: &[Bundle], is_done: bool) {
         self.keys.striking.remove(&record.id);
         if !is_done {
             return;
@@ -85,58 +131,15 @@ impl Node {
         }
         // There may be more than were begun with.
         if self.keys.striking.is_empty() && self.keys.look.is_some() {
-            self.keys.look = Some(self.now.elapsed);
+            self.keys.look = Some(cx.now.elapsed);
         }
-    }
-
-    /// The revisions of a group out of which bundles are to be struck, each with these.
-    fn keys_to_go(&mut self, name: &str) -> Vec<(Record, Vec<Bundle>)> {
-        let Some(group) = self.replica.group(name) else { return Vec::new() };
-        let (now, withdrawn) = (self.now.elapsed, group.withdrawn());
-        let known = self.keys.gone.remove(name).unwrap_or_default();
-        let gone: BTreeMap<Bundle, Duration> =
-            withdrawn.keys().map(|bundle| (*bundle, known.get(bundle).copied().unwrap_or(now))).collect();
-        let mut work = Vec::new();
-        if !gone.is_empty() {
-            let (reported, is_settled) = (self.reported_by_all(name), group.is_settled());
-            let case = |bundle: &Bundle, newest: Rank| Case {
-                since: now.saturating_sub(gone[bundle]),
-                kept: self.setup.keys_kept.clone(),
-                newest,
-                reported,
-                is_settled,
-            };
-            let goes: Vec<Bundle> =
-                withdrawn.iter().filter(|(bundle, newest)| case(bundle, **newest).goes()).map(|(bundle, _)| *bundle).collect();
-            work.extend(group.holding(&goes).into_iter().map(|record| (record, goes.clone())));
-        }
-        self.keys.gone.insert(name.to_owned(), gone);
-        work
-    }
-
-    /// The oldest revision of the head's line at which a host of the group is, by the hosts' own accounts. `None` if one has not said, or is
-    /// on another branch: whoever was spoken with once counts, whichever group it is of as long as that is not known.
-    fn reported_by_all(&self, name: &str) -> Option<Rank> {
-        if self.book.acquaintances().any(|peer| *peer != self.me && self.roster.get(peer).is_none()) {
-            return None;
-        }
-        let group = self.replica.group(name)?;
-        let line: BTreeMap<RecordId, Rank> = group.line().map(|summary| (summary.record.id, summary.record.rank())).collect();
-        let mut oldest = group.head()?.rank();
-        for node in self.roster.iter().filter(|(peer, _)| **peer != self.me).map(|(_, node)| node) {
-            let said = node.said();
-            if text(&said, "group") == Some(name) {
-                oldest = oldest.min(*line.get(&RecordId::parse(text(&said, "desired")?)?)?);
-            }
-        }
-        Some(oldest)
     }
 
     /// Has as many files written as are worked on at once; the others follow.
-    fn strike(&mut self, work: Vec<(Record, Vec<Bundle>)>) {
+    fn strike(&mut self, cx: &mut Context, work: Vec<(Record, Vec<Bundle>)>) {
         let is_free = |record: &Record| {
             let id = &record.id;
-            !self.keys.striking.contains(id) && self.storing.has(id) && !self.is_being_stored(id)
+            !self.keys.striking.contains(id) && self.storing.has(id) && !self.is_being_stored(cx, id)
         };
         let room = STRIKES_MAX.saturating_sub(self.keys.striking.len());
         let next: Vec<_> = work.into_iter().filter(|(record, _)| is_free(record)).take(room).collect();
@@ -144,12 +147,12 @@ impl Node {
             return;
         }
         let text = format!("keys of certificates that are gone are struck out of {} old revisions", next.len());
-        self.say(Level::Info, "disk", text);
+        cx.say(Level::Info, "disk", text);
         for (record, goes) in next {
             self.keys.striking.insert(record.id);
             let (group, name) = (record.header.key.clone(), revision_name(record.header.height, &record.id));
-            let ticket = self.ticket(Waiting::Struck(record, goes.clone()));
-            self.disk(DiskJob::Strike(ticket, group, name, goes));
+            let ticket = cx.ticket(Waiting::Struck(record, goes.clone()));
+            cx.disk(DiskJob::Strike(ticket, group, name, goes));
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Store;
 use super::effect::Level;
 use super::records::{Filed, judge_file};
 use super::{Node, revision_name};
@@ -37,7 +38,7 @@ impl<'a> Loading<'a> {
 
     /// As [`Loading::file`], with the time at which it was written, in milliseconds since 1970: when the revision came, or was made.
     pub fn file_of(&mut self, group: String, name: String, bytes: &[u8], written_ms: u64) {
-        match judge_file(bytes, self.node.setup.fleet.id().as_bytes()) {
+        match judge_file(bytes, self.node.cx.setup.fleet.id().as_bytes()) {
             Ok(filed) if own_place(&filed.revision) == (group.clone(), name.clone()) => self.take(filed, written_ms),
             Ok(filed) => self.misnamed.push((group, name, filed)),
             Err(_) => self.damaged.push((group, name)),
@@ -57,7 +58,7 @@ impl<'a> Loading<'a> {
             match rename((&group, &name), (&right_group, &right_name)) {
                 Ok(true) => {
                     let text = format!("revision {group}/{name} has its own name again: {right_group}/{right_name}");
-                    self.node.say(Level::Warn, "disk", text);
+                    self.node.cx.say(Level::Warn, "disk", text);
                     self.take(filed, 0);
                 }
                 Ok(false) => self.damaged.push((group, name)),
@@ -82,7 +83,7 @@ impl<'a> Loading<'a> {
         }
         // A power cut may have undone removals, or less may be kept than was kept before.
         std::mem::take(&mut self.newest).keys().for_each(|group| self.node.prune(group));
-        self.node.load_all_fallen();
+        self.node.store.load_all_fallen(&mut self.node.cx);
     }
 
     fn take(&mut self, filed: Filed, written_ms: u64) {
@@ -90,7 +91,7 @@ impl<'a> Loading<'a> {
         let newest = self.newest.entry(group).or_default();
         *newest = std::mem::take(newest).max(name);
         if filed.is_struck {
-            return self.node.load_struck(&filed.revision, written_ms);
+            return self.node.store.load_struck(&filed.revision, written_ms);
         }
         self.node.load_received(filed.revision, written_ms);
     }
@@ -105,8 +106,8 @@ impl<'a> Loading<'a> {
     }
 
     fn complain(&mut self, problem: String) {
-        self.node.say(Level::Error, "disk", problem.clone());
-        self.node.report_problem(problem);
+        self.node.cx.say(Level::Error, "disk", problem.clone());
+        self.node.cx.report_problem(problem);
     }
 }
 
@@ -118,19 +119,21 @@ impl Node {
 
     /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
     pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
-        if revision.record.header.author == self.me {
-            self.stamps.resume(revision.record.header.stamp);
+        if revision.record.header.author == self.cx.me {
+            self.store.stamps.resume(revision.record.header.stamp);
         }
-        self.replica.judge_by(self.bound_ms());
+        self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
         let revision = Arc::new(revision);
-        self.replica.take(Arc::clone(&revision), self.now.elapsed);
-        self.note_received(&revision, received_ms);
+        self.store.replica.take(Arc::clone(&revision), self.cx.now.elapsed);
+        self.store.note_received(&revision, received_ms);
         self.remove_dropped();
         self.forget_removed(&revision.record.header.key);
-        let beaten = self.replica.group(&self.setup.group).is_some_and(|group| group.beaten().next().is_some());
-        self.timers.rebase = beaten.then_some(RETRY_MIN);
+        let beaten = self.store.replica.group(&self.cx.setup.group).is_some_and(|group| group.beaten().next().is_some());
+        self.cx.timers.rebase = beaten.then_some(RETRY_MIN);
     }
+}
 
+impl Store {
     /// Takes in a revision out of whose file bundles were struck in an earlier run.
     fn load_struck(&mut self, revision: &Revision, received_ms: u64) {
         if let Some(group) = self.replica.group_mut(&revision.record.header.key) {

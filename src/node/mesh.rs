@@ -14,6 +14,7 @@ use super::book::{Contact, Entry};
 use super::effect::{DiskJob, Effect, Level};
 use super::input::LinkId;
 use super::link::Link;
+use super::{Context, Peers};
 use crate::limits::{
     BOOK_EVERY, BOOK_GATHER, DEGREE_MAX, DIALS_MAX, DIALS_MET, FULL_MESH, LATELY, MDNS_PATIENCE, OUTGOING, RETRY_SOON,
     ROTATE_EVERY, TRIM_EVERY,
@@ -21,32 +22,155 @@ use crate::limits::{
 use crate::wire::frame::{Frame, Goodbye};
 
 impl Node {
+    /// Whether a host that was linked a short time ago is not.
+    pub fn misses_somebody(&self) -> bool {
+        if self.peers.is_large() && !self.peers.links.is_empty() {
+            return false;
+        }
+        let lately = |entry: &Entry| entry.spoken.is_some_and(|spoken| self.cx.now.elapsed.saturating_sub(spoken) < LATELY);
+        self.peers.book.unlinked_contacts(|peer| self.peers.is_linked(peer)).iter().any(|(_, entry, _)| lately(entry))
+    }
+
+    /// Dials what is wanted and due, and notes when to look again.
+    pub(super) fn dial_if_due(&mut self) {
+        let now = self.cx.now.elapsed;
+        if self.peers.is_large() && self.cx.timers.rotate <= now {
+            self.rotate();
+        }
+        if self.cx.timers.dial > now {
+            return;
+        }
+        if self.peers.is_sated(&self.cx) {
+            // It is woken when a link ends.
+            self.cx.timers.dial = Duration::MAX;
+            return;
+        }
+        if !self.peers.ration.allows(now, false) {
+            // Whoever is due then, there is no need to look before.
+            self.cx.timers.dial = self.peers.ration.ready_at();
+            return;
+        }
+        let [mut sure, mut unsure] = self.peers.look_who_is_due(&mut self.cx);
+        for _ in 0..self.peers.places() {
+            let is_turn_of_unsure = !unsure.is_empty() && (sure.is_empty() || self.peers.ration.is_turn_of_unsure());
+            let Some(contact) = (if is_turn_of_unsure { &mut unsure } else { &mut sure }).pop_front() else { return };
+            if !self.peers.ration.allows(now, false) {
+                self.cx.timers.dial = self.cx.timers.dial.min(self.peers.ration.ready_at());
+                return;
+            }
+            self.peers.dial(&mut self.cx, &contact, false);
+        }
+    }
+
+    /// Links to one more known peer, the one longest neither spoken with nor dialled, and gives up one outgoing link if there are enough of
+    /// them. Were dials not counted, a host that is gone for good would be first for ever.
+    fn rotate(&mut self) {
+        self.cx.timers.rotate = self.cx.now.elapsed + self.cx.rng.around(ROTATE_EVERY);
+        let contacts = self.peers.book.unlinked_contacts(|peer| self.peers.is_linked(peer));
+        let free = contacts.into_iter().filter(|(_, _, at)| at.is_some());
+        let first = free
+            .min_by_key(|(_, entry, _)| (entry.spoken.max(entry.tried), !entry.configured))
+            .map(|(contact, _, _)| contact.clone());
+        let Some(contact) = first else { return };
+        self.peers.dial(&mut self.cx, &contact, false);
+        let outgoing: Vec<LinkId> = self
+            .peers
+            .outgoing()
+            .into_iter()
+            .filter(|id| !self.peers.is_configured(*id) && !self.changes.errands.need(*id))
+            .collect();
+        if outgoing.len() > OUTGOING {
+            let gone = *self.cx.rng.pick(&outgoing).expect("there are more than three");
+            self.peers.answer(&mut self.cx, gone, &Frame::Bye(Goodbye::Full, "making room for another peer".into()));
+            self.cx.effects.push(Effect::Close(gone));
+            self.peers.unlinked(&mut self.cx, gone, "exchanged for another peer");
+        }
+    }
+
+    /// The other side says how many others it is linked with: a caller that has some can be sent elsewhere when this host has enough.
+    pub(super) fn degree(&mut self, id: LinkId, others: u16) {
+        let Some(link) = self.peers.links.get_mut(&id) else { return };
+        link.others = others;
+        if self.peers.is_crowded() && self.peers.links.get(&id).is_some_and(|link| !link.outgoing && self.is_spare(link)) {
+            self.peers.send_away(&mut self.cx, id);
+        }
+    }
+
+    /// Tells a peer how many links to others this host has; none, as long as it needs this one: who is crowded gives up no link that
+    /// the other side has said 0 about.
+    pub(super) fn tell_degree(&mut self, id: LinkId) {
+        let Some(link) = self.peers.links.get(&id) else { return };
+        let others = if self.changes.errands.seek(&link.hello.peer) { 0 } else { self.peers.links.len() - 1 };
+        let others = u16::try_from(others).expect("links are few");
+        self.peers.answer(&mut self.cx, id, &Frame::Degree(others));
+    }
+
+    /// A link has come or gone: tells the only other one, if there is just one, that it is the last one or no longer that.
+    pub(super) fn tell_degree_of_the_other(&mut self, than: LinkId) {
+        let mut others = self.peers.links.keys().filter(|id| **id != than);
+        if let (Some(id), None) = (others.next().copied(), others.next()) {
+            self.tell_degree(id);
+        }
+    }
+
+    /// When the next link is to be given up because there are too many.
+    pub(super) fn trim_due(&self) -> Option<Duration> {
+        if !self.peers.is_crowded() {
+            return None;
+        }
+        let first = self.peers.links.values().filter(|link| self.is_spare(link)).map(|link| link.since + DIALS_MET).min()?;
+        Some(first.max(self.cx.timers.trim))
+    }
+
+    /// Gives up one link that there is too many: of those this host has dialled if it has enough of them, else of the others.
+    pub(super) fn trim_if_due(&mut self) {
+        let now = self.cx.now.elapsed;
+        if self.trim_due().is_none_or(|due| due > now) {
+            return;
+        }
+        self.cx.timers.trim = now + self.cx.rng.around(TRIM_EVERY);
+        let spare = |link: &&Link| self.is_spare(link) && link.since + DIALS_MET <= now;
+        let (dialled, others): (Vec<&Link>, Vec<&Link>) = self.peers.links.values().filter(spare).partition(|link| link.outgoing);
+        let spares: Vec<LinkId> = if dialled.is_empty() { others } else { dialled }.iter().map(|link| link.id).collect();
+        if let Some(id) = self.cx.rng.pick(&spares) {
+            self.peers.send_away(&mut self.cx, *id);
+        }
+    }
+
+    /// Whether both sides can do without this link.
+    fn is_spare(&self, link: &Link) -> bool {
+        let is_kept = link.outgoing && (self.peers.outgoing().len() <= OUTGOING || self.peers.is_configured(link.id));
+        link.others > 0 && !is_kept && !self.changes.errands.need(link.id)
+    }
+}
+
+impl Peers {
     /// Whether the fleet is too large for everybody to be linked with everybody.
     pub(super) fn is_large(&self) -> bool {
         self.book.knows_more_than(FULL_MESH)
     }
 
-    pub(super) fn found(&mut self, instance: &str, addresses: &[SocketAddr], unheard: bool) {
-        if instance == self.instance || self.links.values().any(|link| self.instance_of(&link.hello.peer) == instance) {
+    pub(super) fn found(&mut self, cx: &mut Context, instance: &str, addresses: &[SocketAddr], unheard: bool) {
+        if instance == cx.instance || self.links.values().any(|link| cx.instance_of(&link.hello.peer) == instance) {
             return;
         }
-        let patience = if unheard || self.instance.as_str() < instance { Duration::ZERO } else { MDNS_PATIENCE };
-        if self.book.find(instance, addresses, self.now.elapsed + patience) {
+        let patience = if unheard || cx.instance.as_str() < instance { Duration::ZERO } else { MDNS_PATIENCE };
+        if self.book.find(instance, addresses, cx.now.elapsed + patience) {
             let at = addresses.first().map_or_else(String::new, |address| format!(" at {address}"));
-            self.say(Level::Info, "mdns", format!("discovered {instance}{at}"));
+            cx.say(Level::Info, "mdns", format!("discovered {instance}{at}"));
         }
-        self.wake_dialler();
+        cx.wake_dialler();
     }
 
     /// The host's own addresses, or the state of its interfaces, have changed: whatever failed may work now.
-    pub(super) fn readdressed(&mut self, addresses: Vec<SocketAddr>) {
+    pub(super) fn readdressed(&mut self, cx: &mut Context, addresses: Vec<SocketAddr>) {
         if self.addresses != addresses {
             self.addresses = addresses;
-            self.selfie_changed();
+            cx.selfie_changed();
         }
-        self.book.kick(self.now.elapsed);
+        self.book.kick(cx.now.elapsed);
         self.ration.forget();
-        self.wake_dialler();
+        cx.wake_dialler();
     }
 
     /// Whether this host itself listens there.
@@ -54,68 +178,24 @@ impl Node {
         self.own.contains(address) || self.addresses.contains(address)
     }
 
-    pub(super) fn dial_failed(&mut self, dial: u64, reason: &str) {
-        if let Some((contact, news)) = self.book.failed(dial, reason, self.now.elapsed, &mut self.rng) {
+    pub(super) fn dial_failed(&mut self, cx: &mut Context, dial: u64, reason: &str) {
+        if let Some((contact, news)) = self.book.failed(dial, reason, cx.now.elapsed, &mut cx.rng) {
             let whom = match contact {
                 Contact::Peer(peer) => self.called(&peer),
                 Contact::Address(address) => address,
                 Contact::Instance(instance) => instance,
             };
             let level = if news { Level::Info } else { Level::Debug };
-            self.say(level, "dial", format!("cannot reach {whom}: {reason}"));
+            cx.say(level, "dial", format!("cannot reach {whom}: {reason}"));
         }
-        self.wake_dialler();
-    }
-
-    /// Whether a host that was linked a short time ago is not.
-    pub fn misses_somebody(&self) -> bool {
-        if self.is_large() && !self.links.is_empty() {
-            return false;
-        }
-        let lately = |entry: &Entry| entry.spoken.is_some_and(|spoken| self.now.elapsed.saturating_sub(spoken) < LATELY);
-        self.book.unlinked_contacts(|peer| self.is_linked(peer)).iter().any(|(_, entry, _)| lately(entry))
-    }
-
-    pub(super) fn wake_dialler(&mut self) {
-        self.timers.dial = self.now.elapsed;
-    }
-
-    /// Dials what is wanted and due, and notes when to look again.
-    pub(super) fn dial_if_due(&mut self) {
-        let now = self.now.elapsed;
-        if self.is_large() && self.timers.rotate <= now {
-            self.rotate();
-        }
-        if self.timers.dial > now {
-            return;
-        }
-        if self.is_sated() {
-            // It is woken when a link ends.
-            self.timers.dial = Duration::MAX;
-            return;
-        }
-        if !self.ration.allows(now, false) {
-            // Whoever is due then, there is no need to look before.
-            self.timers.dial = self.ration.ready_at();
-            return;
-        }
-        let [mut sure, mut unsure] = self.look_who_is_due();
-        for _ in 0..self.places() {
-            let is_turn_of_unsure = !unsure.is_empty() && (sure.is_empty() || self.ration.is_turn_of_unsure());
-            let Some(contact) = (if is_turn_of_unsure { &mut unsure } else { &mut sure }).pop_front() else { return };
-            if !self.ration.allows(now, false) {
-                self.timers.dial = self.timers.dial.min(self.ration.ready_at());
-                return;
-            }
-            self.dial(&contact, false);
-        }
+        cx.wake_dialler();
     }
 
     /// Who is wanted and due, apart those that are sure and those that are only somebody's word, each in the order in which they are to be
     /// dialled; and notes when the next will be. Of one host with many names, or many peers at one place, one comes before the second: many
     /// that somebody has invented there keep out nobody else.
-    fn look_who_is_due(&mut self) -> [VecDeque<Contact>; 2] {
-        let now = self.now.elapsed;
+    fn look_who_is_due(&mut self, cx: &mut Context) -> [VecDeque<Contact>; 2] {
+        let now = cx.now.elapsed;
         let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
         let mut due: Vec<(Contact, bool, String)> = Vec::new();
         let mut next = Duration::MAX;
@@ -128,8 +208,8 @@ impl Node {
                 _ => {}
             }
         }
-        self.timers.dial = next;
-        self.rng.shuffle(&mut due);
+        cx.timers.dial = next;
+        cx.rng.shuffle(&mut due);
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let mut ranked: Vec<(usize, Contact, bool)> = Vec::with_capacity(due.len());
         for (contact, is_sure, host) in due {
@@ -142,18 +222,18 @@ impl Node {
         [sure, unsure].map(|list| list.into_iter().map(|(_, contact, _)| contact).collect())
     }
 
-    pub(super) fn book_changed(&mut self) {
-        let due = (self.now.elapsed + BOOK_GATHER).max(self.saved_book.0 + BOOK_EVERY);
-        self.timers.save_book.get_or_insert(due);
+    pub(super) fn book_changed(&mut self, cx: &mut Context) {
+        let due = (cx.now.elapsed + BOOK_GATHER).max(self.saved_book.0 + BOOK_EVERY);
+        cx.timers.save_book.get_or_insert(due);
     }
 
-    pub(super) fn save_book_if_due(&mut self) {
-        if self.timers.save_book.is_some_and(|due| due <= self.now.elapsed) {
-            self.timers.save_book = None;
+    pub(super) fn save_book_if_due(&mut self, cx: &mut Context) {
+        if cx.timers.save_book.is_some_and(|due| due <= cx.now.elapsed) {
+            cx.timers.save_book = None;
             let text = self.book.to_text();
             if self.saved_book.1 != text {
-                self.saved_book = (self.now.elapsed, text.clone());
-                self.effects.push(Effect::Disk(DiskJob::Addresses(text)));
+                self.saved_book = (cx.now.elapsed, text.clone());
+                cx.effects.push(Effect::Disk(DiskJob::Addresses(text)));
             }
         }
     }
@@ -174,9 +254,9 @@ impl Node {
     }
 
     /// Whether nobody is wanted, so that there is no need to look through the book.
-    fn is_sated(&self) -> bool {
+    fn is_sated(&self, cx: &Context) -> bool {
         let outgoing = self.outgoing();
-        let has_configured = || self.setup.peers.is_empty() || outgoing.iter().any(|id| self.is_configured(*id));
+        let has_configured = || cx.setup.peers.is_empty() || outgoing.iter().any(|id| self.is_configured(*id));
         self.is_large() && outgoing.len() >= OUTGOING && has_configured()
     }
 
@@ -195,8 +275,8 @@ impl Node {
 
     /// Dials a contact at its next address, if the ration allows it: where nobody but this host itself is, or where enough was tried on
     /// somebody's word, the one after it.
-    pub(super) fn dial(&mut self, contact: &Contact, is_urgent: bool) {
-        let now = self.now.elapsed;
+    pub(super) fn dial(&mut self, cx: &mut Context, contact: &Contact, is_urgent: bool) {
+        let now = cx.now.elapsed;
         if !self.ration.allows(now, is_urgent) {
             return;
         }
@@ -206,11 +286,11 @@ impl Node {
             let is_exempt = dial.sure || parsed.is_some_and(|address| self.is_here(&address.ip()));
             if !is_own && (is_exempt || parsed.is_some_and(|address| self.ration.admits(&address, now))) {
                 self.ration.spend(now);
-                return self.effects.push(Effect::Dial { dial: dial.number, address: dial.address });
+                return cx.effects.push(Effect::Dial { dial: dial.number, address: dial.address });
             }
-            if !self.book.passed_over(dial.number, now, &mut self.rng) {
+            if !self.book.passed_over(dial.number, now, &mut cx.rng) {
                 // Others may wait, but not all who are passed over are to be looked through in one go.
-                self.timers.dial = self.timers.dial.min(now + RETRY_SOON);
+                cx.timers.dial = cx.timers.dial.min(now + RETRY_SOON);
                 return;
             }
         }
@@ -221,90 +301,19 @@ impl Node {
         ip.is_loopback() || self.own.iter().chain(&self.addresses).any(|own| own.ip() == *ip)
     }
 
-    /// Links to one more known peer, the one longest neither spoken with nor dialled, and gives up one outgoing link if there are enough of
-    /// them. Were dials not counted, a host that is gone for good would be first for ever.
-    fn rotate(&mut self) {
-        self.timers.rotate = self.now.elapsed + self.rng.around(ROTATE_EVERY);
-        let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
-        let free = contacts.into_iter().filter(|(_, _, at)| at.is_some());
-        let first = free
-            .min_by_key(|(_, entry, _)| (entry.spoken.max(entry.tried), !entry.configured))
-            .map(|(contact, _, _)| contact.clone());
-        let Some(contact) = first else { return };
-        self.dial(&contact, false);
-        let outgoing: Vec<LinkId> =
-            self.outgoing().into_iter().filter(|id| !self.is_configured(*id) && !self.errands.need(*id)).collect();
-        if outgoing.len() > OUTGOING {
-            let gone = *self.rng.pick(&outgoing).expect("there are more than three");
-            self.answer(gone, &Frame::Bye(Goodbye::Full, "making room for another peer".into()));
-            self.effects.push(Effect::Close(gone));
-            self.unlinked(gone, "exchanged for another peer");
-        }
-    }
-
-    /// The other side says how many others it is linked with: a caller that has some can be sent elsewhere when this host has enough.
-    pub(super) fn degree(&mut self, id: LinkId, others: u16) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.others = others;
-        if self.is_crowded() && self.links.get(&id).is_some_and(|link| !link.outgoing && self.is_spare(link)) {
-            self.send_away(id);
-        }
-    }
-
-    /// Tells a peer how many links to others this host has; none, as long as it needs this one: who is crowded gives up no link that
-    /// the other side has said 0 about.
-    pub(super) fn tell_degree(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(&id) else { return };
-        let others = if self.errands.seek(&link.hello.peer) { 0 } else { self.links.len() - 1 };
-        let others = u16::try_from(others).expect("links are few");
-        self.answer(id, &Frame::Degree(others));
-    }
-
-    /// A link has come or gone: tells the only other one, if there is just one, that it is the last one or no longer that.
-    pub(super) fn tell_degree_of_the_other(&mut self, than: LinkId) {
-        let mut others = self.links.keys().filter(|id| **id != than);
-        if let (Some(id), None) = (others.next().copied(), others.next()) {
-            self.tell_degree(id);
-        }
-    }
-
-    /// When the next link is to be given up because there are too many.
-    pub(super) fn trim_due(&self) -> Option<Duration> {
-        if !self.is_crowded() {
-            return None;
-        }
-        let first = self.links.values().filter(|link| self.is_spare(link)).map(|link| link.since + DIALS_MET).min()?;
-        Some(first.max(self.timers.trim))
-    }
-
-    /// Gives up one link that there is too many: of those this host has dialled if it has enough of them, else of the others.
-    pub(super) fn trim_if_due(&mut self) {
-        let now = self.now.elapsed;
-        if self.trim_due().is_none_or(|due| due > now) {
-            return;
-        }
-        self.timers.trim = now + self.rng.around(TRIM_EVERY);
-        let spare = |link: &&Link| self.is_spare(link) && link.since + DIALS_MET <= now;
-        let (dialled, others): (Vec<&Link>, Vec<&Link>) = self.links.values().filter(spare).partition(|link| link.outgoing);
-        let spares: Vec<LinkId> = if dialled.is_empty() { others } else { dialled }.iter().map(|link| link.id).collect();
-        if let Some(id) = self.rng.pick(&spares) {
-            self.send_away(*id);
-        }
-    }
-
     fn is_crowded(&self) -> bool {
         self.is_large() && self.links.len() > DEGREE_MAX
     }
 
-    /// Whether both sides can do without this link.
-    fn is_spare(&self, link: &Link) -> bool {
-        let is_kept = link.outgoing && (self.outgoing().len() <= OUTGOING || self.is_configured(link.id));
-        link.others > 0 && !is_kept && !self.errands.need(link.id)
+    fn send_away(&mut self, cx: &mut Context, id: LinkId) {
+        let addresses = self.other_addresses(cx, id);
+        self.answer(cx, id, &Frame::Addresses(addresses));
+        self.dismiss(cx, id, Goodbye::Full, "enough links here");
     }
+}
 
-    fn send_away(&mut self, id: LinkId) {
-        let addresses = self.other_addresses(id);
-        self.answer(id, &Frame::Addresses(addresses));
-        self.dismiss(id, Goodbye::Full, "enough links here");
+impl Context {
+    pub(super) fn wake_dialler(&mut self) {
+        self.timers.dial = self.now.elapsed;
     }
 }

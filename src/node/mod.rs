@@ -8,7 +8,9 @@
 pub mod answer;
 mod before;
 mod book;
+mod changes;
 mod clocks;
+mod context;
 pub mod decode;
 mod doubts;
 mod drift;
@@ -17,6 +19,7 @@ mod dry_run;
 pub mod effect;
 mod effective;
 mod errands;
+mod exchange;
 mod fetch;
 mod fold;
 pub mod given;
@@ -30,6 +33,7 @@ pub mod kept_file;
 mod keys;
 mod link;
 pub mod load;
+mod local;
 mod mesh;
 pub mod over;
 mod peers;
@@ -53,6 +57,7 @@ mod silence;
 pub mod software;
 mod spread;
 mod state;
+mod store;
 mod storing;
 mod sync;
 mod trial;
@@ -61,46 +66,26 @@ mod views;
 mod whereabouts;
 mod writes;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::book::Book;
-use self::clocks::Clocks;
-use self::drift_files::Adopting;
-use self::effect::{DiskJob, Effect, Level};
-use self::errands::Errands;
-use self::fetch::Fetch;
-use self::input::{Ask, ClientId, Input, LinkId, Now, Ticket, Trouble};
-use self::kept::Kept;
-use self::keys::Keys;
-use self::link::Link;
-use self::peers::Newcomer;
-use self::pulls::Pulls;
-use self::ration::Ration;
-use self::reading::Reading;
-use self::removal::Removal;
-use self::replica::{Keeping, Replica};
-use self::rng::Rng;
-use self::roster::Roster;
-use self::selfie::Selfie;
+use self::changes::Changes;
+use self::context::{Context, Waiting};
+use self::effect::{DiskJob, Effect};
+use self::exchange::Exchange;
+use self::input::{Ask, ClientId, Input, LinkId, Now};
+use self::local::Local;
+use self::peers::Peers;
+use self::replica::Keeping;
 use self::server::Server;
-use self::silence::Silences;
-use self::storing::Storing;
-use self::trial::Trial;
-use self::writes::Writes;
-use crate::limits::{RETRY_SOON, SYNC_EVERY, SYNC_NODES_EVERY};
-use crate::model::document::Bundle;
-use crate::model::ledger::EditRef;
+use self::store::Store;
+use crate::limits::RETRY_SOON;
 use crate::model::overlay::Overlay;
-use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
 use crate::model::signature::SecretKey;
-use crate::model::stamp::StampClock;
 use crate::settings::DriftChoice;
 use crate::wire::fleet::Fleet;
 use crate::wire::frame::{Frame, Goodbye};
@@ -145,265 +130,168 @@ pub struct Setup {
 
 /// A peer of a fleet.
 pub struct Node {
-    setup: Setup,
-    me: PeerId,
-    instance: String,
-    now: Now,
-    rng: Rng,
-    stamps: StampClock,
-    clocks: Clocks,
-    joined: bool,
-    addresses: Vec<SocketAddr>,
-    problems: BTreeSet<String>,
-    /// Why the overlay that is set is not the one in use.
-    overlay_problem: Option<String>,
-    /// Whether the overlay that is set has been read at all.
-    is_overlay_known: bool,
-    /// What does not work now.
-    troubles: BTreeMap<Trouble, String>,
-    replica: Replica,
-    roster: Roster,
-    book: Book,
-    ration: Ration,
-    /// Every address where this host itself listens, told to others or not.
-    own: Vec<SocketAddr>,
-    /// When the address book was last written, and its text then.
-    saved_book: (Duration, Vec<u8>),
-    links: BTreeMap<LinkId, Link>,
-    newcomers: Vec<Newcomer>,
-    silences: Silences,
-    pulls: Pulls,
-    /// The newest of the records that are held.
-    lately_held: VecDeque<RecordId>,
-    /// Revisions that peers are asked for by ID.
-    wanted: BTreeSet<RecordId>,
-    /// Those among them that were lost with others, and are to be made again or listed.
-    sought: BTreeSet<RecordId>,
-    /// The edits of others that the own server refuses on this head.
-    refused: (RecordId, BTreeSet<EditRef>),
-    /// The one of them that somebody waits for who looks at the history.
-    fetch: Option<Fetch>,
-    server: Server,
-    kept: Kept,
-    keys: Keys,
-    writes: Writes,
-    errands: Errands,
-    trial: Option<Trial>,
-    /// Who asked for the document before the server was seen.
-    early: Vec<(ClientId, Path)>,
-    selfie: Selfie,
-    storing: Storing,
-    timers: Timers,
-    /// Whether an exchange about documents has ended in this run: before that, what is held may be old.
-    exchanged: bool,
-    tickets: BTreeMap<Ticket, Waiting>,
-    next_ticket: Ticket,
-    effects: Vec<Effect>,
-}
-
-/// When each of the things that recur is due.
-struct Timers {
-    sync: Duration,
-    sync_nodes: Duration,
-    rotate: Duration,
-    trim: Duration,
-    rebase: Option<Duration>,
-    dial: Duration,
-    save_book: Option<Duration>,
-    fold: Option<Duration>,
-}
-
-/// What a ticket at the disk or the server is for.
-enum Waiting {
-    /// A revision from elsewhere.
-    Stored(RecordId),
-    /// Whether the disk takes writes again.
-    Probe,
-    /// What the server ran before it was first configured.
-    Before,
-    /// What the server runs past Starling.
-    Kept,
-    /// That somebody has seen a file of what it ran so, and who waits for that.
-    Acknowledged(ClientId, String),
-    /// A file of what it ran so, for a client who wants it published.
-    Adopting(Adopting),
-    /// A note of our own, to be published when it is durable.
-    Note(Arc<Revision>),
-    /// The revision in the making.
-    Trial,
-    /// The removal of a group, for a client who waits.
-    Removal(Box<Removal>),
-    /// The server's job in hand.
-    Server,
-    /// A file that is read.
-    Read(Record, Reading),
-    /// A file out of which these bundles are struck.
-    Struck(Record, Vec<Bundle>),
-    /// The body of this record, which this link has brought.
-    Decoded(LinkId, RecordId),
+    /// What all parts share, and where their effects go.
+    cx: Context,
+    /// Who is known, and who is linked.
+    peers: Peers,
+    /// What is asked of linked peers.
+    exchange: Exchange,
+    /// What is held, and what of it is on disk.
+    store: Store,
+    /// This host's own server.
+    local: Local,
+    /// Changes in the making.
+    changes: Changes,
 }
 
 impl Node {
     /// A node that holds nothing yet; `book` is what was kept of its address book.
     pub fn new(setup: Setup, book: &[u8], now: Now) -> Self {
-        let me = PeerId::from_bytes(setup.secret.public()).expect("a key pair's public half is sound");
-        let instance = setup.fleet.key().instance(setup.fleet.id(), &me);
+        let cx = Context::new(setup, now);
+        let setup = &cx.setup;
+        let keeping = Keeping { me: cx.me, group: setup.group.clone(), history: setup.history, files_max: setup.files_max };
         let mut node = Self {
-            me,
-            instance,
-            now,
-            rng: Rng::new(setup.seed),
-            stamps: StampClock::default(),
-            clocks: Clocks::default(),
-            joined: setup.joined,
-            addresses: Vec::new(),
-            problems: BTreeSet::new(),
-            overlay_problem: None,
-            is_overlay_known: true,
-            troubles: BTreeMap::new(),
-            replica: Replica::new(Keeping { me, group: setup.group.clone(), history: setup.history, files_max: setup.files_max }),
-            roster: Roster::default(),
-            book: Book::of(&me),
-            ration: Ration::default(),
-            own: Vec::new(),
-            saved_book: (Duration::ZERO, book.to_vec()),
-            links: BTreeMap::new(),
-            newcomers: Vec::new(),
-            silences: Silences::default(),
-            pulls: Pulls::default(),
-            lately_held: VecDeque::new(),
-            wanted: BTreeSet::new(),
-            sought: BTreeSet::new(),
-            refused: (RecordId::NONE, BTreeSet::new()),
-            fetch: None,
-            server: Server::new(setup.server, setup.before_kept),
-            kept: Kept::default(),
-            keys: Keys::default(),
-            writes: Writes::default(),
-            errands: Errands::default(),
-            trial: None,
-            early: Vec::new(),
-            selfie: Selfie::default(),
-            storing: Storing::default(),
-            timers: Timers {
-                sync: SYNC_EVERY,
-                sync_nodes: SYNC_NODES_EVERY,
-                rotate: SYNC_EVERY,
-                trim: Duration::ZERO,
-                rebase: None,
-                dial: Duration::ZERO,
-                save_book: None,
-                fold: None,
-            },
-            exchanged: false,
-            tickets: BTreeMap::new(),
-            next_ticket: 0,
-            effects: Vec::new(),
-            setup,
+            peers: Peers::new(cx.me, book),
+            exchange: Exchange::new(setup.joined),
+            store: Store::new(keeping),
+            local: Local::new(setup.server, setup.before_kept),
+            changes: Changes::new(),
+            cx,
         };
-        let (key, id) = (node.setup.fleet.key().clone(), *node.setup.fleet.id());
-        node.book.read(book, |peer| key.instance(&id, peer));
-        node.setup.peers.clone().iter().for_each(|address| node.book.configure(address, true));
+        let (key, id) = (node.cx.setup.fleet.key().clone(), *node.cx.setup.fleet.id());
+        node.peers.book.read(book, |peer| key.instance(&id, peer));
+        node.cx.setup.peers.clone().iter().for_each(|address| node.peers.book.configure(address, true));
         node
     }
 
     /// A change was under way when the host stopped: what was kept of it is dropped. The head is applied at the start in any case.
     pub fn forget_pending(&mut self, group: String, name: String) {
-        self.server.doubt();
-        self.disk(DiskJob::Discard(group, name));
+        self.local.server.doubt();
+        self.cx.disk(DiskJob::Discard(group, name));
     }
 
     /// This peer's ID.
     pub fn peer(&self) -> PeerId {
-        self.me
+        self.cx.me
+    }
+
+    /// Reports something wrong with what was found at the start; shown until the node ends.
+    pub fn report_problem(&mut self, problem: String) {
+        self.cx.report_problem(problem);
     }
 
     /// Says goodbye on all links.
     pub fn leave(&mut self, effects: &mut Vec<Effect>) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        links.into_iter().for_each(|id| self.answer(id, &Frame::Bye(Goodbye::Leaving, "this host stops".into())));
-        effects.append(&mut self.effects);
+        let links: Vec<LinkId> = self.peers.links.keys().copied().collect();
+        links
+            .into_iter()
+            .for_each(|id| self.peers.answer(&mut self.cx, id, &Frame::Bye(Goodbye::Leaving, "this host stops".into())));
+        effects.append(&mut self.cx.effects);
     }
 
     /// Takes in one thing that happened and appends what is to be done.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
-        self.now = now;
+        self.cx.now = now;
         match input {
             Input::Linked { link, hello, address, dial } => self.linked(link, hello, address, dial),
             Input::Frame(link, bytes) => self.frame(link, &bytes),
-            Input::Sent(link, credit) => self.sent(link, credit),
-            Input::Unlinked(link, reason) => self.lost(link, &reason),
-            Input::DialFailed(dial, reason) => self.dial_failed(dial, &reason),
-            Input::Found { instance, addresses, unheard } => self.found(&instance, &addresses, unheard),
-            Input::Addresses(addresses) => self.readdressed(addresses),
-            Input::Own(addresses) => self.own = addresses,
-            Input::Trouble(what, why) => self.troubled(what, why),
+            Input::Sent(link, credit) => self.peers.sent(&mut self.cx, link, credit),
+            Input::Unlinked(link, reason) => self.peers.lost(&mut self.cx, link, &reason),
+            Input::DialFailed(dial, reason) => self.peers.dial_failed(&mut self.cx, dial, &reason),
+            Input::Found { instance, addresses, unheard } => self.peers.found(&mut self.cx, &instance, &addresses, unheard),
+            Input::Addresses(addresses) => self.peers.readdressed(&mut self.cx, addresses),
+            Input::Own(addresses) => self.peers.own = addresses,
+            Input::Trouble(what, why) => self.cx.troubled(what, why),
             Input::Stored(ticket, result) => self.stored(ticket, result),
             Input::Decoded(ticket, decoded) => self.decoded(ticket, decoded),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
-            Input::Overlay(overlay) => self.overlay_changed(overlay),
+            Input::Overlay(overlay) => self.local.overlay_changed(&mut self.cx, overlay),
             Input::ErrandDone(number, told) => self.errand_done(number, &told),
-            Input::Asked(client, Ask::OfGroup(group, ask, errand)) if group != self.setup.group => {
+            Input::Asked(client, Ask::OfGroup(group, ask, errand)) if group != self.cx.setup.group => {
                 self.ask_of_group(client, &group, *ask, errand.map(|errand| *errand));
             }
             Input::Asked(client, Ask::OfGroup(_, ask, _)) => self.asked(client, *ask),
             Input::Asked(client, ask) => self.asked(client, ask),
             Input::Tick => {}
         }
+        self.without_gone();
         self.turn();
-        effects.append(&mut self.effects);
+        self.without_gone();
+        self.expect_disk();
+        effects.append(&mut self.cx.effects);
+    }
+
+    /// Notes for which of the jobs that are handed over an answer of the disk is awaited.
+    fn expect_disk(&mut self) {
+        for effect in &self.cx.effects {
+            if let Effect::Disk(job) = effect
+                && let Some(ticket) = job.ticket()
+            {
+                self.store.storing.expect(ticket, self.cx.now.elapsed);
+            }
+        }
     }
 
     /// When [`Node::handle`] must be called at the latest, if nothing happens before.
     pub fn deadline(&self) -> Duration {
-        let timers = [self.timers.sync, self.timers.sync_nodes, self.timers.dial, self.selfie.due(), self.pings_due()];
+        let timers = [
+            self.cx.timers.sync,
+            self.cx.timers.sync_nodes,
+            self.cx.timers.dial,
+            self.peers.selfie.due(),
+            self.peers.pings_due(),
+        ];
         let optional = [
             self.rebase_due(),
-            self.writes.due(),
-            self.timers.save_book,
-            self.fold_due(),
-            self.pulls.due(),
-            self.storing.due(),
-            self.errands.due(),
-            self.kept.due(),
-            self.strike_due(),
+            self.changes.writes.due(),
+            self.cx.timers.save_book,
+            self.cx.fold_due(),
+            self.exchange.pulls.due(),
+            self.store.storing.due(),
+            self.changes.errands.due(),
+            self.local.kept.due(),
+            self.store.strike_due(),
             self.trim_due(),
-            self.server.due().filter(|_| self.trial.is_none()),
-            self.links
+            self.local.server.due().filter(|_| self.changes.trial.is_none()),
+            self.peers
+                .links
                 .values()
                 .filter(|link| link.overflowed)
-                .map(|link| link.exchange_at.max(self.now.elapsed + RETRY_SOON))
+                .map(|link| link.exchange_at.max(self.cx.now.elapsed + RETRY_SOON))
                 .min(),
-            self.newcomers.iter().map(|newcomer| newcomer.until).min(),
-            self.is_large().then_some(self.timers.rotate),
+            self.peers.newcomers.iter().map(|newcomer| newcomer.until).min(),
+            self.peers.is_large().then_some(self.cx.timers.rotate),
+            self.cx.news.then_some(self.cx.now.elapsed),
         ];
         timers.into_iter().chain(optional.into_iter().flatten()).min().expect("there is always a next exchange")
     }
 
     /// There is a server to configure after all.
     pub fn server_appears(&mut self) {
-        self.server = Server::new(true, self.server.before_is_kept());
-        self.selfie_changed();
+        self.local.server = Server::new(true, self.local.server.before_is_kept());
+        self.cx.selfie_changed();
     }
 
     /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.
     pub fn distrust(&mut self) {
-        self.joined = false;
+        self.exchange.joined = false;
     }
 
     /// Whether that holds for later runs too. A host that has never met another has nobody to wait for: a restart is its owner's word.
     pub fn is_distrusted(&self) -> bool {
-        !self.joined && (self.book.known() > 0 || !self.setup.peers.is_empty())
+        !self.exchange.joined && (self.peers.book.known() > 0 || !self.cx.setup.peers.is_empty())
     }
 
     fn asked(&mut self, client: ClientId, ask: Ask) {
         match ask {
-            Ask::Write(change) => self.write(client, change),
-            Ask::Patch(patching) => self.patch(client, patching),
-            Ask::DryRun(change) => self.dry_run(client, change),
-            Ask::PublishLocal { force, if_match, note } => self.publish_local(client, force, if_match, note),
-            Ask::Repair => self.repair_on_purpose(client),
+            Ask::Write(change) => self.changes.write(&mut self.cx, client, change),
+            Ask::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
+            Ask::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
+            Ask::PublishLocal { force, if_match, note } => {
+                self.changes.publish_local(&mut self.cx, client, force, if_match, note)
+            }
+            Ask::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
             Ask::RemoveGroup { name, force, note } => self.remove_group(client, &name, force, note),
             Ask::RepairHost(ending, errand) => self.repair_elsewhere(client, &ending, *errand),
             ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => self.ask_of_drifts(client, ask),
@@ -411,14 +299,23 @@ impl Node {
         }
     }
 
+    /// What the ends of links mean for what was asked over them. It may end others.
+    fn without_gone(&mut self) {
+        while let Some(id) = self.cx.gone.pop() {
+            self.tell_degree_of_the_other(id);
+            self.pulls_without(id);
+            self.changes.errands_without(&mut self.cx, id);
+        }
+    }
+
     /// Everything that is due by now, whatever it was that happened.
     fn turn(&mut self) {
         self.judge_newcomers();
-        self.check_pings();
+        self.peers.check_pings(&mut self.cx);
         self.stalled_pulls();
         self.follow_pulls();
         self.fetch_on();
-        self.probe_if_due();
+        self.store.probe_if_due(&mut self.cx);
         self.judge_disk();
         self.rebase_if_due();
         self.exchange_if_due();
@@ -426,42 +323,33 @@ impl Node {
         self.late_errands();
         self.serve_writes();
         self.serve_server();
-        self.note_adoption();
-        self.remember_if_due();
+        self.local.note_adoption(&mut self.cx);
+        self.local.remember_if_due(&mut self.cx);
         self.strike_if_due();
+        self.peers.news_is_due(&mut self.cx);
         self.refresh_selfie();
         self.trim_if_due();
         self.dial_if_due();
-        self.save_book_if_due();
+        self.peers.save_book_if_due(&mut self.cx);
         self.fold_if_due();
     }
+}
 
+impl Store {
     /// The own group's head; none if the group was removed.
-    fn head(&self) -> Option<&Arc<Revision>> {
-        self.replica.head(&self.setup.group)
+    fn head(&self, cx: &Context) -> Option<&Arc<Revision>> {
+        self.replica.head(&cx.setup.group)
     }
+}
 
-    /// A ticket for something that is answered by an input.
-    fn ticket(&mut self, waiting: Waiting) -> Ticket {
-        self.next_ticket += 1;
-        self.tickets.insert(self.next_ticket, waiting);
-        self.next_ticket
-    }
-
-    fn disk(&mut self, job: DiskJob) {
-        job.ticket().into_iter().for_each(|ticket| self.storing.expect(ticket, self.now.elapsed));
-        self.effects.push(Effect::Disk(job));
-    }
-
+impl Context {
     fn remove_file(&mut self, record: &Record) {
         let name = revision_name(record.header.height, &record.id);
         self.disk(DiskJob::Remove(record.header.key.clone(), name));
     }
+}
 
-    fn say(&mut self, level: Level, area: &'static str, text: impl Into<String>) {
-        self.effects.push(Effect::Say(level, area, text.into()));
-    }
-
+impl Peers {
     /// How a peer is called in the log: its name, if it has said one, and the end of its peer ID.
     fn called(&self, peer: &PeerId) -> String {
         match self.roster.get(peer).and_then(roster::NodeRecord::name) {

@@ -11,6 +11,11 @@ mod stalled;
 #[path = "wire_tests.rs"]
 mod wire;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::effect::Level;
+use super::input::Ticket;
+use super::rng::Rng;
 use super::*;
 use crate::limits::SHORT_ID_MIN;
 use crate::model::document::Document;
@@ -206,7 +211,7 @@ fn what_is_loaded_is_the_head_and_is_not_written_again() {
     lone.serve(&Outcome::Applied);
     let text = records::file_text(lone.node.head().unwrap());
     let mut next = Lone::new(false);
-    next.node.load(records::from_file(&text, lone.node.setup.fleet.id().as_bytes()).unwrap());
+    next.node.load(records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes()).unwrap());
     next.now.wall_ms = 0;
     next.happens(Input::Tick);
     assert_eq!(next.node.head().map(|head| head.id()), lone.node.head().map(|head| head.id()));
@@ -222,7 +227,7 @@ fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
     let mut lone = Lone::new(false);
     lone.write(1, "one");
     lone.serve(&Outcome::Applied);
-    let fleet = *lone.node.setup.fleet.id().as_bytes();
+    let fleet = *lone.node.cx.setup.fleet.id().as_bytes();
     let text = records::file_text(lone.node.head().unwrap());
     assert!(records::from_file(&text, &[3; 32]).is_none());
     for at in (0..text.len()).step_by(7) {
@@ -362,7 +367,7 @@ fn the_name_of_a_file_sorts_by_height() {
 #[test]
 fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answers() {
     let mut lone = Lone::new(false);
-    lone.node.book.configure("10.9.9.9:7117", true);
+    lone.node.peers.book.configure("10.9.9.9:7117", true);
     for number in 1..=12 {
         let addresses = vec![format!("10.0.0.{number}:7117").parse().unwrap()];
         lone.happens(Input::Found { instance: format!("{number}"), addresses, unheard: true });
@@ -404,12 +409,12 @@ fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_its_contact_is_tried
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
     let peer = PeerId::from_bytes(SecretKey::from_seed(&[2; 32]).public()).unwrap();
-    lone.node.book.hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
-    let dial = lone.node.book.dial(&book::Contact::Peer(peer), Duration::ZERO).unwrap().number;
+    lone.node.peers.book.hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
+    let dial = lone.node.peers.book.dial(&book::Contact::Peer(peer), Duration::ZERO).unwrap().number;
     let hello = Hello { peer, run: 6, features: 0, addresses: Vec::new() };
     lone.happens(Input::Linked { link: 2, hello, address: "10.0.0.2:7117".parse().unwrap(), dial: Some(dial) });
     lone.happens(Input::Unlinked(2, "reset".into()));
-    assert_eq!(lone.node.book.dialling(), 0);
+    assert_eq!(lone.node.peers.book.dialling(), 0);
 }
 
 #[test]
@@ -444,34 +449,6 @@ fn an_id_of_which_two_revisions_have_the_beginning_is_refused_until_a_longer_one
 }
 
 #[test]
-fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_once() {
-    let mut lone = Lone::new(false);
-    (0..3).for_each(|client| lone.write(client, &format!("{client}")));
-    lone.serve(&Outcome::Applied);
-    let base = lone.node.head().expect("it was published").record.header.base;
-    lone.effects.clear();
-    for client in 10..16 {
-        let path = Path::parse("/config").unwrap();
-        let restore = Ask::Restore { id: base.to_string(), path, if_match: None, note: String::new() };
-        lone.happens(Input::Asked(client, restore));
-    }
-    assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
-    let loads: Vec<Ticket> = lone
-        .effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Load(ticket, ..) => Some(*ticket),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(loads.len(), crate::limits::NEEDED_MAX);
-    for ticket in loads {
-        lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
-    }
-    assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
-}
-
-#[test]
 fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_taken_to_run_it() {
     let mut lone = Lone::new(false);
     lone.write(1, "one");
@@ -479,7 +456,7 @@ fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_tak
     let theirs = Shown::from(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
     let mut is_given = false;
     while !is_given {
-        assert!(lone.now.elapsed < Duration::from_secs(60), "it is not given it: {:?}", lone.node.server.drift);
+        assert!(lone.now.elapsed < Duration::from_secs(60), "it is not given it: {:?}", lone.node.local.server.drift);
         lone.now.elapsed += Duration::from_secs(1);
         lone.happens(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {

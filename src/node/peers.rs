@@ -4,9 +4,17 @@
 //! two that one side began, that side alone closes the newer. Otherwise the newer stays, for it has just proved its peer alive,
 //! unless the run differs and the old one answers: then two hosts bear one identity, the newcomer is refused, and both are told.
 
+use super::book::Book;
+use super::clocks::Clocks;
+use super::ration::Ration;
+use super::roster::Roster;
+use super::selfie::Selfie;
+use super::silence::Silences;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::Context;
 use super::Node;
 use super::book::usable;
 use super::effect::{Effect, Level, address_texts};
@@ -24,72 +32,107 @@ pub(super) struct Newcomer {
     pub(super) until: Duration,
 }
 
+/// Who is known to be somewhere, who is linked, and what they say of themselves.
+pub(super) struct Peers {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Every address where this host itself listens, told to others or not.
+    pub(super) own: Vec<SocketAddr>,
+    pub(super) book: Book,
+    /// When the address book was last written, and its text then.
+    pub(super) saved_book: (Duration, Vec<u8>),
+    pub(super) ration: Ration,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) newcomers: Vec<Newcomer>,
+    pub(super) silences: Silences,
+    pub(super) roster: Roster,
+    pub(super) selfie: Selfie,
+    pub(super) clocks: Clocks,
+}
+
+impl Peers {
+    /// Nobody is known but those in `book`, the address book as it was last written, which is still to be read.
+    pub(super) fn new(me: PeerId, book: &[u8]) -> Self {
+        Self {
+            addresses: Vec::new(),
+            own: Vec::new(),
+            book: Book::of(&me),
+            saved_book: (Duration::ZERO, book.to_vec()),
+            ration: Ration::default(),
+            links: BTreeMap::new(),
+            newcomers: Vec::new(),
+            silences: Silences::default(),
+            roster: Roster::default(),
+            selfie: Selfie::default(),
+            clocks: Clocks::default(),
+        }
+    }
+}
+
 impl Node {
     pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
         let peer = hello.peer;
         if let Some(dial) = dial {
-            self.ration.answered(&address);
-            let is_news = self.book.answered(dial, peer, &self.instance_of(&peer), self.now.elapsed);
-            is_news.then(|| self.book_changed());
+            self.peers.ration.answered(&address);
+            let is_news = self.peers.book.answered(dial, peer, &self.cx.instance_of(&peer), self.cx.now.elapsed);
+            is_news.then(|| self.peers.book_changed(&mut self.cx));
         }
-        self.place(Link::new(id, hello, address, dial.is_some(), self.now));
+        self.place(Link::new(id, hello, address, dial.is_some(), self.cx.now));
     }
 
     /// Finds a place for a link, beside or instead of another with the same peer.
     fn place(&mut self, link: Link) {
         let peer = link.hello.peer;
-        if peer == self.me {
-            return self.refuse_clone(link, "it bears this host's own identity");
+        if peer == self.cx.me {
+            return self.peers.refuse_clone(&mut self.cx, link, "it bears this host's own identity");
         }
-        let old =
-            self.links.values().find(|old| old.hello.peer == peer).map(|old| (old.id, old.hello.run, old.since, old.outgoing));
+        let old = self
+            .peers
+            .links
+            .values()
+            .find(|old| old.hello.peer == peer)
+            .map(|old| (old.id, old.hello.run, old.since, old.outgoing));
         let Some((old, run, since, outgoing)) = old else { return self.admit(link, Level::Info) };
         if run != link.hello.run {
-            return self.wait_for_old(link, old);
+            return self.peers.wait_for_old(&mut self.cx, link, old);
         }
-        let recent = self.now.elapsed.saturating_sub(since) < DIALS_MET;
+        let recent = self.cx.now.elapsed.saturating_sub(since) < DIALS_MET;
         let newer_stays = match (recent, outgoing == link.outgoing) {
             (false, _) => true,
             // Two dials that met.
-            (true, false) => link.outgoing == (self.me < peer),
+            (true, false) => link.outgoing == (self.cx.me < peer),
             // One side dialled twice. Which link came first looks different from here and there, so the dialler alone decides.
             (true, true) if link.outgoing => false,
             (true, true) => return self.admit(link, Level::Debug),
         };
         if newer_stays {
-            self.dismiss(old, Goodbye::Duplicate, REPLACED);
+            self.peers.dismiss(&mut self.cx, old, Goodbye::Duplicate, REPLACED);
             self.admit(link, Level::Debug);
         } else {
-            self.book.linked(peer, &self.instance_of(&peer), &[], link.address.ip(), self.now.elapsed);
-            self.turn_away(link, Goodbye::Duplicate, REPLACED);
+            self.peers.book.linked(peer, &self.cx.instance_of(&peer), &[], link.address.ip(), self.cx.now.elapsed);
+            self.cx.turn_away(link, Goodbye::Duplicate, REPLACED);
         }
-    }
-
-    /// The same identity in another run: the old link has a second to show that it is still there.
-    fn wait_for_old(&mut self, link: Link, old: LinkId) {
-        if self.newcomers.len() >= NEWCOMERS_MAX {
-            return self.send_elsewhere(link);
-        }
-        self.links.get_mut(&old).expect("it was just found").pinged = Some(self.now.elapsed);
-        self.answer(old, &Frame::Ping(self.now.elapsed.as_micros() as u64));
-        self.newcomers.push(Newcomer { link, old, until: self.now.elapsed + CLONE_TEST });
     }
 
     /// Decides about newcomers: the old link has answered, or its time is up.
     pub(super) fn judge_newcomers(&mut self) {
-        let now = self.now.elapsed;
+        let now = self.cx.now.elapsed;
         let answered = |node: &Self, newcomer: &Newcomer| {
-            node.links.get(&newcomer.old).map(|old| old.pinged.is_none() && old.heard + CLONE_TEST >= newcomer.until)
+            node.peers.links.get(&newcomer.old).map(|old| old.pinged.is_none() && old.heard + CLONE_TEST >= newcomer.until)
         };
-        for newcomer in std::mem::take(&mut self.newcomers) {
+        for newcomer in std::mem::take(&mut self.peers.newcomers) {
             match answered(self, &newcomer) {
                 Some(true) => {
-                    self.answer_bye(newcomer.old, Goodbye::Clone, "another host with the same identity has knocked");
-                    self.refuse_clone(newcomer.link, "another host with the same identity answers");
+                    self.peers.answer_bye(
+                        &mut self.cx,
+                        newcomer.old,
+                        Goodbye::Clone,
+                        "another host with the same identity has knocked",
+                    );
+                    self.peers.refuse_clone(&mut self.cx, newcomer.link, "another host with the same identity answers");
                 }
-                Some(false) if now < newcomer.until => self.newcomers.push(newcomer),
+                Some(false) if now < newcomer.until => self.peers.newcomers.push(newcomer),
                 Some(false) => {
-                    self.dismiss(newcomer.old, Goodbye::Duplicate, "the peer has started anew");
+                    self.peers.dismiss(&mut self.cx, newcomer.old, Goodbye::Duplicate, "the peer has started anew");
                     self.admit_late(newcomer);
                 }
                 None => self.admit_late(newcomer),
@@ -101,13 +144,74 @@ impl Node {
     fn admit_late(&mut self, newcomer: Newcomer) {
         let id = newcomer.link.id;
         self.place(newcomer.link);
-        if self.links.get(&id).is_some_and(|link| !link.outgoing) {
+        if self.peers.links.get(&id).is_some_and(|link| !link.outgoing) {
             self.begin_exchange(id, Scope::Documents);
             self.begin_exchange(id, Scope::Nodes);
         }
     }
 
-    pub(super) fn unlinked(&mut self, id: LinkId, reason: &str) {
+    /// The other side is about to close the link.
+    pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
+        let alone = self.peers.links.len() == 1;
+        let Some(link) = self.peers.links.get_mut(&id) else { return };
+        let peer = link.hello.peer;
+        link.goodbye = Some((why, text.chars().filter(|c| !c.is_control()).collect()));
+        // Whoever gives up a host's last link after a while has not heard yet that it is the last: there it can come back at once.
+        let hasty = alone && link.since + DIALS_MET < self.cx.now.elapsed;
+        if why == Goodbye::Clone || why == Goodbye::Full && !hasty {
+            self.peers.book.refused(peer, self.cx.now.elapsed, &mut self.cx.rng);
+        }
+        if why == Goodbye::Full {
+            self.ask_others(id);
+        }
+        if why == Goodbye::Clone {
+            // It is this host's identity that somebody else bears too.
+            let me = self.cx.me;
+            self.peers.report_clone(&mut self.cx, &me, None);
+        }
+    }
+
+    fn admit(&mut self, mut link: Link, level: Level) {
+        let (id, peer, address, outgoing) = (link.id, link.hello.peer, link.address, link.outgoing);
+        if self.peers.links.len() >= LINKS_MAX {
+            return self.peers.send_elsewhere(&mut self.cx, link);
+        }
+        // The other side may have waited for the old link's answer: its silence began then.
+        (link.heard, link.spoke) = (self.cx.now.elapsed, self.cx.now.elapsed);
+        // Loopback addresses mean something only to a peer on this very host.
+        let here = link.address.ip().is_loopback();
+        let of_use: Vec<SocketAddr> = link.hello.addresses.iter().filter_map(|address| usable(address, here)).collect();
+        let texts = address_texts(&of_use);
+        self.peers.roster.find(&peer);
+        let is_news = self.peers.book.linked(peer, &self.cx.instance_of(&peer), &texts, address.ip(), self.cx.now.elapsed);
+        self.peers.links.insert(id, link);
+        let called = self.peers.called(&peer);
+        let direction = if outgoing { "dialled" } else { "they dialled" };
+        self.cx.say(level, "link", format!("linked with {called} at {address} ({direction})"));
+        self.tell_degree(id);
+        self.tell_degree_of_the_other(id);
+        self.want_from(id);
+        if outgoing {
+            self.begin_exchange(id, Scope::Documents);
+            self.begin_exchange(id, Scope::Nodes);
+        }
+        is_news.then(|| self.peers.book_changed(&mut self.cx));
+        self.cx.wake_dialler();
+    }
+}
+
+impl Peers {
+    /// The same identity in another run: the old link has a second to show that it is still there.
+    fn wait_for_old(&mut self, cx: &mut Context, link: Link, old: LinkId) {
+        if self.newcomers.len() >= NEWCOMERS_MAX {
+            return self.send_elsewhere(cx, link);
+        }
+        self.links.get_mut(&old).expect("it was just found").pinged = Some(cx.now.elapsed);
+        self.answer(cx, old, &Frame::Ping(cx.now.elapsed.as_micros() as u64));
+        self.newcomers.push(Newcomer { link, old, until: cx.now.elapsed + CLONE_TEST });
+    }
+
+    pub(super) fn unlinked(&mut self, cx: &mut Context, id: LinkId, reason: &str) {
         self.newcomers.retain(|newcomer| newcomer.link.id != id);
         let Some(link) = self.links.remove(&id) else { return };
         let peer = link.hello.peer;
@@ -118,33 +222,10 @@ impl Node {
             self.roster.lose(&peer);
         }
         let reason = link.goodbye.as_ref().map_or(reason, |(_, text)| text);
-        self.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
-        self.book.unlinked(peer, self.now.elapsed, &mut self.rng);
-        self.tell_degree_of_the_other(id);
-        self.pulls_without(id);
-        self.errands_without(id);
-        self.wake_dialler();
-    }
-
-    /// The other side is about to close the link.
-    pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
-        let alone = self.links.len() == 1;
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let peer = link.hello.peer;
-        link.goodbye = Some((why, text.chars().filter(|c| !c.is_control()).collect()));
-        // Whoever gives up a host's last link after a while has not heard yet that it is the last: there it can come back at once.
-        let hasty = alone && link.since + DIALS_MET < self.now.elapsed;
-        if why == Goodbye::Clone || why == Goodbye::Full && !hasty {
-            self.book.refused(peer, self.now.elapsed, &mut self.rng);
-        }
-        if why == Goodbye::Full {
-            self.ask_others(id);
-        }
-        if why == Goodbye::Clone {
-            // It is this host's identity that somebody else bears too.
-            let me = self.me;
-            self.report_clone(&me, None);
-        }
+        cx.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
+        self.book.unlinked(peer, cx.now.elapsed, &mut cx.rng);
+        cx.gone.push(id);
+        cx.wake_dialler();
     }
 
     /// When the next link has to be pinged or given up.
@@ -152,8 +233,8 @@ impl Node {
         self.links.values().map(Link::due).min().unwrap_or(Duration::MAX)
     }
 
-    pub(super) fn check_pings(&mut self) {
-        let now = self.now.elapsed;
+    pub(super) fn check_pings(&mut self, cx: &mut Context) {
+        let now = cx.now.elapsed;
         if self.pings_due() > now {
             return;
         }
@@ -164,84 +245,90 @@ impl Node {
             link.pinged = Some(now);
             silent.push(link.id);
         }
-        silent.iter().for_each(|id| self.answer(*id, &Frame::Ping(now.as_micros() as u64)));
+        silent.iter().for_each(|id| self.answer(cx, *id, &Frame::Ping(now.as_micros() as u64)));
         let dead: Vec<LinkId> = self.links.values().filter(|link| link.dies_at() <= now).map(|link| link.id).collect();
         for id in dead {
-            self.effects.push(Effect::Close(id));
-            self.lost(id, "no sign of life");
+            cx.effects.push(Effect::Close(id));
+            self.lost(cx, id, "no sign of life");
         }
     }
 
     /// Queues what must be sent; a link that cannot keep up is closed instead.
-    pub(super) fn answer(&mut self, id: LinkId, frame: &Frame) {
+    pub(super) fn answer(&mut self, cx: &mut Context, id: LinkId, frame: &Frame) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if !link.answer(frame, &mut self.effects) {
-            self.effects.push(Effect::Close(id));
-            self.unlinked(id, "it does not read what it asked for");
+        if !link.answer(frame, &mut cx.effects) {
+            cx.effects.push(Effect::Close(id));
+            self.unlinked(cx, id, "it does not read what it asked for");
         }
     }
 
     /// Closes a link because of what came over it.
-    pub(super) fn fault(&mut self, id: LinkId, what: &str) {
+    pub(super) fn fault(&mut self, cx: &mut Context, id: LinkId, what: &str) {
         let Some(link) = self.links.get(&id) else { return };
         let called = self.called(&link.hello.peer);
-        self.say(Level::Warn, "link", format!("{called} at {} is at fault: {what}", link.address));
-        self.dismiss(id, Goodbye::Fault, what);
-    }
-
-    pub(super) fn instance_of(&self, peer: &PeerId) -> String {
-        self.setup.fleet.key().instance(self.setup.fleet.id(), peer)
-    }
-
-    fn admit(&mut self, mut link: Link, level: Level) {
-        let (id, peer, address, outgoing) = (link.id, link.hello.peer, link.address, link.outgoing);
-        if self.links.len() >= LINKS_MAX {
-            return self.send_elsewhere(link);
-        }
-        // The other side may have waited for the old link's answer: its silence began then.
-        (link.heard, link.spoke) = (self.now.elapsed, self.now.elapsed);
-        // Loopback addresses mean something only to a peer on this very host.
-        let here = link.address.ip().is_loopback();
-        let of_use: Vec<SocketAddr> = link.hello.addresses.iter().filter_map(|address| usable(address, here)).collect();
-        let texts = address_texts(&of_use);
-        self.roster.find(&peer);
-        let is_news = self.book.linked(peer, &self.instance_of(&peer), &texts, address.ip(), self.now.elapsed);
-        self.links.insert(id, link);
-        let called = self.called(&peer);
-        let direction = if outgoing { "dialled" } else { "they dialled" };
-        self.say(level, "link", format!("linked with {called} at {address} ({direction})"));
-        self.tell_degree(id);
-        self.tell_degree_of_the_other(id);
-        self.want_from(id);
-        if outgoing {
-            self.begin_exchange(id, Scope::Documents);
-            self.begin_exchange(id, Scope::Nodes);
-        }
-        is_news.then(|| self.book_changed());
-        self.wake_dialler();
+        cx.say(Level::Warn, "link", format!("{called} at {} is at fault: {what}", link.address));
+        self.dismiss(cx, id, Goodbye::Fault, what);
     }
 
     /// Says goodbye on an admitted link and closes it.
-    pub(super) fn dismiss(&mut self, id: LinkId, why: Goodbye, text: &str) {
-        self.answer_bye(id, why, text);
-        self.effects.push(Effect::Close(id));
-        self.unlinked(id, text);
+    pub(super) fn dismiss(&mut self, cx: &mut Context, id: LinkId, why: Goodbye, text: &str) {
+        self.answer_bye(cx, id, why, text);
+        cx.effects.push(Effect::Close(id));
+        self.unlinked(cx, id, text);
     }
 
-    fn answer_bye(&mut self, id: LinkId, why: Goodbye, text: &str) {
+    fn answer_bye(&mut self, cx: &mut Context, id: LinkId, why: Goodbye, text: &str) {
         let mut end = text.len().min(REASON_MAX);
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        self.answer(id, &Frame::Bye(why, text[..end].to_owned()));
+        self.answer(cx, id, &Frame::Bye(why, text[..end].to_owned()));
     }
 
     /// There is no room for a link. Its peer may know nobody else, so it is told of others.
-    fn send_elsewhere(&mut self, mut link: Link) {
-        let addresses = Frame::Addresses(self.other_addresses(link.id));
-        let told = link.answer(&addresses, &mut self.effects);
+    fn send_elsewhere(&mut self, cx: &mut Context, mut link: Link) {
+        let addresses = Frame::Addresses(self.other_addresses(cx, link.id));
+        let told = link.answer(&addresses, &mut cx.effects);
         debug_assert!(told, "a new link has room");
-        self.turn_away(link, Goodbye::Full, "no room for another link");
+        cx.turn_away(link, Goodbye::Full, "no room for another link");
+    }
+
+    fn refuse_clone(&mut self, cx: &mut Context, link: Link, text: &str) {
+        self.report_clone(cx, &link.hello.peer, Some(link.address.ip()));
+        cx.say(Level::Debug, "link", format!("one of them is at {}", link.address));
+        cx.turn_away(link, Goodbye::Clone, text);
+    }
+
+    /// Two hosts bear one identity; one of them was seen at `ip`, if it is not told by somebody else.
+    fn report_clone(&mut self, cx: &mut Context, peer: &PeerId, ip: Option<IpAddr>) {
+        let (name, at) = (self.called(peer), ip.map_or(String::new(), |ip| format!(", one of them at {ip}")));
+        let who = if *peer == cx.me { "this host and another bear" } else { "two hosts bear" };
+        // Found again by its beginning: names and addresses of the same two come and go.
+        let beginning = format!("{who} one identity, {peer}");
+        if !cx.problems.iter().any(|problem| problem.starts_with(&beginning)) {
+            let problem = format!(
+                "{beginning} ({name}){at}: the state directory of one was copied to the other; on one of them stop starling, remove its \
+                 state directory, and join again with a token of another host"
+            );
+            cx.say(Level::Error, "link", problem.clone());
+            cx.report_problem(problem);
+        }
+    }
+
+    /// Where some of the other peers listen, drawn by chance: all who are sent away must not meet at the same few.
+    pub(super) fn other_addresses(&mut self, cx: &mut Context, except: LinkId) -> Vec<SocketAddr> {
+        let others = self.links.values().filter(|link| link.id != except).flat_map(|link| &link.hello.addresses);
+        let mut others: Vec<SocketAddr> = others.copied().collect();
+        while others.len() > ADDRESSES_MAX {
+            others.swap_remove(cx.rng.below(others.len() as u64) as usize);
+        }
+        others
+    }
+}
+
+impl Context {
+    pub(super) fn instance_of(&self, peer: &PeerId) -> String {
+        self.setup.fleet.key().instance(self.setup.fleet.id(), peer)
     }
 
     /// Says goodbye on a link that was never admitted.
@@ -250,38 +337,6 @@ impl Node {
             self.say(Level::Debug, "link", "a new link had no room for a goodbye");
         }
         self.effects.push(Effect::Close(link.id));
-    }
-
-    fn refuse_clone(&mut self, link: Link, text: &str) {
-        self.report_clone(&link.hello.peer, Some(link.address.ip()));
-        self.say(Level::Debug, "link", format!("one of them is at {}", link.address));
-        self.turn_away(link, Goodbye::Clone, text);
-    }
-
-    /// Two hosts bear one identity; one of them was seen at `ip`, if it is not told by somebody else.
-    fn report_clone(&mut self, peer: &PeerId, ip: Option<IpAddr>) {
-        let (name, at) = (self.called(peer), ip.map_or(String::new(), |ip| format!(", one of them at {ip}")));
-        let who = if *peer == self.me { "this host and another bear" } else { "two hosts bear" };
-        // Found again by its beginning: names and addresses of the same two come and go.
-        let beginning = format!("{who} one identity, {peer}");
-        if !self.problems.iter().any(|problem| problem.starts_with(&beginning)) {
-            let problem = format!(
-                "{beginning} ({name}){at}: the state directory of one was copied to the other; on one of them stop starling, remove its \
-                 state directory, and join again with a token of another host"
-            );
-            self.say(Level::Error, "link", problem.clone());
-            self.report_problem(problem);
-        }
-    }
-
-    /// Where some of the other peers listen, drawn by chance: all who are sent away must not meet at the same few.
-    pub(super) fn other_addresses(&mut self, except: LinkId) -> Vec<SocketAddr> {
-        let others = self.links.values().filter(|link| link.id != except).flat_map(|link| &link.hello.addresses);
-        let mut others: Vec<SocketAddr> = others.copied().collect();
-        while others.len() > ADDRESSES_MAX {
-            others.swap_remove(self.rng.below(others.len() as u64) as usize);
-        }
-        others
     }
 }
 

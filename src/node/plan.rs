@@ -8,6 +8,7 @@ use super::removal::no_room;
 use super::server::{Applied, Verdict};
 use super::uploads::{check_upload, success};
 use super::writes::{Request, Wish};
+use super::{Context, Store};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
 use crate::model::difference::difference;
 use crate::model::document::{Document, is_factory};
@@ -30,8 +31,8 @@ pub(super) struct Plan {
 impl Node {
     /// Whether and how a change can be made on the present head.
     pub(super) fn plan(&self, request: &Request) -> Result<Plan, Answer> {
-        let head = self.head();
-        let settles = self.settled_by(&request.settles)?;
+        let head = self.store.head(&self.cx);
+        let settles = self.store.settled_by(&self.cx, &request.settles)?;
         if !matches!(request.wish, Wish::Repair) {
             // Whatever else is open, what a whole group can be cured with is never refused.
             self.may_write(!settles.is_empty() || matches!(request.wish, Wish::Restore(..)))?;
@@ -53,7 +54,7 @@ impl Node {
         }
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
-                Err(self.nothing_changed(success(&request.wish), head.id()))
+                Err(self.local.nothing_changed(success(&request.wish), head.id()))
             }
             _ => Ok(plan),
         }
@@ -73,43 +74,15 @@ impl Node {
     /// A change that says for itself what it comes to on a document.
     fn plan_edited(&self, edit: impl FnOnce(&Document) -> Result<(Vec<Op>, Document), PatchError>) -> Result<Plan, Answer> {
         let before = self.base_document()?;
-        let (ops, after) = edit(&before).map_err(|error| self.unfit(error))?;
+        let (ops, after) = edit(&before).map_err(|error| self.store.unfit(&self.cx, error))?;
         Ok(Plan { ops, before, after, settles: Vec::new() })
     }
 
-    fn unfit(&self, error: PatchError) -> Answer {
-        let detail = error.to_string();
-        let error = match error {
-            PatchError::Edit(error) => return Answer::Edit(error),
-            PatchError::Exists(_) => "Value exists already.",
-            PatchError::Misfit(misfit) if misfit.is_failed_test() => "A test of the patch does not hold.",
-            PatchError::Misfit(_) => "The patch does not fit the document.",
-        };
-        Problem::new(409, error, detail).at(self.head().map(|head| head.id())).into()
-    }
-
-    /// The open conflicts that a client names.
-    fn settled_by(&self, named: &[String]) -> Result<Vec<EditRef>, Problem> {
-        let open: Vec<EditRef> = self.head().into_iter().flat_map(|head| head.open.keys().copied()).collect();
-        let mut settles = Vec::new();
-        for name in named {
-            let matching: Vec<EditRef> =
-                open.iter().filter(|edit| name == "*" || edit.id.to_string().starts_with(name)).copied().collect();
-            if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
-                let detail = format!("{} open conflicts have an ID that begins with {name}", matching.len());
-                return Err(Problem::new(409, "No such conflict.", detail).at(self.head().map(|head| head.id())));
-            }
-            settles.extend(matching);
-        }
-        settles.dedup();
-        Ok(settles)
-    }
-
     fn may_write(&self, settles: bool) -> Result<(), Answer> {
-        let group = self.replica.group(&self.setup.group);
-        let problem = match &self.server.verdict {
-            _ if !self.joined => not_in_step(),
-            _ if self.head().is_none() && self.replica.is_full() => no_room(),
+        let group = self.store.replica.group(&self.cx.setup.group);
+        let problem = match &self.local.server.verdict {
+            _ if !self.exchange.joined => not_in_step(),
+            _ if self.store.head(&self.cx).is_none() && self.store.replica.is_full() => no_room(),
             _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
                 let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
                 Problem::new(409, "Too many conflicts are open.", detail)
@@ -125,10 +98,10 @@ impl Node {
 
     /// What the first change of all is made on: what the own server runs; without one, what Unit starts with.
     pub(super) fn base_document(&self) -> Result<Document, Problem> {
-        if let Some(head) = self.head() {
+        if let Some(head) = self.store.head(&self.cx) {
             return Ok(head.document.clone());
         }
-        match (&self.server.observed, &self.server.verdict) {
+        match (&self.local.server.observed, &self.local.server.verdict) {
             (_, Verdict::NoServer) => Ok(Document::factory()),
             (Some(config), _) => Document::from_config(config.value().clone())
                 .map_err(|error| Problem::new(409, "What the server runs cannot be a fleet's document.", error.to_string())),
@@ -139,11 +112,11 @@ impl Node {
     /// What the server runs, as a change made on what was last applied here.
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
         let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
-        let Some(config) = &self.server.observed else {
-            let detail = if self.server.present { UNSEEN } else { "this host has no server" };
+        let Some(config) = &self.local.server.observed else {
+            let detail = if self.local.server.present { UNSEEN } else { "this host has no server" };
             return Err(refused("There is nothing to publish.", detail));
         };
-        let Some(head) = self.head() else {
+        let Some(head) = self.store.head(&self.cx) else {
             let before = Document::factory();
             let after = self.base_document()?;
             let op = Op { path: config_path(), change: edit::Change::Put(after.config().clone()) };
@@ -155,15 +128,16 @@ impl Node {
                 "to publish an empty configuration, DELETE /config here",
             ));
         }
-        let applied = self.server.applied.as_ref();
-        let Some(applied) = applied.filter(|applied| applied.id == head.id() || self.server.verdict != Verdict::Pending) else {
+        let applied = self.local.server.applied.as_ref();
+        let Some(applied) = applied.filter(|applied| applied.id == head.id() || self.local.server.verdict != Verdict::Pending)
+        else {
             return Err(refused("Nothing of the fleet's has been applied here yet.", "try again in a moment"));
         };
         let ops = difference(&config_path(), applied.effective.config(), config);
         let collides = |op: &Op| {
             Answer::from(Problem::new(409, "It collides with a newer change.", op.path.to_string()).at(Some(head.id())))
         };
-        self.check_is_shared(applied, &ops, config)?;
+        self.cx.check_is_shared(applied, &ops, config)?;
         let found = operations(&applied.document, &ops);
         let changed = ops.iter().zip(&found).find(|(op, operation)| !edit::still_there(&head.document, op, &operation.found));
         if let Some((op, _)) = changed {
@@ -174,7 +148,37 @@ impl Node {
     }
 }
 
-impl Node {
+impl Store {
+    fn unfit(&self, cx: &Context, error: PatchError) -> Answer {
+        let detail = error.to_string();
+        let error = match error {
+            PatchError::Edit(error) => return Answer::Edit(error),
+            PatchError::Exists(_) => "Value exists already.",
+            PatchError::Misfit(misfit) if misfit.is_failed_test() => "A test of the patch does not hold.",
+            PatchError::Misfit(_) => "The patch does not fit the document.",
+        };
+        Problem::new(409, error, detail).at(self.head(cx).map(|head| head.id())).into()
+    }
+
+    /// The open conflicts that a client names.
+    fn settled_by(&self, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Problem> {
+        let open: Vec<EditRef> = self.head(cx).into_iter().flat_map(|head| head.open.keys().copied()).collect();
+        let mut settles = Vec::new();
+        for name in named {
+            let matching: Vec<EditRef> =
+                open.iter().filter(|edit| name == "*" || edit.id.to_string().starts_with(name)).copied().collect();
+            if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
+                let detail = format!("{} open conflicts have an ID that begins with {name}", matching.len());
+                return Err(Problem::new(409, "No such conflict.", detail).at(self.head(cx).map(|head| head.id())));
+            }
+            settles.extend(matching);
+        }
+        settles.dedup();
+        Ok(settles)
+    }
+}
+
+impl Context {
     /// What differs must not lie where this host's overlay or variables act: others would get what is this host's own, or this host would not
     /// get back what it runs. So none of it may touch such a place, and what was applied with these changes, and the overlay on top, must come
     /// to what runs.

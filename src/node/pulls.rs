@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::Exchange;
 use super::Node;
 use super::decode::Body;
 use super::input::LinkId;
@@ -91,20 +92,20 @@ impl Pulls {
 impl Node {
     /// A link offers a body: it is asked for it, or remembered.
     pub(super) fn pull(&mut self, link: LinkId, record: Record) {
-        if self.is_decoded_for(link, &record.id) {
+        if self.exchange.is_decoded_for(link, &record.id) {
             return;
         }
-        if let Some(pull) = self.pulls.pulls.get_mut(&record.id) {
+        if let Some(pull) = self.exchange.pulls.pulls.get_mut(&record.id) {
             if !pull.offers.contains(&link) {
                 pull.offers.push_back(link);
             }
             return;
         }
-        if self.pulls.pulls.len() >= PULLS_MAX {
+        if self.exchange.pulls.pulls.len() >= PULLS_MAX {
             // Not forgotten: the link is marked, and the exchange that follows offers it again.
-            if let Some(link) = self.links.get_mut(&link) {
+            if let Some(link) = self.peers.links.get_mut(&link) {
                 link.overflowed = true;
-                link.exchange_at = self.now.elapsed + PULL_PATIENCE;
+                link.exchange_at = self.cx.now.elapsed + PULL_PATIENCE;
             }
             return;
         }
@@ -113,20 +114,20 @@ impl Node {
             record,
             body: Vec::new(),
             offers: VecDeque::from([link]),
-            moved: self.now.elapsed,
-            came: self.now.elapsed,
+            moved: self.cx.now.elapsed,
+            came: self.cx.now.elapsed,
             pace: Duration::ZERO,
             doubles: 0,
             rounds: 0,
             mixed: false,
             plain: false,
         };
-        self.pulls.pulls.insert(id, pull);
+        self.exchange.pulls.pulls.insert(id, pull);
         self.request(id);
     }
 
     pub(super) fn piece(&mut self, link: LinkId, id: RecordId, offset: usize, bytes: &[u8]) {
-        let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else { return };
         // Late pieces of somebody who is not asked any more are no fault. They are of use if they go on where the body ends.
         if pull.offers.front() != Some(&link) {
             if pull.body.len() != offset || !pull.offers.contains(&link) {
@@ -137,38 +138,32 @@ impl Node {
         if pull.body.len() != offset {
             pull.doubles += 1;
             if pull.doubles <= DOUBLES_MAX {
-                pull.moved = self.now.elapsed;
+                pull.moved = self.cx.now.elapsed;
             }
             return;
         }
         let len = pull.record.header.body_len as usize;
         if bytes.is_empty() || offset + bytes.len() > len {
-            return self.fault(link, "a piece beyond the end of its body");
+            return self.peers.fault(&mut self.cx, link, "a piece beyond the end of its body");
         }
         pull.body.extend_from_slice(bytes);
-        pull.pace = pull.pace.max(self.now.elapsed - pull.came);
+        pull.pace = pull.pace.max(self.cx.now.elapsed - pull.came);
         pull.doubles = 0;
-        (pull.moved, pull.came, pull.rounds) = (self.now.elapsed, self.now.elapsed, 0);
+        (pull.moved, pull.came, pull.rounds) = (self.cx.now.elapsed, self.cx.now.elapsed, 0);
         if pull.body.len() == len && pull.mixed && !pull.record.matches(&pull.body) {
             // Nobody can say whose pieces were wrong: once more, all from one.
             (pull.body, pull.mixed) = (Vec::new(), false);
             return self.request(id);
         }
         if pull.body.len() == len {
-            let pull = self.pulls.pulls.remove(&id).expect("it was just found");
+            let pull = self.exchange.pulls.pulls.remove(&id).expect("it was just found");
             self.take_body(link, pull.record, Body::Whole(pull.body), pull.offers.into());
         }
     }
 
-    /// Whether this body is here and being decoded. Then this link may wait for it like the others that have offered it.
-    pub(super) fn is_decoded_for(&mut self, link: LinkId, id: &RecordId) -> bool {
-        let offers = self.pulls.decoding.get_mut(id);
-        offers.map(|offers| offers.push(link)).is_some()
-    }
-
     /// The link does not have the body after all.
     pub(super) fn pull_missing(&mut self, link: LinkId, id: RecordId) {
-        let Some(pull) = self.pulls.pulls.get_mut(&id).filter(|pull| pull.offers.front() == Some(&link)) else { return };
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id).filter(|pull| pull.offers.front() == Some(&link)) else { return };
         pull.offers.pop_front();
         pull.mixed |= !pull.body.is_empty();
         self.request(id);
@@ -176,9 +171,90 @@ impl Node {
 
     /// The revision is held now, however it came.
     pub(super) fn pull_settled(&mut self, id: &RecordId) {
-        if let Some(pull) = self.pulls.pulls.remove(id) {
+        if let Some(pull) = self.exchange.pulls.pulls.remove(id) {
             pull.offers.into_iter().for_each(|link| self.join_if_done(link));
         }
+    }
+
+    /// Takes up what has waited for a body that is here now, or will not come.
+    pub(super) fn follow_pulls(&mut self) {
+        let ready = |node: &Self| {
+            let pulls = &node.exchange.pulls;
+            let is_ready = |behind: &Behind| node.store.replica.find(&behind.base).is_some() || !pulls.expects(&behind.base);
+            pulls.behind.iter().position(is_ready)
+        };
+        while let Some(Behind { base, link, record, delta }) = ready(self).and_then(|at| self.exchange.pulls.behind.remove(at)) {
+            if !self.store.replica.holds(&record.header.key, &record.rank()) {
+                self.document_record(link, record, Payload::Delta(base, delta));
+            }
+            self.join_if_done(link);
+        }
+    }
+
+    pub(super) fn pulls_without(&mut self, link: LinkId) {
+        self.exchange.pulls.behind.retain(|behind| behind.link != link);
+        let touched: Vec<RecordId> =
+            self.exchange.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
+        for id in touched {
+            let pull = self.exchange.pulls.pulls.get_mut(&id).expect("it was just found");
+            let was_asked = pull.offers.front() == Some(&link);
+            pull.mixed |= was_asked && !pull.body.is_empty();
+            pull.offers.retain(|other| *other != link);
+            if was_asked {
+                self.request(id);
+            }
+        }
+    }
+
+    pub(super) fn stalled_pulls(&mut self) {
+        let now = self.cx.now.elapsed;
+        let stalled = self.exchange.pulls.pulls.iter().filter(|(_, pull)| pull.impatient_at() <= now);
+        for id in stalled.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.ask_next(id);
+        }
+    }
+
+    /// A delta came whose base is not held: the body itself is asked for. `false` if it is not being pulled from this link.
+    pub(super) fn pull_plainly(&mut self, link: LinkId, id: &RecordId) -> bool {
+        let pull = self.exchange.pulls.pulls.get_mut(id).filter(|pull| pull.offers.front() == Some(&link) && !pull.plain);
+        let Some(pull) = pull else { return false };
+        pull.plain = true;
+        self.request(*id);
+        true
+    }
+
+    /// Asks the next who offered to go on, or the only one again; for a while.
+    fn ask_next(&mut self, id: RecordId) {
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else { return };
+        pull.offers.rotate_left(1);
+        pull.rounds += 1;
+        pull.mixed |= pull.offers.len() > 1 && !pull.body.is_empty();
+        if pull.rounds > PULL_ROUNDS_MAX {
+            pull.offers.clear();
+        }
+        self.request(id);
+    }
+
+    fn request(&mut self, id: RecordId) {
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else { return };
+        let Some(link) = pull.offers.front().copied() else {
+            // Nobody is left to ask: the next exchange with anybody who has it begins anew.
+            self.exchange.pulls.pulls.remove(&id);
+            return;
+        };
+        pull.moved = self.cx.now.elapsed;
+        let plain = pull.plain;
+        let have = self.store.replica.tip(&pull.record.header.key).filter(|_| !plain).map_or(RecordId::NONE, |head| head.id());
+        let offset = u32::try_from(pull.body.len()).expect("bodies are shorter than 4 GiB");
+        self.peers.answer(&mut self.cx, link, &Frame::Pull { id, offset, have });
+    }
+}
+
+impl Exchange {
+    /// Whether this body is here and being decoded. Then this link may wait for it like the others that have offered it.
+    pub(super) fn is_decoded_for(&mut self, link: LinkId, id: &RecordId) -> bool {
+        let offers = self.pulls.decoding.get_mut(id);
+        offers.map(|offers| offers.push(link)).is_some()
     }
 
     /// A delta came whose base is being fetched: it waits for it, for the whole body would cross a slow link beside the other. `false` if
@@ -191,79 +267,6 @@ impl Node {
             self.pulls.behind.push_back(Behind { base, link, record: record.clone(), delta: delta.to_vec() });
         }
         waits
-    }
-
-    /// Takes up what has waited for a body that is here now, or will not come.
-    pub(super) fn follow_pulls(&mut self) {
-        let ready = |node: &Self| {
-            let pulls = &node.pulls;
-            let is_ready = |behind: &Behind| node.replica.find(&behind.base).is_some() || !pulls.expects(&behind.base);
-            pulls.behind.iter().position(is_ready)
-        };
-        while let Some(Behind { base, link, record, delta }) = ready(self).and_then(|at| self.pulls.behind.remove(at)) {
-            if !self.replica.holds(&record.header.key, &record.rank()) {
-                self.document_record(link, record, Payload::Delta(base, delta));
-            }
-            self.join_if_done(link);
-        }
-    }
-
-    pub(super) fn pulls_without(&mut self, link: LinkId) {
-        self.pulls.behind.retain(|behind| behind.link != link);
-        let touched: Vec<RecordId> =
-            self.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
-        for id in touched {
-            let pull = self.pulls.pulls.get_mut(&id).expect("it was just found");
-            let was_asked = pull.offers.front() == Some(&link);
-            pull.mixed |= was_asked && !pull.body.is_empty();
-            pull.offers.retain(|other| *other != link);
-            if was_asked {
-                self.request(id);
-            }
-        }
-    }
-
-    pub(super) fn stalled_pulls(&mut self) {
-        let now = self.now.elapsed;
-        let stalled = self.pulls.pulls.iter().filter(|(_, pull)| pull.impatient_at() <= now);
-        for id in stalled.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.ask_next(id);
-        }
-    }
-
-    /// A delta came whose base is not held: the body itself is asked for. `false` if it is not being pulled from this link.
-    pub(super) fn pull_plainly(&mut self, link: LinkId, id: &RecordId) -> bool {
-        let pull = self.pulls.pulls.get_mut(id).filter(|pull| pull.offers.front() == Some(&link) && !pull.plain);
-        let Some(pull) = pull else { return false };
-        pull.plain = true;
-        self.request(*id);
-        true
-    }
-
-    /// Asks the next who offered to go on, or the only one again; for a while.
-    fn ask_next(&mut self, id: RecordId) {
-        let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
-        pull.offers.rotate_left(1);
-        pull.rounds += 1;
-        pull.mixed |= pull.offers.len() > 1 && !pull.body.is_empty();
-        if pull.rounds > PULL_ROUNDS_MAX {
-            pull.offers.clear();
-        }
-        self.request(id);
-    }
-
-    fn request(&mut self, id: RecordId) {
-        let Some(pull) = self.pulls.pulls.get_mut(&id) else { return };
-        let Some(link) = pull.offers.front().copied() else {
-            // Nobody is left to ask: the next exchange with anybody who has it begins anew.
-            self.pulls.pulls.remove(&id);
-            return;
-        };
-        pull.moved = self.now.elapsed;
-        let plain = pull.plain;
-        let have = self.replica.tip(&pull.record.header.key).filter(|_| !plain).map_or(RecordId::NONE, |head| head.id());
-        let offset = u32::try_from(pull.body.len()).expect("bodies are shorter than 4 GiB");
-        self.answer(link, &Frame::Pull { id, offset, have });
     }
 }
 

@@ -9,6 +9,7 @@ use super::Node;
 use super::effect::{Level, ServerJob};
 use super::input::Outcome;
 use super::server::{Applied, Job, Server, Verdict, words};
+use super::{Context, Local};
 use crate::limits::OBSERVE_EVERY;
 use crate::model::document::Document;
 use crate::model::record::RecordId;
@@ -46,35 +47,24 @@ impl Server {
 }
 
 impl Node {
-    /// Without a head: what was there before the first change was tried.
-    pub(super) fn put_back_without_head(&mut self) {
-        if self.server.apply_at > self.now.elapsed {
-            return;
-        }
-        self.server.apply_at = Duration::MAX;
-        if let Some(document) = self.server.former.document.clone() {
-            self.ask_server(Job::PutBack, ServerJob::apply(document));
-        }
-    }
-
     /// Whether the server still runs what was tried before there was a head, so that no change may be made on what it runs. One that is
     /// away is asked all the same, for a client must hear of that.
     pub(super) fn is_to_be_put_back(&self) -> bool {
-        self.head().is_none()
-            && self.server.former.document.is_some()
-            && !matches!(self.server.verdict, Verdict::Unreachable(_) | Verdict::Untouched(_))
+        self.store.head(&self.cx).is_none()
+            && self.local.server.former.document.is_some()
+            && !matches!(self.local.server.verdict, Verdict::Unreachable(_) | Verdict::Untouched(_))
     }
 
     /// What was there before is there again; or cannot be given to the server now.
     pub(super) fn was_put_back(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Unreachable(reason) | Outcome::Unreadable(reason) | Outcome::Unknown(reason) => {
-                self.server.apply_at = self.now.elapsed + OBSERVE_EVERY;
-                self.unreachable(reason);
+                self.local.server.apply_at = self.cx.now.elapsed + OBSERVE_EVERY;
+                self.local.unreachable(&mut self.cx, reason);
             }
             _ => {
-                self.server.former = Former::default();
-                self.look_again();
+                self.local.server.former = Former::default();
+                self.changes.look_again();
             }
         }
     }
@@ -82,26 +72,39 @@ impl Node {
     /// This revision cannot be applied. If it is the head, and the server was left with what was only tried, it is given what it ran before
     /// that.
     pub(super) fn fall_back(&mut self, refused: &RecordId) {
-        let is_head = self.head().is_some_and(|head| head.id() == *refused);
-        if let Some(applied) = self.server.former.applied.clone().filter(|_| is_head) {
+        let is_head = self.store.head(&self.cx).is_some_and(|head| head.id() == *refused);
+        if let Some(applied) = self.local.server.former.applied.clone().filter(|_| is_head) {
             let document = applied.effective.clone();
-            self.ask_server(Job::FallBack(applied), ServerJob::apply(document));
+            self.local.ask_server(&mut self.cx, Job::FallBack(applied), ServerJob::apply(document));
+        }
+    }
+}
+
+impl Local {
+    /// Without a head: what was there before the first change was tried.
+    pub(super) fn put_back_without_head(&mut self, cx: &mut Context) {
+        if self.server.apply_at > cx.now.elapsed {
+            return;
+        }
+        self.server.apply_at = Duration::MAX;
+        if let Some(document) = self.server.former.document.clone() {
+            self.ask_server(cx, Job::PutBack, ServerJob::apply(document));
         }
     }
 
     /// The server runs what it ran before, or will not, or cannot be reached: then it is tried again after the head.
-    pub(super) fn fell_back(&mut self, applied: Applied, outcome: Outcome) {
+    pub(super) fn fell_back(&mut self, cx: &mut Context, applied: Applied, outcome: Outcome) {
         match outcome {
             Outcome::Applied => {
-                self.say(Level::Info, "server", format!("the server runs revision {} as before", applied.id.short()));
+                cx.say(Level::Info, "server", format!("the server runs revision {} as before", applied.id.short()));
                 self.server.former = Former::default();
                 self.server.applied = Some(applied);
-                self.runs_revision();
-                self.selfie_changed();
+                self.runs_revision(cx);
+                cx.selfie_changed();
             }
             Outcome::Refused(refusal) => {
                 let text = format!("the server does not take back revision {}: {}", applied.id.short(), words(&refusal));
-                self.say(Level::Warn, "server", text);
+                cx.say(Level::Warn, "server", text);
                 self.server.former = Former::default();
             }
             _ => {}

@@ -10,6 +10,7 @@ use super::effect::{DiskJob, Effect, Level};
 use super::input::{LinkId, Ticket};
 use super::records::{Filed, judge_file};
 use super::settle::Needing;
+use super::{Context, Peers, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
 use crate::model::record::{Record, RecordId};
@@ -31,24 +32,139 @@ pub(super) enum Reading {
 }
 
 impl Node {
+    /// A revision was read from disk, or could not be.
+    pub(super) fn loaded(&mut self, ticket: Ticket, read: Result<Option<Vec<u8>>, String>) {
+        if self.changes.drift_loaded(&mut self.cx, ticket, &read) {
+            return;
+        }
+        let Some(Waiting::Read(record, reading)) = self.cx.tickets.remove(&ticket) else { return };
+        // What bundles were struck out of is only good for what people want of it.
+        let filed = self.sound(&record, read);
+        match (reading, filed.map(|filed| (filed.is_struck, Arc::new(filed.revision)))) {
+            (Reading::Fallen, Ok((false, revision))) => self.revive(revision),
+            (Reading::Former, Ok((false, revision))) => self.keep_group_as(&revision),
+            (Reading::Fallen | Reading::Former, _) => {}
+            (Reading::Wanted(link), Ok((false, revision))) => self.offer_revision(link, &revision),
+            (Reading::Pulled(link, offset), Ok((false, revision))) => {
+                self.peers.serve_body(&mut self.cx, link, &revision, offset)
+            }
+            (Reading::Wanted(link) | Reading::Pulled(link, _), _) => {
+                self.peers.answer(&mut self.cx, link, &Frame::Missing(record.id))
+            }
+            (Reading::Needed(needing), Ok((_, revision))) => self.needed_is_here(needing, &revision),
+            (Reading::Needed(needing), Err(reason)) => self.cx.needed_is_not_to_be_had(needing, reason),
+        }
+    }
+
+    /// The revision in a file that was read, if it is the one that was to be there; else why it is not to be had.
+    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Result<Filed, String> {
+        let is_kept = self.store.replica.kept(&record.id).is_some();
+        match read {
+            Ok(Some(bytes)) => {
+                let filed = judge_file(&bytes, self.cx.setup.fleet.id().as_bytes()).ok();
+                let filed = filed.filter(|filed| filed.revision.id() == record.id);
+                filed.ok_or_else(|| self.lose_file(record, "is damaged"))
+            }
+            // Not written yet, or not at all because the disk takes no writes: it will be, or is in memory while it is needed.
+            Ok(None) if self.store.is_being_stored(&self.cx, &record.id) || !self.store.storing.has(&record.id) => {
+                Err(format!("revision {} is not on disk yet", record.id.short()))
+            }
+            // Pruned in the meantime: nothing is wrong with that.
+            Ok(None) if !is_kept => Err(format!("revision {} is not kept any more", record.id.short())),
+            Ok(None) => Err(self.lose_file(record, "is gone")),
+            // The file may be sound: it stays where it is.
+            Err(reason) => {
+                let text = format!("revision {} cannot be read: {reason}", record.id.short());
+                self.cx.say(Level::Error, "disk", text.clone());
+                Err(text)
+            }
+        }
+    }
+
+    /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.
+    /// `false` if too many are asked for already.
+    pub fn want(&mut self, id: RecordId) -> bool {
+        if self.exchange.wanted.len() >= WANTED_MAX {
+            return false;
+        }
+        self.exchange.wanted.insert(id);
+        let links: Vec<LinkId> = self.peers.links.keys().copied().collect();
+        links.into_iter().for_each(|link| self.peers.answer(&mut self.cx, link, &Frame::Want(id)));
+        true
+    }
+
+    /// A new link is asked for what is still wanted.
+    pub(super) fn want_from(&mut self, link: LinkId) {
+        let wanted: Vec<RecordId> = self.exchange.wanted.iter().copied().collect();
+        wanted.into_iter().for_each(|id| self.peers.answer(&mut self.cx, link, &Frame::Want(id)));
+    }
+
+    /// A peer asks for a revision by its ID: whatever is kept here is given.
+    pub(super) fn wanted_by(&mut self, link: LinkId, id: RecordId) {
+        if let Some(revision) = self.store.replica.find(&id).cloned() {
+            return self.offer_revision(link, &revision);
+        }
+        match self.store.replica.whole(&id).cloned() {
+            // A long body is announced, which takes no reading.
+            Some(record) if record.header.body_len as usize > INLINE_MAX => {
+                self.peers.answer(&mut self.cx, link, &Frame::Record(record, 0, Payload::Announced));
+            }
+            Some(record) if self.cx.may_read() => self.cx.read_kept(record, Reading::Wanted(link)),
+            _ => self.peers.answer(&mut self.cx, link, &Frame::Missing(id)),
+        }
+    }
+
+    fn revive(&mut self, revision: Arc<Revision>) {
+        let group = revision.record.header.key.clone();
+        if self.store.replica.revive(Arc::clone(&revision), self.cx.now.elapsed) {
+            self.flood_revision(None, &revision);
+        }
+        self.remove_dropped();
+        // Perhaps it was read because it is to be the head.
+        let rightful = self.store.replica.group(&group).and_then(super::replica::Group::rightful);
+        rightful.filter(|rightful| !rightful.is_light()).into_iter().for_each(|rightful| self.take_revision(None, rightful));
+        if group == self.cx.setup.group {
+            self.cx.rebase_soon(REBASE_JITTER);
+        }
+    }
+
+    /// The file of a revision that is kept turns out to be damaged or gone; what was said about it.
+    fn lose_file(&mut self, record: &Record, what: &str) -> String {
+        let name = revision_name(record.header.height, &record.id);
+        let text = format!("the file of revision {} {what}; peers are asked for it again", record.id.short());
+        self.cx.say(Level::Error, "disk", text.clone());
+        self.cx.report_problem(text.clone());
+        self.cx.disk(DiskJob::SetAside(record.header.key.clone(), name));
+        if let Some(group) = self.store.replica.group_mut(&record.header.key) {
+            group.forget(&record.rank());
+        }
+        self.exchange.lately_held.retain(|held| *held != record.id);
+        self.want(record.id);
+        text
+    }
+}
+
+impl Store {
     /// Another branch has won: what it does not contain of the old one is read from disk and becomes uncontained again.
-    pub(super) fn load_fallen(&mut self, group: &str) {
+    pub(super) fn load_fallen(&mut self, cx: &mut Context, group: &str) {
         let fallen = self.replica.group(group).map(super::replica::Group::fallen).unwrap_or_default();
-        let reads = self.tickets.values().filter_map(|waiting| match waiting {
+        let reads = cx.tickets.values().filter_map(|waiting| match waiting {
             Waiting::Read(record, Reading::Fallen) => Some(record.id),
             _ => None,
         });
         let reads: BTreeSet<RecordId> = reads.collect();
         let fallen = fallen.into_iter().filter(|record| !reads.contains(&record.id));
-        fallen.for_each(|record| self.read_kept(record, Reading::Fallen));
+        fallen.for_each(|record| cx.read_kept(record, Reading::Fallen));
     }
 
     /// Reads back what has fallen in whatever group: after the start, and where a read has failed before.
-    pub(super) fn load_all_fallen(&mut self) {
+    pub(super) fn load_all_fallen(&mut self, cx: &mut Context) {
         let groups: Vec<String> = self.replica.groups().map(|(name, _)| name.to_owned()).collect();
-        groups.iter().for_each(|group| self.load_fallen(group));
+        groups.iter().for_each(|group| self.load_fallen(cx, group));
     }
+}
 
+impl Context {
     /// Whether it is being read for this host itself.
     pub(super) fn is_being_read(&self, id: &RecordId) -> bool {
         let mut waiting = self.tickets.values();
@@ -62,125 +178,20 @@ impl Node {
         self.effects.push(Effect::Load(ticket, group, name));
     }
 
-    /// A revision was read from disk, or could not be.
-    pub(super) fn loaded(&mut self, ticket: Ticket, read: Result<Option<Vec<u8>>, String>) {
-        if self.drift_loaded(ticket, &read) {
-            return;
-        }
-        let Some(Waiting::Read(record, reading)) = self.tickets.remove(&ticket) else { return };
-        // What bundles were struck out of is only good for what people want of it.
-        let filed = self.sound(&record, read);
-        match (reading, filed.map(|filed| (filed.is_struck, Arc::new(filed.revision)))) {
-            (Reading::Fallen, Ok((false, revision))) => self.revive(revision),
-            (Reading::Former, Ok((false, revision))) => self.keep_group_as(&revision),
-            (Reading::Fallen | Reading::Former, _) => {}
-            (Reading::Wanted(link), Ok((false, revision))) => self.offer_revision(link, &revision),
-            (Reading::Pulled(link, offset), Ok((false, revision))) => self.serve_body(link, &revision, offset),
-            (Reading::Wanted(link) | Reading::Pulled(link, _), _) => self.answer(link, &Frame::Missing(record.id)),
-            (Reading::Needed(needing), Ok((_, revision))) => self.needed_is_here(needing, &revision),
-            (Reading::Needed(needing), Err(reason)) => self.needed_is_not_to_be_had(needing, reason),
-        }
-    }
-
-    /// The revision in a file that was read, if it is the one that was to be there; else why it is not to be had.
-    fn sound(&mut self, record: &Record, read: Result<Option<Vec<u8>>, String>) -> Result<Filed, String> {
-        let is_kept = self.replica.kept(&record.id).is_some();
-        match read {
-            Ok(Some(bytes)) => {
-                let filed = judge_file(&bytes, self.setup.fleet.id().as_bytes()).ok();
-                let filed = filed.filter(|filed| filed.revision.id() == record.id);
-                filed.ok_or_else(|| self.lose_file(record, "is damaged"))
-            }
-            // Not written yet, or not at all because the disk takes no writes: it will be, or is in memory while it is needed.
-            Ok(None) if self.is_being_stored(&record.id) || !self.storing.has(&record.id) => {
-                Err(format!("revision {} is not on disk yet", record.id.short()))
-            }
-            // Pruned in the meantime: nothing is wrong with that.
-            Ok(None) if !is_kept => Err(format!("revision {} is not kept any more", record.id.short())),
-            Ok(None) => Err(self.lose_file(record, "is gone")),
-            // The file may be sound: it stays where it is.
-            Err(reason) => {
-                let text = format!("revision {} cannot be read: {reason}", record.id.short());
-                self.say(Level::Error, "disk", text.clone());
-                Err(text)
-            }
-        }
-    }
-
-    /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.
-    /// `false` if too many are asked for already.
-    pub fn want(&mut self, id: RecordId) -> bool {
-        if self.wanted.len() >= WANTED_MAX {
-            return false;
-        }
-        self.wanted.insert(id);
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        links.into_iter().for_each(|link| self.answer(link, &Frame::Want(id)));
-        true
-    }
-
-    /// A new link is asked for what is still wanted.
-    pub(super) fn want_from(&mut self, link: LinkId) {
-        let wanted: Vec<RecordId> = self.wanted.iter().copied().collect();
-        wanted.into_iter().for_each(|id| self.answer(link, &Frame::Want(id)));
-    }
-
-    /// A peer asks for a revision by its ID: whatever is kept here is given.
-    pub(super) fn wanted_by(&mut self, link: LinkId, id: RecordId) {
-        if let Some(revision) = self.replica.find(&id).cloned() {
-            return self.offer_revision(link, &revision);
-        }
-        match self.replica.whole(&id).cloned() {
-            // A long body is announced, which takes no reading.
-            Some(record) if record.header.body_len as usize > INLINE_MAX => {
-                self.answer(link, &Frame::Record(record, 0, Payload::Announced));
-            }
-            Some(record) if self.may_read() => self.read_kept(record, Reading::Wanted(link)),
-            _ => self.answer(link, &Frame::Missing(id)),
-        }
-    }
-
     /// Whether one more file may be read for a peer: what peers can make this host do at once is bounded.
     pub(super) fn may_read(&self) -> bool {
         let reads = self.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(..)));
         reads.count() < WANTED_MAX
     }
+}
 
+impl Peers {
     /// A body from disk goes to a peer that pulls it.
-    fn serve_body(&mut self, id: LinkId, revision: &Revision, offset: usize) {
+    fn serve_body(&mut self, cx: &mut Context, id: LinkId, revision: &Revision, offset: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (record, body) = (revision.id(), Arc::clone(&revision.body));
-        if offset >= body.len() || !link.serve(record, body, offset, self.now.elapsed, &mut self.effects) {
-            self.answer(id, &Frame::Missing(record));
+        if offset >= body.len() || !link.serve(record, body, offset, cx.now.elapsed, &mut cx.effects) {
+            self.answer(cx, id, &Frame::Missing(record));
         }
-    }
-
-    fn revive(&mut self, revision: Arc<Revision>) {
-        let group = revision.record.header.key.clone();
-        if self.replica.revive(Arc::clone(&revision), self.now.elapsed) {
-            self.flood_revision(None, &revision);
-        }
-        self.remove_dropped();
-        // Perhaps it was read because it is to be the head.
-        let rightful = self.replica.group(&group).and_then(super::replica::Group::rightful);
-        rightful.filter(|rightful| !rightful.is_light()).into_iter().for_each(|rightful| self.take_revision(None, rightful));
-        if group == self.setup.group {
-            self.rebase_soon(REBASE_JITTER);
-        }
-    }
-
-    /// The file of a revision that is kept turns out to be damaged or gone; what was said about it.
-    fn lose_file(&mut self, record: &Record, what: &str) -> String {
-        let name = revision_name(record.header.height, &record.id);
-        let text = format!("the file of revision {} {what}; peers are asked for it again", record.id.short());
-        self.say(Level::Error, "disk", text.clone());
-        self.report_problem(text.clone());
-        self.disk(DiskJob::SetAside(record.header.key.clone(), name));
-        if let Some(group) = self.replica.group_mut(&record.header.key) {
-            group.forget(&record.rank());
-        }
-        self.lately_held.retain(|held| *held != record.id);
-        self.want(record.id);
-        text
     }
 }

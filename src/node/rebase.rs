@@ -19,6 +19,7 @@ use super::records::file_text;
 use super::replica::{Beaten, Group};
 use super::server::Verdict;
 use super::trial::Cause;
+use super::{Context, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, REBASE_JITTER, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
@@ -55,37 +56,26 @@ enum Remedy {
 }
 
 impl Node {
-    /// Looks at the uncontained edits after a random time up to `most`, unless that is due sooner.
-    pub(super) fn rebase_soon(&mut self, most: Duration) {
-        if self.timers.rebase.is_none_or(|due| due > self.now.elapsed + most) {
-            self.timers.rebase = Some(self.now.elapsed + self.rng.up_to(most));
-        }
-    }
-
-    /// How long the next rebase waits at most: not at all if all that is left is this host's own to do.
-    pub(super) fn rebase_jitter(&self) -> Duration {
-        let group = self.replica.group(&self.setup.group);
-        let others = group.is_some_and(|group| group.beaten().any(|beaten| !is_by(group, &beaten.revision, &self.me)));
-        if others { REBASE_JITTER } else { Duration::ZERO }
-    }
-
     /// When the uncontained edits are to be looked at, unless something is being made or tried, or edits are being read back without which
     /// others would seem to collide: its end brings the next look.
     pub(super) fn rebase_due(&self) -> Option<Duration> {
         let awaited =
             |waiting: &Waiting| matches!(waiting, Waiting::Note(_) | Waiting::Read(_, Reading::Fallen | Reading::Former));
-        let busy = self.storing.hangs() || self.trial.is_some() || !self.server.is_free() || self.tickets.values().any(awaited);
-        self.timers.rebase.filter(|_| !busy)
+        let busy = self.store.storing.hangs()
+            || self.changes.trial.is_some()
+            || !self.local.server.is_free()
+            || self.cx.tickets.values().any(awaited);
+        self.cx.timers.rebase.filter(|_| !busy)
     }
 
     pub(super) fn rebase_if_due(&mut self) {
-        if self.rebase_due().is_none_or(|due| due > self.now.elapsed) {
+        if self.rebase_due().is_none_or(|due| due > self.cx.now.elapsed) {
             return;
         }
-        self.timers.rebase = None;
+        self.cx.timers.rebase = None;
         // Without an exchange in this run what is held may be old, and a revision made on it would beat what the fleet has agreed on
         // since. The exchange comes first, and brings the next look. Later a host that is alone goes on: perhaps all others are gone.
-        if self.exchanged && self.may_configure() {
+        if self.exchange.exchanged && self.local.may_configure(&mut self.cx) {
             self.rebase();
         }
     }
@@ -94,32 +84,25 @@ impl Node {
     pub(super) fn replay_failed(&mut self, beaten: &Arc<Revision>, answer: &Answer) {
         let name = beaten.edit_ref().id.short();
         match answer {
-            Answer::Refused(..) if !self.is_last_resort(beaten) => {
+            Answer::Refused(..) if !self.store.is_last_resort(&self.cx, beaten) => {
                 // Only this host's server may refuse it, for want of a module, say: another that holds the edit may do better.
-                if let Some(head) = self.head().map(|head| head.id()) {
-                    self.refused = (head, std::mem::take(&mut self.refused.1));
-                    self.refused.1.insert(beaten.edit_ref());
+                if let Some(head) = self.store.head(&self.cx).map(|head| head.id()) {
+                    self.changes.refused = (head, std::mem::take(&mut self.changes.refused.1));
+                    self.changes.refused.1.insert(beaten.edit_ref());
                 }
-                self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
+                self.cx.timers.rebase = Some(self.cx.now.elapsed + STAND_IN_AFTER);
             }
             Answer::Refused(..) | Answer::Problem(super::answer::Problem { status: 413, .. }) => {
-                self.say(Level::Info, "rebase", format!("the edit {name} does not fit the head any more"));
+                self.cx.say(Level::Info, "rebase", format!("the edit {name} does not fit the head any more"));
                 self.note(std::slice::from_ref(beaten));
             }
-            _ => self.timers.rebase = Some(self.now.elapsed + REAPPLY_MIN),
+            _ => self.cx.timers.rebase = Some(self.cx.now.elapsed + REAPPLY_MIN),
         }
-    }
-
-    /// Whether it is this host that has to list an edit which its server refuses: it is its own, or nobody else has done anything about it.
-    fn is_last_resort(&self, beaten: &Revision) -> bool {
-        let Some(group) = self.replica.group(&self.setup.group) else { return true };
-        let since = carriers(group).get(&beaten.edit_ref()).map(|beaten| beaten.since);
-        is_by(group, beaten, &self.me) || since.is_none_or(|since| since + 2 * STAND_IN_AFTER <= self.now.elapsed)
     }
 
     /// A note of our own is durable, or could not be written: it is published if the head is still the one it was made on.
     pub(super) fn note_stored(&mut self, note: Arc<Revision>, durable: bool) {
-        let base = self.tip().filter(|head| head.id() == note.record.header.base);
+        let base = self.store.tip(&self.cx).filter(|head| head.id() == note.record.header.base);
         if durable && let Some(base) = base {
             let text = match note.edit.origin {
                 Origin::Original if base.is_removal() => {
@@ -128,30 +111,31 @@ impl Node {
                 Origin::Original => format!("revision {} dates the head anew", note.id().short()),
                 _ => format!("{} listed as open conflict by {}", note.edit_ref().id.short(), note.id().short()),
             };
-            self.say(Level::Info, "rebase", text);
+            self.cx.say(Level::Info, "rebase", text);
             self.take_revision(None, note);
         } else {
-            self.remove_file(&note.record);
+            self.cx.remove_file(&note.record);
         }
         if durable {
-            self.rebase_soon(REBASE_JITTER);
+            self.cx.rebase_soon(REBASE_JITTER);
         } else {
-            self.timers.rebase = Some(self.now.elapsed + REAPPLY_MIN);
+            self.cx.timers.rebase = Some(self.cx.now.elapsed + REAPPLY_MIN);
         }
     }
 
     /// Does the next thing about the uncontained edits, oldest first: one replay, or one note of all that must be noted before it.
     fn rebase(&mut self) {
-        if self.tip().is_some_and(|tip| tip.is_removal()) {
+        if self.store.tip(&self.cx).is_some_and(|tip| tip.is_removal()) {
             return self.keep_group();
         }
-        let Some((group, head)) = self.replica.group(&self.setup.group).and_then(|group| Some((group, group.head()?))) else {
+        let Some((group, head)) = self.store.replica.group(&self.cx.setup.group).and_then(|group| Some((group, group.head()?)))
+        else {
             return;
         };
         let held = carriers(group);
-        let sought = self.missing(group, &held);
+        let sought = self.store.missing(group, &held);
         let unruled = group.unruled();
-        let mut next = unruled.as_ref().map(|(since, _)| *since + 3 * STAND_IN_AFTER).filter(|at| *at > self.now.elapsed);
+        let mut next = unruled.as_ref().map(|(since, _)| *since + 3 * STAND_IN_AFTER).filter(|at| *at > self.cx.now.elapsed);
         let mut noted: Vec<Arc<Revision>> = Vec::new();
         let (mut replay, mut done, mut later, mut load) = (None, Vec::new(), BTreeMap::new(), None);
         for beaten in held.values() {
@@ -177,52 +161,44 @@ impl Node {
             _ if !noted.is_empty() => self.note(&noted),
             Some((beaten, document)) => self.replay(beaten, document),
             None if load.is_some() => {
-                load.into_iter().for_each(|record| self.read_kept(record, Reading::Fallen));
-                self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
+                load.into_iter().for_each(|record| self.cx.read_kept(record, Reading::Fallen));
+                self.cx.timers.rebase = Some(self.cx.now.elapsed + STAND_IN_AFTER);
             }
             // Jitter, so that not all hosts stand in at once for one that is away.
-            None => self.timers.rebase = next.map(|at| at + self.rng.up_to(STAND_IN_AFTER / 4)),
+            None => self.cx.timers.rebase = next.map(|at| at + self.cx.rng.up_to(STAND_IN_AFTER / 4)),
         }
         self.seek(sought);
         if let (Some((_, edits)), None) = (unruled, next) {
-            self.report_unruled(&edits);
+            self.cx.report_unruled(&edits);
         }
-        if let Some(group) = self.replica.group_mut(&self.setup.group) {
+        if let Some(group) = self.store.replica.group_mut(&self.cx.setup.group) {
             group.learn(&done, &[]);
         }
     }
 
-    /// The originals of uncontained edits, and of those that they were made on and that are lost like them, as far as they are not held.
-    fn missing(&self, group: &Group, held: &Held<'_>) -> BTreeSet<RecordId> {
-        let said = held.values().filter(|beaten| !is_original(&beaten.revision)).map(|beaten| beaten.revision.edit_ref());
-        let made_on = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
-        let all = said.chain(made_on.filter(|edit| is_missing(group, held, edit)));
-        all.map(|edit| edit.id).filter(|id| self.replica.whole(id).is_none()).collect()
-    }
-
     /// Asks peers for the originals of edits; what was asked for before and is not needed any more is asked for no more.
     fn seek(&mut self, sought: BTreeSet<RecordId>) {
-        for done in self.sought.difference(&sought) {
-            self.wanted.remove(done);
+        for done in self.changes.sought.difference(&sought) {
+            self.exchange.wanted.remove(done);
         }
         let (asked, new): (BTreeSet<RecordId>, Vec<RecordId>) = {
-            let new = sought.difference(&self.sought).copied().collect();
-            (sought.intersection(&self.sought).copied().collect(), new)
+            let new = sought.difference(&self.changes.sought).copied().collect();
+            (sought.intersection(&self.changes.sought).copied().collect(), new)
         };
-        self.sought = asked;
+        self.changes.sought = asked;
         for id in new {
             // Those for which there is no room come when others have been found.
             if self.want(id) {
-                self.sought.insert(id);
+                self.changes.sought.insert(id);
             }
         }
     }
 
     /// `later` has the edits that come first and are to be looked at again.
     fn remedy(&self, group: &Group, head: &Arc<Revision>, held: &Held<'_>, later: &Later, beaten: &Beaten) -> Remedy {
-        let (now, revision) = (self.now.elapsed, &beaten.revision);
+        let (now, revision) = (self.cx.now.elapsed, &beaten.revision);
         let stand_in = beaten.since + STAND_IN_AFTER;
-        if stand_in > now && !(is_original(revision) && is_by(group, revision, &self.me)) {
+        if stand_in > now && !(is_original(revision) && is_by(group, revision, &self.cx.me)) {
             return Remedy::Later(stand_in);
         }
         let made_on = made_on(group, revision);
@@ -251,7 +227,7 @@ impl Node {
             return Remedy::Nothing;
         }
         let fit = may_replay.then(|| replayed(&head.document, revision)).flatten();
-        let pending = self.pending(group, held, revision);
+        let pending = self.cx.pending(group, held, revision);
         // What it was made on may be on its way into the head: only then it is known what it meets there.
         let early = match &fit {
             Some(fit) if fit.strictly => pending.iter().any(|other| touch(&other.revision, revision)),
@@ -264,7 +240,11 @@ impl Node {
         match fit {
             _ if early && waits > now => Remedy::Later(waits),
             Some(fit) if !fit.strictly && early => Remedy::Note,
-            Some(_) if self.refused.0 == head.id() && self.refused.1.contains(&revision.edit_ref()) && waits > now => {
+            Some(_)
+                if self.changes.refused.0 == head.id()
+                    && self.changes.refused.1.contains(&revision.edit_ref())
+                    && waits > now =>
+            {
                 Remedy::Later(waits)
             }
             Some(fit) if self.can_judge(head) => Remedy::Replay(fit.document),
@@ -273,30 +253,22 @@ impl Node {
         }
     }
 
-    /// The uncontained edits that a beaten revision was made on. A newer one is none of these, though a replay of this edit may have been made
-    /// on it: else two that were made again on each other's branches would wait for each other.
-    fn pending<'a>(&self, group: &Group, held: &Held<'a>, revision: &Revision) -> Vec<&'a Beaten> {
-        let own = revision.edit_ref();
-        let others = made_on(group, revision).into_iter().filter(|edit| *edit < own && group.standing(edit) == Standing::Out);
-        others.filter_map(|edit| held.get(&edit).copied()).collect()
-    }
-
     /// Whether what the own server says of a replay says something about the replay. A host without a server leaves it to those that have
     /// one.
     fn can_judge(&self, head: &Revision) -> bool {
-        match &self.server.verdict {
+        match &self.local.server.verdict {
             Verdict::NoServer => self.live_server().is_none(),
-            Verdict::Refused(_) => self.server.applied.as_ref().is_some_and(|applied| applied.id == head.id()),
+            Verdict::Refused(_) => self.local.server.applied.as_ref().is_some_and(|applied| applied.id == head.id()),
             Verdict::Unreachable(_) | Verdict::Untouched(_) => false,
             Verdict::Pending | Verdict::Applied | Verdict::Unverified(_) => true,
         }
     }
 
     fn replay(&mut self, beaten: Arc<Revision>, document: Document) {
-        self.report_beyond(&beaten);
-        let Some(head) = self.head().cloned() else { return };
+        self.store.report_beyond(&mut self.cx, &beaten);
+        let Some(head) = self.store.head(&self.cx).cloned() else { return };
         let origin = Origin::Replay(beaten.edit_ref(), beaten.edit_author());
-        let mut opens = self.lost_with(&beaten);
+        let mut opens = self.store.lost_with(&self.cx, &beaten);
         if opens.len() > room_on(&head) {
             return self.note(std::slice::from_ref(&beaten));
         }
@@ -307,22 +279,115 @@ impl Node {
             document,
             opens,
             settles: beaten.settled.clone(),
-            flags: if self.server.present { 0 } else { Header::UNTRIED },
+            flags: if self.local.server.present { 0 } else { Header::UNTRIED },
             note: beaten.record.header.note.clone(),
         };
         self.begin_trial(Cause::Replay(beaten), draft, head.document.clone());
     }
 
+    /// Lists edits as open conflicts, the oldest first and as many as fit: the others come when some are settled. One whose words alone
+    /// would fill a revision is listed by its name.
+    fn note(&mut self, due: &[Arc<Revision>]) {
+        let (Some(head), Some(first)) = (self.store.head(&self.cx).cloned(), due.first()) else { return };
+        self.store.report_beyond(&mut self.cx, first);
+        let opens = self.store.listed(&self.cx, due, room_on(&head));
+        if opens.is_empty() {
+            return self.cx.too_many_conflicts();
+        }
+        if let Some(note) = self.note_on(&head, opens.clone()) {
+            return self.cx.store_note(note);
+        }
+        if due.len() > 1 {
+            return self.note(&due[..due.len() / 2]);
+        }
+        let names = opens.into_keys().map(|edit| (edit, OpenConflict::default())).collect();
+        match self.note_on(&head, names) {
+            Some(note) => self.cx.store_note(note),
+            None => {
+                let text = format!("the open conflicts of group {} fill a whole revision: settle some", self.cx.setup.group);
+                self.cx.report_problem(text);
+            }
+        }
+    }
+
+    /// A note of the oldest of these, with the others; `None` if it would be too long.
+    fn note_on(&mut self, head: &Arc<Revision>, opens: Conflicts) -> Option<Revision> {
+        let (edit, conflict) = opens.first_key_value()?;
+        let author = conflict.author.unwrap_or(self.cx.me);
+        let operations = conflict.operations.iter().map(|(operation, _)| operation.clone()).collect();
+        let edit = Edit { origin: Origin::Note(*edit, author), operations };
+        let flags = head.record.header.flags & Header::UNTRIED;
+        let draft = Draft { edit, document: head.document.clone(), opens, settles: Vec::new(), flags, note: String::new() };
+        self.author(Some(head), draft)
+    }
+}
+
+impl Store {
+    /// How long the next rebase waits at most: not at all if all that is left is this host's own to do.
+    pub(super) fn rebase_jitter(&self, cx: &Context) -> Duration {
+        let group = self.replica.group(&cx.setup.group);
+        let others = group.is_some_and(|group| group.beaten().any(|beaten| !is_by(group, &beaten.revision, &cx.me)));
+        if others { REBASE_JITTER } else { Duration::ZERO }
+    }
+
+    /// Whether it is this host that has to list an edit which its server refuses: it is its own, or nobody else has done anything about it.
+    fn is_last_resort(&self, cx: &Context, beaten: &Revision) -> bool {
+        let Some(group) = self.replica.group(&cx.setup.group) else { return true };
+        let since = carriers(group).get(&beaten.edit_ref()).map(|beaten| beaten.since);
+        is_by(group, beaten, &cx.me) || since.is_none_or(|since| since + 2 * STAND_IN_AFTER <= cx.now.elapsed)
+    }
+
+    /// The originals of uncontained edits, and of those that they were made on and that are lost like them, as far as they are not held.
+    fn missing(&self, group: &Group, held: &Held<'_>) -> BTreeSet<RecordId> {
+        let said = held.values().filter(|beaten| !is_original(&beaten.revision)).map(|beaten| beaten.revision.edit_ref());
+        let made_on = held.values().flat_map(|beaten| made_on(group, &beaten.revision));
+        let all = said.chain(made_on.filter(|edit| is_missing(group, held, edit)));
+        all.map(|edit| edit.id).filter(|id| self.replica.whole(id).is_none()).collect()
+    }
+
     /// A branch that lost may be longer than a ledger: of its first edits not even the names are known.
-    fn report_beyond(&mut self, beaten: &Revision) {
-        let Some(group) = self.replica.group(&self.setup.group) else { return };
+    fn report_beyond(&mut self, cx: &mut Context, beaten: &Revision) {
+        let Some(group) = self.replica.group(&cx.setup.group) else { return };
         let first = beaten.ledger.entries().next();
         if beaten.ledger.floor() > Stamp::default() && first.is_some_and(|edit| group.standing(edit) == Standing::Out) {
             let name = beaten.id().short();
-            self.report_problem(format!(
-                "the branch of revision {name} lost and is so long that its first changes are not listed"
-            ));
+            cx.report_problem(format!("the branch of revision {name} lost and is so long that its first changes are not listed"));
         }
+    }
+
+    /// The edits that a revision was made on and that would be forgotten with it, as open conflicts: nobody holds a record of them any more.
+    fn lost_with(&self, cx: &Context, revision: &Revision) -> Conflicts {
+        let Some(group) = self.replica.group(&cx.setup.group) else { return Conflicts::new() };
+        let held = carriers(group);
+        let ghosts = made_on(group, revision).into_iter().filter(|edit| is_missing(group, &held, edit));
+        let remembered = |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
+        ghosts.map(|edit| (edit, remembered(&edit))).collect()
+    }
+
+    /// The edits of these revisions as open conflicts, and with each those that are lost with it: the oldest for which there is room.
+    fn listed(&self, cx: &Context, due: &[Arc<Revision>], room: usize) -> Conflicts {
+        let mut opens = Conflicts::new();
+        for revision in due {
+            let mut all = self.lost_with(cx, revision);
+            let rest = all.len() + 1;
+            // All or none: what is cut off here would stand nowhere. But what is lost with it can be listed before it.
+            if opens.len() + rest > room {
+                return if opens.is_empty() && rest > 1 { all.into_iter().take(room).collect() } else { opens };
+            }
+            all.insert(revision.edit_ref(), revision.as_conflict());
+            opens.extend(all);
+        }
+        opens
+    }
+}
+
+impl Context {
+    /// The uncontained edits that a beaten revision was made on. A newer one is none of these, though a replay of this edit may have been made
+    /// on it: else two that were made again on each other's branches would wait for each other.
+    fn pending<'a>(&self, group: &Group, held: &Held<'a>, revision: &Revision) -> Vec<&'a Beaten> {
+        let own = revision.edit_ref();
+        let others = made_on(group, revision).into_iter().filter(|edit| *edit < own && group.standing(edit) == Standing::Out);
+        others.filter_map(|edit| held.get(&edit).copied()).collect()
     }
 
     /// Nobody is left who has followed the head for long enough to tell what of this host's own history it contains.
@@ -334,31 +399,6 @@ impl Node {
         self.report_problem(text);
     }
 
-    /// The edits that a revision was made on and that would be forgotten with it, as open conflicts: nobody holds a record of them any more.
-    fn lost_with(&self, revision: &Revision) -> Conflicts {
-        let Some(group) = self.replica.group(&self.setup.group) else { return Conflicts::new() };
-        let held = carriers(group);
-        let ghosts = made_on(group, revision).into_iter().filter(|edit| is_missing(group, &held, edit));
-        let remembered = |edit: &EditRef| revision.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
-        ghosts.map(|edit| (edit, remembered(&edit))).collect()
-    }
-
-    /// The edits of these revisions as open conflicts, and with each those that are lost with it: the oldest for which there is room.
-    fn listed(&self, due: &[Arc<Revision>], room: usize) -> Conflicts {
-        let mut opens = Conflicts::new();
-        for revision in due {
-            let mut all = self.lost_with(revision);
-            let rest = all.len() + 1;
-            // All or none: what is cut off here would stand nowhere. But what is lost with it can be listed before it.
-            if opens.len() + rest > room {
-                return if opens.is_empty() && rest > 1 { all.into_iter().take(room).collect() } else { opens };
-            }
-            all.insert(revision.edit_ref(), revision.as_conflict());
-            opens.extend(all);
-        }
-        opens
-    }
-
     fn too_many_conflicts(&mut self) {
         let text = format!("too many open conflicts in group {}: settle some", self.setup.group);
         if !self.problems.contains(&text) {
@@ -366,42 +406,6 @@ impl Node {
         }
         self.report_problem(text);
         self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
-    }
-
-    /// Lists edits as open conflicts, the oldest first and as many as fit: the others come when some are settled. One whose words alone
-    /// would fill a revision is listed by its name.
-    fn note(&mut self, due: &[Arc<Revision>]) {
-        let (Some(head), Some(first)) = (self.head().cloned(), due.first()) else { return };
-        self.report_beyond(first);
-        let opens = self.listed(due, room_on(&head));
-        if opens.is_empty() {
-            return self.too_many_conflicts();
-        }
-        if let Some(note) = self.note_on(&head, opens.clone()) {
-            return self.store_note(note);
-        }
-        if due.len() > 1 {
-            return self.note(&due[..due.len() / 2]);
-        }
-        let names = opens.into_keys().map(|edit| (edit, OpenConflict::default())).collect();
-        match self.note_on(&head, names) {
-            Some(note) => self.store_note(note),
-            None => {
-                let text = format!("the open conflicts of group {} fill a whole revision: settle some", self.setup.group);
-                self.report_problem(text);
-            }
-        }
-    }
-
-    /// A note of the oldest of these, with the others; `None` if it would be too long.
-    fn note_on(&mut self, head: &Arc<Revision>, opens: Conflicts) -> Option<Revision> {
-        let (edit, conflict) = opens.first_key_value()?;
-        let author = conflict.author.unwrap_or(self.me);
-        let operations = conflict.operations.iter().map(|(operation, _)| operation.clone()).collect();
-        let edit = Edit { origin: Origin::Note(*edit, author), operations };
-        let flags = head.record.header.flags & Header::UNTRIED;
-        let draft = Draft { edit, document: head.document.clone(), opens, settles: Vec::new(), flags, note: String::new() };
-        self.author(Some(head), draft)
     }
 
     pub(super) fn store_note(&mut self, note: Revision) {

@@ -16,6 +16,7 @@ use super::effect::Level;
 use super::input::LinkId;
 use super::replica::Taken;
 use super::roster::NodeRecord;
+use super::{Context, Exchange, Peers};
 use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, PROBLEMS_MAX, REBASE_JITTER};
 use crate::model::document::{Bundle, Document};
 use crate::model::ledger::{EditRef, Standing};
@@ -26,12 +27,12 @@ use crate::wire::frame::{Frame, Payload, carried};
 
 impl Node {
     pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.peers.links.get_mut(&id) else { return };
         let first = (link.bytes_in == 0).then_some(link.hello.peer);
-        link.hears(self.now.elapsed);
+        link.hears(self.cx.now.elapsed);
         link.bytes_in += bytes.len() as u64;
-        first.iter().for_each(|peer| self.speaks(peer));
-        let Some(link) = self.links.get_mut(&id) else { return };
+        first.iter().for_each(|peer| self.peers.speaks(&mut self.cx, peer));
+        let Some(link) = self.peers.links.get_mut(&id) else { return };
         if link.is_held() {
             return link.keep(bytes.to_vec());
         }
@@ -40,31 +41,22 @@ impl Node {
 
     /// Takes in a frame that its link may say now.
     pub(super) fn take_bytes(&mut self, id: LinkId, bytes: &[u8]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if let Some(record) = carried(bytes).filter(|record| self.lately_held.contains(record)) {
+        let Some(link) = self.peers.links.get_mut(&id) else { return };
+        if let Some(record) = carried(bytes).filter(|record| self.exchange.lately_held.contains(record)) {
             link.learn(record);
             return;
         }
         match Frame::decode(bytes) {
             Ok(Some(frame)) => self.take_frame(id, frame),
             Ok(None) => {}
-            Err(error) => self.fault(id, &error.to_string()),
-        }
-    }
-
-    pub(super) fn sent(&mut self, id: LinkId, credit: u32) {
-        if let Some(link) = self.links.get_mut(&id) {
-            // What goes out is a sign of life too: a ping may wait behind a large body, and TCP ends a wire that takes nothing. Not for
-            // long, for it shows no more than that the other host's kernel takes it.
-            link.heard = self.now.elapsed;
-            link.sent(credit, &mut self.effects);
+            Err(error) => self.peers.fault(&mut self.cx, id, &error.to_string()),
         }
     }
 
     fn take_frame(&mut self, id: LinkId, frame: Frame) {
         match frame {
-            Frame::Ping(number) => self.answer(id, &Frame::Pong(number)),
-            Frame::Pong(sent) => self.pong(id, sent),
+            Frame::Ping(number) => self.peers.answer(&mut self.cx, id, &Frame::Pong(number)),
+            Frame::Pong(sent) => self.peers.pong(&self.cx, id, sent),
             Frame::Degree(others) => self.degree(id, others),
             Frame::Record(record, age, payload) => self.record(id, record, Duration::from_millis(age), payload),
             Frame::Pull { id: wanted, offset, have } => self.serve_pull(id, wanted, offset as usize, have),
@@ -79,46 +71,40 @@ impl Node {
             Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
             Frame::Want(wanted) => self.wanted_by(id, wanted),
             Frame::Doubts { group, head, edits } => self.doubts(id, group, head, &edits),
-            Frame::Rulings { group, head, contained, out } => self.rulings(&group, head, contained, out),
-            Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.book.hint(address)),
+            Frame::Rulings { group, head, contained, out } => self.store.rulings(&mut self.cx, &group, head, contained, out),
+            Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.peers.book.hint(address)),
             Frame::Errand(ticket, more, bytes) => self.errand_comes(id, ticket, more, &bytes),
             Frame::Told(ticket, more, bytes) => self.told(id, ticket, more, &bytes),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
     }
 
-    fn pong(&mut self, id: LinkId, sent: u64) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.pinged = None;
-        link.round_trip = self.now.elapsed.checked_sub(Duration::from_micros(sent));
-    }
-
     fn record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.peers.links.get_mut(&id) {
             link.learn(record.id);
         }
-        if record.header.fleet != *self.setup.fleet.id().as_bytes() {
-            return self.fault(id, "a record of another fleet");
+        if record.header.fleet != *self.cx.setup.fleet.id().as_bytes() {
+            return self.peers.fault(&mut self.cx, id, "a record of another fleet");
         }
         if self.passes_over(id, &record) {
             return;
         }
         let held = match record.header.kind {
-            Kind::Document => self.replica.holds(&record.header.key, &record.rank()),
-            Kind::Node => self.roster.get(&record.header.author).is_some_and(|node| node.record.rank() >= record.rank()),
+            Kind::Document => self.store.replica.holds(&record.header.key, &record.rank()),
+            Kind::Node => self.peers.roster.get(&record.header.author).is_some_and(|node| node.record.rank() >= record.rank()),
             Kind::Policy => true,
         };
         if held {
-            return self.note_held(record.id);
+            return self.exchange.note_held(record.id);
         }
         // A signature costs more than anything else that is done about a node record, and whoever holds the key of a fleet may invent as
         // many hosts as it likes. What is passed over here comes again with a later exchange.
-        let is_own = self.links.get(&id).is_some_and(|link| link.hello.peer == record.header.author);
-        if record.header.kind == Kind::Node && !is_own && !self.may_check(id) {
+        let is_own = self.peers.links.get(&id).is_some_and(|link| link.hello.peer == record.header.author);
+        if record.header.kind == Kind::Node && !is_own && !self.peers.may_check(&self.cx, id) {
             return;
         }
-        if !(self.setup.is_signed)(&record) {
-            return self.fault(id, "a record that its author did not sign");
+        if !(self.cx.setup.is_signed)(&record) {
+            return self.peers.fault(&mut self.cx, id, "a record that its author did not sign");
         }
         match record.header.kind {
             Kind::Document => self.document_record(id, record, payload),
@@ -127,34 +113,21 @@ impl Node {
         }
     }
 
-    /// Whether one more node record of a third host, brought by this link, is looked at now.
-    fn may_check(&mut self, id: LinkId) -> bool {
-        let now = self.now.elapsed;
-        self.links.get_mut(&id).is_some_and(|link| link.may_check(now))
-    }
-
-    /// The next copies of a record that is held need not even be decoded.
-    fn note_held(&mut self, id: RecordId) {
-        self.lately_held.push_back(id);
-        if self.lately_held.len() > LATELY_HELD_MAX {
-            self.lately_held.pop_front();
-        }
-    }
-
     pub(super) fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
         // Judged by its header, before a body is fetched or a delta, a few bytes perhaps, becomes megabytes.
-        let has_room = self.wanted.contains(&record.id) || self.has_place_for(&record) && self.replica.has_room_for(&record);
+        let has_room = self.exchange.wanted.contains(&record.id)
+            || self.store.has_place_for(&mut self.cx, &record) && self.store.replica.has_room_for(&record);
         if !has_room {
             return;
         }
-        if self.is_decoded_for(id, &record.id) {
+        if self.exchange.is_decoded_for(id, &record.id) {
             return;
         }
         let body = match payload {
             Payload::Whole(body) => Body::Whole(body),
-            Payload::Delta(base, delta) => match self.replica.find(&base).map(|base| Arc::clone(&base.body)) {
+            Payload::Delta(base, delta) => match self.store.replica.find(&base).map(|base| Arc::clone(&base.body)) {
                 Some(base) => Body::Delta { base, delta },
-                None if self.waits_for_base(id, base, &record, &delta) => return,
+                None if self.exchange.waits_for_base(id, base, &record, &delta) => return,
                 None => return self.without_base(id, record),
             },
             Payload::Announced => return self.offered(id, record),
@@ -172,7 +145,7 @@ impl Node {
     /// A body may be had from this link. An original that the head contains already is not worth pulling.
     fn offered(&mut self, id: LinkId, record: Record) {
         let original = EditRef { stamp: record.header.stamp, id: record.id };
-        let group = self.replica.group(&record.header.key).filter(|_| !self.wanted.contains(&record.id));
+        let group = self.store.replica.group(&record.header.key).filter(|_| !self.exchange.wanted.contains(&record.id));
         let head = group.filter(|group| !group.demotes(&record.rank())).and_then(|group| group.head());
         if head.is_some_and(|head| head.standing(&original) == Standing::In && head.rank() > record.rank()) {
             return self.offer_head(id, &record.header.key.clone());
@@ -182,21 +155,21 @@ impl Node {
 
     /// Takes a revision in, passes it on and stores it as far as it changes what is kept.
     pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
-        self.replica.judge_by(self.bound_ms());
-        self.wanted.remove(&revision.id());
+        self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
+        self.exchange.wanted.remove(&revision.id());
         let group = revision.record.header.key.clone();
-        let taken = self.replica.take(Arc::clone(&revision), self.now.elapsed);
-        let ours = group == self.setup.group;
-        self.note_received(&revision, self.now.wall_ms);
+        let taken = self.store.replica.take(Arc::clone(&revision), self.cx.now.elapsed);
+        let ours = group == self.cx.setup.group;
+        self.store.note_received(&revision, self.cx.now.wall_ms);
         if !matches!(taken, Taken::Stale | Taken::NoRoom) {
-            self.note_held(revision.id());
+            self.exchange.note_held(revision.id());
         }
         match taken {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
-                self.load_fallen(&group);
+                self.store.load_fallen(&mut self.cx, &group);
                 if was.as_ref().is_some_and(|was| revision.standing(&was.edit_ref()) != Standing::In) {
-                    self.links.values_mut().for_each(|link| link.doubts = (Duration::ZERO, 0));
+                    self.peers.links.values_mut().for_each(|link| link.doubts = (Duration::ZERO, 0));
                 }
                 from.into_iter().for_each(|from| self.ask_about_edits(from));
                 match ours {
@@ -215,90 +188,125 @@ impl Node {
             }
         }
         if from.is_some() {
-            self.store(&revision);
+            self.store.store(&mut self.cx, &revision);
         }
         self.pull_settled(&revision.id());
         if ours {
-            self.rebase_soon(REBASE_JITTER);
+            self.cx.rebase_soon(REBASE_JITTER);
         }
         self.prune(&group);
     }
 
     /// Forgets and removes what is more than is kept of a group.
     pub(super) fn prune(&mut self, group: &str) {
-        let pruned = self.replica.group_mut(group).map(super::replica::Group::prune).unwrap_or_default();
-        pruned.iter().for_each(|record| self.remove_file(record));
+        let pruned = self.store.replica.group_mut(group).map(super::replica::Group::prune).unwrap_or_default();
+        pruned.iter().for_each(|record| self.cx.remove_file(record));
         self.remove_dropped();
-        self.look_for_keys();
+        self.store.look_for_keys(&self.cx);
     }
 
     /// Removes what went over a budget, and says of whom it was.
     pub(super) fn remove_dropped(&mut self) {
-        for (record, was_uncontained) in self.replica.dropped() {
-            self.remove_file(&record);
-            self.lately_held.retain(|held| *held != record.id);
+        for (record, was_uncontained) in self.store.replica.dropped() {
+            self.cx.remove_file(&record);
+            self.exchange.lately_held.retain(|held| *held != record.id);
             if was_uncontained {
-                let author = self.called(&record.header.author);
-                self.say_once("records", format!("{author} has more changes beside the head than are kept: its oldest go"));
+                let author = self.peers.called(&record.header.author);
+                self.cx.say_once("records", format!("{author} has more changes beside the head than are kept: its oldest go"));
             }
-        }
-    }
-
-    /// A problem that is logged when it is found first.
-    fn say_once(&mut self, area: &'static str, problem: String) {
-        if self.problems.len() < PROBLEMS_MAX && !self.problems.contains(&problem) {
-            self.say(Level::Warn, area, problem.clone());
-            self.report_problem(problem);
         }
     }
 
     fn head_moved(&mut self, was: Option<&Revision>, head: &Revision, received: bool) {
         let header = &head.record.header;
         if received {
-            let author = self.called(&header.author);
+            let author = self.peers.called(&header.author);
             let text = format!("revision {} by {author} received: height {}", head.id().short(), header.height);
             // With a server, what is said is that it was applied.
-            self.say(if self.server.present { Level::Debug } else { Level::Info }, "config", text);
+            self.cx.say(if self.local.server.present { Level::Debug } else { Level::Info }, "config", text);
         }
         if was.is_some_and(|was| head.standing(&was.edit_ref()) == Standing::Out) {
-            self.say(
+            self.cx.say(
                 Level::Info,
                 "records",
                 format!("revision {} wins over {}", head.id().short(), was.map_or_else(String::new, |was| was.id().short())),
             );
         }
-        self.server.head_moved(head, self.now.elapsed);
-        self.selfie_changed();
+        self.local.server.head_moved(head, self.cx.now.elapsed);
+        self.cx.selfie_changed();
     }
 
     fn node_record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {
-        let Payload::Whole(body) = payload else { return self.fault(id, "a node record without its body") };
+        let Payload::Whole(body) = payload else { return self.peers.fault(&mut self.cx, id, "a node record without its body") };
         if !record.matches(&body) {
-            return self.fault(id, "a node record whose body is not the one its header names");
+            return self.peers.fault(&mut self.cx, id, "a node record whose body is not the one its header names");
         }
         let author = record.header.author;
-        let Some(node) = NodeRecord::decode(record, body, age, self.now.elapsed) else {
-            return self.fault(id, "a node record that is no JSON object");
+        let Some(node) = NodeRecord::decode(record, body, age, self.cx.now.elapsed) else {
+            return self.peers.fault(&mut self.cx, id, "a node record that is no JSON object");
         };
-        if author == self.me {
-            return self.overtake(node.record);
+        if author == self.cx.me {
+            return self.peers.overtake(node.record);
         }
-        let frame = node_frame(&node, self.now.elapsed);
+        let frame = node_frame(&node, self.cx.now.elapsed);
         let (record_id, addresses) = (node.record.id, node_addresses(&node));
-        let is_first = self.roster.get(&author).is_none();
-        let known: BTreeSet<PeerId> = self.links.values().map(|link| link.hello.peer).collect();
-        let (me, book) = (self.me, &self.book);
+        let is_first = self.peers.roster.get(&author).is_none();
+        let known: BTreeSet<PeerId> = self.peers.links.values().map(|link| link.hello.peer).collect();
+        let (me, book) = (self.cx.me, &self.peers.book);
         let is_known = |peer: &PeerId| *peer == me || known.contains(peer) || book.is_acquainted(peer);
-        if !self.roster.take(node, self.now.elapsed, is_known) {
+        if !self.peers.roster.take(node, self.cx.now.elapsed, is_known) {
             return;
         }
-        self.note_held(record_id);
+        self.exchange.note_held(record_id);
         self.clock_heard(&author, is_first);
-        if !addresses.is_empty() && self.book.hear_of(author, &self.instance_of(&author), &addresses) {
-            self.book_changed();
-            self.wake_dialler();
+        if !addresses.is_empty() && self.peers.book.hear_of(author, &self.cx.instance_of(&author), &addresses) {
+            self.peers.book_changed(&mut self.cx);
+            self.cx.wake_dialler();
         }
-        self.flood_node(Some(id), author, record_id, &frame);
+        self.peers.flood_node(&mut self.cx, Some(id), author, record_id, &frame);
+    }
+}
+
+impl Peers {
+    pub(super) fn sent(&mut self, cx: &mut Context, id: LinkId, credit: u32) {
+        if let Some(link) = self.links.get_mut(&id) {
+            // What goes out is a sign of life too: a ping may wait behind a large body, and TCP ends a wire that takes nothing. Not for
+            // long, for it shows no more than that the other host's kernel takes it.
+            link.heard = cx.now.elapsed;
+            link.sent(credit, &mut cx.effects);
+        }
+    }
+
+    fn pong(&mut self, cx: &Context, id: LinkId, sent: u64) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.pinged = None;
+        link.round_trip = cx.now.elapsed.checked_sub(Duration::from_micros(sent));
+    }
+
+    /// Whether one more node record of a third host, brought by this link, is looked at now.
+    fn may_check(&mut self, cx: &Context, id: LinkId) -> bool {
+        let now = cx.now.elapsed;
+        self.links.get_mut(&id).is_some_and(|link| link.may_check(now))
+    }
+}
+
+impl Exchange {
+    /// The next copies of a record that is held need not even be decoded.
+    fn note_held(&mut self, id: RecordId) {
+        self.lately_held.push_back(id);
+        if self.lately_held.len() > LATELY_HELD_MAX {
+            self.lately_held.pop_front();
+        }
+    }
+}
+
+impl Context {
+    /// A problem that is logged when it is found first.
+    fn say_once(&mut self, area: &'static str, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX && !self.problems.contains(&problem) {
+            self.say(Level::Warn, area, problem.clone());
+            self.report_problem(problem);
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use super::roster::NodeRecord;
 use super::trial::not_stored;
 use super::views::text;
 use super::writes::others_are_changing;
+use super::{Context, Local, Peers, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{GROUPS_MAX, OPEN_LISTED_MAX, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
@@ -49,18 +50,13 @@ pub(super) struct Removal {
 }
 
 impl Node {
-    /// What the next revision of the own group is made on: its head, also one that removes it.
-    pub(super) fn tip(&self) -> Option<&Arc<Revision>> {
-        self.replica.tip(&self.setup.group)
-    }
-
     /// Removes a group, unless somebody would miss it.
     pub(super) fn remove_group(&mut self, client: ClientId, name: &str, force: bool, note: String) {
         if let Err(answer) = self.may_remove(name, force) {
-            return self.effects.push(Effect::Answer(client, answer));
+            return self.cx.effects.push(Effect::Answer(client, answer));
         }
-        let Some(base) = self.replica.tip(name).cloned() else { return self.reply(client, self.unknown_group(name)) };
-        let beaten = self.replica.group(name).into_iter().flat_map(Group::beaten).map(|beaten| beaten.revision.edit_ref());
+        let Some(base) = self.store.replica.tip(name).cloned() else { return self.cx.reply(client, self.unknown_group(name)) };
+        let beaten = self.store.replica.group(name).into_iter().flat_map(Group::beaten).map(|beaten| beaten.revision.edit_ref());
         let settles: Vec<EditRef> = base.open.keys().copied().chain(beaten).take(OPEN_LISTED_MAX).collect();
         // Guarded: where it has lost, nobody makes it again but a person.
         let flags = Header::REMOVED | Header::UNTRIED | Header::GUARDED;
@@ -68,17 +64,17 @@ impl Node {
         let words = if note.is_empty() { "the group is removed".to_owned() } else { note.clone() };
         let draft = Draft { edit, document: Document::factory(), opens: BTreeMap::new(), settles, flags, note: words };
         let Some(revision) = self.author_of(name, Some(&base), draft).map(Arc::new) else {
-            return self.reply(client, Problem::new(413, "The revision is too large.", "its names would not fit"));
+            return self.cx.reply(client, Problem::new(413, "The revision is too large.", "its names would not fit"));
         };
         let removal = Removal { client, force, note, revision: Arc::clone(&revision) };
-        let ticket = self.ticket(Waiting::Removal(Box::new(removal)));
+        let ticket = self.cx.ticket(Waiting::Removal(Box::new(removal)));
         let file = revision_name(revision.record.header.height, &revision.id());
-        self.disk(DiskJob::Store(ticket, name.to_owned(), file, file_text(&revision)));
+        self.cx.disk(DiskJob::Store(ticket, name.to_owned(), file, file_text(&revision)));
     }
 
     /// Removes what is left on disk of a group that was removed: a host may have been killed before it could.
     pub(super) fn forget_removed(&mut self, group: &str) {
-        if self.replica.group(group).is_some_and(Group::is_removed) {
+        if self.store.replica.group(group).is_some_and(Group::is_removed) {
             self.prune(group);
         }
     }
@@ -86,13 +82,13 @@ impl Node {
     /// Why a group is not removed, if it is not.
     fn may_remove(&self, name: &str, force: bool) -> Result<(), Answer> {
         let refused = |detail: String| Err(Problem::new(409, "The group is followed.", detail).into());
-        let group = self.replica.group(name).filter(|group| group.head().is_some());
+        let group = self.store.replica.group(name).filter(|group| group.head().is_some());
         let unsettled = group.map_or(0, Group::unsettled);
         let (live, away) = self.followers(name);
-        let unheard = self.unheard();
+        let unheard = self.peers.unheard();
         match () {
-            () if !self.joined => Err(not_in_step().into()),
-            () if name == self.setup.group => refused("it is this host's own".to_owned()),
+            () if !self.exchange.joined => Err(not_in_step().into()),
+            () if name == self.cx.setup.group => refused("it is this host's own".to_owned()),
             () if !live.is_empty() => refused(format!("by {}: set another group there first", listed(live))),
             () if !away.is_empty() && !force => refused(format!("by {}, away now; {FORCE}", listed(away))),
             () if group.is_none() => Err(self.unknown_group(name).into()),
@@ -106,45 +102,31 @@ impl Node {
                 let detail = format!("{unsettled} changes that lost go with it: see starling conflicts --group {name}; {FORCE}");
                 Err(Problem::new(409, "Conflicts are not settled.", detail).into())
             }
-            () if self.storing.hangs() => Err(not_stored().into()),
-            () if self.is_being_removed(name) => Err(others_are_changing().into()),
+            () if self.store.storing.hangs() => Err(not_stored().into()),
+            () if self.cx.is_being_removed(name) => Err(others_are_changing().into()),
             () => Ok(()),
         }
     }
 
     /// The hosts that say that they follow a group: those that are there, and those that are not.
     fn followers(&self, name: &str) -> (Vec<String>, Vec<String>) {
-        let others = self.roster.iter().filter(|(peer, node)| **peer != self.me && text(&node.said(), "group") == Some(name));
+        let others =
+            self.peers.roster.iter().filter(|(peer, node)| **peer != self.cx.me && text(&node.said(), "group") == Some(name));
         let (live, away): (Vec<_>, Vec<_>) = others.partition(|(peer, node)| self.is_there(peer, node));
-        let names = |hosts: Vec<(_, _)>| hosts.into_iter().map(|(peer, _)| self.roster.name(peer)).collect();
+        let names = |hosts: Vec<(_, _)>| hosts.into_iter().map(|(peer, _)| self.peers.roster.name(peer)).collect();
         (names(live), names(away))
     }
 
     /// Whether a host can be counted on to run.
     pub(super) fn is_there(&self, peer: &PeerId, node: &NodeRecord) -> bool {
-        self.is_linked(peer) || (self.is_live(peer, node) && !node.lost)
-    }
-
-    /// The hosts of which nobody knows which group they follow: they were linked once, and have said nothing to anybody since.
-    fn unheard(&self) -> Vec<String> {
-        let unheard = self.book.acquaintances().filter(|peer| self.roster.get(peer).is_none());
-        unheard.map(|peer| format!("…{}", peer.short())).collect()
+        self.peers.is_linked(peer) || (self.is_live(peer, node) && !node.lost)
     }
 
     fn nothing_to_remove(&self, name: &str) -> Answer {
-        match self.replica.tip(name) {
-            Some(tip) => self.removed(tip, "There was nothing to do.", false),
+        match self.store.replica.tip(name) {
+            Some(tip) => self.local.removed(tip, "There was nothing to do.", false),
             None => self.unknown_group(name).into(),
         }
-    }
-
-    fn removed(&self, removal: &Revision, success: &'static str, changed: bool) -> Answer {
-        Answer::Done { success, revision: removal.id(), applied: self.applied_id(), changed, kept: None }
-    }
-
-    fn is_being_removed(&self, name: &str) -> bool {
-        let mut waiting = self.tickets.values();
-        waiting.any(|waiting| matches!(waiting, Waiting::Removal(removal) if removal.revision.record.header.key == name))
     }
 
     /// A removal is durable, or could not be written.
@@ -152,56 +134,56 @@ impl Node {
         let Removal { client, force, note, revision } = removal;
         let name = revision.record.header.key.clone();
         if let Err(error) = result {
-            self.remove_file(&revision.record);
-            return self.reply(client, Problem::new(507, "The change cannot be stored.", error));
+            self.cx.remove_file(&revision.record);
+            return self.cx.reply(client, Problem::new(507, "The change cannot be stored.", error));
         }
-        let is_on_head = self.replica.tip(&name).is_some_and(|tip| tip.id() == revision.record.header.base);
+        let is_on_head = self.store.replica.tip(&name).is_some_and(|tip| tip.id() == revision.record.header.base);
         if !is_on_head || self.may_remove(&name, force).is_err() {
-            self.remove_file(&revision.record);
+            self.cx.remove_file(&revision.record);
             return self.remove_group(client, &name, force, note);
         }
         self.take_revision(None, Arc::clone(&revision));
-        let done = self.removed(&revision, "The group is removed.", true);
-        self.effects.push(Effect::Answer(client, done));
+        let done = self.local.removed(&revision, "The group is removed.", true);
+        self.cx.effects.push(Effect::Answer(client, done));
     }
 
     /// A group's head is one that removes it.
     pub(super) fn group_goes(&mut self, removal: &Revision) {
         let header = &removal.record.header;
-        let author = if header.author == self.me { "this host".to_owned() } else { self.called(&header.author) };
-        let (is_own, name) = (header.key == self.setup.group, header.key.clone());
+        let author = if header.author == self.cx.me { "this host".to_owned() } else { self.peers.called(&header.author) };
+        let (is_own, name) = (header.key == self.cx.setup.group, header.key.clone());
         match is_own {
             true => {
                 let text = format!("group {name}, which this host follows, was removed by {author}: the server stays as it is");
-                self.say(Level::Warn, "groups", text);
-                self.selfie_changed();
+                self.cx.say(Level::Warn, "groups", text);
+                self.cx.selfie_changed();
             }
-            false => self.say(Level::Info, "groups", format!("group {name} was removed by {author}")),
+            false => self.cx.say(Level::Info, "groups", format!("group {name} was removed by {author}")),
         }
-        if self.replica.has_room_again() {
-            self.selfie_changed();
-            let links: Vec<_> = self.links.keys().copied().collect();
+        if self.store.replica.has_room_again() {
+            self.cx.selfie_changed();
+            let links: Vec<_> = self.peers.links.keys().copied().collect();
             links.into_iter().for_each(|link| self.begin_exchange(link, Scope::Documents));
         }
     }
 
     /// The own group was removed, and this host follows it: what it was before is read, if it is held.
     pub(super) fn keep_group(&mut self) {
-        let former = self.replica.group(&self.setup.group).and_then(Group::former).map(|summary| summary.record.clone());
+        let former = self.store.replica.group(&self.cx.setup.group).and_then(Group::former).map(|summary| summary.record.clone());
         let Some(former) = former else { return };
-        match self.replica.find(&former.id).cloned() {
+        match self.store.replica.find(&former.id).cloned() {
             Some(revision) => self.keep_group_as(&revision),
             None => {
-                self.read_kept(former, Reading::Former);
-                self.timers.rebase = Some(self.now.elapsed + STAND_IN_AFTER);
+                self.cx.read_kept(former, Reading::Former);
+                self.cx.timers.rebase = Some(self.cx.now.elapsed + STAND_IN_AFTER);
             }
         }
     }
 
     /// Makes the own group anew as it was in this revision. What lost there, and what the removal has settled, is listed again.
     pub(super) fn keep_group_as(&mut self, former: &Revision) {
-        let Some(tip) = self.tip().filter(|tip| tip.is_removal()).cloned() else { return };
-        let Some(group) = self.replica.group(&self.setup.group) else { return };
+        let Some(tip) = self.store.tip(&self.cx).filter(|tip| tip.is_removal()).cloned() else { return };
+        let Some(group) = self.store.replica.group(&self.cx.setup.group) else { return };
         let conflict = |edit: &EditRef| former.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
         let listed = former.open.keys().chain(&tip.settled).filter(|edit| !tip.open.contains_key(edit));
         let opens: BTreeMap<EditRef, OpenConflict> = listed.take(OPEN_LISTED_MAX).map(|edit| (*edit, conflict(edit))).collect();
@@ -210,31 +192,59 @@ impl Node {
         let note = "the group is followed, and kept".to_owned();
         let draft = Draft { edit, document: former.document.clone(), opens, settles: Vec::new(), flags, note };
         if let Some(kept) = self.author(Some(&tip), draft) {
-            self.store_note(kept);
+            self.cx.store_note(kept);
         }
+    }
+}
+
+impl Store {
+    /// What the next revision of the own group is made on: its head, also one that removes it.
+    pub(super) fn tip(&self, cx: &Context) -> Option<&Arc<Revision>> {
+        self.replica.tip(&cx.setup.group)
     }
 
     /// Whether there is a place for the group of a record that is offered.
-    pub(super) fn has_place_for(&mut self, record: &Record) -> bool {
+    pub(super) fn has_place_for(&mut self, cx: &mut Context, record: &Record) -> bool {
         let known = self.replica.refused().count();
         let admits = self.replica.admits(record);
         if !admits && self.replica.refused().count() > known {
             let text = format!("group {} is not kept here: {}", record.header.key, full());
-            self.say(Level::Warn, "groups", text);
-            self.selfie_changed();
+            cx.say(Level::Warn, "groups", text);
+            cx.selfie_changed();
         }
         admits
     }
 
     /// The groups for which there is no place, for people.
-    pub(super) fn passed_groups(&self) -> Option<String> {
-        let own = Some(&self.setup.group).filter(|_| self.head().is_none() && self.replica.is_full());
+    pub(super) fn passed_groups(&self, cx: &Context) -> Option<String> {
+        let own = Some(&cx.setup.group).filter(|_| self.head(cx).is_none() && self.replica.is_full());
         let names: Vec<String> = self.replica.refused().map(str::to_owned).chain(own.cloned()).collect();
         match names.len() {
             0 => None,
             1 => Some(format!("group {} has no place: {}", names[0], full())),
             _ => Some(format!("groups {} have no place: {}", listed(names), full())),
         }
+    }
+}
+
+impl Peers {
+    /// The hosts of which nobody knows which group they follow: they were linked once, and have said nothing to anybody since.
+    fn unheard(&self) -> Vec<String> {
+        let unheard = self.book.acquaintances().filter(|peer| self.roster.get(peer).is_none());
+        unheard.map(|peer| format!("…{}", peer.short())).collect()
+    }
+}
+
+impl Local {
+    fn removed(&self, removal: &Revision, success: &'static str, changed: bool) -> Answer {
+        Answer::Done { success, revision: removal.id(), applied: self.applied_id(), changed, kept: None }
+    }
+}
+
+impl Context {
+    fn is_being_removed(&self, name: &str) -> bool {
+        let mut waiting = self.tickets.values();
+        waiting.any(|waiting| matches!(waiting, Waiting::Removal(removal) if removal.revision.record.header.key == name))
     }
 }
 

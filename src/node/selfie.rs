@@ -9,6 +9,7 @@ use super::Node;
 use super::effect::address_texts;
 use super::records::node_frame;
 use super::roster::NodeRecord;
+use super::{Context, Peers};
 use crate::limits::{
     ADDRESSES_MAX, HEIGHT_LIMIT, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX,
 };
@@ -36,22 +37,85 @@ impl Selfie {
 impl Node {
     /// How long a record lasts before it is made anew.
     pub fn refresh_every(&self) -> Duration {
-        REFRESH_EVERY * self.crowd()
+        REFRESH_EVERY * self.peers.crowd()
     }
 
+    pub(super) fn refresh_selfie(&mut self) {
+        let now = self.cx.now.elapsed;
+        if self.peers.selfie.next > now {
+            return;
+        }
+        let said = self.said_of_self();
+        let body = json::compact(&said).into_bytes();
+        // At the end of all heights it begins anew: others take it once they have forgotten the last, in a week.
+        let base = self.peers.selfie.last.as_ref().filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
+        let header = Header {
+            kind: Kind::Node,
+            flags: 0,
+            fleet: *self.cx.setup.fleet.id().as_bytes(),
+            key: String::new(),
+            author: self.cx.me,
+            height: base.map_or(0, |base| base.header.height) + 1,
+            // The clock as it is: by it others tell whose is wrong. It orders nothing, for heights do that.
+            stamp: Stamp::at(self.cx.now.wall_ms),
+            base: base.map_or(RecordId::NONE, |base| base.id),
+            body_len: 0,
+            body_hash: [0; 32],
+            note: String::new(),
+        };
+        let record = Record::sign(header, &body, &self.cx.setup.secret);
+        let node = NodeRecord::decode(record.clone(), body, Duration::ZERO, now).expect("an object of a few members is one");
+        let frame = node_frame(&node, now);
+        let me = self.cx.me;
+        self.peers.roster.take(node, now, |peer| *peer == me);
+        self.peers.flood_node(&mut self.cx, None, me, record.id, &frame);
+        let paid_until = self.peers.selfie.paid_until.max(now) + REFRESH_MIN * self.peers.crowd();
+        let next = now + self.cx.rng.around(self.refresh_every());
+        self.peers.selfie = Selfie { last: Some(record), made: now, next, paid_until };
+    }
+
+    /// What there is to say now.
+    pub(super) fn said_of_self(&self) -> Value {
+        let id = |id: Option<RecordId>| id.map(|id| id.to_string());
+        let addresses: Vec<_> = self.peers.addresses.iter().take(ADDRESSES_MAX).copied().collect();
+        let detail: String = self.local.server.verdict.detail().chars().take(WORDS_MAX / 4).collect();
+        let mut said = object! {
+            "name": self.cx.setup.name.as_str(),
+            "version": self.cx.setup.version.as_str(),
+            "group": self.cx.setup.group.as_str(),
+            "addresses": address_texts(&addresses),
+            "server": self.local.server.present,
+            "desired": id(self.store.head(&self.cx).map(|head| head.id())),
+            "applied": id(self.local.server.applied.as_ref().map(|applied| applied.id)),
+            "verdict": self.local.server.verdict.word(),
+            "detail": detail,
+            "drift": !self.local.server.drift.is_empty(),
+        };
+        if let Some(problem) = self.problems().next() {
+            let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
+            said.extend(object! { "problem": problem });
+        }
+        Value::Object(said)
+    }
+}
+
+impl Peers {
     /// How many times 32 peers there are: so many times less often each of them speaks of itself.
     fn crowd(&self) -> u32 {
         let peers = self.roster.iter().count().max(1);
         u32::try_from(peers.div_ceil(32)).expect("node records are bounded")
     }
 
-    pub(super) fn selfie_changed(&mut self) {
+    pub(super) fn news_is_due(&mut self, cx: &mut Context) {
+        if !std::mem::take(&mut cx.news) {
+            return;
+        }
         // What changes together (a new head, and shortly after it the server's verdict) is told together. In a large fleet all have
         // something to say after each change: they take turns.
-        let turn = self.rng.up_to(REFRESH_MIN * (self.crowd() - 1));
+        let turn = cx.rng.up_to(REFRESH_MIN * (self.crowd() - 1));
         // Two may come before their time: that a server runs the new head is told as soon as it does, not seconds after the head itself.
         let pace = REFRESH_MIN * self.crowd();
-        let soonest = self.selfie.paid_until.saturating_sub(pace * REFRESH_EARLY).max(self.now.elapsed + REFRESH_GATHER + turn);
+        let soonest = self.selfie.paid_until.saturating_sub(pace * REFRESH_EARLY).max(cx.now.elapsed + REFRESH_GATHER + turn);
         self.selfie.next = self.selfie.next.min(soonest);
     }
 
@@ -62,63 +126,5 @@ impl Node {
             let soonest = self.selfie.made + OVERTAKE_EVERY;
             self.selfie.next = self.selfie.next.min(soonest);
         }
-    }
-
-    pub(super) fn refresh_selfie(&mut self) {
-        let now = self.now.elapsed;
-        if self.selfie.next > now {
-            return;
-        }
-        let said = self.said_of_self();
-        let body = json::compact(&said).into_bytes();
-        // At the end of all heights it begins anew: others take it once they have forgotten the last, in a week.
-        let base = self.selfie.last.as_ref().filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
-        let header = Header {
-            kind: Kind::Node,
-            flags: 0,
-            fleet: *self.setup.fleet.id().as_bytes(),
-            key: String::new(),
-            author: self.me,
-            height: base.map_or(0, |base| base.header.height) + 1,
-            // The clock as it is: by it others tell whose is wrong. It orders nothing, for heights do that.
-            stamp: Stamp::at(self.now.wall_ms),
-            base: base.map_or(RecordId::NONE, |base| base.id),
-            body_len: 0,
-            body_hash: [0; 32],
-            note: String::new(),
-        };
-        let record = Record::sign(header, &body, &self.setup.secret);
-        let node = NodeRecord::decode(record.clone(), body, Duration::ZERO, now).expect("an object of a few members is one");
-        let frame = node_frame(&node, now);
-        let me = self.me;
-        self.roster.take(node, now, |peer| *peer == me);
-        self.flood_node(None, self.me, record.id, &frame);
-        let paid_until = self.selfie.paid_until.max(now) + REFRESH_MIN * self.crowd();
-        let next = now + self.rng.around(self.refresh_every());
-        self.selfie = Selfie { last: Some(record), made: now, next, paid_until };
-    }
-
-    /// What there is to say now.
-    pub(super) fn said_of_self(&self) -> Value {
-        let id = |id: Option<RecordId>| id.map(|id| id.to_string());
-        let addresses: Vec<_> = self.addresses.iter().take(ADDRESSES_MAX).copied().collect();
-        let detail: String = self.server.verdict.detail().chars().take(WORDS_MAX / 4).collect();
-        let mut said = object! {
-            "name": self.setup.name.as_str(),
-            "version": self.setup.version.as_str(),
-            "group": self.setup.group.as_str(),
-            "addresses": address_texts(&addresses),
-            "server": self.server.present,
-            "desired": id(self.head().map(|head| head.id())),
-            "applied": id(self.server.applied.as_ref().map(|applied| applied.id)),
-            "verdict": self.server.verdict.word(),
-            "detail": detail,
-            "drift": !self.server.drift.is_empty(),
-        };
-        if let Some(problem) = self.problems().next() {
-            let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
-            said.extend(object! { "problem": problem });
-        }
-        Value::Object(said)
     }
 }

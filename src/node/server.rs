@@ -16,6 +16,7 @@ use super::kept::Found;
 use super::plan::config_path;
 use super::put_back::Former;
 use super::writes::Request;
+use super::{Context, Local};
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::document::{Document, is_factory};
 use crate::model::error_body::ErrorBody;
@@ -199,81 +200,75 @@ impl Server {
 impl Node {
     /// Gives the server the next thing to do, if it is free.
     pub(super) fn serve_server(&mut self) {
-        let now = self.now.elapsed;
+        let now = self.cx.now.elapsed;
         // A client's change has the server from its first write to disk to its publication: what is asked in between would be taken
         // for the answer to it, or change what is about to be called applied.
-        if !self.server.present || !self.server.is_free() || self.trial.is_some() {
+        if !self.local.server.present || !self.local.server.is_free() || self.changes.trial.is_some() {
             return;
         }
-        let head = self.head().cloned();
-        if std::mem::take(&mut self.server.is_stale)
+        let head = self.store.head(&self.cx).cloned();
+        if std::mem::take(&mut self.local.server.is_stale)
             && let Some(head) = &head
-            && !self.runs_effective(head)
+            && !self.local.runs_effective(&self.cx, head)
         {
-            self.server.apply_anew(now);
+            self.local.server.apply_anew(now);
         }
         match head {
-            Some(head) if self.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
-                if self.server.apply_at <= now && self.may_configure() {
-                    return if self.looks_before(head.id()) { self.look_at_server() } else { self.apply(&head) };
+            Some(head) if self.local.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
+                if self.local.server.apply_at <= now && self.local.may_configure(&mut self.cx) {
+                    return if self.local.looks_before(&self.cx, head.id()) {
+                        self.local.look_at_server(&mut self.cx)
+                    } else {
+                        self.apply(&head)
+                    };
                 }
             }
-            Some(_) => self.server.apply_at = Duration::MAX,
-            None => self.put_back_without_head(),
+            Some(_) => self.local.server.apply_at = Duration::MAX,
+            None => self.local.put_back_without_head(&mut self.cx),
         }
-        if self.server.is_free() && self.server.observe_at <= now {
-            self.ask_server(Job::Observe, ServerJob::Observe);
+        if self.local.server.is_free() && self.local.server.observe_at <= now {
+            self.local.ask_server(&mut self.cx, Job::Observe, ServerJob::Observe);
         }
-    }
-
-    /// The client's change in hand goes to the server.
-    pub(super) fn try_on_server(&mut self, job: ServerJob) {
-        self.ask_server(Job::Try, job);
-    }
-
-    /// The server is looked at now, for a client who waits for it.
-    pub(super) fn look_at_server(&mut self) {
-        self.ask_server(Job::Observe, ServerJob::Observe);
     }
 
     pub(super) fn server_reports(&mut self, report: ServerReport) {
-        if self.tickets.remove(&report.ticket).is_none() {
+        if self.cx.tickets.remove(&report.ticket).is_none() {
             return;
         }
-        self.server.observe_at = self.now.elapsed + OBSERVE_EVERY;
-        report.known.iter().for_each(|known| self.learns_of_server(known));
+        self.local.server.observe_at = self.cx.now.elapsed + OBSERVE_EVERY;
+        report.known.iter().for_each(|known| self.local.learns_of_server(&mut self.cx, known));
         match report.outcome {
             // What it was asked for is still to be done.
             Outcome::Found { config, fingerprint } => return self.found_changed(Found { config, fingerprint }),
-            Outcome::Applied => self.runs_what_it_was_given(),
+            Outcome::Applied => self.local.runs_what_it_was_given(),
             _ => {}
         }
-        match self.server.job.take() {
+        match self.local.server.job.take() {
             Some(Job::Apply(applied)) => self.applied(applied, report),
             Some(Job::InStep(applied, request)) => self.is_put_in_step(applied, *request, report),
             Some(Job::Observe) => self.observed(report.outcome),
             Some(Job::Try) => self.tried(report.outcome),
             Some(Job::PutBack) => self.was_put_back(report.outcome),
-            Some(Job::FallBack(applied)) => self.fell_back(applied, report.outcome),
+            Some(Job::FallBack(applied)) => self.local.fell_back(&mut self.cx, applied, report.outcome),
             None => {}
         }
     }
 
     fn apply(&mut self, head: &Arc<Revision>) {
-        let effective = match self.effective(&head.document) {
+        let effective = match self.cx.effective(&head.document) {
             Ok(effective) => effective,
             Err(unfit) => return self.unfit_head(head, &unfit),
         };
         let applied = Applied::of(head, effective.clone());
-        let same = self.server.verdict == Verdict::Applied
-            && self.server.applied.as_ref().is_some_and(|before| before.effective.text() == effective.text());
+        let same = self.local.server.verdict == Verdict::Applied
+            && self.local.server.applied.as_ref().is_some_and(|before| before.effective.text() == effective.text());
         if same {
-            self.server.applied = Some(applied);
-            self.runs_revision();
-            return self.selfie_changed();
+            self.local.server.applied = Some(applied);
+            self.local.runs_revision(&self.cx);
+            return self.cx.selfie_changed();
         }
-        let job = self.server.job_of(effective);
-        self.ask_server(Job::Apply(applied), job);
+        let job = self.local.server.job_of(effective);
+        self.local.ask_server(&mut self.cx, Job::Apply(applied), job);
     }
 
     /// The head cannot be what this host's server runs. It is tried again when one or the other has changed, and now and then.
@@ -281,15 +276,15 @@ impl Node {
         self.back_off(&head.id());
         let words: String = unfit.to_string().chars().take(WORDS_MAX / 4).collect();
         let text = format!("revision {} is not applied: {words}", head.id().short());
-        self.judge(Verdict::Refused(words), Level::Warn, text);
+        self.local.judge(&mut self.cx, Verdict::Refused(words), Level::Warn, text);
         self.fall_back(&head.id());
     }
 
     /// A revision could not be applied: it is tried again after a while, unless there is another head by now, which is due already.
     pub(super) fn back_off(&mut self, tried: &RecordId) {
-        if self.head().is_some_and(|head| head.id() == *tried) {
-            self.server.apply_at = self.now.elapsed + self.server.backoff;
-            self.server.backoff = (self.server.backoff * 2).min(REAPPLY_MAX);
+        if self.store.head(&self.cx).is_some_and(|head| head.id() == *tried) {
+            self.local.server.apply_at = self.cx.now.elapsed + self.local.server.backoff;
+            self.local.server.backoff = (self.local.server.backoff * 2).min(REAPPLY_MAX);
         }
     }
 
@@ -298,70 +293,72 @@ impl Node {
         match report.outcome {
             Outcome::Applied => {
                 self.say_applied(&applied);
-                self.server.applied = Some(applied);
-                self.runs_revision();
-                self.server.former = Former::default();
-                self.server.is_same = false;
-                self.server.drift.clear();
-                self.server.backoff = REAPPLY_MIN;
-                self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
+                self.local.server.applied = Some(applied);
+                self.local.runs_revision(&self.cx);
+                self.local.server.former = Former::default();
+                self.local.server.is_same = false;
+                self.local.server.drift.clear();
+                self.local.server.backoff = REAPPLY_MIN;
+                self.local.judge(&mut self.cx, Verdict::Applied, Level::Debug, "the server runs the head".into());
             }
             Outcome::Refused(refusal) => {
                 let text = format!("the server refuses revision {}: {} {}", id.short(), refusal.status, words(&refusal));
                 self.back_off(&id);
-                self.judge(Verdict::Refused(words(&refusal)), Level::Warn, text);
+                self.local.judge(&mut self.cx, Verdict::Refused(words(&refusal)), Level::Warn, text);
                 self.fall_back(&id);
             }
             Outcome::Unreachable(reason) => {
-                self.server.apply_at = self.now.elapsed + OBSERVE_EVERY;
-                self.unreachable(reason);
+                self.local.server.apply_at = self.cx.now.elapsed + OBSERVE_EVERY;
+                self.local.unreachable(&mut self.cx, reason);
             }
             Outcome::Unreadable(reason) => {
                 self.back_off(&id);
-                self.unreadable(&reason);
+                self.local.unreadable(&mut self.cx, &reason);
             }
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
                 self.back_off(&id);
                 let text = format!("revision {} is not verified: {reason}", id.short());
-                self.judge(Verdict::Unverified(reason), Level::Warn, text);
+                self.local.judge(&mut self.cx, Verdict::Unverified(reason), Level::Warn, text);
             }
             Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {}
         }
     }
 
     fn say_applied(&mut self, applied: &Applied) {
-        let author = self.replica.find(&applied.id).map(|revision| revision.record.header.author);
-        let author =
-            author.map_or_else(|| "…".into(), |author| if author == self.me { "this host".into() } else { self.called(&author) });
-        self.say(Level::Info, "server", format!("revision {} by {author} applied", applied.id.short()));
+        let author = self.store.replica.find(&applied.id).map(|revision| revision.record.header.author);
+        let author = author.map_or_else(
+            || "…".into(),
+            |author| if author == self.cx.me { "this host".into() } else { self.peers.called(&author) },
+        );
+        self.cx.say(Level::Info, "server", format!("revision {} by {author} applied", applied.id.short()));
     }
 
     fn observed(&mut self, outcome: Outcome) {
-        let was_away = matches!(self.server.verdict, Verdict::Unreachable(_));
+        let was_away = matches!(self.local.server.verdict, Verdict::Unreachable(_));
         let mut is_new = was_away;
         match outcome {
             Outcome::Observed { config, missing, restarted } => {
-                self.server.observed = Some(config);
-                self.server.missing = missing;
-                self.server.is_same = false;
+                self.local.server.observed = Some(config);
+                self.local.server.missing = missing;
+                self.local.server.is_same = false;
                 is_new |= restarted;
             }
             Outcome::Unreadable(reason) => {
-                self.unreadable(&reason);
+                self.local.unreadable(&mut self.cx, &reason);
                 return self.looked_in_vain();
             }
             Outcome::Unreachable(reason) | Outcome::Unknown(reason) => {
-                self.unreachable(reason);
+                self.local.unreachable(&mut self.cx, reason);
                 return self.looked_in_vain();
             }
             _ => {}
         }
-        let is_back = was_away || self.is_unread();
+        let is_back = was_away || self.local.is_unread();
         if is_back {
-            self.server.apply_at = self.now.elapsed;
-            self.server.backoff = REAPPLY_MIN;
+            self.local.server.apply_at = self.cx.now.elapsed;
+            self.local.server.backoff = REAPPLY_MIN;
             let text = if was_away { "the server is there again" } else { "what the server runs can be read again" };
-            self.judge(Verdict::Pending, Level::Info, text.into());
+            self.local.judge(&mut self.cx, Verdict::Pending, Level::Info, text.into());
         }
         self.compare(is_back, is_new);
     }
@@ -370,11 +367,11 @@ impl Node {
     /// document again; all else is somebody's doing.
     fn compare(&mut self, is_back: bool, is_new: bool) {
         // Nothing has changed on either side, and a comparison of large documents every two seconds is not for nothing.
-        if self.server.is_same && !is_back && !is_new {
+        if self.local.server.is_same && !is_back && !is_new {
             return;
         }
-        let (Some(applied), Some(config)) = (&self.server.applied, &self.server.observed) else { return };
-        if self.head().is_none_or(|head| head.id() != applied.id) {
+        let (Some(applied), Some(config)) = (&self.local.server.applied, &self.local.server.observed) else { return };
+        if self.store.head(&self.cx).is_none_or(|head| head.id() != applied.id) {
             // What a server shows that has just come back is nobody's change.
             if !is_new {
                 self.rescue_drift();
@@ -385,38 +382,50 @@ impl Node {
         let below = json::differing(wanted, config, DRIFT_SHOWN);
         let drift: Vec<String> = below.into_iter().map(|path| format!("{}{path}", config_path())).collect();
         let is_emptied = is_factory(config) && !is_factory(wanted);
-        let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
-        if lost && !self.is_default_meant() {
-            self.server.apply_anew(self.now.elapsed);
+        let lost = !self.local.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
+        if lost && !self.changes.is_default_meant() {
+            self.local.server.apply_anew(self.cx.now.elapsed);
             let text = "the server has lost its configuration and is given it again";
-            return self.judge(Verdict::Pending, Level::Warn, text.into());
+            return self.local.judge(&mut self.cx, Verdict::Pending, Level::Warn, text.into());
         }
         if is_back {
-            self.judge(Verdict::Applied, Level::Debug, "the server runs the head".into());
+            self.local.judge(&mut self.cx, Verdict::Applied, Level::Debug, "the server runs the head".into());
         }
         match drift.is_empty() {
             true => {
-                self.server.is_same = true;
-                self.no_drift();
+                self.local.server.is_same = true;
+                self.local.no_drift(&mut self.cx);
             }
             false => self.handle_drift(drift),
         }
     }
+}
 
-    pub(super) fn unreachable(&mut self, reason: String) {
+impl Local {
+    /// The client's change in hand goes to the server.
+    pub(super) fn try_on_server(&mut self, cx: &mut Context, job: ServerJob) {
+        self.ask_server(cx, Job::Try, job);
+    }
+
+    /// The server is looked at now, for a client who waits for it.
+    pub(super) fn look_at_server(&mut self, cx: &mut Context) {
+        self.ask_server(cx, Job::Observe, ServerJob::Observe);
+    }
+
+    pub(super) fn unreachable(&mut self, cx: &mut Context, reason: String) {
         let text = format!("the server cannot be reached: {reason}");
-        self.judge(Verdict::Unreachable(reason), Level::Warn, text);
+        self.judge(cx, Verdict::Unreachable(reason), Level::Warn, text);
     }
 
     /// A verdict is logged and told to others when it changes.
-    pub(super) fn judge(&mut self, verdict: Verdict, level: Level, text: String) {
+    pub(super) fn judge(&mut self, cx: &mut Context, verdict: Verdict, level: Level, text: String) {
         if self.server.verdict != verdict {
-            self.say(level, "server", text);
+            cx.say(level, "server", text);
             self.server.verdict = verdict;
             // A replay may have waited for a server that can judge it.
-            self.rebase_soon(REBASE_JITTER);
+            cx.rebase_soon(REBASE_JITTER);
         }
-        self.selfie_changed();
+        cx.selfie_changed();
     }
 }
 

@@ -13,6 +13,7 @@ use super::input::ClientId;
 use super::plan::Plan;
 use super::reading::Reading;
 use super::writes::Wish;
+use super::{Changes, Context, Peers, Store};
 use super::{Waiting, replica};
 use crate::limits::{NEEDED_MAX, SHORT_ID_MIN};
 use crate::model::conflict::{OpenConflict, Wanted};
@@ -45,98 +46,120 @@ struct Shown {
 impl Node {
     /// The open conflicts of a group's head, and what this host holds beside the head that nobody has listed yet.
     pub(super) fn conflicts_view(&self, group: &str) -> Value {
-        Value::Array(self.conflicts(group).iter().map(|shown| self.conflict_view(shown)).collect())
+        Value::Array(self.store.conflicts(group).iter().map(|shown| self.peers.conflict_view(shown)).collect())
     }
 
     pub(super) fn one_conflict(&self, group: &str, id: &str) -> Answer {
-        self.conflict(group, id).map_or_else(Answer::from, |shown| Answer::Json(self.conflict_view(&shown)))
+        self.store.conflict(group, id).map_or_else(Answer::from, |shown| Answer::Json(self.peers.conflict_view(&shown)))
     }
 
     /// Settles a conflict, with or without making its edit.
     pub(super) fn settle(&mut self, client: ClientId, id: &str, keep: bool, if_match: Option<String>, note: String) {
-        let Shown { edit, conflict, open } = match self.conflict(&self.setup.group, id) {
+        let Shown { edit, conflict, open } = match self.store.conflict(&self.cx.setup.group, id) {
             Ok(shown) => shown,
-            Err(problem) => return self.reply(client, problem),
+            Err(problem) => return self.cx.reply(client, problem),
         };
         if !open {
-            let detail = match self.exchanged {
+            let detail = match self.exchange.exchanged {
                 true => "its author, or another host, lists it or makes the change again within seconds",
                 false => "that takes a link to another host, which this one has not had since it was started",
             };
-            return self.reply(client, Problem::new(503, "The head does not list this conflict yet.", detail));
+            return self.cx.reply(client, Problem::new(503, "The head does not list this conflict yet.", detail));
         }
         let what = if keep { "keep" } else { "drop" };
         let note = if note.is_empty() { format!("{what} of {}", edit.id.short()) } else { note };
         match conflict.ops() {
-            _ if !keep => self.wish(client, Wish::Settle(Vec::new()), if_match, note, vec![edit.id.to_string()]),
-            Some(ops) => self.wish(client, Wish::Settle(ops), if_match, note, vec![edit.id.to_string()]),
+            _ if !keep => {
+                self.changes.wish(&mut self.cx, client, Wish::Settle(Vec::new()), if_match, note, vec![edit.id.to_string()])
+            }
+            Some(ops) => self.changes.wish(&mut self.cx, client, Wish::Settle(ops), if_match, note, vec![edit.id.to_string()]),
             None => self.keep_by_original(&edit, Needing::Keep { client, if_match, note }),
         }
     }
 
     /// How to make an edit that lost on the present head. The conflict that goes with it is settled by name.
     pub(super) fn plan_settling(&self, ops: &[Op]) -> Result<Plan, Answer> {
-        self.plan_of(self.base_document()?, ops.to_vec())
-    }
-
-    /// Reads a revision for a client, if not too many are read already.
-    pub(super) fn read_for(&mut self, record: Record, needing: Needing) {
-        let read = self.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_)))).count();
-        if read + self.writes.holding() >= NEEDED_MAX {
-            let problem = Problem::new(503, "Too many revisions are being read for changes.", "try again in a moment");
-            return self.reply(needing.client(), problem);
-        }
-        self.read_kept(record, Reading::Needed(needing));
+        self.store.plan_of(&self.cx, self.base_document()?, ops.to_vec())
     }
 
     /// The revision is here: the change that needs it can be made.
     pub(super) fn needed_is_here(&mut self, needing: Needing, revision: &Arc<Revision>) {
         match needing {
             Needing::Restore { client, path, if_match, note } => {
-                self.wish(client, Wish::Restore(revision.document.clone(), path), if_match, note, Vec::new());
+                self.changes.wish(
+                    &mut self.cx,
+                    client,
+                    Wish::Restore(revision.document.clone(), path),
+                    if_match,
+                    note,
+                    Vec::new(),
+                );
             }
             Needing::Show { client, path } => {
                 let answer =
                     Answer::Value { document: revision.document.clone(), path, head: Some(revision.id()), applied: None };
-                self.effects.push(Effect::Answer(client, answer));
+                self.cx.effects.push(Effect::Answer(client, answer));
             }
             Needing::Keep { client, if_match, note } => match revision.ops() {
-                Some(ops) if self.is_as_listed(revision) => {
-                    self.wish(client, Wish::Settle(ops), if_match, note, vec![revision.edit_ref().id.to_string()]);
+                Some(ops) if self.store.is_as_listed(&self.cx, revision) => {
+                    self.changes.wish(
+                        &mut self.cx,
+                        client,
+                        Wish::Settle(ops),
+                        if_match,
+                        note,
+                        vec![revision.edit_ref().id.to_string()],
+                    );
                 }
-                _ => self.reply(client, unknown("the revision of this name does not say it")),
+                _ => self.cx.reply(client, unknown("the revision of this name does not say it")),
             },
         }
     }
 
-    /// The revision cannot be read.
-    pub(super) fn needed_is_not_to_be_had(&mut self, needing: Needing, reason: String) {
-        self.reply(needing.client(), Problem::new(500, "The revision cannot be read.", reason));
-    }
-
-    /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay nobody else vouches for that.
-    fn is_as_listed(&self, revision: &Revision) -> bool {
-        let listed = self.head().and_then(|head| head.open.get(&revision.edit_ref()));
-        listed.is_some_and(|listed| listed.operations == revision.as_conflict().operations)
-    }
-
     fn keep_by_original(&mut self, edit: &EditRef, needing: Needing) {
-        let carrying = self.replica.group(&self.setup.group).and_then(|group| group.carrying(edit));
+        let carrying = self.store.replica.group(&self.cx.setup.group).and_then(|group| group.carrying(edit));
         let (id, carrying) = (edit.id, carrying.map(|summary| summary.record.clone()));
         if let Some(original) = carrying.clone().filter(|record| record.id == id) {
-            return self.read_for(original, needing);
+            return self.changes.read_for(&mut self.cx, original, needing);
         }
         let problem = match (self.fetch(id), carrying) {
             (Older::Asked, _) => {
                 let detail = format!("peers are asked for the revision {}; ask again in a moment", id.short());
                 Problem::new(503, "What the change wanted is being fetched.", detail)
             }
-            (_, Some(replay)) => return self.read_for(replay, needing),
+            (_, Some(replay)) => return self.changes.read_for(&mut self.cx, replay, needing),
             _ => unknown(
                 "neither this host nor a linked one has the revision that first made it: drop it, or make the change anew",
             ),
         };
-        self.reply(needing.client(), problem);
+        self.cx.reply(needing.client(), problem);
+    }
+}
+
+impl Changes {
+    /// Reads a revision for a client, if not too many are read already.
+    pub(super) fn read_for(&mut self, cx: &mut Context, record: Record, needing: Needing) {
+        let read = cx.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_)))).count();
+        if read + self.writes.holding() >= NEEDED_MAX {
+            let problem = Problem::new(503, "Too many revisions are being read for changes.", "try again in a moment");
+            return cx.reply(needing.client(), problem);
+        }
+        cx.read_kept(record, Reading::Needed(needing));
+    }
+}
+
+impl Context {
+    /// The revision cannot be read.
+    pub(super) fn needed_is_not_to_be_had(&mut self, needing: Needing, reason: String) {
+        self.reply(needing.client(), Problem::new(500, "The revision cannot be read.", reason));
+    }
+}
+
+impl Store {
+    /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay nobody else vouches for that.
+    fn is_as_listed(&self, cx: &Context, revision: &Revision) -> bool {
+        let listed = self.head(cx).and_then(|head| head.open.get(&revision.edit_ref()));
+        listed.is_some_and(|listed| listed.operations == revision.as_conflict().operations)
     }
 
     fn conflicts(&self, group: &str) -> Vec<Shown> {
@@ -165,7 +188,9 @@ impl Node {
             }
         }
     }
+}
 
+impl Peers {
     fn conflict_view(&self, shown: &Shown) -> Value {
         let Shown { edit, conflict, open } = shown;
         let mut view = object! {

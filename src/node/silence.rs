@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Node;
 use super::effect::Level;
 use super::input::LinkId;
+use super::{Context, Peers};
 use crate::limits::{RETRY_MAX, SILENT_LINKS, SILENT_PEERS_MAX};
 use crate::model::peer_id::PeerId;
 
@@ -38,33 +38,33 @@ impl Silences {
     }
 }
 
-impl Node {
+impl Peers {
     /// The connection is gone, or is given up, and this host did not want that.
-    pub(super) fn lost(&mut self, id: LinkId, reason: &str) {
+    pub(super) fn lost(&mut self, cx: &mut Context, id: LinkId, reason: &str) {
         let silent = self.links.get(&id).filter(|link| link.bytes_in == 0 && link.goodbye.is_none());
         let peer = silent.map(|link| link.hello.peer);
-        self.unlinked(id, reason);
-        peer.into_iter().for_each(|peer| self.was_silent(peer));
+        self.unlinked(cx, id, reason);
+        peer.into_iter().for_each(|peer| self.was_silent(cx, peer));
     }
 
-    fn was_silent(&mut self, peer: PeerId) {
+    fn was_silent(&mut self, cx: &mut Context, peer: PeerId) {
         let count = self.silences.add(peer);
         if count < SILENT_LINKS {
             return;
         }
-        let pause: Duration = self.rng.around(RETRY_MAX);
-        self.book.rest(&peer, self.now.elapsed + pause);
+        let pause: Duration = cx.rng.around(RETRY_MAX);
+        self.book.rest(&peer, cx.now.elapsed + pause);
         if count == SILENT_LINKS {
-            self.say(Level::Warn, "link", self.silence_of(&peer));
-            self.selfie_changed();
+            cx.say(Level::Warn, "link", self.silence_of(&peer));
+            cx.selfie_changed();
         }
     }
 
     /// A first frame has come over a link.
-    pub(super) fn speaks(&mut self, peer: &PeerId) {
+    pub(super) fn speaks(&mut self, cx: &mut Context, peer: &PeerId) {
         if self.silences.end(peer) {
-            self.say(Level::Info, "link", format!("{} speaks again", self.called(peer)));
-            self.selfie_changed();
+            cx.say(Level::Info, "link", format!("{} speaks again", self.called(peer)));
+            cx.selfie_changed();
         }
     }
 

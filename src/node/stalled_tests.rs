@@ -49,7 +49,7 @@ fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
     lone.linked(1, 2);
     lone.happens(Input::Frame(1, Frame::Degree(0).encode()));
     let spoke = lone.now.elapsed;
-    while lone.node.links.contains_key(&1) {
+    while lone.node.peers.links.contains_key(&1) {
         pass(&mut lone, Duration::from_secs(1));
         lone.happens(Input::Sent(1, 1));
     }
@@ -68,7 +68,7 @@ fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
         pongs.iter().for_each(|pong| lone.happens(Input::Frame(2, pong.encode())));
         lone.happens(Input::Sent(2, 1));
     }
-    assert!(lone.node.links.contains_key(&2));
+    assert!(lone.node.peers.links.contains_key(&2));
 }
 
 /// Answers what the server is asked; the disk does nothing.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::effect::{DiskJob, Level};
 use super::input::Ticket;
 use super::records::file_text;
+use super::{Context, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN, WRITING_MAX};
 use crate::model::record::RecordId;
@@ -91,129 +92,131 @@ impl Storing {
 }
 
 impl Node {
-    /// Has a revision from elsewhere written.
-    pub(super) fn store(&mut self, revision: &Revision) {
-        self.replica.writing(revision.id());
-        if self.storing.writing.values().sum::<usize>() > WRITING_MAX {
-            self.storing.later.push_back(revision.id());
-            return;
-        }
-        let ticket = self.ticket(Waiting::Stored(revision.id()));
-        self.storing.writing.insert(ticket, revision.body.len());
-        let header = &revision.record.header;
-        let name = revision_name(header.height, &revision.id());
-        self.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
-    }
-
     /// A write is durable, or has failed.
     pub(super) fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
-        self.storing.awaited.remove(&ticket);
-        self.storing.answered = self.now.elapsed;
-        if std::mem::take(&mut self.storing.hangs) {
-            self.say(Level::Info, "disk", "the disk answers again");
-            self.selfie_changed();
+        self.store.storing.awaited.remove(&ticket);
+        self.store.storing.answered = self.cx.now.elapsed;
+        if std::mem::take(&mut self.store.storing.hangs) {
+            self.cx.say(Level::Info, "disk", "the disk answers again");
+            self.cx.selfie_changed();
         }
-        let Some(waiting) = self.tickets.remove(&ticket) else { return };
+        let Some(waiting) = self.cx.tickets.remove(&ticket) else { return };
         if let Err(error) = &result {
-            self.disk_fails(error);
+            self.store.disk_fails(&mut self.cx, error);
         }
         match waiting {
             Waiting::Note(note) => self.note_stored(note, result.is_ok()),
             Waiting::Trial => self.trial_stored(result),
             Waiting::Removal(removal) => self.removal_stored(*removal, result),
             Waiting::Stored(id) => {
-                self.storing.writing.remove(&ticket);
+                self.store.storing.writing.remove(&ticket);
                 match result {
                     Ok(()) => self.is_stored(id),
-                    Err(_) => self.keep_in_memory(id),
+                    Err(_) => self.store.keep_in_memory(id),
                 }
-                self.store_next();
+                self.store.store_next(&mut self.cx);
             }
-            Waiting::Probe if result.is_ok() => self.store_again(),
+            Waiting::Probe if result.is_ok() => self.store.store_again(&mut self.cx),
             Waiting::Before => self.before_stored(result),
             Waiting::Kept => self.drift_kept(result),
-            Waiting::Struck(record, goes) => self.is_struck(&record, &goes, result.is_ok()),
-            Waiting::Acknowledged(client, name) => self.is_acknowledged(client, &name, result),
+            Waiting::Struck(record, goes) => self.store.is_struck(&self.cx, &record, &goes, result.is_ok()),
+            Waiting::Acknowledged(client, name) => self.local.is_acknowledged(&mut self.cx, client, &name, result),
             Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) | Waiting::Decoded(..) => {}
         }
     }
 
     /// A revision is on disk: its body may leave memory.
     fn is_stored(&mut self, id: RecordId) {
-        self.storing.unstored.remove(&id);
-        self.replica.written(&id);
+        self.store.storing.unstored.remove(&id);
+        self.store.replica.written(&id);
         self.remove_dropped();
     }
 
+    /// A change that waits for a disk which hangs is given up: heads may have come meanwhile, and it keeps them from the server.
+    pub(super) fn judge_disk(&mut self) {
+        if self.store.storing.late_at().is_some_and(|late_at| late_at <= self.cx.now.elapsed) {
+            self.store.storing.hangs = true;
+            self.cx.say(Level::Error, "disk", format!("{}; changes by clients are refused until it does", hanging()));
+            self.cx.selfie_changed();
+        }
+        if self.store.storing.hangs {
+            self.give_up_what_hangs();
+        }
+    }
+}
+
+impl Store {
+    /// Has a revision from elsewhere written.
+    pub(super) fn store(&mut self, cx: &mut Context, revision: &Revision) {
+        self.replica.writing(revision.id());
+        if self.storing.writing.values().sum::<usize>() > WRITING_MAX {
+            self.storing.later.push_back(revision.id());
+            return;
+        }
+        let ticket = cx.ticket(Waiting::Stored(revision.id()));
+        self.storing.writing.insert(ticket, revision.body.len());
+        let header = &revision.record.header;
+        let name = revision_name(header.height, &revision.id());
+        cx.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
+    }
+
     /// Has that written for which there was no room before.
-    fn store_next(&mut self) {
+    fn store_next(&mut self, cx: &mut Context) {
         while self.storing.writing.values().sum::<usize>() <= WRITING_MAX {
             let Some(id) = self.storing.later.pop_front() else { return };
             match self.replica.find(&id).cloned() {
-                Some(revision) => self.store(&revision),
+                Some(revision) => self.store(cx, &revision),
                 None => self.forget_unstored(id),
             }
         }
     }
 
     /// Whether a revision is on its way to the disk.
-    pub(super) fn is_being_stored(&self, id: &RecordId) -> bool {
+    pub(super) fn is_being_stored(&self, cx: &Context, id: &RecordId) -> bool {
         if self.storing.later.contains(id) {
             return true;
         }
-        self.tickets.values().any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
+        cx.tickets.values().any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
     }
 
-    /// A change that waits for a disk which hangs is given up: heads may have come meanwhile, and it keeps them from the server.
-    pub(super) fn judge_disk(&mut self) {
-        if self.storing.late_at().is_some_and(|late_at| late_at <= self.now.elapsed) {
-            self.storing.hangs = true;
-            self.say(Level::Error, "disk", format!("{}; changes by clients are refused until it does", hanging()));
-            self.selfie_changed();
-        }
-        if self.storing.hangs {
-            self.give_up_what_hangs();
-        }
-    }
-
-    pub(super) fn probe_if_due(&mut self) {
-        if self.storing.probe_at.is_some_and(|due| due <= self.now.elapsed) {
+    pub(super) fn probe_if_due(&mut self, cx: &mut Context) {
+        if self.storing.probe_at.is_some_and(|due| due <= cx.now.elapsed) {
             self.storing.probe_at = None;
-            let ticket = self.ticket(Waiting::Probe);
-            self.disk(DiskJob::Probe(ticket));
+            let ticket = cx.ticket(Waiting::Probe);
+            cx.disk(DiskJob::Probe(ticket));
         }
     }
 
-    fn disk_fails(&mut self, error: &str) {
+    fn disk_fails(&mut self, cx: &mut Context, error: &str) {
         if self.storing.error.is_none() {
-            self.say(Level::Error, "disk", format!("{error}; what comes is kept in memory until the disk takes writes again"));
-            self.selfie_changed();
+            cx.say(Level::Error, "disk", format!("{error}; what comes is kept in memory until the disk takes writes again"));
+            cx.selfie_changed();
         }
         self.storing.error = Some(error.to_owned());
         self.replica.set_spills(false);
         if self.storing.probe_at.is_none() {
-            self.storing.probe_at = Some(self.now.elapsed + self.storing.wait);
+            self.storing.probe_at = Some(cx.now.elapsed + self.storing.wait);
             self.storing.wait = (self.storing.wait * 2).min(PROBE_MAX);
         }
     }
 
     /// The disk takes writes again: all that is in memory only is given to it.
-    fn store_again(&mut self) {
+    fn store_again(&mut self, cx: &mut Context) {
         let unstored: Vec<RecordId> = self.storing.unstored.iter().copied().collect();
         for id in unstored {
             match self.replica.find(&id).cloned() {
-                Some(revision) => self.store(&revision),
+                Some(revision) => self.store(cx, &revision),
                 None => self.forget_unstored(id),
             }
         }
         if self.storing.unstored.is_empty() {
             (self.storing.error, self.storing.probe_at, self.storing.wait) = (None, None, PROBE_MIN);
             self.replica.set_spills(true);
-            self.say(Level::Info, "disk", "the disk takes writes again");
-            self.selfie_changed();
+            cx.say(Level::Info, "disk", "the disk takes writes again");
+            cx.selfie_changed();
         } else {
             // Whether all of them fit shows at the next probe.
-            self.storing.probe_at.get_or_insert(self.now.elapsed + PROBE_MIN);
+            self.storing.probe_at.get_or_insert(cx.now.elapsed + PROBE_MIN);
         }
     }
 

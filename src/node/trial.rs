@@ -22,6 +22,7 @@ use super::server::{UNTOUCHED, Verdict, words};
 use super::storing::hanging;
 use super::uploads::success;
 use super::writes::{Request, Wish, others_are_changing};
+use super::{Changes, Context, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER};
 use crate::model::document::Document;
@@ -69,14 +70,14 @@ impl Trial {
 impl Node {
     /// Makes the child of the present head that `draft` describes; `before` is what it changes.
     pub(super) fn begin_trial(&mut self, cause: Cause, draft: Draft, before: Document) {
-        let base = self.tip().cloned();
+        let base = self.store.tip(&self.cx).cloned();
         let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
             let detail = "with the edit and the open conflicts it would be longer than peers take";
             return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
         };
         // Of the revision's own document, so that where nothing is this host's own there is one of them in memory. Without a server nobody
         // can say whether the document and this host go together, and nobody need.
-        let effective = match self.server.present.then(|| self.effective_or_refuse(&revision.document)) {
+        let effective = match self.local.server.present.then(|| self.cx.effective_or_refuse(&revision.document)) {
             Some(Err(refusal)) => {
                 let answer = self.refused(&cause, refusal);
                 return self.abandon(cause, answer);
@@ -84,36 +85,36 @@ impl Node {
             Some(Ok(effective)) => effective,
             None => revision.document.clone(),
         };
-        if !self.replica.fits_own(&revision) {
+        if !self.store.replica.fits_own(&revision) {
             let detail = "what must be kept fills what --state-max allows: settle conflicts, or set more";
             return self.abandon(cause, Problem::new(507, "The change cannot be stored.", detail).into());
         }
         let (group, name) = file_of(&revision);
-        let ticket = self.ticket(Waiting::Trial);
-        let phase = if self.server.present { Phase::Pending } else { Phase::Committing };
+        let ticket = self.cx.ticket(Waiting::Trial);
+        let phase = if self.local.server.present { Phase::Pending } else { Phase::Committing };
         let text = file_text(&revision);
-        self.disk(match phase {
+        self.cx.disk(match phase {
             Phase::Pending => DiskJob::Pending(ticket, group, name, text),
             _ => DiskJob::Store(ticket, group, name, text),
         });
-        self.trial = Some(Trial { cause, revision, base, before, effective, verified: false, phase });
+        self.changes.trial = Some(Trial { cause, revision, base, before, effective, verified: false, phase });
     }
 
     /// Makes and signs a revision of the own group. `None` if no other peer would take it.
     pub(super) fn author(&mut self, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
-        self.author_of(&self.setup.group.clone(), base, draft)
+        self.author_of(&self.cx.setup.group.clone(), base, draft)
     }
 
     /// The same of any group.
     pub(super) fn author_of(&mut self, group: &str, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
         let stamp = self.next_stamp(base);
-        let author = Author { secret: &self.setup.secret, fleet: *self.setup.fleet.id().as_bytes(), group, stamp };
+        let author = Author { secret: &self.cx.setup.secret, fleet: *self.cx.setup.fleet.id().as_bytes(), group, stamp };
         Revision::author(&author, base, draft)
     }
 
     /// The revision in hand is on disk, as pending or for good; or could not be written.
     pub(super) fn trial_stored(&mut self, result: Result<(), String>) {
-        let Some(mut trial) = self.trial.take() else { return };
+        let Some(mut trial) = self.changes.trial.take() else { return };
         match (&trial.phase, result) {
             (Phase::Pending, Ok(())) => {
                 let document = trial.effective.clone();
@@ -123,8 +124,8 @@ impl Node {
                     Cause::Client(request) => matches!(request.wish, Wish::Local { .. } | Wish::Settle(_)),
                 };
                 trial.phase = Phase::Trying;
-                self.trial = Some(trial);
-                self.try_on_server(ServerJob::attempt(document, look_first));
+                self.changes.trial = Some(trial);
+                self.local.try_on_server(&mut self.cx, ServerJob::attempt(document, look_first));
             }
             (_, Ok(())) => self.publish(trial),
             (_, Err(error)) => self.give_up(trial, Problem::new(507, "The change cannot be stored.", error).into(), true),
@@ -134,13 +135,15 @@ impl Node {
     /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows then, so it is not published, and
     /// removed as soon as the disk does anything again.
     pub(super) fn give_up_what_hangs(&mut self) {
-        let Some(trial) = self.trial.take_if(|trial| matches!(trial.phase, Phase::Pending | Phase::Committing)) else { return };
+        let Some(trial) = self.changes.trial.take_if(|trial| matches!(trial.phase, Phase::Pending | Phase::Committing)) else {
+            return;
+        };
         // What the disk says of it later is nobody's any more.
-        self.tickets.retain(|_, waiting| !matches!(waiting, Waiting::Trial));
+        self.cx.tickets.retain(|_, waiting| !matches!(waiting, Waiting::Trial));
         let problem = match trial.phase {
             Phase::Committing => {
                 let record = trial.revision.record.clone();
-                self.remove_file(&record);
+                self.cx.remove_file(&record);
                 let detail = "it was taken back; but should this host stop before the disk answers, it may come about after all";
                 Problem::new(504, "The disk does not answer.", format!("{}: {detail}", hanging()))
             }
@@ -151,7 +154,7 @@ impl Node {
 
     /// The server has tried the revision in hand.
     pub(super) fn tried(&mut self, outcome: Outcome) {
-        let Some(mut trial) = self.trial.take() else { return };
+        let Some(mut trial) = self.changes.trial.take() else { return };
         let unreachable = |reason: String| Answer::from(Problem::new(503, "The server cannot be reached.", reason));
         if let Phase::TakingBack(head) = &trial.phase {
             let head = Arc::clone(head);
@@ -159,14 +162,14 @@ impl Node {
         }
         match outcome {
             Outcome::Applied | Outcome::Unverified(_) if trial.is_dry() => self.take_back(trial),
-            Outcome::Applied | Outcome::Unverified(_) if self.has_moved(&trial) => self.begin_anew(trial),
+            Outcome::Applied | Outcome::Unverified(_) if self.store.has_moved(&self.cx, &trial) => self.begin_anew(trial),
             Outcome::Applied | Outcome::Unverified(_) => {
                 trial.verified = matches!(outcome, Outcome::Applied);
                 trial.phase = Phase::Committing;
                 let (group, name) = file_of(&trial.revision);
-                let ticket = self.ticket(Waiting::Trial);
-                self.disk(DiskJob::Commit(ticket, group, name));
-                self.trial = Some(trial);
+                let ticket = self.cx.ticket(Waiting::Trial);
+                self.cx.disk(DiskJob::Commit(ticket, group, name));
+                self.changes.trial = Some(trial);
             }
             Outcome::Refused(refusal) => self.turn_down(trial, refusal),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
@@ -190,7 +193,7 @@ impl Node {
             Cause::Client(_) if self.refuses_head() => {
                 let detail = format!("send the change to a host in step; this one is not: {}", words(&refusal));
                 Problem::new(409, "This host does not run the fleet's revision.", detail)
-                    .at(self.head().map(|head| head.id()))
+                    .at(self.store.head(&self.cx).map(|head| head.id()))
                     .into()
             }
             _ => Answer::Refused(refusal),
@@ -199,22 +202,23 @@ impl Node {
 
     /// Whether the own server, or what is this host's own, does not take the head.
     pub(super) fn refuses_head(&self) -> bool {
-        matches!(self.server.verdict, Verdict::Refused(_)) && self.applied_id() != self.head().map(|head| head.id())
+        matches!(self.local.server.verdict, Verdict::Refused(_))
+            && self.local.applied_id() != self.store.head(&self.cx).map(|head| head.id())
     }
 
     /// The server has taken a dry run, and is given back what it is to run before anything else happens.
     fn take_back(&mut self, mut trial: Trial) {
         // Not what it was begun on, if that is not the head any more: the server would have to be given another once more.
         // Where the group was removed meanwhile the server stays as it was.
-        let head = self.head().or(trial.base.as_ref()).cloned().expect("a dry run is begun on a head");
-        let document = match self.effective(&head.document) {
+        let head = self.store.head(&self.cx).or(trial.base.as_ref()).cloned().expect("a dry run is begun on a head");
+        let document = match self.cx.effective(&head.document) {
             Ok(document) => document,
             Err(unfit) => return self.not_taken_back(trial, unfit.to_string()),
         };
         trial.effective = document.clone();
         trial.phase = Phase::TakingBack(head);
-        self.trial = Some(trial);
-        self.try_on_server(ServerJob::apply(document));
+        self.changes.trial = Some(trial);
+        self.local.try_on_server(&mut self.cx, ServerJob::apply(document));
     }
 
     /// The server runs what it is to run after a dry run, or cannot be given it: then that is done again as after any failure, and shown.
@@ -231,68 +235,47 @@ impl Node {
         if let Some(reason) = failure {
             return self.not_taken_back(trial, reason);
         }
-        self.server.set_applied(head, trial.effective.clone(), true);
-        self.runs_revision();
-        self.selfie_changed();
-        if self.has_moved(&trial) {
-            return match self.why_not_again(&trial) {
+        self.local.server.set_applied(head, trial.effective.clone(), true);
+        self.local.runs_revision(&self.cx);
+        self.cx.selfie_changed();
+        if self.store.has_moved(&self.cx, &trial) {
+            return match self.store.why_not_again(&self.cx, &trial) {
                 Some(answer) => self.give_up(trial, answer, false),
                 None => self.again(trial),
             };
         }
         let text = format!("dry run: the server takes {}; it runs {} again", summary(&trial.revision), head.id().short());
-        self.say(Level::Info, "config", text);
-        let answer = Answer::DryRun { changes: true, head: head.id(), applied: self.applied_id() };
+        self.cx.say(Level::Info, "config", text);
+        let answer = Answer::DryRun { changes: true, head: head.id(), applied: self.local.applied_id() };
         self.give_up(trial, answer, false);
     }
 
     fn not_taken_back(&mut self, trial: Trial, reason: String) {
-        self.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
+        self.cx.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
         let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
         self.give_up(trial, problem.into(), true);
     }
 
-    fn has_moved(&self, trial: &Trial) -> bool {
-        self.tip().map(|head| head.id()) != trial.base.as_ref().map(|base| base.id())
-    }
-
     /// The head has moved while the server tried: once more on the new head, if a client's change still fits there.
     fn begin_anew(&mut self, trial: Trial) {
-        if let Some(answer) = self.why_not_again(&trial) {
+        if let Some(answer) = self.store.why_not_again(&self.cx, &trial) {
             return self.give_up(trial, answer, true);
         }
         // The server still runs what it tried: unless the next try is published, the head is put back. That comes within a moment, and the
         // server should not flap.
-        self.server.put_back(None, self.now.elapsed + FLAP_PATIENCE);
+        self.local.server.put_back(None, self.cx.now.elapsed + FLAP_PATIENCE);
         self.again(trial);
     }
 
     /// The cause has its turn again.
     fn again(&mut self, trial: Trial) {
-        self.discard(&trial);
+        self.cx.discard(&trial);
         match trial.cause {
             Cause::Client(request) => {
-                let fits = self.head().is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
-                self.retry(*request, (!fits).then_some(trial.revision));
+                let fits = self.store.head(&self.cx).is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
+                self.changes.retry(&mut self.cx, *request, (!fits).then_some(trial.revision));
             }
-            Cause::Replay(_) => self.rebase_soon(REBASE_JITTER),
-        }
-    }
-
-    /// Why a client's change cannot be made once more on the head that has come meanwhile.
-    fn why_not_again(&self, trial: &Trial) -> Option<Answer> {
-        let Cause::Client(request) = &trial.cause else { return None };
-        let head = self.head();
-        let met = head.map(|head| head.id());
-        let still = head.is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
-        let guarded = check_if_match(request.if_match.as_deref(), met).err();
-        match () {
-            () if guarded.is_some() => guarded,
-            () if !still && !is_append(&trial.revision) => {
-                Some(Problem::new(409, "It collides with a newer change.", "").at(met).into())
-            }
-            () if !self.is_tried_again(request) => Some(others_are_changing().at(met).into()),
-            () => None,
+            Cause::Replay(_) => self.cx.rebase_soon(REBASE_JITTER),
         }
     }
 
@@ -301,8 +284,8 @@ impl Node {
         let revision = trial.revision;
         // Not a server that has been found since.
         if revision.record.header.flags & Header::UNTRIED == 0 {
-            self.server.set_applied(&revision, trial.effective, trial.verified);
-            self.runs_revision();
+            self.local.server.set_applied(&revision, trial.effective, trial.verified);
+            self.local.runs_revision(&self.cx);
         }
         let name = revision.id().short();
         let text = match &revision.edit.origin {
@@ -311,50 +294,82 @@ impl Node {
             }
             _ => format!("revision {name} by this host published: {}", summary(&revision)),
         };
-        self.say(Level::Info, "config", text);
+        self.cx.say(Level::Info, "config", text);
         self.take_revision(None, Arc::clone(&revision));
         if trial.base.is_none() {
-            self.missing_uploads().collect::<Vec<_>>().into_iter().for_each(|text| self.say(Level::Warn, "config", text));
+            self.store
+                .missing_uploads(&self.cx)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|text| self.cx.say(Level::Warn, "config", text));
         }
         if matches!(trial.cause, Cause::Replay(_)) {
-            self.rebase_soon(self.rebase_jitter());
+            self.cx.rebase_soon(self.store.rebase_jitter(&self.cx));
         }
         if let Cause::Client(request) = trial.cause {
-            let (success, applied) = (success(&request.wish), self.applied_id());
-            let done = Answer::Done { success, revision: revision.id(), applied, changed: true, kept: self.kept.take_of_job() };
-            self.effects.push(Effect::Answer(request.client, done));
+            let (success, applied) = (success(&request.wish), self.local.applied_id());
+            let done =
+                Answer::Done { success, revision: revision.id(), applied, changed: true, kept: self.local.kept.take_of_job() };
+            self.cx.effects.push(Effect::Answer(request.client, done));
         }
-    }
-
-    /// Whether the revision in hand is a dry run's, and the server has not taken it yet.
-    pub(super) fn is_tried_only(&self) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.is_dry() && matches!(trial.phase, Phase::Trying))
     }
 
     /// The revision in hand did not come to the server.
     pub(super) fn drop_trial(&mut self, problem: Problem) {
-        if let Some(trial) = self.trial.take() {
+        if let Some(trial) = self.changes.trial.take() {
             self.give_up(trial, problem.into(), false);
         }
     }
 
     fn give_up(&mut self, trial: Trial, answer: Answer, put_back: bool) {
-        self.discard(&trial);
-        if put_back && self.server.present {
+        self.cx.discard(&trial);
+        if put_back && self.local.server.present {
             let has_head = trial.base.as_ref().is_some_and(|base| !base.is_removal());
             let base = (!has_head).then(|| trial.before.clone());
-            self.server.put_back(base, self.now.elapsed);
+            self.local.server.put_back(base, self.cx.now.elapsed);
         }
         self.abandon(trial.cause, answer);
     }
 
     fn abandon(&mut self, cause: Cause, answer: Answer) {
         match cause {
-            Cause::Client(request) => self.effects.push(Effect::Answer(request.client, answer)),
+            Cause::Client(request) => self.cx.effects.push(Effect::Answer(request.client, answer)),
             Cause::Replay(beaten) => self.replay_failed(&beaten, &answer),
         }
     }
+}
 
+impl Store {
+    fn has_moved(&self, cx: &Context, trial: &Trial) -> bool {
+        self.tip(cx).map(|head| head.id()) != trial.base.as_ref().map(|base| base.id())
+    }
+
+    /// Why a client's change cannot be made once more on the head that has come meanwhile.
+    fn why_not_again(&self, cx: &Context, trial: &Trial) -> Option<Answer> {
+        let Cause::Client(request) = &trial.cause else { return None };
+        let head = self.head(cx);
+        let met = head.map(|head| head.id());
+        let still = head.is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
+        let guarded = check_if_match(request.if_match.as_deref(), met).err();
+        match () {
+            () if guarded.is_some() => guarded,
+            () if !still && !is_append(&trial.revision) => {
+                Some(Problem::new(409, "It collides with a newer change.", "").at(met).into())
+            }
+            () if !cx.is_tried_again(request) => Some(others_are_changing().at(met).into()),
+            () => None,
+        }
+    }
+}
+
+impl Changes {
+    /// Whether the revision in hand is a dry run's, and the server has not taken it yet.
+    pub(super) fn is_tried_only(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.is_dry() && matches!(trial.phase, Phase::Trying))
+    }
+}
+
+impl Context {
     fn discard(&mut self, trial: &Trial) {
         let (group, name) = file_of(&trial.revision);
         self.disk(DiskJob::Discard(group, name));

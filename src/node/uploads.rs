@@ -8,6 +8,7 @@ use super::answer::{Answer, Problem, RECONFIGURED};
 use super::input::Refusal;
 use super::plan::Plan;
 use super::writes::Wish;
+use super::{Context, Store};
 use crate::limits::PROBLEMS_MAX;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op};
@@ -28,15 +29,17 @@ impl Node {
             }
             _ if is_deleted => Problem::new(400, words(named.kind).in_use, "").into(),
             _ => {
-                let place = self.server.known.software.filter(|software| software.names_places()).map(|_| place);
+                let place = self.local.server.known.software.filter(|software| software.names_places()).map(|_| place);
                 Answer::Refused(refusal(&named, place.as_deref()))
             }
         })
     }
+}
 
+impl Store {
     /// What the head's configuration names and the fleet does not hold, each in a sentence.
-    pub(super) fn missing_uploads(&self) -> impl Iterator<Item = String> {
-        let missing = self.head().map(|head| resources::missing(head.document.value())).unwrap_or_default();
+    pub(super) fn missing_uploads(&self, cx: &Context) -> impl Iterator<Item = String> {
+        let missing = self.head(cx).map(|head| resources::missing(head.document.value())).unwrap_or_default();
         let sentence = |Named { kind, name }: Named| {
             format!("{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling")
         };

@@ -11,6 +11,7 @@ use super::input::{Ask, ClientId, Question};
 use super::link::Link;
 use super::roster::NodeRecord;
 use super::state::{Known, State};
+use super::{Context, Local, Peers};
 use crate::model::document::Document;
 use crate::model::json::{Value, object};
 use crate::model::path::Path;
@@ -21,18 +22,18 @@ impl Node {
     pub(super) fn read(&mut self, client: ClientId, ask: Ask) {
         let answer = match ask {
             // At most one from each of the gate's connections.
-            Ask::Read(path) if self.is_blind() => return self.early.push((client, path)),
+            Ask::Read(path) if self.is_blind() => return self.local.early.push((client, path)),
             Ask::Read(path) => self.value(path),
             Ask::Fleet => Answer::Json(self.fleet_view()),
             Ask::Nodes(None) => {
-                Answer::Json(Value::Array(self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect()))
+                Answer::Json(Value::Array(self.peers.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect()))
             }
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
             Ask::Effective => self.effective_view(),
-            Ask::Links => Answer::Json(self.links_view()),
+            Ask::Links => Answer::Json(self.peers.links_view(&self.cx)),
             Ask::Groups => Answer::Json(self.groups_view()),
             ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => {
-                self.past(&self.setup.group.clone(), ask)
+                self.past(&self.cx.setup.group.clone(), ask)
             }
             Ask::Server(question) => self.server_question(question),
             Ask::Health => Answer::Json(object! { "status": "ok" }.into()),
@@ -49,47 +50,43 @@ impl Node {
             | Ask::AdoptDrift { .. }
             | Ask::Repair
             | Ask::RepairHost(..) => {
-                self.say(Level::Error, "api", "a change came the way of questions");
+                self.cx.say(Level::Error, "api", "a change came the way of questions");
                 Problem::new(500, "This cannot be.", "").into()
             }
         };
-        self.effects.push(Effect::Answer(client, answer));
-    }
-
-    /// What the own server runs, as far as is known.
-    pub(super) fn applied_id(&self) -> Option<RecordId> {
-        self.server.applied.as_ref().map(|applied| applied.id)
+        self.cx.effects.push(Effect::Answer(client, answer));
     }
 
     /// The name of a live peer of the group that has a server, if there is one.
     pub(super) fn live_server(&self) -> Option<String> {
         let counts = |node: &NodeRecord| {
             let said = node.said();
-            said.get("server") == Some(&Value::Bool(true)) && text(&said, "group") == Some(&self.setup.group)
+            said.get("server") == Some(&Value::Bool(true)) && text(&said, "group") == Some(&self.cx.setup.group)
         };
-        let others = self.roster.iter().filter(|(peer, node)| **peer != self.me && self.is_live(peer, node));
-        others.filter(|(_, node)| counts(node)).map(|(peer, _)| self.roster.name(peer)).next()
+        let others = self.peers.roster.iter().filter(|(peer, node)| **peer != self.cx.me && self.is_live(peer, node));
+        others.filter(|(_, node)| counts(node)).map(|(peer, _)| self.peers.roster.name(peer)).next()
     }
 
     pub(super) fn is_live(&self, peer: &PeerId, node: &NodeRecord) -> bool {
-        self.is_linked(peer) || node.age(self.now.elapsed) < 3 * self.refresh_every()
-    }
-
-    pub(super) fn is_linked(&self, peer: &PeerId) -> bool {
-        self.links.values().any(|link| link.hello.peer == *peer)
+        self.peers.is_linked(peer) || node.age(self.cx.now.elapsed) < 3 * self.refresh_every()
     }
 
     /// What the next change would be made on: the head, or else what the own server runs. Where that is not known nothing is guessed,
     /// for a client may send back what it is shown.
     fn value(&self, path: Path) -> Answer {
         match self.base_document() {
-            Ok(document) => Answer::Value { document, path, head: self.head().map(|head| head.id()), applied: self.applied_id() },
+            Ok(document) => Answer::Value {
+                document,
+                path,
+                head: self.store.head(&self.cx).map(|head| head.id()),
+                applied: self.local.applied_id(),
+            },
             Err(problem) => problem.into(),
         }
     }
 
     fn server_question(&self, question: Question) -> Answer {
-        if !self.server.present {
+        if !self.local.server.present {
             return Problem::new(503, "This host has no server.", "ask a host that has one").into();
         }
         match self.base_document() {
@@ -102,7 +99,7 @@ impl Node {
 
     /// Whether there is nothing to show yet, but soon will be.
     fn is_blind(&self) -> bool {
-        self.head().is_none() && self.server.is_unseen()
+        self.store.head(&self.cx).is_none() && self.local.server.is_unseen()
     }
 
     /// Answers those who asked for the document before there was one to show.
@@ -110,63 +107,45 @@ impl Node {
         if self.is_blind() {
             return;
         }
-        for (client, path) in std::mem::take(&mut self.early) {
+        for (client, path) in std::mem::take(&mut self.local.early) {
             let answer = self.value(path);
-            self.effects.push(Effect::Answer(client, answer));
+            self.cx.effects.push(Effect::Answer(client, answer));
         }
     }
 
     fn fleet_view(&self) -> Value {
-        let own = &self.setup.group;
+        let own = &self.cx.setup.group;
         let peer = object! {
-            "id": self.me.to_string(),
-            "name": self.setup.name.as_str(),
-            "version": self.setup.version.as_str(),
+            "id": self.cx.me.to_string(),
+            "name": self.cx.setup.name.as_str(),
+            "version": self.cx.setup.version.as_str(),
             "group": own.as_str(),
-            "joined": self.joined,
-            "in_memory": self.storing.in_memory(),
-            "uptime_ms": millis(self.now.elapsed),
+            "joined": self.exchange.joined,
+            "in_memory": self.store.storing.in_memory(),
+            "uptime_ms": millis(self.cx.now.elapsed),
         };
         let group = object! {
             "name": own.as_str(),
             "head": self.head_view(own),
-            "applied": self.applied_id().map(|id| id.to_string()),
-            "verdict": self.server.verdict.word(),
-            "detail": self.server.verdict.detail(),
-            "drift": self.server.drift.clone(),
-            "kept": self.unseen_view(),
+            "applied": self.local.applied_id().map(|id| id.to_string()),
+            "verdict": self.local.server.verdict.word(),
+            "detail": self.local.server.verdict.detail(),
+            "drift": self.local.server.drift.clone(),
+            "kept": self.local.unseen_view(),
         };
         Value::Object(object! {
-            "fleet": object! { "name": self.setup.fleet.name(), "id": self.setup.fleet.id().to_string() },
+            "fleet": object! { "name": self.cx.setup.fleet.name(), "id": self.cx.setup.fleet.id().to_string() },
             "peer": peer,
             "group": group,
-            "links": self.links_view(),
-            "nodes": self.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect::<Vec<_>>(),
+            "links": self.peers.links_view(&self.cx),
+            "nodes": self.peers.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect::<Vec<_>>(),
             "conflicts": self.conflicts_view(own),
             "problems": self.problems().collect::<Vec<_>>(),
         })
     }
 
-    fn links_view(&self) -> Value {
-        Value::Array(self.links.values().map(|link| self.link_view(link)).collect())
-    }
-
-    fn link_view(&self, link: &Link) -> Value {
-        Value::Object(object! {
-            "peer": link.hello.peer.to_string(),
-            "name": self.roster.name(&link.hello.peer),
-            "address": link.address.to_string(),
-            "outgoing": link.outgoing,
-            "since_ms": millis(self.now.elapsed.saturating_sub(link.since)),
-            "bytes_in": link.bytes_in,
-            "bytes_out": link.bytes_out,
-            "queue": link.backlog(),
-            "round_trip_ms": link.round_trip.map(|time| time.as_micros() as f64 / 1000.0),
-        })
-    }
-
     fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
-        let is_self = *peer == self.me;
+        let is_self = *peer == self.cx.me;
         let said = self.said_by(peer, node);
         let mut view = object! { "id": peer.to_string() };
         // Only what is documented, and only of the type that is documented: a peer may say anything.
@@ -179,9 +158,9 @@ impl Node {
         view.extend(object! {
             "addresses": addresses.filter(|address| address.is_string()).cloned().collect::<Vec<_>>(),
             "state": self.state_of(peer, node, &said).to_string(),
-            "age_ms": millis(if is_self { Duration::ZERO } else { node.age(self.now.elapsed) }),
+            "age_ms": millis(if is_self { Duration::ZERO } else { node.age(self.cx.now.elapsed) }),
             "clock_ms": self.clock_off(peer, node),
-            "linked": self.is_linked(peer),
+            "linked": self.peers.is_linked(peer),
             "self": is_self,
         });
         Value::Object(view)
@@ -189,10 +168,10 @@ impl Node {
 
     /// One word for how a host stands to the head of its group.
     fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> State {
-        let is_young = *peer == self.me || node.age(self.now.elapsed) < 3 * self.refresh_every();
+        let is_young = *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.refresh_every();
         Known {
-            head: text(said, "group").and_then(|group| self.replica.head(group)).map(|head| head.id()),
-            is_live: *peer == self.me || self.is_linked(peer) || (is_young && !node.lost),
+            head: text(said, "group").and_then(|group| self.store.replica.head(group)).map(|head| head.id()),
+            is_live: *peer == self.cx.me || self.peers.is_linked(peer) || (is_young && !node.lost),
             has_server: said.get("server").and_then(Value::as_bool).filter(|_| is_young),
             desired: text(said, "desired"),
             applied: text(said, "applied"),
@@ -204,16 +183,47 @@ impl Node {
 
     /// What a peer says of itself; this host what it would say now, for its record is made anew only a while after a change.
     pub(super) fn said_by(&self, peer: &PeerId, node: &NodeRecord) -> Value {
-        if *peer == self.me { self.said_of_self() } else { node.said() }
+        if *peer == self.cx.me { self.said_of_self() } else { node.said() }
     }
 
     fn one_node(&self, ending: &str) -> Answer {
-        let matches: Vec<_> = self.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
+        let matches: Vec<_> = self.peers.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
         match matches[..] {
             [(peer, node)] => Answer::Json(self.node_view(peer, node)),
             [] => Problem::new(404, "No such peer.", format!("no peer ID ends with {ending}")).into(),
             _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())).into(),
         }
+    }
+}
+
+impl Local {
+    /// What the own server runs, as far as is known.
+    pub(super) fn applied_id(&self) -> Option<RecordId> {
+        self.server.applied.as_ref().map(|applied| applied.id)
+    }
+}
+
+impl Peers {
+    pub(super) fn is_linked(&self, peer: &PeerId) -> bool {
+        self.links.values().any(|link| link.hello.peer == *peer)
+    }
+
+    fn links_view(&self, cx: &Context) -> Value {
+        Value::Array(self.links.values().map(|link| self.link_view(cx, link)).collect())
+    }
+
+    fn link_view(&self, cx: &Context, link: &Link) -> Value {
+        Value::Object(object! {
+            "peer": link.hello.peer.to_string(),
+            "name": self.roster.name(&link.hello.peer),
+            "address": link.address.to_string(),
+            "outgoing": link.outgoing,
+            "since_ms": millis(cx.now.elapsed.saturating_sub(link.since)),
+            "bytes_in": link.bytes_in,
+            "bytes_out": link.bytes_out,
+            "queue": link.backlog(),
+            "round_trip_ms": link.round_trip.map(|time| time.as_micros() as f64 / 1000.0),
+        })
     }
 }
 

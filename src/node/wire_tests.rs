@@ -89,13 +89,13 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
     let mut turns = BTreeSet::new();
     for seed in 0..20 {
         let mut lone = Lone::new(false);
-        lone.node.rng = Rng::new(seed);
+        lone.node.cx.rng = Rng::new(seed);
         for number in 0..100 {
             let secret = SecretKey::from_seed(&[number + 2; 32]);
             let header = crate::model::record::Header {
                 kind: crate::model::record::Kind::Node,
                 flags: 0,
-                fleet: *lone.node.setup.fleet.id().as_bytes(),
+                fleet: *lone.node.cx.setup.fleet.id().as_bytes(),
                 key: String::new(),
                 author: PeerId::from_bytes(secret.public()).unwrap(),
                 height: 1,
@@ -107,13 +107,13 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
             };
             let record = Record::sign(header, b"{}", &secret);
             let node = roster::NodeRecord::decode(record, b"{}".to_vec(), Duration::ZERO, Duration::ZERO).unwrap();
-            assert!(lone.node.roster.take(node, Duration::ZERO, |_| false));
+            assert!(lone.node.peers.roster.take(node, Duration::ZERO, |_| false));
         }
         lone.now.elapsed = Duration::from_secs(100);
         lone.happens(Input::Tick);
         lone.now.elapsed = Duration::from_secs(110);
         lone.happens(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
-        turns.insert(lone.node.selfie.due() - lone.now.elapsed);
+        turns.insert(lone.node.peers.selfie.due() - lone.now.elapsed);
     }
     assert!(turns.len() > 10, "{turns:?}");
     assert!(turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER), "{turns:?}");
@@ -158,4 +158,39 @@ fn while_a_body_of_megabytes_is_decoded_its_link_waits_and_no_other() {
     assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::GoOn(1))));
     let asked = |effect: &&Effect| matches!(effect, Effect::Send(2, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
     assert_eq!(lone.effects.iter().filter(asked).count(), 0);
+}
+
+#[test]
+fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_once() {
+    let mut lone = Lone::new(false);
+    (0..3).for_each(|client| lone.write(client, &format!("{client}")));
+    lone.serve(&Outcome::Applied);
+    let base = lone.node.head().expect("it was published").record.header.base;
+    lone.effects.clear();
+    for client in 10..16 {
+        let path = Path::parse("/config").unwrap();
+        let restore = Ask::Restore { id: base.to_string(), path, if_match: None, note: String::new() };
+        lone.happens(Input::Asked(client, restore));
+    }
+    assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
+    let loads: Vec<Ticket> = lone
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Load(ticket, ..) => Some(*ticket),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(loads.len(), crate::limits::NEEDED_MAX);
+    for ticket in loads {
+        lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
+    }
+    assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
+}
+
+impl Node {
+    /// The head of the own group.
+    pub(in crate::node) fn head(&self) -> Option<&Arc<Revision>> {
+        self.store.head(&self.cx)
+    }
 }

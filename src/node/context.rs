@@ -1,0 +1,157 @@
+//! What the parts of a node share while one input is dealt with: the time, chance, what never changes, and where effects go.
+//!
+//! A part that has something to say to another says it here, and the node passes it on when the part is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Setup;
+use super::answer::Problem;
+use super::drift_files::Adopting;
+use super::effect::{DiskJob, Effect, Level};
+use super::input::{ClientId, LinkId, Now, Ticket, Trouble};
+use super::reading::Reading;
+use super::removal::Removal;
+use super::rng::Rng;
+use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::model::document::Bundle;
+use crate::model::peer_id::PeerId;
+use crate::model::record::{Record, RecordId};
+use crate::model::revision::Revision;
+
+/// What all parts of a node share.
+pub(super) struct Context {
+    pub(super) setup: Setup,
+    pub(super) me: PeerId,
+    pub(super) instance: String,
+    pub(super) now: Now,
+    pub(super) rng: Rng,
+    pub(super) problems: BTreeSet<String>,
+    /// What does not work now.
+    pub(super) troubles: BTreeMap<Trouble, String>,
+    pub(super) tickets: BTreeMap<Ticket, Waiting>,
+    pub(super) next_ticket: Ticket,
+    pub(super) effects: Vec<Effect>,
+    /// Links that have ended, and of which the exchange and the errands have not heard.
+    pub(super) gone: Vec<LinkId>,
+    /// Whether there is something new to say in the own node record.
+    pub(super) news: bool,
+    pub(super) timers: Timers,
+}
+
+/// When each of the things that recur is due.
+pub(super) struct Timers {
+    pub(super) sync: Duration,
+    pub(super) sync_nodes: Duration,
+    pub(super) rotate: Duration,
+    pub(super) trim: Duration,
+    pub(super) rebase: Option<Duration>,
+    pub(super) dial: Duration,
+    pub(super) save_book: Option<Duration>,
+    pub(super) fold: Option<Duration>,
+}
+
+/// What a ticket at the disk or the server is for.
+pub(super) enum Waiting {
+    /// A revision from elsewhere.
+    Stored(RecordId),
+    /// Whether the disk takes writes again.
+    Probe,
+    /// What the server ran before it was first configured.
+    Before,
+    /// What the server runs past Starling.
+    Kept,
+    /// That somebody has seen a file of what it ran so, and who waits for that.
+    Acknowledged(ClientId, String),
+    /// A file of what it ran so, for a client who wants it published.
+    Adopting(Adopting),
+    /// A note of our own, to be published when it is durable.
+    Note(Arc<Revision>),
+    /// The revision in the making.
+    Trial,
+    /// The removal of a group, for a client who waits.
+    Removal(Box<Removal>),
+    /// The server's job in hand.
+    Server,
+    /// A file that is read.
+    Read(Record, Reading),
+    /// A file out of which these bundles are struck.
+    Struck(Record, Vec<Bundle>),
+    /// The body of this record, which this link has brought.
+    Decoded(LinkId, RecordId),
+}
+
+impl Context {
+    /// A node that has done nothing yet.
+    pub(super) fn new(setup: Setup, now: Now) -> Self {
+        let me = PeerId::from_bytes(setup.secret.public()).expect("a key pair's public half is sound");
+        let instance = setup.fleet.key().instance(setup.fleet.id(), &me);
+        let rng = Rng::new(setup.seed);
+        Self {
+            setup,
+            me,
+            instance,
+            now,
+            rng,
+            problems: BTreeSet::new(),
+            troubles: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+            effects: Vec::new(),
+            gone: Vec::new(),
+            news: false,
+            timers: Timers {
+                sync: SYNC_EVERY,
+                sync_nodes: SYNC_NODES_EVERY,
+                rotate: SYNC_EVERY,
+                trim: Duration::ZERO,
+                rebase: None,
+                dial: Duration::ZERO,
+                save_book: None,
+                fold: None,
+            },
+        }
+    }
+
+    /// A ticket for something that is answered by an input.
+    pub(super) fn ticket(&mut self, waiting: Waiting) -> Ticket {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, waiting);
+        self.next_ticket
+    }
+
+    /// Something for the disk; the node notes for what an answer is awaited.
+    pub(super) fn disk(&mut self, job: DiskJob) {
+        self.effects.push(Effect::Disk(job));
+    }
+
+    /// A line for the log.
+    pub(super) fn say(&mut self, level: Level, area: &'static str, text: impl Into<String>) {
+        self.effects.push(Effect::Say(level, area, text.into()));
+    }
+
+    /// Tells a client why it cannot be done.
+    pub(super) fn reply(&mut self, client: ClientId, problem: Problem) {
+        self.effects.push(Effect::Answer(client, problem.into()));
+    }
+
+    /// There is something new to say in the own node record: it is made at the end of this turn, or soon.
+    pub(super) fn selfie_changed(&mut self) {
+        self.news = true;
+    }
+
+    /// Something is wrong; shown until the node ends.
+    pub(super) fn report_problem(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX && self.problems.insert(problem) {
+            self.selfie_changed();
+        }
+    }
+
+    /// The uncontained edits are looked at after a random time up to `most`, unless that is due sooner.
+    pub(super) fn rebase_soon(&mut self, most: Duration) {
+        if self.timers.rebase.is_none_or(|due| due > self.now.elapsed + most) {
+            self.timers.rebase = Some(self.now.elapsed + self.rng.up_to(most));
+        }
+    }
+}
