@@ -24,6 +24,8 @@ use crate::watch::{Asked, Seen, Told};
 
 /// What begins a token in a document.
 pub const MARK: &str = "edit-";
+/// The token of what nobody but a liar says that anybody wanted.
+pub const INVENTED: u64 = 9_999_999_999;
 /// How much of a value is told, in characters.
 const SAID_MAX: usize = 200;
 
@@ -168,6 +170,9 @@ pub fn judge(seen: &Seen, head: RecordId) -> Result<(usize, usize, usize), Strin
     let chain = Chain::of(seen, head)?;
     if let Some((token, count)) = chain.tokens[0].iter().find(|(_, count)| **count > 1) {
         return Err(format!("{MARK}{token} stands in the head {count} times"));
+    }
+    if chain.tokens.iter().any(|tokens| tokens.contains_key(&INVENTED)) {
+        return Err("what nobody but a liar says that anybody wanted was made".to_owned());
     }
     seen.asked.values().try_for_each(|asked| chain.judge(asked))?;
     let replays = chain.revisions.iter().filter(|revision| matches!(revision.edit.origin, Origin::Replay(..))).count();

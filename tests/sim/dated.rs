@@ -1,12 +1,15 @@
-//! Members that lie about heights and dates: the worst that is permitted, and what is not.
+//! Members that lie about heights, dates, and whose edits they make again: the worst that is permitted, and what is not.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use starlingd::limits::AHEAD_MAX_MS;
+use starlingd::model::edit::{Change, Op, apply};
+use starlingd::model::ledger::EditRef;
+use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
-use starlingd::model::record::{Header, Record};
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
+use starlingd::model::record::{Header, Record, RecordId};
+use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::rng::Rng;
 use starlingd::sim::{Clock, fleet, secret};
@@ -14,6 +17,7 @@ use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
 
 use crate::clients::Clients;
+use crate::content::{INVENTED, value_of};
 use crate::nemesis::{Fault, Nemesis};
 use crate::run::{Plan, Servers};
 use crate::scenarios::holds;
@@ -31,6 +35,10 @@ pub enum Lie {
     FarAhead,
     /// Higher than its date permits.
     TooHigh,
+    /// A replay of an edit that the author of the head never made; below the head, so that somebody has to deal with it.
+    ReplayBelow,
+    /// The same, as the head.
+    ReplayAbove,
 }
 
 /// Draws lies and short jumps of clocks, for some seeds. Not from the world's own chance: what that draws stays as it is.
@@ -49,7 +57,7 @@ pub fn plan(nemesis: &mut Nemesis, world: &World) {
         nemesis.after(world, 4 * SECOND, move |_, world| world.hosts[host].clock = usual);
     });
     for _ in 0..rng.below(3) {
-        let lie = if rng.below(2) == 0 { Lie::Permitted } else { Lie::FarAhead };
+        let lie = [Lie::Permitted, Lie::FarAhead, Lie::ReplayBelow, Lie::ReplayAbove][rng.below(4) as usize];
         let after = rng.up_to(20 * SECOND);
         nemesis.after(world, after, move |_, world| tell(world, host, lie));
     }
@@ -66,8 +74,10 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
         Lie::FarAhead if right => (1 << 45, Stamp::at(1 << 45)),
         Lie::TooHigh => ((1 << 48) - 1, Stamp::MAX),
         Lie::Permitted | Lie::FarAhead => return,
+        Lie::ReplayBelow => (head.rank().height, Stamp::at(head.record.header.stamp.wall_ms().saturating_sub(1))),
+        Lie::ReplayAbove => (head.rank().height + 1, Stamp::at(head.record.header.stamp.wall_ms() + 1)),
     };
-    let revision = forged(&head, height, stamp);
+    let revision = forged(&head, height, stamp, matches!(lie, Lie::ReplayBelow | Lie::ReplayAbove));
     let peer = PeerId::from_bytes(secret(LIAR).public()).expect("a key pair's public half is sound");
     let liar = world.puppet(host, Hello { peer, run: 1, features: 0, addresses: Vec::new() });
     let frame = Frame::Record(revision.record.clone(), 0, Payload::Announced).encode();
@@ -84,11 +94,21 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
     }
 }
 
-fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp) -> Revision {
+fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, is_replay: bool) -> Revision {
     let secret = secret(LIAR);
     let author = Author { secret: &secret, fleet: *fleet().id().as_bytes(), group: "default", stamp };
-    let edit = Edit { origin: Origin::Original, operations: Vec::new() };
-    let document = head.document.clone();
+    let invented = EditRef { stamp: head.record.header.stamp, id: RecordId([LIAR as u8; 32]) };
+    let op = Op { path: Path::parse("/config/lie").expect("it is one"), change: Change::Put(value_of(INVENTED)) };
+    let edit = match is_replay {
+        true => Edit {
+            origin: Origin::Replay(invented, head.record.header.author),
+            operations: operations(&head.document, std::slice::from_ref(&op)),
+        },
+        false => Edit { origin: Origin::Original, operations: Vec::new() },
+    };
+    // If it is made again, that is seen in the end.
+    let is_below = is_replay && height == head.rank().height;
+    let document = if is_below { apply(&head.document, &op).expect("it is a member") } else { head.document.clone() };
     let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
     let honest = Revision::author(&author, Some(head), draft).expect("it is small");
     let header = Header { height, ..(*honest.record.header).clone() };
@@ -111,6 +131,16 @@ fn lied_to(lie: Lie) {
 #[test]
 fn a_revision_dated_in_another_year_is_passed_over() {
     lied_to(Lie::FarAhead);
+}
+
+#[test]
+fn nobody_makes_again_what_only_a_liar_says_was_made() {
+    lied_to(Lie::ReplayBelow);
+}
+
+#[test]
+fn a_head_that_says_it_is_a_replay_is_as_good_as_any() {
+    lied_to(Lie::ReplayAbove);
 }
 
 #[test]
