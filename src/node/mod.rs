@@ -2,8 +2,11 @@
 //!
 //! No socket, no thread, no file, no clock, no chance but a seed. [`Node::handle`] takes one thing that happened and says what is to be
 //! done; the caller performs all of it, in order, before the next. [`Node::deadline`] says when it wants to be called at the latest.
-//! `input` and `effect` list everything that can come in and go out; the other files are one concern each, most of them an `impl` of
-//! [`Node`] over state that they own.
+//! `input` and `effect` list everything that can come in and go out, and `turn` what recurs.
+//!
+//! The state stands in six parts: `context` has what all share, `peers` who is known and linked, `exchange` what is asked of them, `store`
+//! what is held, `local` the own server, and `changes` what is in the making. The other files are one concern each: what has to do with one
+//! part only is a method of that part, and what takes several is one of [`Node`], which passes on what one part means for the others.
 
 pub mod answer;
 mod before;
@@ -61,6 +64,7 @@ mod store;
 mod storing;
 mod sync;
 mod trial;
+mod turn;
 mod uploads;
 mod views;
 mod whereabouts;
@@ -80,7 +84,6 @@ use self::peers::Peers;
 use self::replica::Keeping;
 use self::server::Server;
 use self::store::Store;
-use crate::limits::RETRY_SOON;
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
@@ -233,40 +236,6 @@ impl Node {
         }
     }
 
-    /// When [`Node::handle`] must be called at the latest, if nothing happens before.
-    pub fn deadline(&self) -> Duration {
-        let timers = [
-            self.cx.timers.sync,
-            self.cx.timers.sync_nodes,
-            self.cx.timers.dial,
-            self.peers.selfie.due(),
-            self.peers.pings_due(),
-        ];
-        let optional = [
-            self.rebase_due(),
-            self.changes.writes.due(),
-            self.cx.timers.save_book,
-            self.cx.fold_due(),
-            self.exchange.pulls.due(),
-            self.store.storing.due(),
-            self.changes.errands.due(),
-            self.local.kept.due(),
-            self.store.strike_due(),
-            self.trim_due(),
-            self.local.server.due().filter(|_| self.changes.trial.is_none()),
-            self.peers
-                .links
-                .values()
-                .filter(|link| link.overflowed)
-                .map(|link| link.exchange_at.max(self.cx.now.elapsed + RETRY_SOON))
-                .min(),
-            self.peers.newcomers.iter().map(|newcomer| newcomer.until).min(),
-            self.peers.is_large().then_some(self.cx.timers.rotate),
-            self.cx.news.then_some(self.cx.now.elapsed),
-        ];
-        timers.into_iter().chain(optional.into_iter().flatten()).min().expect("there is always a next exchange")
-    }
-
     /// There is a server to configure after all.
     pub fn server_appears(&mut self) {
         self.local.server = Server::new(true, self.local.server.before_is_kept());
@@ -306,32 +275,6 @@ impl Node {
             self.pulls_without(id);
             self.changes.errands_without(&mut self.cx, id);
         }
-    }
-
-    /// Everything that is due by now, whatever it was that happened.
-    fn turn(&mut self) {
-        self.judge_newcomers();
-        self.peers.check_pings(&mut self.cx);
-        self.stalled_pulls();
-        self.follow_pulls();
-        self.fetch_on();
-        self.store.probe_if_due(&mut self.cx);
-        self.judge_disk();
-        self.rebase_if_due();
-        self.exchange_if_due();
-        self.serve_early_reads();
-        self.late_errands();
-        self.serve_writes();
-        self.serve_server();
-        self.local.note_adoption(&mut self.cx);
-        self.local.remember_if_due(&mut self.cx);
-        self.strike_if_due();
-        self.peers.news_is_due(&mut self.cx);
-        self.refresh_selfie();
-        self.trim_if_due();
-        self.dial_if_due();
-        self.peers.save_book_if_due(&mut self.cx);
-        self.fold_if_due();
     }
 }
 

@@ -153,7 +153,14 @@ impl Node {
         self.pull(id, record);
     }
 
-    /// Takes a revision in, passes it on and stores it as far as it changes what is kept.
+    /// Takes a revision in, passes it on and stores it as far as it changes what is kept. A new head is dealt with in this order:
+    ///
+    /// 1. It is held, so that nothing which follows sees another.
+    /// 2. It is flooded: others wait for it, and what follows may take this host a while.
+    /// 3. What it does not contain is read back and asked about, for that is to be made again.
+    /// 4. The server is to run it: that only marks it as desired, and the job comes at the end of the turn.
+    /// 5. It is stored. That a revision from elsewhere is on the disk was promised to nobody, and a full disk keeps it from nobody.
+    /// 6. What waited for it goes on, edits are looked at again, and what is too old is let go, which needs all of the above.
     pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
         self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
         self.exchange.wanted.remove(&revision.id());
