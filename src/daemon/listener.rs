@@ -65,7 +65,7 @@ impl Listener {
         }
         let bound = doors.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let porter = Porter {
+        let acceptor = Acceptor {
             first_client: doors.len(),
             poll,
             doors,
@@ -83,7 +83,7 @@ impl Listener {
             sink,
         };
         let stopped = Arc::clone(&stop);
-        let run = move || porter.run(&stopped);
+        let run = move || acceptor.run(&stopped);
         let thread = thread::Builder::new().name("listen".to_owned()).stack_size(HANDSHAKE_STACK).spawn(run)?;
         Ok(Self { bound, stop, waker, thread: Some(thread) })
     }
@@ -111,7 +111,7 @@ impl Drop for Listener {
 }
 
 /// The thread `listen`.
-struct Porter<S> {
+struct Acceptor<S> {
     poll: Poll,
     doors: Vec<TcpListener>,
     /// Who has not sent a whole first flight yet, the oldest first.
@@ -158,7 +158,7 @@ enum Flight {
     Hopeless,
 }
 
-impl<S: Fn(Parts) + Send + Clone + 'static> Porter<S> {
+impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
     fn run(mut self, stop: &AtomicBool) {
         let mut events = Events::with_capacity(FIRST_FLIGHTS_MAX + self.doors.len() + 1);
         while !stop.load(Ordering::Acquire) {

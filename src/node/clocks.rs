@@ -154,7 +154,7 @@ impl Node {
             self.cx.say(Level::Info, "clock", format!("the clock of {who} does not differ from the others any more"));
         }
         self.peers.clocks.named = differing;
-        self.cx.selfie_changed();
+        self.cx.own_record_changed();
     }
 
     /// A peer's record shows its clock. If that is the first of a peer that is linked, what was passed over may be wanted after all.

@@ -137,14 +137,14 @@ impl Context {
     }
 
     /// There is something new to say in the own node record: it is made at the end of this turn, or soon.
-    pub(super) fn selfie_changed(&mut self) {
+    pub(super) fn own_record_changed(&mut self) {
         self.news = true;
     }
 
     /// Something is wrong; shown until the node ends.
     pub(super) fn report_problem(&mut self, problem: String) {
         if self.problems.len() < PROBLEMS_MAX && self.problems.insert(problem) {
-            self.selfie_changed();
+            self.own_record_changed();
         }
     }
 

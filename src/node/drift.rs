@@ -39,7 +39,7 @@ impl Node {
             let text = format!("somebody has changed the server's own configuration at {}", drift.join(", "));
             self.cx.say(Level::Warn, "server", text);
             self.local.server.drift = drift;
-            self.cx.selfie_changed();
+            self.cx.own_record_changed();
         }
         match self.cx.setup.drift {
             DriftChoice::Report => {}
@@ -80,7 +80,7 @@ impl Local {
         if !self.server.drift.is_empty() {
             cx.say(Level::Warn, "server", "the server runs what was applied again");
             self.server.drift.clear();
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
     }
 
@@ -134,7 +134,7 @@ impl Local {
         if problem != self.server.unadopted {
             problem.iter().for_each(|problem| cx.say(Level::Warn, "server", problem.clone()));
             self.server.unadopted = problem;
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
     }
 }

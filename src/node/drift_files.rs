@@ -129,7 +129,7 @@ impl Local {
             file.acknowledged = true;
             let view = file.to_json();
             cx.effects.push(Effect::Answer(client, Answer::Json(view)));
-            return cx.selfie_changed();
+            return cx.own_record_changed();
         }
         cx.reply(client, Problem::new(404, "No such file.", "it has just made room for a newer one"));
     }

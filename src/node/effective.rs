@@ -24,7 +24,7 @@ impl Node {
                 self.cx.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
                 self.local.overlay_problem = Some(reason);
                 self.local.is_overlay_known = false;
-                self.cx.selfie_changed();
+                self.cx.own_record_changed();
             }
         }
     }
@@ -79,14 +79,14 @@ impl Local {
                     };
                     cx.say(Level::Error, "server", format!("{problem}; {meanwhile}"));
                     self.overlay_problem = Some(problem);
-                    cx.selfie_changed();
+                    cx.own_record_changed();
                 }
                 return;
             }
         };
         if self.overlay_problem.take().is_some() {
             cx.say(Level::Info, "server", "the overlay can be read again");
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
         self.is_overlay_known = true;
         if cx.setup.overlay == overlay {

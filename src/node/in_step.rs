@@ -90,7 +90,7 @@ impl Node {
     pub(super) fn not_applied(&mut self, id: &RecordId) {
         self.back_off(id);
         self.local.server.verdict = Verdict::Pending;
-        self.cx.selfie_changed();
+        self.cx.own_record_changed();
     }
 
     /// A job was not begun, because what the server runs cannot be kept.

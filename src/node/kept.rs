@@ -250,7 +250,7 @@ impl Node {
         self.local.kept.of_job = Some(file.name.clone());
         self.local.kept.problem = None;
         self.local.kept.files.push(file);
-        self.cx.selfie_changed();
+        self.cx.own_record_changed();
         self.local.ask_again(&mut self.cx, fingerprint);
     }
 
@@ -260,7 +260,7 @@ impl Node {
         if self.local.kept.problem.as_ref() != Some(&problem) {
             self.cx.say(Level::Error, "server", problem.clone());
             self.local.kept.problem = Some(problem);
-            self.cx.selfie_changed();
+            self.cx.own_record_changed();
         }
         self.local.kept.asked = None;
         let Some(job) = self.local.server.take_job() else { return };
@@ -319,7 +319,7 @@ impl Local {
         }
         if self.server.known != *known {
             self.server.known.clone_from(known);
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
     }
 

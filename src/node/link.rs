@@ -96,7 +96,7 @@ pub struct Link {
     /// Lists of document IDs that ask for one in return and have not been answered to the end.
     pub asked: u32,
     /// When this side may ask next about edits that it is unsure of, and how often it has.
-    pub doubts: (Duration, u32),
+    pub containment_query: (Duration, u32),
     /// Node records of third hosts that may still be looked at, and since when so many.
     checks: (u32, Duration),
     /// Whether something that came was passed over since the last exchange was begun here: it is dated too far ahead.
@@ -152,7 +152,7 @@ impl Link {
             goodbye: None,
             vouches: false,
             asked: 0,
-            doubts: (Duration::ZERO, 0),
+            containment_query: (Duration::ZERO, 0),
             checks: (NODE_CHECKS_MAX, now.elapsed),
             passed_over: false,
             overflowed: false,

@@ -166,7 +166,7 @@ impl Peers {
     pub(super) fn readdressed(&mut self, cx: &mut Context, addresses: Vec<SocketAddr>) {
         if self.addresses != addresses {
             self.addresses = addresses;
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
         self.book.kick(cx.now.elapsed);
         self.ration.forget();

@@ -13,9 +13,10 @@ mod before;
 mod book;
 mod changes;
 mod clocks;
+mod containment;
+mod containment_query;
 mod context;
 pub mod decode;
-mod doubts;
 mod drift;
 mod drift_files;
 mod dry_run;
@@ -39,6 +40,7 @@ pub mod load;
 mod local;
 mod mesh;
 pub mod over;
+mod own_record;
 mod peers;
 mod plan;
 mod problems;
@@ -47,13 +49,11 @@ mod put_back;
 mod ration;
 mod reading;
 mod rebase;
-mod recall;
 pub mod records;
 mod removal;
 mod replica;
 pub mod rng;
 mod roster;
-mod selfie;
 mod server;
 mod settle;
 mod silence;
@@ -239,7 +239,7 @@ impl Node {
     /// There is a server to configure after all.
     pub fn server_appears(&mut self) {
         self.local.server = Server::new(true, self.local.server.before_is_kept());
-        self.cx.selfie_changed();
+        self.cx.own_record_changed();
     }
 
     /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.

@@ -6,9 +6,9 @@
 
 use super::book::Book;
 use super::clocks::Clocks;
+use super::own_record::OwnRecord;
 use super::ration::Ration;
 use super::roster::Roster;
-use super::selfie::Selfie;
 use super::silence::Silences;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -45,7 +45,7 @@ pub(super) struct Peers {
     pub(super) newcomers: Vec<Newcomer>,
     pub(super) silences: Silences,
     pub(super) roster: Roster,
-    pub(super) selfie: Selfie,
+    pub(super) own_record: OwnRecord,
     pub(super) clocks: Clocks,
 }
 
@@ -62,7 +62,7 @@ impl Peers {
             newcomers: Vec::new(),
             silences: Silences::default(),
             roster: Roster::default(),
-            selfie: Selfie::default(),
+            own_record: OwnRecord::default(),
             clocks: Clocks::default(),
         }
     }

@@ -42,7 +42,7 @@ impl Context {
             None => self.troubles.remove(&what).map_or_else(|| Some(String::new()), |_| None),
         };
         if was.is_none() {
-            self.selfie_changed();
+            self.own_record_changed();
         }
     }
 }

@@ -100,7 +100,7 @@ impl Local {
                 self.server.former = Former::default();
                 self.server.applied = Some(applied);
                 self.runs_revision(cx);
-                cx.selfie_changed();
+                cx.own_record_changed();
             }
             Outcome::Refused(refusal) => {
                 let text = format!("the server does not take back revision {}: {}", applied.id.short(), words(&refusal));

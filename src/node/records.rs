@@ -70,8 +70,10 @@ impl Node {
             Frame::Ids(scope, asks, buckets, ids) => self.ids(id, scope, asks, &buckets, &ids),
             Frame::Done(scope, complete) => self.exchange_done(id, scope, complete),
             Frame::Want(wanted) => self.wanted_by(id, wanted),
-            Frame::Doubts { group, head, edits } => self.doubts(id, group, head, &edits),
-            Frame::Rulings { group, head, contained, out } => self.store.rulings(&mut self.cx, &group, head, contained, out),
+            Frame::ContainmentQuery { group, head, edits } => self.containment_query(id, group, head, &edits),
+            Frame::ContainmentReply { group, head, contained, out } => {
+                self.store.containment_reply(&mut self.cx, &group, head, contained, out)
+            }
             Frame::Addresses(addresses) => addresses.iter().for_each(|address| self.peers.book.hint(address)),
             Frame::Errand(ticket, more, bytes) => self.errand_comes(id, ticket, more, &bytes),
             Frame::Told(ticket, more, bytes) => self.told(id, ticket, more, &bytes),
@@ -176,7 +178,7 @@ impl Node {
                 self.flood_revision(from, &revision);
                 self.store.load_fallen(&mut self.cx, &group);
                 if was.as_ref().is_some_and(|was| revision.standing(&was.edit_ref()) != Standing::In) {
-                    self.peers.links.values_mut().for_each(|link| link.doubts = (Duration::ZERO, 0));
+                    self.peers.links.values_mut().for_each(|link| link.containment_query = (Duration::ZERO, 0));
                 }
                 from.into_iter().for_each(|from| self.ask_about_edits(from));
                 match ours {
@@ -240,7 +242,7 @@ impl Node {
             );
         }
         self.local.server.head_moved(head, self.cx.now.elapsed);
-        self.cx.selfie_changed();
+        self.cx.own_record_changed();
     }
 
     fn node_record(&mut self, id: LinkId, record: Record, age: Duration, payload: Payload) {

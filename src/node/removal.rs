@@ -156,12 +156,12 @@ impl Node {
             true => {
                 let text = format!("group {name}, which this host follows, was removed by {author}: the server stays as it is");
                 self.cx.say(Level::Warn, "groups", text);
-                self.cx.selfie_changed();
+                self.cx.own_record_changed();
             }
             false => self.cx.say(Level::Info, "groups", format!("group {name} was removed by {author}")),
         }
         if self.store.replica.has_room_again() {
-            self.cx.selfie_changed();
+            self.cx.own_record_changed();
             let links: Vec<_> = self.peers.links.keys().copied().collect();
             links.into_iter().for_each(|link| self.begin_exchange(link, Scope::Documents));
         }
@@ -210,7 +210,7 @@ impl Store {
         if !admits && self.replica.refused().count() > known {
             let text = format!("group {} is not kept here: {}", record.header.key, full());
             cx.say(Level::Warn, "groups", text);
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
         admits
     }

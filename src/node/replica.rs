@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::recall::{Parting, Recall};
+use super::containment::{Containment, Parting};
 use crate::limits::DELTA_WORTH;
 use crate::model::conflict::OpenConflict;
 use crate::model::delta;
@@ -72,9 +72,9 @@ pub struct Group {
     bound_ms: Option<u64>,
     head: Option<Arc<Revision>>,
     /// When the head was put there.
-    crowned: Duration,
+    head_since: Duration,
     beaten: BTreeMap<RecordId, Beaten>,
-    recall: Recall,
+    containment: Containment,
     history: BTreeMap<Rank, Summary>,
     /// The head's body as a delta against its base's, when that was the head before it.
     delta: Option<(RecordId, Vec<u8>)>,
@@ -129,7 +129,7 @@ impl Group {
             return if revived { Taken::Uncontained } else { Taken::Held };
         }
         if demotes || self.head.as_ref().is_none_or(|head| self.worth(&revision.rank()) > self.worth(&head.rank())) {
-            return self.crown(revision, now);
+            return self.set_head(revision, now);
         }
         if self.standing(&revision.edit_ref()) == Standing::In || self.is_made_on(&revision) {
             let originals = self.originals();
@@ -207,7 +207,7 @@ impl Group {
 
     /// Whether the head contains `edit`: as it says itself, or as this host knows from before its ledger forgot.
     pub fn standing(&self, edit: &EditRef) -> Standing {
-        self.head.as_ref().map_or(Standing::Out, |head| self.recall.standing(head, edit))
+        self.head.as_ref().map_or(Standing::Out, |head| self.containment.standing(head, edit))
     }
 
     /// Edits of which this host cannot tell whether the head contains them, and has to know, the most needed first: the uncontained ones,
@@ -218,19 +218,19 @@ impl Group {
         let carried = revisions().map(|revision| revision.edit_ref());
         let made_on = revisions().flat_map(|revision| revision.ledger.entries().chain(revision.open.keys())).copied();
         let mut named = BTreeSet::new();
-        let all = carried.chain(self.recall.unsure().copied()).chain(made_on);
+        let all = carried.chain(self.containment.unsure().copied()).chain(made_on);
         all.filter(|edit| self.standing(edit) == Standing::Unknown && named.insert(*edit)).collect()
     }
 
     /// Those that the head before contained and the history has, and since when nobody could tell; `None` if there are none.
     pub fn unruled(&self) -> Option<(Duration, Vec<EditRef>)> {
-        let kept: Vec<EditRef> = self.recall.unsure().filter(|edit| self.remembered(edit).is_some()).copied().collect();
-        (!kept.is_empty()).then_some((self.recall.since(), kept))
+        let kept: Vec<EditRef> = self.containment.unsure().filter(|edit| self.remembered(edit).is_some()).copied().collect();
+        (!kept.is_empty()).then_some((self.containment.since(), kept))
     }
 
     /// Takes in what a peer knows of such edits that is at the same head. What turns out to be contained is history.
     pub fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
-        self.recall.learn(contained, out);
+        self.containment.learn(contained, out);
         self.drop_contained();
     }
 
@@ -241,9 +241,9 @@ impl Group {
         unknown && self.line().any(|summary| summary.record.header.base == revision.id())
     }
 
-    fn crown(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
+    fn set_head(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
         self.remember(&revision);
-        self.crowned = now;
+        self.head_since = now;
         self.delta =
             self.find(&revision.record.header.base).filter(|_| self.is_head(&revision.record.header.base)).and_then(|base| {
                 let delta = delta::between(&base.body, &revision.body);
@@ -256,7 +256,7 @@ impl Group {
         }
         let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");
-        self.recall.moved(was.as_deref(), head, parting, now);
+        self.containment.moved(was.as_deref(), head, parting, now);
         self.drop_contained();
         Taken::Head(was)
     }

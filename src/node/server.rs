@@ -265,7 +265,7 @@ impl Node {
         if same {
             self.local.server.applied = Some(applied);
             self.local.runs_revision(&self.cx);
-            return self.cx.selfie_changed();
+            return self.cx.own_record_changed();
         }
         let job = self.local.server.job_of(effective);
         self.local.ask_server(&mut self.cx, Job::Apply(applied), job);
@@ -425,7 +425,7 @@ impl Local {
             // A replay may have waited for a server that can judge it.
             cx.rebase_soon(REBASE_JITTER);
         }
-        cx.selfie_changed();
+        cx.own_record_changed();
     }
 }
 

@@ -56,7 +56,7 @@ impl Peers {
         self.book.rest(&peer, cx.now.elapsed + pause);
         if count == SILENT_LINKS {
             cx.say(Level::Warn, "link", self.silence_of(&peer));
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
     }
 
@@ -64,7 +64,7 @@ impl Peers {
     pub(super) fn speaks(&mut self, cx: &mut Context, peer: &PeerId) {
         if self.silences.end(peer) {
             cx.say(Level::Info, "link", format!("{} speaks again", self.called(peer)));
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
     }
 

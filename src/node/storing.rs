@@ -98,7 +98,7 @@ impl Node {
         self.store.storing.answered = self.cx.now.elapsed;
         if std::mem::take(&mut self.store.storing.hangs) {
             self.cx.say(Level::Info, "disk", "the disk answers again");
-            self.cx.selfie_changed();
+            self.cx.own_record_changed();
         }
         let Some(waiting) = self.cx.tickets.remove(&ticket) else { return };
         if let Err(error) = &result {
@@ -137,7 +137,7 @@ impl Node {
         if self.store.storing.late_at().is_some_and(|late_at| late_at <= self.cx.now.elapsed) {
             self.store.storing.hangs = true;
             self.cx.say(Level::Error, "disk", format!("{}; changes by clients are refused until it does", hanging()));
-            self.cx.selfie_changed();
+            self.cx.own_record_changed();
         }
         if self.store.storing.hangs {
             self.give_up_what_hangs();
@@ -190,7 +190,7 @@ impl Store {
     fn disk_fails(&mut self, cx: &mut Context, error: &str) {
         if self.storing.error.is_none() {
             cx.say(Level::Error, "disk", format!("{error}; what comes is kept in memory until the disk takes writes again"));
-            cx.selfie_changed();
+            cx.own_record_changed();
         }
         self.storing.error = Some(error.to_owned());
         self.replica.set_spills(false);
@@ -213,7 +213,7 @@ impl Store {
             (self.storing.error, self.storing.probe_at, self.storing.wait) = (None, None, PROBE_MIN);
             self.replica.set_spills(true);
             cx.say(Level::Info, "disk", "the disk takes writes again");
-            cx.selfie_changed();
+            cx.own_record_changed();
         } else {
             // Whether all of them fit shows at the next probe.
             self.storing.probe_at.get_or_insert(cx.now.elapsed + PROBE_MIN);

@@ -237,7 +237,7 @@ impl Node {
         }
         self.local.server.set_applied(head, trial.effective.clone(), true);
         self.local.runs_revision(&self.cx);
-        self.cx.selfie_changed();
+        self.cx.own_record_changed();
         if self.store.has_moved(&self.cx, &trial) {
             return match self.store.why_not_again(&self.cx, &trial) {
                 Some(answer) => self.give_up(trial, answer, false),

@@ -37,7 +37,7 @@ const ALL: [Recurring; 22] = [
     Recurring { due: |node| node.local.kept.due(), act: |node| node.local.remember_if_due(&mut node.cx) },
     Recurring { due: |node| node.store.strike_due(), act: Node::strike_if_due },
     Recurring { due: |node| node.cx.news.then_some(node.cx.now.elapsed), act: |node| node.peers.news_is_due(&mut node.cx) },
-    Recurring { due: |node| Some(node.peers.selfie.due()), act: Node::refresh_selfie },
+    Recurring { due: |node| Some(node.peers.own_record.due()), act: Node::refresh_own_record },
     Recurring { due: Node::trim_due, act: Node::trim_if_due },
     Recurring { due: dial_due, act: Node::dial_if_due },
     Recurring { due: |node| node.cx.timers.save_book, act: |node| node.peers.save_book_if_due(&mut node.cx) },

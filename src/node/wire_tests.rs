@@ -113,7 +113,7 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
         lone.happens(Input::Tick);
         lone.now.elapsed = Duration::from_secs(110);
         lone.happens(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
-        turns.insert(lone.node.peers.selfie.due() - lone.now.elapsed);
+        turns.insert(lone.node.peers.own_record.due() - lone.now.elapsed);
     }
     assert!(turns.len() > 10, "{turns:?}");
     assert!(turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER), "{turns:?}");

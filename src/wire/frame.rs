@@ -80,7 +80,7 @@ pub enum Frame {
     /// Offer this record, whatever is thought of it: the sender knows its ID and lacks it.
     Want(RecordId),
     /// By this head of a group the sender cannot tell whether these edits are contained.
-    Doubts {
+    ContainmentQuery {
         /// The group.
         group: String,
         /// The sender's head.
@@ -89,7 +89,7 @@ pub enum Frame {
         edits: Vec<EditRef>,
     },
     /// What the sender knows of edits that it was asked about; those that it does not know of are left out.
-    Rulings {
+    ContainmentReply {
         /// The group.
         group: String,
         /// The sender's head.
@@ -151,10 +151,10 @@ impl Frame {
                 .fold(out.u8(frame_type::ADDRESSES).u8(addresses.len() as u8), |out, address| encode_address(out, address)),
             Self::Bye(why, text) => out.u8(frame_type::BYE).u8(*why as u8).short(text.as_bytes()),
             Self::Want(id) => out.u8(frame_type::WANT).raw(&id.0),
-            Self::Doubts { group, head, edits } => {
+            Self::ContainmentQuery { group, head, edits } => {
                 encode_edits(out.u8(frame_type::DOUBTS).short(group.as_bytes()).raw(&head.0), edits)
             }
-            Self::Rulings { group, head, contained, out: not } => {
+            Self::ContainmentReply { group, head, contained, out: not } => {
                 encode_edits(encode_edits(out.u8(frame_type::RULINGS).short(group.as_bytes()).raw(&head.0), contained), not)
             }
             Self::Errand(ticket, more, bytes) => out.u8(frame_type::ERRAND).u64(*ticket).u8(u8::from(*more)).medium(bytes),
@@ -198,13 +198,13 @@ impl Frame {
             }
             frame_type::WANT => Self::Want(id(&mut r)?),
             frame_type::DOUBTS => {
-                Self::Doubts { group: group(&mut r)?, head: id(&mut r)?, edits: decode_edits(&mut r, DOUBTS_MAX)? }
+                Self::ContainmentQuery { group: group(&mut r)?, head: id(&mut r)?, edits: decode_edits(&mut r, DOUBTS_MAX)? }
             }
             frame_type::RULINGS => {
                 let (group, head) = (group(&mut r)?, id(&mut r)?);
                 let contained = decode_edits(&mut r, DOUBTS_MAX)?;
                 let out = decode_edits(&mut r, DOUBTS_MAX - contained.len())?;
-                Self::Rulings { group, head, contained, out }
+                Self::ContainmentReply { group, head, contained, out }
             }
             frame_type::ERRAND => Self::Errand(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "errand")?.to_vec()),
             frame_type::TOLD => Self::Told(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "answer")?.to_vec()),

@@ -47,8 +47,8 @@ fn every_frame() -> Vec<Frame> {
         Frame::Addresses(addresses),
         Frame::Bye(Goodbye::Clone, "two of you".into()),
         Frame::Want(id),
-        Frame::Doubts { group: "default".into(), head: id, edits: vec![edit(1); DOUBTS_MAX] },
-        Frame::Rulings { group: "edge".into(), head: id, contained: vec![edit(1), edit(2)], out: vec![edit(3)] },
+        Frame::ContainmentQuery { group: "default".into(), head: id, edits: vec![edit(1); DOUBTS_MAX] },
+        Frame::ContainmentReply { group: "edge".into(), head: id, contained: vec![edit(1), edit(2)], out: vec![edit(3)] },
         Frame::Errand(1, true, vec![1; INLINE_MAX]),
         Frame::Told(u64::MAX, false, Vec::new()),
     ]
@@ -87,7 +87,7 @@ fn the_bytes_of_frames_are_these() {
     assert_eq!(text(Frame::Want(id)), ["0e", &"07".repeat(32)].concat());
     let named = ["0000000000020000", &"09".repeat(32)].concat();
     assert_eq!(
-        text(Frame::Rulings { group: "g".into(), head: id, contained: vec![], out: vec![edit(2)] }),
+        text(Frame::ContainmentReply { group: "g".into(), head: id, contained: vec![], out: vec![edit(2)] }),
         ["100167", &"07".repeat(32), "0000", "0001", &named].concat()
     );
     assert_eq!(text(Frame::Errand(2, true, vec![0xab])), "110000000000000002010001ab");

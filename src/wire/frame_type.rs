@@ -30,9 +30,9 @@ pub const ADDRESSES: u8 = 12;
 pub const BYE: u8 = 13;
 /// The type of [`Frame::Want`](super::frame::Frame::Want).
 pub const WANT: u8 = 14;
-/// The type of [`Frame::Doubts`](super::frame::Frame::Doubts).
+/// The type of [`Frame::ContainmentQuery`](super::frame::Frame::ContainmentQuery).
 pub const DOUBTS: u8 = 15;
-/// The type of [`Frame::Rulings`](super::frame::Frame::Rulings).
+/// The type of [`Frame::ContainmentReply`](super::frame::Frame::ContainmentReply).
 pub const RULINGS: u8 = 16;
 /// The type of [`Frame::Errand`](super::frame::Frame::Errand).
 pub const ERRAND: u8 = 17;

@@ -349,8 +349,8 @@ pub fn frames() -> Vec<Vec<u8>> {
         Frame::Addresses(vec!["10.0.0.1:7117".parse().expect("an address"), "[fd00::1]:1".parse().expect("an address")]),
         Frame::Bye(Goodbye::Full, "enough".into()),
         Frame::Want(id),
-        Frame::Doubts { group: group(), head: id, edits: edits.clone() },
-        Frame::Rulings { group: group(), head: id, contained: edits.clone(), out: edits },
+        Frame::ContainmentQuery { group: group(), head: id, edits: edits.clone() },
+        Frame::ContainmentReply { group: group(), head: id, contained: edits.clone(), out: edits },
         Frame::Errand(1, true, vec![1; 50]),
         Frame::Told(2, false, vec![2; 50]),
     ];

@@ -165,7 +165,7 @@ impl Replica {
     /// The body that was needed least lately, among those that are on disk and worth it.
     fn least_needed(&self) -> Option<(String, RecordId)> {
         let all = self.groups.iter().filter(|_| self.spills).flat_map(|(name, group)| {
-            let head = group.head.iter().filter(|_| *name != self.own).map(|head| (group.crowned, head));
+            let head = group.head.iter().filter(|_| *name != self.own).map(|head| (group.head_since, head));
             let beaten = group.beaten.values().map(|beaten| (beaten.needed, &beaten.revision));
             head.chain(beaten).map(move |(needed, revision)| (needed, revision, name))
         });

@@ -17,7 +17,7 @@ use crate::model::stamp::Stamp;
 
 /// What is remembered of the edits of one group.
 #[derive(Debug, Default)]
-pub(super) struct Recall {
+pub(super) struct Containment {
     /// Contained, though the ledger does not say so any more.
     seen: BTreeSet<EditRef>,
     /// Not contained, as a peer has said that knows.
@@ -39,7 +39,7 @@ pub(super) struct Parting {
     pub(super) won: BTreeSet<EditRef>,
 }
 
-impl Recall {
+impl Containment {
     /// The head has moved, from nothing or from `was`; `parting` is `None` if the two are not held as far as their fork.
     pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision, parting: Option<Parting>, now: Duration) {
         let Some(was) = was else {

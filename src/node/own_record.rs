@@ -19,7 +19,7 @@ use crate::model::stamp::Stamp;
 
 /// When the own record was made and when the next is due.
 #[derive(Default)]
-pub(super) struct Selfie {
+pub(super) struct OwnRecord {
     /// The newest of our own that anybody holds.
     last: Option<Record>,
     made: Duration,
@@ -28,7 +28,7 @@ pub(super) struct Selfie {
     paid_until: Duration,
 }
 
-impl Selfie {
+impl OwnRecord {
     pub(super) fn due(&self) -> Duration {
         self.next
     }
@@ -40,15 +40,15 @@ impl Node {
         REFRESH_EVERY * self.peers.crowd()
     }
 
-    pub(super) fn refresh_selfie(&mut self) {
+    pub(super) fn refresh_own_record(&mut self) {
         let now = self.cx.now.elapsed;
-        if self.peers.selfie.next > now {
+        if self.peers.own_record.next > now {
             return;
         }
         let said = self.said_of_self();
         let body = json::compact(&said).into_bytes();
         // At the end of all heights it begins anew: others take it once they have forgotten the last, in a week.
-        let base = self.peers.selfie.last.as_ref().filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
+        let base = self.peers.own_record.last.as_ref().filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
         let header = Header {
             kind: Kind::Node,
             flags: 0,
@@ -69,9 +69,9 @@ impl Node {
         let me = self.cx.me;
         self.peers.roster.take(node, now, |peer| *peer == me);
         self.peers.flood_node(&mut self.cx, None, me, record.id, &frame);
-        let paid_until = self.peers.selfie.paid_until.max(now) + REFRESH_MIN * self.peers.crowd();
+        let paid_until = self.peers.own_record.paid_until.max(now) + REFRESH_MIN * self.peers.crowd();
         let next = now + self.cx.rng.around(self.refresh_every());
-        self.peers.selfie = Selfie { last: Some(record), made: now, next, paid_until };
+        self.peers.own_record = OwnRecord { last: Some(record), made: now, next, paid_until };
     }
 
     /// What there is to say now.
@@ -115,16 +115,16 @@ impl Peers {
         let turn = cx.rng.up_to(REFRESH_MIN * (self.crowd() - 1));
         // Two may come before their time: that a server runs the new head is told as soon as it does, not seconds after the head itself.
         let pace = REFRESH_MIN * self.crowd();
-        let soonest = self.selfie.paid_until.saturating_sub(pace * REFRESH_EARLY).max(cx.now.elapsed + REFRESH_GATHER + turn);
-        self.selfie.next = self.selfie.next.min(soonest);
+        let soonest = self.own_record.paid_until.saturating_sub(pace * REFRESH_EARLY).max(cx.now.elapsed + REFRESH_GATHER + turn);
+        self.own_record.next = self.own_record.next.min(soonest);
     }
 
     /// Somebody holds a record of this host's that is above its newest: it is overtaken.
     pub(super) fn overtake(&mut self, record: Record) {
-        if self.selfie.last.as_ref().is_none_or(|last| record.rank() > last.rank()) {
-            self.selfie.last = Some(record);
-            let soonest = self.selfie.made + OVERTAKE_EVERY;
-            self.selfie.next = self.selfie.next.min(soonest);
+        if self.own_record.last.as_ref().is_none_or(|last| record.rank() > last.rank()) {
+            self.own_record.last = Some(record);
+            let soonest = self.own_record.made + OVERTAKE_EVERY;
+            self.own_record.next = self.own_record.next.min(soonest);
         }
     }
 }
