@@ -46,7 +46,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 enum Failure {
     /// The arguments or the settings file are wrong. Nothing has happened.
     Usage(String),
-    /// It was tried, and failed.
+    /// The command was tried, and failed.
     Failed(String),
 }
 

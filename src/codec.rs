@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         Ok(self.take(N, what)?.try_into().expect("take gives the length asked for"))
     }
 
-    /// One byte.
+    /// A single byte.
     pub fn u8(&mut self, what: &'static str) -> Result<u8, Malformed> {
         Ok(self.array::<1>(what)?[0])
     }
@@ -120,7 +120,7 @@ impl Writer {
         Self::default()
     }
 
-    /// One byte.
+    /// A single byte.
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.raw(&[value])
     }

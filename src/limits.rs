@@ -377,7 +377,7 @@ pub const DIFFERENCE_VALUES_MAX: usize = DOCUMENT_MAX;
 /// How long a change is tried again when the head moves under it: with a dozen clients that write at once each try succeeds once in three
 /// or four times, and whoever waits longer than this for an answer has given up by himself.
 pub const TRIED_FOR: Duration = Duration::from_secs(8);
-/// It waits a random time up to this before the second try, up to twice that before the third, and so on,
+/// A change waits a random time up to this before the second try, up to twice that before the third, and so on,
 pub const TRY_PAUSE: Duration = Duration::from_millis(20);
 /// up to this, so that several authors do not keep each other from it.
 pub const TRY_PAUSE_MAX: Duration = Duration::from_millis(400);

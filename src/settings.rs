@@ -135,7 +135,7 @@ pub enum Source {
     Flag,
 }
 
-/// One or more values for one option, from one place.
+/// The values for one option, from one place; at least one.
 struct Given {
     option: &'static Opt,
     texts: Vec<String>,

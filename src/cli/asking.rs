@@ -55,7 +55,7 @@ impl Answer {
 
 /// Whom to ask, and about which group.
 pub(super) struct Daemon<'a> {
-    /// Its control socket.
+    /// The daemon's control socket.
     pub(super) control: &'a FilePath,
     /// A group as the settings take it; `None` for the daemon's own.
     pub(super) group: Option<&'a str>,

@@ -34,7 +34,7 @@ pub(super) fn settings_file(named: Option<&str>) -> Result<Option<(String, Vec<u
     }
 }
 
-/// One byte more than may be, so that whoever reads it sees that it is too long.
+/// A byte more than may be, so that whoever reads it sees that it is too long.
 fn content(name: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(name)?.take(limits::SETTINGS_FILE_MAX as u64 + 1).read_to_end(&mut text)?;

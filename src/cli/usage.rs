@@ -18,7 +18,7 @@ pub(super) fn whole() -> String {
     text
 }
 
-/// One subcommand's.
+/// The usage of a subcommand.
 pub(super) fn of(command: Command) -> String {
     let mut text = format!("usage: starling {} [OPTION]...\n\n{}\n", words(command), command.help());
     options(&mut text, |option| option.commands.contains(&command));

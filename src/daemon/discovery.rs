@@ -44,7 +44,7 @@ pub enum DiscoveryEvent {
     /// A host of this fleet has been heard. Comes again whenever it announces other addresses, and with every browse
     /// ([`BROWSE_EVERY`]) for as long as it answers.
     Found {
-        /// Its instance name, as `FleetKey::instance` makes it.
+        /// The instance name of this host, as `FleetKey::instance` makes it.
         instance: String,
         /// Where it says it listens, at most [`FOUND_ADDRESSES_MAX`](crate::limits::FOUND_ADDRESSES_MAX); link-local IPv6 with
         /// the interface it was heard on. mdns-sd hears IPv4 and IPv6 one after the other, so the first event may have only some.

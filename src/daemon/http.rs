@@ -22,7 +22,7 @@ pub enum Origin {
     Tcp,
 }
 
-/// One whole request.
+/// A whole request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// As sent, upper or lower case; any token of RFC 9110.
@@ -51,7 +51,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// One whole answer. `Server`, `Date`, `Content-Length` and `Connection` are added to it; its own of these names are not sent.
+/// A whole answer. `Server`, `Date`, `Content-Length` and `Connection` are added to it; its own of these names are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// 200 to 599.

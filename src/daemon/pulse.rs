@@ -83,9 +83,9 @@ struct Beats {
 #[derive(Debug, PartialEq, Eq)]
 enum Finding {
     Well,
-    /// It stands; told once.
+    /// The loop stands; told once.
     Late,
-    /// It will not come back.
+    /// The loop will not come back.
     Dead,
 }
 

@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// One test for all: handlers are the process's, and a second SIGTERM would end it.
+    /// A single test for all: handlers are the process's, and a second SIGTERM would end it.
     #[test]
     fn the_first_sigterm_asks_for_a_stop_and_sighup_does_not() {
         let (sink, stops) = channel();

@@ -40,7 +40,7 @@ fn number_of(name: &str, accounts: &str) -> Option<u32> {
 
 /// The users of this host.
 pub(super) const USERS: &str = "/etc/passwd";
-/// Its groups.
+/// The groups of the system.
 pub(super) const GROUPS: &str = "/etc/group";
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ pub struct Reply {
 pub enum Match {
     /// The same, whatever the order of members.
     Same,
-    /// It differs at these paths: some of them, if there are many.
+    /// The server differs at these paths: some of them, if there are many.
     Differs(Vec<String>),
 }
 
@@ -202,7 +202,7 @@ impl Unit {
         self.patience
     }
 
-    /// One request on a connection of its own. `path` is sent as it stands and must be encoded. PUT and POST are given the time of a
+    /// A request on a connection of its own. `path` is sent as it stands and must be encoded. PUT and POST are given the time of a
     /// change, all else that of a read. Any status is a success here; the answer is at most [`ANSWER_MAX`](crate::limits::ANSWER_MAX)
     /// bytes, a longer one is [`Failure::Cut`].
     pub fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Reply, Failure> {
@@ -265,12 +265,12 @@ fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~' | ':' | '*')
 }
 
-/// One GET of Starling's own endpoint at `socket`, with the wait of a read.
+/// A GET of Starling's own endpoint at `socket`, with the wait of a read.
 pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
     starling(socket).exchange("GET", target, &[], None, READ_WAIT)
 }
 
-/// One POST with an empty body and these headers, which must be of printable ASCII. It waits as long as a change may wait for its turn.
+/// A POST with an empty body and these headers, which must be of printable ASCII. It waits as long as a change may wait for its turn.
 pub fn post(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
     starling(socket).exchange("POST", target, headers, None, GATE_ANSWER_WAIT)
 }

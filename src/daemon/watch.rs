@@ -19,7 +19,7 @@ use crate::limits::{SMALL_STACK, WATCH_EVERY, WATCH_LOST_EVERY};
 
 /// What the thread has found.
 pub(super) enum Change {
-    /// It has looked; this is how the network looks now, if that is different.
+    /// The network was looked at; this is how the network looks now, if that is different.
     Looked(Option<Network>),
     /// A server is there at last.
     Server(PathBuf),

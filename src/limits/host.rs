@@ -212,7 +212,7 @@ pub const GATE_CHUNK_LINE_MAX: usize = 4 << 10;
 pub const GATE_HELD_MAX: usize = 24 << 20;
 /// An answer up to this length, in bytes, is not counted against [`GATE_HELD_MAX`]: `GET /healthz` works when nothing else does.
 pub const GATE_ANSWER_SMALL: usize = 32 << 10;
-/// One read from a connection, in bytes.
+/// The most that is read from a connection at once, in bytes.
 pub const GATE_READ_BYTES: usize = 16 << 10;
 /// The whole head must be here by then; an honest client sends it in one packet.
 pub const GATE_HEAD_WAIT: Duration = Duration::from_secs(10);

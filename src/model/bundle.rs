@@ -68,7 +68,7 @@ pub enum BadBundle {
     Empty,
     /// No line begins a block.
     NotPem,
-    /// It is UTF-16, in which no server finds anything.
+    /// The text is UTF-16, in which no server finds anything.
     Utf16,
     /// A block begins, and all of it is one line.
     NoLineEnds,
@@ -109,14 +109,14 @@ pub enum BadBundle {
     WrongOrder(usize),
     /// The leaf is not valid any more.
     Expired {
-        /// It was until then.
+        /// The certificate was valid until then.
         until: Time,
         /// What the host's clock shows.
         now: Time,
     },
     /// The leaf is not valid yet.
     NotYetValid {
-        /// It is from then on.
+        /// The certificate is valid from then on.
         since: Time,
         /// What the host's clock shows.
         now: Time,

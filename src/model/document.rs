@@ -168,7 +168,7 @@ impl PartialEq for Document {
 impl Eq for Document {}
 
 impl fmt::Debug for Document {
-    /// Its size only: there may be private keys in it.
+    /// The document's size only: there may be private keys in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Document({} bytes)", self.bytes().len())
     }

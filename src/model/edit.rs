@@ -64,7 +64,7 @@ pub enum Verb {
     Delete,
 }
 
-/// One operation of an edit.
+/// An operation of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Op {
     /// Where, from the document's root: `/config/…`, `/certificates/NAME` or `/js_modules/NAME`.

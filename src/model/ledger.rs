@@ -39,11 +39,11 @@ impl fmt::Display for EditRef {
 /// What a ledger says of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is contained or settled.
+    /// The edit is contained or settled.
     In,
-    /// It is not.
+    /// The edit is not contained.
     Out,
-    /// It is older than the ledger reaches.
+    /// The edit is older than the ledger reaches.
     Unknown,
 }
 

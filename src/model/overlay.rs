@@ -191,7 +191,7 @@ pub enum Unfit {
     Unknown {
         /// Where it stands.
         path: String,
-        /// Its name, or the beginning of it.
+        /// The member's name, or the beginning of it.
         name: String,
     },
     /// A variable's closing brace is missing.
@@ -308,7 +308,7 @@ fn below(path: &str, token: &str) -> String {
 
 /// How a variable of a host begins. Unit's own have no dot in their names, and templates of njs no such object.
 const BEGIN: &str = "${starling.";
-/// One element more.
+/// The place behind the last element.
 const END: &str = "-";
 /// How much of a foreign name an error shows, in characters.
 const NAME_SHOWN: usize = 64;

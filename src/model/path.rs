@@ -85,7 +85,7 @@ impl fmt::Debug for Path {
 /// Why a request target is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadPath {
-    /// It does not begin with a slash.
+    /// The path does not begin with a slash.
     NotAbsolute,
     /// A percent sign without two hexadecimal digits.
     Percent,

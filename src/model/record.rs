@@ -229,7 +229,7 @@ impl Record {
         body.len() == self.header.body_len as usize && self.header.body_hash == hash_of(body)
     }
 
-    /// Its place in the one order.
+    /// The record's place in the one order.
     pub fn rank(&self) -> Rank {
         let header = &self.header;
         Rank { height: header.height, stamp: header.stamp, author: header.author, id: self.id }

@@ -52,7 +52,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One of them, by name.
+/// A certificate or a module, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
     /// What it is.

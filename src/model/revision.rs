@@ -28,15 +28,15 @@ use crate::limits::{
 /// What a revision does with its edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// It is the first with this edit: the edit has the revision's own ID and stamp.
+    /// The revision is the first with this edit: the edit has the revision's own ID and stamp.
     Original,
-    /// It applies an edit that was beaten, on a newer base.
+    /// The revision applies an edit that was beaten, on a newer base.
     Replay(EditRef, PeerId),
-    /// It leaves the document alone and lists a beaten edit as open conflict.
+    /// The revision leaves the document alone and lists a beaten edit as open conflict.
     Note(EditRef, PeerId),
 }
 
-/// One operation of an edit: where, how, and what it found there. Its value stands in the document.
+/// An operation of an edit: where, how, and what it found there. Its value stands in the document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
     /// PUT, POST or DELETE, as Unit defines them.
@@ -77,7 +77,7 @@ pub struct Revision {
 }
 
 impl fmt::Debug for Revision {
-    /// Its name and its edit: there may be private keys in the rest.
+    /// The revision's name and edit: there may be private keys in the rest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Revision({}, {:?}, {:?})", self.record.id.short(), self.edit, self.document)
     }
@@ -223,7 +223,7 @@ impl Revision {
         self.record.header.is_removal()
     }
 
-    /// Its place in the order.
+    /// The revision's place in the order.
     pub fn rank(&self) -> Rank {
         self.record.rank()
     }

@@ -24,7 +24,7 @@ struct Inner {
 }
 
 impl Shown {
-    /// Its value.
+    /// The configuration as a value.
     pub fn value(&self) -> &Value {
         let read = |text: &Arc<str>| json::parse_own(text.as_bytes()).expect("what was printed can be read");
         self.0.value.get_or_init(|| self.0.text.get().map_or(Value::Null, read))

@@ -14,7 +14,7 @@ pub type Signature = [u8; 64];
 pub enum Purpose {
     /// The ID of a record.
     Record,
-    /// One side of a handshake.
+    /// A side of a handshake.
     Handshake,
 }
 

@@ -86,7 +86,7 @@ pub enum Answer {
     KeptDrift(String),
     /// A host of another group has answered.
     Relayed(Told),
-    /// It cannot be done.
+    /// The request cannot be carried out.
     Problem(Problem),
 }
 
@@ -147,7 +147,7 @@ impl Older {
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// One sentence with a full stop, as Unit's errors are.
+    /// A sentence with a full stop, as Unit's errors are.
     pub error: &'static str,
     /// The particulars, if any.
     pub detail: String,

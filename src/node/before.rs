@@ -22,13 +22,13 @@ use crate::model::shown::Shown;
 /// What the server ran before Starling first configured it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
-    /// It is to be kept before anything is sent.
+    /// What the server ran is to be kept before anything is sent.
     Wanted,
-    /// It is on its way to the disk.
+    /// What it ran is on its way to the disk.
     Storing,
-    /// It could not be written, or was not read back the same.
+    /// What it ran could not be written, or was not read back the same.
     Failed,
-    /// It is kept.
+    /// What it ran is kept.
     Kept,
 }
 

@@ -73,7 +73,7 @@ impl Entry {
 /// A dial that is to be made.
 #[derive(Debug)]
 pub struct Dial {
-    /// Its number.
+    /// The number of the dial.
     pub number: u64,
     /// Where to.
     pub address: String,

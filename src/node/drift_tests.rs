@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::shown::Shown;
 
-/// One whose server runs `theirs` beside the head, unseen until now, and is to publish it.
+/// A node whose server runs `theirs` beside the head, unseen until now, and is to publish it.
 fn with_drift() -> (Lone, Shown) {
     let mut lone = Lone::new(true);
     lone.node.cx.setup.drift = DriftChoice::Adopt;

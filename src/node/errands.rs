@@ -37,7 +37,7 @@ struct Wish {
     dialled: Vec<PeerId>,
 }
 
-/// One that waits for a peer's answer.
+/// An errand that waits for a peer's answer.
 struct Asked {
     wish: Wish,
     link: LinkId,

@@ -120,7 +120,7 @@ impl Local {
 }
 
 impl Server {
-    /// It is not asked for that any more.
+    /// The job that is to be done next; it is not asked for any more.
     pub(super) fn take_job(&mut self) -> Option<Job> {
         self.job.take()
     }
@@ -130,7 +130,7 @@ impl Server {
         self.apply_at = self.apply_at.max(now + OBSERVE_EVERY);
     }
 
-    /// It is looked at as soon as it is free.
+    /// The server is looked at as soon as it is free.
     pub(super) fn look_soon(&mut self, now: Duration) {
         self.observe_at = now;
     }

@@ -51,7 +51,7 @@ pub type ClientId = u64;
 pub enum Input {
     /// A handshake was completed.
     Linked {
-        /// Its name from now on.
+        /// The name of the link from now on.
         link: LinkId,
         /// Who is there.
         hello: Hello,
@@ -70,7 +70,7 @@ pub enum Input {
     DialFailed(u64, String),
     /// mDNS shows a peer of this fleet.
     Found {
-        /// Its instance name: a keyed hash of its peer ID.
+        /// The peer's instance name: a keyed hash of its peer ID.
         instance: String,
         /// Where it listens.
         addresses: Vec<SocketAddr>,
@@ -133,26 +133,26 @@ pub struct Known {
 /// What a server did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It runs the document: accepted, and read back the same.
+    /// The server runs the document: accepted, and read back the same.
     Applied,
-    /// It accepted the document, but what it then showed differs or could not be read, in these words.
+    /// The server accepted the document, but what it then showed differs or could not be read, in these words.
     Unverified(String),
-    /// It refused; nothing changed.
+    /// The server refused; nothing changed.
     Refused(Refusal),
-    /// It could not be reached; nothing changed.
+    /// The server could not be reached; nothing changed.
     Unreachable(String),
-    /// It answers, and what it runs cannot be read, for this reason; nothing changed.
+    /// The server answers, and what it runs cannot be read, for this reason; nothing changed.
     Unreadable(String),
     /// Nobody can tell, not even after reading back.
     Unknown(String),
-    /// It runs what it may not be put over before that is kept; nothing changed.
+    /// The server runs what it may not be put over before that is kept; nothing changed.
     Found {
         /// The configuration, with the names that people know certificates by.
         config: Shown,
         /// Of it.
         fingerprint: Fingerprint,
     },
-    /// It runs something.
+    /// The server runs this; it was looked at.
     Observed {
         /// The configuration, with the names that people know certificates by.
         config: Shown,
@@ -161,16 +161,16 @@ pub enum Outcome {
         /// Whether another server process has taken the place of the one that was there at the last look.
         restarted: bool,
     },
-    /// It runs what it ran at the last observation, and was given nothing since.
+    /// The server runs what it ran at the last observation, and was given nothing since.
     Unchanged,
 }
 
 /// How a server refused a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its status code.
+    /// The server's status code.
     pub status: u16,
-    /// Its own words, byte for byte.
+    /// The server's own words, byte for byte.
     pub body: Vec<u8>,
     /// What was found out about why, beyond its words; empty if nothing was.
     pub reason: String,
@@ -199,7 +199,7 @@ pub enum Ask {
     Write(Change),
     /// `PATCH /config…`
     Patch(Patching),
-    /// One of these with `?dry-run`: try it, give the server back what it ran, and publish nothing.
+    /// Any of these with `?dry-run`: try it, give the server back what it ran, and publish nothing.
     DryRun(DryRun),
     /// `POST /config` with an empty body: publish what the local server runs.
     PublishLocal {
@@ -210,7 +210,7 @@ pub enum Ask {
         /// Who and why.
         note: String,
     },
-    /// One of the others with `Starling-Group` or `?group`: of the document of this group, whichever this host's own is.
+    /// Any of the others with `Starling-Group` or `?group`: of the document of this group, whichever this host's own is.
     /// A change comes with the request itself, for a host of that group; one that was passed on already does not.
     OfGroup(String, Box<Ask>, Option<Box<Errand>>),
     /// `GET /fleet`
@@ -273,7 +273,7 @@ pub enum Ask {
     AcknowledgeDrift(String),
     /// `POST /fleet/drift/FILE/adopt`: publish what somebody had changed on the server then.
     AdoptDrift {
-        /// Its name, or a part of it.
+        /// The file's name, or a part of it.
         name: String,
         /// As in a [`Change`].
         if_match: Option<String>,

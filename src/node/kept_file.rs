@@ -34,7 +34,7 @@ pub struct KeptFile {
     pub fingerprint: Fingerprint,
 }
 
-/// One place at which the server was changed.
+/// A place at which the server was changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
     /// Where.

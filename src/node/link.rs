@@ -49,11 +49,11 @@ struct Serving {
 /// What is known of a record and the other side of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// It has it: it has sent or named it.
+    /// The peer has the record: it has sent or named it.
     Theirs,
-    /// It was sent it in some form.
+    /// The peer was sent the record in some form.
     Sent,
-    /// It was sent it with its body, at this time.
+    /// The peer was sent the record with its body, at this time.
     Whole(Duration),
 }
 
@@ -69,7 +69,7 @@ pub struct Offer {
 /// A link and what waits on it.
 #[derive(Debug)]
 pub struct Link {
-    /// Its name.
+    /// The link's name.
     pub id: LinkId,
     /// Who is there.
     pub hello: Hello,

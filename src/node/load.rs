@@ -31,7 +31,7 @@ impl<'a> Loading<'a> {
         Self { node, newest: BTreeMap::new(), damaged: Vec::new(), misnamed: Vec::new() }
     }
 
-    /// One file of `revisions/`: its group, its name, and what stands in it. Oldest first is quickest.
+    /// A file of `revisions/`: its group, its name, and what stands in it. Oldest first is quickest.
     pub fn file(&mut self, group: String, name: String, bytes: &[u8]) {
         self.file_of(group, name, bytes, 0);
     }

@@ -29,7 +29,7 @@ use crate::node::input::{Change, ClientId, Outcome, ServerReport};
 use crate::wire::fleet::{FleetId, FleetKey};
 use crate::wire::handshake::Hello;
 
-/// One node, and all that it has asked for.
+/// A node, and all that it has asked for.
 struct Lone {
     node: Node,
     now: Now,

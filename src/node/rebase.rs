@@ -43,15 +43,15 @@ type Conflicts = BTreeMap<EditRef, OpenConflict>;
 
 /// What is to be done about an uncontained edit.
 enum Remedy {
-    /// It still fits: this is the head's document with it.
+    /// The edit still fits: this is the head's document with it.
     Replay(Document),
-    /// It has to be listed.
+    /// The edit has to be listed.
     Note,
     /// The head has what it wanted, whether by it or not.
     Nothing,
     /// Somebody else is to do it, or what it was made on comes first: look again at this time.
     Later(Duration),
-    /// Its body has to be read from disk first.
+    /// The body of its revision has to be read from disk first.
     Load,
 }
 

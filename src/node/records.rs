@@ -328,7 +328,7 @@ pub fn file_text(revision: &Revision) -> Vec<u8> {
 
 /// A revision as a file had it.
 pub struct Filed {
-    /// It; if bundles were struck out of it, with their fingerprints in its document, so that it is not what its author has signed.
+    /// The revision; if bundles were struck out of it, with their fingerprints in its document, so that it is not what its author has signed.
     pub revision: Revision,
     /// Whether bundles were struck out.
     pub is_struck: bool,
@@ -434,11 +434,11 @@ const FIRST_LINE: &str = "starling revision 1";
 /// Why a file is no revision of this fleet's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFault {
-    /// It does not begin as [`file_text`] begins.
+    /// The file does not begin as [`file_text`] begins.
     Form,
     /// The header cannot be decoded, or is not that of a document.
     Header,
-    /// It belongs to another fleet.
+    /// The revision belongs to another fleet.
     Fleet,
     /// The signature is not the author's, over this header.
     Signature,

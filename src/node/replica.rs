@@ -30,13 +30,13 @@ pub use self::summary::Summary;
 /// What became of a revision.
 #[derive(Debug)]
 pub enum Taken {
-    /// It is the head now, in place of this one.
+    /// The revision is the head now, in place of this one.
     Head(Option<Arc<Revision>>),
-    /// It is kept beside the head, which does not contain it.
+    /// The revision is kept beside the head, which does not contain it.
     Uncontained,
     /// The head contains it; it belongs to the history.
     History,
-    /// It was here already.
+    /// The revision was here already.
     Held,
     /// The head contains it, and it is older than what is kept.
     Stale,

@@ -160,7 +160,7 @@ fn a_child_beats_its_base_and_a_long_branch_a_late_one() {
     assert_eq!(group.unsettled(), 1);
 }
 
-/// Its edit was in the head; then a longer branch came that was made without it.
+/// The edit was in the head; then a longer branch came that was made without it.
 #[test]
 fn a_contained_revision_is_uncontained_again_when_a_longer_branch_lacks_it() {
     let base = child(None, 1, 1);

@@ -45,7 +45,7 @@ impl Rng {
         }
     }
 
-    /// One of `list`, if it is not empty.
+    /// A member of `list`, if it is not empty.
     pub fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         list.get(self.below(list.len() as u64) as usize)
     }

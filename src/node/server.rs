@@ -52,18 +52,18 @@ pub(super) enum Verdict {
     Pending,
     /// The server runs the head.
     Applied,
-    /// It refused, in these words.
+    /// The server refused, in these words.
     Refused(String),
-    /// It cannot be reached, for this reason.
+    /// The server cannot be reached, for this reason.
     Unreachable(String),
-    /// It is given nothing, for what it runs could not be read or kept, for this reason.
+    /// The server is given nothing, for what it runs could not be read or kept, for this reason.
     Untouched(String),
-    /// It accepted the head but shows something else.
+    /// The server accepted the head but shows something else.
     Unverified(String),
 }
 
 impl Verdict {
-    /// One word for it.
+    /// The verdict in one word.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::NoServer => "none",

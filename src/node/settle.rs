@@ -31,7 +31,7 @@ pub(super) enum Needing {
     Restore { client: ClientId, path: Path, if_match: Option<String>, note: String },
     /// What is at the path is shown.
     Show { client: ClientId, path: Path },
-    /// Its edit is to be made now.
+    /// The edit of the conflict is to be made now.
     Keep { client: ClientId, if_match: Option<String>, note: String },
 }
 

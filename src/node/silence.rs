@@ -20,7 +20,7 @@ pub(super) struct Silences {
 }
 
 impl Silences {
-    /// One more; how many these are. What finds no place is not counted.
+    /// Adds a silent link of this peer; how many these are. What finds no place is not counted.
     fn add(&mut self, peer: PeerId) -> u32 {
         let has_room = self.counts.len() < SILENT_PEERS_MAX || self.counts.contains_key(&peer);
         let count = self.counts.get(&peer).map_or(1, |count| count.saturating_add(1));

@@ -227,7 +227,7 @@ impl Store {
         gone.copied().collect::<Vec<_>>().into_iter().for_each(|id| self.forget_unstored(id));
     }
 
-    /// It has become history, and its body is not in memory: it is held no more.
+    /// A revision has become history, and its body is not in memory: it is held no more.
     fn forget_unstored(&mut self, id: RecordId) {
         self.storing.unstored.remove(&id);
         self.replica.written(&id);

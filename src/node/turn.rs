@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Node;
 use crate::limits::RETRY_SOON;
 
-/// One thing that recurs.
+/// Something that recurs.
 struct Recurring {
     /// When it is to be looked at, if nothing happens before.
     due: fn(&Node) -> Option<Duration>,

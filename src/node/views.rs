@@ -166,7 +166,7 @@ impl Node {
         Value::Object(view)
     }
 
-    /// One word for how a host stands to the head of its group.
+    /// In one word how a host stands to the head of its group.
     fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> State {
         let is_young = *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.refresh_every();
         Known {

@@ -150,7 +150,7 @@ mod tests {
         Scenario::new(&[(option(option_name).unwrap(), text.to_owned())])
     }
 
-    /// One good value for every option that is about the scenario, and one that is out of its bounds.
+    /// A good value for every option that is about the scenario, and one that is out of its bounds.
     const VALUES: [(&str, &str, &str); 11] = [
         ("nodes", "500", "1"),
         ("node-records", "0", "8001"),

@@ -119,7 +119,7 @@ impl Command {
         }
     }
 
-    /// One line of help.
+    /// The line of help.
     pub fn help(self) -> &'static str {
         match self {
             Self::Init => "found a fleet on this host",
@@ -155,7 +155,7 @@ pub struct Opt {
     pub short: Option<char>,
     /// What its argument is called; `None` if it has none.
     pub argument: Option<&'static str>,
-    /// One line of help.
+    /// The line of help.
     pub help: &'static str,
     /// The heading that it stands under in the usage text.
     pub section: &'static str,

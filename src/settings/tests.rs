@@ -16,7 +16,7 @@ fn with_flag(name: &str, text: &str) -> Result<Resolved, SettingsError> {
     Resolved::new(&root(), None, &[flag(name, text)])
 }
 
-/// One good value for every setting: a new one that is missing here fails the tests below.
+/// A good value for every setting: a new one that is missing here fails the tests below.
 const GOOD: &[(&str, &str)] = &[
     ("state", "/tmp/s"),
     ("control", "/tmp/s/c"),

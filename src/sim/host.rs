@@ -50,7 +50,7 @@ pub struct Clock {
 
 /// A host and all that belongs to it.
 pub struct Host {
-    /// Its node.
+    /// The host's node.
     pub node: Node,
     /// What it is made of.
     pub spec: Spec,
@@ -62,13 +62,13 @@ pub struct Host {
     pub start: u64,
     /// When it was started.
     pub started: Duration,
-    /// Its ends of connections, by the name that its node has for them.
+    /// The host's ends of connections, by the name that its node has for them.
     pub links: BTreeMap<LinkId, End>,
-    /// Its disk.
+    /// The host's disk.
     pub disk: Disk,
-    /// Its server.
+    /// The host's server.
     pub server: Server,
-    /// Its clock.
+    /// The host's clock.
     pub clock: Clock,
     /// Answers that no client has taken yet.
     pub answers: BTreeMap<ClientId, Answer>,
@@ -86,7 +86,7 @@ pub struct Host {
     pub(super) spins: u32,
 }
 
-/// One side of a connection.
+/// A side of a connection.
 #[derive(Debug, Clone)]
 pub struct End {
     /// Who is on the other side.

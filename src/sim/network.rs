@@ -82,7 +82,7 @@ impl Network {
         self.sides = sides;
     }
 
-    /// One side becomes part of another.
+    /// A side becomes part of another.
     pub(super) fn join(&mut self, side: usize, into: usize) {
         self.sides.values_mut().filter(|of| **of == side).for_each(|of| *of = into);
     }

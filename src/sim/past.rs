@@ -72,7 +72,7 @@ fn forgotten(number: u64) -> EditRef {
     EditRef { stamp: stamp(number), id: RecordId(Sha256::digest(number.to_be_bytes()).into()) }
 }
 
-/// One a second, all before the world begins.
+/// A stamp a second, all before the world begins.
 fn stamp(number: u64) -> Stamp {
     Stamp::from_u64((BEGINNING_MS - 10_000_000 + 1000 * number) << 16).expect("it is no day that is far off")
 }

@@ -21,10 +21,10 @@ use crate::node::answer::Answer;
 use crate::node::input::{Ask, Change};
 use crate::settings::scenario::Scenario;
 
-/// One figure.
+/// A figure of the rehearsal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// Its name for programs; a unit comes last.
+    /// The figure's name for programs; a unit comes last.
     pub name: &'static str,
     /// What it is.
     pub words: &'static str,

@@ -47,7 +47,7 @@ pub enum Refuses {
     Member(String),
     /// Those with applications of both names.
     Both(String, String),
-    /// One in so many, told by a hash over the salt and the text.
+    /// A document in so many, told by a hash over the salt and the text.
     OneIn(u64, u64),
 }
 
@@ -71,7 +71,7 @@ impl Refuses {
 }
 
 impl Server {
-    /// One that was never configured.
+    /// A server that was never configured.
     pub(super) fn new() -> Self {
         Self {
             up: true,
@@ -86,7 +86,7 @@ impl Server {
         }
     }
 
-    /// It crashes, and comes back as it was delivered.
+    /// The server crashes, and comes back as it was delivered.
     pub fn lose_everything(&mut self, now: Duration) {
         self.config = Arc::new(Document::factory().config().clone());
         self.lost = Some(now);
@@ -121,7 +121,7 @@ impl Server {
         }
     }
 
-    /// It is looked at right before it is given anything, as the daemon does.
+    /// The server is looked at right before it is given anything, as the daemon does.
     fn withheld(&self, document: &Document, over: &Over) -> Option<Outcome> {
         if json::same(&self.config, document.config()) || over.permits(&Fingerprint::of(&self.config)) {
             return None;

@@ -37,14 +37,14 @@ impl fmt::Debug for Errand {
 pub struct Told {
     /// The status code.
     pub status: u16,
-    /// Its headers.
+    /// The request's headers.
     pub headers: Vec<(String, String)>,
-    /// Its body.
+    /// The request's body.
     pub body: Vec<u8>,
 }
 
 impl Errand {
-    /// Its bytes; `None` if there would be more than [`ERRAND_MAX`].
+    /// The encoded bytes; `None` if there would be more than [`ERRAND_MAX`].
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut out = Writer::new();
         if self.method.len() > NAME_MAX || self.target.len() > TARGET_MAX || !are_short(&self.headers) {
@@ -67,7 +67,7 @@ impl Errand {
 }
 
 impl Told {
-    /// Its bytes; `None` if there would be more than [`ERRAND_MAX`].
+    /// The encoded bytes; `None` if there would be more than [`ERRAND_MAX`].
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut out = Writer::new();
         if !are_short(&self.headers) {

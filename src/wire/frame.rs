@@ -36,7 +36,7 @@ pub enum Payload {
     Delta(RecordId, Vec<u8>),
 }
 
-/// One thing that a peer says.
+/// Something that a peer says.
 #[derive(Debug, Clone)]
 pub enum Frame {
     /// Are you there? To be answered by a pong with the same number.
@@ -110,7 +110,7 @@ pub enum Frame {
 /// Why a peer closes a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goodbye {
-    /// It has enough links.
+    /// The peer has enough links.
     Full,
     /// Another link to the same peer stays.
     Duplicate,

@@ -45,7 +45,7 @@ pub struct Local {
 pub struct Hello {
     /// Who it is.
     pub peer: PeerId,
-    /// Its run number: another one means that it has started anew, or that two hosts bear one identity.
+    /// The peer's run number: another one means that it has started anew, or that two hosts bear one identity.
     pub run: u64,
     /// The feature bits it offers; unknown ones mean nothing.
     pub features: u64,
@@ -185,9 +185,9 @@ pub enum HandshakeError {
     Malformed(Malformed),
     /// The other side speaks, or chose, versions between these, and ours is not among them.
     Version {
-        /// Its lowest.
+        /// The lowest version that the peer speaks.
         lowest: u8,
-        /// Its highest.
+        /// The highest version that the peer speaks.
         highest: u8,
     },
     /// A member that does not hold the identity it names.

@@ -139,7 +139,7 @@ pub(super) fn with_older(mut response: Response, older: Older) -> Response {
     response
 }
 
-/// One place that differs: what was there, and what is there now.
+/// A place that differs: what was there, and what is there now.
 fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
     let old = old.and_then(|old| old.get(&op.path));
     let new = match &op.change {
@@ -167,9 +167,9 @@ fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
 
 /// Why there is no document.
 enum Missing {
-    /// Its file is not there any more.
+    /// The revision's file is not there any more.
     Gone,
-    /// It cannot be read, for this reason.
+    /// The file cannot be read, for this reason.
     Unreadable(String),
 }
 
@@ -182,7 +182,7 @@ impl Missing {
     }
 }
 
-/// Its document, with the fingerprints of bundles in their places: of some revisions that is all that is left of them.
+/// The revision's document, with the fingerprints of bundles in their places: of some revisions that is all that is left of them.
 fn read(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
     read_whole(kept, state).map(|document| document.struck(|_| true))
 }

@@ -45,7 +45,7 @@ impl Known {
         self.instances.len()
     }
 
-    /// It has said goodbye, or expired.
+    /// An instance has said goodbye, or expired.
     pub(super) fn forget(&mut self, instance: &str) {
         self.instances.remove(instance);
     }

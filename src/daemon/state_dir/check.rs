@@ -24,7 +24,7 @@ use crate::node::kept_file::{KeptFile, is_name};
 use crate::node::records::judge_file;
 use crate::node::revision_name;
 
-/// One thing that was found.
+/// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The file or directory.
@@ -178,7 +178,7 @@ fn shelf(dir: &StateDir, shelf: Shelf, fleet: Option<&[u8; 32]>, report: &mut Re
     }
 }
 
-/// One stored revision.
+/// Checks a stored revision.
 fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &mut Report) {
     let bytes = match read_bounded(path, limits::REVISION_FILE_MAX) {
         Ok(bytes) => bytes,

@@ -21,7 +21,7 @@ pub enum StateError {
         /// What to give `chmod`.
         mode: u32,
     },
-    /// It belongs to another user than the one that runs.
+    /// The file belongs to another user than the one that runs.
     Owner {
         /// The directory or file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum StateError {
         /// Whether it is a directory.
         is_directory: bool,
     },
-    /// It is a symbolic link, which would lead elsewhere.
+    /// The file is a symbolic link, which would lead elsewhere.
     Link(PathBuf),
     /// Another process has the directory.
     Held {
@@ -55,7 +55,7 @@ pub enum StateError {
         /// The bound, in bytes.
         most: usize,
     },
-    /// It exists, and is never replaced.
+    /// The file exists, and is never replaced.
     Exists(PathBuf),
     /// No name for a group's directory or a revision's file.
     Name(String),

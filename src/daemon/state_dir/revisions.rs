@@ -29,7 +29,7 @@ pub struct StoredFile {
 /// A file that could not be read, though it may be sound.
 #[derive(Debug)]
 pub struct Unread {
-    /// Its group and name, unless it is a directory of them that cannot be listed.
+    /// The file's group and name, unless it is a directory of them that cannot be listed.
     pub file: Option<(String, String)>,
     /// Why.
     pub error: StateError,

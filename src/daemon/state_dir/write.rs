@@ -23,7 +23,7 @@ pub(in crate::daemon) enum Shelf {
 }
 
 impl Shelf {
-    /// Its directory below the state directory.
+    /// The kind's directory below the state directory.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Revisions => "revisions",

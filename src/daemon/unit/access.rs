@@ -14,7 +14,7 @@ use crate::daemon::system::own_user;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Server,
-    /// Its REST endpoint, which a person asks from the command line.
+    /// Starling's REST endpoint, which a person asks from the command line.
     Starling,
 }
 

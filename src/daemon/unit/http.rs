@@ -70,7 +70,7 @@ impl Http {
         }
     }
 
-    /// One request and its answer, both done within `wait`.
+    /// A request and its answer, both done within `wait`.
     pub fn exchange(
         &self,
         method: &str,
@@ -242,7 +242,7 @@ impl Connector for Dial {
     }
 }
 
-/// One connection, with ureq's buffers.
+/// A connection, with ureq's buffers.
 #[derive(Debug)]
 struct Wire {
     stream: Stream,

@@ -10,7 +10,7 @@ use crate::model::resources::Kind;
 /// What a server shows of its certificates or of its modules.
 #[derive(Debug, Clone)]
 pub enum Shelf {
-    /// It was built without them.
+    /// The server was built without them.
     Absent,
     /// All that there are, as the server describes them: of a module it shows the source, of a certificate never the key.
     Whole(Vec<u8>, Map<String, Value>),
@@ -43,7 +43,7 @@ impl Shelf {
 /// How something on a server compares with what is wanted under its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is there, and the same as far as the server shows it.
+    /// The resource is there, and the same as far as the server shows it.
     There,
     /// Another is there.
     Other,

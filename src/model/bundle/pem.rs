@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::BadBundle;
 
-/// One block.
+/// A block of a PEM text.
 pub(super) struct Block<'a> {
     /// What it says it is: letters, digits, blanks and a few signs.
     pub label: &'a str,
@@ -52,7 +52,7 @@ impl Block<'_> {
 
 /// What a text is made of.
 pub(super) struct Pem<'a> {
-    /// Its blocks; whatever stands between them is explanatory (RFC 7468, section 5.2).
+    /// The blocks; whatever stands between them is explanatory (RFC 7468, section 5.2).
     pub blocks: Vec<Block<'a>>,
     /// Where byte order marks stand that OpenSSL passes over: in the first line, and in the line after a block.
     pub marks: Vec<Range<usize>>,

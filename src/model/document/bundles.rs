@@ -100,7 +100,7 @@ impl<'a> Make<'a> for Texts {
 
     fn push((): &mut (), _: Known<'a>) {}
 
-    /// It was looked at when it became a document.
+    /// The name was looked at when it became a document.
     fn has(_: &Members<'a>, _: &str) -> bool {
         false
     }

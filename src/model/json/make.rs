@@ -20,11 +20,11 @@ pub(in crate::model) trait Make<'a> {
     fn number(text: &'a str) -> Self::Made;
     /// A string, without its escapes.
     fn string(text: Cow<'a, str>) -> Self::Made;
-    /// One more element.
+    /// Adds an element.
     fn push(elements: &mut Self::Elements, element: Self::Made);
     /// Whether an object has a member of this name.
     fn has(members: &Self::Members, name: &str) -> bool;
-    /// One more member.
+    /// Adds a member.
     fn insert(members: &mut Self::Members, name: Cow<'a, str>, member: Self::Made);
     /// The array is whole.
     fn array(elements: Self::Elements) -> Self::Made;

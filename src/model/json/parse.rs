@@ -364,7 +364,7 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
 
 /// What became of a value, or of what it was put into.
 enum Begun<'a, M: Make<'a>> {
-    /// It is whole.
+    /// The value is whole.
     Done(M::Made),
     /// A value inside it comes next.
     Open(Open<'a, M>),

@@ -79,10 +79,10 @@ impl std::error::Error for BadPatch {}
 /// Why an operation does not fit what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// Its place in the list, from 0.
+    /// The operation's place in the list, from 0.
     pub index: usize,
     word: &'static str,
-    /// Its path, or that it is its `from` which is at fault.
+    /// The operation's path, or that it is its `from` which is at fault.
     at: String,
     why: Why,
 }
@@ -93,7 +93,7 @@ enum Why {
     Nothing,
     /// What should hold the value is not there.
     NoHolder,
-    /// It is a scalar that should hold the value.
+    /// What is there is a scalar that should hold the value.
     Scalar,
     /// The token is no index, or one beyond the end.
     NoIndex,

@@ -118,7 +118,7 @@ impl Replica {
         self.unwritten.insert(id);
     }
 
-    /// It is there.
+    /// The file of a revision is there.
     pub fn written(&mut self, id: &RecordId) {
         self.unwritten.remove(id);
         self.balance();

@@ -14,9 +14,9 @@ use crate::limits::{HOLDER_FILES_MAX, HOLDER_PROCESSES_MAX, SOCKET_TABLE_MAX};
 /// The process that holds a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// Its number and its name.
+    /// A process, by its number and name.
     Process(u32, String),
-    /// One that may not be looked into, or is gone: its user.
+    /// A process that may not be looked into, or is gone: its user.
     User(u32),
     /// Not even that is known.
     Unknown,
