@@ -90,9 +90,9 @@ impl Node {
             () if !self.exchange.joined => Err(not_in_step().into()),
             () if name == self.cx.setup.group => refused("it is this host's own".to_owned()),
             () if !live.is_empty() => refused(format!("by {}: set another group there first", listed(live))),
+            () if unsettled == 0 && group.is_some_and(Group::is_removed) => Err(self.nothing_to_remove(name)),
             () if !away.is_empty() && !force => refused(format!("by {}, away now; {FORCE}", listed(away))),
             () if group.is_none() => Err(self.unknown_group(name).into()),
-            () if unsettled == 0 && group.is_some_and(Group::is_removed) => Err(self.nothing_to_remove(name)),
             () if !unheard.is_empty() && !force => {
                 let detail =
                     format!("{} of the fleet have not been heard of lately: {}; {FORCE}", unheard.len(), listed(unheard));

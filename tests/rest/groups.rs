@@ -275,6 +275,8 @@ fn a_host_that_was_away_is_named_and_keeps_its_group_though_that_is_removed() {
     let (done, words) = command(&one, &["groups", "remove", "edge", "--force", "--note", "gone"]);
     assert!(done && words == "group edge is removed\n", "{words}");
     until("it is gone", || names(&one) == ["default"]);
+    let (done, words) = command(&one, &["groups", "remove", "edge"]);
+    assert!(done, "twice is once, whoever is away: {words}");
     start_in(&mut two, "edge", &one);
     until("it is there again", || names(&one) == ["default", "edge"] && edge(&one)["head"].is_object());
     until("its server runs it", || two.verdict() == "applied");
