@@ -324,6 +324,7 @@ fn id_in(name: &str) -> Option<RecordId> {
     name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
-const CROSSINGS_MAX: u32 = 2;
+/// A flood, and an exchange begun by either side.
+const CROSSINGS_MAX: u32 = 3;
 /// Revisions that may be made for one change: it is tried three times, and made again or noted by each who stands in while heads move.
 const MADE_MAX: usize = 20;
