@@ -56,8 +56,8 @@ bench: all
 # What is asked of a change beside `make test`.
 ci:
 	sh .ci/need.sh mandoc:mandoc curl:curl
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	mandoc -T lint man/*.[1-8]
 	$(MAKE) static
 	sh tests/smoke.sh $(STATIC)

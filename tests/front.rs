@@ -5,8 +5,6 @@
 
 #[path = "support/bundles.rs"]
 mod bundles;
-#[path = "support/daemon.rs"]
-mod daemon;
 #[path = "front/direct.rs"]
 mod direct;
 #[path = "front/faults.rs"]
@@ -15,10 +13,6 @@ mod faults;
 mod functions;
 #[path = "rest/host.rs"]
 mod host;
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/log.rs"]
-mod log;
 #[path = "standin/server.rs"]
 mod standin;
 #[path = "support/transcripts.rs"]
@@ -28,8 +22,8 @@ mod unitd;
 
 use std::io::Write;
 
+use harness::http::{Door, Reply};
 use host::{Host, request};
-use http::{Door, Reply};
 use starlingd::model::json::{self, Value};
 use transcripts::{Exchange, Recorded};
 use unitd::Unitd;

@@ -341,6 +341,15 @@ fn a_replayed_first_flight_gets_nothing() {
     assert_eq!(heard(replayed), [0; 0]);
 }
 
+/// Waits for a condition.
+fn wait(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Connects from another address of the loopback, and sends a first flight, or plays it back.
 fn open_from(last: u8, address: SocketAddr, flight: &[u8]) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -382,12 +391,9 @@ fn first_flights_that_are_played_back_keep_nobody_out() {
     let played: Vec<TcpStream> = recorded.iter().map(|flight| open_from(3, address, flight)).collect();
     let is_turned_away = |stream: &&TcpStream| matches!(stream.peek(&mut [0; 2]), Ok(0));
     played.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
-    let deadline = Instant::now() + PATIENCE;
     // Which ones is not said: the flights of connections that are made at once are read in any order.
-    while played.iter().filter(is_turned_away).count() < 80 - HANDSHAKES_FROM_ONE - VERIFIED_FROM_ONE {
-        assert!(Instant::now() < deadline, "{} are turned away", played.iter().filter(is_turned_away).count());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let most = 80 - HANDSHAKES_FROM_ONE - VERIFIED_FROM_ONE;
+    wait("the others are turned away", || played.iter().filter(is_turned_away).count() >= most);
     dial(address, 2, 7).expect("it is let in meanwhile");
     arrivals.recv_timeout(PATIENCE).expect("and its link is there");
     let from_many: Vec<TcpStream> = recorded.iter().zip(10..).map(|(_, last)| open_from(last, address, &flight())).collect();
@@ -445,9 +451,7 @@ fn while_the_loop_stands_nobody_is_answered_and_nobody_dialled() {
     };
     let stand = |pulse: &Pulse| {
         pulse.promise(Duration::ZERO);
-        while !pulse.stands() {
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait("the loop stands", || pulse.stands());
     };
     assert_eq!(fails(1), None);
     arrivals.recv_timeout(PATIENCE).unwrap();

@@ -10,8 +10,6 @@ mod bounds;
 mod bursts;
 #[path = "rest/commands.rs"]
 mod commands;
-#[path = "support/daemon.rs"]
-mod daemon;
 #[path = "rest/drift.rs"]
 mod drift;
 #[path = "rest/dry_runs.rs"]
@@ -24,8 +22,6 @@ mod groups;
 mod history;
 #[path = "rest/host.rs"]
 mod host;
-#[path = "support/http.rs"]
-mod http;
 #[path = "rest/hung.rs"]
 mod hung;
 #[path = "rest/input.rs"]
@@ -36,8 +32,6 @@ mod kept;
 mod large;
 #[path = "rest/life.rs"]
 mod life;
-#[path = "support/log.rs"]
-mod log;
 #[path = "rest/overlay.rs"]
 mod overlay;
 #[path = "rest/passing.rs"]

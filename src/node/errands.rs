@@ -282,7 +282,7 @@ impl Peers {
             }
             let Some(peer) = wish.left.pop() else { return under_way > 0 };
             wish.dialled.push(peer);
-            // Its other addresses come after the other hosts.
+            // The other addresses of a host come after the other hosts.
             if wish.dialled.iter().filter(|other| **other == peer).count() < self.book.addresses(&peer) {
                 wish.left.insert(0, peer);
             }

@@ -41,7 +41,7 @@ impl Node {
             return;
         }
         if self.peers.is_sated(&self.cx) {
-            // It is woken when a link ends.
+            // The dialler is woken when a link ends.
             self.cx.timers.dial = Duration::MAX;
             return;
         }

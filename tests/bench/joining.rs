@@ -54,7 +54,7 @@ fn late_joiner(lab: &mut Lab, id: &str) -> Option<Duration> {
     host.kill();
     // Absent when the peer was killed before its disk had anything.
     let _ = fs::remove_dir_all(host.state().join("revisions"));
-    let from = host.log.len();
+    let from = host.log.size();
     host.start();
     let linked = host.log.wait(from, WAIT, says_linked)?;
     let whole = host.log.wait(from, WAIT, |line| takes_up(line, id))?;
@@ -67,7 +67,7 @@ fn cable(lab: &Lab) -> Option<Duration> {
     lab.wait(WAIT, "the dead links are noticed", || {
         (1..=5).all(|i| lab.host(i).links().len() == 4) && lab.host(6).links().is_empty()
     });
-    let from = lab.host(6).log.len();
+    let from = lab.host(6).log.size();
     let begin = Instant::now();
     lab.net(&["link", "6", "plug"]);
     let linked = lab.host(6).log.wait(from, WAIT, says_linked)?;

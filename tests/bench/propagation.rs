@@ -30,7 +30,7 @@ fn changes(dir: &Path, count: usize, bytes: usize, rounds: usize) -> String {
 fn one_change(lab: &Lab, members: &[usize], bytes: usize, round: usize) -> Option<Duration> {
     let author = members[round % members.len()];
     let body = document(bytes, round as u64 + 1);
-    let from: Vec<usize> = members.iter().map(|&member| lab.host(member).log.len()).collect();
+    let from: Vec<usize> = members.iter().map(|&member| lab.host(member).log.size()).collect();
     let id = publish(lab.host(author), &body);
     let answered = Instant::now();
     let others = members.iter().zip(from).filter(|(member, _)| **member != author);

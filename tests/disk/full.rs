@@ -139,7 +139,7 @@ fn a_peer_starts_on_a_read_only_disk_says_so_and_serves() {
         fs::write(state.join(".new-fleet.json"), "{").unwrap();
         fs::write(two.revisions().join(&kept[0]), "damaged").unwrap();
         mount(&["-o", "remount,ro"], state);
-        let before = two.log.len();
+        let before = two.log.size();
         two.start(&[&one]);
         assert!(two.has("before"));
         let said = |line: &str| line.contains("Read-only file system") && line.contains("; what is there is served");

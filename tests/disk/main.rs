@@ -5,16 +5,10 @@
 //! where these are not to be had and passes, unless `STARLING_TEST_REQUIRE=all` is set. `cargo test --test disk NAME` runs those whose
 //! name contains NAME.
 
-#[path = "../support/daemon.rs"]
-mod daemon;
 mod damage;
 mod fsck;
 mod full;
-#[path = "../support/http.rs"]
-mod http;
 mod judge;
-#[path = "../support/log.rs"]
-mod log;
 mod model;
 mod model_tests;
 mod peer;

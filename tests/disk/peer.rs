@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::daemon::Daemon;
-use super::http::{self, Reply};
-use super::log::Log;
 use super::standin::{Setup, StandIn};
+use harness::daemon::Daemon;
+use harness::http::{self, Reply};
+use harness::log::Log;
 
 /// A peer: where its things are, and what runs there.
 pub struct Peer {

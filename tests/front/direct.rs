@@ -4,10 +4,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::http::Door;
 use super::standin::{Setup, StandIn};
 use super::transcripts::{self, Exchange, Recorded};
 use super::unitd::{self, Unitd};
+use harness::http::Door;
 
 #[test]
 fn the_stand_in_answers_as_the_recorded_server_did() {

@@ -4,8 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::bundles::bundle;
-use super::http::{Door, Reply};
 use super::standin::{Setup, StandIn};
+use harness::http::{Door, Reply};
 use starlingd::model::json;
 
 struct Server {

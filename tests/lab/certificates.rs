@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::bundles::bundle;
 use super::support::host::Host;
-use super::support::http;
 use super::support::lab::Lab;
 use super::{Pace, SOON, accepted, lab, publish, wait_all_have};
+use harness::http;
 
 #[test]
 fn a_certificate_is_there_before_it_is_named_and_is_replaced_in_one_step() {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::support::host::Host;
-use super::support::http::{self, Reply};
 use super::support::lab::Lab;
+use harness::http::{self, Reply};
 
 /// A client of one host, which may be down at any moment.
 pub struct Client {

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::support::host::Host;
 use super::support::lab::Lab;
-use super::support::{http, program};
+use super::support::program;
+use harness::http;
 
 impl Host {
     /// Starts the stand-in server and waits until it answers.

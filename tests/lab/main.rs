@@ -36,9 +36,9 @@ mod support;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use harness::http::Reply;
 use privately::{privately, test_name};
 use skip::skip;
-use support::http::Reply;
 use support::lab::Lab;
 use support::private;
 

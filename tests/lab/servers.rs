@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::support::http;
 use super::support::lab::Lab;
 use super::{FIRST, Pace, SOON, change, has, lab, publish, stays, wait_all_have};
+use harness::http;
 
 #[test]
 fn the_fleets_document_wins_on_a_host_that_joins_and_what_its_server_ran_is_kept() {

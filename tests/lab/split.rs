@@ -1,9 +1,9 @@
 //! Fleets that are split, with changes on both sides, and whole again.
 
 use super::clients::{Account, Change, Client, route};
-use super::support::http::request_with;
 use super::support::lab::Lab;
 use super::{Pace, SOON, change, has, lab, publish, wait_all_have};
+use harness::http::request_with;
 
 #[test]
 fn changes_at_different_places_on_both_sides_of_a_split_are_all_there_when_healed() {

@@ -30,7 +30,7 @@ fn the_log_tells_who_was_discovered_and_linked_and_what_was_applied() {
         // Whoever is linked before it hears the other's announcement has nothing to discover.
         let discovers = |i: usize| lab.host(i).log.wait(0, SOON / 20, |line| line.contains("discovered ")).is_some();
         assert!(discovers(1) || discovers(2), "nobody was discovered:\n{}{}", lab.host(1).account(), log.tail(50));
-        let from = log.len();
+        let from = log.size();
         publish(lab, 1);
         let applied = log.wait(from, SOON, |line| line.contains("revision ") && line.contains("applied"));
         assert!(applied.is_some(), "no revision was applied:\n{}", log.tail(50));

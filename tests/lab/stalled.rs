@@ -36,7 +36,7 @@ fn a_peer_that_stands_still_for_a_minute_slows_nobody_and_catches_up() {
 fn reach_all(lab: &Lab, members: &[usize], mark: &str) -> Duration {
     let author = members[mark.len() % members.len()];
     let others: Vec<usize> = members.iter().copied().filter(|&member| member != author).collect();
-    let from: Vec<usize> = others.iter().map(|&member| lab.host(member).log.len()).collect();
+    let from: Vec<usize> = others.iter().map(|&member| lab.host(member).log.size()).collect();
     let begin = Instant::now();
     let reply = lab.host(author).put(&format!("/config/routes/{mark}"), b"[]");
     assert_eq!(reply.status, 200, "{}", reply.body);

@@ -140,7 +140,7 @@ fn a_host_that_follows_it_all_the_same_keeps_it_and_its_server_notices_nothing()
 #[test]
 fn a_change_made_while_the_group_was_removed_elsewhere_is_not_lost_whichever_wins() {
     for seed in seeds(3) {
-        // One change against one removal: the later one wins. Two win by their number.
+        // A single change against a removal: the later of the two wins. Two changes win by their number.
         for changes in [1, 2] {
             let mut net = of_two_groups(seed);
             net.split(&[1]);

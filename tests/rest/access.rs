@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use super::host::write_private;
 use super::host::{Host, STARLING, TOKEN};
-use super::http::Reply;
+use harness::http::Reply;
 
 /// A request over TCP with these headers and no others.
 fn tcp(host: &Host, method: &str, target: &str, headers: &str) -> Reply {

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::time::Instant;
 
 use super::host::{Host, TOKEN, request};
-use super::http::Reply;
 use super::watch::parsed;
 use super::watch::text;
+use harness::http::Reply;
 
 #[test]
 fn a_body_beyond_the_bound_is_413_whether_declared_or_chunked() {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use super::host::{Host, request};
-use super::http::Door;
 use super::watch::{text, until};
+use harness::http::Door;
 
 /// Clients at each host, and what each of them appends.
 const CLIENTS: usize = 4;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::thread;
 
 use super::host::{Host, request};
-use super::http::Reply;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 const CONFIG: &str = r#"{"listeners":{"*:81":{"pass":"routes"}},"routes":[{"action":{"return":200}}],"applications":{"shop":{"type":"external","executable":"/a"}}}"#;
 const MERGE: &str = "Content-Type: application/merge-patch+json\r\n";

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::host::{Host, request};
-use super::http::Reply;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 const CONFIG: &str = r#"{"routes":[{"action":{"return":200}}]}"#;
 

@@ -5,8 +5,8 @@ use std::process::Command;
 use starlingd::model::json::Value;
 
 use super::host::{Host, STARLING};
-use super::http::Reply;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 const EDGE: &str = "Starling-Group: edge\r\n";
 

@@ -3,9 +3,9 @@
 use starlingd::model::json::Value;
 
 use super::host::Host;
-use super::http::Reply;
 use super::planted;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 fn error_of(reply: &Reply) -> (u16, String) {
     (reply.status, text(&parsed(&reply.body)["error"]))

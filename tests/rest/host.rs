@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use super::daemon::Daemon;
-use super::http::{Door, Reply};
-use super::log::Log;
 use super::standin::{Setup, StandIn};
+use harness::daemon::Daemon;
+use harness::http::{Door, Reply};
+use harness::log::Log;
 
 pub const STARLING: &str = env!("CARGO_BIN_EXE_starling");
 /// What requests over TCP must bear, unless a test starts the daemon otherwise.

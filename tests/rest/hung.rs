@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use starlingd::daemon::clock::Clock;
 use starlingd::daemon::listener::{Listener, Settings};
@@ -14,15 +14,17 @@ use starlingd::daemon::pulse::Pulse;
 use starlingd::daemon::state_dir::StateDir;
 use starlingd::wire::handshake::Local;
 
-use super::daemon::Daemon;
 use super::host::{Host, STARLING};
-use super::http::Door;
 use super::skip::skip;
 use super::standstill::{Standstill, lacks};
-use super::watch::{parsed, until};
+use super::watch::{parsed, until, within};
+use harness::daemon::Daemon;
+use harness::http::Door;
 
 /// What a pipe holds on Linux.
 const PIPE: usize = 64 << 10;
+/// How long something may take that takes the program a minute.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Starts the daemon with its standard error in a pipe that nobody reads, into which `before` bytes were written already.
 fn launch_unread(host: &Host, before: usize) -> Child {
@@ -116,13 +118,9 @@ fn is_linked(host: &Host) -> bool {
 
 /// The exit of a process that is to end by itself, within two minutes. What is left of it is then only the thread that strace holds.
 fn ends(host: &mut Host, held: Standstill) -> (ExitStatus, String) {
-    let late = Instant::now() + Duration::from_secs(120);
     let running = host.running.take().expect("it runs");
     let threads = format!("/proc/{}/task", running.child.id());
-    while std::fs::read_dir(&threads).is_ok_and(|threads| threads.count() > 1) {
-        assert!(Instant::now() < late, "it does not end: {}", running.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    within(PATIENCE, "it ends", || std::fs::read_dir(&threads).map_or(true, |threads| threads.count() <= 1));
     drop(held);
     running.ended()
 }
@@ -170,11 +168,7 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
     let listener = Listener::start(settings, move |parts| tell.send(parts).unwrap_or(())).expect("a port is free");
     one.start_linked(&[listener.local_addrs()[0].to_string()]);
     let named = |host: &Host| host.json("/fleet")["problems"].to_string().contains("takes connections and says nothing");
-    let late = Instant::now() + Duration::from_secs(120);
-    while !named(&one) {
-        assert!(Instant::now() < late, "it is not named");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    within(PATIENCE, "it is named", || named(&one));
     // A dial may have been under way when the last of them ended.
     let (links, most) = (held.try_iter().count(), starlingd::limits::SILENT_LINKS as usize + 1);
     assert!(links + 1 >= most && links <= most, "{links} links");

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use starlingd::model::json::Value;
 
 use super::host::{Host, STARLING};
-use super::http::Reply;
 use super::skip::skip;
 use super::standstill::{Standstill, held_at_file, lacks, release};
 use super::uploads::BUNDLES;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 const SHARED: &str =
     r#"{"listeners":{"*:80":{"pass":"routes"}},"routes":[{"action":{"share":"${starling.var.root}$uri"}}],"applications":{}}"#;

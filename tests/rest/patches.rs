@@ -1,8 +1,8 @@
 //! PATCH, and POST of members: what they make of the document, what the history says of them, and each way to get them wrong.
 
 use super::host::Host;
-use super::http::Reply;
 use super::watch::{parsed, text};
+use harness::http::Reply;
 
 const CONFIG: &str = r#"{"listeners":{},"routes":[{"action":{"return":200}}],"settings":{"http":{"a":1.0,"b":2}}}"#;
 const DONE: &str = "{\r\n\t\"success\": \"Reconfiguration done.\"\r\n}\r\n";

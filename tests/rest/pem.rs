@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use super::host::{Host, request};
-use super::http::{Door, Reply};
 use super::skip::skip;
 use super::watch::{parsed, text};
+use harness::http::{Door, Reply};
 
 fn fixture(name: &str) -> Vec<u8> {
     let file = format!("{}/tests/fixtures/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));

@@ -1,8 +1,8 @@
 //! `POST /config` with an empty body: what the server runs becomes the fleet's document, if somebody means it.
 
 use super::host::Host;
-use super::http::Reply;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 fn publish(host: &Host, query: &str) -> Reply {
     host.ask("POST", &format!("/config{query}"), "")

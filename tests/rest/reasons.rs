@@ -6,9 +6,9 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use super::host::{Host, STARLING, request};
-use super::http::Reply;
 use super::skip::skip;
 use super::watch::{parsed, text, until};
+use harness::http::Reply;
 
 fn bundle(name: &str) -> String {
     let file = format!("{}/tests/fixtures/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));

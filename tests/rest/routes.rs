@@ -8,8 +8,8 @@ use std::io::Write;
 use std::net::Shutdown;
 
 use super::host::{Host, TOKEN, request};
-use super::http::{Reply, Stream};
 use super::watch::{parsed, text};
+use harness::http::{Reply, Stream};
 
 const PAGE: &str = include_str!("../../man/starling-api.7");
 

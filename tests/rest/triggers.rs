@@ -11,8 +11,8 @@ use socket2::SockRef;
 use starlingd::limits::GATE_HEAD_WAIT;
 
 use super::host::{Host, TOKEN, request};
-use super::http::{Door, Stream};
 use super::watch::until;
+use harness::http::{Door, Stream};
 
 #[test]
 fn a_a_length_beyond_all_memory_is_refused_unread() {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use starlingd::model::json::{self, Value};
 
-use super::daemon::Daemon;
 use super::host::{Host, request};
-use super::http::{Door, Reply};
+use harness::daemon::Daemon;
+use harness::http::{Door, Reply};
 
 impl Host {
     pub fn running(&mut self) -> &mut Daemon {
@@ -82,8 +82,13 @@ impl Host {
 }
 
 /// Waits for a condition.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let late = Instant::now() + UNTIL_MAX;
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
+    within(UNTIL_MAX, what, condition);
+}
+
+/// Waits for a condition, for so long.
+pub fn within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let late = Instant::now() + patience;
     while !condition() {
         assert!(Instant::now() < late, "in vain: {what}");
         thread::sleep(POLL);

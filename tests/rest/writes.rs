@@ -3,8 +3,8 @@
 use std::thread;
 
 use super::host::{Host, request};
-use super::http::Reply;
 use super::watch::{parsed, text};
+use harness::http::Reply;
 
 const DONE: &str = "{\r\n\t\"success\": \"Reconfiguration done.\"\r\n}\r\n";
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::daemon::Daemon;
-use super::http::{self, Reply};
-use super::log::Log;
 use super::private::NETLAB;
 use super::program;
+use harness::daemon::Daemon;
+use harness::http::{self, Reply};
+use harness::log::Log;
 
 /// A host: where its things are, and what runs there.
 pub struct Host {

@@ -5,11 +5,8 @@
 //! namespaces. Nothing here waits for luck: every wait is for a condition, has a deadline,
 //! and on failure shows what each host last said.
 
-pub mod daemon;
 pub mod host;
-pub mod http;
 pub mod lab;
-pub mod log;
 pub mod private;
 
 use std::path::{Path, PathBuf};

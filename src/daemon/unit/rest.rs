@@ -52,7 +52,7 @@ impl Rest {
 
     /// So many parts, and goes on behind them. At the end of a round there may be fewer.
     fn next_of(&self, at: &mut usize, count: usize) -> Vec<Part> {
-        // They may be fewer than they were.
+        // Since the last look the parts may have become fewer.
         let from = if *at < self.0.len() { *at } else { 0 };
         let to = (from + count).min(self.0.len());
         *at = if to == self.0.len() { 0 } else { to };

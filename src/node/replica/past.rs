@@ -50,7 +50,7 @@ impl Group {
     /// Takes back a revision of the history that the head does not contain. Says whether it did.
     pub(super) fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
         if let Some(beaten) = self.beaten.get_mut(&revision.id()) {
-            // Its body is wanted in memory again.
+            // The body of an uncontained revision is wanted in memory again.
             (beaten.revision, beaten.needed) = (revision, now);
             return false;
         }

@@ -1,9 +1,6 @@
 //! The real program as a daemon: how every test starts it, waits for it, hears it and ends it. What it is started through (a shell, a
 //! namespace, strace) and what it is told are its caller's business; whatever stands before it uses `exec`.
 
-// Each program of the tests has use for a part of it.
-#![allow(dead_code)]
-
 use std::fs;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -26,7 +23,7 @@ impl Daemon {
     pub fn launch(mut command: Command, log: &Log) -> Self {
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let (from, stderr) = (log.len(), child.stderr.take().expect("it was piped"));
+        let (from, stderr) = (log.size(), child.stderr.take().expect("it was piped"));
         Self { child, log: log.clone(), from, reader: Some(log.follow(stderr)) }
     }
 

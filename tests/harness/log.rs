@@ -3,9 +3,6 @@
 //! A thread sits in `read` on the pipe, so a line's time is right to well below a
 //! millisecond and costs nothing while the program is silent: the bench measures with it.
 
-// Each program of the tests has use for a part of it.
-#![allow(dead_code)]
-
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -42,7 +39,7 @@ impl Log {
     }
 
     /// How many lines there are: a place to start `wait` from.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.lines().len()
     }
 

@@ -1,9 +1,6 @@
 //! The one HTTP client of the tests, by hand and through either door: the bytes that are sent are the test's business, and nothing is
 //! mended on the way. What needs no particular bytes is sent by [`request`], as curl would.
 
-// Each program of the tests has use for a part of it.
-#![allow(dead_code)]
-
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
