@@ -33,6 +33,7 @@ use crate::limits::{EVENTS_MAX, KEYS_AWAY_MAX, LOOP_RETRY, OVERLAY_START_WAIT, S
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
+use crate::node::given::GivenNames;
 use crate::node::input::{Ask, Now, Trouble};
 use crate::node::load::Loading;
 use crate::node::{Node, Setup};
@@ -245,7 +246,12 @@ fn load(node: &mut Node, dir: &StateDir) {
 
 /// Tells the node what the server was given by earlier runs, and what is kept of what it ran past Starling.
 fn remember(node: &mut Node, dir: &StateDir) {
-    node.remember_given(dir.given());
+    let given = dir.given().unwrap_or_else(|problem| {
+        log::warn!("{problem}");
+        node.report_problem(problem);
+        GivenNames::default()
+    });
+    node.remember_given(given);
     node.remember_applied(&dir.applied());
     let FoundDrifts { files, problems } = dir.drifts();
     files.into_iter().for_each(|file| node.remember_drift(file));

@@ -20,14 +20,15 @@ pub struct GivenNames {
 }
 
 impl GivenNames {
-    /// What stands in the file; nothing, if that is none.
-    pub fn parse(text: &[u8]) -> Self {
-        let file = json::parse_own(text).unwrap_or_default();
+    /// What stands in the file; `None` if that is no object with lists of names.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let file =
+            json::parse_own(text).ok().filter(|file| file.get(CERTIFICATES).is_some_and(|names| names.as_array().is_some()))?;
         let names = |member: &str| {
             let names = file.get(member).and_then(Value::as_array).into_iter().flatten();
             names.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        Self { certificates: names(CERTIFICATES), copies: names(COPIES) }
+        Some(Self { certificates: names(CERTIFICATES), copies: names(COPIES) })
     }
 
     /// The file's text.
@@ -108,12 +109,12 @@ mod tests {
         let mut given = GivenNames::default();
         assert!(given.note(&one("a")) && !given.note(&one("a")) && given.note(&one("b")));
         given.copied("m~0123456789ab");
-        let read = GivenNames::parse(&given.text());
+        let read = GivenNames::parse(&given.text()).unwrap();
         assert_eq!(read, given);
         assert!(read.has(name(&one("a"))) && read.has(name(&one("b"))) && !read.has(name(&one("c"))));
         assert_eq!(read.copies(), ["m~0123456789ab"]);
         for other in [&b""[..], b"[]", b"{\"certificates\":{}}", b"{\"certificates\":[1]"] {
-            assert_eq!(GivenNames::parse(other), GivenNames::default());
+            assert_eq!(GivenNames::parse(other), None);
         }
     }
 

@@ -110,9 +110,13 @@ impl StateDir {
         whole(&self.locked().path, GIVEN, bytes)
     }
 
-    /// These names. Of what is not among them nothing is taken away, so a file that is none counts as absent.
-    pub fn given(&self) -> GivenNames {
-        GivenNames::parse(&self.read(GIVEN, GIVEN_FILE_MAX).ok().flatten().unwrap_or_default())
+    /// These names; none, if there is no file. A file that cannot be used is an error in words for people: of what is not among the names
+    /// nothing is taken away, so this host can do without.
+    pub fn given(&self) -> Result<GivenNames, String> {
+        let text = self.read(GIVEN, GIVEN_FILE_MAX).map_err(|error| error.to_string())?;
+        let names = text.map_or_else(|| Some(GivenNames::default()), |text| GivenNames::parse(&text));
+        let without = "what earlier runs have put on the server is left there; the file is made anew with the next certificate";
+        names.ok_or_else(|| format!("{} is not what Starling writes: {without}", self.path.join(GIVEN).display()))
     }
 
     /// What the server ran before it was first configured, if it is kept and can be read.
