@@ -242,11 +242,10 @@ fn lay(target: &mut Value, patch: &Value, path: &str, overlaid: &mut Vec<String>
         *target = Value::Object(Map::new());
     }
     let Value::Object(members) = target else { unreachable!("it was just made an object") };
+    members.remove_nulls(patch);
     for (name, value) in patch {
         if value.is_null() {
             note(&below(path, name), overlaid);
-            // Not `remove`, which fills the gap with the last member.
-            members.shift_remove(name);
         } else {
             lay(members.get_or_null(name), value, &below(path, name), overlaid)?;
         }

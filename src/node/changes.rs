@@ -15,7 +15,7 @@ pub(super) struct Changes {
     pub(super) writes: Writes,
     pub(super) trial: Option<Trial>,
     pub(super) errands: Errands,
-    /// Those among them that were lost with others, and are to be made again or listed.
+    /// Revisions that peers are asked for (`Exchange::wanted`) because their edits were lost with others, and are to be made again or listed.
     pub(super) sought: BTreeSet<RecordId>,
     /// The edits of others that the own server refuses on this head.
     pub(super) refused: (RecordId, BTreeSet<EditRef>),

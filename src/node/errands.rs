@@ -16,6 +16,7 @@ use super::input::{ClientId, LinkId};
 use super::views::text;
 use super::{Changes, Context, Peers};
 use crate::limits::{ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
+use crate::model::error_body;
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
 use crate::wire::errand::{Errand, Told};
@@ -358,8 +359,8 @@ fn unknown(why: &str) -> Problem {
 }
 
 fn failure(status: u16, error: &str) -> Told {
-    let body = format!("{{\r\n\t\"error\": \"{error}\"\r\n}}\r\n").into_bytes();
-    Told { status, headers: vec![("Content-Type".to_owned(), "application/json".to_owned())], body }
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    Told { status, headers, body: error_body::print(error, "") }
 }
 
 /// Headers of an answer that a client of another host is given.

@@ -98,8 +98,21 @@ impl Map<String, Value> {
         let place = self.0.place(name)?;
         let members = self.own();
         let (_, value) = members.entries.remove(place);
-        members.places = places_of(&members.entries);
+        if members.entries.len() > FEW {
+            members.places.remove(name);
+            members.places.values_mut().filter(|other| **other > place).for_each(|other| *other -= 1);
+        } else {
+            members.places.clear();
+        }
         Some(value)
+    }
+
+    /// Takes out all members that `patch` has as `null`, at once: one by one each of those behind would be moved each time.
+    pub(crate) fn remove_nulls(&mut self, patch: &Self) {
+        let goes = |name: &str| patch.get(name).is_some_and(Value::is_null);
+        if self.keys().any(|name| goes(name)) {
+            self.retain(|name, _| !goes(name));
+        }
     }
 
     /// Leaves only what `keeps` says.
@@ -236,6 +249,7 @@ mod tests {
             assert_eq!(map.get("m"), None);
             assert_eq!(map.insert("m0".into(), "other".into()).is_some(), count > 0);
             assert_eq!(map.shift_remove("m0"), Some("other".into()));
+            assert!((1..count).all(|number| map.get(&format!("m{number}")) == Some(&number.into())));
             let names: Vec<&String> = map.keys().collect();
             assert_eq!(names, (1..count).map(|number| format!("m{number}")).collect::<Vec<_>>().iter().collect::<Vec<_>>());
             map.retain(|_, value| value.as_u64().is_some_and(|number| number % 2 == 0));
