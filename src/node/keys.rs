@@ -121,10 +121,14 @@ impl Store {
     }
 
     /// A file was written without these bundles, or could not be.
-    pub(super) fn is_struck(&mut self, cx: &Context, record: &Record, goes: &[Bundle], is_done: bool) {
+    pub(super) fn is_struck(&mut self, cx: &mut Context, record: &Record, goes: &[Bundle], is_done: bool) {
         self.keys.striking.remove(&record.id);
         if !is_done {
             return;
+        }
+        // Another branch has won meanwhile: what it wants is to be had from this host.
+        if let Some(revision) = self.replica.find(&record.id).cloned() {
+            return self.store(cx, &revision);
         }
         if let Some(group) = self.replica.group_mut(&record.header.key) {
             group.strike(&record.rank(), goes);

@@ -91,6 +91,7 @@ impl<'a> Loading<'a> {
         let newest = self.newest.entry(group).or_default();
         *newest = std::mem::take(newest).max(name);
         if filed.is_struck {
+            self.node.note_own_stamp(&filed.revision);
             return self.node.store.load_struck(&filed.revision, written_ms);
         }
         self.node.load_received(filed.revision, written_ms);
@@ -119,26 +120,28 @@ impl Node {
 
     /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
     pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
-        if revision.record.header.author == self.cx.me {
-            self.store.stamps.resume(revision.record.header.stamp);
-        }
+        self.note_own_stamp(&revision);
         self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
         let revision = Arc::new(revision);
         self.store.replica.take(Arc::clone(&revision), self.cx.now.elapsed);
         self.store.note_received(&revision, received_ms);
         self.remove_dropped();
-        self.forget_removed(&revision.record.header.key);
         let beaten = self.store.replica.group(&self.cx.setup.group).is_some_and(|group| group.beaten().next().is_some());
         self.cx.timers.rebase = beaten.then_some(RETRY_MIN);
+    }
+
+    /// What this host dates from now on is later than what it has dated before.
+    fn note_own_stamp(&mut self, revision: &Revision) {
+        if revision.record.header.author == self.cx.me {
+            self.store.stamps.resume(revision.record.header.stamp);
+        }
     }
 }
 
 impl Store {
     /// Takes in a revision out of whose file bundles were struck in an earlier run.
     fn load_struck(&mut self, revision: &Revision, received_ms: u64) {
-        if let Some(group) = self.replica.group_mut(&revision.record.header.key) {
-            group.take_struck(revision);
-        }
+        self.replica.take_struck(revision);
         self.note_received(revision, received_ms);
     }
 }

@@ -32,10 +32,10 @@ use super::views::text;
 use super::writes::others_are_changing;
 use super::{Context, Local, Peers, Store};
 use super::{Node, Waiting, revision_name};
-use crate::limits::{GROUPS_MAX, OPEN_LISTED_MAX, STAND_IN_AFTER};
+use crate::limits::{GROUPS_MAX, OPEN_LISTED_MAX, REAPPLY_MIN, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
-use crate::model::ledger::EditRef;
+use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Header, Record};
 use crate::model::revision::{Draft, Edit, Origin, Revision};
@@ -70,13 +70,6 @@ impl Node {
         let ticket = self.cx.ticket(Waiting::Removal(Box::new(removal)));
         let file = revision_name(revision.record.header.height, &revision.id());
         self.cx.disk(DiskJob::Store(ticket, name.to_owned(), file, file_text(&revision)));
-    }
-
-    /// Removes what is left on disk of a group that was removed: a host may have been killed before it could.
-    pub(super) fn forget_removed(&mut self, group: &str) {
-        if self.store.replica.group(group).is_some_and(Group::is_removed) {
-            self.prune(group);
-        }
     }
 
     /// Why a group is not removed, if it is not.
@@ -171,6 +164,9 @@ impl Node {
     pub(super) fn keep_group(&mut self) {
         let former = self.store.replica.group(&self.cx.setup.group).and_then(Group::former).map(|summary| summary.record.clone());
         let Some(former) = former else { return };
+        if self.awaits_base_of_removal() {
+            return;
+        }
         match self.store.replica.find(&former.id).cloned() {
             Some(revision) => self.keep_group_as(&revision),
             None => {
@@ -180,19 +176,52 @@ impl Node {
         }
     }
 
-    /// Makes the own group anew as it was in this revision. What lost there, and what the removal has settled, is listed again.
+    /// What the removal was made on may be newer than all that is held here: then it is asked for, and waited for a while.
+    fn awaits_base_of_removal(&mut self) -> bool {
+        let Some(group) = self.store.replica.group(&self.cx.setup.group) else { return false };
+        let Some(base) = group.head().map(|removal| removal.record.header.base) else { return false };
+        let until = group.head_since() + STAND_IN_AFTER;
+        if self.store.replica.kept(&base).is_some() || until <= self.cx.now.elapsed {
+            self.exchange.wanted.remove(&base);
+            return false;
+        }
+        self.want(base);
+        self.cx.timers.rebase = Some(until.min(self.cx.now.elapsed + REAPPLY_MIN));
+        true
+    }
+
+    /// Makes the own group anew as it was in this revision. What lost there, what the removal has settled, and what it contains and the
+    /// revision does not, is listed: by name, where nobody here knows more of it.
     pub(super) fn keep_group_as(&mut self, former: &Revision) {
         let Some(tip) = self.store.tip(&self.cx).filter(|tip| tip.is_removal()).cloned() else { return };
         let Some(group) = self.store.replica.group(&self.cx.setup.group) else { return };
         let conflict = |edit: &EditRef| former.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
-        let listed = former.open.keys().chain(&tip.settled).filter(|edit| !tip.open.contains_key(edit));
-        let opens: BTreeMap<EditRef, OpenConflict> = listed.take(OPEN_LISTED_MAX).map(|edit| (*edit, conflict(edit))).collect();
-        let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+        let own = tip.edit_ref();
+        let unknown = tip.ledger.entries().filter(|edit| **edit != own && former.standing(edit) == Standing::Out);
+        let listed = former.open.keys().chain(&tip.settled).chain(unknown).filter(|edit| !tip.open.contains_key(edit));
+        let listed: BTreeMap<EditRef, OpenConflict> = listed.map(|edit| (*edit, conflict(edit))).collect();
+        let surplus = listed.len().saturating_sub(OPEN_LISTED_MAX);
+        let opens: BTreeMap<EditRef, OpenConflict> = listed.into_iter().skip(surplus).collect();
+        let names: BTreeMap<EditRef, OpenConflict> = opens.keys().map(|edit| (*edit, OpenConflict::default())).collect();
         let flags = former.record.header.flags & Header::UNTRIED;
-        let note = "the group is followed, and kept".to_owned();
-        let draft = Draft { edit, document: former.document.clone(), opens, settles: Vec::new(), flags, note };
-        if let Some(kept) = self.author(Some(&tip), draft) {
-            self.cx.store_note(kept);
+        let draft = |opens| Draft {
+            edit: Edit { origin: Origin::Original, operations: Vec::new() },
+            document: former.document.clone(),
+            opens,
+            settles: Vec::new(),
+            flags,
+            note: "the group is followed, and kept".to_owned(),
+        };
+        // With all their words they may be too long for a revision.
+        let kept = self.author(Some(&tip), draft(opens)).or_else(|| self.author(Some(&tip), draft(names)));
+        let group = &self.cx.setup.group;
+        if surplus > 0 {
+            let text = format!("group {group} was removed and is kept: {surplus} older changes that lost with it are not listed");
+            self.cx.report_problem(text);
+        }
+        match kept {
+            Some(kept) => self.cx.store_note(kept),
+            None => self.cx.report_problem(format!("group {} was removed, and is too large to be kept", self.cx.setup.group)),
         }
     }
 }

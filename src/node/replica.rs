@@ -86,6 +86,11 @@ impl Group {
         self.head.as_ref()
     }
 
+    /// When the head was put there.
+    pub fn head_since(&self) -> Duration {
+        self.head_since
+    }
+
     /// The uncontained revisions.
     pub fn beaten(&self) -> impl Iterator<Item = &Beaten> {
         self.beaten.values()
@@ -362,11 +367,16 @@ impl Replica {
         if !self.admits(&revision.record) {
             return Taken::NoRoom;
         }
-        let new = || Group { kept: self.kept, bound_ms: self.bound_ms, ..Group::default() };
-        let taken = self.groups.entry(name).or_insert_with(new).take(revision, now);
+        let taken = self.group_or_new(name).take(revision, now);
         self.balance();
         let is_gone = matches!(taken, Taken::Uncontained) && self.kept(&id).is_none();
         if is_gone { Taken::NoRoom } else { taken }
+    }
+
+    /// A group, of which nothing need be held yet.
+    fn group_or_new(&mut self, name: String) -> &mut Group {
+        let new = || Group { kept: self.kept, bound_ms: self.bound_ms, ..Group::default() };
+        self.groups.entry(name).or_insert_with(new)
     }
 
     /// Takes back a revision of the history that its group's head does not contain, or the body of one that is uncontained. Says whether it

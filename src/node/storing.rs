@@ -119,7 +119,7 @@ impl Node {
             Waiting::Probe if result.is_ok() => self.store.store_again(&mut self.cx),
             Waiting::Before => self.before_stored(result),
             Waiting::Kept => self.drift_kept(result),
-            Waiting::Struck(record, goes) => self.store.is_struck(&self.cx, &record, &goes, result.is_ok()),
+            Waiting::Struck(record, goes) => self.store.is_struck(&mut self.cx, &record, &goes, result.is_ok()),
             Waiting::Acknowledged(client, name) => self.local.is_acknowledged(&mut self.cx, client, &name, result),
             Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) | Waiting::Decoded(..) => {}
         }

@@ -185,3 +185,30 @@ fn it_leaves_the_history_of_other_groups_too() {
     delete(&mut net, 1, "/certificates/a");
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
 }
+
+#[test]
+fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
+    let mut net = Net::fleet(1, 2);
+    net.add(Spec { group: "edge".to_owned(), ..Net::spec(2) });
+    net.until("all have joined", SOON, |net| net.all_joined());
+    net.set(0, "/certificates/a", KEY);
+    net.set(1, "/config/routes", "[1]");
+    net.until("a host of another group has it", SOON, |net| is_on(net, &[2], KEY));
+    delete(&mut net, 1, "/certificates/a");
+    net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
+    let struck = |net: &mut Net| {
+        let revisions = net.view(2, Ask::OfGroup("default".to_owned(), Box::new(Ask::Revisions(None)), None));
+        let is_struck = |view: &Value| view["struck"] == Value::Bool(true);
+        revisions.as_array().expect("a list").iter().map(is_struck).collect::<Vec<_>>()
+    };
+    net.run(MINUTE);
+    let before = struck(&mut net);
+    // Nobody can send it again.
+    net.split(&[2]);
+    net.crash(2, false);
+    net.restart(2);
+    net.run(Duration::from_millis(500));
+    assert_eq!(struck(&mut net), before);
+    let files = net.hosts[2].disk.revisions.keys().filter(|(group, _)| group == "default").count();
+    assert_eq!(files, before.len());
+}

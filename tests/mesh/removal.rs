@@ -272,3 +272,36 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
         assert!(problems.contains("group default has no place") && !problems.contains("group-64"), "{problems}");
     }
 }
+
+/// What others have taken up and nobody is left to tell is listed by name, for its author may come back and find the group made anew without.
+#[test]
+fn who_keeps_a_group_without_its_last_changes_lists_them() {
+    for seed in seeds(3) {
+        let mut net = Net::fleet(seed, 1);
+        [1, 2].into_iter().for_each(|number| _ = net.add(of_group(number, "edge")));
+        net.until("all have joined", SOON, |net| net.all_joined());
+        net.set(1, "/config/routes", "[\"theirs\"]");
+        net.run(SOON);
+        net.split(&[2]);
+        let late = net.set(1, "/config/settings", "{\"late\":1}").to_string();
+        net.until("another has it", SOON, |net| group_of(net, 0, "edge").is_some_and(|view| view["head"]["id"] == late));
+        net.crash(1, false);
+        net.run(AWAY);
+        let removal = remove(&mut net, 0, "edge", true);
+        net.done(removal);
+        net.heal();
+        net.until("the group is there again", SOON * 6, |net| is_listed(net, 0, "edge"));
+        net.restart(1);
+        net.until("its author is back", SOON * 6, |net| net.all_joined());
+        net.run(SOON * 6);
+        let listed = net.view(1, Ask::Conflicts(None)).to_string();
+        assert!(net.config(1).contains("late") || listed.contains(&late), "seed {seed}: it is lost: {listed}");
+        // What is held of the past of a group that was removed and kept is so after a restart.
+        let revisions = |net: &mut Net| net.view(1, Ask::Revisions(None)).as_array().map(Vec::len);
+        let before = revisions(&mut net);
+        net.crash(1, false);
+        net.restart(1);
+        net.run(SOON);
+        assert_eq!(revisions(&mut net), before, "seed {seed}");
+    }
+}

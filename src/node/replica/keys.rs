@@ -67,8 +67,7 @@ impl Group {
         carries.peek().is_some() && carries.all(|summary| summary.is_struck)
     }
 
-    /// Takes in a revision out of whose file bundles were struck earlier.
-    pub fn take_struck(&mut self, revision: &Revision) {
+    fn take_struck(&mut self, revision: &Revision) {
         if !self.history.contains_key(&revision.rank()) {
             self.remember(revision);
             self.history.get_mut(&revision.rank()).into_iter().for_each(|summary| summary.is_struck = true);
@@ -83,6 +82,11 @@ impl Group {
 }
 
 impl Replica {
+    /// Takes in a revision out of whose file bundles were struck earlier. It may be the first of its group: the oldest files come first.
+    pub fn take_struck(&mut self, revision: &Revision) {
+        self.group_or_new(revision.record.header.key.clone()).take_struck(revision);
+    }
+
     /// As [`Replica::kept`], but only if its author's own bytes are kept.
     pub fn whole(&self, id: &RecordId) -> Option<&Record> {
         let mut all = self.groups.values().flat_map(|group| group.history.values());

@@ -16,6 +16,10 @@ impl Group {
     /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
     /// are listed by hash. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
+        // It is made anew within moments, and lists again what the removal has settled.
+        if self.is_own && self.is_removed() {
+            return Vec::new();
+        }
         let mut all = self.prune_once();
         // Of a group that was removed what others needed falls out with these.
         while self.is_removed() {

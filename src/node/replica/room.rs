@@ -36,10 +36,10 @@ impl Group {
         if self.is_removed() && !self.is_own { 0 } else { self.kept }
     }
 
-    /// The last revision that is held of what the group was before it was removed.
+    /// The last revision that is held whole of what the group was before it was removed.
     pub fn former(&self) -> Option<&Summary> {
-        let counts =
-            |summary: &&Summary| !summary.record.header.is_removal() && self.standing(&summary.edit_ref()) != Standing::Out;
+        let was = |summary: &Summary| !summary.record.header.is_removal() && self.standing(&summary.edit_ref()) != Standing::Out;
+        let counts = |summary: &&Summary| !summary.is_struck && was(summary);
         self.history.values().rev().find(counts).filter(|_| self.is_removed())
     }
 

@@ -102,6 +102,18 @@ fn of_the_own_group_what_was_is_kept_and_is_what_it_is_made_anew_with() {
 }
 
 #[test]
+fn nothing_of_the_own_group_goes_while_it_is_removed() {
+    let mut replica = Replica::new(Keeping { me: peer(99), group: "default".into(), history: 2, files_max: 1 << 40 });
+    let mut all = vec![change("default", None, 1)];
+    (2..8).for_each(|ms| all.push(change("default", all.last(), ms)));
+    all.iter().for_each(|revision| _ = take(&mut replica, revision));
+    let pruned = |replica: &mut Replica| replica.group_mut("default").unwrap().prune().len();
+    assert_eq!(pruned(&mut replica), 4);
+    take(&mut replica, &removal(&all[6], 9));
+    assert_eq!(pruned(&mut replica), 0, "what the removal settled is listed again in a moment, and needs its originals");
+}
+
+#[test]
 fn one_group_too_many_is_named_and_not_held_until_another_is_removed() {
     let (mut replica, all) = full();
     assert!(replica.is_full());
