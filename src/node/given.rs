@@ -2,7 +2,8 @@
 //!
 //! A server never gives back a certificate's key. So of what lies there under the names that Starling gives, only that is ever taken away of
 //! which this directory gave the name itself: what another fleet, or this host under another directory, has left may be the last copy of
-//! a key. The list is on disk before the server is given what bears its names; were it lost, less would be taken away.
+//! a key. The list is handed to the disk before the server is given what bears its names. Nobody waits for it: were it lost, less would be taken
+//! away, and named as what somebody else has left.
 
 use std::collections::BTreeSet;
 

@@ -214,7 +214,8 @@ impl Worker {
 
     /// Whoever gave the others their names may have had the last copy of their keys: they are left, and that is said.
     pub(super) fn look_for_left(&mut self, shelves: &Shelves) {
-        if !matches!(shelves.of(Kind::Certificate), Some(Shelf::Whole(..))) {
+        // Where there are no certificates at all none is left.
+        if !matches!(shelves.of(Kind::Certificate), Some(Shelf::Whole(..) | Shelf::Absent)) {
             return;
         }
         let left: Vec<String> = self.unneeded_on(shelves).map(|named| named.name).filter(|name| !self.given.has(name)).collect();

@@ -36,10 +36,11 @@ impl Rest {
         self.next_of(at, self.0.len().div_ceil(ROUND_LOOKS))
     }
 
-    /// What is to be looked at before a change of the values at these paths: the parts that they lie in, and as many others as are worth it.
+    /// What is to be looked at before a change of the values at these paths: the parts that they lie in or that lie in them, and as many others as are worth it.
     pub(super) fn before_change(&self, at: &mut usize, paths: &[String]) -> Vec<Part> {
         let holds = |part: &str, path: &str| path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let changed = self.0.iter().filter(|part| paths.iter().any(|path| holds(&part.path, path)));
+        let meets = |part: &str, path: &str| holds(part, path) || holds(path, part);
+        let changed = self.0.iter().filter(|part| paths.iter().any(|path| meets(&part.path, path)));
         let mut parts: Vec<Part> = changed.take(LOOK_BEFORE_MAX).cloned().collect();
         let most = self.0.len().min(LOOK_BEFORE_MAX - parts.len());
         let first = self.next_of(at, most);
