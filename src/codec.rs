@@ -1,7 +1,9 @@
-//! Reading and writing of the binary formats: big-endian numbers, fixed arrays, counted byte strings.
+//! Reading and writing of the binary formats: big-endian numbers, fixed arrays, counted byte
+//! strings.
 //!
-//! Everything that comes from a peer or a file passes through [`Reader`], which never allocates and never panics: a value that is
-//! not there, or longer than its bound, is a [`Malformed`] that names the field and the place. [`Writer`] is its mirror.
+//! Everything that comes from a peer or a file passes through [`Reader`], which never allocates and
+//! never panics: a value that is not there, or longer than its bound, is a [`Malformed`] that names
+//! the field and the place. [`Writer`] is its mirror.
 
 pub mod percent;
 
@@ -39,7 +41,10 @@ impl<'a> Reader<'a> {
 
     /// The next `count` bytes.
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
-        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(count)
+            .filter(|end| *end <= self.bytes.len());
         let end = end.ok_or(Malformed { what, at: self.at })?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
@@ -48,7 +53,10 @@ impl<'a> Reader<'a> {
 
     /// The next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Malformed> {
-        Ok(self.take(N, what)?.try_into().expect("take gives the length asked for"))
+        Ok(self
+            .take(N, what)?
+            .try_into()
+            .expect("take gives the length asked for"))
     }
 
     /// A single byte.
@@ -75,14 +83,22 @@ impl<'a> Reader<'a> {
     pub fn short(&mut self, max: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
         let at = self.at;
         let count = usize::from(self.u8(what)?);
-        if count > max { Err(Malformed { what, at }) } else { self.take(count, what) }
+        if count > max {
+            Err(Malformed { what, at })
+        } else {
+            self.take(count, what)
+        }
     }
 
     /// A byte string counted by two bytes, at most `max` long.
     pub fn medium(&mut self, max: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
         let at = self.at;
         let count = usize::from(self.u16(what)?);
-        if count > max { Err(Malformed { what, at }) } else { self.take(count, what) }
+        if count > max {
+            Err(Malformed { what, at })
+        } else {
+            self.take(count, what)
+        }
     }
 
     /// All that is left.
@@ -99,7 +115,11 @@ impl<'a> Reader<'a> {
 
     /// Nothing may be left.
     pub fn end(&self, what: &'static str) -> Result<(), Malformed> {
-        if self.is_empty() { Ok(()) } else { Err(self.malformed(what)) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(self.malformed(what))
+        }
     }
 
     /// The error for a field that was read but makes no sense.
@@ -175,12 +195,16 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that [`hex`] wrote; `None` if it is anything else (upper case included: one text for one value).
+/// The bytes that [`hex`] wrote; `None` if it is anything else (upper case included: one text for
+/// one value).
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    text.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect()
 }
 
 /// [`unhex`] into an array of exactly `N` bytes.
@@ -210,14 +234,33 @@ mod tests {
     #[test]
     fn a_counted_string_beyond_its_bound_is_refused_before_it_is_taken() {
         let mut reader = Reader::new(&[5, 1, 2, 3, 4, 5]);
-        assert_eq!(reader.short(4, "name"), Err(Malformed { what: "name", at: 0 }));
-        assert_eq!(Reader::new(&[5, 1]).short(9, "name"), Err(Malformed { what: "name", at: 1 }));
+        assert_eq!(
+            reader.short(4, "name"),
+            Err(Malformed {
+                what: "name",
+                at: 0
+            })
+        );
+        assert_eq!(
+            Reader::new(&[5, 1]).short(9, "name"),
+            Err(Malformed {
+                what: "name",
+                at: 1
+            })
+        );
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let mut writer = Writer::new();
-        writer.u8(1).u16(2).u32(3).u64(4).short(b"five").medium(b"six").raw(b"rest");
+        writer
+            .u8(1)
+            .u16(2)
+            .u32(3)
+            .u64(4)
+            .short(b"five")
+            .medium(b"six")
+            .raw(b"rest");
         let bytes = writer.finish();
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.u8("a"), Ok(1));

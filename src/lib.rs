@@ -1,7 +1,8 @@
 //! Starling keeps the configuration of NGINX Unit the same on every host, peer to peer.
 //!
-//! This is the map of the program. What it does for people is in starling(8), its REST endpoint in starling-api(7), what goes over
-//! links in starling-protocol(7); the words are those of the man pages, one for one thing.
+//! This is the map of the program. What it does for people is in starling(8), its REST endpoint in
+//! starling-api(7), what goes over links in starling-protocol(7); the words are those of the man
+//! pages, one for one thing.
 //!
 //! # Floors
 //!
@@ -11,22 +12,24 @@
 //! cli, main         what was asked: subcommands and flags
 //! daemon            how it is done: threads, sockets, files, clocks
 //! ═══════════════   nothing below this line does input or output
-//! sim               many nodes in one thread: virtual time, and a network, disks and servers drawn from a seed
+//! sim               many nodes in one thread: virtual time; network, disks and servers from a seed
 //! node              what to do: Input → Node → Effect
 //! wire, settings    what peers say; what can be set
 //! model             what is replicated: path, document, edit, revision, record, ledger, digest
 //! limits, codec     every bound with its reason; bytes, read strictly
 //! ```
 //!
-//! A change by a client takes this way: [`daemon::gate`] takes the request whole, [`daemon::api`] understands it, the loop hands it
-//! to [`node::Node`] as an [`node::input::Input`]; the node has it written as pending, tried by the server ([`daemon::target`]) and
-//! made durable ([`daemon::disk`]), each by an [`node::effect::Effect`] that a later input answers; then it floods the revision over
-//! all links and answers. On other hosts it comes in as a frame of a link ([`daemon::link`]), and goes the same way to the server.
+//! A change by a client takes this way: [`daemon::gate`] takes the request whole, [`daemon::api`]
+//! understands it, the loop hands it to [`node::Node`] as an [`node::input::Input`]; the node has
+//! it written as pending, tried by the server ([`daemon::target`]) and made durable
+//! ([`daemon::disk`]), each by an [`node::effect::Effect`] that a later input answers; then it
+//! floods the revision over all links and answers. On other hosts it comes in as a frame of a link
+//! ([`daemon::link`]), and goes the same way to the server.
 //!
 //! # Threads
 //!
-//! One loop owns all state, and there are no locks. Every queue is bounded. **The loop never blocks on a queue but its own; everybody
-//! else may block on the loop's.** That excludes deadlock.
+//! One loop owns all state, and there are no locks. Every queue is bounded. **The loop never blocks
+//! on a queue but its own; everybody else may block on the loop's.** That excludes deadlock.
 //!
 //! | thread | what it blocks on |
 //! | --- | --- |
@@ -39,99 +42,124 @@
 //! | `gate-unix`, `gate-tcp` | accepting clients |
 //! | `gate`, one a client | the client, under deadlines; the answer |
 //! | `http` | its queue; the loop's |
-//! | `answer` | its queue, and the file of a revision that was asked for |
-//! | `pass` | its queue, and this host's server: a question waits for the change under way |
+//! | `answer` | its queue; the file of a revision that was asked for |
+//! | `pass` | its queue, this host's server, and the change that it has under way |
 //! | `target` | its queue, and this host's server: a minute for a change |
-//! | `reason`, one at a time | files and `/proc`: why the server refused; the target waits for it 2 s at most |
+//! | `reason`, one at a time | files and `/proc`; the target waits for it 2 s at most |
 //! | `disk` | its queue, and the disk |
 //! | `decode` | its queue; the loop's |
-//! | `load`, one each | reading the file of a revision that the node needs: one that was beaten, one to be restored |
+//! | `load`, one each | reading the file of a revision that the node needs |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
 //! | `signal` | a signal |
 //! | `watchdog` | the time between two looks at the pulse of the loop |
-//! | `watch` | its time; the kernel, asked for interfaces and routes; the file system of a server's socket |
+//! | `watch` | its time; the kernel; the file system of a server's socket |
 //! | `overlay` | its time; the file system of this host's overlay |
 //! | `log` | whoever reads standard error |
 //!
 //! What the loop does itself is this, and none of it can wait for anybody:
 //!
 //! - It takes from its queue, for as long as the node has nothing due.
-//! - It hands things to other threads by queues that it never waits for: frames to links, jobs to `disk`, `target`, `pass`, `dial` and
-//!   `mdns`, answers to `answer`, lines to `log`. Where there is no room the thing is kept for later, refused with words, or counted.
-//! - It starts threads: two for a link, one for a file to be read, those of a server that appears. That takes memory and nobody else.
+//! - It hands things to other threads by queues that it never waits for: frames to links, jobs to
+//!   `disk`, `target`, `pass`, `dial` and `mdns`, answers to `answer`, lines to `log`. Where there
+//!   is no room the thing is kept for later, refused with words, or counted.
+//! - It starts threads: two for a link, one for a file to be read, those of a server that appears.
+//!   That takes memory and nobody else.
 //! - It sets options of connected sockets, shuts them down and closes them; none of them lingers.
 //! - It reads the clock, signs, checks, and works on what it holds.
 //!
-//! All else is left to others: it opens no file, resolves no name, lists no interface and writes to no descriptor. Only when it has been
-//! told to end does it remove its socket and wait for the gate, mDNS and the disk, each for a bounded time, and all of it for no longer
-//! than the thread `signal` has patience. That it turns is the only sign of life that there is ([`daemon::pulse`]).
+//! All else is left to others: it opens no file, resolves no name, lists no interface and writes to
+//! no descriptor. Only when it has been told to end does it remove its socket and wait for the
+//! gate, mDNS and the disk, each for a bounded time, and all of it for no longer than the thread
+//! `signal` has patience. That it turns is the only sign of life that there is ([`daemon::pulse`]).
 //!
-//! mdns-sd has a thread of its own. If that dies it is started again; a panic in one of ours ends the process.
+//! mdns-sd has a thread of its own. If that dies it is started again; a panic in one of ours ends
+//! the process.
 //!
 //! # The way of a request
 //!
-//! A request is parsed once, by the gate, which has to bound it, and an answer is printed once, by tiny_http's `Response`. On the way a
-//! request is handed over five times: from the listener to a `gate` thread, to `http`, to the loop, from the loop to `answer`, and back
-//! to the `gate` thread, which writes the answer as it was printed. A write waits besides for `disk` and `target`.
+//! A request is parsed once, by the gate, which has to bound it, and an answer is printed once, by
+//! tiny_http's `Response`. On the way a request is handed over five times: from the listener to a
+//! `gate` thread, to `http`, to the loop, from the loop to `answer`, and back to the `gate` thread,
+//! which writes the answer as it was printed. A write waits besides for `disk` and `target`.
 //!
-//! tiny_http's `Server` cannot stand on that way. It takes nothing but a bound socket, parses the bytes of each connection itself, and
-//! offers no constructor of its `Request` but one for tests, whose body is `&'static str` and whose answer goes nowhere. It sets no bound
-//! and no deadline, and believes any length, so that something before it must know where a request ends, which is to parse it. Behind the
-//! gate it would cost a second socket per request, three hand-overs more (to its accepting thread, to one of its pool, to its queue), five
-//! threads, the request's second print and parse, and the answer's second parse, for the gate must find the end of what it relays.
+//! tiny_http's `Server` cannot stand on that way. It takes nothing but a bound socket, parses the
+//! bytes of each connection itself, and offers no constructor of its `Request` but one for tests,
+//! whose body is `&'static str` and whose answer goes nowhere. It sets no bound and no deadline,
+//! and believes any length, so that something before it must know where a request ends, which is to
+//! parse it. Behind the gate it would cost a second socket per request, three hand-overs more (to
+//! its accepting thread, to one of its pool, to its queue), five threads, the request's second
+//! print and parse, and the answer's second parse, for the gate must find the end of what it
+//! relays.
 //!
 //! # What always holds, where it is kept, and what tries to break it
 //!
-//! 1. State is a pure function of a set of signed records; flooding only makes it quick: [`model::record`] and [`model::revision`] say
-//!    what a record is and which is greater, `node::replica` what is kept, `node::sync` that hosts which meet end up the same.
-//!    *Checked by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and `check_frame` of tests/sim/always.rs (nothing
-//!    unsigned is held, stored or sent, no head goes back), `apart` of tests/sim/eventually.rs (one head everywhere).
+//! 1. State is a pure function of a set of signed records; flooding only makes it quick:
+//!    [`model::record`] and [`model::revision`] say what a record is and which is greater,
+//!    `node::replica` what is kept, `node::sync` that hosts which meet end up the same. *Checked
+//!    by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and `check_frame`
+//!    of tests/sim/always.rs (nothing unsigned is held, stored or sent, no head goes back), `apart`
+//!    of tests/sim/eventually.rs (one head everywhere).
 //! 2. A change is tried first, on its author's own server, or is marked untried: `node::trial`.
-//!    *Checked by* `check_server_job` (a server is given only what some server has accepted), `check_base` (what was tried is
-//!    published on the head it was made on) and tests/rest/faults.rs. That what is only tried is found nowhere afterwards: the dry runs
-//!    of tests/sim/scenarios.rs and tests/rest/dry_runs.rs.
-//! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200: [`daemon::disk`], [`daemon::state_dir`].
-//!    *Checked by* `check_start` (what was acknowledged is there after every crash), `unstored` (in the end heads are on disk),
-//!    tests/disk/power.rs (the recorded system calls, cut at each), tests/lab/kills.rs (200 real kills).
-//! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one that lost is made again where it still
-//!    fits ([`model::replay`], `node::rebase`), else listed on every host ([`model::conflict`]).
-//!    *Checked by* `judge` of tests/sim/content.rs: by content, each acknowledged edit is there once, overwritten by who had seen it, listed,
-//!    or settled.
-//! 5. Strangers get nothing, not one byte back: [`wire::handshake`], [`daemon::listener`].
-//!    *Checked by* tests/net.rs and tests/lab/strangers.rs.
-//! 6. Desired is not applied: `node::server` keeps them apart, and believes only what was read back.
-//!    *Checked by* `check_applied` (what is said to run runs) and `misapplied` (in the end every server runs the head or its refusal is shown).
-//! 7. Clocks are not trusted: [`model::stamp`] breaks ties of equal height only; waiting goes by the monotonic time of
-//!    [`daemon::clock`]. Heights are bounded by dates, and dates by the time that most hosts show: `node::clocks`.
-//!    *Checked by* the wrong, jumping and standing clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), the liars of
-//!    tests/sim/dated.rs with `check_date`, tests/mesh/dates.rs, tests/lab/clocks.rs.
-//! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing.
-//!    *Checked by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction), tests/lab/scarce.rs.
-//! 9. Discovery is a hint: `node::book` retries everybody who was met for ever, and mDNS ([`daemon::discovery`]) only makes it sooner.
-//!    What is only somebody's word aims a fleet at nobody: `node::ration`, `node::whereabouts`, tests/mesh/aimed.rs.
-//!    *Checked by* `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
-//! 10. Private keys stand in documents only, and no configuration names what its document does not hold: [`model::resources`]. The keys of
-//!     certificates that are gone leave the history: `node::keys`.
-//!     *Checked by* `check_uploads`, tests/rest/secrets.rs (all that is answered, printed and logged, and the disks), tests/mesh/keys.rs.
+//!    *Checked by* `check_server_job` (a server is given only what some server has accepted),
+//!    `check_base` (what was tried is published on the head it was made on) and
+//!    tests/rest/faults.rs. That what is only tried is found nowhere afterwards: the dry runs of
+//!    tests/sim/scenarios.rs and tests/rest/dry_runs.rs.
+//! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200:
+//!    [`daemon::disk`], [`daemon::state_dir`]. *Checked by* `check_start` (what was acknowledged is
+//!    there after every crash), `unstored` (in the end heads are on disk), tests/disk/power.rs (the
+//!    recorded system calls, cut at each), tests/lab/kills.rs (200 real kills).
+//! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one
+//!    that lost is made again where it still fits ([`model::replay`], `node::rebase`), else listed
+//!    on every host ([`model::conflict`]). *Checked by* `judge` of tests/sim/content.rs: by
+//!    content, each acknowledged edit is there once, overwritten by who had seen it, listed, or
+//!    settled.
+//! 5. Strangers get nothing, not one byte back: [`wire::handshake`], [`daemon::listener`]. *Checked
+//!    by* tests/net.rs and tests/lab/strangers.rs.
+//! 6. Desired is not applied: `node::server` keeps them apart, and believes only what was read
+//!    back. *Checked by* `check_applied` (what is said to run runs) and `misapplied` (in the end
+//!    every server runs the head or its refusal is shown).
+//! 7. Clocks are not trusted: [`model::stamp`] breaks ties of equal height only; waiting goes by
+//!    the monotonic time of [`daemon::clock`]. Heights are bounded by dates, and dates by the time
+//!    that most hosts show: `node::clocks`. *Checked by* the wrong, jumping and standing clocks of
+//!    tests/sim/nemesis.rs, `check_job` (own stamps only rise), the liars of tests/sim/dated.rs
+//!    with `check_date`, tests/mesh/dates.rs, tests/lab/clocks.rs.
+//! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing. *Checked
+//!    by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction),
+//!    tests/lab/scarce.rs.
+//! 9. Discovery is a hint: `node::book` retries everybody who was met for ever, and mDNS
+//!    ([`daemon::discovery`]) only makes it sooner. What is only somebody's word aims a fleet at
+//!    nobody: `node::ration`, `node::whereabouts`, tests/mesh/aimed.rs. *Checked by* `badly_linked`
+//!    (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
+//! 10. Private keys stand in documents only, and no configuration names what its document does not
+//!     hold: [`model::resources`]. The keys of certificates that are gone leave the history:
+//!     `node::keys`. *Checked by* `check_uploads`, tests/rest/secrets.rs (all that is answered,
+//!     printed and logged, and the disks), tests/mesh/keys.rs.
 //!
-//! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the server what it may be put over, and the target
-//!     looks once more right before.
-//!     *Checked by* `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, tests/rest/kept.rs (the real files, over kills), and
-//!     tests/target/large.rs where a server does not show all that it runs. What alone may escape that look stands in starling(8).
-//! 12. The loop never waits for anybody, and life is told only by what works: see above.
-//!     *Checked by* tests/rest/hung.rs (the log, the overlay's file system, the disk and the loop itself stand still), the disks that hang
-//!     of tests/sim/nemesis.rs, tests/lab/stalled.rs.
+//! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the
+//!     server what it may be put over, and the target looks once more right before. *Checked by*
+//!     `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, tests/rest/kept.rs (the real
+//!     files, over kills), and tests/target/large.rs where a server does not show all that it runs.
+//!     What alone may escape that look stands in starling(8).
+//! 12. The loop never waits for anybody, and life is told only by what works: see above. *Checked
+//!     by* tests/rest/hung.rs (the log, the overlay's file system, the disk and the loop itself
+//!     stand still), the disks that hang of tests/sim/nemesis.rs, tests/lab/stalled.rs.
 //!
-//! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which one of them must notice.
+//! That these checkers bite is shown by `make teeth`: deliberate faults, tests/teeth, each of which
+//! one of them must notice.
 //!
-//! The shape itself is checked: clippy (`.clippy.toml`) fails on a clock that is read elsewhere, a lock, a map without order, a function
-//! grown out of hand; `tests/tidy.rs` on an import that goes up a floor or round in a circle, a second door for an outside crate, a
-//! file grown out of hand.
+//! The shape itself is checked: clippy (`.clippy.toml`) fails on a clock that is read elsewhere, a
+//! lock, a map without order, a function grown out of hand; `tests/tidy.rs` on an import that goes
+//! up a floor or round in a circle, a second door for an outside crate, a file grown out of hand.
 
 // Tests wait, lock and unwrap; the product does not.
 #![cfg_attr(
     not(test),
-    warn(clippy::cognitive_complexity, clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)
+    warn(
+        clippy::cognitive_complexity,
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        clippy::unwrap_used
+    )
 )]
 
 pub mod cli;

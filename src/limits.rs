@@ -1,14 +1,17 @@
 //! Every size, count, wait and retry of the program, each with its reason.
 //!
-//! The first part is the protocol: two peers that differ there do not understand each other. The rest is tuning: a peer may choose
-//! otherwise and still be one of the fleet; that of one host's own sockets, server and clients is in `host`. What must hold between them is asserted at the foot, when the program is compiled.
+//! The first part is the protocol: two peers that differ there do not understand each other. The
+//! rest is tuning: a peer may choose otherwise and still be one of the fleet; that of one host's
+//! own sockets, server and clients is in `host`. What must hold between them is asserted at the
+//! foot, when the program is compiled.
 
 use std::time::Duration;
 
 mod host;
 pub use self::host::*;
 
-// ── protocol ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── protocol
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// A document, as compact JSON text, in bytes.
 pub const DOCUMENT_MAX: usize = 4 << 20;
@@ -31,131 +34,171 @@ pub const HEIGHT_LIMIT: u64 = 1 << 48;
 pub const BODY_MAX: usize = DOCUMENT_MAX + (2 << 20);
 /// The body of a node record, in bytes: it is kept in memory, 8 192 times.
 pub const NODE_BODY_MAX: usize = 4096;
-/// Edits that a ledger names; an edit made on a base more than this many edits old cannot be judged any more.
+/// Edits that a ledger names; an edit made on a base more than this many edits old cannot be judged
+/// any more.
 pub const LEDGER_MAX: usize = 256;
-/// Edits that a revision may name whose stamps are above its own: a quarter of a ledger. A host whose clock is years ahead, and who has
-/// nobody to tell it, makes so many changes that can still be made again under a right date.
+/// Edits that a revision may name whose stamps are above its own: a quarter of a ledger. A host
+/// whose clock is years ahead, and who has nobody to tell it, makes so many changes that can still
+/// be made again under a right date.
 pub const NAMES_AHEAD_MAX: usize = 64;
 /// Operations in one edit.
 pub const OPERATIONS_MAX: usize = 64;
-/// Open conflicts and uncontained records of a group, taken together, at which new writes are refused.
+/// Open conflicts and uncontained records of a group, taken together, at which new writes are
+/// refused.
 pub const OPEN_MAX: usize = 64;
 /// Open conflicts that a body may list: more than [`OPEN_MAX`], since notes are never refused.
 pub const OPEN_LISTED_MAX: usize = 256;
-/// The values of one open conflict taken together, as compact text in bytes; what is longer is given by length and hash.
+/// The values of one open conflict taken together, as compact text in bytes; what is longer is
+/// given by length and hash.
 pub const OPEN_VALUE_MAX: usize = 4096;
-/// The operations of one edit, as compact text in bytes: what is known of each old revision holds them in memory.
+/// The operations of one edit, as compact text in bytes: what is known of each old revision holds
+/// them in memory.
 pub const EDIT_TEXT_MAX: usize = 64 << 10;
-/// Values in the head line of a body. One takes up to 300 bytes of memory, and this much is made of it for every host.
+/// Values in the head line of a body. One takes up to 300 bytes of memory, and this much is made of
+/// it for every host.
 pub const HEAD_VALUES_MAX: usize = 1 << 17;
 /// A header: the fixed part is 165 bytes.
 pub const HEADER_MAX: usize = 165 + NAME_MAX + NOTE_MAX + EXTENSION_MAX;
-/// A body up to this size travels with its record; above it the record is announced and the body pulled. Also the size of a piece:
-/// between two pieces other frames pass, so nothing waits longer than 16 KiB take.
+/// A body up to this size travels with its record; above it the record is announced and the body
+/// pulled. Also the size of a piece: between two pieces other frames pass, so nothing waits longer
+/// than 16 KiB take.
 pub const INLINE_MAX: usize = 16 << 10;
 /// A frame before sealing: an inline body, its header and what is around them.
 pub const FRAME_MAX: usize = 40 << 10;
 /// Buckets of a digest.
 pub const BUCKETS: usize = 256;
-/// IDs in one list of an anti-entropy exchange (32 bytes each): a longer list goes as several frames.
+/// IDs in one list of an anti-entropy exchange (32 bytes each): a longer list goes as several
+/// frames.
 pub const IDS_MAX: usize = 512;
-/// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open conflicts between them.
+/// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open
+/// conflicts between them.
 pub const DOUBTS_MAX: usize = 768;
-/// A link that has not answered about edits is asked again after this, doubling up to 600 times as long.
+/// A link that has not answered about edits is asked again after this, doubling up to 600 times as
+/// long.
 pub const DOUBTS_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(600)];
 /// Words with which a link is closed, in bytes.
 pub const REASON_MAX: usize = 200;
 
-// ── wire: fleet, token, handshake, session ──────────────────────────────────────────────────────────────────────────────────────
+// ── wire: fleet, token, handshake, session
+// ──────────────────────────────────────────────────────────────────────────────────────
 
-/// Keys that a fleet may accept at once: the old, the new, and one more for a change that was begun twice.
+/// Keys that a fleet may accept at once: the old, the new, and one more for a change that was begun
+/// twice.
 pub const FLEET_KEYS_MAX: usize = 3;
-/// A token's text, in bytes. Base58 decoding is quadratic: this keeps it at a few milliseconds, and the token in one terminal line.
+/// A token's text, in bytes. Base58 decoding is quadratic: this keeps it at a few milliseconds, and
+/// the token in one terminal line.
 pub const TOKEN_TEXT_MAX: usize = 2 << 10;
-/// An address in a token (`host:port`), in bytes: so many that eight of them fit [`TOKEN_TEXT_MAX`].
+/// An address in a token (`host:port`), in bytes: so many that eight of them fit
+/// [`TOKEN_TEXT_MAX`].
 pub const TOKEN_ADDRESS_MAX: usize = 160;
-/// The second and third message of a handshake, in bytes, without their length prefix: the largest hello, the largest extension, and
-/// some room. What an unproven peer can make a listener hold.
+/// The second and third message of a handshake, in bytes, without their length prefix: the largest
+/// hello, the largest extension, and some room. What an unproven peer can make a listener hold.
 pub const HANDSHAKE_MESSAGE_MAX: usize = 1024;
 /// What a later version may add to a hello, in bytes.
 pub const HANDSHAKE_EXTENSION_MAX: usize = 512;
-/// Ephemeral keys of first messages that are not answered twice: 4 096 replays cost a replayer as many connections, us 256 KiB.
+/// Ephemeral keys of first messages that are not answered twice: 4 096 replays cost a replayer as
+/// many connections, us 256 KiB.
 pub const SEEN_EPHEMERALS: usize = 4096;
 /// Version, name, fleet, key, count, addresses, checksum.
-const TOKEN_BYTES_MAX: usize = 1 + 1 + NAME_MAX + 32 + 32 + 1 + ADDRESSES_MAX * (1 + TOKEN_ADDRESS_MAX) + 4;
-const _: () = assert!(TOKEN_BYTES_MAX * 138 / 100 + 1 + 10 <= TOKEN_TEXT_MAX, "base58 needs 1.366 letters a byte, the prefix 10");
+const TOKEN_BYTES_MAX: usize =
+    1 + 1 + NAME_MAX + 32 + 32 + 1 + ADDRESSES_MAX * (1 + TOKEN_ADDRESS_MAX) + 4;
+const _: () = assert!(
+    TOKEN_BYTES_MAX * 138 / 100 + 1 + 10 <= TOKEN_TEXT_MAX,
+    "base58 needs 1.366 letters a byte, the prefix 10"
+);
 
-// ── JSON, paths, documents, edits ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── JSON, paths, documents, edits
+// ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Values (scalars, arrays and objects) in a document. One takes up to 300 bytes of memory however short its text, so without this
-/// bound 4 MiB of `[1,1,…` or `[{"":0},…` would take hundreds of megabytes. 50 000 routes of five values each fit; FreeUnit allows
-/// 100 000 elements to one array.
+/// Values (scalars, arrays and objects) in a document. One takes up to 300 bytes of memory however
+/// short its text, so without this bound 4 MiB of `[1,1,…` or `[{"":0},…` would take hundreds of
+/// megabytes. 50 000 routes of five values each fit; FreeUnit allows 100 000 elements to one array.
 pub const VALUES_MAX: usize = 1 << 18;
-/// Levels that Starling's own texts (a record's body, an answer of the API) may put around a document.
+/// Levels that Starling's own texts (a record's body, an answer of the API) may put around a
+/// document.
 pub const OWN_LEVELS_MAX: usize = 8;
-/// Values in a text of Starling's own: a document, the edit that made it, and the open conflicts beside them.
+/// Values in a text of Starling's own: a document, the edit that made it, and the open conflicts
+/// beside them.
 pub const OWN_VALUES_MAX: usize = 3 * VALUES_MAX;
 /// The characters of a number: Unit's own bound (`NXT_CONF_MAX_NUMBER_LEN`).
 pub const NUMBER_MAX: usize = 14;
-/// The tokens of a path, decoded, taken together, in bytes: eight times what fits into the head of a request to Unit.
+/// The tokens of a path, decoded, taken together, in bytes: eight times what fits into the head of
+/// a request to Unit.
 pub const PATH_MAX: usize = 8 << 10;
-/// The name of a certificate or a module, in bytes: Unit keeps each in a file of that name, with thirteen bytes more for a certificate's,
-/// and a file's name has 255.
+/// The name of a certificate or a module, in bytes: Unit keeps each in a file of that name, with
+/// thirteen bytes more for a certificate's, and a file's name has 255.
 pub const RESOURCE_NAME_MAX: usize = 240;
-/// Certificates and modules in a document, taken together: 1 024 bundles of an RSA key and two certificates fill it.
+/// Certificates and modules in a document, taken together: 1 024 bundles of an RSA key and two
+/// certificates fill it.
 pub const RESOURCES_MAX: usize = 1024;
 /// Names of a certificate that are kept to be shown.
 pub const CERTIFICATE_NAMES_MAX: usize = 8;
-/// The first of November 2026, in milliseconds since 1970. This program is younger: a clock that shows less is wrong, a board's without
-/// a battery for instance, and says nothing about a certificate's dates.
+/// The first of November 2026, in milliseconds since 1970. This program is younger: a clock that
+/// shows less is wrong, a board's without a battery for instance, and says nothing about a
+/// certificate's dates.
 pub const CLOCK_SOUND_FROM_MS: i64 = 1_793_491_200_000;
-/// The year 2126: a clock that shows more is wrong too. Between a stamp of that time and the greatest there is are two thousand years of
-/// heights.
+/// The year 2126: a clock that shows more is wrong too. Between a stamp of that time and the
+/// greatest there is are two thousand years of heights.
 pub const CLOCK_SOUND_UNTIL_MS: u64 = 4_922_000_000_000;
-/// How far ahead of the time a revision may be dated, in milliseconds; until then one that is dated later is passed over. A day: hosts
-/// whose zone is set wrong, or whose clock was set by hand, are within it.
+/// How far ahead of the time a revision may be dated, in milliseconds; until then one that is dated
+/// later is passed over. A day: hosts whose zone is set wrong, or whose clock was set by hand, are
+/// within it.
 pub const AHEAD_MAX_MS: u64 = 86_400_000;
-/// By how much what is made on a revision that was taken may be ahead beyond that, in milliseconds: the clocks of other hosts may be so
-/// much behind that of the host that took it first.
+/// By how much what is made on a revision that was taken may be ahead beyond that, in milliseconds:
+/// the clocks of other hosts may be so much behind that of the host that took it first.
 pub const AHEAD_SLACK_MS: u64 = 3_600_000;
-/// A revision that will be taken within so many milliseconds is asked for again then, rather than at the next exchange.
+/// A revision that will be taken within so many milliseconds is asked for again then, rather than
+/// at the next exchange.
 pub const AHEAD_SOON_MS: u64 = 60_000;
 /// By how much, in milliseconds, a clock may differ from most others before it is named.
 pub const CLOCK_DIFFERS_MS: u64 = 60_000;
 /// Hosts whose clocks are named at once: whoever invents hosts does not fill the page.
 pub const CLOCKS_NAMED_MAX: usize = 8;
-/// By how much a clock may be late, in milliseconds, before a certificate counts as not valid yet: one issued just now is uploaded.
+/// By how much a clock may be late, in milliseconds, before a certificate counts as not valid yet:
+/// one issued just now is uploaded.
 pub const CLOCK_SLACK_MS: i64 = 86_400_000;
-/// A value that an edit found is named by itself up to this length of its compact text, and by a hash beyond it: a conflict can then
-/// show what stood there, while no edit carries a second copy of anything long.
+/// A value that an edit found is named by itself up to this length of its compact text, and by a
+/// hash beyond it: a conflict can then show what stood there, while no edit carries a second copy
+/// of anything long.
 pub const SHORT_MAX: usize = 256;
 
-/// Operations of a JSON Patch. Each may move all elements of a long array by one, which takes a millisecond at the worst, ten on a small
-/// board, and meanwhile the loop does nothing else. Whoever has more to say has a new document.
+/// Operations of a JSON Patch. Each may move all elements of a long array by one, which takes a
+/// millisecond at the worst, ten on a small board, and meanwhile the loop does nothing else.
+/// Whoever has more to say has a new document.
 pub const PATCH_OPERATIONS_MAX: usize = 256;
 
-const _: () = assert!(DEPTH_MAX + OWN_LEVELS_MAX < 128, "what recurses over a value must fit a small stack");
+const _: () = assert!(
+    DEPTH_MAX + OWN_LEVELS_MAX < 128,
+    "what recurses over a value must fit a small stack"
+);
 
-/// Places where a host's overlay acts, and as many where its variables stand, that are shown to people,
+/// Places where a host's overlay acts, and as many where its variables stand, that are shown to
+/// people,
 pub const PLACES_SHOWN: usize = 256;
-/// and that are known: a host with more of either cannot tell what is its own, and publishes nothing of its server's.
+/// and that are known: a host with more of either cannot tell what is its own, and publishes
+/// nothing of its server's.
 pub const PLACES_MAX: usize = 4096;
 
-// ── tuning: what is held ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tuning: what is held
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Groups in a fleet. Every peer holds every group's head.
 pub const GROUPS_MAX: usize = 64;
-/// Removals of groups that are kept, so that a host which was away does not bring them back: a few kilobytes each, and who removes more
-/// groups than that has had long enough to switch the other hosts on.
+/// Removals of groups that are kept, so that a host which was away does not bring them back: a few
+/// kilobytes each, and who removes more groups than that has had long enough to switch the other
+/// hosts on.
 pub const REMOVALS_MAX: usize = 256;
-/// Body of a removal of a group, in bytes: names of edits beside an empty document. All that are kept together must leave room on disk for
-/// what people have written.
+/// Body of a removal of a group, in bytes: names of edits beside an empty document. All that are
+/// kept together must leave room on disk for what people have written.
 pub const REMOVAL_BODY_MAX: usize = 64 << 10;
-/// Groups that are named of those for which there is no room: what is to be done is the same for all.
+/// Groups that are named of those for which there is no room: what is to be done is the same for
+/// all.
 pub const GROUPS_NAMED: usize = 4;
-/// Hosts of a group that are named where a change must be sent to one of them: one is enough, and some may be down.
+/// Hosts of a group that are named where a change must be sent to one of them: one is enough, and
+/// some may be down.
 pub const GROUP_HOSTS_NAMED: usize = 8;
-/// A request that a peer of another group is asked to carry out, in bytes, and its answer: the queue of a link takes it at once.
+/// A request that a peer of another group is asked to carry out, in bytes, and its answer: the
+/// queue of a link takes it at once.
 pub const ERRAND_MAX: usize = 512 << 10;
 /// Headers that travel with either.
 pub const ERRAND_HEADERS_MAX: usize = 16;
@@ -167,57 +210,70 @@ pub const ERRAND_DIALS_MAX: usize = 16;
 pub const ERRAND_DIALS: usize = 3;
 /// and how long somebody is looked for: twice three that are gone without a word.
 pub const ERRAND_SEEK: Duration = Duration::from_secs(20);
-/// How long a client waits for one: longer than a server may take for a change, with a turn to be waited for.
+/// How long a client waits for one: longer than a server may take for a change, with a turn to be
+/// waited for.
 pub const ERRAND_WAIT: Duration = Duration::from_secs(90);
-/// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the settings say otherwise: weeks of a
-/// busy fleet's changes, and a few megabytes of a small flash at usual sizes.
+/// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the
+/// settings say otherwise: weeks of a busy fleet's changes, and a few megabytes of a small flash at
+/// usual sizes.
 pub const HISTORY_KEPT: usize = 64;
-/// The least that can be set. When another branch wins, what it does not contain is read back from the history: a host that has been
-/// cut off for long must still have its own changes to list them.
+/// The least that can be set. When another branch wins, what it does not contain is read back from
+/// the history: a host that has been cut off for long must still have its own changes to list them.
 pub const HISTORY_KEPT_MIN: usize = 16;
-/// The most: in memory each costs its header and its edit, usually less than a kilobyte, and 4 KiB of values and the edit's paths at
-/// the worst.
+/// The most: in memory each costs its header and its edit, usually less than a kilobyte, and 4 KiB
+/// of values and the edit's paths at the worst.
 pub const HISTORY_KEPT_MAX: usize = 1024;
-/// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other hosts wrote before they saw that.
+/// Uncontained revisions of a group. Writes stop at [`OPEN_MAX`]; the rest is room for what other
+/// hosts wrote before they saw that.
 pub const UNCONTAINED_MAX: usize = 256;
-/// Uncontained revisions of one author, in bytes on disk: half a dozen of the largest bodies, as one host may make while it is cut off.
+/// Uncontained revisions of one author, in bytes on disk: half a dozen of the largest bodies, as
+/// one host may make while it is cut off.
 pub const UNCONTAINED_AUTHOR_BYTES_MAX: u64 = 32 << 20;
 /// Those of one group,
 pub const UNCONTAINED_GROUP_BYTES_MAX: u64 = 64 << 20;
 /// and all of them: a fifth of what the state directory may take unless told otherwise.
 pub const UNCONTAINED_BYTES_MAX: u64 = 96 << 20;
-/// What they and the heads of groups that are not followed take of memory, in bytes: two of the largest bodies, on hosts with 32 MB. The
-/// bodies of the rest are on disk only.
+/// What they and the heads of groups that are not followed take of memory, in bytes: two of the
+/// largest bodies, on hosts with 32 MB. The bodies of the rest are on disk only.
 pub const UNCONTAINED_MEMORY_MAX: usize = 12 << 20;
 /// A body that is shorter is not worth a file being read for it.
 pub const SPILL_MIN: usize = 2 << 10;
-/// Seconds that the key of a certificate which was deleted or replaced stays in the history, unless the settings say otherwise: time
-/// enough to notice that it was the wrong one, or that the new one does not serve, and to restore it.
+/// Seconds that the key of a certificate which was deleted or replaced stays in the history, unless
+/// the settings say otherwise: time enough to notice that it was the wrong one, or that the new one
+/// does not serve, and to restore it.
 pub const KEYS_KEPT: u64 = 3600;
-/// After so long it goes whoever is away, in seconds: by then nobody would remember what a host that comes back knew either.
+/// After so long it goes whoever is away, in seconds: by then nobody would remember what a host
+/// that comes back knew either.
 pub const KEYS_KEPT_MAX: u64 = NODE_AGE_MAX.as_secs();
 /// The same as a time.
 pub const KEYS_AWAY_MAX: Duration = NODE_AGE_MAX;
-/// How often it is looked whether keys may go, while there are any: about as often as node records change.
+/// How often it is looked whether keys may go, while there are any: about as often as node records
+/// change.
 pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Files out of which keys are struck at once: each takes a turn of the disk, which clients' changes wait for.
+/// Files out of which keys are struck at once: each takes a turn of the disk, which clients'
+/// changes wait for.
 pub const STRIKES_MAX: usize = 8;
-/// Bundles of one group that are waited for at once: ten times as many as are deleted at once by people. What is more has its turn later.
+/// Bundles of one group that are waited for at once: ten times as many as are deleted at once by
+/// people. What is more has its turn later.
 pub const WITHDRAWN_MAX: usize = 1024;
-/// What is known of older revisions, in bytes of memory: those of 64 groups at usual sizes, four times over.
+/// What is known of older revisions, in bytes of memory: those of 64 groups at usual sizes, four
+/// times over.
 pub const HISTORY_MEMORY_MAX: usize = 16 << 20;
-/// What a file takes beside a revision's body and header: two short lines, and what a file system rounds up to.
+/// What a file takes beside a revision's body and header: two short lines, and what a file system
+/// rounds up to.
 pub const FILE_AROUND: u64 = 4 << 10;
-/// Bytes that are on their way to the disk. More is stored when these are there; meanwhile it is in memory only once.
+/// Bytes that are on their way to the disk. More is stored when these are there; meanwhile it is in
+/// memory only once.
 pub const WRITING_MAX: usize = 16 << 20;
-/// Edits remembered as contained after the ledger has forgotten them, and as not contained: four ledgers each.
+/// Edits remembered as contained after the ledger has forgotten them, and as not contained: four
+/// ledgers each.
 pub const SEEN_MAX: usize = 4 * LEDGER_MAX;
 /// Node records held: far above any fleet this is meant for, and 40 MB at the very worst.
 pub const NODES_MAX: usize = 8192;
 /// Node records of third hosts that one link may bring at once: those of a fleet of a thousand.
 pub const NODE_CHECKS_MAX: u32 = 1024;
-/// And so many more a second: each costs a tenth of a millisecond, ten times that on a small board, so that invented hosts take a tenth of
-/// its time at most.
+/// And so many more a second: each costs a tenth of a millisecond, ten times that on a small board,
+/// so that invented hosts take a tenth of its time at most.
 pub const NODE_CHECKS_EACH_SECOND: u32 = 100;
 /// A node record older than this is neither sent nor taken.
 pub const NODE_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -226,48 +282,60 @@ pub const CONTACTS_MAX: usize = 1024;
 /// A delta is worth sending if it is this many times shorter than the body.
 pub const DELTA_WORTH: usize = 2;
 
-// ── tuning: links ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tuning: links
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Bytes that may wait for one link before floods are dropped. Answers may use twice this; beyond it the link is closed.
+/// Bytes that may wait for one link before floods are dropped. Answers may use twice this; beyond
+/// it the link is closed.
 pub const QUEUE_MAX: usize = 1 << 20;
 /// Bodies that one link is sent at a time.
 pub const SERVING_MAX: usize = 4;
-/// IDs of records that the other side is known to have, per link: enough for what crosses a link in a burst.
+/// IDs of records that the other side is known to have, per link: enough for what crosses a link in
+/// a burst.
 pub const KNOWN_MAX: usize = 64;
 /// Silence after which a link is pinged.
 pub const PING_AFTER: Duration = Duration::from_secs(10);
 /// Silence after which a link is dead: with the ping at 10 s, a dead link is noticed within 15 s.
 pub const DEAD_AFTER: Duration = Duration::from_millis(14_500);
-/// A peer that has said nothing for so long is pinged also while it is sent to: its kernel takes what nobody there may read.
+/// A peer that has said nothing for so long is pinged also while it is sent to: its kernel takes
+/// what nobody there may read.
 pub const SPEAK_AFTER: Duration = Duration::from_secs(20);
-/// And is given up after this: what is sent to it keeps an answer waiting for half a minute at most, on the slowest of links.
+/// And is given up after this: what is sent to it keeps an answer waiting for half a minute at
+/// most, on the slowest of links.
 pub const SILENT_AFTER: Duration = Duration::from_secs(60);
-/// So many links in a row over which a peer has said nothing: then it is left in peace for a while, and named.
+/// So many links in a row over which a peer has said nothing: then it is left in peace for a while,
+/// and named.
 pub const SILENT_LINKS: u32 = 2;
 /// Peers that are counted as silent; each has proved that it knows the fleet's key.
 pub const SILENT_PEERS_MAX: usize = 64;
 /// Newcomers that wait for an old link's answer at once.
 pub const NEWCOMERS_MAX: usize = 8;
-/// How long an old link has to answer when a newcomer with the same identity but another run knocks.
+/// How long an old link has to answer when a newcomer with the same identity but another run
+/// knocks.
 pub const CLONE_TEST: Duration = Duration::from_secs(1);
-/// Two links of the same two runs, begun within this of each other from both sides, are two dials that met.
+/// Two links of the same two runs, begun within this of each other from both sides, are two dials
+/// that met.
 pub const DIALS_MET: Duration = Duration::from_secs(5);
 
-// ── tuning: mesh ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tuning: mesh
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Up to this many known hosts everybody is linked with everybody.
 pub const FULL_MESH: usize = 8;
-/// Outgoing links in a larger fleet: 99.6 % of the survivors stay in one piece when 30 % die at once.
+/// Outgoing links in a larger fleet: 99.6 % of the survivors stay in one piece when 30 % die at
+/// once.
 pub const OUTGOING: usize = 3;
 /// Links above which a caller that has others is sent elsewhere.
 pub const DEGREE_MAX: usize = 12;
-/// Above it one link is given up this often (plus or minus a half): slow enough that whoever loses one finds another meanwhile.
+/// Above it one link is given up this often (plus or minus a half): slow enough that whoever loses
+/// one finds another meanwhile.
 pub const TRIM_EVERY: Duration = Duration::from_secs(1);
 /// Links above which everybody is sent elsewhere.
 pub const LINKS_MAX: usize = 64;
 /// Dials under way at once.
 pub const DIALS_MAX: usize = 8;
-/// There is a dial this often in the long run, whoever it is for: whoever names addresses to a fleet must not aim it at anybody,
+/// There is a dial this often in the long run, whoever it is for: whoever names addresses to a
+/// fleet must not aim it at anybody,
 pub const DIAL_EVERY: Duration = Duration::from_millis(250);
 /// and so many at once after a calm: all of a full mesh at two addresses each.
 pub const DIAL_BURST: u32 = 16;
@@ -275,11 +343,13 @@ pub const DIAL_BURST: u32 = 16;
 pub const DIALS_OWED_MAX: u32 = ERRAND_DIALS_MAX as u32;
 /// Dials in vain after which an address is forgotten that is only somebody's word,
 pub const UNSURE_ROUNDS: u32 = 3;
-/// ports of one IP that are tried on such words: more is a search for open ones, made by this host for somebody else,
+/// ports of one IP that are tried on such words: more is a search for open ones, made by this host
+/// for somebody else,
 pub const UNSURE_PORTS: usize = 4;
 /// and how long both are remembered: an honest host says anew where it listens about as often.
 pub const UNSURE_FOR: Duration = Duration::from_secs(60);
-/// Addresses of a contact that are kept as sure. The others of [`ADDRESSES_MAX`] are for those that nobody has tried yet.
+/// Addresses of a contact that are kept as sure. The others of [`ADDRESSES_MAX`] are for those that
+/// nobody has tried yet.
 pub const SURE_MAX: usize = ADDRESSES_MAX / 2;
 /// The shortest wait before a contact is tried again.
 pub const RETRY_MIN: Duration = Duration::from_millis(500);
@@ -287,16 +357,20 @@ pub const RETRY_MIN: Duration = Duration::from_millis(500);
 pub const RETRY_SOON: Duration = Duration::from_millis(50);
 /// The longest.
 pub const RETRY_MAX: Duration = Duration::from_secs(60);
-/// The longest while the contact was linked a short time ago: it is probably being restarted or plugged in.
+/// The longest while the contact was linked a short time ago: it is probably being restarted or
+/// plugged in.
 pub const RETRY_LATELY_MAX: Duration = Duration::from_secs(4);
 /// That short time.
 pub const LATELY: Duration = Duration::from_secs(600);
-/// Of two peers that find each other by mDNS, the one with the greater instance name waits this long for the other to dial.
+/// Of two peers that find each other by mDNS, the one with the greater instance name waits this
+/// long for the other to dial.
 pub const MDNS_PATIENCE: Duration = Duration::from_millis(500);
-/// In a fleet above [`FULL_MESH`], one link is exchanged for another this often (plus or minus a half): heals what was split.
+/// In a fleet above [`FULL_MESH`], one link is exchanged for another this often (plus or minus a
+/// half): heals what was split.
 pub const ROTATE_EVERY: Duration = Duration::from_secs(30);
 
-// ── tuning: spreading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tuning: spreading
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Documents are compared with one random peer this often, plus or minus a half.
 pub const SYNC_EVERY: Duration = Duration::from_secs(30);
@@ -306,7 +380,8 @@ pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
 pub const DECODED_AT_ONCE_MAX: usize = 64 << 10;
 /// A document of so many bytes is not worth its value being kept in memory when nobody looks,
 pub const FOLD_MIN: usize = 16 << 10;
-/// after this: a client that asks for one part after another, or changes one after another, finds it there.
+/// after this: a client that asks for one part after another, or changes one after another, finds
+/// it there.
 pub const FOLD_AFTER: Duration = Duration::from_secs(5);
 /// Records of which further copies are passed over without decoding them.
 pub const LATELY_HELD_MAX: usize = 128;
@@ -314,21 +389,26 @@ pub const LATELY_HELD_MAX: usize = 128;
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.
 pub const WANTED_MAX: usize = 64;
-/// Deltas that wait for a body which is being pulled: a few changes made while a large document crosses a slow link.
+/// Deltas that wait for a body which is being pulled: a few changes made while a large document
+/// crosses a slow link.
 pub const BEHIND_MAX: usize = 16;
-/// Without a new piece for this long, or three times as long as the slowest took, the next peer that offered is asked.
+/// Without a new piece for this long, or three times as long as the slowest took, the next peer
+/// that offered is asked.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(2);
 /// So many times in a row without a new piece, and a pull is given up until the next exchange.
 pub const PULL_ROUNDS_MAX: u32 = 15;
-/// Values in a node record, so that 8 192 of them stay within a few dozen megabytes however they are written.
+/// Values in a node record, so that 8 192 of them stay within a few dozen megabytes however they
+/// are written.
 pub const NODE_VALUES_MAX: usize = 64;
-/// A node record is made anew this often for each 32 peers. Ten seconds, as first planned, cost five idle hosts four times the rest.
+/// A node record is made anew this often for each 32 peers. Ten seconds, as first planned, cost
+/// five idle hosts four times the rest.
 pub const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// A node record changes at most this often.
 pub const REFRESH_MIN: Duration = Duration::from_secs(2);
 /// How long a change of the node record waits for others to go with it.
 pub const REFRESH_GATHER: Duration = Duration::from_millis(100);
-/// So many node records may come before their time, after a while of silence: a new head, and what the server makes of it.
+/// So many node records may come before their time, after a while of silence: a new head, and what
+/// the server makes of it.
 pub const REFRESH_EARLY: u32 = 2;
 /// A node record below another host's copy of it is signed anew at most this often.
 pub const OVERTAKE_EVERY: Duration = Duration::from_secs(10);
@@ -340,9 +420,11 @@ pub const BOOK_EVERY: Duration = Duration::from_secs(60);
 pub const REBASE_JITTER: Duration = Duration::from_millis(400);
 /// An edit uncontained for this long may be noted by whoever holds it: its author is away.
 pub const STAND_IN_AFTER: Duration = Duration::from_secs(10);
-/// What may wait for the loop. The threads that fill it wait when it is full, so this only bounds memory: 256 frames of 40 KiB.
+/// What may wait for the loop. The threads that fill it wait when it is full, so this only bounds
+/// memory: 256 frames of 40 KiB.
 pub const EVENTS_MAX: usize = 256;
-/// A disk that has not answered a job for so long hangs: a slow card takes a tenth of a second for each, and dozens may wait.
+/// A disk that has not answered a job for so long hangs: a slow card takes a tenth of a second for
+/// each, and dozens may wait.
 pub const DISK_PATIENCE: Duration = Duration::from_secs(10);
 /// Jobs that wait for a place in the disk's queue before the disk is given up.
 pub const DISK_WAITING_MAX: usize = 256;
@@ -350,10 +432,12 @@ pub const DISK_WAITING_MAX: usize = 256;
 pub const LOADS_MAX: usize = 4;
 /// How often interfaces are looked at.
 pub const WATCH_EVERY: Duration = Duration::from_secs(15);
-/// The same while a peer that was linked lately is missing: a cable that is plugged in must not wait.
+/// The same while a peer that was linked lately is missing: a cable that is plugged in must not
+/// wait.
 pub const WATCH_LOST_EVERY: Duration = Duration::from_millis(250);
 
-// ── tuning: server and clients ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── tuning: server and clients
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Changes by clients that may wait their turn.
 pub const WRITES_MAX: usize = 64;
@@ -363,21 +447,26 @@ pub const SHORT_ID_MIN: usize = 4;
 pub const PROBLEMS_MAX: usize = 32;
 /// Conflicts that one change may settle by name.
 pub const SETTLES_MAX: usize = 64;
-/// Restored revisions and conflicts to be kept that are being read or wait their turn: each may hold a whole document.
+/// Restored revisions and conflicts to be kept that are being read or wait their turn: each may
+/// hold a whole document.
 pub const NEEDED_MAX: usize = 4;
-/// Older revisions that no linked peer had are asked for again after this, or when there is a new link.
+/// Older revisions that no linked peer had are asked for again after this, or when there is a new
+/// link.
 pub const FETCH_AGAIN: Duration = Duration::from_secs(60);
-/// Bodies that are read to find out since when a value stands, in bytes: 32 of a megabyte each take about a second.
+/// Bodies that are read to find out since when a value stands, in bytes: 32 of a megabyte each take
+/// about a second.
 pub const BLAME_READ_MAX: usize = 32 << 20;
 /// Changes that a difference lists one by one: a page that a person can still look through.
 pub const DIFFERENCE_MAX: usize = 1024;
-/// The values of a difference taken together, as compact text in bytes; what is longer is given by its length. With tabs and line ends
-/// the answer still fits what clients of Unit take.
+/// The values of a difference taken together, as compact text in bytes; what is longer is given by
+/// its length. With tabs and line ends the answer still fits what clients of Unit take.
 pub const DIFFERENCE_VALUES_MAX: usize = DOCUMENT_MAX;
-/// How long a change is tried again when the head moves under it: with a dozen clients that write at once each try succeeds once in three
-/// or four times, and whoever waits longer than this for an answer has given up by himself.
+/// How long a change is tried again when the head moves under it: with a dozen clients that write
+/// at once each try succeeds once in three or four times, and whoever waits longer than this for an
+/// answer has given up by himself.
 pub const TRIED_FOR: Duration = Duration::from_secs(8);
-/// A change waits a random time up to this before the second try, up to twice that before the third, and so on,
+/// A change waits a random time up to this before the second try, up to twice that before the
+/// third, and so on,
 pub const TRY_PAUSE: Duration = Duration::from_millis(20);
 /// up to this, so that several authors do not keep each other from it.
 pub const TRY_PAUSE_MAX: Duration = Duration::from_millis(400);
@@ -387,45 +476,56 @@ pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 pub const REAPPLY_MIN: Duration = Duration::from_secs(5);
 /// The longest such wait.
 pub const REAPPLY_MAX: Duration = Duration::from_secs(300);
-/// A server that somebody has changed past Starling is left alone for this long after a repair, doubling if it is changed again:
+/// A server that somebody has changed past Starling is left alone for this long after a repair,
+/// doubling if it is changed again:
 pub const REPAIR_MIN: Duration = Duration::from_secs(1);
 /// whoever does it may be another program, and the two must not keep the server busy.
 pub const REPAIR_MAX: Duration = Duration::from_secs(300);
 /// After so long without a change the next is repaired at once again.
 pub const REPAIR_CALM: Duration = Duration::from_secs(60);
-/// A head that does not contain the applied edit is applied after this: one that does may be on its way.
+/// A head that does not contain the applied edit is applied after this: one that does may be on its
+/// way.
 pub const FLAP_PATIENCE: Duration = Duration::from_secs(1);
-/// Configurations that somebody had put on the server, kept before they were replaced: more than a person looks through.
+/// Configurations that somebody had put on the server, kept before they were replaced: more than a
+/// person looks through.
 pub const DRIFTS_KEPT: usize = 8;
 /// Paths at which such a configuration differs that are noted in its file.
 pub const KEPT_PATHS_MAX: usize = 64;
-/// How often a server is found changed once more while it is to be given something, before that is put off.
+/// How often a server is found changed once more while it is to be given something, before that is
+/// put off.
 pub const DRIFT_ROUNDS_MAX: usize = 4;
-/// Documents that a server may run at one time: what it was last seen to run, and what it was given since without a clear answer.
+/// Documents that a server may run at one time: what it was last seen to run, and what it was given
+/// since without a clear answer.
 pub const GIVEN_MAX: usize = 4;
-/// What was applied is written down at most this often: a host that follows many changes must not write each twice.
+/// What was applied is written down at most this often: a host that follows many changes must not
+/// write each twice.
 pub const REMEMBER_EVERY: Duration = Duration::from_secs(1);
-/// Names of certificates that are remembered as given, besides what a document has now: a host that sees one renewed every day knows those
-/// of eight months.
+/// Names of certificates that are remembered as given, besides what a document has now: a host that
+/// sees one renewed every day knows those of eight months.
 pub const GIVEN_NAMES_MAX: usize = 256;
-/// Copies of modules that somebody else had put on the server, and that were replaced: as many as configurations are kept.
+/// Copies of modules that somebody else had put on the server, and that were replaced: as many as
+/// configurations are kept.
 pub const COPIES_KEPT: usize = DRIFTS_KEPT;
 /// Certificates on a server that are not ours, and that a person is told of by name.
 pub const LEFT_SHOWN: usize = 8;
-/// Applied revisions that are written down: a server may come back with what it ran some changes ago.
+/// Applied revisions that are written down: a server may come back with what it ran some changes
+/// ago.
 pub const APPLIED_REMEMBERED: usize = 8;
 /// The file with the token for REST over TCP, in bytes.
 pub const TOKEN_FILE_MAX: u64 = 4096;
 /// A server's words as shown to others, in bytes.
 pub const WORDS_MAX: usize = 512;
 
-// ── the simulation of `starling sim` ────────────────────────────────────────────────────────────────────────────────────────────
+// ── the simulation of `starling sim`
+// ────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Hosts: less than [`NODES_MAX`], beyond which no fleet is meant to grow.
 pub const SIM_HOSTS_MAX: usize = 8000;
-/// With more hosts node records are left out unless asked for: they cost by the square of the fleet.
+/// With more hosts node records are left out unless asked for: they cost by the square of the
+/// fleet.
 pub const SIM_NODE_RECORDS_HOSTS: usize = 200;
-/// Contacts in the address book of each host, drawn at random, when nobody learns of others from node records.
+/// Contacts in the address book of each host, drawn at random, when nobody learns of others from
+/// node records.
 pub const SIM_CONTACTS: usize = 128;
 /// Links are given up after some 15 s of silence, so a slower network is none.
 pub const SIM_DELAY_MAX: Duration = Duration::from_secs(10);
@@ -439,11 +539,29 @@ pub const SIM_CHANGES_MAX: u32 = 1000;
 pub const SIM_PARTITION_MAX: Duration = Duration::from_secs(3600);
 
 const _: () = assert!(SIM_HOSTS_MAX <= NODES_MAX && SIM_CONTACTS <= CONTACTS_MAX);
-const _: () = assert!(LINK_WINDOW as usize >= 2 * FRAME_MAX, "a frame always fits the window");
-const _: () = assert!(INLINE_MAX + HEADER_MAX + 256 <= FRAME_MAX, "a record with an inline body is one frame");
-const _: () = assert!(DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX, "a list of edits is one frame");
-const _: () = assert!(IDS_MAX * 32 + BUCKETS * 8 + 64 <= FRAME_MAX, "a list of IDs is one frame");
+const _: () = assert!(
+    LINK_WINDOW as usize >= 2 * FRAME_MAX,
+    "a frame always fits the window"
+);
+const _: () = assert!(
+    INLINE_MAX + HEADER_MAX + 256 <= FRAME_MAX,
+    "a record with an inline body is one frame"
+);
+const _: () = assert!(
+    DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX,
+    "a list of edits is one frame"
+);
+const _: () = assert!(
+    IDS_MAX * 32 + BUCKETS * 8 + 64 <= FRAME_MAX,
+    "a list of IDs is one frame"
+);
 const _: () = assert!(FRAME_MAX <= 65_519, "a frame is one Noise message");
-const _: () = assert!(REMOVAL_BODY_MAX >= (LEDGER_MAX + OPEN_LISTED_MAX) * 96 + NOTE_MAX, "a removal settles all");
-const _: () = assert!(BODY_MAX >= DOCUMENT_MAX + OPEN_LISTED_MAX * (OPEN_VALUE_MAX + 2048), "conflicts fit beside the document");
+const _: () = assert!(
+    REMOVAL_BODY_MAX >= (LEDGER_MAX + OPEN_LISTED_MAX) * 96 + NOTE_MAX,
+    "a removal settles all"
+);
+const _: () = assert!(
+    BODY_MAX >= DOCUMENT_MAX + OPEN_LISTED_MAX * (OPEN_VALUE_MAX + 2048),
+    "conflicts fit beside the document"
+);
 const _: () = assert!(ERRAND_MAX <= QUEUE_MAX, "an errand must not cost the link");

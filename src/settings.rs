@@ -1,8 +1,9 @@
 //! What can be set, and how defaults, the settings file and the flags become one [`Settings`].
 //!
-//! The file wins over the defaults, flags win over the file; a list given in one place replaces the list of a weaker one. Everything
-//! is checked here, before anything is done: what comes out can be used as it is. Nothing here reads a file, the environment or the
-//! machine: the caller hands these in. The options themselves stand in [`table`], once, for everybody who needs them.
+//! The file wins over the defaults, flags win over the file; a list given in one place replaces the
+//! list of a weaker one. Everything is checked here, before anything is done: what comes out can be
+//! used as it is. Nothing here reads a file, the environment or the machine: the caller hands these
+//! in. The options themselves stand in [`table`], once, for everybody who needs them.
 
 mod file;
 pub mod nearest;
@@ -29,11 +30,13 @@ pub struct Settings {
     pub state: PathBuf,
     /// The Unix socket of the REST endpoint: at most [`limits::SOCKET_PATH_MAX`] bytes.
     pub control: PathBuf,
-    /// The mode of that socket: reading and writing for its owner, and perhaps something for its group.
+    /// The mode of that socket: reading and writing for its owner, and perhaps something for its
+    /// group.
     pub control_mode: u32,
     /// The group of that socket, by name or number; `None` leaves it as the system makes it.
     pub control_group: Option<String>,
-    /// The TCP address of the REST endpoint; beyond the loopback only together with `api_token_file`.
+    /// The TCP address of the REST endpoint; beyond the loopback only together with
+    /// `api_token_file`.
     pub api: Option<SocketAddr>,
     /// The file with the token that REST over TCP demands.
     pub api_token_file: Option<PathBuf>,
@@ -53,11 +56,11 @@ pub struct Settings {
     pub variables: Vec<String>,
     /// What is to be done when somebody changes the server's configuration past Starling.
     pub drift: DriftChoice,
-    /// How many older revisions of a group are kept beside the head and the uncontained ones: from [`limits::HISTORY_KEPT_MIN`] to
-    /// [`limits::HISTORY_KEPT_MAX`].
+    /// How many older revisions of a group are kept beside the head and the uncontained ones: from
+    /// [`limits::HISTORY_KEPT_MIN`] to [`limits::HISTORY_KEPT_MAX`].
     pub history: usize,
-    /// For how many seconds the key of a certificate that was deleted or replaced stays in the history at least: at most
-    /// [`limits::KEYS_KEPT_MAX`].
+    /// For how many seconds the key of a certificate that was deleted or replaced stays in the
+    /// history at least: at most [`limits::KEYS_KEPT_MAX`].
     pub keys_kept: u64,
     /// What the revisions in the state directory may take, in MiB.
     pub state_mib: u64,
@@ -144,20 +147,32 @@ struct Given {
 }
 
 impl Resolved {
-    /// Merges defaults, file and flags (each with its value; `true` for one without argument), and checks the whole.
+    /// Merges defaults, file and flags (each with its value; `true` for one without argument), and
+    /// checks the whole.
     ///
-    /// On an error nothing has happened. It names the flag or the file's member, and what was expected there.
+    /// On an error nothing has happened. It names the flag or the file's member, and what was
+    /// expected there.
     pub fn new(
         environment: &Environment,
         file: Option<SettingsFile<'_>>,
         flags: &[(&'static Opt, String)],
     ) -> Result<Self, SettingsError> {
-        let mut resolved = Self { settings: Settings::defaults(environment), sources: BTreeMap::new() };
+        let mut resolved = Self {
+            settings: Settings::defaults(environment),
+            sources: BTreeMap::new(),
+        };
         for given in file.map_or(Ok(Vec::new()), file::read)? {
             resolved.take(Source::File, &given)?;
         }
         for (option, text) in flags {
-            resolved.take(Source::Flag, &Given { option, texts: vec![text.clone()], member: None })?;
+            resolved.take(
+                Source::Flag,
+                &Given {
+                    option,
+                    texts: vec![text.clone()],
+                    member: None,
+                },
+            )?;
         }
         resolved.finish(environment)
     }
@@ -166,7 +181,11 @@ impl Resolved {
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, String, Source)> {
         OPTIONS.iter().filter_map(|option| {
             let setting = option.setting.as_ref()?;
-            Some((option.name, (setting.show)(&self.settings), self.source(option.name)))
+            Some((
+                option.name,
+                (setting.show)(&self.settings),
+                self.source(option.name),
+            ))
         })
     }
 
@@ -177,7 +196,10 @@ impl Resolved {
 
     fn take(&mut self, source: Source, given: &Given) -> Result<(), SettingsError> {
         let option = given.option;
-        let setting = option.setting.as_ref().expect("only settings are given here: the callers sort out the other options");
+        let setting = option
+            .setting
+            .as_ref()
+            .expect("only settings are given here: the callers sort out the other options");
         if let Some(clear) = setting.clear.filter(|_| self.source(option.name) != source) {
             clear(&mut self.settings);
         }
@@ -208,7 +230,9 @@ impl Resolved {
             return Err(SettingsError::SocketPath(settings.control.clone()));
         }
         match settings.api {
-            Some(api) if !api.ip().is_loopback() && settings.api_token_file.is_none() => Err(SettingsError::Open(api)),
+            Some(api) if !api.ip().is_loopback() && settings.api_token_file.is_none() => {
+                Err(SettingsError::Open(api))
+            }
             None if settings.api_token_file.is_some() => Err(SettingsError::TokenWithoutApi),
             _ => Ok(self),
         }
@@ -228,13 +252,21 @@ impl Settings {
     fn defaults(environment: &Environment) -> Self {
         let state = match environment {
             Environment { root: true, .. } => PathBuf::from("/var/lib/starling"),
-            Environment { xdg_state_home: Some(home), .. } => home.join("starling"),
-            Environment { home: Some(home), .. } => home.join(".local/state/starling"),
+            Environment {
+                xdg_state_home: Some(home),
+                ..
+            } => home.join("starling"),
+            Environment {
+                home: Some(home), ..
+            } => home.join(".local/state/starling"),
             _ => PathBuf::new(),
         };
         let control = match environment {
             Environment { root: true, .. } => PathBuf::from("/run/starling/control.sock"),
-            Environment { xdg_runtime_dir: Some(dir), .. } => dir.join("starling/control.sock"),
+            Environment {
+                xdg_runtime_dir: Some(dir),
+                ..
+            } => dir.join("starling/control.sock"),
             _ => PathBuf::new(),
         };
         Self {
@@ -266,7 +298,9 @@ impl Given {
     fn place(&self, index: usize) -> String {
         match &self.member {
             None => format!("--{}", self.option.name),
-            Some((file, member)) if self.option.is_list() => format!("{file}: \"{member}\"[{index}]"),
+            Some((file, member)) if self.option.is_list() => {
+                format!("{file}: \"{member}\"[{index}]")
+            }
             Some((file, member)) => format!("{file}: \"{member}\""),
         }
     }
@@ -341,15 +375,41 @@ impl fmt::Display for SettingsError {
         match self {
             Self::Syntax { file, error } => write!(f, "{file}: {error}"),
             Self::Shape { file, expected } => write!(f, "{file}: expected {expected}"),
-            Self::Unknown { file, member, nearest: None } => write!(f, "{file}: unknown member {member:?}"),
-            Self::Unknown { file, member, nearest: Some(nearest) } => {
-                write!(f, "{file}: unknown member {member:?}; did you mean {nearest:?}?")
+            Self::Unknown {
+                file,
+                member,
+                nearest: None,
+            } => write!(f, "{file}: unknown member {member:?}"),
+            Self::Unknown {
+                file,
+                member,
+                nearest: Some(nearest),
+            } => {
+                write!(
+                    f,
+                    "{file}: unknown member {member:?}; did you mean {nearest:?}?"
+                )
             }
-            Self::Value { place, expected, found } => write!(f, "{place}: expected {expected}, found {found:?}"),
-            Self::Type { place, expected, found } => write!(f, "{place}: expected {expected}, found {found}"),
-            Self::NoHome => f.write_str("--state: needed, for there is neither $XDG_STATE_HOME nor $HOME"),
+            Self::Value {
+                place,
+                expected,
+                found,
+            } => write!(f, "{place}: expected {expected}, found {found:?}"),
+            Self::Type {
+                place,
+                expected,
+                found,
+            } => write!(f, "{place}: expected {expected}, found {found}"),
+            Self::NoHome => {
+                f.write_str("--state: needed, for there is neither $XDG_STATE_HOME nor $HOME")
+            }
             Self::SocketPath(path) => {
-                write!(f, "--control: a socket's path has at most {} bytes: {}", limits::SOCKET_PATH_MAX, path.display())
+                write!(
+                    f,
+                    "--control: a socket's path has at most {} bytes: {}",
+                    limits::SOCKET_PATH_MAX,
+                    path.display()
+                )
             }
             Self::Open(api) => {
                 write!(

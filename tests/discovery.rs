@@ -20,26 +20,49 @@ fn key(first: u8) -> FleetKey {
 
 fn settings(seed: u8, keys: &[u8]) -> Settings {
     let owner = FleetId::from_bytes(SecretKey::from_seed(&[200; 32]).public()).unwrap();
-    let fleet = Fleet::new("test".to_owned(), owner, keys.iter().map(|first| key(*first)).collect()).unwrap();
+    let fleet = Fleet::new(
+        "test".to_owned(),
+        owner,
+        keys.iter().map(|first| key(*first)).collect(),
+    )
+    .unwrap();
     let peer = PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap();
-    Settings { fleet, peer, interfaces: vec!["lo".to_owned()] }
+    Settings {
+        fleet,
+        peer,
+        interfaces: vec!["lo".to_owned()],
+    }
 }
 
 fn instance(settings: &Settings) -> String {
-    settings.fleet.key().instance(settings.fleet.id(), &settings.peer)
+    settings
+        .fleet
+        .key()
+        .instance(settings.fleet.id(), &settings.peer)
 }
 
 fn start(settings: Settings, port: u16) -> (Discovery, Receiver<(Instant, DiscoveryEvent)>) {
     let (sender, events) = mpsc::sync_channel(64);
-    let discovery = Discovery::start(settings, move |event| sender.send((Instant::now(), event)).unwrap_or(())).unwrap();
+    let discovery = Discovery::start(settings, move |event| {
+        sender.send((Instant::now(), event)).unwrap_or(())
+    })
+    .unwrap();
     assert!(discovery.announce(port));
     (discovery, events)
 }
 
-/// `wanted` is found at `port`: when, and whether it has heard of the finder. Anybody else is a mistake.
+/// `wanted` is found at `port`: when, and whether it has heard of the finder. Anybody else is a
+/// mistake.
 fn found(events: &Receiver<(Instant, DiscoveryEvent)>, wanted: &str, port: u16) -> (Instant, bool) {
     let (when, event) = events.recv_timeout(PATIENCE).expect("it is found");
-    let DiscoveryEvent::Found { instance, addresses, unheard } = event else { panic!("{event:?}") };
+    let DiscoveryEvent::Found {
+        instance,
+        addresses,
+        unheard,
+    } = event
+    else {
+        panic!("{event:?}")
+    };
     assert_eq!(instance, wanted);
     assert_eq!(addresses, [SocketAddr::from(([127, 0, 0, 1], port))]);
     (when, unheard)
@@ -53,13 +76,25 @@ fn hosts_of_one_fleet_find_each_other_and_nobody_else() {
     let begun = Instant::now();
     let (two, at_two) = start(settings(2, &[1]), 2);
     let (seen, unheard) = found(&at_one, &names[1], 2);
-    assert!(unheard, "it was announced a moment before the other could hear it");
+    assert!(
+        unheard,
+        "it was announced a moment before the other could hear it"
+    );
     let (sees, _) = found(&at_two, &names[0], 1);
-    println!("the second host is found after {:?}, finds the first after {:?}", seen - begun, sees - begun);
-    assert!(at_one.try_recv().is_err() && at_two.try_recv().is_err() && strange.try_recv().is_err());
+    println!(
+        "the second host is found after {:?}, finds the first after {:?}",
+        seen - begun,
+        sees - begun
+    );
+    assert!(
+        at_one.try_recv().is_err() && at_two.try_recv().is_err() && strange.try_recv().is_err()
+    );
     let before = Instant::now();
     two.stop();
-    assert!(before.elapsed() < Duration::from_millis(500), "the goodbye was sent, not waited out");
+    assert!(
+        before.elapsed() < Duration::from_millis(500),
+        "the goodbye was sent, not waited out"
+    );
     // Gone and come back on another port: that is news.
     let (_two, _at_two) = start(settings(2, &[1]), 22);
     found(&at_one, &names[1], 22);
@@ -67,7 +102,10 @@ fn hosts_of_one_fleet_find_each_other_and_nobody_else() {
 
 #[test]
 fn any_key_in_common_is_enough() {
-    let names = [instance(&settings(4, &[2])), instance(&settings(5, &[3, 2]))];
+    let names = [
+        instance(&settings(4, &[2])),
+        instance(&settings(5, &[3, 2])),
+    ];
     let (_old, at_old) = start(settings(4, &[2]), 4);
     let (_both, at_both) = start(settings(5, &[3, 2]), 5);
     found(&at_old, &names[1], 5);
@@ -78,7 +116,14 @@ fn any_key_in_common_is_enough() {
 fn announce(daemon: &mdns_sd::ServiceDaemon, instance: &str, port: u16, tag: &str) {
     let txt = [("v", "1"), ("t", tag)];
     let host = format!("{instance}.local.");
-    let service = mdns_sd::ServiceInfo::new("_starling._tcp.local.", instance, &host, "127.0.0.1", port, &txt[..]);
+    let service = mdns_sd::ServiceInfo::new(
+        "_starling._tcp.local.",
+        instance,
+        &host,
+        "127.0.0.1",
+        port,
+        &txt[..],
+    );
     let mut service = service.unwrap();
     service.set_requires_probe(false);
     daemon.register(service).unwrap();
@@ -90,7 +135,9 @@ fn a_tag_that_was_copied_to_another_instance_or_port_is_nobodys() {
     let real = settings(7, &[5]);
     let tag = real.fleet.key().tag(real.fleet.id(), &instance(&real), 7);
     let daemon = mdns_sd::ServiceDaemon::new().unwrap();
-    daemon.enable_interface(mdns_sd::IfKind::Name("lo".to_owned())).unwrap();
+    daemon
+        .enable_interface(mdns_sd::IfKind::Name("lo".to_owned()))
+        .unwrap();
     for number in 0..20 {
         announce(&daemon, &format!("{number:020x}"), 7, &tag);
     }

@@ -1,7 +1,9 @@
-//! Whole fleets in one thread and virtual time: the same `Node` that the daemon runs, over a network drawn from a seed.
+//! Whole fleets in one thread and virtual time: the same `Node` that the daemon runs, over a
+//! network drawn from a seed.
 //!
-//! Each scenario runs for several seeds and prints each before it begins; `STARLING_SEED=7 cargo test --test mesh NAME -- --nocapture` runs one
-//! of them again, the same to the last frame, and `STARLING_RUNS=20` takes twenty times as many.
+//! Each scenario runs for several seeds and prints each before it begins; `STARLING_SEED=7 cargo
+//! test --test mesh NAME -- --nocapture` runs one of them again, the same to the last frame, and
+//! `STARLING_RUNS=20` takes twenty times as many.
 
 #[path = "mesh/aimed.rs"]
 mod aimed;
@@ -58,7 +60,11 @@ mod writes;
 
 /// The seeds of a scenario: so many, a multiple of that, or the one that the environment names.
 fn seeds(count: u64) -> impl Iterator<Item = u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("it is a number"));
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse::<u64>().expect("it is a number"))
+    };
     let all = 0..count * number("STARLING_RUNS").unwrap_or(1);
     let seeds = number("STARLING_SEED").map_or(all, |seed| seed..seed + 1);
     seeds.inspect(|seed| println!("seed {seed}"))

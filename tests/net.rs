@@ -13,8 +13,8 @@ use starlingd::daemon::link::{self, Link, LinkEvent, Parts};
 use starlingd::daemon::listener::{Listener, Settings};
 use starlingd::daemon::pulse::Pulse;
 use starlingd::limits::{
-    CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_FROM_ONE, HANDSHAKES_KEPT, HANDSHAKES_MAX, INLINE_MAX,
-    LINK_WINDOW, VERIFIED_FROM_ONE,
+    CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_FROM_ONE, HANDSHAKES_KEPT,
+    HANDSHAKES_MAX, INLINE_MAX, LINK_WINDOW, VERIFIED_FROM_ONE,
 };
 use starlingd::model::record::RecordId;
 use starlingd::model::signature::SecretKey;
@@ -28,9 +28,20 @@ const DIAL_WAIT: Duration = Duration::from_secs(5);
 
 fn local(seed: u8, fleet_key: u8) -> Arc<Local> {
     let owner = FleetId::from_bytes(SecretKey::from_seed(&[200; 32]).public()).unwrap();
-    let fleet = Fleet::new("test".to_owned(), owner, vec![FleetKey::from_bytes([fleet_key; 32])]).unwrap();
+    let fleet = Fleet::new(
+        "test".to_owned(),
+        owner,
+        vec![FleetKey::from_bytes([fleet_key; 32])],
+    )
+    .unwrap();
     let identity = SecretKey::from_seed(&[seed; 32]);
-    Arc::new(Local { identity, fleet, static_secret: [seed; 32], run: u64::from(seed), features: 0 })
+    Arc::new(Local {
+        identity,
+        fleet,
+        static_secret: [seed; 32],
+        run: u64::from(seed),
+        features: 0,
+    })
 }
 
 fn nowhere() -> Addresses {
@@ -45,14 +56,25 @@ fn awake() -> Pulse {
 /// A listener of peer 1, and what it lets in.
 fn listener(on: &str) -> (Listener, SocketAddr, Receiver<Parts>) {
     let (sender, arrivals) = mpsc::sync_channel(64);
-    let settings = Settings { listen: vec![on.parse().unwrap()], local: local(1, 7), addresses: nowhere(), pulse: awake() };
-    let listener = Listener::start(settings, move |parts| sender.send(parts).unwrap_or(())).unwrap();
+    let settings = Settings {
+        listen: vec![on.parse().unwrap()],
+        local: local(1, 7),
+        addresses: nowhere(),
+        pulse: awake(),
+    };
+    let listener =
+        Listener::start(settings, move |parts| sender.send(parts).unwrap_or(())).unwrap();
     let address = listener.local_addrs()[0];
     (listener, address, arrivals)
 }
 
 fn dial(address: SocketAddr, seed: u8, fleet_key: u8) -> Result<Parts, DialError> {
-    dialler::dial(&address.to_string(), &local(seed, fleet_key), &nowhere(), DIAL_WAIT)
+    dialler::dial(
+        &address.to_string(),
+        &local(seed, fleet_key),
+        &nowhere(),
+        DIAL_WAIT,
+    )
 }
 
 /// Both ends of a verified connection, the dialler's first.
@@ -64,7 +86,10 @@ fn pair(on: &str) -> (Parts, Parts) {
 
 fn start(number: u64, parts: Parts) -> (Link, Receiver<LinkEvent>) {
     let (sender, events) = mpsc::sync_channel(1024);
-    (link::start(number, parts, move |event| sender.send(event).unwrap_or(())).unwrap(), events)
+    (
+        link::start(number, parts, move |event| sender.send(event).unwrap_or(())).unwrap(),
+        events,
+    )
 }
 
 fn next_frame(events: &Receiver<LinkEvent>) -> Vec<u8> {
@@ -77,7 +102,8 @@ fn next_frame(events: &Receiver<LinkEvent>) -> Vec<u8> {
     }
 }
 
-/// The reason of the one `Down`: the channel ends when both threads have, so a second one would be seen.
+/// The reason of the one `Down`: the channel ends when both threads have, so a second one would be
+/// seen.
 fn the_one_down(events: &Receiver<LinkEvent>) -> String {
     let deadline = Instant::now() + PATIENCE;
     let mut reasons = Vec::new();
@@ -86,7 +112,9 @@ fn the_one_down(events: &Receiver<LinkEvent>) -> String {
             Ok(LinkEvent::Down { reason, .. }) => reasons.push(reason),
             Ok(_) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the link's threads do not end; so far: {reasons:?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                panic!("the link's threads do not end; so far: {reasons:?}")
+            }
         }
     }
     assert_eq!(reasons.len(), 1, "{reasons:?}");
@@ -99,7 +127,8 @@ fn raw(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// All that the other side says before it closes. A reset is a close, too: it has bytes of ours that it did not care to read.
+/// All that the other side says before it closes. A reset is a close, too: it has bytes of ours
+/// that it did not care to read.
 fn heard(mut stream: TcpStream) -> Vec<u8> {
     let mut heard = Vec::new();
     match stream.read_to_end(&mut heard) {
@@ -151,20 +180,43 @@ fn the_largest_frames_pass_and_credit_comes_back() {
 #[test]
 fn a_small_frame_passes_pieces_that_wait_for_a_slow_reader_and_these_stay_in_order() {
     let (dialled, accepted) = pair("127.0.0.1:0");
-    socket2::SockRef::from(&dialled.stream).set_send_buffer_size(16 << 10).unwrap();
-    socket2::SockRef::from(&accepted.stream).set_recv_buffer_size(16 << 10).unwrap();
+    socket2::SockRef::from(&dialled.stream)
+        .set_send_buffer_size(16 << 10)
+        .unwrap();
+    socket2::SockRef::from(&accepted.stream)
+        .set_recv_buffer_size(16 << 10)
+        .unwrap();
     let (one, _from_two) = start(1, dialled);
-    let piece = |n: u8| Frame::Piece { id: RecordId([n; 32]), offset: 0, bytes: vec![n; INLINE_MAX] }.encode();
+    let piece = |n: u8| {
+        Frame::Piece {
+            id: RecordId([n; 32]),
+            offset: 0,
+            bytes: vec![n; INLINE_MAX],
+        }
+        .encode()
+    };
     let pieces: Vec<Vec<u8>> = (0..15).map(piece).collect();
-    assert!(LINK_WINDOW > 15 * charge(pieces[0].len()) + charge(1), "all that is sent here is within the window");
+    assert!(
+        LINK_WINDOW > 15 * charge(pieces[0].len()) + charge(1),
+        "all that is sent here is within the window"
+    );
     assert!(pieces.iter().all(|piece| one.send(piece.clone())));
     assert!(one.send(b"small".to_vec()));
     // Only now does the other side begin to read.
     let (_two, from_one) = start(2, accepted);
     let arrived: Vec<Vec<u8>> = (0..16).map(|_| next_frame(&from_one)).collect();
-    let at = arrived.iter().position(|frame| frame == b"small").expect("it arrives");
+    let at = arrived
+        .iter()
+        .position(|frame| frame == b"small")
+        .expect("it arrives");
     assert!(at < 10, "it waited for {at} pieces");
-    assert_eq!(arrived.into_iter().filter(|frame| frame != b"small").collect::<Vec<_>>(), pieces);
+    assert_eq!(
+        arrived
+            .into_iter()
+            .filter(|frame| frame != b"small")
+            .collect::<Vec<_>>(),
+        pieces
+    );
 }
 
 #[test]
@@ -179,7 +231,9 @@ fn a_frame_beyond_the_bound_ends_the_link_on_the_side_that_sends_it() {
 
 fn the_first_down(events: &Receiver<LinkEvent>) -> String {
     loop {
-        if let LinkEvent::Down { reason, .. } = events.recv_timeout(PATIENCE).expect("the link goes down") {
+        if let LinkEvent::Down { reason, .. } =
+            events.recv_timeout(PATIENCE).expect("the link goes down")
+        {
             return reason;
         }
     }
@@ -191,7 +245,10 @@ fn what_is_queued_goes_out_before_a_link_closes() {
     let ((one, at_one), (two, at_two)) = (start(1, dialled), start(2, accepted));
     for n in 0..50_u8 {
         assert!(one.send(vec![100 + n; 1000]));
-        assert!(two.send(vec![n; 1000]), "so that the other side's bytes lie unread in the socket");
+        assert!(
+            two.send(vec![n; 1000]),
+            "so that the other side's bytes lie unread in the socket"
+        );
     }
     one.close();
     for n in 0..50_u8 {
@@ -210,7 +267,10 @@ fn every_end_is_told_exactly_once() {
     assert_eq!(the_one_down(&at_one), "aborted");
     assert_eq!(the_first_down(&at_two), "closed by the peer");
     two.close();
-    assert!(at_two.recv_timeout(PATIENCE).is_err(), "nothing after the end");
+    assert!(
+        at_two.recv_timeout(PATIENCE).is_err(),
+        "nothing after the end"
+    );
     let (dialled, accepted) = pair("127.0.0.1:0");
     let ((one, at_one), (two, at_two)) = (start(1, dialled), start(2, accepted));
     one.close();
@@ -233,7 +293,10 @@ fn tamper(target: SocketAddr) -> SocketAddr {
     let door = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = door.local_addr().unwrap();
     thread::spawn(move || {
-        let (mut near, mut far) = (door.accept().unwrap().0, TcpStream::connect(target).unwrap());
+        let (mut near, mut far) = (
+            door.accept().unwrap().0,
+            TcpStream::connect(target).unwrap(),
+        );
         let mut first = [0; FIRST_LEN];
         near.read_exact(&mut first).unwrap();
         far.write_all(&first).unwrap();
@@ -263,14 +326,21 @@ fn one_altered_bit_ends_the_link() {
 fn a_peer_that_stops_reading_stalls_nobody_and_is_left_behind() {
     let (dialled, never_read) = pair("127.0.0.1:0");
     // Else the kernel takes ten megabytes before it lets anybody wait.
-    socket2::SockRef::from(&dialled.stream).set_send_buffer_size(16 << 10).unwrap();
-    socket2::SockRef::from(&never_read.stream).set_recv_buffer_size(16 << 10).unwrap();
+    socket2::SockRef::from(&dialled.stream)
+        .set_send_buffer_size(16 << 10)
+        .unwrap();
+    socket2::SockRef::from(&never_read.stream)
+        .set_recv_buffer_size(16 << 10)
+        .unwrap();
     let (one, events) = start(1, dialled);
     let mut window = LINK_WINDOW;
     let exhausted = loop {
         while window >= charge(FRAME_MAX) {
             window -= charge(FRAME_MAX);
-            assert!(one.send(vec![0; FRAME_MAX]), "within the window the queue has room");
+            assert!(
+                one.send(vec![0; FRAME_MAX]),
+                "within the window the queue has room"
+            );
         }
         match events.recv_timeout(Duration::from_millis(500)) {
             Ok(LinkEvent::Sent { credit, .. }) => window += credit,
@@ -281,11 +351,21 @@ fn a_peer_that_stops_reading_stalls_nobody_and_is_left_behind() {
     assert!(exhausted < charge(FRAME_MAX));
     let before = Instant::now();
     one.close();
-    assert!(before.elapsed() < Duration::from_millis(50), "closing waits for nobody");
+    assert!(
+        before.elapsed() < Duration::from_millis(50),
+        "closing waits for nobody"
+    );
     let reason = the_one_down(&events);
     // The kernel may find room for the rest after all; then it is closed in the ordinary way.
-    assert!(reason == "closed" || reason.contains("cannot write"), "{reason}");
-    assert!(before.elapsed() < Duration::from_secs(3), "{:?}", before.elapsed());
+    assert!(
+        reason == "closed" || reason.contains("cannot write"),
+        "{reason}"
+    );
+    assert!(
+        before.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        before.elapsed()
+    );
 }
 
 #[test]
@@ -294,7 +374,8 @@ fn a_stranger_gets_not_one_byte() {
     let other_key = Dialling::begin(&local(2, 8)).unwrap().1;
     let mut own_key_altered = Dialling::begin(&local(2, 7)).unwrap().1;
     *own_key_altered.last_mut().unwrap() ^= 1;
-    let http = b"GET / HTTP/1.1\r\nHost: example.org\r\nUser-Agent: a scanner of some kind\r\n\r\n".to_vec();
+    let http = b"GET / HTTP/1.1\r\nHost: example.org\r\nUser-Agent: a scanner of some kind\r\n\r\n"
+        .to_vec();
     let short = b"\r\n".to_vec();
     for bytes in [other_key, own_key_altered, http, short, vec![0; 4096]] {
         let mut stream = raw(address);
@@ -315,7 +396,10 @@ fn a_silent_connection_is_closed_after_its_second() {
     assert_eq!(heard(raw(address)), [0; 0]);
     assert_eq!(heard(half), [0; 0]);
     let took = before.elapsed();
-    assert!(took >= FIRST_FLIGHT_WAIT && took < 3 * FIRST_FLIGHT_WAIT, "{took:?}");
+    assert!(
+        took >= FIRST_FLIGHT_WAIT && took < 3 * FIRST_FLIGHT_WAIT,
+        "{took:?}"
+    );
 }
 
 #[test]
@@ -325,7 +409,11 @@ fn two_hundred_idle_connections_do_not_stop_an_honest_dial() {
     let before = Instant::now();
     dial(address, 2, 7).unwrap();
     arrivals.recv_timeout(PATIENCE).unwrap();
-    assert!(before.elapsed() < FIRST_FLIGHT_WAIT, "not by waiting for the idle ones to go: {:?}", before.elapsed());
+    assert!(
+        before.elapsed() < FIRST_FLIGHT_WAIT,
+        "not by waiting for the idle ones to go: {:?}",
+        before.elapsed()
+    );
     drop(idle);
 }
 
@@ -335,7 +423,9 @@ fn a_replayed_first_flight_gets_nothing() {
     let first = Dialling::begin(&local(2, 7)).unwrap().1;
     let mut recorded = raw(address);
     recorded.write_all(&first).unwrap();
-    recorded.read_exact(&mut [0; 2]).expect("the first time it is answered");
+    recorded
+        .read_exact(&mut [0; 2])
+        .expect("the first time it is answered");
     let mut replayed = raw(address);
     replayed.write_all(&first).unwrap();
     assert_eq!(heard(replayed), [0; 0]);
@@ -353,7 +443,9 @@ fn wait(what: &str, condition: impl Fn() -> bool) {
 /// Connects from another address of the loopback, and sends a first flight, or plays it back.
 fn open_from(last: u8, address: SocketAddr, flight: &[u8]) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, last], 0)).into())
+        .unwrap();
     socket.connect(&address.into()).unwrap();
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -369,7 +461,9 @@ fn flight() -> Vec<u8> {
 fn half_open_handshakes_take_no_more_than_their_places_and_give_them_back() {
     let (_listener, address, _arrivals) = listener("127.0.0.1:0");
     let open = |last: u8| open_from(last, address, &flight());
-    let mut places: Vec<TcpStream> = (0..HANDSHAKES_MAX - HANDSHAKES_KEPT).map(|number| open(2 + number as u8)).collect();
+    let mut places: Vec<TcpStream> = (0..HANDSHAKES_MAX - HANDSHAKES_KEPT)
+        .map(|number| open(2 + number as u8))
+        .collect();
     for stream in &mut places {
         stream.read_exact(&mut [0; 2]).expect("an answer");
     }
@@ -377,10 +471,15 @@ fn half_open_handshakes_take_no_more_than_their_places_and_give_them_back() {
     next.set_nonblocking(true).unwrap();
     // Whoever is turned away after it has been looked at after it.
     assert_eq!(heard_of_a_stranger(address), [0; 0]);
-    assert!(next.read(&mut [0; 2]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "it waits");
+    assert!(
+        next.read(&mut [0; 2])
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
+        "it waits"
+    );
     places.pop();
     next.set_nonblocking(false).unwrap();
-    next.read_exact(&mut [0; 2]).expect("an answer, once there is a place");
+    next.read_exact(&mut [0; 2])
+        .expect("an answer, once there is a place");
 }
 
 /// Recorded on the wire at other hosts, so that this one has not seen them.
@@ -388,24 +487,42 @@ fn half_open_handshakes_take_no_more_than_their_places_and_give_them_back() {
 fn first_flights_that_are_played_back_keep_nobody_out() {
     let (_listener, address, arrivals) = listener("127.0.0.1:0");
     let recorded: Vec<Vec<u8>> = (0..80).map(|_| flight()).collect();
-    let played: Vec<TcpStream> = recorded.iter().map(|flight| open_from(3, address, flight)).collect();
+    let played: Vec<TcpStream> = recorded
+        .iter()
+        .map(|flight| open_from(3, address, flight))
+        .collect();
     let is_turned_away = |stream: &&TcpStream| matches!(stream.peek(&mut [0; 2]), Ok(0));
-    played.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
-    // Which ones is not said: the flights of connections that are made at once are read in any order.
+    played
+        .iter()
+        .for_each(|stream| stream.set_nonblocking(true).unwrap());
+    // Which ones is not said: the flights of connections that are made at once are read in any
+    // order.
     let most = 80 - HANDSHAKES_FROM_ONE - VERIFIED_FROM_ONE;
-    wait("the others are turned away", || played.iter().filter(is_turned_away).count() >= most);
+    wait("the others are turned away", || {
+        played.iter().filter(is_turned_away).count() >= most
+    });
     dial(address, 2, 7).expect("it is let in meanwhile");
-    arrivals.recv_timeout(PATIENCE).expect("and its link is there");
-    let from_many: Vec<TcpStream> = recorded.iter().zip(10..).map(|(_, last)| open_from(last, address, &flight())).collect();
+    arrivals
+        .recv_timeout(PATIENCE)
+        .expect("and its link is there");
+    let from_many: Vec<TcpStream> = recorded
+        .iter()
+        .zip(10..)
+        .map(|(_, last)| open_from(last, address, &flight()))
+        .collect();
     // Somebody who was met has places that nobody else is given.
     dial(address, 2, 7).expect("it is let in before all of these");
-    arrivals.recv_timeout(PATIENCE).expect("and its link is there");
+    arrivals
+        .recv_timeout(PATIENCE)
+        .expect("and its link is there");
     drop((played, from_many));
 }
 
 fn heard_of_a_stranger(address: SocketAddr) -> Vec<u8> {
     let mut stranger = raw(address);
-    stranger.write_all(&Dialling::begin(&local(2, 8)).unwrap().1).unwrap();
+    stranger
+        .write_all(&Dialling::begin(&local(2, 8)).unwrap().1)
+        .unwrap();
     heard(stranger)
 }
 
@@ -414,19 +531,37 @@ fn a_listener_that_is_stopped_lets_go_of_its_port() {
     let (listener, address, _arrivals) = listener("127.0.0.1:0");
     let _idle = raw(address);
     listener.stop();
-    let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere(), pulse: awake() };
+    let settings = Settings {
+        listen: vec![address],
+        local: local(1, 7),
+        addresses: nowhere(),
+        pulse: awake(),
+    };
     let again = Listener::start(settings, |_| ()).unwrap();
-    let settings = Settings { listen: vec![address], local: local(1, 7), addresses: nowhere(), pulse: awake() };
+    let settings = Settings {
+        listen: vec![address],
+        local: local(1, 7),
+        addresses: nowhere(),
+        pulse: awake(),
+    };
     let taken = Listener::start(settings, |_| ()).err().unwrap().to_string();
-    assert!(taken.starts_with(&format!("cannot listen on {address}")), "{taken}");
-    assert!(taken.contains(&format!("by process {} ", std::process::id())), "{taken}");
+    assert!(
+        taken.starts_with(&format!("cannot listen on {address}")),
+        "{taken}"
+    );
+    assert!(
+        taken.contains(&format!("by process {} ", std::process::id())),
+        "{taken}"
+    );
     drop(again);
 }
 
 /// A port that nobody listens on, and nobody will be given: it stays bound.
 fn dead_port() -> (socket2::Socket, SocketAddr) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket
+        .bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into())
+        .unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, address)
 }
@@ -436,8 +571,14 @@ fn while_the_loop_stands_nobody_is_answered_and_nobody_dialled() {
     let (here, there) = (awake(), awake());
     let (sender, arrivals) = mpsc::sync_channel(64);
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    let settings = Settings { listen, local: local(1, 7), addresses: nowhere(), pulse: here.clone() };
-    let listener = Listener::start(settings, move |parts| sender.send(parts).unwrap_or(())).unwrap();
+    let settings = Settings {
+        listen,
+        local: local(1, 7),
+        addresses: nowhere(),
+        pulse: here.clone(),
+    };
+    let listener =
+        Listener::start(settings, move |parts| sender.send(parts).unwrap_or(())).unwrap();
     let address = listener.local_addrs()[0];
     let (sender, events) = mpsc::sync_channel(64);
     let tell = move |event| sender.send(event).unwrap_or(());
@@ -469,10 +610,16 @@ fn a_dial_says_why_it_failed() {
     let (_bound, address) = dead_port();
     let refused = dial(address, 2, 7).err().unwrap();
     assert!(!refused.is_stranger());
-    assert!(refused.to_string().starts_with("cannot connect: "), "{refused}");
+    assert!(
+        refused.to_string().starts_with("cannot connect: "),
+        "{refused}"
+    );
     let (_listener, address, _arrivals) = listener("127.0.0.1:0");
     let oneself = dial(address, 1, 7).err().unwrap();
-    assert_eq!((oneself.to_string().as_str(), oneself.is_stranger()), ("handshake failed: a connection to oneself", true));
+    assert_eq!(
+        (oneself.to_string().as_str(), oneself.is_stranger()),
+        ("handshake failed: a connection to oneself", true)
+    );
 }
 
 #[test]
@@ -490,7 +637,9 @@ fn a_server_that_trickles_its_answer_does_not_hold_a_dial() {
     });
     let before = Instant::now();
     let limit = Duration::from_millis(400);
-    let error = dialler::dial(&address.to_string(), &local(2, 7), &nowhere(), limit).err().unwrap();
+    let error = dialler::dial(&address.to_string(), &local(2, 7), &nowhere(), limit)
+        .err()
+        .unwrap();
     assert!(error.is_stranger(), "{error}");
     let took = before.elapsed();
     assert!(took >= limit && took < 2 * limit, "{took:?}");
@@ -501,8 +650,15 @@ fn every_dial_that_is_taken_ends_with_its_event() {
     let (_listener, address, arrivals) = listener("127.0.0.1:0");
     let (_bound, dead) = dead_port();
     let (sender, events) = mpsc::sync_channel(DIALS_QUEUED);
-    let dialler = Dialler::start(local(2, 7), nowhere(), awake(), move |event| sender.send(event).unwrap_or(())).unwrap();
-    let targets = [address.to_string(), dead.to_string(), "no such host".to_owned()];
+    let dialler = Dialler::start(local(2, 7), nowhere(), awake(), move |event| {
+        sender.send(event).unwrap_or(())
+    })
+    .unwrap();
+    let targets = [
+        address.to_string(),
+        dead.to_string(),
+        "no such host".to_owned(),
+    ];
     let mut waiting: Vec<u64> = (0..30).collect();
     for id in &waiting {
         assert!(dialler.dial(*id, targets[*id as usize % 3].clone()));
@@ -514,7 +670,12 @@ fn every_dial_that_is_taken_ends_with_its_event() {
                 assert_eq!(id % 3, 0);
                 id
             }
-            DialEvent::Failed { id, address, reason, stranger } => {
+            DialEvent::Failed {
+                id,
+                address,
+                reason,
+                stranger,
+            } => {
                 assert!(!reason.is_empty());
                 assert!(!stranger, "{reason}");
                 assert_eq!(address, targets[id as usize % 3]);
@@ -525,6 +686,8 @@ fn every_dial_that_is_taken_ends_with_its_event() {
         waiting.retain(|waits| *waits != id);
     }
     for _ in 0..10 {
-        arrivals.recv_timeout(PATIENCE).expect("each link has its other end");
+        arrivals
+            .recv_timeout(PATIENCE)
+            .expect("each link has its other end");
     }
 }

@@ -1,6 +1,8 @@
-//! The REST endpoint as its users meet it: the built program, one host, a stand-in server, the control socket and TCP.
+//! The REST endpoint as its users meet it: the built program, one host, a stand-in server, the
+//! control socket and TCP.
 //!
-//! What a module tests, its head says; what a request must come back with is starling-api(7). Two hosts and more: see `lab/`.
+//! What a module tests, its head says; what a request must come back with is starling-api(7). Two
+//! hosts and more: see `lab/`.
 
 #[path = "rest/access.rs"]
 mod access;

@@ -1,7 +1,8 @@
 //! Whole fleets under faults: what must hold always, once faults have stopped, and at the end.
 //!
-//! A run is drawn from one seed: hosts, clients and what goes wrong. `SEED=7 cargo test --test sim replay -- --nocapture` runs one again, the
-//! same to the last frame, and prints its history; `make sim SEEDS=10000` runs as many as wished.
+//! A run is drawn from one seed: hosts, clients and what goes wrong. `SEED=7 cargo test --test sim
+//! replay -- --nocapture` runs one again, the same to the last frame, and prints its history; `make
+//! sim SEEDS=10000` runs as many as wished.
 
 #[path = "sim/always.rs"]
 mod always;
@@ -31,7 +32,9 @@ use std::time::Duration;
 use run::{Failed, Ran, run};
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("it is a number"))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().expect("it is a number"))
 }
 
 /// Runs all of these on all cores, and panics with the history of the first that fails.
@@ -51,10 +54,16 @@ fn all_hold(seeds: &[u64]) {
     };
     let results: Vec<Result<Ran, Failed>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("runs catch their own panics")).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("runs catch their own panics"))
+            .collect()
     });
     report(&results);
-    let failed: Vec<&Failed> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    let failed: Vec<&Failed> = results
+        .iter()
+        .filter_map(|result| result.as_ref().err())
+        .collect();
     if let Some(shortest) = failed.iter().min_by_key(|failed| failed.history.len()) {
         shortest.print();
         panic!("{} of {} seeds fail", failed.len(), seeds.len());
@@ -62,11 +71,18 @@ fn all_hold(seeds: &[u64]) {
 }
 
 fn report(results: &[Result<Ran, Failed>]) {
-    let ran: Vec<&Ran> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+    let ran: Vec<&Ran> = results
+        .iter()
+        .filter_map(|result| result.as_ref().ok())
+        .collect();
     let changes: usize = ran.iter().map(|ran| ran.changes).sum();
     let frames: u64 = ran.iter().map(|ran| ran.frames).sum();
-    let slowest = |of: fn(&Ran) -> Duration| ran.iter().map(|ran| of(ran)).max().unwrap_or_default();
-    let (heads, servers) = (slowest(|ran| ran.took.heads), slowest(|ran| ran.took.servers));
+    let slowest =
+        |of: fn(&Ran) -> Duration| ran.iter().map(|ran| of(ran)).max().unwrap_or_default();
+    let (heads, servers) = (
+        slowest(|ran| ran.took.heads),
+        slowest(|ran| ran.took.servers),
+    );
     println!(
         "{} runs: {changes} changes, {frames} frames; one head after {heads:?} at most, servers after {servers:?}",
         ran.len()
@@ -104,12 +120,14 @@ fn replay() {
 #[test]
 fn the_same_seed_is_the_same_run_to_the_last_frame() {
     for seed in [3, 11] {
-        let traces = [run(seed), run(seed)].map(|ran| ran.map(|ran| ran.trace).map_err(|failed| failed.what));
+        let traces = [run(seed), run(seed)]
+            .map(|ran| ran.map(|ran| ran.trace).map_err(|failed| failed.what));
         assert_eq!(traces[0], traces[1]);
     }
 }
 
-/// Each of several old records that came over one link when a cut ended was answered with a whole copy of the head.
+/// Each of several old records that came over one link when a cut ended was answered with a whole
+/// copy of the head.
 #[test]
 fn old_records_after_a_cut_are_answered_with_one_copy_of_the_head() {
     all_hold(&[10]);

@@ -1,7 +1,8 @@
 //! Asking the daemon over its control socket, and what a person may name in a question.
 //!
-//! What was typed is checked here before anything is asked, so that a slip of the hand is one of the arguments (exit status 2) and
-//! never half done. An answer other than 200 is a failure, in the daemon's own words.
+//! What was typed is checked here before anything is asked, so that a slip of the hand is one of
+//! the arguments (exit status 2) and never half done. An answer other than 200 is a failure, in the
+//! daemon's own words.
 
 use std::path::Path as FilePath;
 
@@ -30,7 +31,9 @@ impl Answer {
 
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, Failure> {
-        json::parse_own(&self.reply.body).map_err(|error| Failure::Failed(format!("{}: answered no JSON: {error}", self.control)))
+        json::parse_own(&self.reply.body).map_err(|error| {
+            Failure::Failed(format!("{}: answered no JSON: {error}", self.control))
+        })
     }
 
     /// Whether the document is as it was.
@@ -68,19 +71,28 @@ impl Daemon<'_> {
 
     /// Has something published, with this note if there is one.
     pub(super) fn post(&self, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
-        let headers: Vec<(&str, &str)> = note.map(|note| ("Starling-Note", note)).into_iter().collect();
+        let headers: Vec<(&str, &str)> = note
+            .map(|note| ("Starling-Note", note))
+            .into_iter()
+            .collect();
         self.answer(unit::post(self.control, &self.about(target), &headers))
     }
 
     /// Has something removed, with this note if there is one.
     pub(super) fn delete(&self, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
-        let headers: Vec<(&str, &str)> = note.map(|note| ("Starling-Note", note)).into_iter().collect();
+        let headers: Vec<(&str, &str)> = note
+            .map(|note| ("Starling-Note", note))
+            .into_iter()
+            .collect();
         self.answer(unit::delete(self.control, &self.about(target), &headers))
     }
 
     fn about(&self, target: &str) -> String {
         let mark = if target.contains('?') { '&' } else { '?' };
-        self.group.map_or_else(|| target.to_owned(), |group| format!("{target}{mark}group={group}"))
+        self.group.map_or_else(
+            || target.to_owned(),
+            |group| format!("{target}{mark}group={group}"),
+        )
     }
 
     fn answer(&self, reply: Result<Reply, unit::Failure>) -> Result<Answer, Failure> {
@@ -92,41 +104,70 @@ impl Daemon<'_> {
         if reply.status == 200 {
             return Ok(Answer { reply, control });
         }
-        Err(Failure::Failed(format!("{control}: answered {}: {}", reply.status, words(&reply.body))))
+        Err(Failure::Failed(format!(
+            "{control}: answered {}: {}",
+            reply.status,
+            words(&reply.body)
+        )))
     }
 }
 
 /// The beginning of an ID, in the digits that IDs have.
 pub(super) fn id(text: &str) -> Result<String, Failure> {
-    let is_good = (SHORT_ID_MIN..=ID_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let wrong = || Failure::Usage(format!("{text:?}: expected an ID, or its first digits: {SHORT_ID_MIN} at least"));
-    if is_good { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+    let is_good = (SHORT_ID_MIN..=ID_LEN).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let wrong = || {
+        Failure::Usage(format!(
+            "{text:?}: expected an ID, or its first digits: {SHORT_ID_MIN} at least"
+        ))
+    };
+    if is_good {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(wrong())
+    }
 }
 
 /// A path that an edit can have, encoded so that it can stand in a request, also in a query.
 pub(super) fn path(text: &str) -> Result<String, Failure> {
-    let wrong = |why: &str| Failure::Usage(format!("{text:?}: expected a path such as /config/listeners/*:80: {why}"));
+    let wrong = |why: &str| {
+        Failure::Usage(format!(
+            "{text:?}: expected a path such as /config/listeners/*:80: {why}"
+        ))
+    };
     let path = Path::parse(text).map_err(|error| wrong(&error.to_string()))?;
     if !is_editable(&path, Verb::Put) {
-        return Err(wrong("it does not begin with /config, nor is it /certificates/NAME or /js_modules/NAME"));
+        return Err(wrong(
+            "it does not begin with /config, nor is it /certificates/NAME or /js_modules/NAME",
+        ));
     }
-    Ok(percent::encode(&path.to_string(), |c| c.is_ascii_alphanumeric() || PLAIN.contains(c)))
+    Ok(percent::encode(&path.to_string(), |c| {
+        c.is_ascii_alphanumeric() || PLAIN.contains(c)
+    }))
 }
 
 /// A note as a header can bear it.
 pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, Failure> {
-    let is_good = |text: &str| text.len() <= NOTE_MAX && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let is_good = |text: &str| {
+        text.len() <= NOTE_MAX
+            && text
+                .bytes()
+                .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    };
     match text {
-        Some(text) if !is_good(text) => {
-            Err(Failure::Usage(format!("--note: expected at most {NOTE_MAX} bytes of printable ASCII, found {text:?}")))
-        }
+        Some(text) if !is_good(text) => Err(Failure::Usage(format!(
+            "--note: expected at most {NOTE_MAX} bytes of printable ASCII, found {text:?}"
+        ))),
         _ => Ok(text.filter(|text| !text.trim().is_empty())),
     }
 }
 
-/// The error in an answer's body, with its particulars; the body as it is if that is something else.
+/// The error in an answer's body, with its particulars; the body as it is if that is something
+/// else.
 fn words(body: &[u8]) -> String {
-    let Some(ErrorBody { error, detail }) = ErrorBody::read(body) else { return one_line(String::from_utf8_lossy(body).trim()) };
+    let Some(ErrorBody { error, detail }) = ErrorBody::read(body) else {
+        return one_line(String::from_utf8_lossy(body).trim());
+    };
     let error = one_line(error.trim_end_matches('.'));
     match detail {
         Some(detail) => format!("{error} ({})", one_line(&detail)),
@@ -136,7 +177,8 @@ fn words(body: &[u8]) -> String {
 
 /// Digits of a whole ID.
 pub(super) const ID_LEN: usize = 64;
-/// What may stand in a path and in a query as it is, beside letters and digits; the percent signs are the path's own.
+/// What may stand in a path and in a query as it is, beside letters and digits; the percent signs
+/// are the path's own.
 const PLAIN: &str = "/%-._~:*@!$'(),;=";
 
 #[cfg(test)]
@@ -149,8 +191,14 @@ mod tests {
         for wrong in ["", "123", "12 4", "wxyz", "../..", &"0".repeat(65)] {
             assert_eq!(id(wrong).unwrap_err().status(), 2, "{wrong}");
         }
-        assert_eq!(path("/config/listeners/*:80/").unwrap(), "/config/listeners/*:80");
-        assert_eq!(path("/config/a%2Fb/é&c#d").unwrap(), "/config/a%2Fb/%C3%A9%26c");
+        assert_eq!(
+            path("/config/listeners/*:80/").unwrap(),
+            "/config/listeners/*:80"
+        );
+        assert_eq!(
+            path("/config/a%2Fb/é&c#d").unwrap(),
+            "/config/a%2Fb/%C3%A9%26c"
+        );
         for wrong in ["", "config", "/status", "/config/..", "/config/%zz"] {
             assert_eq!(path(wrong).unwrap_err().status(), 2, "{wrong}");
         }
@@ -163,7 +211,10 @@ mod tests {
 
     #[test]
     fn the_words_of_an_error_are_the_daemons_and_harmless() {
-        assert_eq!(words(b"{\"error\": \"No such revision.\", \"detail\": \"none\"}"), "No such revision (none)");
+        assert_eq!(
+            words(b"{\"error\": \"No such revision.\", \"detail\": \"none\"}"),
+            "No such revision (none)"
+        );
         assert_eq!(words(b"{\"error\": \"No.\\u001b[2J\"}"), "No.\\u{1b}[2J");
         assert_eq!(words(b"<html>\n\x1b</html>\n"), "<html>\\n\\u{1b}</html>");
     }

@@ -10,26 +10,48 @@ use crate::model::json::Value;
 /// Prints the conflicts, oldest first.
 pub(super) fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/conflicts")?;
-    super::print(&if as_json { answer.json_text() } else { fit(&list_page(&answer.json()?), width()) })
+    super::print(&if as_json {
+        answer.json_text()
+    } else {
+        fit(&list_page(&answer.json()?), width())
+    })
 }
 
 /// Settles a conflict: `keep` makes its edit now, `drop` does not.
-pub(super) fn resolve(daemon: &Daemon, id: &str, (keep, drop): (bool, bool), note: Option<&str>) -> Result<(), Failure> {
+pub(super) fn resolve(
+    daemon: &Daemon,
+    id: &str,
+    (keep, drop): (bool, bool),
+    note: Option<&str>,
+) -> Result<(), Failure> {
     let id = asking::id(id)?;
     let what = match (keep, drop) {
         (true, false) => "keep",
         (false, true) => "drop",
-        _ => return Err(Failure::Usage("starling resolve: give one of --keep and --drop".to_owned())),
+        _ => {
+            return Err(Failure::Usage(
+                "starling resolve: give one of --keep and --drop".to_owned(),
+            ));
+        }
     };
     let note = asking::note(note)?;
     daemon.post(&format!("/fleet/conflicts/{id}/{what}"), note)?;
-    super::print(&format!("{id} is settled: {}\n", if keep { "kept" } else { "dropped" }))
+    super::print(&format!(
+        "{id} is settled: {}\n",
+        if keep { "kept" } else { "dropped" }
+    ))
 }
 
 /// A conflict in one line: what was wanted, by whom, when and why.
 pub(super) fn conflict(item: &Value) -> String {
     let author = person(item, "/author_name", "/author");
-    format!("{}  {}, by {author}, {}{}", short(item, "/id"), wanted(item), time(item), note(item))
+    format!(
+        "{}  {}, by {author}, {}{}",
+        short(item, "/id"),
+        wanted(item),
+        time(item),
+        note(item)
+    )
 }
 
 fn list_page(answer: &Value) -> String {
@@ -40,17 +62,35 @@ fn list_page(answer: &Value) -> String {
     let titles = ["CONFLICT", "AUTHOR", "TIME", "STATE", "EDIT"].map(str::to_owned);
     let row = |item: &Value| {
         let edit = format!("{}{}", wanted(item), note(item));
-        [short(item, "/id"), person(item, "/author_name", "/author"), time(item), text(item, "/state"), edit]
+        [
+            short(item, "/id"),
+            person(item, "/author_name", "/author"),
+            time(item),
+            text(item, "/state"),
+            edit,
+        ]
     };
-    table(&std::iter::once(titles).chain(conflicts.iter().map(row)).collect::<Vec<_>>())
+    table(
+        &std::iter::once(titles)
+            .chain(conflicts.iter().map(row))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// What an edit that lost wanted; values that are long are given by their length.
 fn wanted(item: &Value) -> String {
-    let ops = item.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let ops = item
+        .get("edit")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let wanted = ops.iter().map(|op| {
-        let len = op.get("value_len").map(|len| format!("{} bytes", compact(len)));
-        let value = op.get("value").map(|value| cut(&compact(value), VALUE_WIDTH)).or(len);
+        let len = op
+            .get("value_len")
+            .map(|len| format!("{} bytes", compact(len)));
+        let value = op
+            .get("value")
+            .map(|value| cut(&compact(value), VALUE_WIDTH))
+            .or(len);
         let value = value.map_or(String::new(), |value| format!(" = {value}"));
         format!("{} {}{value}", text(op, "/op"), text(op, "/path"))
     });

@@ -1,7 +1,8 @@
-//! `drift` and `repair`: what somebody had put on this host's server, and how a server is given the head again.
+//! `drift` and `repair`: what somebody had put on this host's server, and how a server is given the
+//! head again.
 //!
-//! All of it is asked of the daemon. A repair of many hosts asks for one after the other and says of each what became of it, so that nobody
-//! is said to be repaired who was not reached.
+//! All of it is asked of the daemon. A repair of many hosts asks for one after the other and says
+//! of each what became of it, so that nobody is said to be repaired who was not reached.
 
 use std::fmt::Write;
 
@@ -11,18 +12,28 @@ use super::{Failure, asking};
 use crate::model::json::Value;
 
 /// Lists, shows, acknowledges or publishes again.
-pub(super) fn drift(daemon: &Daemon, (what, file): (&str, &str), given: Option<&str>, as_json: bool) -> Result<(), Failure> {
+pub(super) fn drift(
+    daemon: &Daemon,
+    (what, file): (&str, &str),
+    given: Option<&str>,
+    as_json: bool,
+) -> Result<(), Failure> {
     let usage = |words: &str| Err(Failure::Usage(format!("starling drift: {words}")));
     if given.is_some() && what != "adopt" {
         return usage("--note goes with adopt only");
     }
     match (what, file) {
         ("", _) => list(daemon, as_json),
-        ("show" | "acknowledge" | "adopt", "") => usage(&format!("{what} which file? name one that starling drift prints")),
+        ("show" | "acknowledge" | "adopt", "") => usage(&format!(
+            "{what} which file? name one that starling drift prints"
+        )),
         ("show", file) => show(daemon, &target(file)?, as_json),
         ("acknowledge", file) => {
             let answer = daemon.post(&format!("{}/acknowledge", target(file)?), None)?;
-            super::print(&format!("{} is acknowledged\n", text(&answer.json()?, "/file")))
+            super::print(&format!(
+                "{} is acknowledged\n",
+                text(&answer.json()?, "/file")
+            ))
         }
         ("adopt", file) => {
             let answer = daemon.post(&format!("{}/adopt", target(file)?), note(given)?)?;
@@ -35,10 +46,13 @@ pub(super) fn drift(daemon: &Daemon, (what, file): (&str, &str), given: Option<&
     }
 }
 
-/// Has servers run the head: this host's own, that of a host by its name or the end of its peer ID, or those of all of this host's group.
+/// Has servers run the head: this host's own, that of a host by its name or the end of its peer ID,
+/// or those of all of this host's group.
 pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), Failure> {
     if all && !name.is_empty() {
-        return Err(Failure::Usage("starling repair: give a NAME or --all, not both".to_owned()));
+        return Err(Failure::Usage(
+            "starling repair: give a NAME or --all, not both".to_owned(),
+        ));
     }
     if !all && name.is_empty() {
         let answer = daemon.post("/fleet/repair", None)?;
@@ -56,7 +70,9 @@ pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), Failu
         let words = match result {
             Ok(answer) => format!(
                 "runs the head{}",
-                answer.kept().map_or(String::new(), |file| format!("; what it ran is kept there in {file}"))
+                answer.kept().map_or(String::new(), |file| format!(
+                    "; what it ran is kept there in {file}"
+                ))
             ),
             Err(failure) => {
                 failed += 1;
@@ -67,41 +83,73 @@ pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), Failu
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Failure::Failed(format!("{failed} of {} servers are not known to run the head", hosts.len()))),
+        _ => Err(Failure::Failed(format!(
+            "{failed} of {} servers are not known to run the head",
+            hosts.len()
+        ))),
     }
 }
 
-/// The hosts that are meant: those with a server in this host's group, or the one of this name, or whose peer ID ends so.
+/// The hosts that are meant: those with a server in this host's group, or the one of this name, or
+/// whose peer ID ends so.
 fn hosts<'a>(fleet: &'a Value, name: &str) -> Result<Vec<&'a Value>, Failure> {
-    let nodes: Vec<&Value> = fleet.get("nodes").and_then(Value::as_array).into_iter().flatten().collect();
+    let nodes: Vec<&Value> = fleet
+        .get("nodes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .collect();
     if name.is_empty() {
         let group = fleet.pointer("/group/name");
-        let is_meant = |node: &&&Value| node.get("server") == Some(&Value::Bool(true)) && node.get("group") == group;
+        let is_meant = |node: &&&Value| {
+            node.get("server") == Some(&Value::Bool(true)) && node.get("group") == group
+        };
         let meant: Vec<&Value> = nodes.iter().filter(is_meant).copied().collect();
-        return if meant.is_empty() { Err(Failure::Failed("no host of this group has a server".to_owned())) } else { Ok(meant) };
+        return if meant.is_empty() {
+            Err(Failure::Failed(
+                "no host of this group has a server".to_owned(),
+            ))
+        } else {
+            Ok(meant)
+        };
     }
-    let named: Vec<&Value> = nodes.iter().filter(|node| text(node, "/name") == name).copied().collect();
+    let named: Vec<&Value> = nodes
+        .iter()
+        .filter(|node| text(node, "/name") == name)
+        .copied()
+        .collect();
     let meant = match named[..] {
         [_] => named,
-        _ => nodes.into_iter().filter(|node| text(node, "/id").ends_with(name)).collect(),
+        _ => nodes
+            .into_iter()
+            .filter(|node| text(node, "/id").ends_with(name))
+            .collect(),
     };
     match meant[..] {
         [_] => Ok(meant),
-        [] => Err(Failure::Failed(format!("no one host is called {name:?}, and no peer ID ends so; see starling status"))),
-        _ => Err(Failure::Failed(format!("more than one peer ID ends with {name:?}"))),
+        [] => Err(Failure::Failed(format!(
+            "no one host is called {name:?}, and no peer ID ends so; see starling status"
+        ))),
+        _ => Err(Failure::Failed(format!(
+            "more than one peer ID ends with {name:?}"
+        ))),
     }
 }
 
 /// A line about what was replaced, if something was.
 pub(super) fn kept(answer: &Answer) -> String {
-    answer
-        .kept()
-        .map_or(String::new(), |file| format!("what somebody had put on the server is kept in {file}: see starling drift\n"))
+    answer.kept().map_or(String::new(), |file| {
+        format!("what somebody had put on the server is kept in {file}: see starling drift\n")
+    })
 }
 
 fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/drift")?;
-    super::print(&if as_json { answer.json_text() } else { fit(&list_page(&answer.json()?), width()) })
+    super::print(&if as_json {
+        answer.json_text()
+    } else {
+        fit(&list_page(&answer.json()?), width())
+    })
 }
 
 fn list_page(answer: &Value) -> String {
@@ -112,18 +160,44 @@ fn list_page(answer: &Value) -> String {
     let titles = ["FILE", "KEPT", "SEEN", "REVISION", "PATHS"].map(str::to_owned);
     let row = |file: &Value| {
         let time = file.get("time").map_or("-".to_owned(), moment);
-        let seen = if file.get("acknowledged") == Some(&Value::Bool(true)) { "yes" } else { "no" };
-        [text(file, "/file"), time, seen.to_owned(), short(file, "/revision"), paths(file)]
+        let seen = if file.get("acknowledged") == Some(&Value::Bool(true)) {
+            "yes"
+        } else {
+            "no"
+        };
+        [
+            text(file, "/file"),
+            time,
+            seen.to_owned(),
+            short(file, "/revision"),
+            paths(file),
+        ]
     };
-    table(&std::iter::once(titles).chain(files.iter().map(row)).collect::<Vec<_>>())
+    table(
+        &std::iter::once(titles)
+            .chain(files.iter().map(row))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Where it differs, the first of them.
 pub(super) fn paths(file: &Value) -> String {
-    let paths = file.get("paths").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let paths = file
+        .get("paths")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let more = paths.len().saturating_sub(PATHS_SHOWN);
-    let words = paths.iter().take(PATHS_SHOWN).map(|path| text(path, "")).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{words} and {more} more") } else { words }
+    let words = paths
+        .iter()
+        .take(PATHS_SHOWN)
+        .map(|path| text(path, ""))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if more > 0 {
+        format!("{words} and {more} more")
+    } else {
+        words
+    }
 }
 
 fn show(daemon: &Daemon, target: &str, as_json: bool) -> Result<(), Failure> {
@@ -137,7 +211,11 @@ fn show(daemon: &Daemon, target: &str, as_json: bool) -> Result<(), Failure> {
 fn show_page(file: &Value) -> String {
     let mut page = String::new();
     let time = file.get("time").map_or("-".to_owned(), moment);
-    for (title, words) in [("kept", time), ("group", text(file, "/group")), ("revision", text(file, "/revision"))] {
+    for (title, words) in [
+        ("kept", time),
+        ("group", text(file, "/group")),
+        ("revision", text(file, "/revision")),
+    ] {
         writeln!(page, "{title:<8}  {words}").expect("a String takes everything");
     }
     let Some(changes) = file.get("changes").and_then(Value::as_array) else {
@@ -165,12 +243,14 @@ fn target(file: &str) -> Result<String, Failure> {
     let name = file.rsplit('/').next().unwrap_or_default();
     let is_good = !name.is_empty()
         && name.len() <= asking::ID_LEN
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
     match is_good {
         true => Ok(format!("/fleet/drift/{name}")),
-        false => {
-            Err(Failure::Usage(format!("{file:?}: expected the name of a file as starling drift prints it, or a part of it")))
-        }
+        false => Err(Failure::Usage(format!(
+            "{file:?}: expected the name of a file as starling drift prints it, or a part of it"
+        ))),
     }
 }
 
@@ -193,15 +273,27 @@ mod tests {
             {"path":"/config/b","was":2}],"config":{}}"#;
         let listed = list_page(&value(&format!("[{file}]")));
         let row = "drift-20261128T175712.123Z.json  2026-11-28 17:57 UTC  no    983b3b9c  /config/a, /config/b\n";
-        assert!(listed.starts_with("FILE ") && listed.ends_with(row), "{listed}");
+        assert!(
+            listed.starts_with("FILE ") && listed.ends_with(row),
+            "{listed}"
+        );
         let shown = show_page(&value(file));
-        assert!(shown.contains("/config/a\n  - 1\n  + {\"x\":\"\\u001B\"}\n\n/config/b\n  - 2\n"), "{shown}");
-        assert_eq!(list_page(&value("[]")), "nothing that somebody had put on the server was replaced\n");
+        assert!(
+            shown.contains("/config/a\n  - 1\n  + {\"x\":\"\\u001B\"}\n\n/config/b\n  - 2\n"),
+            "{shown}"
+        );
+        assert_eq!(
+            list_page(&value("[]")),
+            "nothing that somebody had put on the server was replaced\n"
+        );
     }
 
     #[test]
     fn a_file_may_be_named_by_its_path_and_leads_nowhere_else() {
-        assert_eq!(target("/var/lib/starling/drift-1.json").unwrap(), "/fleet/drift/drift-1.json");
+        assert_eq!(
+            target("/var/lib/starling/drift-1.json").unwrap(),
+            "/fleet/drift/drift-1.json"
+        );
         for wrong in ["", "a b", "drift/", "x?y", "é"] {
             assert_eq!(target(wrong).unwrap_err().status(), 2, "{wrong}");
         }
@@ -218,8 +310,18 @@ mod tests {
             node("3ab", "tern", "h", true),
             node("4", "x", "g", false),
         ];
-        let fleet = value(&format!(r#"{{"group":{{"name":"g"}},"nodes":[{}]}}"#, nodes.join(",")));
-        let ids = |name: &str| hosts(&fleet, name).map(|hosts| hosts.iter().map(|host| text(host, "/id")).collect::<Vec<_>>());
+        let fleet = value(&format!(
+            r#"{{"group":{{"name":"g"}},"nodes":[{}]}}"#,
+            nodes.join(",")
+        ));
+        let ids = |name: &str| {
+            hosts(&fleet, name).map(|hosts| {
+                hosts
+                    .iter()
+                    .map(|host| text(host, "/id"))
+                    .collect::<Vec<_>>()
+            })
+        };
         assert_eq!(ids("").unwrap(), ["1aa", "2aa"]);
         assert_eq!(ids("gull").unwrap(), ["1aa"]);
         assert_eq!(ids("ab").unwrap(), ["3ab"]);

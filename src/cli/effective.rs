@@ -1,6 +1,7 @@
 //! `show --effective`: what this host's server is given, and what of it is this host's own.
 //!
-//! The configuration comes last and as Unit prints it, so that it can be cut off and sent somewhere.
+//! The configuration comes last and as Unit prints it, so that it can be cut off and sent
+//! somewhere.
 
 use std::fmt::Write;
 
@@ -13,7 +14,11 @@ use crate::model::json::{self, Value};
 /// Prints it.
 pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
     let answer = daemon.get("/fleet/effective")?;
-    super::print(&if as_json { answer.json_text() } else { page(&answer.json()?) })
+    super::print(&if as_json {
+        answer.json_text()
+    } else {
+        page(&answer.json()?)
+    })
 }
 
 fn page(view: &Value) -> String {
@@ -24,7 +29,10 @@ fn page(view: &Value) -> String {
     };
     let _ = writeln!(page, "group {}, {of}", one_line(&text(view, "/group")));
     for kind in ["certificates", "js_modules"] {
-        let names = list(view, kind).filter_map(Value::as_str).map(one_line).collect::<Vec<_>>();
+        let names = list(view, kind)
+            .filter_map(Value::as_str)
+            .map(one_line)
+            .collect::<Vec<_>>();
         if !names.is_empty() {
             let _ = writeln!(page, "{}: {}", kind.replace('_', " "), names.join(", "));
         }
@@ -33,7 +41,8 @@ fn page(view: &Value) -> String {
         let _ = writeln!(page, "overlay at {}", one_line(place));
     }
     for used in list(view, "variables") {
-        let [path, name, value] = ["/path", "/name", "/value"].map(|member| one_line(&text(used, member)));
+        let [path, name, value] =
+            ["/path", "/name", "/value"].map(|member| one_line(&text(used, member)));
         let _ = writeln!(page, "${{starling.{name}}} at {path} is {value}");
     }
     page + &json::unit_format(&view["config"]).replace("\r\n", "\n")

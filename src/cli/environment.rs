@@ -1,7 +1,9 @@
-//! What the defaults depend on: the user, the directories, the host's name, and the settings file itself.
+//! What the defaults depend on: the user, the directories, the host's name, and the settings file
+//! itself.
 //!
-//! Only here does the command line look at the machine; what follows from it is decided in [`crate::settings`]. Nothing is
-//! written, and a directory that is not named as its specification wants it counts as not set.
+//! Only here does the command line look at the machine; what follows from it is decided in
+//! [`crate::settings`]. Nothing is written, and a directory that is not named as its specification
+//! wants it counts as not set.
 
 use std::env;
 use std::fs::{self, File};
@@ -20,11 +22,15 @@ pub(super) fn read() -> Environment {
         home: directory("HOME"),
         xdg_state_home: directory("XDG_STATE_HOME"),
         xdg_runtime_dir: directory("XDG_RUNTIME_DIR"),
-        host_name: HOST_NAMES.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default(),
+        host_name: HOST_NAMES
+            .iter()
+            .find_map(|file| fs::read_to_string(file).ok())
+            .unwrap_or_default(),
     }
 }
 
-/// The settings file's name and content: the one that was named, or else the usual one, if it is there.
+/// The settings file's name and content: the one that was named, or else the usual one, if it is
+/// there.
 pub(super) fn settings_file(named: Option<&str>) -> Result<Option<(String, Vec<u8>)>, Failure> {
     let name = named.unwrap_or(USUAL);
     match content(name) {
@@ -37,15 +43,20 @@ pub(super) fn settings_file(named: Option<&str>) -> Result<Option<(String, Vec<u
 /// A byte more than may be, so that whoever reads it sees that it is too long.
 fn content(name: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(name)?.take(limits::SETTINGS_FILE_MAX as u64 + 1).read_to_end(&mut text)?;
+    File::open(name)?
+        .take(limits::SETTINGS_FILE_MAX as u64 + 1)
+        .read_to_end(&mut text)?;
     Ok(text)
 }
 
 /// XDG Base Directory Specification: paths that are not absolute are to be ignored.
 fn directory(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+    env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }
 
-/// Where the host's name is: as it is now, and where there is no `/proc`, as it was set for the next start.
+/// Where the host's name is: as it is now, and where there is no `/proc`, as it was set for the
+/// next start.
 const HOST_NAMES: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
 const USUAL: &str = "/etc/starling/starling.conf";

@@ -1,7 +1,7 @@
 //! `init`, `token`, `join` and `id`: who this host is, and which fleet it is in.
 //!
-//! `fleet.json` is written last: a host whose founding or joining was cut short is in no fleet, and the same command goes on with the
-//! keys that were made.
+//! `fleet.json` is written last: a host whose founding or joining was cut short is in no fleet, and
+//! the same command goes on with the keys that were made.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -34,7 +34,10 @@ pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), Failur
         Some(owner) => owner,
         None => dir.keep_owner(&fresh_owner).map(|()| fresh_owner)?,
     };
-    dir.keep_membership(&Membership { fleet: fleet(&name, &owner, key)?, joined: true })?;
+    dir.keep_membership(&Membership {
+        fleet: fleet(&name, &owner, key)?,
+        joined: true,
+    })?;
     let me = peer_id(&identity);
     print(&format!(
         "This host is {me}.\nIt has founded the fleet {name}.\n\nNext, here:            starling run{state}\nThen, for each host:   \
@@ -50,36 +53,62 @@ pub(super) fn token(resolved: &Resolved) -> Result<(), Failure> {
     let mut addresses = match resolved.source("peer") {
         // Named for this token: the user knows better than this host where it can be reached.
         Source::Flag => settings.peers.clone(),
-        _ => own_addresses(settings)?.into_iter().chain(settings.peers.iter().cloned()).collect(),
+        _ => own_addresses(settings)?
+            .into_iter()
+            .chain(settings.peers.iter().cloned())
+            .collect(),
     };
     addresses.truncate(limits::ADDRESSES_MAX);
-    interfaces::words_for_missing(&settings.interfaces).iter().for_each(|words| note(words));
+    interfaces::words_for_missing(&settings.interfaces)
+        .iter()
+        .for_each(|words| note(words));
     if let Some(words) = of_no_use(settings, &addresses) {
         note(words);
     }
-    let token = Token::new(&membership.fleet, addresses).map_err(|error| Failure::Usage(format!("--peer: {error}")))?;
+    let token = Token::new(&membership.fleet, addresses)
+        .map_err(|error| Failure::Usage(format!("--peer: {error}")))?;
     print(&format!("{token}\n"))
 }
 
 /// Joins the fleet of a token.
 pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), Failure> {
     let settings = &resolved.settings;
-    let text = if operand == "-" { read_token()? } else { operand.to_owned() };
-    let token: Token = text.trim().parse().map_err(|error| Failure::Usage(format!("TOKEN: {error}")))?;
-    if let Some(member) = opened(settings)?.map(|dir| dir.membership()).transpose()?.flatten()
+    let text = if operand == "-" {
+        read_token()?
+    } else {
+        operand.to_owned()
+    };
+    let token: Token = text
+        .trim()
+        .parse()
+        .map_err(|error| Failure::Usage(format!("TOKEN: {error}")))?;
+    if let Some(member) = opened(settings)?
+        .map(|dir| dir.membership())
+        .transpose()?
+        .flatten()
         && (member.fleet.id(), member.fleet.keys()) == (token.fleet().id(), token.fleet().keys())
     {
         // What was asked for is so: whoever runs this from a script may do it twice.
         let name = member.fleet.name();
-        return print(&format!("This host is in the fleet {name} already.\n\nNext:   starling run{}\n", named_state(resolved)));
+        return print(&format!(
+            "This host is in the fleet {name} already.\n\nNext:   starling run{}\n",
+            named_state(resolved)
+        ));
     }
     refuse_member(settings)?;
 
     let dir = writable(settings)?;
     let identity = dir.identity()?.map_or_else(|| make_identity(&dir), Ok)?;
     dir.keep_addresses(first_addresses(&token).as_bytes())?;
-    dir.keep_membership(&Membership { fleet: token.fleet().clone(), joined: false })?;
-    let addresses = if token.addresses().is_empty() { "by mDNS only".to_owned() } else { token.addresses().join(", ") };
+    dir.keep_membership(&Membership {
+        fleet: token.fleet().clone(),
+        joined: false,
+    })?;
+    let addresses = if token.addresses().is_empty() {
+        "by mDNS only".to_owned()
+    } else {
+        token.addresses().join(", ")
+    };
     print(&format!(
         "This host is {}.\nIt belongs to the fleet {}, to be found at: {addresses}.\n\nNext:   starling run{}\n",
         peer_id(&identity),
@@ -101,7 +130,10 @@ pub(super) fn id(settings: &Settings) -> Result<(), Failure> {
 
 /// The fleet that this host is in; otherwise what to type.
 pub(super) fn must_be_member(settings: &Settings) -> Result<Membership, Failure> {
-    let membership = opened(settings)?.map(|dir| dir.membership()).transpose()?.flatten();
+    let membership = opened(settings)?
+        .map(|dir| dir.membership())
+        .transpose()?
+        .flatten();
     membership.ok_or_else(|| no_member(settings))
 }
 
@@ -114,11 +146,17 @@ fn no_member(settings: &Settings) -> Failure {
 }
 
 fn refuse_member(settings: &Settings) -> Result<(), Failure> {
-    let Some(Membership { fleet, .. }) = opened(settings)?.map(|dir| dir.membership()).transpose()?.flatten() else {
+    let Some(Membership { fleet, .. }) = opened(settings)?
+        .map(|dir| dir.membership())
+        .transpose()?
+        .flatten()
+    else {
         return Ok(());
     };
     let (name, state) = (fleet.name(), settings.state.display());
-    Err(Failure::Failed(format!("this host is in the fleet {name} already; to leave it, stop starling and type: rm -r {state}")))
+    Err(Failure::Failed(format!(
+        "this host is in the fleet {name} already; to leave it, stop starling and type: rm -r {state}"
+    )))
 }
 
 /// The state directory for reading; `None` if there is none.
@@ -142,8 +180,10 @@ fn make_identity(dir: &StateDir) -> Result<SecretKey, Failure> {
 }
 
 fn fleet(name: &str, owner: &SecretKey, key: FleetKey) -> Result<Fleet, Failure> {
-    let id = FleetId::from_bytes(owner.public()).expect("the public half of a key that can sign is sound");
-    Fleet::new(name.to_owned(), id, vec![key]).map_err(|error| Failure::Usage(format!("--fleet: {error}")))
+    let id = FleetId::from_bytes(owner.public())
+        .expect("the public half of a key that can sign is sound");
+    Fleet::new(name.to_owned(), id, vec![key])
+        .map_err(|error| Failure::Usage(format!("--fleet: {error}")))
 }
 
 fn peer_id(identity: &SecretKey) -> PeerId {
@@ -168,16 +208,25 @@ fn own_addresses(settings: &Settings) -> Result<Vec<String>, Failure> {
     let listen = settings.listen;
     if listen.port() == 0 {
         return Err(Failure::Usage(
-            "--listen: port 0 is another at each start; name the address with --peer HOST:PORT".to_owned(),
+            "--listen: port 0 is another at each start; name the address with --peer HOST:PORT"
+                .to_owned(),
         ));
     }
-    Ok(interfaces::told(listen, &settings.interfaces).iter().map(SocketAddr::to_string).collect())
+    Ok(interfaces::told(listen, &settings.interfaces)
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect())
 }
 
 /// What to do about a token with which no other host could find this one.
 fn of_no_use(settings: &Settings, addresses: &[String]) -> Option<&'static str> {
-    let is_loopback = |address: &String| address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
-    let is_meant = settings.listen.ip().is_loopback() || settings.interfaces.iter().any(|name| name == "lo");
+    let is_loopback = |address: &String| {
+        address
+            .parse::<SocketAddr>()
+            .is_ok_and(|address| address.ip().is_loopback())
+    };
+    let is_meant =
+        settings.listen.ip().is_loopback() || settings.interfaces.iter().any(|name| name == "lo");
     match addresses.iter().all(is_loopback) {
         true if addresses.is_empty() => Some(
             "the token names no address, for this host has none that others could dial: whoever joins by it finds the fleet by mDNS, on \
@@ -199,7 +248,10 @@ pub(super) fn note(words: &str) {
 fn read_token() -> Result<String, Failure> {
     let mut text = String::new();
     let most = TOKEN_INPUT_MAX;
-    io::stdin().take(most).read_to_string(&mut text).map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+    io::stdin()
+        .take(most)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
     if text.trim().is_empty() {
         return Err(Failure::Usage(
             "TOKEN: standard input is empty; type, on a member: starling token | ssh HOST starling join - (and look whether that \
@@ -213,7 +265,9 @@ fn read_token() -> Result<String, Failure> {
 /// What a command has to be given that is to find the state directory that this one was told of.
 fn named_state(resolved: &Resolved) -> String {
     let state = resolved.settings.state.display().to_string();
-    let is_plain = state.chars().all(|c| c.is_alphanumeric() || "/._+-".contains(c));
+    let is_plain = state
+        .chars()
+        .all(|c| c.is_alphanumeric() || "/._+-".contains(c));
     match resolved.source("state") {
         Source::Flag if is_plain => format!(" --state {state}"),
         Source::Flag => format!(" --state '{}'", state.replace('\'', r"'\''")),
@@ -223,7 +277,10 @@ fn named_state(resolved: &Resolved) -> String {
 
 /// The address book of a host that knows a token only.
 fn first_addresses(token: &Token) -> String {
-    let addresses = token.addresses().iter().map(|address| object! { "address": address.as_str() });
+    let addresses = token
+        .addresses()
+        .iter()
+        .map(|address| object! { "address": address.as_str() });
     json::compact(&object! { "addresses": addresses.collect::<Vec<_>>() }.into()) + "\n"
 }
 

@@ -1,6 +1,7 @@
 //! `groups`: the groups that share the fleet, and how one goes.
 //!
-//! The answer is that of `GET /fleet/groups`. What peers said of themselves is made harmless for terminals.
+//! The answer is that of `GET /fleet/groups`. What peers said of themselves is made harmless for
+//! terminals.
 
 use super::Failure;
 use super::asking::{Daemon, note};
@@ -8,13 +9,24 @@ use super::page::{fit, moment, person, short, table, text, width};
 use crate::model::json::Value;
 use crate::model::name::is_name;
 
-/// Prints each group with its head and what has become of it. There are options that go with a removal only.
-pub(super) fn list(daemon: &Daemon, (force, given): (bool, Option<&str>), as_json: bool) -> Result<(), Failure> {
+/// Prints each group with its head and what has become of it. There are options that go with a
+/// removal only.
+pub(super) fn list(
+    daemon: &Daemon,
+    (force, given): (bool, Option<&str>),
+    as_json: bool,
+) -> Result<(), Failure> {
     if force || given.is_some() {
-        return Err(Failure::Usage("starling groups: --force and --note go with remove only".to_owned()));
+        return Err(Failure::Usage(
+            "starling groups: --force and --note go with remove only".to_owned(),
+        ));
     }
     let answer = daemon.get("/fleet/groups")?;
-    super::print(&if as_json { answer.json_text() } else { fit(&page(&answer.json()?), width()) })
+    super::print(&if as_json {
+        answer.json_text()
+    } else {
+        fit(&page(&answer.json()?), width())
+    })
 }
 
 /// Removes a group.
@@ -25,10 +37,22 @@ pub(super) fn remove(
     as_json: bool,
 ) -> Result<(), Failure> {
     match (what, name) {
-        ("remove", "") => return Err(Failure::Usage("starling groups remove: which group? name one".to_owned())),
+        ("remove", "") => {
+            return Err(Failure::Usage(
+                "starling groups remove: which group? name one".to_owned(),
+            ));
+        }
         ("remove", name) if is_name(name) => {}
-        ("remove", name) => return Err(Failure::Usage(format!("starling groups remove: {name:?} is no name of a group"))),
-        (other, _) => return Err(Failure::Usage(format!("starling groups: {other:?}: expected remove"))),
+        ("remove", name) => {
+            return Err(Failure::Usage(format!(
+                "starling groups remove: {name:?} is no name of a group"
+            )));
+        }
+        (other, _) => {
+            return Err(Failure::Usage(format!(
+                "starling groups: {other:?}: expected remove"
+            )));
+        }
     }
     let force = if force { "?force" } else { "" };
     let answer = daemon.delete(&format!("/fleet/groups/{name}{force}"), note(given)?)?;
@@ -41,7 +65,17 @@ pub(super) fn remove(
 
 fn page(answer: &Value) -> String {
     let groups = answer.as_array().map_or(&[][..], Vec::as_slice);
-    let titles = ["GROUP", "HEAD", "HEIGHT", "AUTHOR", "TIME", "HOSTS", "APPLIED", "CONFLICTS"].map(str::to_owned);
+    let titles = [
+        "GROUP",
+        "HEAD",
+        "HEIGHT",
+        "AUTHOR",
+        "TIME",
+        "HOSTS",
+        "APPLIED",
+        "CONFLICTS",
+    ]
+    .map(str::to_owned);
     let row = |group: &Value| {
         let head = group.get("head").unwrap_or(&Value::Null);
         let is = |member| group.get(member) == Some(&Value::Bool(true));
@@ -50,10 +84,26 @@ fn page(answer: &Value) -> String {
         let time = head.get("time").map_or("-".to_owned(), moment);
         let counts = ["/hosts", "/applied", "/conflicts"].map(|count| text(group, count));
         let [hosts, applied, conflicts] = counts;
-        let (height, author) = (text(head, "/height"), person(head, "/author_name", "/author"));
-        [text(group, "/name") + mark, short(head, "/id"), height, author, time, hosts, applied, conflicts]
+        let (height, author) = (
+            text(head, "/height"),
+            person(head, "/author_name", "/author"),
+        );
+        [
+            text(group, "/name") + mark,
+            short(head, "/id"),
+            height,
+            author,
+            time,
+            hosts,
+            applied,
+            conflicts,
+        ]
     };
-    table(&std::iter::once(titles).chain(groups.iter().map(row)).collect::<Vec<_>>())
+    table(
+        &std::iter::once(titles)
+            .chain(groups.iter().map(row))
+            .collect::<Vec<_>>(),
+    )
 }
 
 #[cfg(test)]
@@ -63,14 +113,31 @@ mod tests {
 
     #[test]
     fn what_is_no_removal_is_refused_before_anything_is_asked() {
-        let daemon = Daemon { control: std::path::Path::new("/nowhere"), group: None };
+        let daemon = Daemon {
+            control: std::path::Path::new("/nowhere"),
+            group: None,
+        };
         let asked = |what, name| remove(&daemon, (what, name), (false, None), false).unwrap_err();
-        for (what, name) in [("remove", ""), ("remove", "../x"), ("remove", "a?force"), ("delete", "edge")] {
+        for (what, name) in [
+            ("remove", ""),
+            ("remove", "../x"),
+            ("remove", "a?force"),
+            ("delete", "edge"),
+        ] {
             assert_eq!(asked(what, name).status(), 2, "{what} {name}");
         }
-        assert_eq!(asked("remove", "edge").status(), 1, "nobody is there to be asked");
+        assert_eq!(
+            asked("remove", "edge").status(),
+            1,
+            "nobody is there to be asked"
+        );
         assert_eq!(list(&daemon, (true, None), false).unwrap_err().status(), 2);
-        assert_eq!(list(&daemon, (false, Some("why")), false).unwrap_err().status(), 2);
+        assert_eq!(
+            list(&daemon, (false, Some("why")), false)
+                .unwrap_err()
+                .status(),
+            2
+        );
     }
 
     #[test]

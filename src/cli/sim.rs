@@ -1,6 +1,7 @@
 //! `starling sim`: simulates a fleet and prints its figures, for people or as one JSON object.
 //!
-//! What is simulated is decided by [`crate::sim::rehearsal`]; here it is only asked for and shown. Progress is told to a terminal only.
+//! What is simulated is decided by [`crate::sim::rehearsal`]; here it is only asked for and shown.
+//! Progress is told to a terminal only.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -27,7 +28,11 @@ pub(super) fn simulate(order: &Order) -> Result<(), Failure> {
         Some(_) => json::compact(&outcome.to_json(&scenario)) + "\n",
         None => table(&scenario, &outcome),
     })?;
-    if outcome.wrong.is_empty() { Ok(()) } else { Err(Failure::Failed(outcome.wrong.join("; "))) }
+    if outcome.wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Failed(outcome.wrong.join("; ")))
+    }
 }
 
 fn table(scenario: &Scenario, outcome: &Outcome) -> String {
@@ -37,15 +42,22 @@ fn table(scenario: &Scenario, outcome: &Outcome) -> String {
     }
     page.push('\n');
     for figure in &outcome.figures {
-        writeln!(page, "{:>12}  {}", shown(figure), figure.words).expect("a String takes everything");
+        writeln!(page, "{:>12}  {}", shown(figure), figure.words)
+            .expect("a String takes everything");
     }
-    page.push_str(if outcome.wrong.is_empty() { "All agree in the end.\n" } else { "Not all is well in the end.\n" });
+    page.push_str(if outcome.wrong.is_empty() {
+        "All agree in the end.\n"
+    } else {
+        "Not all is well in the end.\n"
+    });
     page
 }
 
 /// The value with its unit, in at most 12 columns.
 fn shown(figure: &Figure) -> String {
-    let Some(value) = figure.value else { return "-".to_owned() };
+    let Some(value) = figure.value else {
+        return "-".to_owned();
+    };
     match figure.unit {
         Unit::Count if value.fract() == 0.0 => format!("{value:.0}"),
         Unit::Count => format!("{value:.1}"),

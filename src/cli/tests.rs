@@ -20,16 +20,31 @@ fn order(line: &str) -> Order {
 
 #[test]
 fn a_mistyped_word_is_answered_with_the_nearest() {
-    assert_eq!(refused("satus"), "unknown subcommand \"satus\"; did you mean \"status\"?");
-    assert_eq!(refused("run --lisen x"), "unknown option --lisen; did you mean --listen?");
-    assert!(refused("frobnicate").starts_with("unknown subcommand \"frobnicate\"; there are init, token, "));
-    assert_eq!(refused("run --frobnicate"), "unknown option --frobnicate; see starling --help");
+    assert_eq!(
+        refused("satus"),
+        "unknown subcommand \"satus\"; did you mean \"status\"?"
+    );
+    assert_eq!(
+        refused("run --lisen x"),
+        "unknown option --lisen; did you mean --listen?"
+    );
+    assert!(
+        refused("frobnicate")
+            .starts_with("unknown subcommand \"frobnicate\"; there are init, token, ")
+    );
+    assert_eq!(
+        refused("run --frobnicate"),
+        "unknown option --frobnicate; see starling --help"
+    );
     assert_eq!(refused("run -x"), "unknown option -x; see starling --help");
 }
 
 #[test]
 fn each_subcommand_takes_its_own_options_only() {
-    assert_eq!(refused("init --peer a:1"), "--peer is no option of starling init");
+    assert_eq!(
+        refused("init --peer a:1"),
+        "--peer is no option of starling init"
+    );
     assert_eq!(refused("run --json"), "--json is no option of starling run");
     assert_eq!(refused("id extra"), "starling id: \"extra\" is too much");
     assert_eq!(refused("join"), "starling join: TOKEN|- is missing");
@@ -39,7 +54,10 @@ fn each_subcommand_takes_its_own_options_only() {
     assert_eq!(refused("diff a b c"), "starling diff: \"c\" is too much");
     assert_eq!(order("diff a").operands, ["a"]);
     assert_eq!(order("diff a b").operands, ["a", "b"]);
-    assert_eq!(refused("log --note x"), "--note is no option of starling log");
+    assert_eq!(
+        refused("log --note x"),
+        "--note is no option of starling log"
+    );
     assert!(refused("status --json=yes").contains("json"));
     assert!(refused("").starts_with("what to do?\n\nusage: starling COMMAND"));
 }
@@ -56,7 +74,10 @@ fn options_are_understood_in_any_place_and_spelling() {
 #[test]
 fn help_and_version_come_before_everything_else() {
     assert!(matches!(parse("--help"), Ok(Asked::Help(None))));
-    assert!(matches!(parse("join -h"), Ok(Asked::Help(Some(Command::Join)))));
+    assert!(matches!(
+        parse("join -h"),
+        Ok(Asked::Help(Some(Command::Join)))
+    ));
     assert!(matches!(parse("--version"), Ok(Asked::Version)));
 }
 
@@ -67,13 +88,23 @@ fn the_usage_text_names_everything_and_fits_a_terminal() {
         assert!(whole.contains(&format!("\n  {}", command.name())));
         let own = usage::of(command);
         for option in OPTIONS {
-            assert_eq!(own.contains(&format!("--{} ", option.name)), option.commands.contains(&command), "{}", option.name);
+            assert_eq!(
+                own.contains(&format!("--{} ", option.name)),
+                option.commands.contains(&command),
+                "{}",
+                option.name
+            );
         }
     }
     for option in OPTIONS {
         assert!(whole.contains(&format!("--{}", option.name)));
     }
-    for line in whole.lines().chain(Command::ALL.map(usage::of).iter().flat_map(|own| own.lines())) {
+    for line in whole.lines().chain(
+        Command::ALL
+            .map(usage::of)
+            .iter()
+            .flat_map(|own| own.lines()),
+    ) {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }

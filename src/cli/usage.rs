@@ -1,7 +1,7 @@
 //! The usage text: the program's, and one for each subcommand.
 //!
-//! It is made from the table of options alone, so that it cannot name what the parser does not know. It never prints: that is for
-//! the caller.
+//! It is made from the table of options alone, so that it cannot name what the parser does not
+//! know. It never prints: that is for the caller.
 
 use std::fmt::Write;
 
@@ -20,7 +20,11 @@ pub(super) fn whole() -> String {
 
 /// The usage of a subcommand.
 pub(super) fn of(command: Command) -> String {
-    let mut text = format!("usage: starling {} [OPTION]...\n\n{}\n", words(command), command.help());
+    let mut text = format!(
+        "usage: starling {} [OPTION]...\n\n{}\n",
+        words(command),
+        command.help()
+    );
     options(&mut text, |option| option.commands.contains(&command));
     text
 }
@@ -36,9 +40,17 @@ fn options(text: &mut String, is_shown: impl Fn(&Opt) -> bool) {
             section = option.section;
             writeln!(text, "\n{section}:").expect("a String takes everything");
         }
-        let short = option.short.map_or(String::new(), |short| format!("-{short}, "));
-        let argument = option.argument.map_or(String::new(), |argument| format!(" {argument}"));
-        row(text, &format!("{short}--{}{argument}", option.name), option.help);
+        let short = option
+            .short
+            .map_or(String::new(), |short| format!("-{short}, "));
+        let argument = option
+            .argument
+            .map_or(String::new(), |argument| format!(" {argument}"));
+        row(
+            text,
+            &format!("{short}--{}{argument}", option.name),
+            option.help,
+        );
     }
 }
 

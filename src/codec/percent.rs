@@ -1,9 +1,10 @@
 //! Percent-encoding (RFC 3986, section 2.1), which targets of requests, paths and some headers use.
 //!
-//! Which characters stay as they are is for the caller to say, for each place has its own. An encoded byte is written with upper-case
-//! digits, and read with either.
+//! Which characters stay as they are is for the caller to say, for each place has its own. An
+//! encoded byte is written with upper-case digits, and read with either.
 
-/// Puts `text` at the end of `out`, with every byte of a character that does not stay written as a percent sign and two digits.
+/// Puts `text` at the end of `out`, with every byte of a character that does not stay written as a
+/// percent sign and two digits.
 pub fn encode_into(out: &mut String, text: &str, stays: impl Fn(char) -> bool) {
     for character in text.chars() {
         if stays(character) {
@@ -11,7 +12,11 @@ pub fn encode_into(out: &mut String, text: &str, stays: impl Fn(char) -> bool) {
             continue;
         }
         for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-            out.extend(['%', char::from(DIGITS[usize::from(byte >> 4)]), char::from(DIGITS[usize::from(byte & 15)])]);
+            out.extend([
+                '%',
+                char::from(DIGITS[usize::from(byte >> 4)]),
+                char::from(DIGITS[usize::from(byte & 15)]),
+            ]);
         }
     }
 }
@@ -23,7 +28,8 @@ pub fn encode(text: &str, stays: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// The bytes that `text` stands for, one by one; `None` in place of one whose percent sign is not followed by two digits.
+/// The bytes that `text` stands for, one by one; `None` in place of one whose percent sign is not
+/// followed by two digits.
 pub fn decode(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
     let mut rest = text.iter();
     std::iter::from_fn(move || match rest.next()? {
@@ -49,8 +55,15 @@ mod tests {
     #[test]
     fn what_is_encoded_is_read_back() {
         let text = "a/b c%d\u{e9}\u{1f600}\u{7f}\0";
-        for stays in [|_| false, |c: char| c.is_ascii_alphanumeric(), |c: char| c != '%'] {
-            assert_eq!(decoded(&encode(text, stays)), Some(text.as_bytes().to_vec()));
+        for stays in [
+            |_| false,
+            |c: char| c.is_ascii_alphanumeric(),
+            |c: char| c != '%',
+        ] {
+            assert_eq!(
+                decoded(&encode(text, stays)),
+                Some(text.as_bytes().to_vec())
+            );
         }
         assert_eq!(encode("a/\u{e9}", |c| c == 'a'), "a%2F%C3%A9");
     }

@@ -1,8 +1,9 @@
 //! REST: from requests to questions for the node, and from its answers to responses.
 //!
-//! `/config` speaks Unit's control API to the letter: its paths, codes, bodies and formatting (what an existing client parses is not
-//! ours to change); facts of our own go into headers. `/fleet` is ours. Requests are understood on the http thread and answers are
-//! written on the answer thread, so a large document costs the loop nothing.
+//! `/config` speaks Unit's control API to the letter: its paths, codes, bodies and formatting (what
+//! an existing client parses is not ours to change); facts of our own go into headers. `/fleet` is
+//! ours. Requests are understood on the http thread and answers are written on the answer thread,
+//! so a large document costs the loop nothing.
 
 mod drifts;
 mod groups;
@@ -26,15 +27,20 @@ use crate::node::input::{Ask, Change, Question, Refusal};
 use crate::settings::nearest::nearest;
 use crate::wire::errand::{Errand, Told};
 
-/// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the host's clock shows, in milliseconds
-/// since 1970.
+/// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the
+/// host's clock shows, in milliseconds since 1970.
 pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
-    let path = Path::parse(&request.target).map_err(|error| Response::error(400, "Invalid request path.", &error.to_string()))?;
+    let path = Path::parse(&request.target)
+        .map_err(|error| Response::error(400, "Invalid request path.", &error.to_string()))?;
     check_words(request, &path)?;
     let ask = asked(request, path, now_ms)?;
     // A look changes nothing anyway, but Unit restarts an application by GET.
     let is_look = request.method == "GET" && !matches!(ask, Ask::Server(Question::Control(_)));
-    let ask = if !is_look && patch::is_dry_run(request)? { patch::dry_run(ask)? } else { ask };
+    let ask = if !is_look && patch::is_dry_run(request)? {
+        patch::dry_run(ask)?
+    } else {
+        ask
+    };
     Ok(match group(request)? {
         Some(group) => {
             let errand = (request.method != "GET").then(|| Box::new(errand(request, &group)));
@@ -46,38 +52,78 @@ pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
 
 /// The request as it goes to a host of that group.
 fn errand(request: &Request, group: &str) -> Errand {
-    let known = |name: &str| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let known = |name: &str| {
+        PASSED_ON
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+    };
     Errand {
         group: group.to_owned(),
         method: request.method.clone(),
         target: request.target.clone(),
-        headers: request.headers.iter().filter(|(name, _)| known(name)).cloned().collect(),
+        headers: request
+            .headers
+            .iter()
+            .filter(|(name, _)| known(name))
+            .cloned()
+            .collect(),
         body: request.body.clone(),
     }
 }
 
-/// What a peer wants done, like a request of this host's own clients; and the answer, if it is at fault or is no change of a document.
+/// What a peer wants done, like a request of this host's own clients; and the answer, if it is at
+/// fault or is no change of a document.
 pub fn ask_for_peer(errand: Errand, now_ms: u64) -> Result<Ask, Response> {
-    let Errand { method, target, headers, body, .. } = errand;
-    let request = Request { method, target, headers, body, origin: Origin::Unix };
+    let Errand {
+        method,
+        target,
+        headers,
+        body,
+        ..
+    } = errand;
+    let request = Request {
+        method,
+        target,
+        headers,
+        body,
+        origin: Origin::Unix,
+    };
     let ask = match ask(&request, now_ms)? {
         // It has been passed on once: this host is the one that was meant, or nobody is.
         Ask::OfGroup(group, ask, _) => Ask::OfGroup(group, ask, None),
         ask => ask,
     };
-    let inner = if let Ask::OfGroup(_, inner, _) = &ask { inner } else { &ask };
+    let inner = if let Ask::OfGroup(_, inner, _) = &ask {
+        inner
+    } else {
+        &ask
+    };
     match inner {
-        Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } | Ask::Repair => Ok(ask),
-        _ => Err(Response::error(400, "Only changes of a document are carried out for other hosts.", "")),
+        Ask::Write(_)
+        | Ask::Patch(_)
+        | Ask::DryRun(_)
+        | Ask::Restore { .. }
+        | Ask::Settle { .. }
+        | Ask::Repair => Ok(ask),
+        _ => Err(Response::error(
+            400,
+            "Only changes of a document are carried out for other hosts.",
+            "",
+        )),
     }
 }
 
-/// The group that is named by a header or in the query, if one is. A name that is none must not pass for the own group.
+/// The group that is named by a header or in the query, if one is. A name that is none must not
+/// pass for the own group.
 fn group(request: &Request) -> Result<Option<String>, Response> {
     let named = [request.header("starling-group"), query(request, "group")];
     let [header, query] = named.map(|name| name.map(str::trim));
     if header.is_some() && query.is_some() && header != query {
-        return Err(Response::error(400, "Two groups are named.", "Starling-Group and ?group differ"));
+        return Err(Response::error(
+            400,
+            "Two groups are named.",
+            "Starling-Group and ?group differ",
+        ));
     }
     header.or(query).map(groups::name).transpose()
 }
@@ -94,7 +140,9 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["fleet", "repair"] => only("POST", request).map(|()| Ask::Repair),
         ["fleet", "drift"] => get_only(request, Ask::Drifts(None)),
         ["fleet", "drift", file] => get_only(request, Ask::Drifts(Some(file.to_owned()))),
-        ["fleet", "drift", file, what @ ("acknowledge" | "adopt")] => drifts::deal_with(request, file, what == "adopt"),
+        ["fleet", "drift", file, what @ ("acknowledge" | "adopt")] => {
+            drifts::deal_with(request, file, what == "adopt")
+        }
         ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
         ["fleet", "groups"] => get_only(request, Ask::Groups),
         ["fleet", "groups", name] => groups::remove(request, name),
@@ -105,19 +153,32 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["fleet", "blame", ..] => history::blame_of(request, &tokens[2..]),
         ["fleet", "conflicts"] => get_only(request, Ask::Conflicts(None)),
         ["fleet", "conflicts", id] => get_only(request, Ask::Conflicts(Some(id.to_owned()))),
-        ["fleet", "conflicts", id, what @ ("keep" | "drop")] => history::settle(request, id, what == "keep"),
-        ["certificates", ..] if request.method != "GET" => resources::change(request, Kind::Certificate, now_ms),
-        ["js_modules", ..] if request.method != "GET" => resources::change(request, Kind::JsModule, now_ms),
+        ["fleet", "conflicts", id, what @ ("keep" | "drop")] => {
+            history::settle(request, id, what == "keep")
+        }
+        ["certificates", ..] if request.method != "GET" => {
+            resources::change(request, Kind::Certificate, now_ms)
+        }
+        ["js_modules", ..] if request.method != "GET" => {
+            resources::change(request, Kind::JsModule, now_ms)
+        }
         ["certificates", ..] => resources::held(request, Kind::Certificate),
         ["js_modules", ..] => resources::held(request, Kind::JsModule),
         [] if request.method == "GET" => Ok(Ask::Server(Question::Everything)),
-        ["status", ..] if request.method == "GET" => Ok(Ask::Server(Question::Status(owned(&tokens[1..])))),
+        ["status", ..] if request.method == "GET" => {
+            Ok(Ask::Server(Question::Status(owned(&tokens[1..]))))
+        }
         [] | ["status", ..] => Err(Response::error(405, resources::INVALID_METHOD, "")),
-        // Unit restarts by GET only. A GET that changes something is nobody's expectation, so there is POST too.
-        ["control", "applications", _, "restart"] if matches!(request.method.as_str(), "GET" | "POST") => {
+        // Unit restarts by GET only. A GET that changes something is nobody's expectation, so there
+        // is POST too.
+        ["control", "applications", _, "restart"]
+            if matches!(request.method.as_str(), "GET" | "POST") =>
+        {
             Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
         }
-        ["control", ..] if request.method == "GET" => Ok(Ask::Server(Question::Control(owned(&tokens[1..])))),
+        ["control", ..] if request.method == "GET" => {
+            Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
+        }
         // Unit has nothing at `/control` itself, whatever the method.
         ["control", _, ..] => Err(Response::error(405, NOT_ALLOWED, "")),
         _ => Err(Response::error(404, NO_VALUE, "")),
@@ -127,39 +188,93 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
 /// The response to an answer. `state` is where stored revisions are.
 pub fn render(answer: Answer, state: &FilePath) -> Response {
     match answer {
-        Answer::Value { document, path, head, applied } => value(&document, &path, head, applied),
-        Answer::Done { success, revision, applied, changed, kept } => {
+        Answer::Value {
+            document,
+            path,
+            head,
+            applied,
+        } => value(&document, &path, head, applied),
+        Answer::Done {
+            success,
+            revision,
+            applied,
+            changed,
+            kept,
+        } => {
             let mut response = json_response(200, &object! { "success": success }.into());
-            response.headers.push(("ETag".into(), format!("\"{revision}\"")));
-            response.headers.push(("Starling-Revision".into(), revision.to_string()));
-            response.headers.push(("Starling-Changed".into(), if changed { "yes" } else { "no" }.into()));
-            response.headers.extend(kept.map(|file| ("Starling-Kept".into(), file)));
+            response
+                .headers
+                .push(("ETag".into(), format!("\"{revision}\"")));
+            response
+                .headers
+                .push(("Starling-Revision".into(), revision.to_string()));
+            response.headers.push((
+                "Starling-Changed".into(),
+                if changed { "yes" } else { "no" }.into(),
+            ));
+            response
+                .headers
+                .extend(kept.map(|file| ("Starling-Kept".into(), file)));
             response.headers.extend(applied_header(applied));
             response
         }
-        Answer::DryRun { changes, head, applied } => patch::tried(changes, head, applied),
+        Answer::DryRun {
+            changes,
+            head,
+            applied,
+        } => patch::tried(changes, head, applied),
         Answer::Edit(EditError::Missing) => Response::error(404, NO_VALUE, ""),
         Answer::Edit(EditError::NotAllowed) => Response::error(405, NOT_ALLOWED, ""),
-        Answer::Edit(error @ EditError::NotText) => Response::error(400, "Invalid value.", &error.to_string()),
-        Answer::Edit(EditError::TokenTooLong) => Response::error(500, "Memory allocation failed.", ""),
-        Answer::Edit(EditError::TooLarge) => {
-            Response::error(413, "The document is too large.", &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"))
+        Answer::Edit(error @ EditError::NotText) => {
+            Response::error(400, "Invalid value.", &error.to_string())
         }
-        Answer::Refused(Refusal { status, body, reason }) => {
+        Answer::Edit(EditError::TokenTooLong) => {
+            Response::error(500, "Memory allocation failed.", "")
+        }
+        Answer::Edit(EditError::TooLarge) => Response::error(
+            413,
+            "The document is too large.",
+            &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"),
+        ),
+        Answer::Refused(Refusal {
+            status,
+            body,
+            reason,
+        }) => {
             let body = with_detail(body, &reason);
             let mut headers = vec![json_type()];
             headers.extend((!reason.is_empty()).then(|| ("Starling-Reason".into(), reason)));
-            Response { status, headers, body }
+            Response {
+                status,
+                headers,
+                body,
+            }
         }
         Answer::Json(value) => json_response(200, &value),
-        Answer::History(revisions, older) => history::with_older(json_response(200, &revisions), older),
+        Answer::History(revisions, older) => {
+            history::with_older(json_response(200, &revisions), older)
+        }
         Answer::KeptDrift(name) => drifts::shown(&name, state),
         Answer::Revision(kept) => history::shown(*kept, state),
-        Answer::Difference { from, to, older } => history::difference(from.map(|from| *from), *to, older, state),
+        Answer::Difference { from, to, older } => {
+            history::difference(from.map(|from| *from), *to, older, state)
+        }
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
         Answer::Problem(problem) => problem_response(&problem),
-        Answer::Relayed(Told { status, headers, body }) => Response { status, headers, body },
-        Answer::Server { .. } => Response::error(500, "This cannot be.", "a question for the server came to the wrong thread"),
+        Answer::Relayed(Told {
+            status,
+            headers,
+            body,
+        }) => Response {
+            status,
+            headers,
+            body,
+        },
+        Answer::Server { .. } => Response::error(
+            500,
+            "This cannot be.",
+            "a question for the server came to the wrong thread",
+        ),
     }
 }
 
@@ -167,7 +282,10 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
     let is_root = path.tokens().len() == 1;
     let change = |change| {
         Ok(Ask::Write(Change {
-            op: Op { path: path.clone(), change },
+            op: Op {
+                path: path.clone(),
+                change,
+            },
             if_match: if_match(request),
             note: note(request)?,
             settles: settles(request)?,
@@ -178,7 +296,11 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
         "PUT" => change(edit::Change::Put(body(request)?)),
         "POST" if is_root && request.body.is_empty() => {
             let force = query(request, "force").is_some();
-            Ok(Ask::PublishLocal { force, if_match: if_match(request), note: note(request)? })
+            Ok(Ask::PublishLocal {
+                force,
+                if_match: if_match(request),
+                note: note(request)?,
+            })
         }
         "POST" if is_root => Err(Response::error(405, NOT_ALLOWED, "")),
         "POST" => change(edit::Change::Append(body(request)?)),
@@ -203,34 +325,58 @@ fn only(method: &str, request: &Request) -> Result<(), Response> {
 
 /// The value of a word of the query, as it stands there; empty if the word stands alone.
 fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    words(request).find(|(word, _)| *word == name).map(|(_, value)| value)
+    words(request)
+        .find(|(word, _)| *word == name)
+        .map(|(_, value)| value)
 }
 
 /// All words of the query, each with its value.
 fn words(request: &Request) -> impl Iterator<Item = (&str, &str)> {
-    let (target, _) = request.target.split_once('#').unwrap_or((&request.target, ""));
+    let (target, _) = request
+        .target
+        .split_once('#')
+        .unwrap_or((&request.target, ""));
     let words = target.split_once('?').map(|(_, words)| words.split('&'));
-    words.into_iter().flatten().map(|word| word.split_once('=').unwrap_or((word, "")))
+    words
+        .into_iter()
+        .flatten()
+        .map(|word| word.split_once('=').unwrap_or((word, "")))
 }
 
-/// Whether each word of the query is one. Below `/fleet` every other is refused; at the paths that Unit has, which does not look at queries,
-/// one that is spelt in another way, for then another thing would be done than was meant.
+/// Whether each word of the query is one. Below `/fleet` every other is refused; at the paths that
+/// Unit has, which does not look at queries, one that is spelt in another way, for then another
+/// thing would be done than was meant.
 fn check_words(request: &Request, path: &Path) -> Result<(), Response> {
     let is_ours = path.tokens().first().is_some_and(|first| first == "fleet");
     let letters = |word: &str| {
         let word = word.to_ascii_lowercase().replace("%2d", "-");
-        word.chars().filter(char::is_ascii_alphanumeric).collect::<String>()
+        word.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
     };
     for (word, _) in words(request).filter(|(word, _)| !word.is_empty() && !WORDS.contains(word)) {
-        let alike = WORDS.into_iter().find(|known| letters(known) == letters(word));
+        let alike = WORDS
+            .into_iter()
+            .find(|known| letters(known) == letters(word));
         let near = alike.or_else(|| nearest(word, WORDS).filter(|_| is_ours));
         if near == Some("dry-run") {
-            return Err(Response::error(400, "Invalid dry run.", "it is ?dry-run, or a request without it"));
+            return Err(Response::error(
+                400,
+                "Invalid dry run.",
+                "it is ?dry-run, or a request without it",
+            ));
         }
         if near.is_some() || is_ours {
             let word: String = word.chars().take(WORD_SHOWN).collect();
-            let hint = near.map_or_else(|| format!("there are {}", WORDS.join(", ")), |near| format!("did you mean {near}?"));
-            return Err(Response::error(400, "Unknown word in the query.", &format!("{word:?}: {hint}")));
+            let hint = near.map_or_else(
+                || format!("there are {}", WORDS.join(", ")),
+                |near| format!("did you mean {near}?"),
+            );
+            return Err(Response::error(
+                400,
+                "Unknown word in the query.",
+                &format!("{word:?}: {hint}"),
+            ));
         }
     }
     Ok(())
@@ -243,13 +389,21 @@ fn owned(tokens: &[&str]) -> Vec<String> {
 /// The path of these tokens.
 fn below(tokens: &[&str]) -> Path {
     let root = Path::parse("/").expect("it is a path");
-    tokens.iter().try_fold(root, |path, token| path.child(token)).expect("they were part of a path")
+    tokens
+        .iter()
+        .try_fold(root, |path, token| path.child(token))
+        .expect("they were part of a path")
 }
 
 /// The body as Unit reads JSON; errors are in its words, and say where.
 fn body(request: &Request) -> Result<Value, Response> {
     json::parse(&request.body).map_err(|error| {
-        let JsonError { detail, offset, line, column } = error;
+        let JsonError {
+            detail,
+            offset,
+            line,
+            column,
+        } = error;
         let location = object! { "offset": offset, "line": line, "column": column };
         let mut members = error_body::members("Invalid JSON.", detail);
         members.extend(object! { "location": location });
@@ -259,7 +413,10 @@ fn body(request: &Request) -> Result<Value, Response> {
 
 /// All `If-Match` headers as one list (RFC 9110, section 5.3).
 fn if_match(request: &Request) -> Option<String> {
-    let given = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("if-match"));
+    let given = request
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("if-match"));
     let given: Vec<&str> = given.map(|(_, value)| value.as_str()).collect();
     (!given.is_empty()).then(|| given.join(","))
 }
@@ -267,7 +424,11 @@ fn if_match(request: &Request) -> Option<String> {
 fn note(request: &Request) -> Result<String, Response> {
     let note = request.header("starling-note").unwrap_or_default();
     if note.len() > NOTE_MAX {
-        return Err(Response::error(400, "The note is too long.", &format!("Starling-Note takes {NOTE_MAX} bytes at most")));
+        return Err(Response::error(
+            400,
+            "The note is too long.",
+            &format!("Starling-Note takes {NOTE_MAX} bytes at most"),
+        ));
     }
     Ok(note.to_owned())
 }
@@ -275,7 +436,11 @@ fn note(request: &Request) -> Result<String, Response> {
 /// The conflicts that a change settles: a list of IDs or their beginnings, or `*`.
 fn settles(request: &Request) -> Result<Vec<String>, Response> {
     let given = request.header("starling-settles").unwrap_or_default();
-    let named: Vec<String> = given.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect();
+    let named: Vec<String> = given
+        .split(',')
+        .map(|id| id.trim().to_owned())
+        .filter(|id| !id.is_empty())
+        .collect();
     if named.len() > SETTLES_MAX {
         return Err(Response::error(
             400,
@@ -286,29 +451,44 @@ fn settles(request: &Request) -> Result<Vec<String>, Response> {
     Ok(named)
 }
 
-fn value(document: &Document, path: &Path, head: Option<RecordId>, applied: Option<RecordId>) -> Response {
-    let Some(value) = document.get(path) else { return Response::error(404, NO_VALUE, "") };
+fn value(
+    document: &Document,
+    path: &Path,
+    head: Option<RecordId>,
+    applied: Option<RecordId>,
+) -> Response {
+    let Some(value) = document.get(path) else {
+        return Response::error(404, NO_VALUE, "");
+    };
     let mut response = json_response(200, value);
-    response.headers.extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
+    response
+        .headers
+        .extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
     response.headers.extend(applied_header(applied));
     response
 }
 
 fn problem_response(problem: &Problem) -> Response {
     let mut response = Response::error(problem.status, problem.error, &problem.detail);
-    response.headers.extend(problem.revision.map(|id| ("Starling-Revision".into(), id.to_string())));
+    response.headers.extend(
+        problem
+            .revision
+            .map(|id| ("Starling-Revision".into(), id.to_string())),
+    );
     if problem.status == 503 {
         response.headers.push(("Retry-After".into(), "1".into()));
     }
     response
 }
 
-/// A refusal in which the reason stands as `detail`, which clients show, where the server has left that empty. It stays a map of strings
-/// for those that read it as one.
+/// A refusal in which the reason stands as `detail`, which clients show, where the server has left
+/// that empty. It stays a map of strings for those that read it as one.
 fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
     match json::parse_own(&body) {
         Ok(Value::Object(mut members))
-            if !reason.is_empty() && members.get("error").is_some() && members.get("detail").is_none() =>
+            if !reason.is_empty()
+                && members.get("error").is_some()
+                && members.get("detail").is_none() =>
         {
             members.extend(object! { "detail": reason });
             json::unit_format(&Value::Object(members)).into_bytes()
@@ -318,7 +498,11 @@ fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
 }
 
 fn json_response(status: u16, value: &Value) -> Response {
-    Response { status, headers: vec![json_type()], body: json::unit_format(value).into_bytes() }
+    Response {
+        status,
+        headers: vec![json_type()],
+        body: json::unit_format(value).into_bytes(),
+    }
 }
 
 pub(super) fn json_type() -> (String, String) {
@@ -336,4 +520,9 @@ const WORD_SHOWN: usize = 32;
 const NO_VALUE: &str = "Value doesn't exist.";
 const NOT_ALLOWED: &str = "Method isn't allowed.";
 /// Headers of a request that a host of another group has to know.
-const PASSED_ON: [&str; 4] = ["If-Match", "Starling-Note", "Starling-Settles", "Content-Type"];
+const PASSED_ON: [&str; 4] = [
+    "If-Match",
+    "Starling-Note",
+    "Starling-Settles",
+    "Content-Type",
+];

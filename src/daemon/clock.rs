@@ -1,9 +1,13 @@
 //! The clock: the one file that reads the time.
 //!
-//! Waiting goes by a clock that only moves forward, stamps by the wall clock, which may be wrong by decades and may jump. Both are
-//! read together, so that what is decided at one moment is decided for one time.
+//! Waiting goes by a clock that only moves forward, stamps by the wall clock, which may be wrong by
+//! decades and may jump. Both are read together, so that what is decided at one moment is decided
+//! for one time.
 
-#![expect(clippy::disallowed_methods, reason = "here the time is read, for everybody")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "here the time is read, for everybody"
+)]
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,11 +20,14 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
-    /// The time since the start, never zero and never less than before (it may stand still while the machine sleeps), and the wall
-    /// clock in milliseconds since 1970, 0 for anything earlier.
+    /// The time since the start, never zero and never less than before (it may stand still while
+    /// the machine sleeps), and the wall clock in milliseconds since 1970, 0 for anything
+    /// earlier.
     pub fn now(&self) -> (Duration, u64) {
         (self.start.elapsed() + ORIGIN, unix_ms(SystemTime::now()))
     }
@@ -33,7 +40,9 @@ impl Default for Clock {
 }
 
 fn unix_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -60,6 +69,9 @@ mod tests {
     #[test]
     fn a_wall_clock_before_1970_reads_zero() {
         assert_eq!(unix_ms(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), 0);
-        assert_eq!(unix_ms(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)), 1500);
+        assert_eq!(
+            unix_ms(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
+            1500
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! The thread "decode": bodies of megabytes become revisions here, so that the loop does not stand still for them.
+//! The thread "decode": bodies of megabytes become revisions here, so that the loop does not stand
+//! still for them.
 //!
-//! One at a time, and each link has at most one here, for its reading waits: that is all the memory that peers can make this take.
+//! One at a time, and each link has at most one here, for its reading waits: that is all the memory
+//! that peers can make this take.
 
 use std::io;
 use std::sync::Arc;
@@ -17,12 +19,22 @@ pub(super) struct Decoder(SyncSender<(Ticket, Undecoded)>);
 
 impl Decoder {
     /// Starts the thread. `sink` may block. An error means that there is no thread to be had.
-    pub(super) fn start(sink: impl Fn(Ticket, Result<Arc<Revision>, String>) + Send + 'static) -> io::Result<Self> {
-        // There is room for one body of each link, and of each that has just ended and left one behind.
+    pub(super) fn start(
+        sink: impl Fn(Ticket, Result<Arc<Revision>, String>) + Send + 'static,
+    ) -> io::Result<Self> {
+        // There is room for one body of each link, and of each that has just ended and left one
+        // behind.
         let (bodies, queue) = mpsc::sync_channel(2 * LINKS_MAX);
-        thread::Builder::new().name("decode".to_owned()).stack_size(DECODE_STACK).spawn(move || {
-            queue.into_iter().for_each(|(ticket, undecoded): (Ticket, Undecoded)| sink(ticket, undecoded.decode()));
-        })?;
+        thread::Builder::new()
+            .name("decode".to_owned())
+            .stack_size(DECODE_STACK)
+            .spawn(move || {
+                queue
+                    .into_iter()
+                    .for_each(|(ticket, undecoded): (Ticket, Undecoded)| {
+                        sink(ticket, undecoded.decode())
+                    });
+            })?;
         Ok(Self(bodies))
     }
 
@@ -30,7 +42,9 @@ impl Decoder {
     pub(super) fn submit(&self, ticket: Ticket, undecoded: Undecoded) -> Option<Undecoded> {
         match self.0.try_send((ticket, undecoded)) {
             Ok(()) => None,
-            Err(TrySendError::Full((_, undecoded)) | TrySendError::Disconnected((_, undecoded))) => Some(undecoded),
+            Err(
+                TrySendError::Full((_, undecoded)) | TrySendError::Disconnected((_, undecoded)),
+            ) => Some(undecoded),
         }
     }
 }

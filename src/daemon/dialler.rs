@@ -1,8 +1,9 @@
 //! Dialling: from an address to a verified connection.
 //!
-//! One thread, `dial`, takes what is asked for and gives each dial a thread of its own, a few at once, gone when the dial is
-//! over. When and whom to dial is decided elsewhere; nothing is retried here. A dial never uses the listening port as its own:
-//! two dials that meet would become one connection that both sides think they began.
+//! One thread, `dial`, takes what is asked for and gives each dial a thread of its own, a few at
+//! once, gone when the dial is over. When and whom to dial is decided elsewhere; nothing is retried
+//! here. A dial never uses the listening port as its own: two dials that meet would become one
+//! connection that both sides think they began.
 
 use std::fmt;
 use std::io;
@@ -19,12 +20,13 @@ use super::pulse::Pulse;
 use super::timed::Timed;
 use super::{clock, interfaces};
 use crate::limits::{
-    CONNECT_WAIT_MIN, DIALS_MAX, DIALS_QUEUED, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT, RESOLVED_MAX, SMALL_STACK,
-    UNACKNOWLEDGED_MAX, UNSENT_MAX,
+    CONNECT_WAIT_MIN, DIALS_MAX, DIALS_QUEUED, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK,
+    HANDSHAKE_WAIT, RESOLVED_MAX, SMALL_STACK, UNACKNOWLEDGED_MAX, UNSENT_MAX,
 };
 use crate::wire::handshake::{Dialling, HandshakeError, Local};
 
-/// Gives the addresses where this host listens, as they are at that moment; called from several threads.
+/// Gives the addresses where this host listens, as they are at that moment; called from several
+/// threads.
 pub type Addresses = Arc<dyn Fn() -> Vec<SocketAddr> + Send + Sync>;
 
 /// Dials on request, [`DIALS_MAX`] at once.
@@ -44,15 +46,16 @@ pub enum DialEvent {
         address: String,
         /// Why, for the log.
         reason: String,
-        /// Whether something answered there that is no peer of this fleet, or is this host itself: it will hardly change its mind
-        /// within seconds.
+        /// Whether something answered there that is no peer of this fleet, or is this host itself:
+        /// it will hardly change its mind within seconds.
         stranger: bool,
     },
 }
 
 impl Dialler {
-    /// Starts the thread `dial`, which ends when the `Dialler` is dropped; dials that are under way then still end with their
-    /// event. While the loop stands, as `pulse` says, nobody is dialled.
+    /// Starts the thread `dial`, which ends when the `Dialler` is dropped; dials that are under way
+    /// then still end with their event. While the loop stands, as `pulse` says, nobody is
+    /// dialled.
     pub fn start(
         local: Arc<Local>,
         addresses: Addresses,
@@ -61,20 +64,29 @@ impl Dialler {
     ) -> io::Result<Self> {
         let (dials, queue) = mpsc::sync_channel(DIALS_QUEUED);
         let run = move || hand_out(&queue, &local, &addresses, &pulse, &sink);
-        thread::Builder::new().name("dial".to_owned()).stack_size(SMALL_STACK).spawn(run)?;
+        thread::Builder::new()
+            .name("dial".to_owned())
+            .stack_size(SMALL_STACK)
+            .spawn(run)?;
         Ok(Self { dials })
     }
 
-    /// Asks for a dial of `address`, as [`dial`] understands it. False if [`DIALS_QUEUED`] are waiting already: nothing will come
-    /// of it.
+    /// Asks for a dial of `address`, as [`dial`] understands it. False if [`DIALS_QUEUED`] are
+    /// waiting already: nothing will come of it.
     pub fn dial(&self, id: u64, address: String) -> bool {
         self.dials.try_send((id, address)).is_ok()
     }
 }
 
-/// Connects to `address` and goes through the handshake, all within `limit`. The address is `host:port`, with an IPv6 address in
-/// brackets, a link-local one with its interface: `[fe80::1%eth0]:7117`. On an error the connection is closed.
-pub fn dial(address: &str, local: &Local, addresses: &Addresses, limit: Duration) -> Result<Parts, DialError> {
+/// Connects to `address` and goes through the handshake, all within `limit`. The address is
+/// `host:port`, with an IPv6 address in brackets, a link-local one with its interface:
+/// `[fe80::1%eth0]:7117`. On an error the connection is closed.
+pub fn dial(
+    address: &str,
+    local: &Local,
+    addresses: &Addresses,
+    limit: Duration,
+) -> Result<Parts, DialError> {
     let deadline = clock::instant() + limit;
     let stream = connect(&resolve(address)?, deadline)?;
     let remote = stream.peer_addr().map_err(DialError::Connect)?;
@@ -82,24 +94,36 @@ pub fn dial(address: &str, local: &Local, addresses: &Addresses, limit: Duration
     let mut timed = Timed::new(&stream, deadline);
     let (dialling, first) = Dialling::begin(local).map_err(DialError::Handshake)?;
     timed.write(&first).map_err(DialError::Silent)?;
-    let second = timed.read_message(HANDSHAKE_MESSAGE_MAX).map_err(DialError::Silent)?;
-    let (third, hello, session) = dialling.answer(local, &addresses(), &second).map_err(DialError::Handshake)?;
+    let second = timed
+        .read_message(HANDSHAKE_MESSAGE_MAX)
+        .map_err(DialError::Silent)?;
+    let (third, hello, session) = dialling
+        .answer(local, &addresses(), &second)
+        .map_err(DialError::Handshake)?;
     timed.write(&third).map_err(DialError::Lost)?;
-    Ok(Parts { stream, session, hello, address: canonical(remote), outgoing: true, dialled: None })
+    Ok(Parts {
+        stream,
+        session,
+        hello,
+        address: canonical(remote),
+        outgoing: true,
+        dialled: None,
+    })
 }
 
 /// Sets what every connection between peers wants.
 pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
-    // Without it (Nagle, RFC 896) an announcement of 200 bytes that follows another waits for the other host's acknowledgement,
-    // which that host delays by up to 40 ms in the hope of an answer to put it on. The writer gathers what it has into one write
-    // itself.
+    // Without it (Nagle, RFC 896) an announcement of 200 bytes that follows another waits for the
+    // other host's acknowledgement, which that host delays by up to 40 ms in the hope of an
+    // answer to put it on. The writer gathers what it has into one write itself.
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_notsent_lowat(UNSENT_MAX)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
 
-/// An IPv4 address as such, also where a socket for both shows it as IPv6 (RFC 4291, section 2.5.5.2).
+/// An IPv4 address as such, also where a socket for both shows it as IPv6 (RFC 4291, section
+/// 2.5.5.2).
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip if ip == address.ip() => address,
@@ -114,8 +138,8 @@ pub enum DialError {
     Name(io::Error),
     /// Nobody could be reached there.
     Connect(io::Error),
-    /// Somebody was reached and did not answer the first flight: closed, kept silent, or said something far too long. So does a
-    /// peer of another fleet.
+    /// Somebody was reached and did not answer the first flight: closed, kept silent, or said
+    /// something far too long. So does a peer of another fleet.
     Silent(io::Error),
     /// The answer was not that of a peer of this fleet, or was this host's own.
     Handshake(HandshakeError),
@@ -149,15 +173,25 @@ impl fmt::Display for DialError {
 impl std::error::Error for DialError {}
 
 /// The thread `dial`: never more than [`DIALS_MAX`] under way.
-fn hand_out<S>(queue: &Receiver<(u64, String)>, local: &Arc<Local>, addresses: &Addresses, pulse: &Pulse, sink: &S)
-where
+fn hand_out<S>(
+    queue: &Receiver<(u64, String)>,
+    local: &Arc<Local>,
+    addresses: &Addresses,
+    pulse: &Pulse,
+    sink: &S,
+) where
     S: Fn(DialEvent) + Send + Clone + 'static,
 {
     let (done, ended) = mpsc::sync_channel::<()>(DIALS_MAX);
     let mut under_way = 0;
     while let Ok((id, address)) = queue.recv() {
         if pulse.stands() {
-            sink(DialEvent::Failed { id, address, reason: "this host's loop stands".to_owned(), stranger: false });
+            sink(DialEvent::Failed {
+                id,
+                address,
+                reason: "this host's loop stands".to_owned(),
+                stranger: false,
+            });
             continue;
         }
         under_way -= ended.try_iter().count();
@@ -166,15 +200,29 @@ where
             under_way -= 1;
         }
         let place = Place(done.clone());
-        let (local, addresses, report, target) = (Arc::clone(local), Arc::clone(addresses), sink.clone(), address.clone());
+        let (local, addresses, report, target) = (
+            Arc::clone(local),
+            Arc::clone(addresses),
+            sink.clone(),
+            address.clone(),
+        );
         let run = move || {
             report(outcome(id, target, &local, &addresses));
             drop(place);
         };
         under_way += 1;
-        if let Err(error) = thread::Builder::new().name(format!("dial-{id}")).stack_size(HANDSHAKE_STACK).spawn(run) {
+        if let Err(error) = thread::Builder::new()
+            .name(format!("dial-{id}"))
+            .stack_size(HANDSHAKE_STACK)
+            .spawn(run)
+        {
             // The closure is dropped, and its place with it.
-            sink(DialEvent::Failed { id, address, reason: format!("no thread for a dial: {error}"), stranger: false });
+            sink(DialEvent::Failed {
+                id,
+                address,
+                reason: format!("no thread for a dial: {error}"),
+                stranger: false,
+            });
         }
     }
 }
@@ -191,22 +239,39 @@ impl Drop for Place {
 
 fn outcome(id: u64, address: String, local: &Local, addresses: &Addresses) -> DialEvent {
     match dial(&address, local, addresses, HANDSHAKE_WAIT) {
-        Ok(parts) => DialEvent::Linked(Parts { dialled: Some(id), ..parts }),
-        Err(error) => DialEvent::Failed { id, address, reason: error.to_string(), stranger: error.is_stranger() },
+        Ok(parts) => DialEvent::Linked(Parts {
+            dialled: Some(id),
+            ..parts
+        }),
+        Err(error) => DialEvent::Failed {
+            id,
+            address,
+            reason: error.to_string(),
+            stranger: error.is_stranger(),
+        },
     }
 }
 
-/// Up to [`RESOLVED_MAX`] addresses. The system's resolver cannot be given a time; one that hangs keeps its thread for as long as
-/// it likes.
+/// Up to [`RESOLVED_MAX`] addresses. The system's resolver cannot be given a time; one that hangs
+/// keeps its thread for as long as it likes.
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, DialError> {
     let found: Vec<SocketAddr> = match scoped(address) {
         Some(scoped) => vec![scoped],
-        None => address.to_socket_addrs().map_err(DialError::Name)?.take(RESOLVED_MAX).collect(),
+        None => address
+            .to_socket_addrs()
+            .map_err(DialError::Name)?
+            .take(RESOLVED_MAX)
+            .collect(),
     };
-    if found.is_empty() { Err(DialError::Name(io::ErrorKind::NotFound.into())) } else { Ok(found) }
+    if found.is_empty() {
+        Err(DialError::Name(io::ErrorKind::NotFound.into()))
+    } else {
+        Ok(found)
+    }
 }
 
-/// An IPv6 address with an interface by name (`[fe80::1%eth0]:7117`) or by number: RFC 4007, section 11.
+/// An IPv6 address with an interface by name (`[fe80::1%eth0]:7117`) or by number: RFC 4007,
+/// section 11.
 fn scoped(address: &str) -> Option<SocketAddr> {
     let (ip, rest) = address.strip_prefix('[')?.split_once('%')?;
     let (scope, port) = rest.split_once("]:")?;
@@ -214,8 +279,8 @@ fn scoped(address: &str) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(ip.parse().ok()?, port.parse().ok()?, 0, scope).into())
 }
 
-/// The first that can be connected to, each with an even share of the time that is left, so that one which swallows packets
-/// leaves some to the others.
+/// The first that can be connected to, each with an even share of the time that is left, so that
+/// one which swallows packets leaves some to the others.
 fn connect(targets: &[SocketAddr], deadline: Instant) -> Result<TcpStream, DialError> {
     let mut last = io::Error::from(io::ErrorKind::TimedOut);
     for (tried, target) in targets.iter().enumerate() {
@@ -236,22 +301,38 @@ mod tests {
     #[test]
     fn a_link_local_address_keeps_its_interface() {
         let expected = SocketAddrV6::new("fe80::1".parse().unwrap(), 7117, 0, 3);
-        assert_eq!(resolve("[fe80::1%3]:7117").unwrap(), [SocketAddr::V6(expected)]);
+        assert_eq!(
+            resolve("[fe80::1%3]:7117").unwrap(),
+            [SocketAddr::V6(expected)]
+        );
         let loopback = interfaces::index_of("lo").expect("every Linux host has lo");
         let expected = SocketAddrV6::new("fe80::1".parse().unwrap(), 7117, 0, loopback);
-        assert_eq!(resolve("[fe80::1%lo]:7117").unwrap(), [SocketAddr::V6(expected)]);
+        assert_eq!(
+            resolve("[fe80::1%lo]:7117").unwrap(),
+            [SocketAddr::V6(expected)]
+        );
     }
 
     #[test]
     fn what_is_no_address_is_refused_by_name() {
-        for text in ["", "host", "[::1]", "[fe80::1%]:1", "[fe80::1%nosuchinterface]:1", "127.0.0.1:99999"] {
+        for text in [
+            "",
+            "host",
+            "[::1]",
+            "[fe80::1%]:1",
+            "[fe80::1%nosuchinterface]:1",
+            "127.0.0.1:99999",
+        ] {
             assert!(matches!(resolve(text), Err(DialError::Name(_))), "{text}");
         }
     }
 
     #[test]
     fn an_ipv4_peer_is_shown_as_such_on_a_socket_for_both() {
-        assert_eq!(canonical("[::ffff:192.0.2.1]:5".parse().unwrap()), "192.0.2.1:5".parse().unwrap());
+        assert_eq!(
+            canonical("[::ffff:192.0.2.1]:5".parse().unwrap()),
+            "192.0.2.1:5".parse().unwrap()
+        );
         let scoped: SocketAddr = "[fe80::1%2]:5".parse().unwrap();
         assert_eq!(canonical(scoped), scoped);
     }

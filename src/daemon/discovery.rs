@@ -1,10 +1,11 @@
 //! Discovery by multicast DNS (RFC 6762, 6763): the one door to `mdns-sd`.
 //!
-//! This host is announced under a keyed hash, and hosts of the same fleet that announce themselves are reported. All of it is a
-//! hint: nothing here is authenticated, anybody on the wire can forge it or fill it, so everything is bounded and an address is
-//! only worth a dial. The thread `mdns` owns mdns-sd's own; `mdns-events` waits for that one's events. mdns-sd fails silently,
-//! backs off to an hour and has no bound, so it is asked anew every [`BROWSE_EVERY`], later every [`BROWSE_CALM_EVERY`], and made
-//! anew when it is deaf or has grown.
+//! This host is announced under a keyed hash, and hosts of the same fleet that announce themselves
+//! are reported. All of it is a hint: nothing here is authenticated, anybody on the wire can forge
+//! it or fill it, so everything is bounded and an address is only worth a dial. The thread `mdns`
+//! owns mdns-sd's own; `mdns-events` waits for that one's events. mdns-sd fails silently, backs off
+//! to an hour and has no bound, so it is asked anew every [`BROWSE_EVERY`], later every
+//! [`BROWSE_CALM_EVERY`], and made anew when it is deaf or has grown.
 
 mod found;
 
@@ -17,13 +18,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
-use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{
+    IfKind, IfPredicate, Metrics, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent,
+    ServiceInfo,
+};
 
 use self::found::{Known, News, is_instance};
 use super::clock;
 use crate::limits::{
-    ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT, GREETED_FLEET_MAX,
-    MDNS_CHECK_EVERY, MDNS_INTERFACES_EVERY_S, MDNS_QUEUE, MDNS_RECORDS_MAX, MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
+    ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT,
+    GREETED_FLEET_MAX, MDNS_CHECK_EVERY, MDNS_INTERFACES_EVERY_S, MDNS_QUEUE, MDNS_RECORDS_MAX,
+    MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
 };
 use crate::model::peer_id::PeerId;
 use crate::wire::fleet::Fleet;
@@ -34,23 +39,26 @@ pub struct Settings {
     pub fleet: Fleet,
     /// This host.
     pub peer: PeerId,
-    /// The names of the interfaces to use; none means all but loopback, which is used only when it is named.
+    /// The names of the interfaces to use; none means all but loopback, which is used only when it
+    /// is named.
     pub interfaces: Vec<String>,
 }
 
 /// What is heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiscoveryEvent {
-    /// A host of this fleet has been heard. Comes again whenever it announces other addresses, and with every browse
-    /// ([`BROWSE_EVERY`]) for as long as it answers.
+    /// A host of this fleet has been heard. Comes again whenever it announces other addresses, and
+    /// with every browse ([`BROWSE_EVERY`]) for as long as it answers.
     Found {
         /// The instance name of this host, as `FleetKey::instance` makes it.
         instance: String,
-        /// Where it says it listens, at most [`FOUND_ADDRESSES_MAX`](crate::limits::FOUND_ADDRESSES_MAX); link-local IPv6 with
-        /// the interface it was heard on. mdns-sd hears IPv4 and IPv6 one after the other, so the first event may have only some.
+        /// Where it says it listens, at most
+        /// [`FOUND_ADDRESSES_MAX`](crate::limits::FOUND_ADDRESSES_MAX); link-local IPv6 with
+        /// the interface it was heard on. mdns-sd hears IPv4 and IPv6 one after the other, so the
+        /// first event may have only some.
         addresses: Vec<SocketAddr>,
-        /// Whether it has probably not heard of this host: then waiting for its dial is waiting for a second or longer, whoever's
-        /// turn it is.
+        /// Whether it has probably not heard of this host: then waiting for its dial is waiting
+        /// for a second or longer, whoever's turn it is.
         unheard: bool,
     },
     /// Multicast DNS does not work, for this reason, or works again.
@@ -65,8 +73,12 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Starts to listen. Nothing is announced before the first [`Discovery::announce`]. `sink` may block.
-    pub fn start(settings: Settings, sink: impl Fn(DiscoveryEvent) + Send + Clone + 'static) -> io::Result<Self> {
+    /// Starts to listen. Nothing is announced before the first [`Discovery::announce`]. `sink` may
+    /// block.
+    pub fn start(
+        settings: Settings,
+        sink: impl Fn(DiscoveryEvent) + Send + Clone + 'static,
+    ) -> io::Result<Self> {
         let (notes, inbox) = mpsc::sync_channel(MDNS_QUEUE);
         let (end, ended) = mpsc::sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
@@ -76,12 +88,16 @@ impl Discovery {
             // Nobody may be waiting any more.
             let _late = end.try_send(());
         };
-        thread::Builder::new().name("mdns".to_owned()).stack_size(SMALL_STACK).spawn(run)?;
+        thread::Builder::new()
+            .name("mdns".to_owned())
+            .stack_size(SMALL_STACK)
+            .spawn(run)?;
         Ok(Self { notes, stop, ended })
     }
 
-    /// Announces that this host listens on `port`, on the addresses of its interfaces whatever becomes of them. Called again, it
-    /// announces again. Never blocks; false in the rare case that the thread is so far behind that it must be asked again later.
+    /// Announces that this host listens on `port`, on the addresses of its interfaces whatever
+    /// becomes of them. Called again, it announces again. Never blocks; false in the rare case
+    /// that the thread is so far behind that it must be asked again later.
     #[must_use]
     pub fn announce(&self, port: u16) -> bool {
         self.notes.try_send(Note::Announce(port)).is_ok()
@@ -149,10 +165,19 @@ struct Responder {
 }
 
 impl<S: Fn(DiscoveryEvent)> Worker<S> {
-    fn new(settings: Settings, back: SyncSender<Note>, inbox: Receiver<Note>, stop: Arc<AtomicBool>, sink: S) -> Self {
+    fn new(
+        settings: Settings,
+        back: SyncSender<Note>,
+        inbox: Receiver<Note>,
+        stop: Arc<AtomicBool>,
+        sink: S,
+    ) -> Self {
         let (fleet, now) = (settings.fleet, clock::instant());
         Self {
-            names: Names { instance: fleet.key().instance(fleet.id(), &settings.peer), fleet },
+            names: Names {
+                instance: fleet.key().instance(fleet.id(), &settings.peer),
+                fleet,
+            },
             known: Known::new(settings.interfaces.iter().any(|name| name == LOOPBACK)),
             only: settings.interfaces,
             port: None,
@@ -177,7 +202,9 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
             match self.inbox.recv_timeout(wait) {
                 Ok(note) => self.take(note),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => unreachable!("this thread holds a sender too"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("this thread holds a sender too")
+                }
             }
         }
         self.shut_down();
@@ -186,7 +213,10 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     fn due(&self) -> Instant {
         match &self.responder {
             None => self.make_at,
-            Some(responder) => responder.browse_at.min(responder.deaf_at).min(responder.check_at),
+            Some(responder) => responder
+                .browse_at
+                .min(responder.deaf_at)
+                .min(responder.check_at),
         }
     }
 
@@ -194,17 +224,22 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
         match &mut self.responder {
             None if now >= self.make_at => self.make(now),
             None => {}
-            Some(responder) if now >= responder.deaf_at && !responder.heard_self && self.port.is_some() => {
+            Some(responder)
+                if now >= responder.deaf_at && !responder.heard_self && self.port.is_some() =>
+            {
                 self.remake(now, "it does not hear itself: no interface is up, or port 5353 is held by another program");
             }
-            Some(responder) if now >= responder.deaf_at => responder.deaf_at = responder.browse_at + DEAF_AFTER,
+            Some(responder) if now >= responder.deaf_at => {
+                responder.deaf_at = responder.browse_at + DEAF_AFTER
+            }
             Some(responder) if now >= responder.browse_at => self.browse(now),
             Some(responder) if now >= responder.check_at => self.check_size(now),
             Some(_) => {}
         }
     }
 
-    /// Makes mdns-sd, asks, then announces: in this order, so that the answers to the announcement find somebody who asked.
+    /// Makes mdns-sd, asks, then announces: in this order, so that the answers to the announcement
+    /// find somebody who asked.
     fn make(&mut self, now: Instant) {
         match Responder::make(self.only.clone(), now) {
             Ok(responder) => self.responder = Some(responder),
@@ -215,8 +250,13 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     }
 
     fn check_size(&mut self, now: Instant) {
-        if self.responder.as_mut().is_some_and(|responder| responder.has_grown(now)) {
-            // The longest pause, whatever went before: in each round a flood may fill the memory again.
+        if self
+            .responder
+            .as_mut()
+            .is_some_and(|responder| responder.has_grown(now))
+        {
+            // The longest pause, whatever went before: in each round a flood may fill the memory
+            // again.
             self.retry = MDNS_RETRY_MAX;
             self.remake(now, "somebody has filled its cache");
         }
@@ -229,7 +269,9 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
 
     fn fail(&mut self, now: Instant, why: &str) {
         if !self.warned {
-            warn!("mDNS does not work, will go on trying; known addresses are dialled all the same: {why}");
+            warn!(
+                "mDNS does not work, will go on trying; known addresses are dialled all the same: {why}"
+            );
             (self.sink)(DiscoveryEvent::Trouble(Some(why.to_owned())));
         }
         self.warned = true;
@@ -248,26 +290,45 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
 
     /// Asks the wire anew, with an empty cache: whoever answers is there.
     fn browse(&mut self, now: Instant) {
-        let Some(responder) = &mut self.responder else { return };
-        responder.browse_at = now + if self.eager > 0 { BROWSE_EVERY } else { BROWSE_CALM_EVERY };
+        let Some(responder) = &mut self.responder else {
+            return;
+        };
+        responder.browse_at = now
+            + if self.eager > 0 {
+                BROWSE_EVERY
+            } else {
+                BROWSE_CALM_EVERY
+            };
         self.eager = self.eager.saturating_sub(1);
         responder.heard_self = false;
         self.browses += 1;
         self.known.next_round();
-        // The first time there is nothing to stop; a full queue of commands means that mdns-sd is busy, and the next round tells.
+        // The first time there is nothing to stop; a full queue of commands means that mdns-sd is
+        // busy, and the next round tells.
         let _nothing_yet = responder.daemon.stop_browse(SERVICE);
-        let Ok(events) = responder.daemon.browse(SERVICE) else { return };
+        let Ok(events) = responder.daemon.browse(SERVICE) else {
+            return;
+        };
         let (back, browse) = (self.back.clone(), self.browses);
         let run = move || forward(&events, browse, &back);
-        if let Err(error) = thread::Builder::new().name("mdns-events".to_owned()).stack_size(SMALL_STACK).spawn(run) {
+        if let Err(error) = thread::Builder::new()
+            .name("mdns-events".to_owned())
+            .stack_size(SMALL_STACK)
+            .spawn(run)
+        {
             warn!("no thread for mDNS: {error}");
         }
     }
 
     fn register(&mut self) {
-        let (Some(responder), Some(port)) = (&self.responder, self.port) else { return };
+        let (Some(responder), Some(port)) = (&self.responder, self.port) else {
+            return;
+        };
         self.announced_at = Some(clock::instant());
-        let announced = self.names.service(port).and_then(|service| responder.daemon.register(service));
+        let announced = self
+            .names
+            .service(port)
+            .and_then(|service| responder.daemon.register(service));
         if let Err(error) = announced {
             debug!("mDNS announcement failed: {error}");
         }
@@ -289,7 +350,8 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
             Note::Gone(fullname) => self.known.forget(instance_of(&fullname)),
             Note::Deaf(browse) if browse == self.browses => {
                 if let Some(responder) = &mut self.responder {
-                    // Its events came faster than they were taken. Soon, not at once: that would feed a flood.
+                    // Its events came faster than they were taken. Soon, not at once: that would
+                    // feed a flood.
                     responder.browse_at = responder.browse_at.min(clock::instant() + DEAF_AFTER);
                 }
             }
@@ -305,9 +367,19 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
         if instance == self.names.instance {
             return self.hear_oneself();
         }
-        let Some(News { addresses, is_newcomer }) = self.known.hear(instance, addresses_of(service)) else { return };
+        let Some(News {
+            addresses,
+            is_newcomer,
+        }) = self.known.hear(instance, addresses_of(service))
+        else {
+            return;
+        };
         let unheard = is_newcomer && !self.greet(clock::instant());
-        (self.sink)(DiscoveryEvent::Found { instance: instance.to_owned(), addresses, unheard });
+        (self.sink)(DiscoveryEvent::Found {
+            instance: instance.to_owned(),
+            addresses,
+            unheard,
+        });
     }
 
     fn hear_oneself(&mut self) {
@@ -322,11 +394,14 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
         self.warned = false;
     }
 
-    /// Announces this host to a newcomer at once: what that one asks is only asked after a random delay, and only answered after
-    /// another. False if it is not done: in a large fleet a newcomer hears enough of others, and what was announced a moment ago
-    /// mdns-sd does not send again.
+    /// Announces this host to a newcomer at once: what that one asks is only asked after a random
+    /// delay, and only answered after another. False if it is not done: in a large fleet a
+    /// newcomer hears enough of others, and what was announced a moment ago mdns-sd does not
+    /// send again.
     fn greet(&mut self, now: Instant) -> bool {
-        let is_recent = self.announced_at.is_some_and(|announced| now < announced + ANNOUNCED_LATELY);
+        let is_recent = self
+            .announced_at
+            .is_some_and(|announced| now < announced + ANNOUNCED_LATELY);
         if self.port.is_none() || is_recent || self.known.count() > GREETED_FLEET_MAX {
             return false;
         }
@@ -343,44 +418,76 @@ impl Responder {
             false => !only.contains(&interface.name),
         });
         daemon.disable_interface(IfKind::Predicate(unwanted))?;
-        // Its own look at the interfaces, every 5 s unless told otherwise, is most of what it does when idle.
+        // Its own look at the interfaces, every 5 s unless told otherwise, is most of what it does
+        // when idle.
         daemon.set_ip_check_interval(MDNS_INTERFACES_EVERY_S)?;
         let deaf_at = now + DEAF_AFTER;
-        Ok(Self { daemon, heard_self: false, browse_at: now, deaf_at, check_at: now + MDNS_CHECK_EVERY, asked: None })
+        Ok(Self {
+            daemon,
+            heard_self: false,
+            browse_at: now,
+            deaf_at,
+            check_at: now + MDNS_CHECK_EVERY,
+            asked: None,
+        })
     }
 
     /// Looks at what was asked the last time, and asks again: the answer is never waited for.
     fn has_grown(&mut self, now: Instant) -> bool {
         self.check_at = now + MDNS_CHECK_EVERY;
-        let metrics = self.asked.take().and_then(|asked| asked.try_recv().ok()).unwrap_or_default();
+        let metrics = self
+            .asked
+            .take()
+            .and_then(|asked| asked.try_recv().ok())
+            .unwrap_or_default();
         self.asked = self.daemon.get_metrics().ok();
-        let records: i64 = metrics.iter().filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum();
+        let records: i64 = metrics
+            .iter()
+            .filter(|(name, _)| name.starts_with("cached-"))
+            .map(|(_, count)| count)
+            .sum();
         let timers = metrics.get("timer").copied().unwrap_or(0);
         records > MDNS_RECORDS_MAX || timers > MDNS_TIMERS_MAX
     }
 }
 
 impl Names {
-    /// As it is announced. Without probing: a name that is a hash of a key of 256 bits is nobody else's.
+    /// As it is announced. Without probing: a name that is a hash of a key of 256 bits is nobody
+    /// else's.
     fn service(&self, port: u16) -> mdns_sd::Result<ServiceInfo> {
         let mut txt = vec![("v".to_owned(), TXT_VERSION.to_owned())];
-        txt.extend(self.tags(&self.instance, port).zip(TAG_KEYS).map(|(tag, key)| (key.to_owned(), tag)));
-        // A host label of its own: mdns-sd answers for it with other addresses than the machine's own responder would for the
-        // machine's name, which makes avahi rename the machine.
+        txt.extend(
+            self.tags(&self.instance, port)
+                .zip(TAG_KEYS)
+                .map(|(tag, key)| (key.to_owned(), tag)),
+        );
+        // A host label of its own: mdns-sd answers for it with other addresses than the machine's
+        // own responder would for the machine's name, which makes avahi rename the machine.
         let host = format!("{}.local.", self.instance);
-        let mut service = ServiceInfo::new(SERVICE, &self.instance, &host, "", port, &txt[..])?.enable_addr_auto();
+        let mut service = ServiceInfo::new(SERVICE, &self.instance, &host, "", port, &txt[..])?
+            .enable_addr_auto();
         service.set_requires_probe(false);
         Ok(service)
     }
 
     /// Whether it bears the tag that only a member can make for this instance and this port.
     fn is_of_this_fleet(&self, instance: &str, service: &ResolvedService) -> bool {
-        let borne = || TAG_KEYS.into_iter().filter_map(|key| service.get_property_val_str(key));
-        is_instance(instance) && self.tags(instance, service.get_port()).any(|ours| borne().any(|tag| tag == ours))
+        let borne = || {
+            TAG_KEYS
+                .into_iter()
+                .filter_map(|key| service.get_property_val_str(key))
+        };
+        is_instance(instance)
+            && self
+                .tags(instance, service.get_port())
+                .any(|ours| borne().any(|tag| tag == ours))
     }
 
     fn tags(&self, instance: &str, port: u16) -> impl Iterator<Item = String> {
-        self.fleet.keys().iter().map(move |key| key.tag(self.fleet.id(), instance, port))
+        self.fleet
+            .keys()
+            .iter()
+            .map(move |key| key.tag(self.fleet.id(), instance, port))
     }
 }
 
@@ -402,7 +509,10 @@ fn forward(events: &mdns_sd::Receiver<ServiceEvent>, browse: u64, notes: &SyncSe
 
 /// The first label of a service's full name.
 fn instance_of(fullname: &str) -> &str {
-    fullname.strip_suffix(SERVICE).and_then(|name| name.strip_suffix('.')).unwrap_or("")
+    fullname
+        .strip_suffix(SERVICE)
+        .and_then(|name| name.strip_suffix('.'))
+        .unwrap_or("")
 }
 
 fn addresses_of(service: &ResolvedService) -> Vec<SocketAddr> {

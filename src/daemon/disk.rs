@@ -1,8 +1,10 @@
-//! The thread "disk": all writing while the daemon runs, so that a slow SD card stalls nothing else.
+//! The thread "disk": all writing while the daemon runs, so that a slow SD card stalls nothing
+//! else.
 //!
-//! Jobs take effect in the order in which they were handed over. Those that wait at the same time share their fsyncs: each file has
-//! its own, a directory one for all. What can fail (a full disk, a read-only one) is reported with path and reason and ends nothing.
-//! Durable means: it is there after a power cut that comes when the report is made.
+//! Jobs take effect in the order in which they were handed over. Those that wait at the same time
+//! share their fsyncs: each file has its own, a directory one for all. What can fail (a full disk,
+//! a read-only one) is reported with path and reason and ends nothing. Durable means: it is there
+//! after a power cut that comes when the report is made.
 
 mod batch;
 
@@ -34,31 +36,40 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Starts the thread, which holds `dir` and its lock until it ends. `sink` gets the answers in the order of the jobs, and may block.
+    /// Starts the thread, which holds `dir` and its lock until it ends. `sink` gets the answers in
+    /// the order of the jobs, and may block.
     ///
     /// An error means that there is no thread to be had.
     pub fn start(dir: StateDir, sink: impl Fn(Done) + Send + 'static) -> io::Result<Self> {
         let mut writer = Writer::new(dir);
         let (jobs, queue) = mpsc::sync_channel(limits::DISK_QUEUE);
         let (ending, ended) = mpsc::channel::<()>();
-        thread::Builder::new().name("disk".to_owned()).stack_size(limits::DISK_STACK).spawn(move || {
-            let _ending = ending;
-            while let Ok(first) = queue.recv() {
-                let batch = std::iter::once(first).chain(queue.try_iter()).take(limits::DISK_BATCH).collect();
-                writer.perform(batch).into_iter().for_each(&sink);
-            }
-        })?;
+        thread::Builder::new()
+            .name("disk".to_owned())
+            .stack_size(limits::DISK_STACK)
+            .spawn(move || {
+                let _ending = ending;
+                while let Ok(first) = queue.recv() {
+                    let batch = std::iter::once(first)
+                        .chain(queue.try_iter())
+                        .take(limits::DISK_BATCH)
+                        .collect();
+                    writer.perform(batch).into_iter().for_each(&sink);
+                }
+            })?;
         Ok(Self { jobs, ended })
     }
 
-    /// Queues a job; gives it back if the queue is full, that is if the disk has stopped. Never blocks.
+    /// Queues a job; gives it back if the queue is full, that is if the disk has stopped. Never
+    /// blocks.
     pub fn submit(&self, job: DiskJob) -> Result<(), DiskJob> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
         })
     }
 
-    /// Lets what is queued be written, and waits for it, at most [`limits::DISK_STOP_WAIT`]. The sink must not wait for the caller.
+    /// Lets what is queued be written, and waits for it, at most [`limits::DISK_STOP_WAIT`]. The
+    /// sink must not wait for the caller.
     ///
     /// `false` if the time was not enough; the thread goes on then.
     pub fn stop(self) -> bool {

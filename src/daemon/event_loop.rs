@@ -1,7 +1,8 @@
 //! The loop: it owns the node and performs what the node asks for.
 //!
-//! Every thread tells the loop through one bounded queue and may wait for room in it; the loop never waits for anybody, so nobody can
-//! wait for each other in a circle. After each event all effects are performed, in order, before the next.
+//! Every thread tells the loop through one bounded queue and may wait for room in it; the loop
+//! never waits for anybody, so nobody can wait for each other in a circle. After each event all
+//! effects are performed, in order, before the next.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -43,7 +44,11 @@ pub(super) enum Event {
     /// Something came over a link, or went, or it is gone.
     Link(LinkEvent),
     /// mDNS shows a peer.
-    Found { instance: String, addresses: Vec<SocketAddr>, unheard: bool },
+    Found {
+        instance: String,
+        addresses: Vec<SocketAddr>,
+        unheard: bool,
+    },
     /// Something around this host has changed.
     Around(Change),
     /// This host's overlay was read, and is another than before.
@@ -141,15 +146,31 @@ impl Loop {
         match event {
             Event::Linked(parts) => self.link(*parts),
             Event::Dial(DialEvent::Linked(parts)) => self.link(parts),
-            Event::Dial(DialEvent::Failed { id, reason, .. }) => self.happens(Input::DialFailed(id, reason)),
-            Event::Link(LinkEvent::Frame { link, bytes }) => self.happens(Input::Frame(link, bytes)),
-            Event::Link(LinkEvent::Sent { link, credit }) => self.happens(Input::Sent(link, credit)),
+            Event::Dial(DialEvent::Failed { id, reason, .. }) => {
+                self.happens(Input::DialFailed(id, reason))
+            }
+            Event::Link(LinkEvent::Frame { link, bytes }) => {
+                self.happens(Input::Frame(link, bytes))
+            }
+            Event::Link(LinkEvent::Sent { link, credit }) => {
+                self.happens(Input::Sent(link, credit))
+            }
             Event::Link(LinkEvent::Down { link, reason }) => {
                 self.links.remove(&link);
                 self.happens(Input::Unlinked(link, reason));
-                self.parts.watch.set_eager(self.parts.node.misses_somebody());
+                self.parts
+                    .watch
+                    .set_eager(self.parts.node.misses_somebody());
             }
-            Event::Found { instance, addresses, unheard } => self.happens(Input::Found { instance, addresses, unheard }),
+            Event::Found {
+                instance,
+                addresses,
+                unheard,
+            } => self.happens(Input::Found {
+                instance,
+                addresses,
+                unheard,
+            }),
             Event::Around(change) => self.around(change),
             Event::Overlay(overlay) => self.happens(Input::Overlay(overlay)),
             Event::Trouble(what, why) => self.happens(Input::Trouble(what, why)),
@@ -184,11 +205,17 @@ impl Loop {
         match link::start(id, parts, tell) {
             Ok(link) => {
                 self.links.insert(id, link);
-                self.happens(Input::Linked { link: id, hello, address, dial });
+                self.happens(Input::Linked {
+                    link: id,
+                    hello,
+                    address,
+                    dial,
+                });
             }
             Err(error) => {
                 log::warn!(target: "link", "no threads for a link with {address}: {error}");
-                dial.into_iter().for_each(|dial| self.happens(Input::DialFailed(dial, error.to_string())));
+                dial.into_iter()
+                    .for_each(|dial| self.happens(Input::DialFailed(dial, error.to_string())));
             }
         }
     }
@@ -197,7 +224,9 @@ impl Loop {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             let mut effects = Vec::new();
-            self.parts.node.handle(start::at(&self.parts.clock), input, &mut effects);
+            self.parts
+                .node
+                .handle(start::at(&self.parts.clock), input, &mut effects);
             effects.into_iter().for_each(|effect| self.perform(effect));
         }
     }
@@ -208,14 +237,16 @@ impl Loop {
             Effect::Close(link) => drop(self.links.remove(&link)),
             Effect::Dial { dial, address } => {
                 if !self.parts.dialler.dial(dial, address) {
-                    self.inputs.push_back(Input::DialFailed(dial, "too many dials are waiting".into()));
+                    self.inputs
+                        .push_back(Input::DialFailed(dial, "too many dials are waiting".into()));
                 }
             }
             Effect::Hold(link) => self.links.get(&link).into_iter().for_each(Link::hold),
             Effect::GoOn(link) => self.links.get(&link).into_iter().for_each(Link::go_on),
             Effect::Decode(ticket, undecoded) => {
                 if let Some(undecoded) = self.parts.decoder.submit(ticket, undecoded) {
-                    self.inputs.push_back(Input::Decoded(ticket, undecoded.decode()));
+                    self.inputs
+                        .push_back(Input::Decoded(ticket, undecoded.decode()));
                 }
             }
             Effect::Disk(job) => {
@@ -223,7 +254,10 @@ impl Loop {
                 self.feed_disk();
             }
             Effect::Load(ticket, group, name) => {
-                self.loads.push_back((ticket, self.parts.state.join("revisions").join(group).join(name)));
+                self.loads.push_back((
+                    ticket,
+                    self.parts.state.join("revisions").join(group).join(name),
+                ));
                 self.load();
             }
             Effect::LoadDrift(ticket, name) => {
@@ -233,7 +267,9 @@ impl Loop {
             Effect::Server(ticket, job) => self.ask_server(ticket, job),
             Effect::Answer(client, Answer::Server { question, document }) => {
                 // Without the thread the server is gone too, and dropping the responder says so.
-                if let (Some(responder), Some(pass)) = (self.clients.remove(&client), &self.parts.pass) {
+                if let (Some(responder), Some(pass)) =
+                    (self.clients.remove(&client), &self.parts.pass)
+                {
                     pass.ask(question, document, responder);
                 }
             }
@@ -241,7 +277,10 @@ impl Loop {
             Effect::Answer(client, answer) if self.errands.contains_key(&client) => {
                 // The answer to a change is short.
                 let response = api::render(answer, &self.parts.state);
-                self.errands.remove(&client).into_iter().for_each(|number| self.inputs.push_back(done(number, response.clone())));
+                self.errands
+                    .remove(&client)
+                    .into_iter()
+                    .for_each(|number| self.inputs.push_back(done(number, response.clone())));
             }
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
@@ -267,16 +306,20 @@ impl Loop {
     }
 
     fn send(&mut self, link: LinkId, bytes: Vec<u8>) {
-        let Some(thread) = self.links.get(&link) else { return };
+        let Some(thread) = self.links.get(&link) else {
+            return;
+        };
         if !thread.send(bytes) {
-            // The node keeps accounts of what a link may take: this happens only when the link has just ended.
+            // The node keeps accounts of what a link may take: this happens only when the link has
+            // just ended.
             if let Some(link) = self.links.remove(&link) {
                 link.abort();
             }
         }
     }
 
-    /// Gives the disk as many of the waiting jobs as it has room for. If it has stopped altogether, new ones are reported as failed.
+    /// Gives the disk as many of the waiting jobs as it has room for. If it has stopped altogether,
+    /// new ones are reported as failed.
     fn feed_disk(&mut self) {
         while let Some(job) = self.waiting.pop_front() {
             if let Err(job) = self.parts.disk.submit(job) {
@@ -285,43 +328,61 @@ impl Loop {
             }
         }
         while self.waiting.len() > DISK_WAITING_MAX {
-            // Not what takes something away: a change that was given up must not come back with the next start.
+            // Not what takes something away: a change that was given up must not come back with the
+            // next start.
             let is_kept = |job: &DiskJob| matches!(job, DiskJob::Discard(..) | DiskJob::Remove(..));
-            let Some(last) = self.waiting.iter().rposition(|job| !is_kept(job)) else { break };
+            let Some(last) = self.waiting.iter().rposition(|job| !is_kept(job)) else {
+                break;
+            };
             let ticket = self.waiting.remove(last).and_then(|job| job.ticket());
-            let failed = |ticket| Input::Stored(ticket, Err("the disk has stopped taking writes".into()));
+            let failed =
+                |ticket| Input::Stored(ticket, Err("the disk has stopped taking writes".into()));
             self.inputs.extend(ticket.map(failed));
         }
     }
 
-    /// Reads the next of the files that are wanted, on a thread of its own, unless enough are being read: the disk may be slow, each may
-    /// hold a whole document, and this is seldom needed.
+    /// Reads the next of the files that are wanted, on a thread of its own, unless enough are being
+    /// read: the disk may be slow, each may hold a whole document, and this is seldom needed.
     fn load(&mut self) {
         if self.loading >= LOADS_MAX {
             return;
         }
-        let Some((ticket, path)) = self.loads.pop_front() else { return };
+        let Some((ticket, path)) = self.loads.pop_front() else {
+            return;
+        };
         self.loading += 1;
         let events = self.parts.events.clone();
         let read = move || {
             let read = read_revision(&path).map_err(|error| error.to_string());
             let _nobody_left_to_tell = events.send(Event::Loaded(ticket, read));
         };
-        if let Err(error) = std::thread::Builder::new().name("load".to_owned()).spawn(read) {
+        if let Err(error) = std::thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(read)
+        {
             self.loading -= 1;
-            self.inputs.push_back(Input::Loaded(ticket, Err(format!("no thread to read it: {error}"))));
+            self.inputs.push_back(Input::Loaded(
+                ticket,
+                Err(format!("no thread to read it: {error}")),
+            ));
         }
     }
 
     fn ask_server(&mut self, ticket: Ticket, job: ServerJob) {
-        if self.parts.target.as_ref().is_none_or(|target| !target.submit(ticket, job)) {
+        if self
+            .parts
+            .target
+            .as_ref()
+            .is_none_or(|target| !target.submit(ticket, job))
+        {
             let outcome = Outcome::Unreachable("the server's thread is busy".into());
-            self.inputs.push_back(Input::Server(ServerReport::new(ticket, outcome)));
+            self.inputs
+                .push_back(Input::Server(ServerReport::new(ticket, outcome)));
         }
     }
 
-    /// Something around this host has changed, or was looked at: that is done often while somebody is missing, for then a cable may just
-    /// have been plugged in.
+    /// Something around this host has changed, or was looked at: that is done often while somebody
+    /// is missing, for then a cable may just have been plugged in.
     fn around(&mut self, change: Change) {
         match change {
             Change::Looked(None) => {}
@@ -332,13 +393,25 @@ impl Loop {
             Change::Server(path) => self.server_appears(path),
             Change::OverlayLate(words) => self.happens(Input::Overlay(Err(words))),
         }
-        self.parts.watch.set_eager(self.parts.node.misses_somebody());
+        self.parts
+            .watch
+            .set_eager(self.parts.node.misses_somebody());
     }
 
     /// Announces this host by mDNS, where it is now.
     fn announce(&self) {
-        let port = self.parts.listener.local_addrs().first().map_or(0, SocketAddr::port);
-        if self.parts.discovery.as_ref().is_some_and(|discovery| !discovery.announce(port)) {
+        let port = self
+            .parts
+            .listener
+            .local_addrs()
+            .first()
+            .map_or(0, SocketAddr::port);
+        if self
+            .parts
+            .discovery
+            .as_ref()
+            .is_some_and(|discovery| !discovery.announce(port))
+        {
             log::debug!(target: "mdns", "too busy to announce this host anew");
         }
     }
@@ -377,7 +450,14 @@ impl Loop {
         self.parts.node.leave(&mut effects);
         effects.into_iter().for_each(|effect| self.perform(effect));
         self.links.clear();
-        let Parts { gate, discovery, listener, disk, queue, .. } = self.parts;
+        let Parts {
+            gate,
+            discovery,
+            listener,
+            disk,
+            queue,
+            ..
+        } = self.parts;
         drop((listener, self.clients));
         gate.stop();
         drop((discovery, queue));
@@ -389,8 +469,19 @@ impl Loop {
 }
 
 fn done(number: u64, response: Response) -> Input {
-    let Response { status, headers, body } = response;
-    Input::ErrandDone(number, Told { status, headers, body })
+    let Response {
+        status,
+        headers,
+        body,
+    } = response;
+    Input::ErrandDone(
+        number,
+        Told {
+            status,
+            headers,
+            body,
+        },
+    )
 }
 
 fn say(level: Level, area: &'static str, text: &str) {

@@ -1,12 +1,13 @@
 //! The gate: what stands between clients and the daemon.
 //!
-//! An HTTP server can be stopped by one request: a length it believes, a body that never comes, a header line without end, a flood of
-//! idle connections, want of descriptors. So the gate lets in a bounded number of connections, takes one request from each under
-//! deadlines, refuses what is malformed or too large, applies the rules of TCP, and carries the answer back. It knows nothing of what
-//! requests mean.
+//! An HTTP server can be stopped by one request: a length it believes, a body that never comes, a
+//! header line without end, a flood of idle connections, want of descriptors. So the gate lets in a
+//! bounded number of connections, takes one request from each under deadlines, refuses what is
+//! malformed or too large, applies the rules of TCP, and carries the answer back. It knows nothing
+//! of what requests mean.
 //!
-//! Threads: `gate-unix` and `gate-tcp` block on accepting; a `gate` per connection on its client or on the answer; `http` and
-//! `answer` are those of the module `handover`.
+//! Threads: `gate-unix` and `gate-tcp` block on accepting; a `gate` per connection on its client or
+//! on the answer; `http` and `answer` are those of the module `handover`.
 
 use std::fmt;
 use std::fs::DirBuilder;
@@ -45,7 +46,8 @@ mod tests;
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateSettings {
-    /// The Unix socket. At most 103 bytes long: it is made under a name that is four longer, and a socket's name is bounded.
+    /// The Unix socket. At most 103 bytes long: it is made under a name that is four longer, and a
+    /// socket's name is bounded.
     pub control: PathBuf,
     /// Who may connect to it.
     pub rights: Rights,
@@ -62,7 +64,8 @@ pub struct TcpApi {
     pub token: Option<String>,
 }
 
-/// Why the gate did not open. Nothing listens then, and nothing was removed that somebody answers at.
+/// Why the gate did not open. Nothing listens then, and nothing was removed that somebody answers
+/// at.
 #[derive(Debug)]
 pub enum GateError {
     /// Another process answers at the control socket.
@@ -84,8 +87,14 @@ pub enum GateError {
 impl fmt::Display for GateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InUse(path) => write!(f, "the control socket {} is in use: another daemon answers there", path.display()),
-            Self::NotASocket(path) => write!(f, "{} is not a socket, and is left alone", path.display()),
+            Self::InUse(path) => write!(
+                f,
+                "the control socket {} is in use: another daemon answers there",
+                path.display()
+            ),
+            Self::NotASocket(path) => {
+                write!(f, "{} is not a socket, and is left alone", path.display())
+            }
             Self::Control(path, error) if error.kind() == io::ErrorKind::NotFound => {
                 let home = path.parent().unwrap_or(path).display();
                 write!(
@@ -95,8 +104,14 @@ impl fmt::Display for GateError {
                 )
             }
             Self::Control(path, error) => write!(f, "cannot listen on {}: {error}", path.display()),
-            Self::Api(address, error) => write!(f, "cannot listen on {address}: {}", holder::words(*address, error)),
-            Self::TokenMissing(address) => write!(f, "{address} is not a loopback address, and needs a token"),
+            Self::Api(address, error) => write!(
+                f,
+                "cannot listen on {address}: {}",
+                holder::words(*address, error)
+            ),
+            Self::TokenMissing(address) => {
+                write!(f, "{address} is not a loopback address, and needs a token")
+            }
             Self::TokenEmpty => write!(f, "the token is empty"),
             Self::Listener(error) => write!(f, "cannot start a listener: {error}"),
         }
@@ -115,16 +130,22 @@ pub struct Gate {
     ended: Receiver<()>,
 }
 
-/// Opens the gate. `on_request` is called on one thread, which may block a little: the requests that come meanwhile wait. Each must be
-/// answered by its [`Responder`], from whatever thread.
-pub fn start(settings: GateSettings, on_request: impl Fn(Request, Responder) + Send + 'static) -> Result<Gate, GateError> {
+/// Opens the gate. `on_request` is called on one thread, which may block a little: the requests
+/// that come meanwhile wait. Each must be answered by its [`Responder`], from whatever thread.
+pub fn start(
+    settings: GateSettings,
+    on_request: impl Fn(Request, Responder) + Send + 'static,
+) -> Result<Gate, GateError> {
     start_with(settings, Timing::default(), on_request)
 }
 
-/// Makes the socket's directory if only that is missing: `/run` is empty after each boot. The socket itself is closed to others.
+/// Makes the socket's directory if only that is missing: `/run` is empty after each boot. The
+/// socket itself is closed to others.
 fn make_home(control: &Path) -> std::io::Result<()> {
     match control.parent() {
-        Some(home) if !home.as_os_str().is_empty() && !home.exists() => DirBuilder::new().mode(0o755).create(home),
+        Some(home) if !home.as_os_str().is_empty() && !home.exists() => {
+            DirBuilder::new().mode(0o755).create(home)
+        }
         _ => Ok(()),
     }
 }
@@ -134,10 +155,16 @@ fn start_with(
     timing: Timing,
     on_request: impl Fn(Request, Responder) + Send + 'static,
 ) -> Result<Gate, GateError> {
-    let GateSettings { control, rights, api } = settings;
+    let GateSettings {
+        control,
+        rights,
+        api,
+    } = settings;
     let access = api.as_ref().map(Access::new).transpose()?;
     is_free(&control)?;
-    let tcp = api.map(|api| TcpListener::bind(api.listen).map_err(|error| GateError::Api(api.listen, error))).transpose()?;
+    let tcp = api
+        .map(|api| TcpListener::bind(api.listen).map_err(|error| GateError::Api(api.listen, error)))
+        .transpose()?;
     let api = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
     let failed = |error| GateError::Control(control.clone(), error);
     make_home(&control).map_err(failed)?;
@@ -145,9 +172,25 @@ fn start_with(
     let unix = unix::listen(&control, rights).map_err(failed)?;
     let (alive, ended) = mpsc::sync_channel(0);
     let stopping = Arc::new(AtomicBool::new(false));
-    let mut gate = Gate { control, api, stopping: stopping.clone(), listening: Vec::new(), ended };
-    let shared = Shared { handover, access: access.map(Arc::new), held: Arc::default(), timing, stopping, _alive: alive };
-    for listener in [Some(Listener::Unix(unix)), tcp.map(Listener::Tcp)].into_iter().flatten() {
+    let mut gate = Gate {
+        control,
+        api,
+        stopping: stopping.clone(),
+        listening: Vec::new(),
+        ended,
+    };
+    let shared = Shared {
+        handover,
+        access: access.map(Arc::new),
+        held: Arc::default(),
+        timing,
+        stopping,
+        _alive: alive,
+    };
+    for listener in [Some(Listener::Unix(unix)), tcp.map(Listener::Tcp)]
+        .into_iter()
+        .flatten()
+    {
         match listener.start(shared.clone()) {
             Ok(handle) => gate.listening.push(handle),
             Err(error) => {
@@ -171,12 +214,14 @@ impl Gate {
         self.api
     }
 
-    /// Closes the gate: removes its socket, accepts nobody, and waits for the answers that are under way, a second at most.
+    /// Closes the gate: removes its socket, accepts nobody, and waits for the answers that are
+    /// under way, a second at most.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::Release);
         for listener in self.listening {
-            // Any kind of socket can be shut down by this; a blocked accept then fails, and its thread looks at the flag. Connecting to
-            // it instead would not do: the socket's file may be gone, or another's.
+            // Any kind of socket can be shut down by this; a blocked accept then fails, and its
+            // thread looks at the flag. Connecting to it instead would not do: the
+            // socket's file may be gone, or another's.
             let _ = UnixStream::from(listener).shutdown(Shutdown::Both);
         }
         let _ = std::fs::remove_file(&self.control);
@@ -238,24 +283,38 @@ impl From<Response> for Ending {
 impl From<io::Error> for Ending {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut => Self::Refused(Response::error(408, "The request did not arrive in time.", "")),
+            io::ErrorKind::TimedOut => Self::Refused(Response::error(
+                408,
+                "The request did not arrive in time.",
+                "",
+            )),
             _ => Self::Gone,
         }
     }
 }
 
-/// Nobody may answer at `control`, as Unit has it. A socket that nobody listens on was left by a crash, and is replaced.
+/// Nobody may answer at `control`, as Unit has it. A socket that nobody listens on was left by a
+/// crash, and is replaced.
 fn is_free(control: &Path) -> Result<(), GateError> {
     let failed = |error| GateError::Control(control.to_owned(), error);
     match std::fs::symlink_metadata(control) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
-        Ok(found) if !found.file_type().is_socket() => return Err(GateError::NotASocket(control.to_owned())),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(GateError::NotASocket(control.to_owned()));
+        }
         Ok(_) => {}
     }
     match unix::connect(control) {
         Ok(_) => Err(GateError::InUse(control.to_owned())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(failed(error)),
     }
 }

@@ -1,8 +1,9 @@
 //! Requests and answers as values, and how an answer is printed: the door to tiny_http.
 //!
-//! A request is parsed once, by the gate, and an answer is printed once, here: the status line, the date and the header lines are
-//! tiny_http's. Its server is not run: it parses what it serves from a socket that it owns, so that whoever must bound a request first
-//! would parse it twice. The map in `lib.rs` counts what that costs.
+//! A request is parsed once, by the gate, and an answer is printed once, here: the status line, the
+//! date and the header lines are tiny_http's. Its server is not run: it parses what it serves from
+//! a socket that it owns, so that whoever must bound a request first would parse it twice. The map
+//! in `lib.rs` counts what that costs.
 
 use std::fmt;
 use std::io;
@@ -40,18 +41,29 @@ pub struct Request {
 impl Request {
     /// The value of the first header of that name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
 impl fmt::Debug for Request {
     /// Without headers and body: there may be a token or a private key in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({} {}, {} bytes, {:?})", self.method, self.target, self.body.len(), self.origin)
+        write!(
+            f,
+            "Request({} {}, {} bytes, {:?})",
+            self.method,
+            self.target,
+            self.body.len(),
+            self.origin
+        )
     }
 }
 
-/// A whole answer. `Server`, `Date`, `Content-Length` and `Connection` are added to it; its own of these names are not sent.
+/// A whole answer. `Server`, `Date`, `Content-Length` and `Connection` are added to it; its own of
+/// these names are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// 200 to 599.
@@ -74,19 +86,37 @@ impl Response {
 
     /// The answer as it goes over the wire, without its body if it answers HEAD.
     pub(super) fn print(self, is_to_head: bool) -> Vec<u8> {
-        let own = [("Server".to_owned(), concat!("Starling/", env!("CARGO_PKG_VERSION")).to_owned())];
-        let theirs = self.headers.into_iter().filter(|(name, value)| is_sendable(name, value));
+        let own = [(
+            "Server".to_owned(),
+            concat!("Starling/", env!("CARGO_PKG_VERSION")).to_owned(),
+        )];
+        let theirs = self
+            .headers
+            .into_iter()
+            .filter(|(name, value)| is_sendable(name, value));
         let header = |(name, value): (String, String)| Header::from_bytes(name, value).ok();
         let headers = own.into_iter().chain(theirs).filter_map(header).collect();
         // These have no body by definition; a length would make the client wait for one.
-        let body = if matches!(self.status, 204 | 304) { Vec::new() } else { self.body };
+        let body = if matches!(self.status, 204 | 304) {
+            Vec::new()
+        } else {
+            self.body
+        };
         let mut printed = Vec::with_capacity(HEAD_BYTES + body.len());
-        // Without the request's headers, and beyond any threshold, tiny_http never chooses chunks: the length is always told.
-        tiny_http::Response::new(StatusCode(self.status), headers, io::empty(), Some(body.len()), None)
-            .with_chunked_threshold(usize::MAX)
-            .raw_print(&mut printed, HTTPVersion(1, 1), &[], true, None)
-            .expect("a vector takes all");
-        // The one header that tiny_http cannot be made to write stands before the empty line that ends the head.
+        // Without the request's headers, and beyond any threshold, tiny_http never chooses chunks:
+        // the length is always told.
+        tiny_http::Response::new(
+            StatusCode(self.status),
+            headers,
+            io::empty(),
+            Some(body.len()),
+            None,
+        )
+        .with_chunked_threshold(usize::MAX)
+        .raw_print(&mut printed, HTTPVersion(1, 1), &[], true, None)
+        .expect("a vector takes all");
+        // The one header that tiny_http cannot be made to write stands before the empty line that
+        // ends the head.
         printed.truncate(printed.len() - "\r\n".len());
         printed.extend(b"Connection: close\r\n\r\n");
         if !is_to_head {
@@ -97,9 +127,15 @@ impl Response {
 }
 
 fn is_sendable(name: &str, value: &str) -> bool {
-    let fits = |text: &str| text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let fits = |text: &str| {
+        text.bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    };
     let own = ["Server", "Date", "Content-Length"];
-    fits(name) && fits(value) && !name.is_empty() && !own.iter().any(|own| name.eq_ignore_ascii_case(own))
+    fits(name)
+        && fits(value)
+        && !name.is_empty()
+        && !own.iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
 /// Room for a head that is being printed, in bytes: most have less.

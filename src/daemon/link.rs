@@ -1,11 +1,13 @@
 //! Links: one thread reads a peer's frames, another writes ours.
 //!
-//! What a frame says is not looked at here; this file only carries frames, sealed, until either side ends. They go in order, but
-//! that pieces of bodies, in order among themselves, give way to all else: on a slow link a window of them takes half a minute, and
-//! a small change or a ping must not wait for that. The one who
-//! holds the [`Link`] keeps within a window of credit ([`charge`], [`LINK_WINDOW`]), so that the queue to the writer is never
-//! full and sending never waits, however slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its reader's
-//! events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and then means nothing.
+//! What a frame says is not looked at here; this file only carries frames, sealed, until either
+//! side ends. They go in order, but that pieces of bodies, in order among themselves, give way to
+//! all else: on a slow link a window of them takes half a minute, and a small change or a ping must
+//! not wait for that. The one who holds the [`Link`] keeps within a window of credit ([`charge`],
+//! [`LINK_WINDOW`]), so that the queue to the writer is never full and sending never waits, however
+//! slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its reader's
+//! events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and then
+//! means nothing.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
@@ -17,20 +19,25 @@ use std::thread::{self, Thread};
 use std::time::Instant;
 
 use super::{clock, dialler, timed};
-use crate::limits::{CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH, WRITE_PATIENCE};
+use crate::limits::{
+    CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH,
+    WRITE_PATIENCE,
+};
 use crate::wire::frame::{charge, is_piece};
 use crate::wire::handshake::Hello;
 use crate::wire::session::{MESSAGE_MAX, Opener, Sealer, Session};
 
 /// What a finished handshake leaves: all that a link is made of.
 pub struct Parts {
-    /// The connection; both hosts have proved themselves on it and nothing has been sent over it since.
+    /// The connection; both hosts have proved themselves on it and nothing has been sent over it
+    /// since.
     pub stream: TcpStream,
     /// The keys.
     pub session: Session,
     /// Who is on the other side, as signed by it.
     pub hello: Hello,
-    /// The other side's address as this host sees it; for an incoming connection the port says nothing.
+    /// The other side's address as this host sees it; for an incoming connection the port says
+    /// nothing.
     pub address: SocketAddr,
     /// Whether this host dialled.
     pub outgoing: bool,
@@ -70,38 +77,63 @@ pub struct Link {
     line: Arc<Line>,
 }
 
-/// Starts the threads `read-N` and `write-N`. On an error (no memory for a thread, a socket that is gone already) the connection
-/// is closed and no event comes.
-pub fn start(link: u64, parts: Parts, sink: impl Fn(LinkEvent) + Send + Clone + 'static) -> io::Result<Link> {
+/// Starts the threads `read-N` and `write-N`. On an error (no memory for a thread, a socket that is
+/// gone already) the connection is closed and no event comes.
+pub fn start(
+    link: u64,
+    parts: Parts,
+    sink: impl Fn(LinkEvent) + Send + Clone + 'static,
+) -> io::Result<Link> {
     dialler::tune(&parts.stream)?;
     parts.stream.set_read_timeout(None)?;
     parts.stream.set_write_timeout(Some(WRITE_PATIENCE))?;
     let (closing, is_held) = (AtomicBool::new(false), AtomicBool::new(false));
-    let line = Arc::new(Line { stream: parts.stream, closing, is_held, reader: OnceLock::new(), reason: OnceLock::new() });
+    let line = Arc::new(Line {
+        stream: parts.stream,
+        closing,
+        is_held,
+        reader: OnceLock::new(),
+        reason: OnceLock::new(),
+    });
     let (sealer, opener) = parts.session.split();
     let (frames, queue) = mpsc::sync_channel((LINK_WINDOW / CREDIT_MIN) as usize);
     let (alive, reader_ended) = mpsc::sync_channel::<()>(0);
-    let writer = Writer { link, line: Arc::clone(&line), sealer, queue, reader_ended, sink: sink.clone() };
+    let writer = Writer {
+        link,
+        line: Arc::clone(&line),
+        sealer,
+        queue,
+        reader_ended,
+        sink: sink.clone(),
+    };
     spawn(format!("write-{link}"), move || writer.run())?;
-    let reader = Reader { link, line: Arc::clone(&line), opener, alive, sink };
-    // If this fails, the queue's and the reader's ends are dropped and the writer goes home by itself.
+    let reader = Reader {
+        link,
+        line: Arc::clone(&line),
+        opener,
+        alive,
+        sink,
+    };
+    // If this fails, the queue's and the reader's ends are dropped and the writer goes home by
+    // itself.
     spawn(format!("read-{link}"), move || reader.run())?;
     Ok(Link { frames, line })
 }
 
 impl Link {
-    /// Queues `frame`. False if the queue is full, which is a fault of the caller's accounts, or if the link has ended.
+    /// Queues `frame`. False if the queue is full, which is a fault of the caller's accounts, or if
+    /// the link has ended.
     #[must_use]
     pub fn send(&self, frame: Vec<u8>) -> bool {
         self.frames.try_send(frame).is_ok()
     }
 
-    /// Lets what is queued go out, for [`LINK_LINGER`] at most, then ends the link. Returns at once; frames that still come are
-    /// dropped.
+    /// Lets what is queued go out, for [`LINK_LINGER`] at most, then ends the link. Returns at
+    /// once; frames that still come are dropped.
     pub fn close(self) {}
 
-    /// Reads nothing more until [`Link::go_on`]: the peer's frames wait in the kernel, and in the end with the peer. What has been read
-    /// already still comes.
+    /// Reads nothing more until [`Link::go_on`]: the peer's frames wait in the kernel, and in the
+    /// end with the peer. What has been read already still comes.
     pub fn hold(&self) {
         self.line.is_held.store(true, Ordering::Release);
     }
@@ -120,8 +152,8 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // The flag is for a writer stuck in a write and for the reader; an idle writer wakes because the queue has lost its
-        // sender.
+        // The flag is for a writer stuck in a write and for the reader; an idle writer wakes
+        // because the queue has lost its sender.
         self.line.closing.store(true, Ordering::Release);
         self.line.wake_reader();
     }
@@ -155,7 +187,10 @@ impl Line {
     /// Waits as long as the link is held. For the reader.
     fn wait_while_held(&self) {
         self.reader.get_or_init(thread::current);
-        while self.is_held.load(Ordering::Acquire) && !self.is_closing() && self.reason.get().is_none() {
+        while self.is_held.load(Ordering::Acquire)
+            && !self.is_closing()
+            && self.reason.get().is_none()
+        {
             thread::park();
         }
     }
@@ -185,24 +220,31 @@ impl<S: Fn(LinkEvent)> Writer<S> {
                 Err(reason) => return self.line.end(&reason),
             }
             if owed >= CREDIT_STEP && !self.line.is_closing() {
-                (self.sink)(LinkEvent::Sent { link: self.link, credit: owed });
+                (self.sink)(LinkEvent::Sent {
+                    link: self.link,
+                    credit: owed,
+                });
                 owed = 0;
             }
         }
         self.hang_up();
     }
 
-    /// Writes some of what waits, as one. A piece is the last of its batch, so that what comes meanwhile goes before the next one.
+    /// Writes some of what waits, as one. A piece is the last of its batch, so that what comes
+    /// meanwhile goes before the next one.
     fn write_batch(&mut self, waiting: &mut Waiting) -> Result<u32, String> {
         let mut sealed = Vec::new();
         let mut credit = 0;
         let mut more = true;
         while more && let Some(frame) = waiting.next() {
-            self.sealer.seal(&frame, &mut sealed).map_err(|error| error.to_string())?;
+            self.sealer
+                .seal(&frame, &mut sealed)
+                .map_err(|error| error.to_string())?;
             credit += charge(frame.len());
             more = sealed.len() < WRITE_BATCH && !is_piece(&frame);
         }
-        self.write(&sealed).map_err(|error| format!("cannot write: {error}"))?;
+        self.write(&sealed)
+            .map_err(|error| format!("cannot write: {error}"))?;
         Ok(credit)
     }
 
@@ -225,8 +267,8 @@ impl<S: Fn(LinkEvent)> Writer<S> {
         Ok(())
     }
 
-    /// Says that nothing more will come and gives the other side a moment to do the same: to close with its bytes unread would
-    /// reset the connection and could take back the last of ours.
+    /// Says that nothing more will come and gives the other side a moment to do the same: to close
+    /// with its bytes unread would reset the connection and could take back the last of ours.
     fn hang_up(&self) {
         self.line.reason.get_or_init(|| "closed".to_owned());
         let _already_gone = self.line.stream.shutdown(Shutdown::Write);
@@ -243,7 +285,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Takes all that is queued, waiting for it if nothing is here. False if nothing is here and nothing will come.
+    /// Takes all that is queued, waiting for it if nothing is here. False if nothing is here and
+    /// nothing will come.
     fn fill(&mut self, queue: &Receiver<Vec<u8>>) -> bool {
         if self.pieces.is_empty() && self.others.is_empty() {
             match queue.recv() {
@@ -256,7 +299,11 @@ impl Waiting {
     }
 
     fn add(&mut self, frame: Vec<u8>) {
-        if is_piece(&frame) { self.pieces.push_back(frame) } else { self.others.push_back(frame) }
+        if is_piece(&frame) {
+            self.pieces.push_back(frame)
+        } else {
+            self.others.push_back(frame)
+        }
     }
 
     fn next(&mut self) -> Option<Vec<u8>> {
@@ -278,8 +325,16 @@ impl<S: Fn(LinkEvent)> Reader<S> {
         let reason = self.read_on();
         self.line.end(&reason);
         drop(self.alive);
-        let reason = self.line.reason.get().expect("end() has just set it, if nobody had").clone();
-        (self.sink)(LinkEvent::Down { link: self.link, reason });
+        let reason = self
+            .line
+            .reason
+            .get()
+            .expect("end() has just set it, if nobody had")
+            .clone();
+        (self.sink)(LinkEvent::Down {
+            link: self.link,
+            reason,
+        });
     }
 
     /// Reads until there is a reason not to.
@@ -290,12 +345,17 @@ impl<S: Fn(LinkEvent)> Reader<S> {
             line.wait_while_held();
             let message = match read_message(&mut stream) {
                 Ok(message) => message,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return "closed by the peer".to_owned(),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return "closed by the peer".to_owned();
+                }
                 Err(error) => return format!("cannot read: {error}"),
             };
             match self.opener.open(&message) {
                 Ok(_) if line.is_closing() => {}
-                Ok(bytes) => (self.sink)(LinkEvent::Frame { link: self.link, bytes }),
+                Ok(bytes) => (self.sink)(LinkEvent::Frame {
+                    link: self.link,
+                    bytes,
+                }),
                 Err(error) => return error.to_string(),
             }
         }
@@ -307,7 +367,10 @@ fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     stream.read_exact(&mut length)?;
     let length = usize::from(u16::from_be_bytes(length));
     if length > MESSAGE_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message longer than a frame may be"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a message longer than a frame may be",
+        ));
     }
     let mut message = vec![0; length];
     stream.read_exact(&mut message)?;
@@ -315,5 +378,9 @@ fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name).stack_size(LINK_STACK).spawn(run).map(drop)
+    thread::Builder::new()
+        .name(name)
+        .stack_size(LINK_STACK)
+        .spawn(run)
+        .map(drop)
 }

@@ -1,9 +1,10 @@
 //! Listening: from whoever connects to verified peers, and nothing for anybody else.
 //!
-//! The thread `listen` holds all connections that have not shown knowledge of the fleet key yet, in a bounded number of places
-//! and for a second each; it alone reads first flights, and never waits for any one of them. Only when a first flight has
-//! verified does a connection get a handshake place and a thread of its own, `handshake`, where something is answered for the
-//! first time. Whatever fails before or after is closed without a word. The one door to `mio`.
+//! The thread `listen` holds all connections that have not shown knowledge of the fleet key yet, in
+//! a bounded number of places and for a second each; it alone reads first flights, and never waits
+//! for any one of them. Only when a first flight has verified does a connection get a handshake
+//! place and a thread of its own, `handshake`, where something is answered for the first time.
+//! Whatever fails before or after is closed without a word. The one door to `mio`.
 
 mod places;
 
@@ -27,15 +28,17 @@ use super::pulse::Pulse;
 use super::target::holder;
 use super::timed::Timed;
 use crate::limits::{
-    ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK, HANDSHAKE_WAIT, PORT,
+    ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX,
+    HANDSHAKE_STACK, HANDSHAKE_WAIT, PORT,
 };
 use crate::wire::handshake::{FIRST_LEN, Listening, Local, MAGIC, SeenEphemerals};
 use places::{Caller, Place, Places, Wake};
 
 /// Where to listen, and as whom.
 pub struct Settings {
-    /// Each is listened on; none means [`PORT`] on every address. `[::]` also takes IPv4, unless an IPv4 address is listed too,
-    /// and falls back to `0.0.0.0` on a host without IPv6. Port 0 lets the system choose.
+    /// Each is listened on; none means [`PORT`] on every address. `[::]` also takes IPv4, unless
+    /// an IPv4 address is listed too, and falls back to `0.0.0.0` on a host without IPv6. Port
+    /// 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
     /// Who this host is.
     pub local: Arc<Local>,
@@ -54,16 +57,24 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds, and starts the thread `listen`. `sink` is called from the handshakes' threads and may block: the peer that
-    /// it has not taken yet only holds a place. An error names the address and leaves nothing bound.
-    pub fn start(settings: Settings, sink: impl Fn(Parts) + Send + Clone + 'static) -> io::Result<Self> {
+    /// Binds, and starts the thread `listen`. `sink` is called from the handshakes' threads and may
+    /// block: the peer that it has not taken yet only holds a place. An error names the address
+    /// and leaves nothing bound.
+    pub fn start(
+        settings: Settings,
+        sink: impl Fn(Parts) + Send + Clone + 'static,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mut doors = bind_all(&settings.listen)?;
         for (index, door) in doors.iter_mut().enumerate() {
-            poll.registry().register(door, Token(index), Interest::READABLE)?;
+            poll.registry()
+                .register(door, Token(index), Interest::READABLE)?;
         }
-        let bound = doors.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let bound = doors
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<_>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let acceptor = Acceptor {
             first_client: doors.len(),
@@ -84,16 +95,26 @@ impl Listener {
         };
         let stopped = Arc::clone(&stop);
         let run = move || acceptor.run(&stopped);
-        let thread = thread::Builder::new().name("listen".to_owned()).stack_size(HANDSHAKE_STACK).spawn(run)?;
-        Ok(Self { bound, stop, waker, thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name("listen".to_owned())
+            .stack_size(HANDSHAKE_STACK)
+            .spawn(run)?;
+        Ok(Self {
+            bound,
+            stop,
+            waker,
+            thread: Some(thread),
+        })
     }
 
-    /// The addresses that are listened on, with the ports that the system chose, in the order of the settings.
+    /// The addresses that are listened on, with the ports that the system chose, in the order of
+    /// the settings.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.bound
     }
 
-    /// Closes the doors and all that waits at them; handshakes under way still end within [`HANDSHAKE_WAIT`].
+    /// Closes the doors and all that waits at them; handshakes under way still end within
+    /// [`HANDSHAKE_WAIT`].
     pub fn stop(self) {}
 }
 
@@ -103,8 +124,8 @@ impl Drop for Listener {
         if self.waker.wake().is_ok()
             && let Some(thread) = self.thread.take()
         {
-            // It never blocks on anything but the poll that was just woken. A panic of its own has been reported where it
-            // happened.
+            // It never blocks on anything but the poll that was just woken. A panic of its own has
+            // been reported where it happened.
             let _reported_by_itself = thread.join();
         }
     }
@@ -124,7 +145,8 @@ struct Acceptor<S> {
     crowded: bool,
     complained: bool,
     seen: SeenEphemerals,
-    /// Who has shown knowledge of the fleet key and waits for a handshake place, the first to come at the front.
+    /// Who has shown knowledge of the fleet key and waits for a handshake place, the first to come
+    /// at the front.
     verified: Vec<Verified>,
     places: Places,
     local: Arc<Local>,
@@ -167,7 +189,11 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
             {
                 self.complain(&error);
             }
-            let clients: Vec<usize> = events.iter().map(|event| event.token().0).filter(|token| self.is_client(*token)).collect();
+            let clients: Vec<usize> = events
+                .iter()
+                .map(|event| event.token().0)
+                .filter(|token| self.is_client(*token))
+                .collect();
             for token in clients {
                 self.read(token);
             }
@@ -200,10 +226,14 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
         }
     }
 
-    /// Takes who waits at the doors, of a crowd only so many that those who have come in are heard in between. Asking in vain
-    /// costs a system call; a door that was not asked to the end gives no event again.
+    /// Takes who waits at the doors, of a crowd only so many that those who have come in are heard
+    /// in between. Asking in vain costs a system call; a door that was not asked to the end
+    /// gives no event again.
     fn accept_all(&mut self) {
-        if self.pause_until.is_some_and(|until| clock::instant() < until) {
+        if self
+            .pause_until
+            .is_some_and(|until| clock::instant() < until)
+        {
             return;
         }
         self.pause_until = None;
@@ -244,11 +274,17 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
         self.complained = true;
     }
 
-    /// Gives a connection a place, the oldest's if all are taken. A dialler's first flight is often there already: then it needs
-    /// none.
+    /// Gives a connection a place, the oldest's if all are taken. A dialler's first flight is often
+    /// there already: then it needs none.
     fn admit(&mut self, (stream, remote): (Waiting, SocketAddr)) {
         let deadline = clock::instant() + FIRST_FLIGHT_WAIT;
-        let mut client = Client { stream, remote, bytes: [0; FIRST_LEN], count: 0, deadline };
+        let mut client = Client {
+            stream,
+            remote,
+            bytes: [0; FIRST_LEN],
+            count: 0,
+            deadline,
+        };
         match client.read() {
             Flight::Hopeless => {}
             Flight::Whole => self.receive(client),
@@ -256,7 +292,12 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
                 // Never used twice: 2^32 connections at the very least.
                 let token = self.first_client + self.next;
                 self.next = self.next.wrapping_add(1) % (WAKE.0 - self.first_client);
-                if self.poll.registry().register(&mut client.stream, Token(token), Interest::READABLE).is_ok() {
+                if self
+                    .poll
+                    .registry()
+                    .register(&mut client.stream, Token(token), Interest::READABLE)
+                    .is_ok()
+                {
                     self.clients.insert(token, client);
                 }
             }
@@ -267,7 +308,9 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
     }
 
     fn read(&mut self, token: usize) {
-        let Some(client) = self.clients.get_mut(&token) else { return };
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
         match client.read() {
             Flight::Waiting => {}
             Flight::Hopeless => drop(self.clients.remove(&token)),
@@ -294,14 +337,25 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
         if !self.seen.is_new(listening.ephemeral()) {
             return debug!("{remote} turned away: a first message that was seen before");
         }
-        let waiting: Vec<IpAddr> = self.verified.iter().map(|other| other.remote.ip()).collect();
+        let waiting: Vec<IpAddr> = self
+            .verified
+            .iter()
+            .map(|other| other.remote.ip())
+            .collect();
         match self.places.admit(&waiting, remote.ip()) {
             Caller::Waits => {}
             Caller::InsteadOf(other) => drop(self.verified.remove(other)),
-            Caller::TurnedAway => return debug!("{remote} turned away: too many peers wait for a handshake"),
+            Caller::TurnedAway => {
+                return debug!("{remote} turned away: too many peers wait for a handshake");
+            }
         }
         let deadline = client.deadline + (HANDSHAKE_WAIT - FIRST_FLIGHT_WAIT);
-        self.verified.push(Verified { stream: client.stream.into(), remote, listening, deadline });
+        self.verified.push(Verified {
+            stream: client.stream.into(),
+            remote,
+            listening,
+            deadline,
+        });
     }
 
     /// Gives the free handshake places to those who wait.
@@ -310,7 +364,11 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
         self.verified.retain(|waiting| waiting.deadline > now);
         self.places.take_back();
         while let Some((next, mut place)) = self.next_with_place() {
-            let (local, addresses, sink) = (Arc::clone(&self.local), Arc::clone(&self.addresses), self.sink.clone());
+            let (local, addresses, sink) = (
+                Arc::clone(&self.local),
+                Arc::clone(&self.addresses),
+                self.sink.clone(),
+            );
             let run = move || {
                 let remote = next.remote;
                 match next.shake_hands(&local, &addresses) {
@@ -320,17 +378,26 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
                     }
                     Err(error) => debug!("{remote} turned away: {error}"),
                 }
-                // Not before: while the daemon cannot take them, new peers must not pile up as threads.
+                // Not before: while the daemon cannot take them, new peers must not pile up as
+                // threads.
                 drop(place);
             };
-            if let Err(error) = thread::Builder::new().name("handshake".to_owned()).stack_size(HANDSHAKE_STACK).spawn(run) {
+            if let Err(error) = thread::Builder::new()
+                .name("handshake".to_owned())
+                .stack_size(HANDSHAKE_STACK)
+                .spawn(run)
+            {
                 warn!("no thread for a handshake: {error}");
             }
         }
     }
 
     fn next_with_place(&mut self) -> Option<(Verified, Place)> {
-        let waiting: Vec<IpAddr> = self.verified.iter().map(|other| other.remote.ip()).collect();
+        let waiting: Vec<IpAddr> = self
+            .verified
+            .iter()
+            .map(|other| other.remote.ip())
+            .collect();
         let (next, place) = self.places.take(&waiting)?;
         Some((self.verified.remove(next), place))
     }
@@ -360,19 +427,36 @@ impl Verified {
     /// Messages 2 and 3.
     fn shake_hands(self, local: &Local, addresses: &Addresses) -> Result<Parts, String> {
         let words = |error: io::Error| error.to_string();
-        let Self { stream, remote, listening, deadline } = self;
+        let Self {
+            stream,
+            remote,
+            listening,
+            deadline,
+        } = self;
         stream.set_nonblocking(false).map_err(words)?;
         tune(&stream).map_err(words)?;
         let mut timed = Timed::new(&stream, deadline);
-        let (second, awaiting) = listening.reply(local, &addresses()).map_err(|error| error.to_string())?;
+        let (second, awaiting) = listening
+            .reply(local, &addresses())
+            .map_err(|error| error.to_string())?;
         timed.write(&second).map_err(words)?;
         let third = timed.read_message(HANDSHAKE_MESSAGE_MAX).map_err(words)?;
-        let (hello, session) = awaiting.finish(local, &third).map_err(|error| error.to_string())?;
-        Ok(Parts { stream, session, hello, address: remote, outgoing: false, dialled: None })
+        let (hello, session) = awaiting
+            .finish(local, &third)
+            .map_err(|error| error.to_string())?;
+        Ok(Parts {
+            stream,
+            session,
+            hello,
+            address: remote,
+            outgoing: false,
+            dialled: None,
+        })
     }
 }
 
-/// Somebody may wait for what was given back. A waker that fails leaves them until the next connection comes.
+/// Somebody may wait for what was given back. A waker that fails leaves them until the next
+/// connection comes.
 fn wake(waker: &Arc<Waker>) -> Wake {
     let waker = Arc::clone(waker);
     Arc::new(move || {
@@ -381,18 +465,37 @@ fn wake(waker: &Arc<Waker>) -> Wake {
 }
 
 fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable};
-    matches!(error.kind(), Interrupted | ConnectionAborted | ConnectionReset | NetworkDown | NetworkUnreachable | HostUnreachable)
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        Interrupted
+            | ConnectionAborted
+            | ConnectionReset
+            | NetworkDown
+            | NetworkUnreachable
+            | HostUnreachable
+    )
 }
 
 fn bind_all(listen: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let everywhere = [SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))];
-    let listen = if listen.is_empty() { &everywhere } else { listen };
+    let listen = if listen.is_empty() {
+        &everywhere
+    } else {
+        listen
+    };
     let both = !listen.iter().any(SocketAddr::is_ipv4);
-    listen.iter().map(|address| bind_or_fall_back(*address, both)).collect()
+    listen
+        .iter()
+        .map(|address| bind_or_fall_back(*address, both))
+        .collect()
 }
 
-/// A host without IPv6 refuses the socket or the address; on it, every address means every IPv4 address.
+/// A host without IPv6 refuses the socket or the address; on it, every address means every IPv4
+/// address.
 fn bind_or_fall_back(address: SocketAddr, both: bool) -> io::Result<TcpListener> {
     let everywhere = address.is_ipv6() && address.ip().is_unspecified();
     let bound = match bind(address, everywhere && both) {
@@ -402,11 +505,23 @@ fn bind_or_fall_back(address: SocketAddr, both: bool) -> io::Result<TcpListener>
         }
         bound => bound,
     };
-    bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {}", holder::words(address, &error))))
+    bound.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!(
+                "cannot listen on {address}: {}",
+                holder::words(address, &error)
+            ),
+        )
+    })
 }
 
 fn bind(address: SocketAddr, both: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(!both)?;
     }

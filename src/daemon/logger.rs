@@ -1,11 +1,13 @@
 //! The log: one line an event on standard error, `level area: sentence`.
 //!
-//! The area is the last part of the module's path, or the target that was given instead. There is no time in a line: whoever keeps
-//! the log (systemd, a container's engine) adds it. What other crates log is not shown, but for their warnings at `debug`: they know
-//! nothing of what a person runs this for, and mdns-sd alone writes a hundred lines a minute.
+//! The area is the last part of the module's path, or the target that was given instead. There is
+//! no time in a line: whoever keeps the log (systemd, a container's engine) adds it. What other
+//! crates log is not shown, but for their warnings at `debug`: they know nothing of what a person
+//! runs this for, and mdns-sd alone writes a hundred lines a minute.
 //!
-//! Whoever logs never waits for whoever reads: lines are queued, and the thread `log` writes them (see [`queue`]). Lines for which
-//! there is no room are dropped, and their number is said as soon as there is.
+//! Whoever logs never waits for whoever reads: lines are queued, and the thread `log` writes them
+//! (see [`queue`]). Lines for which there is no room are dropped, and their number is said as soon
+//! as there is.
 
 mod queue;
 
@@ -21,29 +23,32 @@ use crate::limits::LOG_END_WAIT;
 pub fn start(level: Level) {
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(level.to_level_filter());
-        // Without a thread for it lines are written by whoever has them; but then there are none for anything else either.
+        // Without a thread for it lines are written by whoever has them; but then there are none
+        // for anything else either.
         if let Ok(queue) = Queue::start(io::stderr()) {
             QUEUE.get_or_init(|| queue);
         }
     }
 }
 
-/// Logs at `debug`. The macro of that name is compiled out of release builds, for the sake of what other crates would say with it.
+/// Logs at `debug`. The macro of that name is compiled out of release builds, for the sake of what
+/// other crates would say with it.
 pub fn debug(area: &str, sentence: &str) {
     if log::max_level() >= LevelFilter::Debug {
         write_line(line(Level::Debug, area, sentence));
     }
 }
 
-/// Waits until what was logged before is written, [`LOG_END_WAIT`] at most: for whoever is about to end the process.
+/// Waits until what was logged before is written, [`LOG_END_WAIT`] at most: for whoever is about to
+/// end the process.
 pub fn finish() {
     if let Some(queue) = QUEUE.get() {
         queue.flush(LOG_END_WAIT);
     }
 }
 
-/// Writes a line that is no event, and all that was logged before: the last that this process says. A process that has no log writes it
-/// directly.
+/// Writes a line that is no event, and all that was logged before: the last that this process says.
+/// A process that has no log writes it directly.
 pub fn say_last(text: &str) {
     write_line(format!("{text}\n"));
     finish();
@@ -69,7 +74,11 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            write_line(line(record.level(), record.target(), &record.args().to_string()));
+            write_line(line(
+                record.level(),
+                record.target(),
+                &record.args().to_string(),
+            ));
         }
     }
 
@@ -93,21 +102,32 @@ fn line(level: Level, target: &str, sentence: &str) -> String {
     format!("{level} {area}: {}\n", one_line(sentence))
 }
 
-/// The text with all that [`deceives`] spelt out. Names and words of peers and servers reach people's terminals: nothing in them may end
-/// the line, drive the terminal, or make one text look like another.
+/// The text with all that [`deceives`] spelt out. Names and words of peers and servers reach
+/// people's terminals: nothing in them may end the line, drive the terminal, or make one text look
+/// like another.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if deceives(c) { line.extend(c.escape_default()) } else { line.push(c) }
+        if deceives(c) {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
     }
     line
 }
 
-/// Whether a character is not seen where it stands, but changes what is seen elsewhere: control characters, line and paragraph
-/// separators, those that turn the direction of writing (Unicode Standard Annex 9, section 2), and those without width.
+/// Whether a character is not seen where it stands, but changes what is seen elsewhere: control
+/// characters, line and paragraph separators, those that turn the direction of writing (Unicode
+/// Standard Annex 9, section 2), and those without width.
 pub fn deceives(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns || matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}')
+    c.is_control()
+        || turns
+        || matches!(
+            c,
+            '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}'
+        )
 }
 
 /// How the paths of our modules begin. A target that we name ourselves is one word.
@@ -119,24 +139,53 @@ mod tests {
 
     #[test]
     fn a_line_has_level_area_and_sentence() {
-        assert_eq!(line(Level::Warn, "starlingd::daemon::disk", "it is full"), "warn disk: it is full\n");
+        assert_eq!(
+            line(Level::Warn, "starlingd::daemon::disk", "it is full"),
+            "warn disk: it is full\n"
+        );
         assert_eq!(line(Level::Info, "link", "up"), "info link: up\n");
     }
 
     #[test]
     fn nothing_from_outside_can_forge_a_line_or_drive_the_terminal() {
-        assert_eq!(line(Level::Info, "link", "a\nerror x: b\u{1b}[2J"), "info link: a\\nerror x: b\\u{1b}[2J\n");
-        assert_eq!(one_line("a\u{202e}b\u{9b}c\u{feff}"), "a\\u{202e}b\\u{9b}c\\u{feff}");
-        assert_eq!(one_line("Möwe 東京 ‍"), "Möwe 東京 ‍", "what people write is left alone");
+        assert_eq!(
+            line(Level::Info, "link", "a\nerror x: b\u{1b}[2J"),
+            "info link: a\\nerror x: b\\u{1b}[2J\n"
+        );
+        assert_eq!(
+            one_line("a\u{202e}b\u{9b}c\u{feff}"),
+            "a\\u{202e}b\\u{9b}c\\u{feff}"
+        );
+        assert_eq!(
+            one_line("Möwe 東京 ‍"),
+            "Möwe 東京 ‍",
+            "what people write is left alone"
+        );
     }
 
     #[test]
     fn other_crates_are_heard_at_debug_only_and_only_to_warn() {
-        assert!(is_shown(LevelFilter::Info, Level::Info, "starlingd::daemon::disk"));
+        assert!(is_shown(
+            LevelFilter::Info,
+            Level::Info,
+            "starlingd::daemon::disk"
+        ));
         assert!(is_shown(LevelFilter::Info, Level::Info, "link"));
         assert!(!is_shown(LevelFilter::Info, Level::Debug, "link"));
-        assert!(!is_shown(LevelFilter::Info, Level::Error, "mdns_sd::service_daemon"));
-        assert!(is_shown(LevelFilter::Debug, Level::Warn, "mdns_sd::service_daemon"));
-        assert!(!is_shown(LevelFilter::Debug, Level::Info, "mdns_sd::service_daemon"));
+        assert!(!is_shown(
+            LevelFilter::Info,
+            Level::Error,
+            "mdns_sd::service_daemon"
+        ));
+        assert!(is_shown(
+            LevelFilter::Debug,
+            Level::Warn,
+            "mdns_sd::service_daemon"
+        ));
+        assert!(!is_shown(
+            LevelFilter::Debug,
+            Level::Info,
+            "mdns_sd::service_daemon"
+        ));
     }
 }

@@ -1,7 +1,8 @@
 //! How it is done: threads, sockets, files, clocks.
 //!
-//! [`run`] puts the parts together and hands over to the loop, which owns the node and everything that can be told to do something.
-//! All other threads only wait for one thing each (a socket, a file, a server, a clock) and tell the loop about it.
+//! [`run`] puts the parts together and hands over to the loop, which owns the node and everything
+//! that can be told to do something. All other threads only wait for one thing each (a socket, a
+//! file, a server, a clock) and tell the loop about it.
 
 pub(crate) mod api;
 pub mod clock;

@@ -1,6 +1,8 @@
-//! What the network looks like from here: where others are told that this host is, where it is, and which named interface is missing.
+//! What the network looks like from here: where others are told that this host is, where it is, and
+//! which named interface is missing.
 //!
-//! Asking the kernel may wait for it, so the thread [`super::watch`] does that, and the loop hears of what is different.
+//! Asking the kernel may wait for it, so the thread [`super::watch`] does that, and the loop hears
+//! of what is different.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,13 +32,21 @@ pub struct Network {
 impl Network {
     /// As it is now.
     pub fn look(wanted: &Wanted) -> Self {
-        let Wanted { listen, interfaces: only } = wanted;
+        let Wanted {
+            listen,
+            interfaces: only,
+        } = wanted;
         let trouble = interfaces::words_for_missing(only);
-        Self { told: interfaces::told(*listen, only), own: interfaces::own(*listen), trouble, seen: interfaces::snapshot() }
+        Self {
+            told: interfaces::told(*listen, only),
+            own: interfaces::own(*listen),
+            trouble,
+            seen: interfaces::snapshot(),
+        }
     }
 
-    /// As it is now, if that is different. The addresses are asked for first: all else is looked at only when one of them is another, or
-    /// an interface is awaited.
+    /// As it is now, if that is different. The addresses are asked for first: all else is looked at
+    /// only when one of them is another, or an interface is awaited.
     pub fn changed(&self, wanted: &Wanted) -> Option<Self> {
         if self.trouble.is_none() && interfaces::snapshot() == self.seen {
             return None;

@@ -1,8 +1,10 @@
-//! What makes this host's overlay: a file, its variables, its addresses; and the notice when one of them changes.
+//! What makes this host's overlay: a file, its variables, its addresses; and the notice when one of
+//! them changes.
 //!
-//! The file is read every two seconds, whatever its time and length say, so that an editor's save is all it takes. What cannot be read
-//! changes nothing: the node is told why, and keeps what it had. The thread `overlay` does it, which alone waits for the file's file
-//! system: that may be a mount whose server is gone.
+//! The file is read every two seconds, whatever its time and length say, so that an editor's save
+//! is all it takes. What cannot be read changes nothing: the node is told why, and keeps what it
+//! had. The thread `overlay` does it, which alone waits for the file's file system: that may be a
+//! mount whose server is gone.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -43,8 +45,9 @@ pub(super) struct OverlayWatch {
     state: Arc<AtomicU8>,
 }
 
-/// Starts the thread. The first reading comes over the channel, or, once nobody waits for it there any more, by `sink` like all others
-/// that differ from the one before. An error means that there is no thread to be had.
+/// Starts the thread. The first reading comes over the channel, or, once nobody waits for it there
+/// any more, by `sink` like all others that differ from the one before. An error means that there
+/// is no thread to be had.
 pub(super) fn start(
     source: OverlaySource,
     addresses: Addresses,
@@ -53,9 +56,21 @@ pub(super) fn start(
     let (nudges, nudged) = sync_channel(1);
     let (first, reading) = sync_channel(0);
     let state = Arc::new(AtomicU8::new(READING));
-    let watch = OverlayWatch { file: source.file.clone(), nudges, state: Arc::clone(&state) };
-    let reader = Reader { source, addresses, nudged, state };
-    thread::Builder::new().name("overlay".to_owned()).stack_size(OVERLAY_STACK).spawn(move || reader.run(first, sink))?;
+    let watch = OverlayWatch {
+        file: source.file.clone(),
+        nudges,
+        state: Arc::clone(&state),
+    };
+    let reader = Reader {
+        source,
+        addresses,
+        nudged,
+        state,
+    };
+    thread::Builder::new()
+        .name("overlay".to_owned())
+        .stack_size(OVERLAY_STACK)
+        .spawn(move || reader.run(first, sink))?;
     Ok((watch, reading))
 }
 
@@ -66,11 +81,18 @@ impl OverlayWatch {
         let _one_is_enough = self.nudges.try_send(());
     }
 
-    /// To be called now and then: what to tell of a thread that has been reading since the last call. Told once, until it is done.
+    /// To be called now and then: what to tell of a thread that has been reading since the last
+    /// call. Told once, until it is done.
     pub(super) fn check(&self) -> Option<String> {
-        let seen = self.state.compare_exchange(READING, SEEN_READING, Ordering::AcqRel, Ordering::Acquire);
+        let seen =
+            self.state
+                .compare_exchange(READING, SEEN_READING, Ordering::AcqRel, Ordering::Acquire);
         let is_late = seen == Err(SEEN_READING);
-        let tells = is_late && self.state.compare_exchange(SEEN_READING, TOLD, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let tells = is_late
+            && self
+                .state
+                .compare_exchange(SEEN_READING, TOLD, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok();
         tells.then(|| self.lateness()).flatten()
     }
 
@@ -82,7 +104,10 @@ impl OverlayWatch {
 
 /// What is said of a file that is neither read nor known to be unreadable.
 fn late(file: &Path) -> String {
-    format!("overlay {}: its file system does not answer, and is waited for", file.display())
+    format!(
+        "overlay {}: its file system does not answer, and is waited for",
+        file.display()
+    )
 }
 
 /// The thread `overlay`.
@@ -100,7 +125,11 @@ impl Reader {
             let reading = self.source.changed(&(self.addresses)());
             if self.state.swap(DONE, Ordering::AcqRel) == TOLD && reading.is_none() {
                 // The node was told that it does not come.
-                self.source.last.clone().into_iter().for_each(|overlay| sink(Ok(overlay)));
+                self.source
+                    .last
+                    .clone()
+                    .into_iter()
+                    .for_each(|overlay| sink(Ok(overlay)));
             }
             if let Some(reading) = reading {
                 self.report(reading, &mut first, &sink);
@@ -116,7 +145,12 @@ impl Reader {
         }
     }
 
-    fn report(&self, reading: Reading, first: &mut Option<SyncSender<Reading>>, sink: &impl Fn(Reading)) {
+    fn report(
+        &self,
+        reading: Reading,
+        first: &mut Option<SyncSender<Reading>>,
+        sink: &impl Fn(Reading),
+    ) {
         let unsent = match first.take() {
             Some(first) => first.send(reading).err().map(|unsent| unsent.0),
             None => Some(reading),
@@ -126,14 +160,24 @@ impl Reader {
 }
 
 impl OverlaySource {
-    /// From the settings: the file, `NAME=VALUE` of the host's own, and what else is known of it. The environment is taken over as it is
-    /// now.
+    /// From the settings: the file, `NAME=VALUE` of the host's own, and what else is known of it.
+    /// The environment is taken over as it is now.
     pub(super) fn new(file: Option<PathBuf>, own: &[String], known: [(&str, String); 4]) -> Self {
-        let mut fixed: BTreeMap<String, String> = std::env::vars_os().filter_map(from_environment).collect();
-        fixed.extend(known.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let mut fixed: BTreeMap<String, String> =
+            std::env::vars_os().filter_map(from_environment).collect();
+        fixed.extend(
+            known
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
         let own = own.iter().filter_map(|text| text.split_once('='));
         fixed.extend(own.map(|(name, value)| (format!("var.{name}"), value.to_owned())));
-        Self { file, fixed, seen: None, last: None }
+        Self {
+            file,
+            fixed,
+            seen: None,
+            last: None,
+        }
     }
 
     /// What the overlay is now. An error names the file, and what is wrong with it and where.
@@ -147,7 +191,9 @@ impl OverlaySource {
             }
             let mut text = Vec::new();
             let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-            file.take(OVERLAY_FILE_MAX + 1).read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
+            file.take(OVERLAY_FILE_MAX + 1)
+                .read_to_end(&mut text)
+                .map_err(|error| wrong(error.to_string()))?;
             if text.len() as u64 > OVERLAY_FILE_MAX {
                 return Err(wrong(format!("it has more than {OVERLAY_FILE_MAX} bytes")));
             }
@@ -162,10 +208,17 @@ impl OverlaySource {
             }
         }
         let mut variables = self.fixed.clone();
-        variables.extend(addresses.first().map(|address| ("address".to_owned(), address.ip().to_string())));
+        variables.extend(
+            addresses
+                .first()
+                .map(|address| ("address".to_owned(), address.ip().to_string())),
+        );
         let named = |(name, ip): (String, IpAddr)| (format!("address.{name}"), ip.to_string());
         variables.extend(interfaces::by_name().into_iter().map(named));
-        Ok(Overlay { patch: self.seen.as_ref().map(|(_, patch)| patch.clone()), variables })
+        Ok(Overlay {
+            patch: self.seen.as_ref().map(|(_, patch)| patch.clone()),
+            variables,
+        })
     }
 
     /// The same, if it is another than at the last call, or cannot be read.
@@ -197,7 +250,10 @@ const TOLD: u8 = 3;
 
 /// What is not text has no place in a document.
 fn from_environment((name, value): (OsString, OsString)) -> Option<(String, String)> {
-    Some((format!("env.{}", name.into_string().ok()?), value.into_string().ok()?))
+    Some((
+        format!("env.{}", name.into_string().ok()?),
+        value.into_string().ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -205,34 +261,67 @@ mod tests {
     use super::*;
 
     fn source(file: &std::path::Path) -> OverlaySource {
-        let known = [("name", "gull".to_owned()), ("peer", "p".to_owned()), ("group", "g".to_owned()), ("fleet", "f".to_owned())];
+        let known = [
+            ("name", "gull".to_owned()),
+            ("peer", "p".to_owned()),
+            ("group", "g".to_owned()),
+            ("fleet", "f".to_owned()),
+        ];
         OverlaySource::new(Some(file.to_owned()), &["root=/srv=x".to_owned()], known)
     }
 
     #[test]
     fn a_file_is_read_when_it_is_another_and_a_bad_one_is_named_until_it_is_mended() {
-        let path = std::env::temp_dir().join(format!("starling-overlay-{}.json", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("starling-overlay-{}.json", std::process::id()));
         std::fs::write(&path, "{\"a\": 1 // mine\n}").unwrap();
         let mut source = source(&path);
         let here = ["192.0.2.7:7117".parse().unwrap()];
-        let first = source.changed(&here).expect("it is the first").expect("it is sound");
+        let first = source
+            .changed(&here)
+            .expect("it is the first")
+            .expect("it is sound");
         assert_eq!(first.patch, Some(json::parse(br#"{"a":1}"#).unwrap()));
         let value = |name: &str| first.variables.get(name).map(String::as_str);
-        assert_eq!((value("name"), value("var.root"), value("address")), (Some("gull"), Some("/srv=x"), Some("192.0.2.7")));
+        assert_eq!(
+            (value("name"), value("var.root"), value("address")),
+            (Some("gull"), Some("/srv=x"), Some("192.0.2.7"))
+        );
         assert!(value("env.PATH").is_some(), "the environment is there");
         assert!(source.changed(&here).is_none(), "nothing has changed");
-        let time = std::fs::metadata(&path).and_then(|found| found.modified()).unwrap();
+        let time = std::fs::metadata(&path)
+            .and_then(|found| found.modified())
+            .unwrap();
         std::fs::write(&path, "{\"a\": 2 // mine\n}").unwrap();
-        File::options().write(true).open(&path).and_then(|file| file.set_modified(time)).unwrap();
-        let second = source.changed(&here).expect("it is another, though as long and as old").expect("it is sound");
+        File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(time))
+            .unwrap();
+        let second = source
+            .changed(&here)
+            .expect("it is another, though as long and as old")
+            .expect("it is sound");
         assert_eq!(second.patch, Some(json::parse(br#"{"a":2}"#).unwrap()));
         std::fs::write(&path, "{\"a\":\n 2,, }").unwrap();
-        let error = source.changed(&here).expect("it is another").expect_err("it is no JSON");
-        assert!(error.contains("line 2") && error.contains("overlay"), "{error}");
+        let error = source
+            .changed(&here)
+            .expect("it is another")
+            .expect_err("it is no JSON");
+        assert!(
+            error.contains("line 2") && error.contains("overlay"),
+            "{error}"
+        );
         std::fs::write(&path, "[]").unwrap();
-        assert!(source.changed(&here).is_some_and(|read| read.is_err()), "an array would replace everything");
+        assert!(
+            source.changed(&here).is_some_and(|read| read.is_err()),
+            "an array would replace everything"
+        );
         std::fs::write(&path, "{\"a\": 1}").unwrap();
-        assert!(source.changed(&here).is_some_and(|read| read == Ok(first)), "mended, though it is as it was");
+        assert!(
+            source.changed(&here).is_some_and(|read| read == Ok(first)),
+            "mended, though it is as it was"
+        );
         std::fs::remove_file(&path).unwrap();
         assert!(source.changed(&here).is_some_and(|read| read.is_err()));
     }

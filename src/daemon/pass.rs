@@ -1,8 +1,10 @@
-//! What is passed through to this host's server: what it holds, how it does, and the restart of an application.
+//! What is passed through to this host's server: what it holds, how it does, and the restart of an
+//! application.
 //!
-//! On a thread of its own, for the server answers such questions only after the change that it is making, and neither the loop nor other
-//! answers may wait for that. Answers are the server's, byte for byte, but for the names of certificates: people see those that they gave.
-//! Nothing here changes the document.
+//! On a thread of its own, for the server answers such questions only after the change that it is
+//! making, and neither the loop nor other answers may wait for that. Answers are the server's, byte
+//! for byte, but for the names of certificates: people see those that they gave. Nothing here
+//! changes the document.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -34,14 +36,21 @@ impl Pass {
     /// Starts the thread "pass".
     pub(super) fn start(unit: Unit) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(PASS_QUEUE);
-        thread::Builder::new().name("pass".to_owned()).stack_size(TARGET_STACK).spawn(move || run(&unit, &queue))?;
+        thread::Builder::new()
+            .name("pass".to_owned())
+            .stack_size(TARGET_STACK)
+            .spawn(move || run(&unit, &queue))?;
         Ok(Self { jobs })
     }
 
     /// Has the server asked, and the client answered. Never blocks.
     pub(super) fn ask(&self, question: Question, document: Document, responder: Responder) {
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
-            self.jobs.try_send(Job { question, document, responder })
+            self.jobs.try_send(Job {
+                question,
+                document,
+                responder,
+            })
         {
             let busy = || unreachable("too many questions wait for it");
             job.responder.respond(Box::new(busy));
@@ -50,8 +59,17 @@ impl Pass {
 }
 
 fn run(unit: &Unit, queue: &Receiver<Job>) {
-    for Job { question, document, responder } in queue {
-        let server = Server { unit, aliases: Aliases::of(&document), document };
+    for Job {
+        question,
+        document,
+        responder,
+    } in queue
+    {
+        let server = Server {
+            unit,
+            aliases: Aliases::of(&document),
+            document,
+        };
         let response = server.answer(&question).unwrap_or_else(|response| response);
         responder.respond(Box::new(move || response));
     }
@@ -67,8 +85,11 @@ struct Server<'a> {
 impl Server<'_> {
     fn answer(&self, question: &Question) -> Result<Response, Response> {
         match question {
-            // Unit decodes before it resolves dots: what is a name here would lead it elsewhere, even to the restart of an application.
-            Question::Held(_, path) | Question::Status(path) | Question::Control(path) if path.iter().any(is_dots) => {
+            // Unit decodes before it resolves dots: what is a name here would lead it elsewhere,
+            // even to the restart of an application.
+            Question::Held(_, path) | Question::Status(path) | Question::Control(path)
+                if path.iter().any(is_dots) =>
+            {
                 Err(absent())
             }
             Question::Everything => self.everything(),
@@ -84,11 +105,15 @@ impl Server<'_> {
         }
     }
 
-    /// Put together from its parts: what is longer than Unit's socket takes at once would not come whole.
+    /// Put together from its parts: what is longer than Unit's socket takes at once would not come
+    /// whole.
     fn everything(&self) -> Result<Response, Response> {
         let mut all = Map::new();
         for kind in Kind::ALL {
-            all.extend(self.held(kind)?.map(|held| (kind.member().to_owned(), Value::Object(held))));
+            all.extend(
+                self.held(kind)?
+                    .map(|held| (kind.member().to_owned(), Value::Object(held))),
+            );
         }
         let status = self.status(&[])?;
         let status = json::parse_own(&status.body).map_err(|_| unreadable())?;
@@ -96,43 +121,72 @@ impl Server<'_> {
         Ok(answered(200, &Value::Object(all)))
     }
 
-    /// All certificates or modules, by the names that people know; `None` if the server was built without such.
+    /// All certificates or modules, by the names that people know; `None` if the server was built
+    /// without such.
     fn held(&self, kind: Kind) -> Result<Option<Map<String, Value>>, Response> {
-        let held = match self.unit.request("GET", &format!("/{}", kind.member()), None) {
+        let held = match self
+            .unit
+            .request("GET", &format!("/{}", kind.member()), None)
+        {
             Ok(reply) if reply.status == 404 => return Ok(None),
-            Ok(reply) if reply.status == 200 => json::parse_own(&reply.body).map_err(|_| unreadable())?,
-            Ok(reply) => return Err(Response { status: reply.status, headers: vec![json_type()], body: reply.body }),
+            Ok(reply) if reply.status == 200 => {
+                json::parse_own(&reply.body).map_err(|_| unreadable())?
+            }
+            Ok(reply) => {
+                return Err(Response {
+                    status: reply.status,
+                    headers: vec![json_type()],
+                    body: reply.body,
+                });
+            }
             Err(Failure::Cut { expected, .. }) => Value::Object(self.known(kind, expected)?),
             Err(failure) => return Err(failed(&failure)),
         };
-        let Value::Object(held) = held else { return Err(unreadable()) };
-        Ok(Some(if kind == Kind::Certificate { self.plain(held) } else { held }))
+        let Value::Object(held) = held else {
+            return Err(unreadable());
+        };
+        Ok(Some(if kind == Kind::Certificate {
+            self.plain(held)
+        } else {
+            held
+        }))
     }
 
     /// With plain names, and without those that stand for what the document does not hold any more.
     fn plain(&self, held: Map<String, Value>) -> Map<String, Value> {
         let own: Vec<&str> = self.aliases.iter().map(|(name, _)| name).collect();
-        let named = held.into_iter().filter_map(|(name, value)| match self.aliases.name(&name) {
-            Some(plain) => Some((plain.to_owned(), value)),
-            None if is_alias(&name) || own.contains(&&name[..]) => None,
-            None => Some((name, value)),
-        });
+        let named = held
+            .into_iter()
+            .filter_map(|(name, value)| match self.aliases.name(&name) {
+                Some(plain) => Some((plain.to_owned(), value)),
+                None if is_alias(&name) || own.contains(&&name[..]) => None,
+                None => Some((name, value)),
+            });
         named.collect()
     }
 
-    /// What the document holds of a list that does not come whole, one by one. The announced length tells whether that is all there is.
+    /// What the document holds of a list that does not come whole, one by one. The announced length
+    /// tells whether that is all there is.
     fn known(&self, kind: Kind, expected: u64) -> Result<Map<String, Value>, Response> {
-        let names = self.document.value()[kind.member()].as_object().into_iter().flatten();
+        let names = self.document.value()[kind.member()]
+            .as_object()
+            .into_iter()
+            .flatten();
         let mut known = Map::new();
         for (name, content) in names {
             match kind {
                 Kind::JsModule => drop(known.insert(name.clone(), content.clone())),
                 Kind::Certificate => {
                     let stored = self.aliases.alias(name).unwrap_or(name);
-                    let reply =
-                        self.unit.request("GET", &resource_path(kind.member(), stored), None).map_err(|error| failed(&error))?;
+                    let reply = self
+                        .unit
+                        .request("GET", &resource_path(kind.member(), stored), None)
+                        .map_err(|error| failed(&error))?;
                     if reply.status == 200 {
-                        known.insert(stored.to_owned(), json::parse_own(&reply.body).map_err(|_| unreadable())?);
+                        known.insert(
+                            stored.to_owned(),
+                            json::parse_own(&reply.body).map_err(|_| unreadable())?,
+                        );
                     }
                 }
             }
@@ -148,9 +202,12 @@ impl Server<'_> {
         };
         let path = below(&resource_path(kind.member(), stored), rest);
         match self.ask(&path)? {
-            // The server has the very source that the document has, or it would be missing, and is given it.
+            // The server has the very source that the document has, or it would be missing, and is
+            // given it.
             Err(Failure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
-                let source = self.document.value()[kind.member()].get(name).ok_or_else(cut)?;
+                let source = self.document.value()[kind.member()]
+                    .get(name)
+                    .ok_or_else(cut)?;
                 Ok(answered(200, source))
             }
             answer => passed(answer),
@@ -160,19 +217,31 @@ impl Server<'_> {
     /// What is too long to come whole is put together from the members that a status has.
     fn status(&self, path: &[String]) -> Result<Response, Response> {
         let answer = self.ask(&below("/status", path))?;
-        let applications = || self.document.config().get("applications").and_then(Value::as_object);
+        let applications = || {
+            self.document
+                .config()
+                .get("applications")
+                .and_then(Value::as_object)
+        };
         let names: Vec<&str> = match (&answer, path.first().map(String::as_str)) {
             (Err(Failure::Cut { .. }), None) => STATUS.to_vec(),
-            (Err(Failure::Cut { .. }), Some("applications")) if path.len() == 1 => {
-                applications().into_iter().flat_map(|all| all.keys().map(String::as_str)).collect()
-            }
+            (Err(Failure::Cut { .. }), Some("applications")) if path.len() == 1 => applications()
+                .into_iter()
+                .flat_map(|all| all.keys().map(String::as_str))
+                .collect(),
             _ => return passed(answer),
         };
         let part = |name: &str| {
             let whole = self.status(&[path, &[name.to_owned()]].concat())?;
-            Ok((name.to_owned(), json::parse_own(&whole.body).map_err(|_| unreadable())?))
+            Ok((
+                name.to_owned(),
+                json::parse_own(&whole.body).map_err(|_| unreadable())?,
+            ))
         };
-        let parts: Map<String, Value> = names.into_iter().map(part).collect::<Result<_, Response>>()?;
+        let parts: Map<String, Value> = names
+            .into_iter()
+            .map(part)
+            .collect::<Result<_, Response>>()?;
         Ok(answered(200, &Value::Object(parts)))
     }
 
@@ -180,7 +249,8 @@ impl Server<'_> {
         passed(self.ask(path)?)
     }
 
-    /// The server closes without a word on a head that is too long, and has nothing at such a path anyway.
+    /// The server closes without a word on a head that is too long, and has nothing at such a path
+    /// anyway.
     fn ask(&self, path: &str) -> Result<Result<Reply, Failure>, Response> {
         if path.len() > PASS_PATH_MAX {
             return Err(nowhere());
@@ -191,12 +261,22 @@ impl Server<'_> {
 
 fn passed(answer: Result<Reply, Failure>) -> Result<Response, Response> {
     let reply = answer.map_err(|failure| failed(&failure))?;
-    let response = Response { status: reply.status, headers: vec![json_type()], body: reply.body };
-    if response.status == 200 { Ok(response) } else { Err(response) }
+    let response = Response {
+        status: reply.status,
+        headers: vec![json_type()],
+        body: reply.body,
+    };
+    if response.status == 200 {
+        Ok(response)
+    } else {
+        Err(response)
+    }
 }
 
 fn below(path: &str, tokens: &[String]) -> String {
-    tokens.iter().fold(path.to_owned(), |path, token| format!("{path}/{}", encoded(token)))
+    tokens.iter().fold(path.to_owned(), |path, token| {
+        format!("{path}/{}", encoded(token))
+    })
 }
 
 /// A name that Unit would take for a direction.
@@ -205,7 +285,11 @@ fn is_dots(token: &String) -> bool {
 }
 
 fn answered(status: u16, value: &Value) -> Response {
-    Response { status, headers: vec![json_type()], body: json::unit_format(value).into_bytes() }
+    Response {
+        status,
+        headers: vec![json_type()],
+        body: json::unit_format(value).into_bytes(),
+    }
 }
 
 fn absent() -> Response {
@@ -214,7 +298,11 @@ fn absent() -> Response {
 
 /// Unit would close on it without a word.
 fn nowhere() -> Response {
-    Response::error(404, "Value doesn't exist.", "nothing on the server has a path as long as this")
+    Response::error(
+        404,
+        "Value doesn't exist.",
+        "nothing on the server has a path as long as this",
+    )
 }
 
 fn cut() -> Response {
@@ -238,7 +326,9 @@ fn failed(why: &Failure) -> Response {
 
 fn unreachable(why: &str) -> Response {
     let mut response = Response::error(503, "The server cannot be reached.", why);
-    response.headers.push(("Retry-After".to_owned(), "1".to_owned()));
+    response
+        .headers
+        .push(("Retry-After".to_owned(), "1".to_owned()));
     response
 }
 

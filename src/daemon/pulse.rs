@@ -1,8 +1,10 @@
-//! The pulse of the loop: whether it turns. What others take for a sign of life is given only while it does.
+//! The pulse of the loop: whether it turns. What others take for a sign of life is given only while
+//! it does.
 //!
-//! Threads beside the loop could go on shaking hands and taking requests long after the loop has stopped to do anything about them, and
-//! everybody would take the host for healthy. So before they do, they look here; and the thread `watchdog` ends a process whose loop does
-//! not come back, for a supervisor to start it anew: the state on disk is sound at every moment.
+//! Threads beside the loop could go on shaking hands and taking requests long after the loop has
+//! stopped to do anything about them, and everybody would take the host for healthy. So before they
+//! do, they look here; and the thread `watchdog` ends a process whose loop does not come back, for
+//! a supervisor to start it anew: the state on disk is sound at every moment.
 
 use std::io;
 use std::sync::Arc;
@@ -25,12 +27,18 @@ pub struct Pulse {
 impl Pulse {
     /// Of a loop that has not begun yet, and has promised nothing.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, due_ms: Arc::new(AtomicU64::new(u64::MAX)) }
+        Self {
+            clock,
+            due_ms: Arc::new(AtomicU64::new(u64::MAX)),
+        }
     }
 
     /// The loop turns, and goes to wait for something to happen, until this time at most.
     pub fn promise(&self, until: Duration) {
-        self.due_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+        self.due_ms.store(
+            u64::try_from(until.as_millis()).unwrap_or(u64::MAX),
+            Ordering::Release,
+        );
     }
 
     /// The loop has something in hand now.
@@ -50,8 +58,8 @@ impl Pulse {
     }
 }
 
-/// Starts the thread `watchdog`, which ends the process when the loop stands for [`WATCHDOG_BEATS`] of its own beats. An error means that
-/// there is no thread to be had.
+/// Starts the thread `watchdog`, which ends the process when the loop stands for [`WATCHDOG_BEATS`]
+/// of its own beats. An error means that there is no thread to be had.
 pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
     let run = move || {
         let mut count = Beats::default();
@@ -60,20 +68,28 @@ pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
             thread::sleep(WATCHDOG_EVERY);
             match count.beat(pulse.stands()) {
                 Finding::Well => {}
-                Finding::Late => log::warn!("the loop has not turned for {} s", WATCHDOG_EVERY.as_secs()),
+                Finding::Late => {
+                    log::warn!("the loop has not turned for {} s", WATCHDOG_EVERY.as_secs())
+                }
                 Finding::Dead => {
-                    log::error!("the loop has not turned for a minute: this process ends, to be started anew");
+                    log::error!(
+                        "the loop has not turned for a minute: this process ends, to be started anew"
+                    );
                     logger::finish();
                     std::process::abort();
                 }
             }
         }
     };
-    thread::Builder::new().name("watchdog".to_owned()).stack_size(SMALL_STACK).spawn(run).map(drop)
+    thread::Builder::new()
+        .name("watchdog".to_owned())
+        .stack_size(SMALL_STACK)
+        .spawn(run)
+        .map(drop)
 }
 
-/// Counts the beats at which the loop was found standing. Not the time by any clock: that goes on while the process, or the machine, is
-/// stopped as a whole, the watchdog with the loop.
+/// Counts the beats at which the loop was found standing. Not the time by any clock: that goes on
+/// while the process, or the machine, is stopped as a whole, the watchdog with the loop.
 #[derive(Debug, Default)]
 struct Beats {
     standing: u32,
@@ -110,7 +126,10 @@ mod tests {
         assert!(!pulse.stands(), "it has not begun");
         pulse.turn();
         assert!(!pulse.stands(), "it has something in hand");
-        let seen = Pulse { clock: pulse.clock, due_ms: Arc::clone(&pulse.due_ms) };
+        let seen = Pulse {
+            clock: pulse.clock,
+            due_ms: Arc::clone(&pulse.due_ms),
+        };
         pulse.promise(Duration::from_secs(3600));
         assert!(!seen.stands(), "it waits");
         pulse.end();
@@ -126,6 +145,10 @@ mod tests {
             (2..WATCHDOG_BEATS).for_each(|_| assert_eq!(beats.beat(true), Finding::Well));
             assert_eq!(beats.beat(false), Finding::Well);
         }
-        assert!((1..=WATCHDOG_BEATS).map(|_| beats.beat(true)).any(|finding| finding == Finding::Dead));
+        assert!(
+            (1..=WATCHDOG_BEATS)
+                .map(|_| beats.beat(true))
+                .any(|finding| finding == Finding::Dead)
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! Signals: the one door to `signal-hook`.
 //!
-//! SIGTERM and SIGINT ask the daemon to stop in good order; a second one ends it at once, should the good order hang, and so does the end
-//! of [`STOP_WAIT`]. SIGHUP, which
-//! other daemons take as "reload", is only logged: settings are read at the start. The handlers set a flag and wake the thread
-//! "signal" through a socket; nothing else is safe in a handler.
+//! SIGTERM and SIGINT ask the daemon to stop in good order; a second one ends it at once, should
+//! the good order hang, and so does the end of [`STOP_WAIT`]. SIGHUP, which
+//! other daemons take as "reload", is only logged: settings are read at the start. The handlers set
+//! a flag and wake the thread "signal" through a socket; nothing else is safe in a handler.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -17,12 +17,19 @@ use signal_hook::{flag, low_level::pipe};
 
 use crate::limits::STOP_WAIT;
 
-/// Handles the signals from now on. `stop` is called once, on a thread of its own, and may block; if the process is still there after
-/// [`STOP_WAIT`], `late` is called.
+/// Handles the signals from now on. `stop` is called once, on a thread of its own, and may block;
+/// if the process is still there after [`STOP_WAIT`], `late` is called.
 ///
-/// An error means that the system has no socket, thread or handler left; some signals may then be handled and others not.
-#[expect(clippy::disallowed_methods, reason = "what this thread is for once it stops")]
-pub fn start(stop: impl FnOnce() + Send + 'static, late: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// An error means that the system has no socket, thread or handler left; some signals may then be
+/// handled and others not.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what this thread is for once it stops"
+)]
+pub fn start(
+    stop: impl FnOnce() + Send + 'static,
+    late: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
     let (mut woken, waker) = UnixStream::pair()?;
     // A full socket must not block the handler.
     waker.set_nonblocking(true)?;
@@ -34,24 +41,33 @@ pub fn start(stop: impl FnOnce() + Send + 'static, late: impl FnOnce() + Send + 
         pipe::register(signal, waker.try_clone()?)?;
     }
     pipe::register(SIGHUP, waker)?;
-    thread::Builder::new().name("signal".to_owned()).stack_size(STACK).spawn(move || {
-        while wait(&mut woken) {
-            if stopping.load(Ordering::SeqCst) {
-                log::info!("stopping; a second signal stops at once");
-                // On a thread of its own: it may hang, and then the second signal is what it is for.
-                if let Err(error) = thread::Builder::new().name("stop".to_owned()).stack_size(STACK).spawn(stop) {
-                    log::error!("no thread to stop in good order: {error}");
-                    std::process::exit(EXIT_AT_ONCE);
+    thread::Builder::new()
+        .name("signal".to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            while wait(&mut woken) {
+                if stopping.load(Ordering::SeqCst) {
+                    log::info!("stopping; a second signal stops at once");
+                    // On a thread of its own: it may hang, and then the second signal is what it is
+                    // for.
+                    if let Err(error) = thread::Builder::new()
+                        .name("stop".to_owned())
+                        .stack_size(STACK)
+                        .spawn(stop)
+                    {
+                        log::error!("no thread to stop in good order: {error}");
+                        std::process::exit(EXIT_AT_ONCE);
+                    }
+                    // timeout(1) and others send one signal twice, to the process and to its group:
+                    // that is nobody's impatience.
+                    thread::sleep(SAME_SIGNAL);
+                    impatient.store(true, Ordering::SeqCst);
+                    thread::sleep(STOP_WAIT - SAME_SIGNAL);
+                    return late();
                 }
-                // timeout(1) and others send one signal twice, to the process and to its group: that is nobody's impatience.
-                thread::sleep(SAME_SIGNAL);
-                impatient.store(true, Ordering::SeqCst);
-                thread::sleep(STOP_WAIT - SAME_SIGNAL);
-                return late();
+                log::info!("SIGHUP ignored: settings are read at the start only");
             }
-            log::info!("SIGHUP ignored: settings are read at the start only");
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -88,12 +104,22 @@ mod tests {
         let (sink, stops) = channel();
         let asked = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&asked);
-        start(move || sink.send(seen.load(Ordering::SeqCst)).expect("the test waits"), || {}).unwrap();
+        start(
+            move || {
+                sink.send(seen.load(Ordering::SeqCst))
+                    .expect("the test waits")
+            },
+            || {},
+        )
+        .unwrap();
         raise(SIGHUP).unwrap();
         raise(SIGHUP).unwrap();
         asked.store(true, Ordering::SeqCst);
         raise(SIGTERM).unwrap();
         assert_eq!(stops.recv_timeout(Duration::from_secs(10)), Ok(true));
-        assert!(stops.recv_timeout(Duration::from_secs(10)).is_err(), "the closure is gone, so it cannot be called again");
+        assert!(
+            stops.recv_timeout(Duration::from_secs(10)).is_err(),
+            "the closure is gone, so it cannot be called again"
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! Putting the daemon together: state, identity, sockets, threads, in an order in which nothing is heard before it can be answered.
+//! Putting the daemon together: state, identity, sockets, threads, in an order in which nothing is
+//! heard before it can be answered.
 //!
-//! Whatever is wrong is said before anything is listened on. What is damaged on disk is set aside and reported, never guessed at.
+//! Whatever is wrong is said before anything is listened on. What is damaged on disk is set aside
+//! and reported, never guessed at.
 
 use std::fmt;
 use std::fs::File;
@@ -29,7 +31,9 @@ use super::state_dir::{FoundDrifts, Membership, StateDir, StateError, StoredFile
 use super::unit::{Control, Unit, find_default};
 use super::watch::Watch;
 use super::{api, entropy, interfaces, logger, signals, system, target};
-use crate::limits::{EVENTS_MAX, KEYS_AWAY_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN_FILE_MAX};
+use crate::limits::{
+    EVENTS_MAX, KEYS_AWAY_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN_FILE_MAX,
+};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
@@ -45,7 +49,9 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     logger::start(settings.log);
     end_on_our_own_panics();
     let mut dir = StateDir::open(&settings.state)?;
-    let member = dir.membership()?.ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
+    let member = dir
+        .membership()?
+        .ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
     dir.lock()?;
     let (events, queue) = sync_channel(EVENTS_MAX);
     let secret = dir.member_identity()?;
@@ -62,26 +68,53 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     });
     let port = Arc::new(AtomicU16::new(0));
     let addresses = own_addresses(&settings, &port);
-    interfaces::words_for_missing(&settings.interfaces).iter().for_each(|words| log::warn!("{words}"));
-    let (overlay_watch, overlay) = watch_overlay(overlays(&settings, &member, &secret), &addresses, &events)?;
-    let mut node = make_node(&settings, &dir, &member, secret, &local, unit.is_some(), now)?;
+    interfaces::words_for_missing(&settings.interfaces)
+        .iter()
+        .for_each(|words| log::warn!("{words}"));
+    let (overlay_watch, overlay) =
+        watch_overlay(overlays(&settings, &member, &secret), &addresses, &events)?;
+    let mut node = make_node(
+        &settings,
+        &dir,
+        &member,
+        secret,
+        &local,
+        unit.is_some(),
+        now,
+    )?;
     node.begin_overlay(overlay.ok_or_else(|| overlay_watch.lateness().unwrap_or_default()));
     load(&mut node, &dir);
     let listener = listen(&settings, &local, &addresses, &pulse, &events)?;
-    port.store(listener.local_addrs().first().map_or(0, SocketAddr::port), Ordering::Relaxed);
-    let bound: Vec<String> = listener.local_addrs().iter().map(SocketAddr::to_string).collect();
+    port.store(
+        listener.local_addrs().first().map_or(0, SocketAddr::port),
+        Ordering::Relaxed,
+    );
+    let bound: Vec<String> = listener
+        .local_addrs()
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect();
     log::info!("listening on {}", bound.join(" and "));
     let dial_events = events.clone();
-    let dialler = Dialler::start(Arc::clone(&local), Arc::clone(&addresses), pulse.clone(), move |event| {
-        send(&dial_events, Event::Dial(event));
-    })?;
+    let dialler = Dialler::start(
+        Arc::clone(&local),
+        Arc::clone(&addresses),
+        pulse.clone(),
+        move |event| {
+            send(&dial_events, Event::Dial(event));
+        },
+    )?;
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
     let decoded_events = events.clone();
-    let decoder = Decoder::start(move |ticket, decoded| send(&decoded_events, Event::Decoded(ticket, decoded)))?;
+    let decoder = Decoder::start(move |ticket, decoded| {
+        send(&decoded_events, Event::Decoded(ticket, decoded))
+    })?;
     let pass = unit.clone().map(Pass::start).transpose()?;
-    let target = unit.map(|unit| configure(unit, &node, &events)).transpose()?;
+    let target = unit
+        .map(|unit| configure(unit, &node, &events))
+        .transpose()?;
     let gate = open_gate(&settings, clock, &pulse, &events)?;
     let stop_events = events.clone();
     signals::start(move || send(&stop_events, Event::Stop), end_late)?;
@@ -113,7 +146,9 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 /// Starts the thread that configures the server.
 fn configure(unit: Unit, node: &Node, events: &SyncSender<Event>) -> io::Result<target::Target> {
     let events = events.clone();
-    target::start(unit, node.given().clone(), move |report| send(&events, Event::Server(report)))
+    target::start(unit, node.given().clone(), move |report| {
+        send(&events, Event::Server(report))
+    })
 }
 
 /// Why the daemon does not start.
@@ -209,16 +244,28 @@ fn make_node(
         node.report_problem(problem);
     }
     log::info!("my peer ID is {}", node.peer());
-    log::info!("fleet {}, group {}, called {}", member.fleet.name(), settings.group, settings.name);
+    log::info!(
+        "fleet {}, group {}, called {}",
+        member.fleet.name(),
+        settings.group,
+        settings.name
+    );
     Ok(node)
 }
 
 /// Hands the node what is on disk.
 fn load(node: &mut Node, dir: &StateDir) {
     let mut loading = Loading::new(node);
-    for Unread { file, error } in dir.load_revisions(|StoredFile { group, name, bytes, written_ms }| {
-        loading.file_of(group, name, &bytes, written_ms);
-    }) {
+    for Unread { file, error } in dir.load_revisions(
+        |StoredFile {
+             group,
+             name,
+             bytes,
+             written_ms,
+         }| {
+            loading.file_of(group, name, &bytes, written_ms);
+        },
+    ) {
         loading.unread(file, error.to_string());
     }
     loading.put_right(|found, right| match dir.rename_revision(found, right) {
@@ -228,7 +275,9 @@ fn load(node: &mut Node, dir: &StateDir) {
     });
     loading.finish(|group, name| {
         let aside = dir.set_revision_aside(group, name);
-        aside.map(|path| path.display().to_string()).map_err(|error| error.to_string())
+        aside
+            .map(|path| path.display().to_string())
+            .map_err(|error| error.to_string())
     });
     remember(node, dir);
     let unfinished = dir.load_pending(|StoredFile { group, name, bytes, .. }| {
@@ -236,7 +285,9 @@ fn load(node: &mut Node, dir: &StateDir) {
         node.remember_trial(&bytes);
         node.forget_pending(group, name);
     });
-    unfinished.iter().for_each(|unread| log::error!("{}", unread.error));
+    unfinished
+        .iter()
+        .for_each(|unread| log::error!("{}", unread.error));
     if node.is_distrusted()
         && let Err(error) = dir.set_joined(false)
     {
@@ -244,7 +295,8 @@ fn load(node: &mut Node, dir: &StateDir) {
     }
 }
 
-/// Tells the node what the server was given by earlier runs, and what is kept of what it ran past Starling.
+/// Tells the node what the server was given by earlier runs, and what is kept of what it ran past
+/// Starling.
 fn remember(node: &mut Node, dir: &StateDir) {
     let given = dir.given().unwrap_or_else(|problem| {
         log::warn!("{problem}");
@@ -261,11 +313,14 @@ fn remember(node: &mut Node, dir: &StateDir) {
     }
     // Once there is a head, it is what the head comes to that the server may run.
     if node.own_head().is_none() {
-        dir.before_starling().into_iter().for_each(|config| node.remember_before(&config));
+        dir.before_starling()
+            .into_iter()
+            .for_each(|config| node.remember_before(&config));
     }
 }
 
-/// The address book as it was kept. It is a book of hints: if it is damaged, this host goes by what else it knows.
+/// The address book as it was kept. It is a book of hints: if it is damaged, this host goes by what
+/// else it knows.
 fn address_book(dir: &StateDir) -> (Vec<u8>, Option<String>) {
     let wrong = match dir.addresses() {
         Ok(None) => return (Vec::new(), None),
@@ -291,14 +346,17 @@ fn overlays(settings: &Settings, member: &Membership, secret: &SecretKey) -> Ove
     OverlaySource::new(settings.overlay.clone(), &settings.variables, known)
 }
 
-/// Has the overlay read from now on. It is waited for a while; on a file system that does not answer the start goes on without it.
+/// Has the overlay read from now on. It is waited for a while; on a file system that does not
+/// answer the start goes on without it.
 fn watch_overlay(
     source: OverlaySource,
     addresses: &Addresses,
     events: &SyncSender<Event>,
 ) -> Result<(OverlayWatch, Option<Overlay>), RunError> {
     let events = events.clone();
-    let (watch, first) = overlay::start(source, Arc::clone(addresses), move |reading| send(&events, Event::Overlay(reading)))?;
+    let (watch, first) = overlay::start(source, Arc::clone(addresses), move |reading| {
+        send(&events, Event::Overlay(reading))
+    })?;
     match first.recv_timeout(OVERLAY_START_WAIT) {
         Ok(reading) => Ok((watch, Some(reading.map_err(RunError::Setting)?))),
         Err(_late) => Ok((watch, None)),
@@ -306,7 +364,11 @@ fn watch_overlay(
 }
 
 fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {
-    let (port, only, listen) = (Arc::clone(port), settings.interfaces.clone(), settings.listen);
+    let (port, only, listen) = (
+        Arc::clone(port),
+        settings.interfaces.clone(),
+        settings.listen,
+    );
     Arc::new(move || {
         let port = port.load(Ordering::Relaxed);
         interfaces::told(SocketAddr::new(listen.ip(), port), &only)
@@ -322,8 +384,15 @@ fn listen(
 ) -> Result<Listener, RunError> {
     let events = events.clone();
     let (local, addresses) = (Arc::clone(local), Arc::clone(addresses));
-    let settings = listener::Settings { listen: vec![settings.listen], local, addresses, pulse: pulse.clone() };
-    Ok(Listener::start(settings, move |parts| send(&events, Event::Linked(Box::new(parts))))?)
+    let settings = listener::Settings {
+        listen: vec![settings.listen],
+        local,
+        addresses,
+        pulse: pulse.clone(),
+    };
+    Ok(Listener::start(settings, move |parts| {
+        send(&events, Event::Linked(Box::new(parts)))
+    })?)
 }
 
 fn discover(
@@ -337,14 +406,30 @@ fn discover(
         return Ok(None);
     }
     let events = events.clone();
-    let whom = discovery::Settings { fleet: local.fleet.clone(), peer: node.peer(), interfaces: settings.interfaces.clone() };
+    let whom = discovery::Settings {
+        fleet: local.fleet.clone(),
+        peer: node.peer(),
+        interfaces: settings.interfaces.clone(),
+    };
     let discovery = Discovery::start(whom, move |event| {
         send(
             &events,
             match event {
-                DiscoveryEvent::Found { instance, addresses, unheard } => Event::Found { instance, addresses, unheard },
+                DiscoveryEvent::Found {
+                    instance,
+                    addresses,
+                    unheard,
+                } => Event::Found {
+                    instance,
+                    addresses,
+                    unheard,
+                },
                 DiscoveryEvent::Trouble(why) => {
-                    let words = |why| format!("mDNS does not work, so that only hosts at known addresses are found: {why}");
+                    let words = |why| {
+                        format!(
+                            "mDNS does not work, so that only hosts at known addresses are found: {why}"
+                        )
+                    };
                     Event::Trouble(Trouble::Mdns, why.map(words))
                 }
             },
@@ -356,7 +441,8 @@ fn discover(
     Ok(Some(discovery))
 }
 
-/// How the network looks, and who tells the loop when that or something else around this host is different.
+/// How the network looks, and who tells the loop when that or something else around this host is
+/// different.
 fn watch_around(
     settings: &Settings,
     port: &AtomicU16,
@@ -365,10 +451,17 @@ fn watch_around(
     finds_server: bool,
 ) -> Result<(Network, Watch), RunError> {
     let listen = SocketAddr::new(settings.listen.ip(), port.load(Ordering::Relaxed));
-    let wanted = network::Wanted { listen, interfaces: settings.interfaces.clone() };
+    let wanted = network::Wanted {
+        listen,
+        interfaces: settings.interfaces.clone(),
+    };
     let (network, events) = (Network::look(&wanted), events.clone());
-    let watch =
-        Watch::start((wanted, network.clone()), overlay, finds_server, move |change| send(&events, Event::Around(change)))?;
+    let watch = Watch::start(
+        (wanted, network.clone()),
+        overlay,
+        finds_server,
+        move |change| send(&events, Event::Around(change)),
+    )?;
     Ok((network, watch))
 }
 
@@ -376,7 +469,10 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
     let control = match &settings.unit {
         UnitChoice::None => None,
         UnitChoice::Auto => find_default().map(Control::Unix),
-        UnitChoice::At(text) => Some(Control::parse(text).map_err(|error| RunError::Setting(format!("--unit {text}: {error}")))?),
+        UnitChoice::At(text) => Some(
+            Control::parse(text)
+                .map_err(|error| RunError::Setting(format!("--unit {text}: {error}")))?,
+        ),
     };
     match &control {
         Some(control) => log::info!("configuring the server at {control}"),
@@ -385,12 +481,25 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
     Ok(control.map(Unit::new))
 }
 
-fn open_gate(settings: &Settings, clock: Clock, pulse: &Pulse, events: &SyncSender<Event>) -> Result<Gate, RunError> {
-    let token = settings.api_token_file.as_ref().map(read_token).transpose()?;
+fn open_gate(
+    settings: &Settings,
+    clock: Clock,
+    pulse: &Pulse,
+    events: &SyncSender<Event>,
+) -> Result<Gate, RunError> {
+    let token = settings
+        .api_token_file
+        .as_ref()
+        .map(read_token)
+        .transpose()?;
     let api = settings.api.map(|listen| TcpApi { listen, token });
     let (pulse, events) = (pulse.clone(), events.clone());
     let gate = gate::start(
-        GateSettings { control: settings.control.clone(), rights: rights(settings)?, api },
+        GateSettings {
+            control: settings.control.clone(),
+            rights: rights(settings)?,
+            api,
+        },
         move |request, responder| match api::ask(&request, clock.now().1) {
             Ok(ask) => ask_loop(&events, &pulse, (ask, responder)),
             Err(response) => responder.respond(Box::new(move || response)),
@@ -408,10 +517,18 @@ fn open_gate(settings: &Settings, clock: Clock, pulse: &Pulse, events: &SyncSend
 
 fn rights(settings: &Settings) -> Result<Rights, RunError> {
     let number = |group: &String| {
-        system::group(group).ok_or_else(|| RunError::Setting(format!("--control-group {group}: not in {}", system::GROUPS)))
+        system::group(group).ok_or_else(|| {
+            RunError::Setting(format!(
+                "--control-group {group}: not in {}",
+                system::GROUPS
+            ))
+        })
     };
     let group = settings.control_group.as_ref().map(number).transpose()?;
-    Ok(Rights { mode: settings.control_mode, group })
+    Ok(Rights {
+        mode: settings.control_mode,
+        group,
+    })
 }
 
 fn read_token(path: &PathBuf) -> Result<String, RunError> {
@@ -426,13 +543,22 @@ fn read_token(path: &PathBuf) -> Result<String, RunError> {
         )));
     }
     if found.len() > TOKEN_FILE_MAX {
-        return Err(wrong(format!("{} bytes are too many for a token", found.len())));
+        return Err(wrong(format!(
+            "{} bytes are too many for a token",
+            found.len()
+        )));
     }
     if found.mode() & 0o077 != 0 {
-        return Err(wrong(format!("others can read it: chmod 600 {}", path.display())));
+        return Err(wrong(format!(
+            "others can read it: chmod 600 {}",
+            path.display()
+        )));
     }
     let mut text = String::new();
-    file.by_ref().take(TOKEN_FILE_MAX).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+    file.by_ref()
+        .take(TOKEN_FILE_MAX)
+        .read_to_string(&mut text)
+        .map_err(|error| wrong(error.to_string()))?;
     Ok(text.trim().to_owned())
 }
 
@@ -443,15 +569,23 @@ fn ask_loop(events: &SyncSender<Event>, pulse: &Pulse, (mut ask, mut responder):
             Err(TrySendError::Full(Event::Asked(again, to))) => (ask, responder) = (again, to),
             _taken_or_nobody_left => return,
         }
-        #[expect(clippy::disallowed_methods, reason = "the loop's queue is full, and nobody tells when it is not")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the loop's queue is full, and nobody tells when it is not"
+        )]
         std::thread::sleep(LOOP_RETRY);
     }
-    responder.respond(Box::new(|| Response::error(503, "The daemon stands still.", "")));
+    responder.respond(Box::new(|| {
+        Response::error(503, "The daemon stands still.", "")
+    }));
 }
 
 /// The time for an end in good order is over.
 fn end_late() {
-    log::error!("it did not stop in good order within {} s, and is ended", STOP_WAIT.as_secs());
+    log::error!(
+        "it did not stop in good order within {} s, and is ended",
+        STOP_WAIT.as_secs()
+    );
     logger::finish();
     std::process::exit(1);
 }
@@ -461,15 +595,21 @@ fn send(events: &SyncSender<Event>, event: Event) {
     let _nobody_left_to_tell = events.send(event);
 }
 
-/// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on disk is sound at every moment, what a
-/// dead thread leaves behind is not. The thread of the crate that serves mDNS may die: it is started again. What the standard
-/// library would say of it goes to the log: written directly it could wait for whoever reads, and the process would not end.
+/// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on
+/// disk is sound at every moment, what a dead thread leaves behind is not. The thread of the crate
+/// that serves mDNS may die: it is started again. What the standard library would say of it goes to
+/// the log: written directly it could wait for whoever reads, and the process would not end.
 fn end_on_our_own_panics() {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("<unnamed>");
-        let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-        let (text, owned) = (panic.payload().downcast_ref::<&str>().copied(), panic.payload().downcast_ref::<String>());
+        let place = panic
+            .location()
+            .map_or_else(String::new, |place| format!(" at {place}"));
+        let (text, owned) = (
+            panic.payload().downcast_ref::<&str>().copied(),
+            panic.payload().downcast_ref::<String>(),
+        );
         let words = text.or(owned.map(String::as_str)).unwrap_or("no words");
         log::error!("thread '{name}' panicked{place}: {words}");
         let ours = !name.starts_with("mDNS");

@@ -1,9 +1,11 @@
 //! The state directory: what a peer must still know after a power cut.
 //!
-//! A person can read it with `ls` and `cat`: `identity.key`, `owner.key` (on the host of `init` only), `fleet.json`,
-//! `addresses.json`, `before-starling.json`, `applied.json`, `given.json`, `drift-TIME.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files 0600. A file
-//! is written under another name, synced and renamed, so that under its own name it is whole or not there; what is found damaged
-//! is renamed, never deleted. Whoever writes holds the lock; reading needs none.
+//! A person can read it with `ls` and `cat`: `identity.key`, `owner.key` (on the host of `init`
+//! only), `fleet.json`, `addresses.json`, `before-starling.json`, `applied.json`, `given.json`,
+//! `drift-TIME.json`, `revisions/GROUP/NAME`, `pending/GROUP/NAME`. Directories are 0700, files
+//! 0600. A file is written under another name, synced and renamed, so that under its own name it is
+//! whole or not there; what is found damaged is renamed, never deleted. Whoever writes holds the
+//! lock; reading needs none.
 
 mod check;
 mod drifts;
@@ -47,20 +49,27 @@ impl StateDir {
         Self::open(path)
     }
 
-    /// Opens it for reading. [`StateError::Open`] if others can read it or a key in it, [`StateError::Owner`] if it, or a key in it, belongs to
-    /// another user.
+    /// Opens it for reading. [`StateError::Open`] if others can read it or a key in it,
+    /// [`StateError::Owner`] if it, or a key in it, belongs to another user.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let metadata = fs::metadata(path).map_err(at(path))?;
         if !metadata.is_dir() {
-            return Err(StateError::Io(path.to_owned(), io::ErrorKind::NotADirectory.into()));
+            return Err(StateError::Io(
+                path.to_owned(),
+                io::ErrorKind::NotADirectory.into(),
+            ));
         }
         owner::refuse_foreign(path, &metadata)?;
         refuse_open(path, &metadata)?;
-        let dir = Self { path: path.to_owned(), lock: None };
+        let dir = Self {
+            path: path.to_owned(),
+            lock: None,
+        };
         for key in [IDENTITY, OWNER, FLEET] {
             let path = dir.path.join(key);
             match fs::symlink_metadata(&path) {
-                Ok(metadata) => owner::refuse_foreign(&path, &metadata).and_then(|()| refuse_open(&path, &metadata))?,
+                Ok(metadata) => owner::refuse_foreign(&path, &metadata)
+                    .and_then(|()| refuse_open(&path, &metadata))?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(StateError::Io(path, error)),
             }
@@ -68,11 +77,12 @@ impl StateDir {
         Ok(dir)
     }
 
-    /// Takes the directory for this process alone, clears away what a crash left half written, and makes the directories that are there
-    /// durable: the run that made them may have been killed before it did. A disk that takes no writes can be locked all the same.
+    /// Takes the directory for this process alone, clears away what a crash left half written, and
+    /// makes the directories that are there durable: the run that made them may have been
+    /// killed before it did. A disk that takes no writes can be locked all the same.
     ///
-    /// [`StateError::Held`] if another process has it, [`StateError::Owner`] or [`StateError::Link`] if something in it is not our own; nothing
-    /// has changed then.
+    /// [`StateError::Held`] if another process has it, [`StateError::Owner`] or
+    /// [`StateError::Link`] if something in it is not our own; nothing has changed then.
     pub fn lock(&mut self) -> Result<(), StateError> {
         if let Some((_, error)) = owner::foreign(&self.path).into_iter().next() {
             return Err(error);
@@ -82,24 +92,36 @@ impl StateDir {
         if let Err(error) = &writable {
             match error {
                 StateError::Io(_, wrong)
-                    if matches!(wrong.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) =>
+                    if matches!(
+                        wrong.kind(),
+                        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull
+                    ) =>
                 {
-                    let text = "what is there is served, and no change is taken until it takes writes";
+                    let text =
+                        "what is there is served, and no change is taken until it takes writes";
                     log::error!(target: "disk", "{error}; {text}");
                 }
                 _ => return writable.map(drop),
             }
         }
-        // Held without the right to write, so that the disk can be made read-only meanwhile. On one that is, the lock may be the directory
-        // itself, which nobody can put a file into.
+        // Held without the right to write, so that the disk can be made read-only meanwhile. On one
+        // that is, the lock may be the directory itself, which nobody can put a file into.
         let file = owner::open(&path).or_else(|_| File::open(&self.path).map_err(at(&path)))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StateError::Held { path: self.path.clone(), process: holder(&file) }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StateError::Held {
+                    path: self.path.clone(),
+                    process: holder(&file),
+                });
+            }
             Err(TryLockError::Error(error)) => return Err(StateError::Io(path, error)),
         }
         // Who holds it is for people to read, so a full disk does not matter here.
-        let _ = writable.map(|mut file| file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())));
+        let _ = writable.map(|mut file| {
+            file.set_len(0)
+                .and_then(|()| writeln!(file, "{}", std::process::id()))
+        });
         self.lock = Some(file);
         if let Err(error) = write::clear_leftovers(&self.path) {
             log::warn!(target: "disk", "what an earlier run left half written stays: {error}");
@@ -128,8 +150,8 @@ impl StateDir {
         write::whole(&self.locked().path, ADDRESSES, bytes)
     }
 
-    /// Keeps what the server ran before Starling first configured it, durably, unless something was kept before; and reads it back. Needs
-    /// the lock. On an error nothing is kept.
+    /// Keeps what the server ran before Starling first configured it, durably, unless something was
+    /// kept before; and reads it back. Needs the lock. On an error nothing is kept.
     pub(crate) fn keep_before_starling(&self, bytes: &[u8]) -> Result<(), StateError> {
         let path = self.locked().path.join(BEFORE);
         match write::whole_new(&self.path, BEFORE, bytes).and_then(|()| is_kept(&path, bytes)) {
@@ -142,7 +164,8 @@ impl StateDir {
         }
     }
 
-    /// Finds out whether the disk takes writes: a small file is written, synced and removed. Needs the lock.
+    /// Finds out whether the disk takes writes: a small file is written, synced and removed. Needs
+    /// the lock.
     pub fn probe(&self) -> Result<(), StateError> {
         write::whole(&self.locked().path, PROBE, b"the disk takes writes\n")?;
         let path = self.path.join(PROBE);
@@ -154,16 +177,20 @@ impl StateDir {
         self.path.join(BEFORE).exists()
     }
 
-    /// Gives a damaged file, by its path as it is found in errors, another name beside its own, and returns that. Needs the lock. On an
-    /// error the file is where it was.
+    /// Gives a damaged file, by its path as it is found in errors, another name beside its own, and
+    /// returns that. Needs the lock. On an error the file is where it was.
     pub fn set_aside(&self, damaged: &Path) -> Result<PathBuf, StateError> {
         self.locked();
-        let name = damaged.file_name().ok_or_else(|| StateError::Name(damaged.display().to_string()))?.to_string_lossy();
+        let name = damaged
+            .file_name()
+            .ok_or_else(|| StateError::Name(damaged.display().to_string()))?
+            .to_string_lossy();
         for number in 1..=limits::DAMAGED_MAX {
             let aside = damaged.with_file_name(format!("{name}{DAMAGED}{number}"));
             if fs::symlink_metadata(&aside).is_err() {
                 fs::rename(damaged, &aside).map_err(at(damaged))?;
-                // Should it be damaged under its own name after a power cut, it is set aside once more.
+                // Should it be damaged under its own name after a power cut, it is set aside once
+                // more.
                 let _ = damaged.parent().map(sync);
                 return Ok(aside);
             }
@@ -187,7 +214,10 @@ impl StateDir {
 
     /// All writing passes here: two writers would tear the files of each other.
     fn locked(&self) -> &Self {
-        assert!(self.lock.is_some(), "the state directory is written to only by whoever holds its lock");
+        assert!(
+            self.lock.is_some(),
+            "the state directory is written to only by whoever holds its lock"
+        );
         self
     }
 }
@@ -196,7 +226,10 @@ impl StateDir {
 fn is_kept(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     match read_bounded(path, bytes.len())? == bytes {
         true => Ok(()),
-        false => Err(StateError::Content { path: path.to_owned(), wrong: "read back, it is not what was written".to_owned() }),
+        false => Err(StateError::Content {
+            path: path.to_owned(),
+            wrong: "read back, it is not what was written".to_owned(),
+        }),
     }
 }
 
@@ -204,20 +237,42 @@ fn is_kept(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
 fn read_bounded(path: &Path, most: usize) -> Result<Vec<u8>, StateError> {
     let file = owner::open(path)?;
     let mut bytes = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(at(path))?;
-    if bytes.len() > most { Err(StateError::TooLong { path: path.to_owned(), most }) } else { Ok(bytes) }
+    file.take(most as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(at(path))?;
+    if bytes.len() > most {
+        Err(StateError::TooLong {
+            path: path.to_owned(),
+            most,
+        })
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn make_directory(path: &Path) -> Result<(), StateError> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StateError::Io(path.to_owned(), error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StateError::Io(path.to_owned(), error))
+        }
         _ => Ok(()),
     }
 }
 
 fn refuse_open(path: &Path, metadata: &fs::Metadata) -> Result<(), StateError> {
-    let mode = if metadata.is_dir() { DIRECTORY_MODE } else { FILE_MODE };
-    if metadata.mode() & OTHERS != 0 { Err(StateError::Open { path: path.to_owned(), mode }) } else { Ok(()) }
+    let mode = if metadata.is_dir() {
+        DIRECTORY_MODE
+    } else {
+        FILE_MODE
+    };
+    if metadata.mode() & OTHERS != 0 {
+        Err(StateError::Open {
+            path: path.to_owned(),
+            mode,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 /// The process that wrote its number into the lock file, if it did.
@@ -228,7 +283,18 @@ fn holder(lock: &File) -> Option<u32> {
 }
 
 /// What Starling calls its own in the directory.
-const OWN: [&str; 10] = [IDENTITY, OWNER, FLEET, ADDRESSES, BEFORE, APPLIED, GIVEN, LOCK, "revisions", "pending"];
+const OWN: [&str; 10] = [
+    IDENTITY,
+    OWNER,
+    FLEET,
+    ADDRESSES,
+    BEFORE,
+    APPLIED,
+    GIVEN,
+    LOCK,
+    "revisions",
+    "pending",
+];
 const IDENTITY: &str = "identity.key";
 const OWNER: &str = "owner.key";
 const FLEET: &str = "fleet.json";
@@ -237,7 +303,8 @@ const BEFORE: &str = "before-starling.json";
 const APPLIED: &str = "applied.json";
 const GIVEN: &str = "given.json";
 const LOCK: &str = "lock";
-/// What [`StateDir::probe`] writes: should it be left over, the next start clears it away like anything that is half written.
+/// What [`StateDir::probe`] writes: should it be left over, the next start clears it away like
+/// anything that is half written.
 const PROBE: &str = ".new-probe";
 /// Between a damaged file's name and its number.
 const DAMAGED: &str = ".damaged-";

@@ -1,7 +1,8 @@
 //! A connection over a Unix socket or TCP, with a deadline on every call that wants one.
 //!
-//! A time-out per call alone would let a client hold a place for as long as it likes, at a byte every few seconds; a deadline alone
-//! would hold one for a client that is long gone. So each call gets the idle time or what is left of the whole time, whichever is less.
+//! A time-out per call alone would let a client hold a place for as long as it likes, at a byte
+//! every few seconds; a deadline alone would hold one for a client that is long gone. So each call
+//! gets the idle time or what is left of the whole time, whichever is less.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -27,13 +28,20 @@ pub(in crate::daemon) struct Deadline {
 impl Deadline {
     /// Over after `whole`, and after `idle` without a byte.
     pub(in crate::daemon) fn new(whole: Duration, idle: Duration) -> Self {
-        Self { end: clock::instant() + whole, idle }
+        Self {
+            end: clock::instant() + whole,
+            idle,
+        }
     }
 
     /// How long the next call may block; never zero, which a socket takes as "for ever".
     pub(in crate::daemon) fn left(&self) -> io::Result<Duration> {
         let left = self.end.saturating_duration_since(clock::instant());
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.min(self.idle)) }
+        if left.is_zero() {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            Ok(left.min(self.idle))
+        }
     }
 }
 
@@ -54,11 +62,19 @@ impl Stream {
         }
     }
 
-    /// Reads what is there, waiting for at least one byte; 0 at the end. `TimedOut` when the deadline is over.
-    pub(in crate::daemon) fn read_by(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
+    /// Reads what is there, waiting for at least one byte; 0 at the end. `TimedOut` when the
+    /// deadline is over.
+    pub(in crate::daemon) fn read_by(
+        &self,
+        buffer: &mut [u8],
+        deadline: &Deadline,
+    ) -> io::Result<usize> {
         loop {
             let wait = Some(deadline.left()?);
-            match self.set_read_timeout(wait).and_then(|()| (&*self).read(buffer)) {
+            match self
+                .set_read_timeout(wait)
+                .and_then(|()| (&*self).read(buffer))
+            {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other.map_err(one_word),
             }
@@ -66,11 +82,18 @@ impl Stream {
     }
 
     /// Writes all of `bytes`. `TimedOut` when the deadline is over.
-    pub(in crate::daemon) fn write_all_by(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
+    pub(in crate::daemon) fn write_all_by(
+        &self,
+        bytes: &[u8],
+        deadline: &Deadline,
+    ) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let wait = Some(deadline.left()?);
-            match self.set_write_timeout(wait).and_then(|()| (&*self).write(rest)) {
+            match self
+                .set_write_timeout(wait)
+                .and_then(|()| (&*self).write(rest))
+            {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => rest = &rest[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -88,8 +111,9 @@ impl Stream {
         };
     }
 
-    /// Says `bytes` and hangs up, without waiting for anything: for whoever must not be held up by this client. What has been sent
-    /// is thrown away first, as closing with unread input would reset the connection.
+    /// Says `bytes` and hangs up, without waiting for anything: for whoever must not be held up by
+    /// this client. What has been sent is thrown away first, as closing with unread input would
+    /// reset the connection.
     pub(in crate::daemon) fn turn_away(&self, bytes: &[u8]) {
         let mut waste = [0; 4096];
         let ready = match self {
@@ -140,8 +164,13 @@ impl Write for &Stream {
 
 /// A time-out is `WouldBlock` on some systems and `TimedOut` on others.
 fn one_word(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+    if error.kind() == io::ErrorKind::WouldBlock {
+        io::ErrorKind::TimedOut.into()
+    } else {
+        error
+    }
 }
 
-/// Reads, of 4 KiB each, before somebody who is turned away is hung up on: a request's head and a little more.
+/// Reads, of 4 KiB each, before somebody who is turned away is hung up on: a request's head and a
+/// little more.
 const TURN_AWAY_READS: usize = 16;

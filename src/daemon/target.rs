@@ -1,8 +1,10 @@
 //! The target: the thread that configures this host's server.
 //!
-//! It does one job at a time, because the server does too, and it alone may block on it: for a change up to a minute, since Unit
-//! answers when the applications have started. Only whole documents are sent, certificates and modules before the configuration that
-//! names them, and nothing counts as applied before it has been read back. It decides nothing beyond the job: whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
+//! It does one job at a time, because the server does too, and it alone may block on it: for a
+//! change up to a minute, since Unit answers when the applications have started. Only whole
+//! documents are sent, certificates and modules before the configuration that names them, and
+//! nothing counts as applied before it has been read back. It decides nothing beyond the job:
+//! whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
 
 mod guard;
 mod observing;
@@ -37,17 +39,25 @@ pub struct Target {
     jobs: SyncSender<(Ticket, ServerJob)>,
 }
 
-/// Starts the thread "target". What lies on the server under the names of `given` is Starling's to take away. Each report goes to `sink`,
-/// which may block.
-pub fn start(unit: Unit, given: GivenNames, sink: impl Fn(ServerReport) + Send + 'static) -> io::Result<Target> {
+/// Starts the thread "target". What lies on the server under the names of `given` is Starling's to
+/// take away. Each report goes to `sink`, which may block.
+pub fn start(
+    unit: Unit,
+    given: GivenNames,
+    sink: impl Fn(ServerReport) + Send + 'static,
+) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
     let worker = Worker::new(unit, given);
-    thread::Builder::new().name("target".to_owned()).stack_size(TARGET_STACK).spawn(move || worker.run(&queue, sink))?;
+    thread::Builder::new()
+        .name("target".to_owned())
+        .stack_size(TARGET_STACK)
+        .spawn(move || worker.run(&queue, sink))?;
     Ok(Target { jobs })
 }
 
 impl Target {
-    /// Queues a job, whose ticket comes back in the [`ServerReport`]. Never blocks: `false` if the queue is full.
+    /// Queues a job, whose ticket comes back in the [`ServerReport`]. Never blocks: `false` if the
+    /// queue is full.
     pub fn submit(&self, ticket: Ticket, job: ServerJob) -> bool {
         self.jobs.try_send((ticket, job)).is_ok()
     }
@@ -66,7 +76,8 @@ impl Target {
 /// ```
 struct Worker {
     unit: Unit,
-    /// What the server was last seen to run. Forgotten with each change, until that has been read back.
+    /// What the server was last seen to run. Forgotten with each change, until that has been read
+    /// back.
     seen: Option<Sight>,
     /// Whether an observation has told that already.
     is_told: bool,
@@ -80,12 +91,14 @@ struct Worker {
     left: Option<String>,
     /// Whether what an earlier run may have left on the server has been looked for.
     surveyed: bool,
-    /// Certificates and modules that earlier documents needed, and that are still to be taken away if the last one does not.
+    /// Certificates and modules that earlier documents needed, and that are still to be taken away
+    /// if the last one does not.
     owed: BTreeSet<Named>,
     /// The control socket's file at the last observation.
     socket: Option<SocketFile>,
-    /// Whether a change was sent and has not been answered in time. Until another has, for the server makes one after the other, it may
-    /// still come about, and what the server shows says nothing of what it will run.
+    /// Whether a change was sent and has not been answered in time. Until another has, for the
+    /// server makes one after the other, it may still come about, and what the server shows
+    /// says nothing of what it will run.
     unsettled: bool,
     /// Looks for what a refusal does not say.
     finder: Finder,
@@ -123,12 +136,24 @@ impl Worker {
 
     fn perform(&mut self, ticket: Ticket, job: ServerJob) -> ServerReport {
         let outcome = match job {
-            ServerJob::Try { document, look_first, over } => self.apply(document, look_first, &over),
+            ServerJob::Try {
+                document,
+                look_first,
+                over,
+            } => self.apply(document, look_first, &over),
             ServerJob::Apply(document, over) => self.apply(document, true, &over),
             ServerJob::Observe => self.observe(),
         };
-        let known = Known { software: self.unit.software(), copies: self.given.copies().to_vec(), left: self.left.clone() };
-        ServerReport { ticket, outcome, known: Some(known) }
+        let known = Known {
+            software: self.unit.software(),
+            copies: self.given.copies().to_vec(),
+            left: self.left.clone(),
+        };
+        ServerReport {
+            ticket,
+            outcome,
+            known: Some(known),
+        }
     }
 
     /// What runs already is not sent again if it is looked at first.
@@ -139,7 +164,9 @@ impl Worker {
         let before = match self.look(wanted.config()) {
             Ok(config) => config,
             // Whatever cannot be read cannot be kept either, and must not be overwritten.
-            Err(failure @ Failure::Unreadable(_)) => return Outcome::Unreadable(failure.to_string()),
+            Err(failure @ Failure::Unreadable(_)) => {
+                return Outcome::Unreadable(failure.to_string());
+            }
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         let shelves = match self.survey(&wanted) {
@@ -155,7 +182,11 @@ impl Worker {
             return withheld;
         }
         if look_first && runs && !self.unsettled && lacking.is_empty() {
-            if self.taken.as_ref().is_none_or(|taken| taken.aliases != wanted.aliases) {
+            if self
+                .taken
+                .as_ref()
+                .is_none_or(|taken| taken.aliases != wanted.aliases)
+            {
                 self.is_told = false;
             }
             self.took(wanted, &shelves);
@@ -167,27 +198,40 @@ impl Worker {
     /// What the server runs, right before it is replaced by `want`, which it may be much like.
     fn look(&mut self, want: &Value) -> Result<Shown, Failure> {
         let mut sight = self.unit.see(self.seen.as_ref(), Some(want))?;
-        let is_as_seen = self.seen.as_ref().is_some_and(|seen| seen.config().is_one_with(sight.config()));
+        let is_as_seen = self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| seen.config().is_one_with(sight.config()));
         if is_as_seen && !self.unit.look_before(&mut sight, want)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
         let config = sight.config().clone();
-        self.is_told &= self.seen.as_ref().is_some_and(|seen| seen.config().is_one_with(&config));
+        self.is_told &= self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| seen.config().is_one_with(&config));
         self.seen = Some(sight);
         Ok(config)
     }
 
-    /// `before` is what it was just seen to run, and `last` what it was last known to run, if either is known.
+    /// `before` is what it was just seen to run, and `last` what it was last known to run, if
+    /// either is known.
     fn put(&mut self, wanted: &Wanted, before: Option<&Value>, last: Option<&Value>) -> Outcome {
         let was_unsettled = self.unsettled;
         match self.send(wanted.config()) {
             Ok(Reply { status: 200, .. }) => self.verify(wanted, before.or(last)),
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
-                Outcome::Refused(Refusal { status, body: wanted.aliases.plain_words(&body), reason })
+                Outcome::Refused(Refusal {
+                    status,
+                    body: wanted.aliases.plain_words(&body),
+                    reason,
+                })
             }
             Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
-            Err(failure @ Failure::Late(_)) if was_unsettled => Outcome::Unknown(failure.to_string()),
+            Err(failure @ Failure::Late(_)) if was_unsettled => {
+                Outcome::Unknown(failure.to_string())
+            }
             Err(failure) => self.without_answer(wanted.config(), before, &failure),
         }
     }
@@ -209,43 +253,61 @@ impl Worker {
         }
         let running = before.cloned().or_else(|| self.unit.read_config().ok());
         let running = running.map(|running| wanted.aliases.plain(running));
-        self.finder.find(self.unit.control(), &wanted.document, running)
+        self.finder
+            .find(self.unit.control(), &wanted.document, running)
     }
 
     /// After a 200.
     fn verify(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
         match self.read_back(wanted.config(), before) {
             Ok(Match::Same) => {
-                self.seen.iter().for_each(|seen| seen.config().is_known_by(wanted.document.fingerprint()));
+                self.seen
+                    .iter()
+                    .for_each(|seen| seen.config().is_known_by(wanted.document.fingerprint()));
                 Outcome::Applied
             }
-            Ok(Match::Differs(paths)) => Outcome::Unverified(format!("read back, it differs at {}", paths.join(", "))),
+            Ok(Match::Differs(paths)) => {
+                Outcome::Unverified(format!("read back, it differs at {}", paths.join(", ")))
+            }
             Err(failure) => Outcome::Unverified(format!("it cannot be read back: {failure}")),
         }
     }
 
-    /// After a PUT without an answer. Unit closes without one when it ends, or its controller does, during a change; then it has not
-    /// taken the change. When it is only late it still may, and shows the old configuration until it does.
-    fn without_answer(&mut self, want: &Value, before: Option<&Value>, failure: &Failure) -> Outcome {
+    /// After a PUT without an answer. Unit closes without one when it ends, or its controller does,
+    /// during a change; then it has not taken the change. When it is only late it still may,
+    /// and shows the old configuration until it does.
+    fn without_answer(
+        &mut self,
+        want: &Value,
+        before: Option<&Value>,
+        failure: &Failure,
+    ) -> Outcome {
         match self.read_back(want, None) {
             Ok(Match::Same) => Outcome::Applied,
-            Ok(Match::Differs(_)) if matches!(failure, Failure::Late(_)) => Outcome::Unknown(failure.to_string()),
+            Ok(Match::Differs(_)) if matches!(failure, Failure::Late(_)) => {
+                Outcome::Unknown(failure.to_string())
+            }
             Ok(Match::Differs(_)) if before.is_none_or(|before| self.runs(before)) => {
                 Outcome::Unreachable(format!("{failure}, and the change was not taken"))
             }
-            Ok(Match::Differs(_)) => {
-                Outcome::Unknown(format!("{failure}, and it runs neither the old configuration nor the new"))
+            Ok(Match::Differs(_)) => Outcome::Unknown(format!(
+                "{failure}, and it runs neither the old configuration nor the new"
+            )),
+            Err(again) => {
+                Outcome::Unknown(format!("{failure}, and it cannot be read back: {again}"))
             }
-            Err(again) => Outcome::Unknown(format!("{failure}, and it cannot be read back: {again}")),
         }
     }
 
     /// Whether it was last seen to run this.
     fn runs(&self, config: &Value) -> bool {
-        self.seen.as_ref().is_some_and(|seen| json::same(seen.config(), config))
+        self.seen
+            .as_ref()
+            .is_some_and(|seen| json::same(seen.config(), config))
     }
 
-    /// Asks again while the server is gone: unitd's main process starts a new controller at once, a service manager a new unitd.
+    /// Asks again while the server is gone: unitd's main process starts a new controller at once, a
+    /// service manager a new unitd.
     fn read_back(&mut self, want: &Value, before: Option<&Value>) -> Result<Match, Failure> {
         let mut tries = self.unit.patience().tries;
         self.is_told = false;
@@ -259,7 +321,10 @@ impl Worker {
                     return Ok(matches);
                 }
             }
-            #[expect(clippy::disallowed_methods, reason = "a server that restarts tells nobody when it is back")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a server that restarts tells nobody when it is back"
+            )]
             thread::sleep(READ_BACK_WAIT);
         }
     }

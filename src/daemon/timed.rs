@@ -1,8 +1,8 @@
 //! A TCP connection whose reads and writes must all be done by one deadline.
 //!
-//! A time-out per read would let a peer hold a handshake place for as long as it likes, at a byte a second; so each call gets
-//! only what is left of the whole time. The listener's and the dialler's handshakes go through here; a link, which may live for
-//! ever, does not.
+//! A time-out per read would let a peer hold a handshake place for as long as it likes, at a byte a
+//! second; so each call gets only what is left of the whole time. The listener's and the dialler's
+//! handshakes go through here; a link, which may live for ever, does not.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -36,13 +36,17 @@ impl<'a> Timed<'a> {
         Ok(())
     }
 
-    /// Reads one message counted by two bytes, without its count; longer than `max` bytes is `InvalidData`, and is not read.
+    /// Reads one message counted by two bytes, without its count; longer than `max` bytes is
+    /// `InvalidData`, and is not read.
     pub(super) fn read_message(&mut self, max: usize) -> io::Result<Vec<u8>> {
         let mut count = [0; 2];
         self.fill(&mut count)?;
         let count = usize::from(u16::from_be_bytes(count));
         if count > max {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "handshake message too long"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "handshake message too long",
+            ));
         }
         let mut message = vec![0; count];
         self.fill(&mut message)?;
@@ -65,11 +69,16 @@ impl<'a> Timed<'a> {
     /// Never zero, which the socket would take as "no time-out at all".
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(clock::instant());
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+        if left.is_zero() {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            Ok(left)
+        }
     }
 }
 
-/// What a time-out looks like differs between systems (`WouldBlock`, `TimedOut`); [`Timed::left`] then says so in one word.
+/// What a time-out looks like differs between systems (`WouldBlock`, `TimedOut`); [`Timed::left`]
+/// then says so in one word.
 pub(super) fn pass_over(error: io::Error) -> io::Result<()> {
     match error.kind() {
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(()),

@@ -1,9 +1,11 @@
 //! Unit's control API, as a client sees it.
 //!
-//! [`Unit::request`] asks one question and says exactly how a failure stands: whether anything was sent, and whether the server may
-//! still act on it. [`Unit::see`] reads what the server runs and [`Unit::verify`] compares that with what is wanted, also where an answer is cut
-//! off, as Unit does with answers beyond its socket's buffer. Nothing here decides what to do: that is `target`'s part. Starling's own control socket
-//! speaks the same API, so the command line uses this client too.
+//! [`Unit::request`] asks one question and says exactly how a failure stands: whether anything was
+//! sent, and whether the server may still act on it. [`Unit::see`] reads what the server runs and
+//! [`Unit::verify`] compares that with what is wanted, also where an answer is cut off, as Unit
+//! does with answers beyond its socket's buffer. Nothing here decides what to do: that is
+//! `target`'s part. Starling's own control socket speaks the same API, so the command line uses
+//! this client too.
 
 mod access;
 mod compare;
@@ -24,7 +26,9 @@ pub(crate) use self::resources::is_beginning;
 pub use self::resources::{Shelf, Standing};
 use super::unix;
 use crate::codec::percent;
-use crate::limits::{CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX};
+use crate::limits::{
+    CHANGE_WAIT, GATE_ANSWER_WAIT, GATE_HEAD_MAX, READ_BACK_TRIES, READ_WAIT, REQUEST_HEAD_MAX,
+};
 use crate::model::json::{self, Value};
 use crate::node::software::Software;
 
@@ -44,7 +48,10 @@ impl Control {
             let address = address.strip_suffix('/').unwrap_or(address);
             let (host, port) = address.rsplit_once(':').ok_or(NotAControl::Port)?;
             let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '@' | '?' | '#');
-            if host.is_empty() || !host.chars().all(plain) || host.parse::<std::net::Ipv6Addr>().is_ok() {
+            if host.is_empty()
+                || !host.chars().all(plain)
+                || host.parse::<std::net::Ipv6Addr>().is_ok()
+            {
                 return Err(NotAControl::Host);
             }
             return match port.parse::<u16>() {
@@ -99,9 +106,11 @@ impl std::error::Error for NotAControl {}
 /// Why there is no answer, by what may have become of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Nothing was sent: nobody listens, or the request is one that cannot be sent. Nothing happened.
+    /// Nothing was sent: nobody listens, or the request is one that cannot be sent. Nothing
+    /// happened.
     Unreachable(String),
-    /// Sent, or begun to be sent, and the connection ended without a whole answer. What happened is unknown; it is over.
+    /// Sent, or begun to be sent, and the connection ended without a whole answer. What happened is
+    /// unknown; it is over.
     Lost(String),
     /// Sent, and no answer in time. It may still come about.
     Late(String),
@@ -119,8 +128,12 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(why) | Self::Lost(why) | Self::Late(why) | Self::Unreadable(why) => f.write_str(why),
-            Self::Cut { received, expected } => write!(f, "{} of {expected} bytes came", received.len()),
+            Self::Unreachable(why) | Self::Lost(why) | Self::Late(why) | Self::Unreadable(why) => {
+                f.write_str(why)
+            }
+            Self::Cut { received, expected } => {
+                write!(f, "{} of {expected} bytes came", received.len())
+            }
         }
     }
 }
@@ -134,11 +147,13 @@ pub struct Reply {
     pub status: u16,
     /// The body as it came.
     pub body: Vec<u8>,
-    /// The header `Starling-Older`, which only Starling sends: what is to be found beyond the history that it keeps.
+    /// The header `Starling-Older`, which only Starling sends: what is to be found beyond the
+    /// history that it keeps.
     pub older: Option<String>,
     /// Whether the header `Starling-Changed` says that the document is as it was.
     pub is_unchanged: bool,
-    /// The header `Starling-Kept`: the file that holds what somebody had put on the server and what was replaced.
+    /// The header `Starling-Kept`: the file that holds what somebody had put on the server and
+    /// what was replaced.
     pub kept: Option<String>,
 }
 
@@ -158,13 +173,18 @@ pub struct Patience {
     pub change: Duration,
     /// For the answer to a read.
     pub read: Duration,
-    /// How often a server that cannot be read after a change is asked again, [`READ_BACK_WAIT`](crate::limits::READ_BACK_WAIT) apart.
+    /// How often a server that cannot be read after a change is asked again,
+    /// [`READ_BACK_WAIT`](crate::limits::READ_BACK_WAIT) apart.
     pub tries: u32,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { change: CHANGE_WAIT, read: READ_WAIT, tries: READ_BACK_TRIES }
+        Self {
+            change: CHANGE_WAIT,
+            read: READ_WAIT,
+            tries: READ_BACK_TRIES,
+        }
     }
 }
 
@@ -184,7 +204,11 @@ impl Unit {
 
     /// The same with other waits.
     pub fn with_patience(control: Control, patience: Patience) -> Self {
-        Self { http: Http::new(&control, Whose::Server, REQUEST_HEAD_MAX), control, patience }
+        Self {
+            http: Http::new(&control, Whose::Server, REQUEST_HEAD_MAX),
+            control,
+            patience,
+        }
     }
 
     /// Where it is.
@@ -202,17 +226,24 @@ impl Unit {
         self.patience
     }
 
-    /// A request on a connection of its own. `path` is sent as it stands and must be encoded. PUT and POST are given the time of a
-    /// change, all else that of a read. Any status is a success here; the answer is at most [`ANSWER_MAX`](crate::limits::ANSWER_MAX)
+    /// A request on a connection of its own. `path` is sent as it stands and must be encoded. PUT
+    /// and POST are given the time of a change, all else that of a read. Any status is a
+    /// success here; the answer is at most [`ANSWER_MAX`](crate::limits::ANSWER_MAX)
     /// bytes, a longer one is [`Failure::Cut`].
     pub fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Reply, Failure> {
-        let wait = if matches!(method, "PUT" | "POST" | "DELETE") { self.patience.change } else { self.patience.read };
+        let wait = if matches!(method, "PUT" | "POST" | "DELETE") {
+            self.patience.change
+        } else {
+            self.patience.read
+        };
         self.http.exchange(method, path, &[], body, wait)
     }
 
-    /// A GET that the server answers only after the change under way: it is given the time of a change.
+    /// A GET that the server answers only after the change under way: it is given the time of a
+    /// change.
     pub(crate) fn wait_and_get(&self, path: &str) -> Result<Reply, Failure> {
-        self.http.exchange("GET", path, &[], None, self.patience.change)
+        self.http
+            .exchange("GET", path, &[], None, self.patience.change)
     }
 
     /// Replaces the whole configuration by `text`. The server takes or leaves it as one.
@@ -234,16 +265,23 @@ impl Unit {
 
 /// The configuration, or a part of it, in an answer.
 fn readable(text: &[u8]) -> Result<Value, Failure> {
-    json::parse(text).map_err(|error| Failure::Unreadable(format!("the server's configuration cannot be read: {error}")))
+    json::parse(text).map_err(|error| {
+        Failure::Unreadable(format!(
+            "the server's configuration cannot be read: {error}"
+        ))
+    })
 }
 
-/// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they are in such a name, so a name may
-/// have them; every other percent sign is one to be encoded.
+/// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they
+/// are in such a name, so a name may have them; every other percent sign is one to be encoded.
 pub(crate) fn resource_path(collection: &str, name: &str) -> String {
     let mut text = format!("/{collection}/");
     let mut rest = name;
     while let Some(character) = rest.chars().next() {
-        if ["%2F", "%2f", "%25"].iter().any(|kept| rest.starts_with(kept)) {
+        if ["%2F", "%2f", "%25"]
+            .iter()
+            .any(|kept| rest.starts_with(kept))
+        {
             text.push_str(&rest[..3]);
             rest = &rest[3..];
             continue;
@@ -270,7 +308,8 @@ pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
     starling(socket).exchange("GET", target, &[], None, READ_WAIT)
 }
 
-/// A POST with an empty body and these headers, which must be of printable ASCII. It waits as long as a change may wait for its turn.
+/// A POST with an empty body and these headers, which must be of printable ASCII. It waits as long
+/// as a change may wait for its turn.
 pub fn post(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
     starling(socket).exchange("POST", target, headers, None, GATE_ANSWER_WAIT)
 }
@@ -282,26 +321,44 @@ pub fn delete(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<R
 
 /// A client of Starling's own endpoint, which takes longer heads than Unit.
 fn starling(socket: &Path) -> Http {
-    Http::new(&Control::Unix(socket.to_owned()), Whose::Starling, GATE_HEAD_MAX)
+    Http::new(
+        &Control::Unix(socket.to_owned()),
+        Whose::Starling,
+        GATE_HEAD_MAX,
+    )
 }
 
-/// Where Unit's packages put the control socket: the first place where somebody answers. Where none does, the first that is not open to
-/// this user, for then there is something to be said of it; a socket that a crash left is not taken for a server.
+/// Where Unit's packages put the control socket: the first place where somebody answers. Where none
+/// does, the first that is not open to this user, for then there is something to be said of it; a
+/// socket that a crash left is not taken for a server.
 pub(crate) fn find_default() -> Option<PathBuf> {
     first_answering(&USUAL)
 }
 
 fn first_answering(places: &[&str]) -> Option<PathBuf> {
     // The loop asks, and may not wait for a server that stands still.
-    let tried: Vec<_> = places.iter().map(|place| (*place, unix::answers(Path::new(place)))).collect();
+    let tried: Vec<_> = places
+        .iter()
+        .map(|place| (*place, unix::answers(Path::new(place))))
+        .collect();
     let answering = tried.iter().find(|(_, tried)| tried.is_ok());
     let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    let closed = || tried.iter().find(|(_, tried)| tried.as_ref().is_err_and(is_closed));
-    answering.or_else(closed).map(|(place, _)| PathBuf::from(place))
+    let closed = || {
+        tried
+            .iter()
+            .find(|(_, tried)| tried.as_ref().is_err_and(is_closed))
+    };
+    answering
+        .or_else(closed)
+        .map(|(place, _)| PathBuf::from(place))
 }
 
 /// Debian's and Unit's own packages, FreeUnit's, Alpine's.
-const USUAL: [&str; 3] = ["/var/run/control.unit.sock", "/run/control.unit.sock", "/run/unit/control.sock"];
+const USUAL: [&str; 3] = [
+    "/var/run/control.unit.sock",
+    "/run/control.unit.sock",
+    "/run/unit/control.sock",
+];
 
 /// The resource that holds the configuration.
 const CONFIG: &str = "/config";

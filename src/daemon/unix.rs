@@ -22,11 +22,14 @@ pub struct Rights {
 
 impl Rights {
     /// For its owner alone.
-    pub const PRIVATE: Self = Self { mode: 0o600, group: None };
+    pub const PRIVATE: Self = Self {
+        mode: 0o600,
+        group: None,
+    };
 }
 
-/// Listens at `path`, in place of what is there. It is made under another name, and hears nobody before it has its rights: a moment in
-/// which others can connect would be enough for them.
+/// Listens at `path`, in place of what is there. It is made under another name, and hears nobody
+/// before it has its rights: a moment in which others can connect would be enough for them.
 pub(super) fn listen(path: &Path, rights: Rights) -> io::Result<UnixListener> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
@@ -40,7 +43,12 @@ pub(super) fn listen(path: &Path, rights: Rights) -> io::Result<UnixListener> {
         // Before the mode: until then it is a group that may do nothing which has it.
         if let Some(group) = rights.group {
             fs::set_permissions(&temporary, Permissions::from_mode(Rights::PRIVATE.mode))?;
-            let words = |error: io::Error| io::Error::new(error.kind(), format!("cannot give it to group {group}: {error}"));
+            let words = |error: io::Error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot give it to group {group}: {error}"),
+                )
+            };
             chown(&temporary, None, rights.group).map_err(words)?;
         }
         fs::set_permissions(&temporary, Permissions::from_mode(rights.mode))?;
@@ -51,8 +59,8 @@ pub(super) fn listen(path: &Path, rights: Rights) -> io::Result<UnixListener> {
     Ok(UnixListener::from(OwnedFd::from(socket)))
 }
 
-/// A connection to the socket at `path`. The standard library begins anew after a signal for TCP only, and a machine that was stopped
-/// for a moment wakes whoever waits as a signal does.
+/// A connection to the socket at `path`. The standard library begins anew after a signal for TCP
+/// only, and a machine that was stopped for a moment wakes whoever waits as a signal does.
 pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(path) {
@@ -62,7 +70,8 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Whether somebody listens at `path`, without waiting for him: he has a full queue, or accepts and sees a connection that is closed again.
+/// Whether somebody listens at `path`, without waiting for him: he has a full queue, or accepts and
+/// sees a connection that is closed again.
 pub(super) fn answers(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -72,5 +81,6 @@ pub(super) fn answers(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Connections that wait to be accepted, as the standard library has it; the system may allow fewer.
+/// Connections that wait to be accepted, as the standard library has it; the system may allow
+/// fewer.
 const BACKLOG: i32 = 128;

@@ -1,8 +1,10 @@
-//! The thread `watch`: what changes around this host. Its interfaces and their addresses, and a server that is started later.
+//! The thread `watch`: what changes around this host. Its interfaces and their addresses, and a
+//! server that is started later.
 //!
-//! Asking the kernel for interfaces waits for whoever configures them, and looking for a file for its file system, so the loop leaves
-//! both to this thread and hears of what has changed. The loop says how often is often enough: while somebody is missing, a cable may
-//! just have been plugged in.
+//! Asking the kernel for interfaces waits for whoever configures them, and looking for a file for
+//! its file system, so the loop leaves both to this thread and hears of what has changed. The loop
+//! says how often is often enough: while somebody is missing, a cable may just have been plugged
+//! in.
 
 use std::io;
 use std::path::PathBuf;
@@ -34,8 +36,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts the thread, which tells of whatever is other than in the network that it is given. `finds_server` says whether a server is looked for. `sink` may block. An error means that there is no thread to
-    /// be had.
+    /// Starts the thread, which tells of whatever is other than in the network that it is given.
+    /// `finds_server` says whether a server is looked for. `sink` may block. An error means that
+    /// there is no thread to be had.
     pub(super) fn start(
         (wanted, network): (Wanted, Network),
         overlay: OverlayWatch,
@@ -44,8 +47,19 @@ impl Watch {
     ) -> io::Result<Self> {
         let (wakes, woken) = sync_channel(1);
         let is_eager = Arc::new(AtomicBool::new(false));
-        let watcher = Watcher { wanted, network, overlay, finds_server, is_eager: Arc::clone(&is_eager), woken, sink };
-        thread::Builder::new().name("watch".to_owned()).stack_size(SMALL_STACK).spawn(move || watcher.run())?;
+        let watcher = Watcher {
+            wanted,
+            network,
+            overlay,
+            finds_server,
+            is_eager: Arc::clone(&is_eager),
+            woken,
+            sink,
+        };
+        thread::Builder::new()
+            .name("watch".to_owned())
+            .stack_size(SMALL_STACK)
+            .spawn(move || watcher.run())?;
         Ok(Self { wakes, is_eager })
     }
 
@@ -72,7 +86,11 @@ impl<S: Fn(Change)> Watcher<S> {
     fn run(mut self) {
         let mut unchecked = Duration::ZERO;
         loop {
-            let wait = if self.is_eager.load(Ordering::Acquire) { WATCH_LOST_EVERY } else { WATCH_EVERY };
+            let wait = if self.is_eager.load(Ordering::Acquire) {
+                WATCH_LOST_EVERY
+            } else {
+                WATCH_EVERY
+            };
             match self.woken.recv_timeout(wait) {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout) => unchecked += wait,
@@ -87,7 +105,10 @@ impl<S: Fn(Change)> Watcher<S> {
             // What is being read at two looks that follow each other at once is not late.
             if unchecked >= WATCH_EVERY {
                 unchecked = Duration::ZERO;
-                self.overlay.check().into_iter().for_each(|late| (self.sink)(Change::OverlayLate(late)));
+                self.overlay
+                    .check()
+                    .into_iter()
+                    .for_each(|late| (self.sink)(Change::OverlayLate(late)));
             }
             self.find_server();
         }

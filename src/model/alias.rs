@@ -1,8 +1,9 @@
 //! Under which names certificates stand on a server, and how a configuration names them there.
 //!
-//! Unit cannot replace a certificate. So one is stored under its name and a part of its content's hash, `NAME~0123456789ab`: another
-//! content is another name, the configuration is switched to it in one step, and the old one goes last. Which content a server has is told
-//! by the name alone, so nothing need be remembered. People see the plain name wherever Starling shows one.
+//! Unit cannot replace a certificate. So one is stored under its name and a part of its content's
+//! hash, `NAME~0123456789ab`: another content is another name, the configuration is switched to it
+//! in one step, and the old one goes last. Which content a server has is told by the name alone, so
+//! nothing need be remembered. People see the plain name wherever Starling shows one.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ use super::json::{self, Value};
 use super::resources::{self, Kind};
 use crate::codec::hex;
 
-/// The certificates of one document: what each is called, and under which name it stands on a server.
+/// The certificates of one document: what each is called, and under which name it stands on a
+/// server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Aliases {
     by_name: BTreeMap<String, String>,
@@ -21,13 +23,18 @@ impl Aliases {
     /// Those of a document.
     pub fn of(document: &Document) -> Self {
         let bundles = document.value()[Kind::Certificate.member()].as_object();
-        let alias = |(name, bundle): (&String, &Value)| Some((name.clone(), alias(name, bundle.as_str()?)));
-        Self { by_name: bundles.into_iter().flatten().filter_map(alias).collect() }
+        let alias =
+            |(name, bundle): (&String, &Value)| Some((name.clone(), alias(name, bundle.as_str()?)));
+        Self {
+            by_name: bundles.into_iter().flatten().filter_map(alias).collect(),
+        }
     }
 
     /// All of them, by plain name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.by_name.iter().map(|(name, alias)| (&name[..], &alias[..]))
+        self.by_name
+            .iter()
+            .map(|(name, alias)| (&name[..], &alias[..]))
     }
 
     /// The name on the server.
@@ -38,10 +45,14 @@ impl Aliases {
     /// The plain name of what stands on the server under this one.
     pub fn name(&self, alias: &str) -> Option<&str> {
         let (name, _) = split(alias)?;
-        self.by_name.get_key_value(name).filter(|(_, known)| *known == alias).map(|(name, _)| &name[..])
+        self.by_name
+            .get_key_value(name)
+            .filter(|(_, known)| *known == alias)
+            .map(|(name, _)| &name[..])
     }
 
-    /// The configuration as a server gets it: it names what stands there. What the document does not hold is named as it was.
+    /// The configuration as a server gets it: it names what stands there. What the document does
+    /// not hold is named as it was.
     pub fn on_server(&self, config: Value) -> Value {
         self.renamed(config, |name| self.alias(name))
     }
@@ -51,7 +62,8 @@ impl Aliases {
         self.by_name.is_empty()
     }
 
-    /// The configuration as people wrote it. A name that stands for another content than the document's stays what it is.
+    /// The configuration as people wrote it. A name that stands for another content than the
+    /// document's stays what it is.
     pub fn plain(&self, config: Value) -> Value {
         self.renamed(config, |alias| self.name(alias))
     }
@@ -60,7 +72,8 @@ impl Aliases {
     pub fn plain_words(&self, words: &[u8]) -> Vec<u8> {
         match std::str::from_utf8(words) {
             Ok(text) => {
-                let plain = |text: String, (name, alias)| text.replace(&written(alias), &written(name));
+                let plain =
+                    |text: String, (name, alias)| text.replace(&written(alias), &written(name));
                 self.iter().fold(text.to_owned(), plain).into_bytes()
             }
             Err(_) => words.to_vec(),
@@ -77,7 +90,8 @@ impl Aliases {
     }
 }
 
-/// Whether a name on a server is one that Starling gave. Nobody else ends a name in a tilde and twelve digits of a hash.
+/// Whether a name on a server is one that Starling gave. Nobody else ends a name in a tilde and
+/// twelve digits of a hash.
 pub fn is_alias(text: &str) -> bool {
     split(text).is_some()
 }
@@ -87,7 +101,8 @@ pub(crate) fn stripped(name: &str) -> &str {
     split(name).map_or(name, |(name, _)| name)
 }
 
-/// A configuration from a server with plain names in place of all that Starling gave, of whichever document.
+/// A configuration from a server with plain names in place of all that Starling gave, of whichever
+/// document.
 pub fn stripped_config(mut config: Value) -> Value {
     resources::for_each_certificate_name(&mut config, |name| name.truncate(stripped(name).len()));
     config
@@ -107,7 +122,10 @@ fn written(name: &str) -> String {
 
 fn split(alias: &str) -> Option<(&str, &str)> {
     let (name, digits) = alias.rsplit_once(MARK)?;
-    let is_hash = digits.len() == DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hash = digits.len() == DIGITS
+        && digits
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (is_hash && !name.is_empty()).then_some((name, digits))
 }
 
@@ -120,10 +138,12 @@ mod tests {
     use super::*;
 
     fn document(bundle: &str) -> Document {
-        let config =
-            r#"{"listeners":{"*:1":{"tls":{"certificate":["a","other"]}},"*:2":{"tls":{"certificate":"a"}}},"routes":["a"]}"#;
-        Document::parse(format!(r#"{{"config":{config},"certificates":{{"a":"{bundle}"}},"js_modules":{{}}}}"#).as_bytes())
-            .unwrap()
+        let config = r#"{"listeners":{"*:1":{"tls":{"certificate":["a","other"]}},"*:2":{"tls":{"certificate":"a"}}},"routes":["a"]}"#;
+        Document::parse(
+            format!(r#"{{"config":{config},"certificates":{{"a":"{bundle}"}},"js_modules":{{}}}}"#)
+                .as_bytes(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -145,12 +165,24 @@ mod tests {
         assert!(is_alias(alias) && new.alias("a") != Some(alias));
         assert_eq!((old.name(alias), new.name(alias)), (Some("a"), None));
         let before = old.on_server(document("old").config().clone());
-        assert_eq!(new.plain(before.clone()), before, "what runs is not what is wanted, and must show");
+        assert_eq!(
+            new.plain(before.clone()),
+            before,
+            "what runs is not what is wanted, and must show"
+        );
     }
 
     #[test]
     fn names_of_people_are_no_aliases() {
-        for name in ["a", "a~", "~0123456789ab", "a~0123456789a", "a~0123456789AB", "a~0123456789abc", "a~0123456789ab "] {
+        for name in [
+            "a",
+            "a~",
+            "~0123456789ab",
+            "a~0123456789a",
+            "a~0123456789AB",
+            "a~0123456789abc",
+            "a~0123456789ab ",
+        ] {
             assert!(!is_alias(name), "{name}");
         }
         assert!(is_alias("a~b~0123456789ab"));
@@ -158,10 +190,14 @@ mod tests {
 
     #[test]
     fn words_of_a_server_are_shown_with_plain_names() {
-        let words = Aliases::of(&document("key")).plain_words(b"Certificate \"a~2c70e12b7a06\" is not found.");
+        let words = Aliases::of(&document("key"))
+            .plain_words(b"Certificate \"a~2c70e12b7a06\" is not found.");
         assert_eq!(words, b"Certificate \"a\" is not found.");
-        let quoted = Document::parse(br#"{"config":{},"certificates":{"a\"b":"key"},"js_modules":{}}"#).unwrap();
-        let words = Aliases::of(&quoted).plain_words(br#"{"detail":"Certificate a\"b~2c70e12b7a06 is not found."}"#);
+        let quoted =
+            Document::parse(br#"{"config":{},"certificates":{"a\"b":"key"},"js_modules":{}}"#)
+                .unwrap();
+        let words = Aliases::of(&quoted)
+            .plain_words(br#"{"detail":"Certificate a\"b~2c70e12b7a06 is not found."}"#);
         assert_eq!(words, br#"{"detail":"Certificate a\"b is not found."}"#);
     }
 }

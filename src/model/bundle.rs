@@ -1,8 +1,10 @@
-//! Bundles: a private key and its certificate chain, in PEM (RFC 7468), the key first or last, as Unit takes them.
+//! Bundles: a private key and its certificate chain, in PEM (RFC 7468), the key first or last, as
+//! Unit takes them.
 //!
-//! [`uploaded`] is the one door for a bundle that a client uploads: whether a server that is given it could use it. Unit takes a key that
-//! does not belong and a chain in the wrong order, and fails without a reason when they are used. No signature is checked, and whether
-//! clients trust the chain is not asked. Nothing here ever says anything of what is in a key.
+//! [`uploaded`] is the one door for a bundle that a client uploads: whether a server that is given
+//! it could use it. Unit takes a key that does not belong and a chain in the wrong order, and fails
+//! without a reason when they are used. No signature is checked, and whether clients trust the
+//! chain is not asked. Nothing here ever says anything of what is in a key.
 
 mod certificate;
 mod der;
@@ -20,12 +22,14 @@ use crate::limits::{CLOCK_SLACK_MS, CLOCK_SOUND_FROM_MS};
 /// What a bundle is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// The names that the leaf is for, at most [`CERTIFICATE_NAMES_MAX`](crate::limits::CERTIFICATE_NAMES_MAX); they are as a client
+    /// The names that the leaf is for, at most
+    /// [`CERTIFICATE_NAMES_MAX`](crate::limits::CERTIFICATE_NAMES_MAX); they are as a client
     /// wrote them, and may hold anything.
     pub names: Vec<String>,
     /// The kind of its key.
     pub key: KeyKind,
-    /// Whether the key is known to belong to the leaf. An EC key need not hold its public half, and then it cannot be told.
+    /// Whether the key is known to belong to the leaf. An EC key need not hold its public half,
+    /// and then it cannot be told.
     pub is_matched: bool,
     /// From when the leaf is valid.
     pub since: Time,
@@ -37,24 +41,35 @@ impl Bundle {
     /// What servers may have against it, though they take most of its kind.
     pub fn weakness(&self) -> Option<String> {
         match self.key {
-            KeyKind::Rsa(bits) if bits < RSA_USUAL_BITS => {
-                Some(format!("its key is {}, and OpenSSL wants {RSA_USUAL_BITS} bits, unless it is told otherwise", self.key))
-            }
-            _ if !self.is_matched => Some(format!("whether its key ({}) belongs to it cannot be told", self.key)),
+            KeyKind::Rsa(bits) if bits < RSA_USUAL_BITS => Some(format!(
+                "its key is {}, and OpenSSL wants {RSA_USUAL_BITS} bits, unless it is told otherwise",
+                self.key
+            )),
+            _ if !self.is_matched => Some(format!(
+                "whether its key ({}) belongs to it cannot be told",
+                self.key
+            )),
             KeyKind::Other => Some("its key is of a kind that not every OpenSSL knows".to_owned()),
             _ => None,
         }
     }
 
-    /// Whether the leaf is valid at this moment of the host's clock, in milliseconds since 1970. A clock that must be wrong, for it
-    /// shows a time before this program was made, refuses nothing; and one that is a day late does not refuse what was issued just now.
+    /// Whether the leaf is valid at this moment of the host's clock, in milliseconds since 1970. A
+    /// clock that must be wrong, for it shows a time before this program was made, refuses
+    /// nothing; and one that is a day late does not refuse what was issued just now.
     pub fn check_time(&self, now_ms: u64) -> Result<(), BadBundle> {
         let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
         match () {
             () if now_ms < CLOCK_SOUND_FROM_MS => Ok(()),
-            () if self.until.ms() < now_ms => Err(BadBundle::Expired { until: self.until, now: Time::at(now_ms) }),
+            () if self.until.ms() < now_ms => Err(BadBundle::Expired {
+                until: self.until,
+                now: Time::at(now_ms),
+            }),
             () if self.since.ms() > now_ms.saturating_add(CLOCK_SLACK_MS) => {
-                Err(BadBundle::NotYetValid { since: self.since, now: Time::at(now_ms) })
+                Err(BadBundle::NotYetValid {
+                    since: self.since,
+                    now: Time::at(now_ms),
+                })
             }
             () => Ok(()),
         }
@@ -182,21 +197,38 @@ impl fmt::Display for BadBundle {
 
 impl std::error::Error for BadBundle {}
 
-/// What a text is that a client uploads as a bundle, and the text as servers take it: without what only `openssl ecparam` needs, the
-/// curve of the key before the key, without byte order marks, and in UTF-8, in which documents are. Nothing else is changed in it. The
-/// dates are for [`Bundle::check_time`].
+/// What a text is that a client uploads as a bundle, and the text as servers take it: without what
+/// only `openssl ecparam` needs, the curve of the key before the key, without byte order marks, and
+/// in UTF-8, in which documents are. Nothing else is changed in it. The dates are for
+/// [`Bundle::check_time`].
 pub fn uploaded(text: &[u8]) -> Result<(Bundle, String), BadBundle> {
     let pem = blocks(text)?;
-    let (parameters, blocks): (Vec<_>, Vec<_>) = pem.blocks.into_iter().partition(|block| block.label == pem::EC_PARAMETERS);
+    let (parameters, blocks): (Vec<_>, Vec<_>) = pem
+        .blocks
+        .into_iter()
+        .partition(|block| block.label == pem::EC_PARAMETERS);
     let bundle = bundle(&blocks)?;
-    let curve = blocks.iter().find(|block| block.is_key()).and_then(|key| key::curve(key.label, &key.content()?));
-    if parameters.iter().any(|block| block.content().is_none() || block.content() != curve) {
+    let curve = blocks
+        .iter()
+        .find(|block| block.is_key())
+        .and_then(|key| key::curve(key.label, &key.content()?));
+    if parameters
+        .iter()
+        .any(|block| block.content().is_none() || block.content() != curve)
+    {
         return Err(BadBundle::OtherCurve);
     }
     let mut left = text.to_owned();
-    let mut unwanted: Vec<_> = parameters.into_iter().map(|block| block.place).chain(pem.marks).collect();
+    let mut unwanted: Vec<_> = parameters
+        .into_iter()
+        .map(|block| block.place)
+        .chain(pem.marks)
+        .collect();
     unwanted.sort_by_key(|place| place.start);
-    unwanted.into_iter().rev().for_each(|place| drop(left.drain(place)));
+    unwanted
+        .into_iter()
+        .rev()
+        .for_each(|place| drop(left.drain(place)));
     Ok((bundle, String::from_utf8_lossy(&left).into_owned()))
 }
 
@@ -209,21 +241,33 @@ fn blocks(text: &[u8]) -> Result<pem::Pem<'_>, BadBundle> {
     let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
     match pem::read(text) {
         _ if text.trim_ascii().is_empty() => Err(BadBundle::Empty),
-        _ if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") => Err(BadBundle::Utf16),
+        _ if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") => {
+            Err(BadBundle::Utf16)
+        }
         Ok(pem) if !pem.blocks.is_empty() => Ok(pem),
-        _ if has(b"-----BEGIN ") && !text.trim_ascii().contains(&b'\n') => Err(BadBundle::NoLineEnds),
+        _ if has(b"-----BEGIN ") && !text.trim_ascii().contains(&b'\n') => {
+            Err(BadBundle::NoLineEnds)
+        }
         Ok(_) => Err(BadBundle::NotPem),
         Err(error) => Err(error),
     }
 }
 
 fn bundle(blocks: &[pem::Block<'_>]) -> Result<Bundle, BadBundle> {
-    if let Some(other) = blocks.iter().find(|block| !block.is_key() && !block.is_certificate()) {
+    if let Some(other) = blocks
+        .iter()
+        .find(|block| !block.is_key() && !block.is_certificate())
+    {
         return Err(BadBundle::Label(other.label.to_owned()));
     }
     let mut keys = blocks.iter().filter(|block| block.is_key());
     let key = match (keys.next(), keys.next()) {
-        _ if blocks.iter().any(|block| block.is_key() && block.is_encrypted()) => return Err(BadBundle::Encrypted),
+        _ if blocks
+            .iter()
+            .any(|block| block.is_key() && block.is_encrypted()) =>
+        {
+            return Err(BadBundle::Encrypted);
+        }
         (None, _) => return Err(BadBundle::NoKey),
         (Some(_), Some(_)) => return Err(BadBundle::SeveralKeys),
         (Some(key), None) => key,
@@ -233,18 +277,27 @@ fn bundle(blocks: &[pem::Block<'_>]) -> Result<Bundle, BadBundle> {
     let content = key.content().ok_or(BadBundle::UnreadableKey)?;
     let key = Public::of_private(key.label, &content).ok_or(BadBundle::UnreadableKey)?;
     let is_matched = belongs(&key, &chain)?;
-    let unlinked = chain.windows(2).position(|pair| pair[0].issuer != pair[1].subject);
+    let unlinked = chain
+        .windows(2)
+        .position(|pair| pair[0].issuer != pair[1].subject);
     if let Some(place) = unlinked {
         return Err(BadBundle::WrongOrder(place + 1));
     }
-    Ok(Bundle { names: leaf.names.clone(), key: leaf.key.kind(), is_matched, since: leaf.since, until: leaf.until })
+    Ok(Bundle {
+        names: leaf.names.clone(),
+        key: leaf.key.kind(),
+        is_matched,
+        since: leaf.since,
+        until: leaf.until,
+    })
 }
 
 fn chain(blocks: &[pem::Block<'_>]) -> Result<Vec<Certificate>, BadBundle> {
     let certificates = blocks.iter().filter(|block| block.is_certificate());
     let read = certificates.enumerate().map(|(place, block)| {
         let content = block.content();
-        let certificate = content.and_then(|content| Certificate::read(&content, block.label == pem::TRUSTED));
+        let certificate =
+            content.and_then(|content| Certificate::read(&content, block.label == pem::TRUSTED));
         certificate.ok_or(BadBundle::UnreadableCertificate(place + 1))
     });
     read.collect()
@@ -252,11 +305,19 @@ fn chain(blocks: &[pem::Block<'_>]) -> Result<Vec<Certificate>, BadBundle> {
 
 /// Whether the key is seen to belong to the first of them.
 fn belongs(key: &Public, chain: &[Certificate]) -> Result<bool, BadBundle> {
-    let Some((leaf, others)) = chain.split_first() else { return Err(BadBundle::NoCertificate) };
+    let Some((leaf, others)) = chain.split_first() else {
+        return Err(BadBundle::NoCertificate);
+    };
     match key.is_same(&leaf.key) {
-        Some(false) => match others.iter().position(|other| key.is_same(&other.key) == Some(true)) {
+        Some(false) => match others
+            .iter()
+            .position(|other| key.is_same(&other.key) == Some(true))
+        {
             Some(place) => Err(BadBundle::LeafNotFirst(place + 2)),
-            None => Err(BadBundle::WrongKey { key: key.kind(), certificate: leaf.key.kind() }),
+            None => Err(BadBundle::WrongKey {
+                key: key.kind(),
+                certificate: leaf.key.kind(),
+            }),
         },
         same => Ok(same.is_some()),
     }

@@ -1,8 +1,8 @@
 //! Open conflicts: edits that lost, as every host lists them until somebody settles them.
 //!
-//! A conflict stands in the head with all that a person needs to settle it: who wanted what, where, and what stood there then. Long
-//! values, and certificates of any length, are given by length and hash; an edit of which no host holds the record any more is given by
-//! its name alone.
+//! A conflict stands in the head with all that a person needs to settle it: who wanted what, where,
+//! and what stood there then. Long values, and certificates of any length, are given by length and
+//! hash; an edit of which no host holds the record any more is given by its name alone.
 
 use super::edit::{Change, Op, Verb, hash_of};
 use super::json::{self, Value, object};
@@ -34,8 +34,8 @@ pub enum Wanted {
 /// An edit that the head does not contain.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OpenConflict {
-    /// Who signed the record that this was taken from: its author or, where only a replay was to be had, whoever made that; `None` if no
-    /// host holds a record of it any more.
+    /// Who signed the record that this was taken from: its author or, where only a replay was to
+    /// be had, whoever made that; `None` if no host holds a record of it any more.
     pub author: Option<PeerId>,
     /// Whether it was made with `If-Match`.
     pub guarded: bool,
@@ -48,8 +48,17 @@ pub struct OpenConflict {
 impl OpenConflict {
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        let wanted = |wanted: &Wanted| if let Wanted::Value(value) = wanted { json::weight(value) } else { 0 };
-        let operations = self.operations.iter().map(|(operation, value)| operation.weight() + wanted(value));
+        let wanted = |wanted: &Wanted| {
+            if let Wanted::Value(value) = wanted {
+                json::weight(value)
+            } else {
+                0
+            }
+        };
+        let operations = self
+            .operations
+            .iter()
+            .map(|(operation, value)| operation.weight() + wanted(value));
         size_of::<Self>() + self.note.len() + operations.sum::<usize>()
     }
 
@@ -64,19 +73,31 @@ impl OpenConflict {
                 Verb::Put => value,
                 Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()),
             };
-            value.map_or(Wanted::Nothing, |value| Wanted::of(&operation.path, value, &mut room))
+            value.map_or(Wanted::Nothing, |value| {
+                Wanted::of(&operation.path, value, &mut room)
+            })
         };
         Self {
             author: Some(header.author),
             guarded: header.flags & Header::GUARDED != 0,
             note: header.note.clone(),
-            operations: revision.edit.operations.iter().map(|operation| (operation.clone(), wanted(operation))).collect(),
+            operations: revision
+                .edit
+                .operations
+                .iter()
+                .map(|operation| (operation.clone(), wanted(operation)))
+                .collect(),
         }
     }
 
-    /// Whether all that was wanted stands here. Otherwise it takes the revision that first carried the edit to make it again.
+    /// Whether all that was wanted stands here. Otherwise it takes the revision that first carried
+    /// the edit to make it again.
     pub fn is_whole(&self) -> bool {
-        self.author.is_some() && !self.operations.iter().any(|(_, wanted)| matches!(wanted, Wanted::Long { .. }))
+        self.author.is_some()
+            && !self
+                .operations
+                .iter()
+                .any(|(_, wanted)| matches!(wanted, Wanted::Long { .. }))
     }
 
     /// The operations with their values, to be made again; `None` unless all stand here.
@@ -88,14 +109,24 @@ impl OpenConflict {
                 (Verb::Delete, Wanted::Nothing) => Change::Delete,
                 _ => return None,
             };
-            Some(Op { path: operation.path.clone(), change })
+            Some(Op {
+                path: operation.path.clone(),
+                change,
+            })
         };
-        if self.is_whole() { self.operations.iter().map(op).collect() } else { None }
+        if self.is_whole() {
+            self.operations.iter().map(op).collect()
+        } else {
+            None
+        }
     }
 
     /// As it stands in a body, under the name of its edit.
     pub fn to_json(&self, edit: &EditRef) -> Value {
-        let ops = self.operations.iter().map(|(operation, wanted)| wanted.beside(operation.to_json()));
+        let ops = self
+            .operations
+            .iter()
+            .map(|(operation, wanted)| wanted.beside(operation.to_json()));
         Value::Object(object! {
             "edit": edit.to_string(),
             "author": self.author.map(|author| author.to_string()),
@@ -113,11 +144,19 @@ impl OpenConflict {
             Value::String(text) => Some(text.parse().ok()?),
             _ => return None,
         };
-        let note = value.get("note")?.as_str().filter(|note| note.len() <= NOTE_MAX)?.to_owned();
-        let ops = value.get("ops")?.as_array().filter(|ops| ops.len() <= OPERATIONS_MAX)?;
+        let note = value
+            .get("note")?
+            .as_str()
+            .filter(|note| note.len() <= NOTE_MAX)?
+            .to_owned();
+        let ops = value
+            .get("ops")?
+            .as_array()
+            .filter(|ops| ops.len() <= OPERATIONS_MAX)?;
         let read = |op: &Value| {
             let (operation, wanted) = (Operation::from_json(op)?, Wanted::from(op)?);
-            let in_clear = matches!(wanted, Wanted::Value(_)) && resources::is_secret(&operation.path);
+            let in_clear =
+                matches!(wanted, Wanted::Value(_)) && resources::is_secret(&operation.path);
             (!in_clear).then_some((operation, wanted))
         };
         let operations = ops.iter().map(read).collect::<Option<Vec<_>>>()?;
@@ -126,7 +165,15 @@ impl OpenConflict {
             Wanted::Nothing | Wanted::Long { .. } => 0,
         });
         (given.sum::<usize>() <= OPEN_VALUE_MAX).then_some(())?;
-        Some((edit, Self { author, guarded: value.get("guarded")?.as_bool()?, note, operations }))
+        Some((
+            edit,
+            Self {
+                author,
+                guarded: value.get("guarded")?.as_bool()?,
+                note,
+                operations,
+            },
+        ))
     }
 }
 
@@ -138,26 +185,38 @@ impl Wanted {
             *room -= text.len();
             return Self::Value(value.clone());
         }
-        Self::Long { len: text.len() as u64, hash: hash_of(path, value) }
+        Self::Long {
+            len: text.len() as u64,
+            hash: hash_of(path, value),
+        }
     }
 
     fn beside(&self, mut operation: Value) -> Value {
-        let members = operation.as_object_mut().expect("an operation is written as an object");
+        let members = operation
+            .as_object_mut()
+            .expect("an operation is written as an object");
         match self {
             Self::Nothing => {}
             Self::Value(value) => members.extend(object! { "value": value.clone() }),
-            Self::Long { len, hash } => members.extend(object! { "value_len": *len, "value_hash": hex(hash) }),
+            Self::Long { len, hash } => {
+                members.extend(object! { "value_len": *len, "value_hash": hex(hash) })
+            }
         }
         operation
     }
 
     fn from(operation: &Value) -> Option<Self> {
-        match (operation.get("value"), operation.get("value_len"), operation.get("value_hash")) {
+        match (
+            operation.get("value"),
+            operation.get("value_len"),
+            operation.get("value_hash"),
+        ) {
             (None, None, None) => Some(Self::Nothing),
             (Some(value), None, None) => Some(Self::Value(value.clone())),
-            (None, Some(len), Some(hash)) => {
-                Some(Self::Long { len: len.as_u64()?, hash: crate::codec::unhex_array(hash.as_str()?)? })
-            }
+            (None, Some(len), Some(hash)) => Some(Self::Long {
+                len: len.as_u64()?,
+                hash: crate::codec::unhex_array(hash.as_str()?)?,
+            }),
             _ => None,
         }
     }
@@ -173,22 +232,38 @@ mod tests {
     use crate::model::stamp::Stamp;
 
     fn edit() -> EditRef {
-        EditRef { stamp: Stamp::from_u64(7 << 16).unwrap(), id: RecordId([4; 32]) }
+        EditRef {
+            stamp: Stamp::from_u64(7 << 16).unwrap(),
+            id: RecordId([4; 32]),
+        }
     }
 
     fn conflict() -> OpenConflict {
         let author = PeerId::from_bytes(SecretKey::from_seed(&[1; 32]).public());
-        let operation = |verb, path: &str| Operation { verb, path: Path::parse(path).unwrap(), found: Found::Absent };
+        let operation = |verb, path: &str| Operation {
+            verb,
+            path: Path::parse(path).unwrap(),
+            found: Found::Absent,
+        };
         let long = Value::from("x".repeat(OPEN_VALUE_MAX));
         let mut room = OPEN_VALUE_MAX;
-        let mut wanted = |value: &Value| Wanted::of(&Path::parse("/config").unwrap(), value, &mut room);
+        let mut wanted =
+            |value: &Value| Wanted::of(&Path::parse("/config").unwrap(), value, &mut room);
         let operations = vec![
             (operation(Verb::Put, "/config/a"), wanted(&Value::from(1))),
             (operation(Verb::Put, "/config/b"), wanted(&long)),
             (operation(Verb::Delete, "/config/c"), Wanted::Nothing),
-            (operation(Verb::Put, "/config/d"), Wanted::Value(Value::Null)),
+            (
+                operation(Verb::Put, "/config/d"),
+                Wanted::Value(Value::Null),
+            ),
         ];
-        OpenConflict { author, guarded: true, note: "why".into(), operations }
+        OpenConflict {
+            author,
+            guarded: true,
+            note: "why".into(),
+            operations,
+        }
     }
 
     #[test]
@@ -198,7 +273,10 @@ mod tests {
         assert_eq!(json["ops"][0]["value"], 1);
         assert_eq!(json["ops"][1]["value_len"], OPEN_VALUE_MAX + 2);
         assert!(json["ops"][1].get("value").is_none() && json["ops"][2].get("value").is_none());
-        assert!(json::compact(&json).len() < 1_000, "no long value is carried along");
+        assert!(
+            json::compact(&json).len() < 1_000,
+            "no long value is carried along"
+        );
     }
 
     #[test]
@@ -206,9 +284,22 @@ mod tests {
         let mut room = OPEN_VALUE_MAX;
         let path = Path::parse("/certificates/a").unwrap();
         let wanted = Wanted::of(&path, &"key".into(), &mut room);
-        assert_eq!(wanted, Wanted::Long { len: 5, hash: resources::fingerprint("key") });
-        let operation = Operation { verb: Verb::Put, path, found: Found::Absent };
-        let conflict = OpenConflict { operations: vec![(operation, wanted)], ..conflict() };
+        assert_eq!(
+            wanted,
+            Wanted::Long {
+                len: 5,
+                hash: resources::fingerprint("key")
+            }
+        );
+        let operation = Operation {
+            verb: Verb::Put,
+            path,
+            found: Found::Absent,
+        };
+        let conflict = OpenConflict {
+            operations: vec![(operation, wanted)],
+            ..conflict()
+        };
         let mut json = conflict.to_json(&edit());
         assert_eq!(OpenConflict::from_json(&json), Some((edit(), conflict)));
         let op = json["ops"][0].as_object_mut().unwrap();
@@ -219,12 +310,35 @@ mod tests {
 
     #[test]
     fn what_was_wanted_can_be_made_again_if_it_all_stands_there() {
-        assert_eq!((conflict().is_whole(), conflict().ops()), (false, None), "a value is given by its hash");
-        assert_eq!((OpenConflict::default().is_whole(), OpenConflict::default().ops()), (false, None), "nothing is known of it");
+        assert_eq!(
+            (conflict().is_whole(), conflict().ops()),
+            (false, None),
+            "a value is given by its hash"
+        );
+        assert_eq!(
+            (
+                OpenConflict::default().is_whole(),
+                OpenConflict::default().ops()
+            ),
+            (false, None),
+            "nothing is known of it"
+        );
         let mut whole = conflict();
         whole.operations.remove(1);
-        let changes: Vec<Change> = whole.ops().expect("it is whole").into_iter().map(|op| op.change).collect();
-        assert_eq!(changes, [Change::Put(Value::from(1)), Change::Delete, Change::Put(Value::Null)]);
+        let changes: Vec<Change> = whole
+            .ops()
+            .expect("it is whole")
+            .into_iter()
+            .map(|op| op.change)
+            .collect();
+        assert_eq!(
+            changes,
+            [
+                Change::Put(Value::from(1)),
+                Change::Delete,
+                Change::Put(Value::Null)
+            ]
+        );
         whole.operations[0].1 = Wanted::Nothing;
         assert_eq!(whole.ops(), None, "a PUT of nothing is no operation");
     }
@@ -252,9 +366,17 @@ mod tests {
         };
         assert!(wrong(|json| json["author"] = "nobody".into()));
         assert!(wrong(|json| json["note"] = "x".repeat(NOTE_MAX + 1).into()));
-        assert!(wrong(|json| json["ops"] = vec![json["ops"][0].clone(); OPERATIONS_MAX + 1].into()));
-        assert!(wrong(|json| json["ops"][1]["value"] = 1.into()), "a value and a hash of one");
+        assert!(wrong(
+            |json| json["ops"] = vec![json["ops"][0].clone(); OPERATIONS_MAX + 1].into()
+        ));
+        assert!(
+            wrong(|json| json["ops"][1]["value"] = 1.into()),
+            "a value and a hash of one"
+        );
         assert!(wrong(|json| json["ops"][1]["value_hash"] = "00".into()));
-        assert!(!wrong(|json| json["later"] = 1.into()), "what a later version adds is left alone");
+        assert!(
+            !wrong(|json| json["later"] = 1.into()),
+            "what a later version adds is left alone"
+        );
     }
 }

@@ -1,13 +1,15 @@
 //! Deltas: a body written as copies from another body and bytes between them.
 //!
-//! A change of 200 bytes to a document of a megabyte should cross a link in a kilobyte. A body changes in few places: its head line
-//! (the ledger moves on by an entry) and one run inside the document. [`between`] knows these places; [`apply`] knows nothing but
-//! copies and insertions, so a better [`between`] needs no new form. A delta is never trusted: what it yields must match the hash in
-//! the header like any other body.
+//! A change of 200 bytes to a document of a megabyte should cross a link in a kilobyte. A body
+//! changes in few places: its head line (the ledger moves on by an entry) and one run inside the
+//! document. [`between`] knows these places; [`apply`] knows nothing but copies and insertions, so
+//! a better [`between`] needs no new form. A delta is never trusted: what it yields must match the
+//! hash in the header like any other body.
 
 use crate::codec::{Malformed, Reader, Writer};
 
-/// A delta that makes `new` from `base`; about as long as what differs, never much longer than `new`.
+/// A delta that makes `new` from `base`; about as long as what differs, never much longer than
+/// `new`.
 pub fn between(base: &[u8], new: &[u8]) -> Vec<u8> {
     let (base_head, base_document) = split(base);
     let (new_head, new_document) = split(new);
@@ -30,7 +32,10 @@ pub fn apply(base: &[u8], delta: &[u8], len: usize) -> Result<Vec<u8>, Malformed
         let step = reader.u8("step of a delta")?;
         let run = match step {
             COPY => {
-                let (from, count) = (reader.u32("copy offset")? as usize, reader.u32("copy length")? as usize);
+                let (from, count) = (
+                    reader.u32("copy offset")? as usize,
+                    reader.u32("copy length")? as usize,
+                );
                 let run = from.checked_add(count).and_then(|end| base.get(from..end));
                 run.ok_or(reader.malformed("copy beyond the base"))?
             }
@@ -45,44 +50,81 @@ pub fn apply(base: &[u8], delta: &[u8], len: usize) -> Result<Vec<u8>, Malformed
         }
         body.extend_from_slice(run);
     }
-    if body.len() == len { Ok(body) } else { Err(reader.malformed("delta shorter than its body")) }
+    if body.len() == len {
+        Ok(body)
+    } else {
+        Err(reader.malformed("delta shorter than its body"))
+    }
 }
 
-/// The head line ends in the ledger, of which all but the first entries and the last stay from one revision to the next.
+/// The head line ends in the ledger, of which all but the first entries and the last stay from one
+/// revision to the next.
 fn head_between(out: &mut Script, base: &[u8], new: &[u8]) {
-    let (Some(base_at), Some(new_at)) = (ledger_at(base), ledger_at(new)) else { return out.insert(new) };
+    let (Some(base_at), Some(new_at)) = (ledger_at(base), ledger_at(new)) else {
+        return out.insert(new);
+    };
     let (old, fresh) = (&base[base_at..], &new[new_at..]);
     let first = fresh.get(..ENTRY_LEN).filter(|entry| entry[0] == b'"');
-    let kept = first.and_then(|first| old.chunks(ENTRY_LEN).position(|entry| entry.starts_with(&first[..ENTRY_LEN - 1])));
-    let Some(kept) = kept.map(|index| index * ENTRY_LEN) else { return out.insert(new) };
+    let kept = first.and_then(|first| {
+        old.chunks(ENTRY_LEN)
+            .position(|entry| entry.starts_with(&first[..ENTRY_LEN - 1]))
+    });
+    let Some(kept) = kept.map(|index| index * ENTRY_LEN) else {
+        return out.insert(new);
+    };
     let common = common_prefix(&old[kept..], fresh);
     out.insert(&new[..new_at]);
     out.copy(base_at + kept, common);
     out.insert(&fresh[common..]);
 }
 
-/// Where the first entry of the ledger begins in a head line. Should an open conflict's value hold the same words before it, the delta
-/// is longer than it need be.
+/// Where the first entry of the ledger begins in a head line. Should an open conflict's value hold
+/// the same words before it, the delta is longer than it need be.
 pub(super) fn ledger_at(head: &[u8]) -> Option<usize> {
-    head.windows(LEDGER_LABEL.len()).position(|window| window == LEDGER_LABEL).map(|at| at + LEDGER_LABEL.len())
+    head.windows(LEDGER_LABEL.len())
+        .position(|window| window == LEDGER_LABEL)
+        .map(|at| at + LEDGER_LABEL.len())
 }
 
-/// How many bytes two texts have in common at the beginning. Most of a large document is the same: whole runs are compared first.
+/// How many bytes two texts have in common at the beginning. Most of a large document is the same:
+/// whole runs are compared first.
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let runs = a.chunks_exact(RUN).zip(b.chunks_exact(RUN)).take_while(|(a, b)| a == b).count() * RUN;
-    runs + a[runs..].iter().zip(&b[runs..]).take_while(|(a, b)| a == b).count()
+    let runs = a
+        .chunks_exact(RUN)
+        .zip(b.chunks_exact(RUN))
+        .take_while(|(a, b)| a == b)
+        .count()
+        * RUN;
+    runs + a[runs..]
+        .iter()
+        .zip(&b[runs..])
+        .take_while(|(a, b)| a == b)
+        .count()
 }
 
 /// The same at the end.
 fn common_suffix(a: &[u8], b: &[u8]) -> usize {
-    let runs = a.rchunks_exact(RUN).zip(b.rchunks_exact(RUN)).take_while(|(a, b)| a == b).count() * RUN;
+    let runs = a
+        .rchunks_exact(RUN)
+        .zip(b.rchunks_exact(RUN))
+        .take_while(|(a, b)| a == b)
+        .count()
+        * RUN;
     let (a, b) = (&a[..a.len() - runs], &b[..b.len() - runs]);
-    runs + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+    runs + a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count()
 }
 
 /// The head line with its line end, and the document.
 fn split(body: &[u8]) -> (&[u8], &[u8]) {
-    let end = body.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let end = body
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     body.split_at(end)
 }
 
@@ -126,7 +168,11 @@ mod tests {
 
     fn body(entries: std::ops::Range<u32>, document: &str) -> Vec<u8> {
         let ledger: Vec<String> = entries.map(|n| format!("\"{n:080x}\"")).collect();
-        format!("{{\"edit\":{{}},\"ledger\":[{}]}}\n{document}", ledger.join(",")).into_bytes()
+        format!(
+            "{{\"edit\":{{}},\"ledger\":[{}]}}\n{document}",
+            ledger.join(",")
+        )
+        .into_bytes()
     }
 
     #[test]
@@ -153,7 +199,10 @@ mod tests {
         ];
         for base in &bodies {
             for new in &bodies {
-                assert_eq!(apply(base, &between(base, new), new.len()).as_ref(), Ok(new));
+                assert_eq!(
+                    apply(base, &between(base, new), new.len()).as_ref(),
+                    Ok(new)
+                );
             }
         }
     }
@@ -162,12 +211,28 @@ mod tests {
     fn a_delta_that_lies_is_refused() {
         let (base, new) = (body(0..9, "old"), body(1..10, "new"));
         let delta = between(&base, &new);
-        assert!(apply(&base, &delta, new.len() - 1).is_err(), "longer than said");
-        assert!(apply(&base, &delta, new.len() + 1).is_err(), "shorter than said");
-        assert!(apply(&base[..20], &delta, new.len()).is_err(), "copies beyond the base");
+        assert!(
+            apply(&base, &delta, new.len() - 1).is_err(),
+            "longer than said"
+        );
+        assert!(
+            apply(&base, &delta, new.len() + 1).is_err(),
+            "shorter than said"
+        );
+        assert!(
+            apply(&base[..20], &delta, new.len()).is_err(),
+            "copies beyond the base"
+        );
         for cut in 0..delta.len() {
             assert!(apply(&base, &delta[..cut], new.len()).is_err());
         }
-        assert!(apply(b"", &[COPY, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 9).is_err());
+        assert!(
+            apply(
+                b"",
+                &[COPY, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                9
+            )
+            .is_err()
+        );
     }
 }

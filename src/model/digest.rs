@@ -1,7 +1,8 @@
 //! Digests: short summaries of a set of record IDs, for anti-entropy.
 //!
-//! The IDs are sorted into 256 buckets by their first byte. Two hosts that hold the same set have the same 32-byte root; if not, the
-//! bucket hashes say where to look. A digest is a function of the set alone, never of the order in which it was filled.
+//! The IDs are sorted into 256 buckets by their first byte. Two hosts that hold the same set have
+//! the same 32-byte root; if not, the bucket hashes say where to look. A digest is a function of
+//! the set alone, never of the order in which it was filled.
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +14,8 @@ use crate::limits::BUCKETS;
 pub struct Digest {
     /// The hash over all buckets.
     pub root: [u8; 32],
-    /// The first eight bytes of the hash over each bucket's IDs; zeros for an empty bucket. 256 of them.
+    /// The first eight bytes of the hash over each bucket's IDs; zeros for an empty bucket. 256 of
+    /// them.
     pub buckets: Vec<[u8; 8]>,
 }
 
@@ -31,13 +33,19 @@ impl Digest {
         }
         let mut root = Sha256::new();
         ids.iter().for_each(|id| root.update(id.0));
-        Self { root: root.finalize().into(), buckets }
+        Self {
+            root: root.finalize().into(),
+            buckets,
+        }
     }
 
     /// The buckets in which two digests differ.
     pub fn differing(&self, other: &[[u8; 8]]) -> Vec<u8> {
         let pairs = self.buckets.iter().zip(other).enumerate();
-        pairs.filter(|(_, (a, b))| a != b).map(|(at, _)| u8::try_from(at).expect("there are 256 buckets")).collect()
+        pairs
+            .filter(|(_, (a, b))| a != b)
+            .map(|(at, _)| u8::try_from(at).expect("there are 256 buckets"))
+            .collect()
     }
 }
 
@@ -51,7 +59,10 @@ mod tests {
     use super::*;
 
     fn ids(seeds: impl IntoIterator<Item = u16>) -> Vec<RecordId> {
-        seeds.into_iter().map(|seed| RecordId(Sha256::digest(seed.to_be_bytes()).into())).collect()
+        seeds
+            .into_iter()
+            .map(|seed| RecordId(Sha256::digest(seed.to_be_bytes()).into()))
+            .collect()
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Edits: what a client asks for at a path, and whether what it was meant for is still there.
 //!
-//! [`apply`] gives PUT, POST and DELETE below `/config` exactly the meaning they have in Unit's control API; a certificate or a module
-//! is put or deleted as one. [`found`] says what an edit met, and [`still_there`] whether a later document still has it: that decides
-//! whether a beaten edit is made again or becomes a conflict. Elements of arrays have no lasting names, so whatever is changed inside
-//! an array has met the whole array; only an append gets along with other appends.
+//! [`apply`] gives PUT, POST and DELETE below `/config` exactly the meaning they have in Unit's
+//! control API; a certificate or a module is put or deleted as one. [`found`] says what an edit
+//! met, and [`still_there`] whether a later document still has it: that decides whether a beaten
+//! edit is made again or becomes a conflict. Elements of arrays have no lasting names, so whatever
+//! is changed inside an array has met the whole array; only an append gets along with other
+//! appends.
 
 use std::fmt;
 
@@ -47,7 +49,9 @@ impl fmt::Debug for Change {
     /// The value by its length only: it may be a private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Put(value) | Self::Append(value) => write!(f, "{:?}({} bytes)", self.verb(), json::compact(value).len()),
+            Self::Put(value) | Self::Append(value) => {
+                write!(f, "{:?}({} bytes)", self.verb(), json::compact(value).len())
+            }
             Self::Delete => f.write_str("Delete"),
         }
     }
@@ -80,7 +84,8 @@ pub enum Found {
     Absent,
     /// A value whose compact text has at most [`SHORT_MAX`] bytes; never a certificate.
     Short(Value),
-    /// Another object or string, by the hash of its compact text; a certificate by its [`resources::fingerprint`].
+    /// Another object or string, by the hash of its compact text; a certificate by its
+    /// [`resources::fingerprint`].
     Long {
         /// SHA-256.
         hash: [u8; 32],
@@ -92,8 +97,9 @@ pub enum Found {
         /// SHA-256 of its compact text.
         hash: [u8; 32],
     },
-    /// The path leads through an array, so this is all of the outermost one. A PUT at the index that equals the length belongs
-    /// here too: it names a place, and made again on a longer array it would overwrite.
+    /// The path leads through an array, so this is all of the outermost one. A PUT at the index
+    /// that equals the length belongs here too: it names a place, and made again on a longer
+    /// array it would overwrite.
     Inside {
         /// How many tokens of the path lead to the array.
         depth: u64,
@@ -133,22 +139,29 @@ impl std::error::Error for EditError {}
 
 /// The document with one operation applied.
 ///
-/// PUT replaces in place, and creates as the last member or element but makes no levels in between; POST appends to an array;
-/// DELETE closes the gap it makes, and of `/config` itself leaves `{}`. Below a scalar there is nothing (Unit 1.35.0 crashes over
-/// a PUT there). `/certificates/NAME` and `/js_modules/NAME` take a PUT of a string and a DELETE; elsewhere there is nothing to edit.
+/// PUT replaces in place, and creates as the last member or element but makes no levels in between;
+/// POST appends to an array; DELETE closes the gap it makes, and of `/config` itself leaves `{}`.
+/// Below a scalar there is nothing (Unit 1.35.0 crashes over a PUT there). `/certificates/NAME` and
+/// `/js_modules/NAME` take a PUT of a string and a DELETE; elsewhere there is nothing to edit.
 pub fn apply(document: &Document, op: &Op) -> Result<Document, EditError> {
     apply_all(document, [op]).map_err(|(_, error)| error)
 }
 
-/// The document with these operations applied, one after the other; it is written out once. An error names the operation by its place.
-pub fn apply_all<'a>(document: &Document, ops: impl IntoIterator<Item = &'a Op>) -> Result<Document, (usize, EditError)> {
+/// The document with these operations applied, one after the other; it is written out once. An
+/// error names the operation by its place.
+pub fn apply_all<'a>(
+    document: &Document,
+    ops: impl IntoIterator<Item = &'a Op>,
+) -> Result<Document, (usize, EditError)> {
     let mut value = document.value().clone();
     let mut last = 0;
     for (place, op) in ops.into_iter().enumerate() {
         last = place;
         let made = match resources::at(&op.path) {
             Some((kind, name)) => change_text(&mut value[kind.member()], name, &op.change),
-            None if op.path.is_config() => change(&mut value[CONFIG], &op.path.tokens()[1..], &op.change),
+            None if op.path.is_config() => {
+                change(&mut value[CONFIG], &op.path.tokens()[1..], &op.change)
+            }
             None => Err(EditError::Missing),
         };
         made.map_err(|error| (place, error))?;
@@ -165,8 +178,8 @@ pub fn is_editable(path: &Path, verb: Verb) -> bool {
     path.is_config() || (resources::at(path).is_some() && verb != Verb::Append)
 }
 
-/// How a value that stands at this path is named where it is not shown: by the SHA-256 of its compact text, or, if it is a certificate,
-/// of the bundle.
+/// How a value that stands at this path is named where it is not shown: by the SHA-256 of its
+/// compact text, or, if it is a certificate, of the bundle.
 pub fn hash_of(path: &Path, value: &Value) -> [u8; 32] {
     match value {
         Value::String(bundle) if resources::is_secret(path) => resources::fingerprint(bundle),
@@ -177,30 +190,43 @@ pub fn hash_of(path: &Path, value: &Value) -> [u8; 32] {
 /// What `op` meets in a document that it can be applied to.
 pub fn found(document: &Document, op: &Op) -> Found {
     if let Some((depth, elements)) = array_above(document, &op.path) {
-        return Found::Inside { depth, hash: hash_of_elements(elements) };
+        return Found::Inside {
+            depth,
+            hash: hash_of_elements(elements),
+        };
     }
-    let Some(value) = document.get(&op.path) else { return Found::Absent };
+    let Some(value) = document.get(&op.path) else {
+        return Found::Absent;
+    };
     let is_append = matches!(op.change, Change::Append(_));
     let text = json::compact(value);
     match value {
-        Value::Array(elements) if is_append || text.len() > SHORT_MAX => {
-            Found::Array { len: elements.len() as u64, hash: Sha256::digest(text).into() }
-        }
+        Value::Array(elements) if is_append || text.len() > SHORT_MAX => Found::Array {
+            len: elements.len() as u64,
+            hash: Sha256::digest(text).into(),
+        },
         // However short: it would stand in the history and in conflicts.
-        _ if text.len() > SHORT_MAX || resources::is_secret(&op.path) => Found::Long { hash: hash_of(&op.path, value) },
+        _ if text.len() > SHORT_MAX || resources::is_secret(&op.path) => Found::Long {
+            hash: hash_of(&op.path, value),
+        },
         _ => Found::Short(value.clone()),
     }
 }
 
-/// Whether a document still has what `op` met when it was made: exactly that, but for an append, whose array may have grown since.
+/// Whether a document still has what `op` met when it was made: exactly that, but for an append,
+/// whose array may have grown since.
 pub fn still_there(document: &Document, op: &Op, found: &Found) -> bool {
     match (&op.change, found) {
         (Change::Append(_), Found::Array { len, hash }) => {
-            let prefix = outermost_array(document, &op.path).and_then(|elements| elements.get(..usize::try_from(*len).ok()?));
+            let prefix = outermost_array(document, &op.path)
+                .and_then(|elements| elements.get(..usize::try_from(*len).ok()?));
             prefix.is_some_and(|prefix| hash_of_elements(prefix) == *hash)
         }
-        (_, Found::Absent) => self::found(document, op) == Found::Absent && has_parent_object(document, &op.path),
-        // To the letter: a server may restart an application whose members have come into another order.
+        (_, Found::Absent) => {
+            self::found(document, op) == Found::Absent && has_parent_object(document, &op.path)
+        }
+        // To the letter: a server may restart an application whose members have come into another
+        // order.
         (_, Found::Short(was)) => {
             matches!(self::found(document, op), Found::Short(is) if json::compact(&is) == json::compact(was))
         }
@@ -208,13 +234,15 @@ pub fn still_there(document: &Document, op: &Op, found: &Found) -> bool {
     }
 }
 
-/// Whether a document is already as `op` wants it. An append is never done: two who append the same want it twice. Nor is a change inside
-/// an array, whose elements have no lasting names.
+/// Whether a document is already as `op` wants it. An append is never done: two who append the same
+/// want it twice. Nor is a change inside an array, whose elements have no lasting names.
 pub fn is_done(document: &Document, op: &Op) -> bool {
     let inside_array = array_above(document, &op.path).is_some();
     match &op.change {
         _ if inside_array => false,
-        Change::Put(value) => document.get(&op.path).is_some_and(|present| json::compact(present) == json::compact(value)),
+        Change::Put(value) => document
+            .get(&op.path)
+            .is_some_and(|present| json::compact(present) == json::compact(value)),
         Change::Append(_) => false,
         Change::Delete => document.get(&op.path).is_none(),
     }
@@ -223,7 +251,11 @@ pub fn is_done(document: &Document, op: &Op) -> bool {
 /// The elements of the array that stands at a path, unless another array stands above it.
 pub fn outermost_array<'a>(document: &'a Document, path: &Path) -> Option<&'a [Value]> {
     let outermost = array_above(document, path).is_none();
-    document.get(path).filter(|_| outermost)?.as_array().map(Vec::as_slice)
+    document
+        .get(path)
+        .filter(|_| outermost)?
+        .as_array()
+        .map(Vec::as_slice)
 }
 
 /// The outermost array that the path leads through, and how many tokens lead to it.
@@ -239,8 +271,13 @@ fn array_above<'a>(document: &'a Document, path: &Path) -> Option<(u64, &'a Vec<
 }
 
 fn has_parent_object(document: &Document, path: &Path) -> bool {
-    let Some((_, above)) = path.tokens().split_last() else { return false };
-    above.iter().try_fold(document.value(), |value, token| member(value, token)).is_some_and(Value::is_object)
+    let Some((_, above)) = path.tokens().split_last() else {
+        return false;
+    };
+    above
+        .iter()
+        .try_fold(document.value(), |value, token| member(value, token))
+        .is_some_and(Value::is_object)
 }
 
 /// The hash of an array's compact text, without a copy of the elements.
@@ -286,7 +323,9 @@ fn below<'a>(mut value: &'a mut Value, tokens: &[String]) -> Result<&'a mut Valu
         let next = match value {
             _ if is_too_long(token) => return Err(EditError::TokenTooLong),
             Value::Object(members) => members.get_mut(token),
-            Value::Array(elements) => element_index(token).and_then(|index| elements.get_mut(index)),
+            Value::Array(elements) => {
+                element_index(token).and_then(|index| elements.get_mut(index))
+            }
             _ => None,
         };
         value = next.ok_or(EditError::Missing)?;
@@ -297,10 +336,13 @@ fn below<'a>(mut value: &'a mut Value, tokens: &[String]) -> Result<&'a mut Valu
 fn put(parent: &mut Value, token: &str, value: &Value) -> Result<(), EditError> {
     match parent {
         _ if is_too_long(token) => return Err(EditError::TokenTooLong),
-        // A member that is there keeps its place: Unit restarts an application whose members change their order.
+        // A member that is there keeps its place: Unit restarts an application whose members change
+        // their order.
         Value::Object(members) => drop(members.insert(token.to_owned(), value.clone())),
         Value::Array(elements) => {
-            let index = element_index(token).filter(|index| *index <= elements.len()).ok_or(EditError::Missing)?;
+            let index = element_index(token)
+                .filter(|index| *index <= elements.len())
+                .ok_or(EditError::Missing)?;
             match elements.get_mut(index) {
                 Some(element) => *element = value.clone(),
                 None => elements.push(value.clone()),
@@ -316,9 +358,9 @@ fn delete(parent: &mut Value, token: &str) -> Result<(), EditError> {
         _ if is_too_long(token) => return Err(EditError::TokenTooLong),
         // Not `remove`, which fills the gap with the last member.
         Value::Object(members) => members.shift_remove(token),
-        Value::Array(elements) => {
-            element_index(token).filter(|index| *index < elements.len()).map(|index| elements.remove(index))
-        }
+        Value::Array(elements) => element_index(token)
+            .filter(|index| *index < elements.len())
+            .map(|index| elements.remove(index)),
         _ => None,
     };
     removed.map(drop).ok_or(EditError::Missing)

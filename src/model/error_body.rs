@@ -1,10 +1,13 @@
-//! The body of an answer that refuses something, as Unit writes it: `{"error": "…", "detail": "…"}`, and perhaps more.
+//! The body of an answer that refuses something, as Unit writes it: `{"error": "…", "detail":
+//! "…"}`, and perhaps more.
 //!
-//! Every such body is printed and read here. What of it is shown to whom is for the caller to say: nothing is cut or made harmless.
+//! Every such body is printed and read here. What of it is shown to whom is for the caller to say:
+//! nothing is cut or made harmless.
 
 use super::json::{self, Map, Value, object};
 
-/// The members of such a body: `error` is a sentence, and `detail` what else is to be said; left out if it is empty.
+/// The members of such a body: `error` is a sentence, and `detail` what else is to be said; left
+/// out if it is empty.
 pub fn members(error: &str, detail: &str) -> Map<String, Value> {
     let mut members = object! { "error": error };
     if !detail.is_empty() {
@@ -32,7 +35,10 @@ impl ErrorBody {
     pub fn read(body: &[u8]) -> Option<Self> {
         let value = json::parse_own(body).ok()?;
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some(Self { error: text("error")?, detail: text("detail") })
+        Some(Self {
+            error: text("error")?,
+            detail: text("detail"),
+        })
     }
 }
 
@@ -42,8 +48,14 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back() {
-        let body = |error: &str, detail: Option<&str>| ErrorBody { error: error.to_owned(), detail: detail.map(str::to_owned) };
-        assert_eq!(ErrorBody::read(&print("No \"x\".", "why")), Some(body("No \"x\".", Some("why"))));
+        let body = |error: &str, detail: Option<&str>| ErrorBody {
+            error: error.to_owned(),
+            detail: detail.map(str::to_owned),
+        };
+        assert_eq!(
+            ErrorBody::read(&print("No \"x\".", "why")),
+            Some(body("No \"x\".", Some("why")))
+        );
         assert_eq!(ErrorBody::read(&print("No.", "")), Some(body("No.", None)));
         assert_eq!(print("No.", ""), b"{\r\n\t\"error\": \"No.\"\r\n}\r\n");
         for other in [&b"{}"[..], b"", b"[]", b"{\"error\": 1}", b"<html>"] {

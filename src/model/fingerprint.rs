@@ -1,8 +1,8 @@
 //! Telling one configuration from another without keeping either.
 //!
-//! A server shows the members of an object in an order of its own, and certificates under the names that they have there; neither makes
-//! another configuration. So a fingerprint is the same exactly where [`super::json::same`] says so of two configurations with the plain names of
-//! certificates.
+//! A server shows the members of an object in an order of its own, and certificates under the names
+//! that they have there; neither makes another configuration. So a fingerprint is the same exactly
+//! where [`super::json::same`] says so of two configurations with the plain names of certificates.
 
 use std::fmt;
 
@@ -88,7 +88,8 @@ impl Bytes {
     }
 }
 
-/// Every value begins with a mark of its kind and its length, so that no two come to the same bytes.
+/// Every value begins with a mark of its kind and its length, so that no two come to the same
+/// bytes.
 fn add(bytes: &mut Bytes, value: &Value, place: Place) {
     match value {
         Value::Object(members) => {
@@ -102,8 +103,14 @@ fn add(bytes: &mut Bytes, value: &Value, place: Place) {
         }
         Value::Array(elements) => {
             bytes.begin(b'[', elements.len());
-            let place = if place == Place::Certificate { place } else { Place::Elsewhere };
-            elements.iter().for_each(|element| add(bytes, element, place));
+            let place = if place == Place::Certificate {
+                place
+            } else {
+                Place::Elsewhere
+            };
+            elements
+                .iter()
+                .for_each(|element| add(bytes, element, place));
         }
         Value::String(name) if place == Place::Certificate => text(bytes, stripped(name)),
         Value::String(string) => text(bytes, string),
@@ -133,7 +140,10 @@ mod tests {
 
     #[test]
     fn the_order_of_members_makes_no_difference_and_all_else_does() {
-        assert_eq!(of(r#"{"a":1,"b":[{"c":2,"d":3}]}"#), of(r#"{"b":[{"d":3,"c":2}],"a":1}"#));
+        assert_eq!(
+            of(r#"{"a":1,"b":[{"c":2,"d":3}]}"#),
+            of(r#"{"b":[{"d":3,"c":2}],"a":1}"#)
+        );
         let texts = [
             "1",
             "1.0",
@@ -150,17 +160,28 @@ mod tests {
             r#"["a","b"]"#,
         ];
         for (place, one) in texts.iter().enumerate() {
-            assert!(texts[..place].iter().all(|other| of(one) != of(other)), "{one}");
+            assert!(
+                texts[..place].iter().all(|other| of(one) != of(other)),
+                "{one}"
+            );
         }
     }
 
     #[test]
     fn a_certificate_may_have_its_name_on_the_server() {
-        let named =
-            |name: &str| format!(r#"{{"listeners":{{"*:1":{{"tls":{{"certificate":["{name}"]}}}}}},"routes":["{name}"]}}"#);
-        let on_server = named("a~0123456789ab").replace(r#""routes":["a~0123456789ab"]"#, r#""routes":["a"]"#);
+        let named = |name: &str| {
+            format!(
+                r#"{{"listeners":{{"*:1":{{"tls":{{"certificate":["{name}"]}}}}}},"routes":["{name}"]}}"#
+            )
+        };
+        let on_server =
+            named("a~0123456789ab").replace(r#""routes":["a~0123456789ab"]"#, r#""routes":["a"]"#);
         assert_eq!(of(&named("a")), of(&on_server));
-        assert_ne!(of(&named("a")), of(&named("a~0123456789ab")), "elsewhere it is just text");
+        assert_ne!(
+            of(&named("a")),
+            of(&named("a~0123456789ab")),
+            "elsewhere it is just text"
+        );
         assert_ne!(of(&named("a")), of(&named("b")));
     }
 

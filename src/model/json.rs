@@ -1,9 +1,10 @@
 //! JSON as Unit reads and writes it.
 //!
-//! Unit's dialect has comments and trailing commas, refuses duplicate members, and keeps the text of every number. Its messages are
-//! part of its API, so a text that is refused here is refused in Unit's words, at the place that Unit names (Unit 1.35.0,
-//! `src/nxt_conf.c`). Stricter than Unit: a text must be UTF-8, and depth and number of values are bounded. A [`Value`] keeps the
-//! order of members and the text of numbers, because Unit restarts an application when either changes.
+//! Unit's dialect has comments and trailing commas, refuses duplicate members, and keeps the text
+//! of every number. Its messages are part of its API, so a text that is refused here is refused in
+//! Unit's words, at the place that Unit names (Unit 1.35.0, `src/nxt_conf.c`). Stricter than Unit:
+//! a text must be UTF-8, and depth and number of values are bounded. A [`Value`] keeps the order of
+//! members and the text of numbers, because Unit restarts an application when either changes.
 
 use std::fmt;
 
@@ -16,8 +17,9 @@ pub use self::map::Map;
 pub use self::print::{compact, unit_format, unit_length};
 pub use self::value::{Number, Value};
 
-/// Makes the members of an object, in the order given: `object! { "id": id.to_string(), "size": 3 }`. Whatever [`Value`] can be made
-/// from may stand for a value: an `Option` that is `None` becomes `null`, and the members of another object an object.
+/// Makes the members of an object, in the order given: `object! { "id": id.to_string(), "size": 3
+/// }`. Whatever [`Value`] can be made from may stand for a value: an `Option` that is `None`
+/// becomes `null`, and the members of another object an object.
 macro_rules! object {
     ($($name:tt : $value:expr),+ $(,)?) => {{
         let mut members = $crate::model::json::Map::new();
@@ -59,22 +61,30 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// Reads a text under Unit's rules: what a client sends to `/config`. Numbers have at most 14 characters, there are at most
-/// [`DEPTH_MAX`] levels and [`VALUES_MAX`] values.
+/// Reads a text under Unit's rules: what a client sends to `/config`. Numbers have at most 14
+/// characters, there are at most [`DEPTH_MAX`] levels and [`VALUES_MAX`] values.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    let bounds = parse::Bounds { number: NUMBER_MAX, depth: DEPTH_MAX, values: VALUES_MAX };
+    let bounds = parse::Bounds {
+        number: NUMBER_MAX,
+        depth: DEPTH_MAX,
+        values: VALUES_MAX,
+    };
     parse::parse::<make::Tree>(&comments::sound(text), bounds).map(|whole| whole.made)
 }
 
-/// Reads a text of Starling's own (a file, a record's body, an answer): as [`parse`], but numbers may be as long as they like, and
-/// there is room for what such a text puts around a document.
+/// Reads a text of Starling's own (a file, a record's body, an answer): as [`parse`], but numbers
+/// may be as long as they like, and there is room for what such a text puts around a document.
 pub fn parse_own(text: &[u8]) -> Result<Value, JsonError> {
     read_own::<make::Tree>(text).map(|whole| whole.made)
 }
 
 /// As [`parse_own`], but with at most so many values.
 pub fn parse_own_within(text: &[u8], values: usize) -> Result<Value, JsonError> {
-    let bounds = parse::Bounds { number: usize::MAX, depth: DEPTH_MAX + OWN_LEVELS_MAX, values };
+    let bounds = parse::Bounds {
+        number: usize::MAX,
+        depth: DEPTH_MAX + OWN_LEVELS_MAX,
+        values,
+    };
     parse::parse::<make::Tree>(text, bounds).map(|whole| whole.made)
 }
 
@@ -85,21 +95,27 @@ pub fn count(text: &[u8]) -> Result<usize, JsonError> {
 
 /// As [`parse_own`], but what is made of the values is for the caller to say.
 pub(super) fn read_own<'a, M: Make<'a>>(text: &'a [u8]) -> Result<Whole<M::Made>, JsonError> {
-    let bounds = parse::Bounds { number: usize::MAX, depth: DEPTH_MAX + OWN_LEVELS_MAX, values: OWN_VALUES_MAX };
+    let bounds = parse::Bounds {
+        number: usize::MAX,
+        depth: DEPTH_MAX + OWN_LEVELS_MAX,
+        values: OWN_VALUES_MAX,
+    };
     parse::parse::<M>(text, bounds)
 }
 
-/// Whether two values mean the same to Unit: members in any order, elements in theirs, numbers by their text (`1` is not `1.0`,
-/// for Unit restarts an application over that difference).
+/// Whether two values mean the same to Unit: members in any order, elements in theirs, numbers by
+/// their text (`1` is not `1.0`, for Unit restarts an application over that difference).
 pub fn same(a: &Value, b: &Value) -> bool {
     // This is just what equality of values means; a test holds it to that.
     a == b
 }
 
-/// The paths at which two values differ, each as a path's text below the root, which is itself `""`; at most `most`.
+/// The paths at which two values differ, each as a path's text below the root, which is itself
+/// `""`; at most `most`.
 ///
-/// A member that only one side has is named, not its content. Arrays of different length differ as a whole: their elements have no
-/// lasting names. So does an object in which a member differs whose name no path can spell (see [`path::is_token`]).
+/// A member that only one side has is named, not its content. Arrays of different length differ as
+/// a whole: their elements have no lasting names. So does an object in which a member differs whose
+/// name no path can spell (see [`path::is_token`]).
 pub fn differing(a: &Value, b: &Value, most: usize) -> Vec<String> {
     let mut paths = Vec::new();
     differ(a, b, &mut String::new(), most, &mut paths);
@@ -112,7 +128,10 @@ fn differ(a: &Value, b: &Value, at: &mut String, most: usize, paths: &mut Vec<St
     }
     match (a, b) {
         (Value::Object(a), Value::Object(b)) if !differs_namelessly(a, b) => {
-            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(name))) {
+            for name in a
+                .keys()
+                .chain(b.keys().filter(|name| !a.contains_key(name)))
+            {
                 below(a.get(name), b.get(name), name, at, most, paths);
             }
         }
@@ -126,7 +145,14 @@ fn differ(a: &Value, b: &Value, at: &mut String, most: usize, paths: &mut Vec<St
     }
 }
 
-fn below(a: Option<&Value>, b: Option<&Value>, token: &str, at: &mut String, most: usize, paths: &mut Vec<String>) {
+fn below(
+    a: Option<&Value>,
+    b: Option<&Value>,
+    token: &str,
+    at: &mut String,
+    most: usize,
+    paths: &mut Vec<String>,
+) {
     let end = at.len();
     path::push_token(at, token);
     match (a, b) {
@@ -138,10 +164,13 @@ fn below(a: Option<&Value>, b: Option<&Value>, token: &str, at: &mut String, mos
 }
 
 fn differs_namelessly(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
-    a.keys().chain(b.keys()).any(|name| !path::is_token(name) && a.get(name) != b.get(name))
+    a.keys()
+        .chain(b.keys())
+        .any(|name| !path::is_token(name) && a.get(name) != b.get(name))
 }
 
-/// Whether a value has at most `depth` levels and `values` values, so that it can be read back once it is written.
+/// Whether a value has at most `depth` levels and `values` values, so that it can be read back once
+/// it is written.
 pub fn fits(value: &Value, depth: usize, values: usize) -> bool {
     let mut left = values;
     count_down(value, depth, &mut left)
@@ -153,7 +182,10 @@ pub fn weight(value: &Value) -> usize {
         Value::String(text) => text.len(),
         Value::Number(number) => number.as_str().len(),
         Value::Array(elements) => elements.iter().map(weight).sum(),
-        Value::Object(members) => members.iter().map(|(name, member)| MEMBER_WEIGHT + name.len() + weight(member)).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| MEMBER_WEIGHT + name.len() + weight(member))
+            .sum(),
         _ => 0,
     };
     VALUE_WEIGHT + inner
@@ -163,16 +195,26 @@ pub fn weight(value: &Value) -> usize {
 const VALUE_WEIGHT: usize = 96;
 const MEMBER_WEIGHT: usize = 64;
 
-/// Takes the number of a value's values off `left`, stopping as soon as one is too deep or too many, which is false: a value built in
-/// memory may be deeper than the stack can follow.
+/// Takes the number of a value's values off `left`, stopping as soon as one is too deep or too
+/// many, which is false: a value built in memory may be deeper than the stack can follow.
 pub fn count_down(value: &Value, depth: usize, left: &mut usize) -> bool {
     if *left == 0 {
         return false;
     }
     *left -= 1;
     match value {
-        Value::Array(elements) => depth > 0 && elements.iter().all(|element| count_down(element, depth - 1, left)),
-        Value::Object(members) => depth > 0 && members.values().all(|member| count_down(member, depth - 1, left)),
+        Value::Array(elements) => {
+            depth > 0
+                && elements
+                    .iter()
+                    .all(|element| count_down(element, depth - 1, left))
+        }
+        Value::Object(members) => {
+            depth > 0
+                && members
+                    .values()
+                    .all(|member| count_down(member, depth - 1, left))
+        }
         _ => true,
     }
 }

@@ -1,8 +1,8 @@
 //! The ledger: which edits a revision contains, said and never inferred.
 //!
-//! Each revision names the last 256 edits that it contains or settles, and the greatest stamp that has dropped out (the *floor*). From
-//! these alone a host tells of any edit whether it is in, out, or too old to say. Inferring it from ancestry loses edits and applies
-//! appends twice.
+//! Each revision names the last 256 edits that it contains or settles, and the greatest stamp that
+//! has dropped out (the *floor*). From these alone a host tells of any edit whether it is in, out,
+//! or too old to say. Inferring it from ancestry loses edits and applies appends twice.
 
 use std::fmt;
 
@@ -26,7 +26,10 @@ impl EditRef {
         let bytes: [u8; 40] = unhex_array(text)?;
         let (stamp, id) = bytes.split_at(8);
         let stamp = Stamp::from_u64(u64::from_be_bytes(stamp.try_into().ok()?))?;
-        Some(Self { stamp, id: RecordId(id.try_into().ok()?) })
+        Some(Self {
+            stamp,
+            id: RecordId(id.try_into().ok()?),
+        })
     }
 }
 
@@ -56,13 +59,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// From what stands in a body; `None` unless there are at most 256 entries, rising, and none below the floor. Only what has been full
-    /// has a floor, and it stays full.
+    /// From what stands in a body; `None` unless there are at most 256 entries, rising, and none
+    /// below the floor. Only what has been full has a floor, and it stays full.
     pub(crate) fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| pair[0] < pair[1]);
         let above = entries.first().is_none_or(|first| first.stamp >= floor);
         let full = floor == Stamp::default() || entries.len() == LEDGER_MAX;
-        (entries.len() <= LEDGER_MAX && rising && above && full).then(|| Self { entries: entries.to_vec(), floor })
+        (entries.len() <= LEDGER_MAX && rising && above && full).then(|| Self {
+            entries: entries.to_vec(),
+            floor,
+        })
     }
 
     /// This ledger and `new` edits; the oldest beyond 256 drop out and raise the floor.
@@ -105,7 +111,10 @@ mod tests {
     use super::*;
 
     fn edit(ms: u64) -> EditRef {
-        EditRef { stamp: Stamp::from_u64(ms << 16).unwrap(), id: RecordId([ms as u8; 32]) }
+        EditRef {
+            stamp: Stamp::from_u64(ms << 16).unwrap(),
+            id: RecordId([ms as u8; 32]),
+        }
     }
 
     #[test]
@@ -114,7 +123,11 @@ mod tests {
         assert_eq!(ledger.entries().count(), LEDGER_MAX);
         assert_eq!(ledger.floor(), edit(10).stamp);
         assert_eq!(ledger.standing(&edit(11)), Standing::In);
-        assert_eq!(ledger.standing(&edit(10)), Standing::Unknown, "it has dropped out");
+        assert_eq!(
+            ledger.standing(&edit(10)),
+            Standing::Unknown,
+            "it has dropped out"
+        );
         assert_eq!(ledger.standing(&edit(9)), Standing::Unknown);
         assert_eq!(ledger.standing(&edit(5000)), Standing::Out);
     }
@@ -122,7 +135,9 @@ mod tests {
     #[test]
     fn the_order_of_arrival_does_not_matter() {
         let forward = Ledger::default().with((1..400).map(edit));
-        let backward = (1..400).rev().fold(Ledger::default(), |ledger, ms| ledger.with([edit(ms)]));
+        let backward = (1..400)
+            .rev()
+            .fold(Ledger::default(), |ledger, ms| ledger.with([edit(ms)]));
         assert_eq!(forward.entries, backward.entries);
         assert_eq!(forward.floor, backward.floor);
     }
@@ -135,7 +150,10 @@ mod tests {
         let long: Vec<_> = (1..=LEDGER_MAX as u64 + 1).map(edit).collect();
         assert!(Ledger::from_parts(Stamp::default(), &long).is_none());
         assert!(Ledger::from_parts(edit(1).stamp, &long[1..]).is_some());
-        assert!(Ledger::from_parts(edit(1).stamp, &long[2..]).is_none(), "nothing drops out of one that is not full");
+        assert!(
+            Ledger::from_parts(edit(1).stamp, &long[2..]).is_none(),
+            "nothing drops out of one that is not full"
+        );
     }
 
     #[test]
@@ -143,7 +161,10 @@ mod tests {
         let text = edit(77).to_string();
         assert_eq!(text.len(), 80);
         assert_eq!(EditRef::parse(&text), Some(edit(77)));
-        assert_eq!(EditRef::parse(&text.to_uppercase()), (text == text.to_uppercase()).then(|| edit(77)));
+        assert_eq!(
+            EditRef::parse(&text.to_uppercase()),
+            (text == text.to_uppercase()).then(|| edit(77))
+        );
         assert_eq!(EditRef::parse(&text[1..]), None);
     }
 }

@@ -1,7 +1,8 @@
 //! What is replicated: records and their meaning, as values and bytes.
 //!
-//! Everything here is a pure function of its input. A [`record`] is signed by its author; a [`revision`] is a record that carries a
-//! [`document`] with one edit applied; its [`ledger`] says which edits it contains. Nothing here knows of links, files or time.
+//! Everything here is a pure function of its input. A [`record`] is signed by its author; a
+//! [`revision`] is a record that carries a [`document`] with one edit applied; its [`ledger`] says
+//! which edits it contains. Nothing here knows of links, files or time.
 
 pub mod alias;
 pub mod bundle;

@@ -1,9 +1,11 @@
-//! Patches: what a client wants changed below a path, as JSON Merge Patch (RFC 7396) or as JSON Patch (RFC 6902).
+//! Patches: what a client wants changed below a path, as JSON Merge Patch (RFC 7396) or as JSON
+//! Patch (RFC 6902).
 //!
-//! A patch is made as a whole or not at all, on the document that is there at its turn. What it comes to is an edit like any other:
-//! [`Patch::edit`] gives the operations at the places that it touched, so that others may change other places meanwhile. Members that are
-//! replaced keep their places and numbers their text. Of the crates for this none keeps the order of members, says which operation is at
-//! fault, and bounds what `copy` can grow; and they bring derives with them.
+//! A patch is made as a whole or not at all, on the document that is there at its turn. What it
+//! comes to is an edit like any other: [`Patch::edit`] gives the operations at the places that it
+//! touched, so that others may change other places meanwhile. Members that are replaced keep their
+//! places and numbers their text. Of the crates for this none keeps the order of members, says
+//! which operation is at fault, and bounds what `copy` can grow; and they bring derives with them.
 
 use std::fmt;
 
@@ -55,9 +57,16 @@ impl fmt::Display for PatchError {
 impl std::error::Error for PatchError {}
 
 impl Patch {
-    /// The operations that the patch comes to at `path` of this document, at places that do not overlap, and what they make of it.
-    pub fn edit(&self, document: &Document, path: &Path) -> Result<(Vec<Op>, Document), PatchError> {
-        let before = document.get(path).ok_or(PatchError::Edit(EditError::Missing))?;
+    /// The operations that the patch comes to at `path` of this document, at places that do not
+    /// overlap, and what they make of it.
+    pub fn edit(
+        &self,
+        document: &Document,
+        path: &Path,
+    ) -> Result<(Vec<Op>, Document), PatchError> {
+        let before = document
+            .get(path)
+            .ok_or(PatchError::Edit(EditError::Missing))?;
         let mut places = Places::below(path);
         let after = self.patched(before, &mut places)?;
         edited(document, places.ops(before, &after))
@@ -76,22 +85,44 @@ impl Patch {
     }
 }
 
-/// The operations that add members to the object at `path`, and what they make of the document. None may be there already.
-pub fn add_members(document: &Document, path: &Path, members: &Map<String, Value>) -> Result<(Vec<Op>, Document), PatchError> {
-    let before = document.get(path).ok_or(PatchError::Edit(EditError::Missing))?;
-    let Value::Object(present) = before else { return Err(PatchError::Edit(EditError::NotAllowed)) };
+/// The operations that add members to the object at `path`, and what they make of the document.
+/// None may be there already.
+pub fn add_members(
+    document: &Document,
+    path: &Path,
+    members: &Map<String, Value>,
+) -> Result<(Vec<Op>, Document), PatchError> {
+    let before = document
+        .get(path)
+        .ok_or(PatchError::Edit(EditError::Missing))?;
+    let Value::Object(present) = before else {
+        return Err(PatchError::Edit(EditError::NotAllowed));
+    };
     let shown = |name: &String| {
         let mut text = path.to_string();
         push_token(&mut text, name);
         text
     };
-    let exist: Vec<String> = members.keys().filter(|name| present.contains_key(name)).take(DIFFERENCES_MAX).map(shown).collect();
+    let exist: Vec<String> = members
+        .keys()
+        .filter(|name| present.contains_key(name))
+        .take(DIFFERENCES_MAX)
+        .map(shown)
+        .collect();
     if !exist.is_empty() {
         return Err(PatchError::Exists(exist));
     }
     let mut places = Places::below(path);
-    members.keys().for_each(|name| places.touch(std::slice::from_ref(name), How::Set));
-    let after = Value::Object(present.iter().chain(members).map(|(name, value)| (name.clone(), value.clone())).collect());
+    members
+        .keys()
+        .for_each(|name| places.touch(std::slice::from_ref(name), How::Set));
+    let after = Value::Object(
+        present
+            .iter()
+            .chain(members)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    );
     edited(document, places.ops(before, &after))
 }
 

@@ -1,8 +1,9 @@
 //! Paths into a document: what stands between `PUT` and `HTTP/1.1`.
 //!
-//! A path is a list of tokens, each the name of a member or the index of an element. Parsing follows Unit's control API: the query
-//! is dropped, slashes collapse, dots are resolved, and each token is percent-decoded once *after* splitting, so that `%2F` is a
-//! slash within a name. Unlike in Unit, a dot that is written `%2E` is a letter like any other: a member may be called `..`.
+//! A path is a list of tokens, each the name of a member or the index of an element. Parsing
+//! follows Unit's control API: the query is dropped, slashes collapse, dots are resolved, and each
+//! token is percent-decoded once *after* splitting, so that `%2F` is a slash within a name. Unlike
+//! in Unit, a dot that is written `%2E` is a letter like any other: a member may be called `..`.
 //! [`Path`]'s text is canonical: it parses back to the same path.
 
 use std::fmt;
@@ -10,19 +11,25 @@ use std::fmt;
 use crate::codec::percent;
 use crate::limits::PATH_MAX;
 
-/// A path, decoded. No token is empty or has a NUL, and together they have at most [`PATH_MAX`] bytes. The path without tokens is
-/// `/`.
+/// A path, decoded. No token is empty or has a NUL, and together they have at most [`PATH_MAX`]
+/// bytes. The path without tokens is `/`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
     tokens: Vec<String>,
 }
 
 impl Path {
-    /// From a request target: an absolute path, with or without query and fragment, which are dropped, as is one slash at the end.
+    /// From a request target: an absolute path, with or without query and fragment, which are
+    /// dropped, as is one slash at the end.
     pub fn parse(target: impl AsRef<[u8]>) -> Result<Self, BadPath> {
         let target = target.as_ref();
-        let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
-        let rest = target[..end].strip_prefix(b"/").ok_or(BadPath::NotAbsolute)?;
+        let end = target
+            .iter()
+            .position(|byte| matches!(byte, b'?' | b'#'))
+            .unwrap_or(target.len());
+        let rest = target[..end]
+            .strip_prefix(b"/")
+            .ok_or(BadPath::NotAbsolute)?;
         let mut tokens = Vec::new();
         for segment in rest.split(|byte| *byte == b'/') {
             match segment {
@@ -36,10 +43,13 @@ impl Path {
 
     /// The path of these tokens, which are names as [`Path::child`] takes them.
     pub fn of<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, BadPath> {
-        tokens.into_iter().try_fold(Self { tokens: Vec::new() }, |path, token| path.child(token))
+        tokens
+            .into_iter()
+            .try_fold(Self { tokens: Vec::new() }, |path, token| path.child(token))
     }
 
-    /// The path to something below this one. Its name may be anything but empty, or with a NUL in it: no text could say that.
+    /// The path to something below this one. Its name may be anything but empty, or with a NUL in
+    /// it: no text could say that.
     pub fn child(&self, token: &str) -> Result<Self, BadPath> {
         if token.is_empty() {
             return Err(BadPath::Empty);
@@ -64,14 +74,20 @@ impl Path {
 
     fn bounded(tokens: Vec<String>) -> Result<Self, BadPath> {
         let length = tokens.iter().map(String::len).sum::<usize>();
-        if length > PATH_MAX { Err(BadPath::TooLong) } else { Ok(Self { tokens }) }
+        if length > PATH_MAX {
+            Err(BadPath::TooLong)
+        } else {
+            Ok(Self { tokens })
+        }
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        self.tokens.iter().for_each(|token| push_token(&mut text, token));
+        self.tokens
+            .iter()
+            .for_each(|token| push_token(&mut text, token));
         f.write_str(if text.is_empty() { "/" } else { &text })
     }
 }
@@ -124,20 +140,27 @@ pub(crate) fn is_token(name: &str) -> bool {
 
 /// Puts a slash and the encoded token at the end of a path's text.
 ///
-/// Encoded is only what would otherwise be taken for something else, and control characters, so that the text can be shown.
+/// Encoded is only what would otherwise be taken for something else, and control characters, so
+/// that the text can be shown.
 pub(crate) fn push_token(text: &mut String, token: &str) {
     text.push('/');
     if matches!(token, "." | "..") {
         text.extend(std::iter::repeat_n("%2E", token.len()));
         return;
     }
-    percent::encode_into(text, token, |c| !matches!(c, '%' | '/' | ' ' | '?' | '#') && !c.is_control());
+    percent::encode_into(text, token, |c| {
+        !matches!(c, '%' | '/' | ' ' | '?' | '#') && !c.is_control()
+    });
 }
 
-/// The element that a token names in an array: decimal digits, leading zeros allowed, at most 2^31 - 1 (Unit, `nxt_conf_get_path`).
+/// The element that a token names in an array: decimal digits, leading zeros allowed, at most 2^31
+/// - 1 (Unit, `nxt_conf_get_path`).
 pub(crate) fn element_index(token: &str) -> Option<usize> {
     let is_decimal = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
-    let index = token.parse::<u32>().ok().filter(|index| is_decimal && *index <= INDEX_MAX)?;
+    let index = token
+        .parse::<u32>()
+        .ok()
+        .filter(|index| is_decimal && *index <= INDEX_MAX)?;
     usize::try_from(index).ok()
 }
 
@@ -147,7 +170,9 @@ fn decoded(segment: &[u8]) -> Result<String, BadPath> {
         Some(0) => Err(BadPath::Nul),
         Some(byte) => Ok(byte),
     };
-    let bytes = percent::decode(segment).map(byte).collect::<Result<_, _>>()?;
+    let bytes = percent::decode(segment)
+        .map(byte)
+        .collect::<Result<_, _>>()?;
     String::from_utf8(bytes).map_err(|_| BadPath::NotUtf8)
 }
 
@@ -197,21 +222,43 @@ mod tests {
         ] {
             assert_eq!(tokens(target), Err(expected), "{target}");
         }
-        assert_eq!(Path::parse(format!("/{}", "x".repeat(PATH_MAX + 1))), Err(BadPath::TooLong));
+        assert_eq!(
+            Path::parse(format!("/{}", "x".repeat(PATH_MAX + 1))),
+            Err(BadPath::TooLong)
+        );
         assert!(Path::parse(format!("/{}", "x".repeat(PATH_MAX))).is_ok());
-        assert_eq!(Path::parse("/config").unwrap().child(""), Err(BadPath::Empty));
+        assert_eq!(
+            Path::parse("/config").unwrap().child(""),
+            Err(BadPath::Empty)
+        );
     }
 
     #[test]
     fn every_path_is_what_its_text_parses_to() {
         let mut path = Path::parse("/").unwrap();
         assert_eq!(path.to_string(), "/");
-        for token in ["config", ".", "..", "a/b", "p%q", "%2F", "sp ace", "?", "#", "*:8080", "é😀", "\u{1}\u{85}\u{7f}", "..."]
-        {
+        for token in [
+            "config",
+            ".",
+            "..",
+            "a/b",
+            "p%q",
+            "%2F",
+            "sp ace",
+            "?",
+            "#",
+            "*:8080",
+            "é😀",
+            "\u{1}\u{85}\u{7f}",
+            "...",
+        ] {
             path = path.child(token).unwrap();
             assert_eq!(Path::parse(path.to_string()), Ok(path.clone()));
         }
-        assert_eq!(path.to_string(), "/config/%2E/%2E%2E/a%2Fb/p%25q/%252F/sp%20ace/%3F/%23/*:8080/é😀/%01%C2%85%7F/...");
+        assert_eq!(
+            path.to_string(),
+            "/config/%2E/%2E%2E/a%2Fb/p%25q/%252F/sp%20ace/%3F/%23/*:8080/é😀/%01%C2%85%7F/..."
+        );
         assert!(path.is_config());
         assert!(!Path::parse("/configuration").unwrap().is_config());
     }
@@ -221,7 +268,15 @@ mod tests {
         assert_eq!(element_index("00"), Some(0));
         assert_eq!(element_index("007"), Some(7));
         assert_eq!(element_index("2147483647"), Some(2_147_483_647));
-        for token in ["", "+1", "-1", "x", "1x", "2147483648", "99999999999999999999"] {
+        for token in [
+            "",
+            "+1",
+            "-1",
+            "x",
+            "1x",
+            "2147483648",
+            "99999999999999999999",
+        ] {
             assert_eq!(element_index(token), None, "{token}");
         }
     }

@@ -1,9 +1,10 @@
 //! The places that a patch touches, and the operations of an edit that say so.
 //!
-//! An edit names what it changes, so that two which touch different places get along. A patch may touch many places, one of them twice,
-//! or shift the elements of an array under its own feet. What is noted here ends up as at most [`OPERATIONS_MAX`] places of which none
-//! lies within another: where two meet, or elements are shifted beside other changes, the whole that holds them is the place. An
-//! element that is added at the end of an array, and nothing else there, stays an append.
+//! An edit names what it changes, so that two which touch different places get along. A patch may
+//! touch many places, one of them twice, or shift the elements of an array under its own feet. What
+//! is noted here ends up as at most [`OPERATIONS_MAX`] places of which none lies within another:
+//! where two meet, or elements are shifted beside other changes, the whole that holds them is the
+//! place. An element that is added at the end of an array, and nothing else there, stays an append.
 
 use super::document::member;
 use super::edit::{Change, Op};
@@ -55,10 +56,14 @@ impl Place {
 impl Places {
     /// None yet.
     pub fn below(base: &Path) -> Self {
-        Self { base: base.clone(), places: Vec::new() }
+        Self {
+            base: base.clone(),
+            places: Vec::new(),
+        }
     }
 
-    /// The value that these tokens lead to is touched. Tokens that no path can have lead to the last value that one can name.
+    /// The value that these tokens lead to is touched. Tokens that no path can have lead to the
+    /// last value that one can name.
     pub fn touch(&mut self, tokens: &[String], how: How) {
         let named = self.named(tokens);
         let is_root = named == 0 && self.base.tokens().len() <= 1;
@@ -69,51 +74,99 @@ impl Places {
             _ if named < tokens.len() => How::Set,
             _ => how,
         };
-        self.add(Place { tokens: tokens[..named].to_vec(), how, tested: how == How::Tested });
+        self.add(Place {
+            tokens: tokens[..named].to_vec(),
+            how,
+            tested: how == How::Tested,
+        });
         while self.places.len() > OPERATIONS_MAX {
             self.lift();
         }
     }
 
-    /// The operations that make what is now at these places of what was there; both values stand at the base.
+    /// The operations that make what is now at these places of what was there; both values stand at
+    /// the base.
     pub fn ops(&self, before: &Value, after: &Value) -> Vec<Op> {
-        self.places.iter().filter_map(|place| self.op(place, before, after)).collect()
+        self.places
+            .iter()
+            .filter_map(|place| self.op(place, before, after))
+            .collect()
     }
 
     fn op(&self, place: &Place, before: &Value, after: &Value) -> Option<Op> {
-        let value = |root| place.tokens.iter().try_fold(root, |value, token| member(value, token));
+        let value = |root| {
+            place
+                .tokens
+                .iter()
+                .try_fold(root, |value, token| member(value, token))
+        };
         let same = |was: &Value, is: &Value| json::compact(was) == json::compact(is);
         let change = match (place.how, value(before), value(after)) {
-            (How::Append, _, Some(Value::Array(elements))) => Change::Append(elements.last()?.clone()),
+            (How::Append, _, Some(Value::Array(elements))) => {
+                Change::Append(elements.last()?.clone())
+            }
             (How::Cut, _, _) => Change::Delete,
             (_, Some(was), Some(is)) if !place.tested && same(was, is) => return None,
             (_, _, Some(is)) => Change::Put(is.clone()),
             (_, Some(_), None) => Change::Delete,
             (_, None, None) => return None,
         };
-        let path = place.tokens.iter().try_fold(self.base.clone(), |path, token| path.child(token));
-        Some(Op { path: path.expect("only tokens that a path can have are noted"), change })
+        let path = place
+            .tokens
+            .iter()
+            .try_fold(self.base.clone(), |path, token| path.child(token));
+        Some(Op {
+            path: path.expect("only tokens that a path can have are noted"),
+            change,
+        })
     }
 
     /// Adds a place, and makes one of it and all that it meets.
     fn add(&mut self, place: Place) {
-        let Some(at) = self.places.iter().position(|other| other.meets(&place)) else { return self.places.push(place) };
-        let (mut met, rest): (Vec<Place>, Vec<Place>) = self.places.drain(..).partition(|other| other.meets(&place));
+        let Some(at) = self.places.iter().position(|other| other.meets(&place)) else {
+            return self.places.push(place);
+        };
+        let (mut met, rest): (Vec<Place>, Vec<Place>) =
+            self.places.drain(..).partition(|other| other.meets(&place));
         met.push(place);
-        let shortest = met.iter().map(Place::region).min_by_key(|region| region.len()).unwrap_or_default();
-        let how = if met.iter().all(|place| place.how == How::Tested) { How::Tested } else { How::Set };
-        let one = Place { tokens: shortest.to_vec(), how, tested: met.iter().any(|place| place.tested) };
+        let shortest = met
+            .iter()
+            .map(Place::region)
+            .min_by_key(|region| region.len())
+            .unwrap_or_default();
+        let how = if met.iter().all(|place| place.how == How::Tested) {
+            How::Tested
+        } else {
+            How::Set
+        };
+        let one = Place {
+            tokens: shortest.to_vec(),
+            how,
+            tested: met.iter().any(|place| place.tested),
+        };
         self.places = rest;
         self.places.insert(at, one);
     }
 
     /// The deepest places give way to what holds them.
     fn lift(&mut self) {
-        let deepest = self.places.iter().map(|place| place.tokens.len()).max().unwrap_or(0);
-        let deep: Vec<Place> = self.places.extract_if(.., |place| place.tokens.len() == deepest).collect();
+        let deepest = self
+            .places
+            .iter()
+            .map(|place| place.tokens.len())
+            .max()
+            .unwrap_or(0);
+        let deep: Vec<Place> = self
+            .places
+            .extract_if(.., |place| place.tokens.len() == deepest)
+            .collect();
         for mut place in deep {
             place.tokens.pop();
-            place.how = if place.how == How::Tested { How::Tested } else { How::Set };
+            place.how = if place.how == How::Tested {
+                How::Tested
+            } else {
+                How::Set
+            };
             self.add(place);
         }
     }

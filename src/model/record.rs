@@ -1,8 +1,10 @@
 //! Records: the signed things of which all state is a function.
 //!
-//! A record is a header, its author's signature, and a body that the header names by length and hash. The header's bytes are kept and
-//! passed on exactly as they came, so what a later version adds at the end stays signed. Form is judged from those bytes alone; what a
-//! body means is [`super::revision`]'s business, and who may be believed is decided by whoever checks the signature.
+//! A record is a header, its author's signature, and a body that the header names by length and
+//! hash. The header's bytes are kept and passed on exactly as they came, so what a later version
+//! adds at the end stays signed. Form is judged from those bytes alone; what a body means is
+//! [`super::revision`]'s business, and who may be believed is decided by whoever checks the
+//! signature.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use super::peer_id::PeerId;
 use super::signature::{self, Purpose, SecretKey, Signature};
 use super::stamp::Stamp;
 use crate::codec::{Malformed, Reader, Writer, hex, unhex_array};
-use crate::limits::{BODY_MAX, EXTENSION_MAX, HEIGHT_LIMIT, NAME_MAX, NODE_BODY_MAX, NOTE_MAX, REMOVAL_BODY_MAX};
+use crate::limits::{
+    BODY_MAX, EXTENSION_MAX, HEIGHT_LIMIT, NAME_MAX, NODE_BODY_MAX, NOTE_MAX, REMOVAL_BODY_MAX,
+};
 
 /// The SHA-256 of a record's header: its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -68,7 +72,8 @@ pub enum Kind {
     Policy,
 }
 
-/// The place of a record in the one order: a child beats its base, a long branch a short one, and clocks only break ties.
+/// The place of a record in the one order: a child beats its base, a long branch a short one, and
+/// clocks only break ties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     /// Length of the branch.
@@ -86,7 +91,8 @@ pub struct Rank {
 pub struct Header {
     /// What it is about.
     pub kind: Kind,
-    /// [`Header::UNTRIED`], [`Header::GUARDED`], [`Header::REMOVED`]; other bits belong to later versions and are carried along.
+    /// [`Header::UNTRIED`], [`Header::GUARDED`], [`Header::REMOVED`]; other bits belong to later
+    /// versions and are carried along.
     pub flags: u16,
     /// The owner's public key, which names the fleet.
     pub fleet: [u8; 32],
@@ -94,7 +100,8 @@ pub struct Header {
     pub key: String,
     /// Who made and signed it.
     pub author: PeerId,
-    /// The base's height + 1; below 2^48, and of a document not above the milliseconds of its stamp.
+    /// The base's height + 1; below 2^48, and of a document not above the milliseconds of its
+    /// stamp.
     pub height: u64,
     /// When, by the hybrid logical clock.
     pub stamp: Stamp,
@@ -111,9 +118,11 @@ pub struct Header {
 impl Header {
     /// Set in [`Header::flags`] when no server has tried the document.
     pub const UNTRIED: u16 = 1;
-    /// Set in [`Header::flags`] when the edit was made with `If-Match`: it is never replayed on another base.
+    /// Set in [`Header::flags`] when the edit was made with `If-Match`: it is never replayed on
+    /// another base.
     pub const GUARDED: u16 = 2;
-    /// Set in [`Header::flags`] when the revision removes its group: while it is the head there is none that counts.
+    /// Set in [`Header::flags`] when the revision removes its group: while it is the head there is
+    /// none that counts.
     pub const REMOVED: u16 = 4;
 
     /// Whether this is the header of a revision that removes its group.
@@ -129,9 +138,20 @@ impl Header {
             Kind::Policy => 3,
         };
         let mut out = Writer::new();
-        out.u8(VERSION).u8(kind).u16(self.flags).raw(&self.fleet).short(self.key.as_bytes()).raw(self.author.as_bytes());
-        out.u64(self.height).u64(self.stamp.as_u64()).u64(self.height - 1).raw(&self.base.0);
-        out.u32(self.body_len).raw(&self.body_hash).medium(self.note.as_bytes()).medium(&[]);
+        out.u8(VERSION)
+            .u8(kind)
+            .u16(self.flags)
+            .raw(&self.fleet)
+            .short(self.key.as_bytes())
+            .raw(self.author.as_bytes());
+        out.u64(self.height)
+            .u64(self.stamp.as_u64())
+            .u64(self.height - 1)
+            .raw(&self.base.0);
+        out.u32(self.body_len)
+            .raw(&self.body_hash)
+            .medium(self.note.as_bytes())
+            .medium(&[]);
         out.finish()
     }
 
@@ -159,8 +179,22 @@ impl Header {
         let note = text(&mut r, |r| r.medium(NOTE_MAX, "note"), "note")?;
         r.medium(EXTENSION_MAX, "extension")?;
         r.end("end of header")?;
-        let header = Self { kind, flags, fleet, key, author, height, stamp, base, body_len, body_hash, note };
-        header.check(base_height).map_err(|what| r.malformed(what))?;
+        let header = Self {
+            kind,
+            flags,
+            fleet,
+            key,
+            author,
+            height,
+            stamp,
+            base,
+            body_len,
+            body_hash,
+            note,
+        };
+        header
+            .check(base_height)
+            .map_err(|what| r.malformed(what))?;
         Ok(header)
     }
 
@@ -178,8 +212,11 @@ impl Header {
             () if !key_fits => Err("key"),
             () if self.height == 0 || self.height >= HEIGHT_LIMIT => Err("height"),
             () if base_height != self.height - 1 => Err("base height"),
-            // No branch is longer than there were milliseconds: whoever jumps ahead in height is ahead in time, and seen to be.
-            () if self.kind == Kind::Document && self.height > self.stamp.wall_ms() => Err("height above its stamp"),
+            // No branch is longer than there were milliseconds: whoever jumps ahead in height is
+            // ahead in time, and seen to be.
+            () if self.kind == Kind::Document && self.height > self.stamp.wall_ms() => {
+                Err("height above its stamp")
+            }
             () if (self.base == RecordId::NONE) != (self.height == 1) => Err("base"),
             () if self.body_len as usize > body_max => Err("body length"),
             () => Ok(()),
@@ -187,8 +224,9 @@ impl Header {
     }
 }
 
-/// A record whose header has the right form, with its signature. Cheap to clone. Whether the signature holds is said by
-/// [`Record::is_signed`], whether a body belongs to it by [`Record::matches`].
+/// A record whose header has the right form, with its signature. Cheap to clone. Whether the
+/// signature holds is said by [`Record::is_signed`], whether a body belongs to it by
+/// [`Record::matches`].
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The SHA-256 of the header's bytes.
@@ -205,23 +243,42 @@ impl Record {
     /// Decodes a header and takes the signature as it is.
     pub fn decode(bytes: &[u8], signature: Signature) -> Result<Self, Malformed> {
         let header = Arc::new(Header::decode(bytes)?);
-        Ok(Self { id: RecordId::of(bytes), header, bytes: bytes.into(), signature })
+        Ok(Self {
+            id: RecordId::of(bytes),
+            header,
+            bytes: bytes.into(),
+            signature,
+        })
     }
 
-    /// Makes and signs a record with this body. `header`'s author, body length and body hash are filled in here.
+    /// Makes and signs a record with this body. `header`'s author, body length and body hash are
+    /// filled in here.
     pub fn sign(mut header: Header, body: &[u8], secret: &SecretKey) -> Self {
-        header.author = PeerId::from_bytes(secret.public()).expect("a key pair's public half is sound");
-        header.body_len = u32::try_from(body.len()).expect("bodies are bounded by whoever makes them");
+        header.author =
+            PeerId::from_bytes(secret.public()).expect("a key pair's public half is sound");
+        header.body_len =
+            u32::try_from(body.len()).expect("bodies are bounded by whoever makes them");
         header.body_hash = Sha256::digest(body).into();
         let bytes = header.encode();
         let id = RecordId::of(&bytes);
         let signature = secret.sign(Purpose::Record, &header.fleet, &id.0);
-        Self { id, header: Arc::new(header), bytes: bytes.into(), signature }
+        Self {
+            id,
+            header: Arc::new(header),
+            bytes: bytes.into(),
+            signature,
+        }
     }
 
     /// Whether its author signed it, for the fleet that it names.
     pub fn is_signed(&self) -> bool {
-        signature::verify(self.header.author.as_bytes(), Purpose::Record, &self.header.fleet, &self.id.0, &self.signature)
+        signature::verify(
+            self.header.author.as_bytes(),
+            Purpose::Record,
+            &self.header.fleet,
+            &self.id.0,
+            &self.signature,
+        )
     }
 
     /// Whether `body` is the one that the header names.
@@ -232,7 +289,12 @@ impl Record {
     /// The record's place in the one order.
     pub fn rank(&self) -> Rank {
         let header = &self.header;
-        Rank { height: header.height, stamp: header.stamp, author: header.author, id: self.id }
+        Rank {
+            height: header.height,
+            stamp: header.stamp,
+            author: header.author,
+            id: self.id,
+        }
     }
 }
 
@@ -351,15 +413,25 @@ mod tests {
         assert_eq!(what(|h| h.height = 100), "height above its stamp");
         assert_eq!(what(|h| h.height = 1), "base");
         assert_eq!(what(|h| h.body_len = u32::MAX), "body length");
-        assert_eq!(what(|h| (h.flags, h.body_len) = (Header::REMOVED, REMOVAL_BODY_MAX as u32 + 1)), "body length");
+        assert_eq!(
+            what(|h| (h.flags, h.body_len) = (Header::REMOVED, REMOVAL_BODY_MAX as u32 + 1)),
+            "body length"
+        );
         assert_eq!(what(|h| h.note = "x".repeat(NOTE_MAX + 1)), "note");
     }
 
     #[test]
     fn height_beats_stamp_and_stamp_beats_author() {
         let base = signed().rank();
-        let taller = Rank { height: 8, stamp: Stamp::default(), ..base };
-        let later = Rank { stamp: Stamp::MAX, ..base };
+        let taller = Rank {
+            height: 8,
+            stamp: Stamp::default(),
+            ..base
+        };
+        let later = Rank {
+            stamp: Stamp::MAX,
+            ..base
+        };
         assert!(taller > later && later > base);
     }
 }

@@ -1,8 +1,10 @@
-//! Certificates and JS modules: what they are called, who names them in a configuration, and how they are shown.
+//! Certificates and JS modules: what they are called, who names them in a configuration, and how
+//! they are shown.
 //!
-//! A configuration names a certificate in `tls/certificate` of a listener, and a module in `settings/js_module`, each as a string or an
-//! array of strings. A name made of variables (`${…}`) stands for another on each host, so nothing is said of it here. A bundle holds a
-//! private key: wherever a document is shown, [`redacted`] stands in its place.
+//! A configuration names a certificate in `tls/certificate` of a listener, and a module in
+//! `settings/js_module`, each as a string or an array of strings. A name made of variables (`${…}`)
+//! stands for another on each host, so nothing is said of it here. A bundle holds a private key:
+//! wherever a document is shown, [`redacted`] stands in its place.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -28,7 +30,8 @@ impl Kind {
     /// Both, in the order of a document's members.
     pub const ALL: [Self; 2] = [Self::Certificate, Self::JsModule];
 
-    /// The member of a document that holds them by name, which is also the resource of Unit's control API.
+    /// The member of a document that holds them by name, which is also the resource of Unit's
+    /// control API.
     pub fn member(self) -> &'static str {
         match self {
             Self::Certificate => "certificates",
@@ -38,7 +41,9 @@ impl Kind {
 
     /// The path of the one of this name; `None` if it can have no such name.
     pub fn path(self, name: &str) -> Option<Path> {
-        is_resource_name(name).then(|| Path::of([self.member(), name]).ok()).flatten()
+        is_resource_name(name)
+            .then(|| Path::of([self.member(), name]).ok())
+            .flatten()
     }
 }
 
@@ -61,14 +66,19 @@ pub struct Named {
     pub name: String,
 }
 
-/// Whether a certificate or a module can be called so: at most [`RESOURCE_NAME_MAX`] bytes, no slash, no NUL, not empty, not a dot or two.
+/// Whether a certificate or a module can be called so: at most [`RESOURCE_NAME_MAX`] bytes, no
+/// slash, no NUL, not empty, not a dot or two.
 pub(crate) fn is_resource_name(text: &str) -> bool {
-    !matches!(text, "" | "." | "..") && text.len() <= RESOURCE_NAME_MAX && !text.contains(['/', '\0'])
+    !matches!(text, "" | "." | "..")
+        && text.len() <= RESOURCE_NAME_MAX
+        && !text.contains(['/', '\0'])
 }
 
 /// What a path names: `/certificates/NAME` or `/js_modules/NAME`, exactly that.
 pub fn at(path: &Path) -> Option<(Kind, &str)> {
-    let [member, name] = path.tokens() else { return None };
+    let [member, name] = path.tokens() else {
+        return None;
+    };
     let kind = Kind::ALL.into_iter().find(|kind| kind.member() == member)?;
     is_resource_name(name).then_some((kind, name))
 }
@@ -81,14 +91,21 @@ pub fn is_secret(path: &Path) -> bool {
 /// The certificates that a configuration names, in order, each once.
 pub fn certificates(config: &Value) -> BTreeSet<&str> {
     let listeners = config.get("listeners").and_then(Value::as_object);
-    let named = listeners.into_iter().flat_map(|listeners| listeners.values());
-    named.filter_map(|listener| listener.get("tls")?.get("certificate")).flat_map(names).collect()
+    let named = listeners
+        .into_iter()
+        .flat_map(|listeners| listeners.values());
+    named
+        .filter_map(|listener| listener.get("tls")?.get("certificate"))
+        .flat_map(names)
+        .collect()
 }
 
 /// Hands out each certificate's name in a configuration, to be changed.
 pub(crate) fn for_each_certificate_name(config: &mut Value, mut change: impl FnMut(&mut String)) {
     let listeners = config.get_mut("listeners").and_then(Value::as_object_mut);
-    let named = listeners.into_iter().flat_map(|listeners| listeners.values_mut());
+    let named = listeners
+        .into_iter()
+        .flat_map(|listeners| listeners.values_mut());
     for value in named.filter_map(|listener| listener.get_mut("tls")?.get_mut("certificate")) {
         match value {
             Value::String(name) => change(name),
@@ -104,25 +121,42 @@ pub(crate) fn for_each_certificate_name(config: &mut Value, mut change: impl FnM
 
 /// The modules that a configuration names, in order, each once.
 pub fn js_modules(config: &Value) -> BTreeSet<&str> {
-    config.get("settings").and_then(|settings| settings.get("js_module")).into_iter().flat_map(names).collect()
+    config
+        .get("settings")
+        .and_then(|settings| settings.get("js_module"))
+        .into_iter()
+        .flat_map(names)
+        .collect()
 }
 
-/// What the configuration of a document names and the document, given as its whole value, does not hold: certificates first, in order.
-/// The name without letters is none.
+/// What the configuration of a document names and the document, given as its whole value, does not
+/// hold: certificates first, in order. The name without letters is none.
 pub fn missing(document: &Value) -> BTreeSet<Named> {
     let config = &document["config"];
-    let named = [(Kind::Certificate, certificates(config)), (Kind::JsModule, js_modules(config))];
+    let named = [
+        (Kind::Certificate, certificates(config)),
+        (Kind::JsModule, js_modules(config)),
+    ];
     let held = |kind: Kind, name: &str| document[kind.member()].get(name).is_some();
     let of_kind = |(kind, names): (Kind, BTreeSet<&str>)| {
-        // Nothing can be called "": what is wrong with that, servers say themselves, each in its own words.
-        let lacking = names.into_iter().filter(|name| !name.is_empty() && !name.contains(VARIABLE) && !held(kind, name));
-        lacking.map(|name| Named { kind, name: name.to_owned() }).collect::<Vec<_>>()
+        // Nothing can be called "": what is wrong with that, servers say themselves, each in its
+        // own words.
+        let lacking = names
+            .into_iter()
+            .filter(|name| !name.is_empty() && !name.contains(VARIABLE) && !held(kind, name));
+        lacking
+            .map(|name| Named {
+                kind,
+                name: name.to_owned(),
+            })
+            .collect::<Vec<_>>()
     };
     named.into_iter().flat_map(of_kind).collect()
 }
 
-/// What is missing after a change and was not before: such a change is not made. What a server was configured with before it had a fleet
-/// may name more than the fleet will ever hold, and must not stop other changes.
+/// What is missing after a change and was not before: such a change is not made. What a server was
+/// configured with before it had a fleet may name more than the fleet will ever hold, and must not
+/// stop other changes.
 pub fn newly_missing(before: &Value, after: &Value) -> BTreeSet<Named> {
     let mut lacking = missing(after);
     if !lacking.is_empty() {
@@ -132,37 +166,81 @@ pub fn newly_missing(before: &Value, after: &Value) -> BTreeSet<Named> {
     lacking
 }
 
-/// Which of these a server that has none of them names when it refuses the configuration, and where that is named, as a JSON pointer
-/// (RFC 6901). Unit and FreeUnit look at members in the order in which they stand, and at the elements of an array one by one.
+/// Which of these a server that has none of them names when it refuses the configuration, and where
+/// that is named, as a JSON pointer (RFC 6901). Unit and FreeUnit look at members in the order in
+/// which they stand, and at the elements of an array one by one.
 pub fn first_of(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, String)> {
-    config.as_object().into_iter().flatten().find_map(|(member, value)| match member.as_str() {
-        "settings" => lacking_at(lacking, Kind::JsModule, value.get("js_module")?, &[member, "js_module"]),
-        "listeners" => value.as_object().into_iter().flatten().find_map(|(address, listener)| {
-            let named = listener.get("tls")?.get("certificate")?;
-            lacking_at(lacking, Kind::Certificate, named, &[member, address, "tls", "certificate"])
-        }),
-        _ => None,
-    })
+    config
+        .as_object()
+        .into_iter()
+        .flatten()
+        .find_map(|(member, value)| match member.as_str() {
+            "settings" => lacking_at(
+                lacking,
+                Kind::JsModule,
+                value.get("js_module")?,
+                &[member, "js_module"],
+            ),
+            "listeners" => {
+                value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .find_map(|(address, listener)| {
+                        let named = listener.get("tls")?.get("certificate")?;
+                        lacking_at(
+                            lacking,
+                            Kind::Certificate,
+                            named,
+                            &[member, address, "tls", "certificate"],
+                        )
+                    })
+            }
+            _ => None,
+        })
 }
 
-fn lacking_at(lacking: &BTreeSet<Named>, kind: Kind, value: &Value, at: &[&str]) -> Option<(Named, String)> {
-    let lacks = |name: &&str| lacking.iter().any(|named| named.kind == kind && named.name == **name);
+fn lacking_at(
+    lacking: &BTreeSet<Named>,
+    kind: Kind,
+    value: &Value,
+    at: &[&str],
+) -> Option<(Named, String)> {
+    let lacks = |name: &&str| {
+        lacking
+            .iter()
+            .any(|named| named.kind == kind && named.name == **name)
+    };
     let (name, index) = match value {
         Value::Array(elements) => {
             let mut elements = elements.iter().enumerate();
-            elements.find_map(|(index, element)| Some((element.as_str().filter(lacks)?, format!("/{index}"))))?
+            elements.find_map(|(index, element)| {
+                Some((element.as_str().filter(lacks)?, format!("/{index}")))
+            })?
         }
         one => (one.as_str().filter(lacks)?, String::new()),
     };
-    let mut pointer: String = at.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+    let mut pointer: String = at
+        .iter()
+        .map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1")))
+        .collect();
     pointer.push_str(&index);
-    Some((Named { kind, name: name.to_owned() }, pointer))
+    Some((
+        Named {
+            kind,
+            name: name.to_owned(),
+        },
+        pointer,
+    ))
 }
 
-/// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key. Of what stands for a bundle that was struck out
-/// it is the one that is named there.
+/// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key. Of what
+/// stands for a bundle that was struck out it is the one that is named there.
 pub fn fingerprint(bundle: &str) -> [u8; 32] {
-    let named = bundle.strip_prefix(SHOWN).filter(|_| is_shown(bundle)).and_then(unhex_array);
+    let named = bundle
+        .strip_prefix(SHOWN)
+        .filter(|_| is_shown(bundle))
+        .and_then(unhex_array);
     named.unwrap_or_else(|| Sha256::digest(bundle).into())
 }
 
@@ -174,7 +252,8 @@ pub fn redacted(bundle: &str) -> String {
 /// Whether a text is what is shown in place of a bundle: no bundle looks so.
 pub fn is_shown(text: &str) -> bool {
     let is_hex = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix(SHOWN).is_some_and(|hash| hash.len() == 64 && hash.bytes().all(is_hex))
+    text.strip_prefix(SHOWN)
+        .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(is_hex))
 }
 
 /// How a fingerprint is shown.
@@ -182,13 +261,25 @@ pub fn shown(fingerprint: &[u8; 32]) -> String {
     format!("{SHOWN}{}", hex(fingerprint))
 }
 
-/// A value that stands at `path` of a document, as it may be shown: of whatever is or holds a bundle, the fingerprint.
+/// A value that stands at `path` of a document, as it may be shown: of whatever is or holds a
+/// bundle, the fingerprint.
 pub fn showable<'a>(path: &Path, value: &'a Value) -> Cow<'a, Value> {
     match path.tokens().first().map(String::as_str) {
         None => match value {
             Value::Object(members) => {
-                let below = |name: &String, value| if name == Kind::Certificate.member() { hidden(value) } else { value.clone() };
-                Cow::Owned(members.iter().map(|(name, value)| (name.clone(), below(name, value))).collect())
+                let below = |name: &String, value| {
+                    if name == Kind::Certificate.member() {
+                        hidden(value)
+                    } else {
+                        value.clone()
+                    }
+                };
+                Cow::Owned(
+                    members
+                        .iter()
+                        .map(|(name, value)| (name.clone(), below(name, value)))
+                        .collect(),
+                )
             }
             other => Cow::Borrowed(other),
         },
@@ -199,7 +290,10 @@ pub fn showable<'a>(path: &Path, value: &'a Value) -> Cow<'a, Value> {
 
 fn hidden(value: &Value) -> Value {
     match value {
-        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), hidden(value))).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), hidden(value)))
+            .collect(),
         Value::String(bundle) => redacted(bundle).into(),
         // A document has no other, but whoever asks must not learn it from here.
         _ => Value::Null,
@@ -209,7 +303,11 @@ fn hidden(value: &Value) -> Value {
 /// A string, or the strings of an array.
 fn names(value: &Value) -> impl Iterator<Item = &str> {
     let one = value.as_str();
-    let several = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let several = value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     one.into_iter().chain(several)
 }
 
@@ -225,12 +323,17 @@ mod tests {
     use crate::model::json;
 
     fn document(config: &str, certificates: &str, modules: &str) -> Value {
-        let text = format!(r#"{{"config":{config},"certificates":{certificates},"js_modules":{modules}}}"#);
+        let text = format!(
+            r#"{{"config":{config},"certificates":{certificates},"js_modules":{modules}}}"#
+        );
         Document::parse(text.as_bytes()).unwrap().value().clone()
     }
 
     fn lacks(document: &Value) -> Vec<String> {
-        missing(document).into_iter().map(|named| format!("{} {}", named.kind, named.name)).collect()
+        missing(document)
+            .into_iter()
+            .map(|named| format!("{} {}", named.kind, named.name))
+            .collect()
     }
 
     #[test]
@@ -245,9 +348,21 @@ mod tests {
             "settings": {"js_module": ["m", "n"], "http": {"js_module": "no"}}
         }"#;
         let config = json::parse(config.as_bytes()).unwrap();
-        assert_eq!(certificates(&config).into_iter().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(js_modules(&config).into_iter().collect::<Vec<_>>(), ["m", "n"]);
-        for odd in ["[]", "1", r#"{"listeners":[]}"#, r#"{"settings":1}"#, r#"{"settings":{"js_module":{"m":1}}}"#] {
+        assert_eq!(
+            certificates(&config).into_iter().collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert_eq!(
+            js_modules(&config).into_iter().collect::<Vec<_>>(),
+            ["m", "n"]
+        );
+        for odd in [
+            "[]",
+            "1",
+            r#"{"listeners":[]}"#,
+            r#"{"settings":1}"#,
+            r#"{"settings":{"js_module":{"m":1}}}"#,
+        ] {
             let odd = json::parse(odd.as_bytes()).unwrap();
             assert!(certificates(&odd).is_empty() && js_modules(&odd).is_empty());
         }
@@ -256,12 +371,28 @@ mod tests {
     #[test]
     fn what_is_named_and_not_held_is_missing_and_a_name_of_variables_is_not_judged() {
         let config = r#"{"listeners":{"*:1":{"tls":{"certificate":["a","b","${peer}-c"]}}},"settings":{"js_module":"m"}}"#;
-        assert_eq!(lacks(&document(config, "{}", "{}")), ["Certificate a", "Certificate b", "JS module m"]);
-        assert_eq!(lacks(&document(config, r#"{"b":"x","m":"x"}"#, "{}")), ["Certificate a", "JS module m"]);
+        assert_eq!(
+            lacks(&document(config, "{}", "{}")),
+            ["Certificate a", "Certificate b", "JS module m"]
+        );
+        assert_eq!(
+            lacks(&document(config, r#"{"b":"x","m":"x"}"#, "{}")),
+            ["Certificate a", "JS module m"]
+        );
         let before = document(config, r#"{"b":"x"}"#, "{}");
-        assert!(newly_missing(&before, &before).is_empty(), "what was missing before does not count");
+        assert!(
+            newly_missing(&before, &before).is_empty(),
+            "what was missing before does not count"
+        );
         let after = document(config, "{}", r#"{"m":""}"#);
-        assert_eq!(newly_missing(&before, &after), [Named { kind: Kind::Certificate, name: "b".into() }].into());
+        assert_eq!(
+            newly_missing(&before, &after),
+            [Named {
+                kind: Kind::Certificate,
+                name: "b".into()
+            }]
+            .into()
+        );
     }
 
     #[test]
@@ -275,8 +406,14 @@ mod tests {
         let settings = r#""settings":{"js_module":["m","n"]}"#;
         let certificate = Some("Certificate z /listeners/unix:~1x~0/tls/certificate/1".to_owned());
         assert_eq!(first(&format!("{{{listeners},{settings}}}")), certificate);
-        assert_eq!(first(&format!("{{{settings},{listeners}}}")), Some("JS module n /settings/js_module/1".to_owned()));
-        assert_eq!(first(r#"{"settings":{"js_module":"n"}}"#), Some("JS module n /settings/js_module".to_owned()));
+        assert_eq!(
+            first(&format!("{{{settings},{listeners}}}")),
+            Some("JS module n /settings/js_module/1".to_owned())
+        );
+        assert_eq!(
+            first(r#"{"settings":{"js_module":"n"}}"#),
+            Some("JS module n /settings/js_module".to_owned())
+        );
         assert_eq!(first("{}"), None);
     }
 
@@ -284,13 +421,35 @@ mod tests {
     fn a_path_names_one_of_them_if_it_is_just_that_long() {
         let path = |text: &str| Path::parse(text).unwrap();
         assert_eq!(at(&path("/certificates/a")), Some((Kind::Certificate, "a")));
-        assert_eq!(at(&path("/js_modules/sp%20ace.js/")), Some((Kind::JsModule, "sp ace.js")));
-        assert_eq!(at(&path("/certificates/x%252Fy")), Some((Kind::Certificate, "x%2Fy")));
-        for other in ["/", "/certificates", "/certificates/a/chain", "/certificates/a%2Fb", "/config/a", "/js_modules/%2E%2E"] {
+        assert_eq!(
+            at(&path("/js_modules/sp%20ace.js/")),
+            Some((Kind::JsModule, "sp ace.js"))
+        );
+        assert_eq!(
+            at(&path("/certificates/x%252Fy")),
+            Some((Kind::Certificate, "x%2Fy"))
+        );
+        for other in [
+            "/",
+            "/certificates",
+            "/certificates/a/chain",
+            "/certificates/a%2Fb",
+            "/config/a",
+            "/js_modules/%2E%2E",
+        ] {
             assert_eq!(at(&path(other)), None, "{other}");
         }
-        assert!(is_resource_name(&"n".repeat(RESOURCE_NAME_MAX)) && !is_resource_name(&"n".repeat(RESOURCE_NAME_MAX + 1)));
-        assert_eq!(Kind::JsModule.path("p%q").map(|path| path.to_string()).as_deref(), Some("/js_modules/p%25q"));
+        assert!(
+            is_resource_name(&"n".repeat(RESOURCE_NAME_MAX))
+                && !is_resource_name(&"n".repeat(RESOURCE_NAME_MAX + 1))
+        );
+        assert_eq!(
+            Kind::JsModule
+                .path("p%q")
+                .map(|path| path.to_string())
+                .as_deref(),
+            Some("/js_modules/p%25q")
+        );
         assert_eq!(Kind::Certificate.path("a/b"), None);
     }
 
@@ -299,18 +458,41 @@ mod tests {
         let document = document(r#"{"a":"secret"}"#, r#"{"c":"key"}"#, r#"{"m":"source"}"#);
         let at = |path: &str| {
             let path = Path::parse(path).unwrap();
-            json::compact(&showable(&path, path.tokens().iter().fold(&document, |value, token| &value[token])))
+            json::compact(&showable(
+                &path,
+                path.tokens()
+                    .iter()
+                    .fold(&document, |value, token| &value[token]),
+            ))
         };
         let print = "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
         assert_eq!(redacted("key"), print);
-        assert_eq!((redacted(print), is_shown(print)), (print.to_owned(), true), "what stands for it is shown as it");
-        assert!(["key", "sha256:", &print[1..], &print[..70], &print.to_uppercase()].iter().all(|other| !is_shown(other)));
+        assert_eq!(
+            (redacted(print), is_shown(print)),
+            (print.to_owned(), true),
+            "what stands for it is shown as it"
+        );
+        assert!(
+            [
+                "key",
+                "sha256:",
+                &print[1..],
+                &print[..70],
+                &print.to_uppercase()
+            ]
+            .iter()
+            .all(|other| !is_shown(other))
+        );
         assert_eq!(at("/certificates/c"), format!("\"{print}\""));
         assert_eq!(at("/certificates"), format!(r#"{{"c":"{print}"}}"#));
         assert_eq!(at("/"), json::compact(&document).replace("key", print));
         assert_eq!(at("/config"), r#"{"a":"secret"}"#);
         assert_eq!(at("/js_modules/m"), r#""source""#);
         let path = |text: &str| Path::parse(text).unwrap();
-        assert!(is_secret(&path("/certificates/c")) && is_secret(&path("/certificates/c/d")) && !is_secret(&path("/config/c")));
+        assert!(
+            is_secret(&path("/certificates/c"))
+                && is_secret(&path("/certificates/c/d"))
+                && !is_secret(&path("/config/c"))
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Revisions: document records with their bodies, decoded.
 //!
-//! A body is two lines of JSON: the *head* says which edit made the revision, what it settles, the open conflicts, floor and ledger;
-//! the second line is the document. Nothing that stands in the document stands in the head. The edit of an original revision has that
-//! revision's own ID and stamp, so it is added to the ledger here rather than written down.
+//! A body is two lines of JSON: the *head* says which edit made the revision, what it settles, the
+//! open conflicts, floor and ledger; the second line is the document. Nothing that stands in the
+//! document stands in the head. The edit of an original revision has that revision's own ID and
+//! stamp, so it is added to the ledger here rather than written down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,8 +22,8 @@ use super::resources;
 use super::signature::SecretKey;
 use super::stamp::Stamp;
 use crate::limits::{
-    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, LEDGER_MAX, NAMES_AHEAD_MAX, OPEN_LISTED_MAX,
-    OPERATIONS_MAX, REMOVAL_BODY_MAX,
+    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, LEDGER_MAX,
+    NAMES_AHEAD_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX, REMOVAL_BODY_MAX,
 };
 
 /// What a revision does with its edit.
@@ -79,7 +80,13 @@ pub struct Revision {
 impl fmt::Debug for Revision {
     /// The revision's name and edit: there may be private keys in the rest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Revision({}, {:?}, {:?})", self.record.id.short(), self.edit, self.document)
+        write!(
+            f,
+            "Revision({}, {:?}, {:?})",
+            self.record.id.short(),
+            self.edit,
+            self.document
+        )
     }
 }
 
@@ -112,8 +119,9 @@ pub struct Author<'a> {
 }
 
 impl Revision {
-    /// Makes and signs the child of `base` (of nothing, if there is none) that `draft` describes. `None` if no other peer would take it:
-    /// its body would be too long or have too much in its head line, or its height be too great.
+    /// Makes and signs the child of `base` (of nothing, if there is none) that `draft` describes.
+    /// `None` if no other peer would take it: its body would be too long or have too much in
+    /// its head line, or its height be too great.
     pub fn author(author: &Author<'_>, base: Option<&Revision>, draft: Draft) -> Option<Self> {
         let mut open = base.map(|base| base.open.clone()).unwrap_or_default();
         let mut added: BTreeSet<EditRef> = draft.settles.iter().copied().collect();
@@ -124,13 +132,26 @@ impl Revision {
             added.insert(*edit);
         }
         open.extend(draft.opens);
-        let said = base.map(|base| base.ledger.clone()).unwrap_or_default().with(added);
+        let said = base
+            .map(|base| base.ledger.clone())
+            .unwrap_or_default()
+            .with(added);
         let head = head_text(&draft.edit, &draft.settles, &open, &said);
-        let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()].concat().into();
+        let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()]
+            .concat()
+            .into();
         let height = base.map_or(0, |base| base.record.header.height) + 1;
         let is_bounded = json::count(head.as_bytes()).is_ok_and(|values| values <= HEAD_VALUES_MAX);
-        let body_max = if draft.flags & Header::REMOVED != 0 { REMOVAL_BODY_MAX } else { BODY_MAX };
-        if !is_bounded || ops_len(&edit_to(&draft.edit)) > EDIT_TEXT_MAX || body.len() > body_max || height >= HEIGHT_LIMIT {
+        let body_max = if draft.flags & Header::REMOVED != 0 {
+            REMOVAL_BODY_MAX
+        } else {
+            BODY_MAX
+        };
+        if !is_bounded
+            || ops_len(&edit_to(&draft.edit)) > EDIT_TEXT_MAX
+            || body.len() > body_max
+            || height >= HEIGHT_LIMIT
+        {
             return None;
         }
         let header = Header {
@@ -138,7 +159,8 @@ impl Revision {
             flags: draft.flags,
             fleet: author.fleet,
             key: author.group.to_owned(),
-            author: PeerId::from_bytes(author.secret.public()).expect("a key pair's public half is sound"),
+            author: PeerId::from_bytes(author.secret.public())
+                .expect("a key pair's public half is sound"),
             height,
             stamp: author.stamp,
             base: base.map_or(RecordId::NONE, Revision::id),
@@ -148,50 +170,100 @@ impl Revision {
         };
         let record = Record::sign(header, &body, author.secret);
         let ledger = effective(&said, &draft.edit, &record);
-        let Draft { edit, document, settles: settled, .. } = draft;
+        let Draft {
+            edit,
+            document,
+            settles: settled,
+            ..
+        } = draft;
         let document = document.moved_into(&body, head.len() + 1);
-        Some(Self { record, body, edit, ledger, open, settled, document, listed: None })
+        Some(Self {
+            record,
+            body,
+            edit,
+            ledger,
+            open,
+            settled,
+            document,
+            listed: None,
+        })
     }
 
-    /// Decodes the body of a document record. The caller has checked that the body is the record's own.
+    /// Decodes the body of a document record. The caller has checked that the body is the record's
+    /// own.
     pub fn decode(record: Record, body: Arc<[u8]>) -> Result<Self, BadBody> {
-        let line_end = body.iter().position(|byte| *byte == b'\n').ok_or(BadBody::Member("line end"))?;
+        let line_end = body
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or(BadBody::Member("line end"))?;
         let (head, entries) = read_head(&body[..line_end])?;
-        let document = Document::within(&body, line_end + 1).map_err(|error| BadBody::Document(error.to_string()))?;
+        let document = Document::within(&body, line_end + 1)
+            .map_err(|error| BadBody::Document(error.to_string()))?;
         let edit = edit_from(member(&head, "edit")?)?;
-        let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX).ok_or(BadBody::Member("settled"))?;
+        let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX)
+            .ok_or(BadBody::Member("settled"))?;
         let mut open = BTreeMap::new();
-        for value in
-            member(&head, "open")?.as_array().filter(|list| list.len() <= OPEN_LISTED_MAX).ok_or(BadBody::Member("open"))?
+        for value in member(&head, "open")?
+            .as_array()
+            .filter(|list| list.len() <= OPEN_LISTED_MAX)
+            .ok_or(BadBody::Member("open"))?
         {
             let (edit, conflict) = OpenConflict::from_json(value).ok_or(BadBody::Member("open"))?;
             open.insert(edit, conflict);
         }
-        let floor = member(&head, "floor")?.as_str().and_then(stamp_from).ok_or(BadBody::Member("floor"))?;
+        let floor = member(&head, "floor")?
+            .as_str()
+            .and_then(stamp_from)
+            .ok_or(BadBody::Member("floor"))?;
         let said = Ledger::from_parts(floor, &entries).ok_or(BadBody::Member("ledger"))?;
-        // Were the floor above the stamp, or a whole ledger of names, the ledger would forget each later edit at once. A few names may
-        // be: a host whose clock was wrong has dated edits that are followed no further.
+        // Were the floor above the stamp, or a whole ledger of names, the ledger would forget each
+        // later edit at once. A few names may be: a host whose clock was wrong has dated
+        // edits that are followed no further.
         let of = match &edit.origin {
             Origin::Original => None,
             Origin::Replay(of, _) | Origin::Note(of, _) => Some(of),
         };
-        let named = of.into_iter().chain(&settled).chain(open.keys()).chain(&entries);
-        let ahead: BTreeSet<&EditRef> = named.filter(|edit| edit.stamp > record.header.stamp).collect();
+        let named = of
+            .into_iter()
+            .chain(&settled)
+            .chain(open.keys())
+            .chain(&entries);
+        let ahead: BTreeSet<&EditRef> = named
+            .filter(|edit| edit.stamp > record.header.stamp)
+            .collect();
         if floor > record.header.stamp || ahead.len() > NAMES_AHEAD_MAX {
             return Err(BadBody::Member("stamps"));
         }
         let ledger = effective(&said, &edit, &record);
-        Ok(Self { record, body, edit, ledger, open, settled, document, listed: None })
+        Ok(Self {
+            record,
+            body,
+            edit,
+            ledger,
+            open,
+            settled,
+            document,
+            listed: None,
+        })
     }
 
     /// The same with nothing of the document but its text in memory, for whoever only keeps it.
     pub fn folded(&self) -> Self {
-        self.with(Arc::clone(&self.body), self.document.folded(), self.listed.clone())
+        self.with(
+            Arc::clone(&self.body),
+            self.document.folded(),
+            self.listed.clone(),
+        )
     }
 
-    /// The same without its body: what can be said of it without its document. It serves nobody who wants its body or its values.
+    /// The same without its body: what can be said of it without its document. It serves nobody who
+    /// wants its body or its values.
     pub fn light(&self) -> Self {
-        self.with(Arc::default(), Document::factory(), Some(Box::new(self.as_conflict())))
+        self.with(
+            Arc::default(),
+            Document::factory(),
+            Some(Box::new(self.as_conflict())),
+        )
     }
 
     /// Whether this is what [`Revision::light`] leaves.
@@ -199,18 +271,37 @@ impl Revision {
         self.listed.is_some()
     }
 
-    /// About how many bytes of memory it takes: its body, and what of the head line is kept as values.
+    /// About how many bytes of memory it takes: its body, and what of the head line is kept as
+    /// values.
     pub fn weight(&self) -> usize {
-        let names = (self.ledger.entries().count() + self.open.len() + self.settled.len()) * NAME_WEIGHT;
+        let names =
+            (self.ledger.entries().count() + self.open.len() + self.settled.len()) * NAME_WEIGHT;
         let listed: usize = self.open.values().map(OpenConflict::weight).sum();
         let own: usize = self.edit.operations.iter().map(Operation::weight).sum();
         self.body.len() + self.document.weight() + names + listed + 2 * own + HEADER_MAX
     }
 
     fn with(&self, body: Arc<[u8]>, document: Document, listed: Option<Box<OpenConflict>>) -> Self {
-        let Self { record, edit, ledger, open, settled, .. } = self;
-        let (edit, ledger, open, settled) = (edit.clone(), ledger.clone(), open.clone(), settled.clone());
-        Self { record: record.clone(), body, edit, ledger, open, settled, document, listed }
+        let Self {
+            record,
+            edit,
+            ledger,
+            open,
+            settled,
+            ..
+        } = self;
+        let (edit, ledger, open, settled) =
+            (edit.clone(), ledger.clone(), open.clone(), settled.clone());
+        Self {
+            record: record.clone(),
+            body,
+            edit,
+            ledger,
+            open,
+            settled,
+            document,
+            listed,
+        }
     }
 
     /// The record's ID.
@@ -228,18 +319,25 @@ impl Revision {
         self.record.rank()
     }
 
-    /// The least stamp that a revision on this one may have: not below the floor, and with few names above it.
+    /// The least stamp that a revision on this one may have: not below the floor, and with few
+    /// names above it.
     pub fn least_stamp(&self) -> Stamp {
         let mut named: BTreeSet<&EditRef> = self.ledger.entries().chain(self.open.keys()).collect();
         // One more may be named by what is made on it, and as many as are open may be settled.
         (0..NAMES_AHEAD_MAX - 1).for_each(|_| _ = named.pop_last());
-        named.last().map_or(Stamp::default(), |edit| edit.stamp).max(self.ledger.floor())
+        named
+            .last()
+            .map_or(Stamp::default(), |edit| edit.stamp)
+            .max(self.ledger.floor())
     }
 
     /// The edit that it carries, under the edit's own name.
     pub fn edit_ref(&self) -> EditRef {
         match &self.edit.origin {
-            Origin::Original => EditRef { stamp: self.record.header.stamp, id: self.record.id },
+            Origin::Original => EditRef {
+                stamp: self.record.header.stamp,
+                id: self.record.id,
+            },
             Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
         }
     }
@@ -254,16 +352,24 @@ impl Revision {
 
     /// Whether this revision contains `edit`, settles it or lists it as open conflict.
     pub fn standing(&self, edit: &EditRef) -> Standing {
-        if self.open.contains_key(edit) { Standing::In } else { self.ledger.standing(edit) }
+        if self.open.contains_key(edit) {
+            Standing::In
+        } else {
+            self.ledger.standing(edit)
+        }
     }
 
-    /// The operations of the edit with their values, which stand in the document; `None` of a note, whose document does not have them, and
-    /// of a revision without its body.
+    /// The operations of the edit with their values, which stand in the document; `None` of a note,
+    /// whose document does not have them, and of a revision without its body.
     pub fn ops(&self) -> Option<Vec<Op>> {
         if matches!(self.edit.origin, Origin::Note(..)) || self.is_light() {
             return None;
         }
-        self.edit.operations.iter().map(|operation| self.op(operation)).collect()
+        self.edit
+            .operations
+            .iter()
+            .map(|operation| self.op(operation))
+            .collect()
     }
 
     fn op(&self, operation: &Operation) -> Option<Op> {
@@ -273,7 +379,10 @@ impl Revision {
             Verb::Append => Change::Append(value()?.as_array()?.last()?.clone()),
             Verb::Delete => Change::Delete,
         };
-        Some(Op { path: operation.path.clone(), change })
+        Some(Op {
+            path: operation.path.clone(),
+            change,
+        })
     }
 
     /// The edit as an open conflict, its values included where they are short.
@@ -281,7 +390,9 @@ impl Revision {
         if let Some(listed) = &self.listed {
             return OpenConflict::clone(listed);
         }
-        if let (Origin::Note(..), Some(listed)) = (&self.edit.origin, self.open.get(&self.edit_ref())) {
+        if let (Origin::Note(..), Some(listed)) =
+            (&self.edit.origin, self.open.get(&self.edit_ref()))
+        {
             return listed.clone();
         }
         OpenConflict::of(self)
@@ -290,7 +401,11 @@ impl Revision {
 
 /// Operations as they will stand in a revision made on `base`.
 pub fn operations(base: &Document, ops: &[Op]) -> Vec<Operation> {
-    let made = |op: &Op| Operation { verb: op.change.verb(), path: op.path.clone(), found: super::edit::found(base, op) };
+    let made = |op: &Op| Operation {
+        verb: op.change.verb(),
+        path: op.path.clone(),
+        found: super::edit::found(base, op),
+    };
     ops.iter().map(made).collect()
 }
 
@@ -317,14 +432,16 @@ impl fmt::Display for BadBody {
 
 impl std::error::Error for BadBody {}
 
-/// The head line and its ledger. As authors write it, the ledger stands last and its entries are of one length: then they are read where
-/// they stand, which takes a tenth of the time. Otherwise the line is read as any JSON.
+/// The head line and its ledger. As authors write it, the ledger stands last and its entries are of
+/// one length: then they are read where they stand, which takes a tenth of the time. Otherwise the
+/// line is read as any JSON.
 fn read_head(line: &[u8]) -> Result<(Value, Vec<EditRef>), BadBody> {
     if let Some((head, entries)) = read_plain_head(line) {
         return Ok((head, entries));
     }
     let head = json::parse_own_within(line, HEAD_VALUES_MAX).map_err(BadBody::Head)?;
-    let entries = refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
+    let entries =
+        refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
     Ok((head, entries))
 }
 
@@ -332,27 +449,47 @@ fn read_plain_head(line: &[u8]) -> Option<(Value, Vec<EditRef>)> {
     let at = delta::ledger_at(line)?;
     let ledger = line[at..].strip_suffix(b"]}")?;
     let entry = |entry: &[u8]| {
-        let text = entry.strip_suffix(b",").unwrap_or(entry).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let text = entry
+            .strip_suffix(b",")
+            .unwrap_or(entry)
+            .strip_prefix(b"\"")?
+            .strip_suffix(b"\"")?;
         EditRef::parse(std::str::from_utf8(text).ok()?)
     };
     let whole = ledger.is_empty() || (ledger.len() + 1).is_multiple_of(delta::ENTRY_LEN);
     let fits = whole && ledger.len() < LEDGER_MAX * delta::ENTRY_LEN && !ledger.ends_with(b",");
-    let commas = ledger.chunks_exact(delta::ENTRY_LEN).all(|entry| entry.ends_with(b","));
-    let entries = (fits && commas).then(|| ledger.chunks(delta::ENTRY_LEN).map(entry).collect::<Option<Vec<_>>>())??;
+    let commas = ledger
+        .chunks_exact(delta::ENTRY_LEN)
+        .all(|entry| entry.ends_with(b","));
+    let entries = (fits && commas).then(|| {
+        ledger
+            .chunks(delta::ENTRY_LEN)
+            .map(entry)
+            .collect::<Option<Vec<_>>>()
+    })??;
     let head = json::parse_own_within(&[&line[..at], b"]}"].concat(), HEAD_VALUES_MAX).ok()?;
     Some((head, entries))
 }
 
-/// The original's own edit is in its ledger too, though it cannot be written there: the ID is a hash over the body.
+/// The original's own edit is in its ledger too, though it cannot be written there: the ID is a
+/// hash over the body.
 fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
     match edit.origin {
-        Origin::Original => said.with([EditRef { stamp: record.header.stamp, id: record.id }]),
+        Origin::Original => said.with([EditRef {
+            stamp: record.header.stamp,
+            id: record.id,
+        }]),
         Origin::Replay(..) | Origin::Note(..) => said.clone(),
     }
 }
 
 /// The ledger stands last, next to the document: [`super::delta`] relies on it.
-fn head_text(edit: &Edit, settled: &[EditRef], open: &BTreeMap<EditRef, OpenConflict>, ledger: &Ledger) -> String {
+fn head_text(
+    edit: &Edit,
+    settled: &[EditRef],
+    open: &BTreeMap<EditRef, OpenConflict>,
+    ledger: &Ledger,
+) -> String {
     let refs = |list: &mut dyn Iterator<Item = &EditRef>| {
         let mut text = String::new();
         for edit in list {
@@ -361,7 +498,10 @@ fn head_text(edit: &Edit, settled: &[EditRef], open: &BTreeMap<EditRef, OpenConf
         }
         text
     };
-    let open: Vec<String> = open.iter().map(|(edit, conflict)| json::compact(&conflict.to_json(edit))).collect();
+    let open: Vec<String> = open
+        .iter()
+        .map(|(edit, conflict)| json::compact(&conflict.to_json(edit)))
+        .collect();
     format!(
         "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":[{}]}}",
         json::compact(&edit_to(edit)),
@@ -382,7 +522,9 @@ fn edit_to(edit: &Edit) -> Value {
     if let Origin::Replay(of, author) | Origin::Note(of, author) = &edit.origin {
         members.extend(object! { "of": of.to_string(), "author": author.to_string() });
     }
-    members.extend(object! { "ops": edit.operations.iter().map(Operation::to_json).collect::<Vec<_>>() });
+    members.extend(
+        object! { "ops": edit.operations.iter().map(Operation::to_json).collect::<Vec<_>>() },
+    );
     Value::Object(members)
 }
 
@@ -392,27 +534,52 @@ fn ops_len(edit: &Value) -> usize {
 }
 
 fn edit_from(value: &Value) -> Result<Edit, BadBody> {
-    let of = value.get("of").and_then(Value::as_str).and_then(EditRef::parse);
-    let author = value.get("author").and_then(Value::as_str).and_then(|text| text.parse::<PeerId>().ok());
+    let of = value
+        .get("of")
+        .and_then(Value::as_str)
+        .and_then(EditRef::parse);
+    let author = value
+        .get("author")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse::<PeerId>().ok());
     let origin = match (value.get("kind").and_then(Value::as_str), of, author) {
         (Some("original"), None, None) => Origin::Original,
         (Some("replay"), Some(of), Some(author)) => Origin::Replay(of, author),
         (Some("note"), Some(of), Some(author)) => Origin::Note(of, author),
         _ => return Err(BadBody::Member("edit")),
     };
-    let ops = value.get("ops").and_then(Value::as_array).filter(|ops| ops.len() <= OPERATIONS_MAX);
-    let operations = ops.and_then(|ops| ops.iter().map(Operation::from_json).collect::<Option<Vec<_>>>());
+    let ops = value
+        .get("ops")
+        .and_then(Value::as_array)
+        .filter(|ops| ops.len() <= OPERATIONS_MAX);
+    let operations = ops.and_then(|ops| {
+        ops.iter()
+            .map(Operation::from_json)
+            .collect::<Option<Vec<_>>>()
+    });
     if ops_len(value) > EDIT_TEXT_MAX {
         return Err(BadBody::Member("ops"));
     }
-    Ok(Edit { origin, operations: operations.ok_or(BadBody::Member("ops"))? })
+    Ok(Edit {
+        origin,
+        operations: operations.ok_or(BadBody::Member("ops"))?,
+    })
 }
 
 impl Operation {
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        let tokens: usize = self.path.tokens().iter().map(|token| token.len() + TOKEN_WEIGHT).sum();
-        let found = if let Found::Short(value) = &self.found { json::weight(value) } else { 0 };
+        let tokens: usize = self
+            .path
+            .tokens()
+            .iter()
+            .map(|token| token.len() + TOKEN_WEIGHT)
+            .sum();
+        let found = if let Found::Short(value) = &self.found {
+            json::weight(value)
+        } else {
+            0
+        };
         size_of::<Self>() + tokens + found
     }
 
@@ -421,11 +588,14 @@ impl Operation {
         object! { "op": self.verb.word(), "path": self.path.to_string(), "found": self.found.to_json() }.into()
     }
 
-    /// Reads what [`Operation::to_json`] writes; further members are left alone. One that shows a certificate in clear is none.
+    /// Reads what [`Operation::to_json`] writes; further members are left alone. One that shows a
+    /// certificate in clear is none.
     pub fn from_json(value: &Value) -> Option<Self> {
         let verb = Verb::from_word(value.get("op")?.as_str()?)?;
         let text = value.get("path")?.as_str()?;
-        let path = Path::parse(text).ok().filter(|path| is_editable(path, verb) && path.to_string() == text)?;
+        let path = Path::parse(text)
+            .ok()
+            .filter(|path| is_editable(path, verb) && path.to_string() == text)?;
         let found = Found::from_json(value.get("found")?).ok()?;
         let in_clear = matches!(found, Found::Short(_)) && resources::is_secret(&path);
         (!in_clear).then_some(Self { verb, path, found })
@@ -443,7 +613,9 @@ fn member<'a>(head: &'a Value, name: &'static str) -> Result<&'a Value, BadBody>
 
 fn refs_from(value: &Value, most: usize) -> Option<Vec<EditRef>> {
     let list = value.as_array().filter(|list| list.len() <= most)?;
-    list.iter().map(|entry| entry.as_str().and_then(EditRef::parse)).collect()
+    list.iter()
+        .map(|entry| entry.as_str().and_then(EditRef::parse))
+        .collect()
 }
 
 fn stamp_from(text: &str) -> Option<Stamp> {

@@ -4,13 +4,26 @@ use crate::model::delta;
 use crate::model::edit::{Change, apply};
 
 fn config_op(path: &str, value: &str) -> Op {
-    Op { path: Path::parse(path).unwrap(), change: Change::Put(json::parse(value.as_bytes()).unwrap()) }
+    Op {
+        path: Path::parse(path).unwrap(),
+        change: Change::Put(json::parse(value.as_bytes()).unwrap()),
+    }
 }
 
 fn sign(base: Option<&Revision>, ms: u64, draft: Draft) -> Revision {
     let secret = SecretKey::from_seed(&[1; 32]);
     let stamp = Stamp::from_u64(ms << 16).unwrap();
-    Revision::author(&Author { secret: &secret, fleet: [2; 32], group: "default", stamp }, base, draft).unwrap()
+    Revision::author(
+        &Author {
+            secret: &secret,
+            fleet: [2; 32],
+            group: "default",
+            stamp,
+        },
+        base,
+        draft,
+    )
+    .unwrap()
 }
 
 fn draft(origin: Origin, operations: Vec<Operation>, document: Document) -> Draft {
@@ -27,7 +40,15 @@ fn draft(origin: Origin, operations: Vec<Operation>, document: Document) -> Draf
 fn change(base: Option<&Revision>, ms: u64, op: &Op) -> Revision {
     let before = base.map_or_else(Document::factory, |base| base.document.clone());
     let after = apply(&before, op).unwrap();
-    sign(base, ms, draft(Origin::Original, operations(&before, std::slice::from_ref(op)), after))
+    sign(
+        base,
+        ms,
+        draft(
+            Origin::Original,
+            operations(&before, std::slice::from_ref(op)),
+            after,
+        ),
+    )
 }
 
 fn routes(base: Option<&Revision>, ms: u64) -> Revision {
@@ -37,13 +58,27 @@ fn routes(base: Option<&Revision>, ms: u64) -> Revision {
 fn note(base: &Revision, lost: &Revision, ms: u64) -> Revision {
     let origin = Origin::Note(lost.edit_ref(), lost.edit_author());
     let opens = BTreeMap::from([(lost.edit_ref(), lost.as_conflict())]);
-    sign(Some(base), ms, Draft { opens, ..draft(origin, lost.edit.operations.clone(), base.document.clone()) })
+    sign(
+        Some(base),
+        ms,
+        Draft {
+            opens,
+            ..draft(origin, lost.edit.operations.clone(), base.document.clone())
+        },
+    )
 }
 
 fn settle(base: &Revision, edit: EditRef, ms: u64) -> Revision {
     let op = config_op("/config/applications", "{}");
     let operations = operations(&base.document, &[op]);
-    sign(Some(base), ms, Draft { settles: vec![edit], ..draft(Origin::Original, operations, base.document.clone()) })
+    sign(
+        Some(base),
+        ms,
+        Draft {
+            settles: vec![edit],
+            ..draft(Origin::Original, operations, base.document.clone())
+        },
+    )
 }
 
 fn decode(revision: &Revision, body: &[u8]) -> Result<Revision, BadBody> {
@@ -64,7 +99,10 @@ fn the_bytes_of_a_body_are_these() {
     let head = r#"{"edit":{"kind":"original","ops":[{"op":"put","path":"/config/routes","found":{"is":"short","value":[]}}]},"#;
     let rest = r#""settled":[],"open":[],"floor":"0000000000000000","ledger":[]}"#;
     let document = r#"{"config":{"listeners":{},"routes":[1],"applications":{}},"certificates":{},"js_modules":{}}"#;
-    assert_eq!(String::from_utf8(first.body.to_vec()).unwrap(), format!("{head}{rest}\n{document}"));
+    assert_eq!(
+        String::from_utf8(first.body.to_vec()).unwrap(),
+        format!("{head}{rest}\n{document}")
+    );
     let second = routes(Some(&first), 2);
     let body = String::from_utf8(second.body.to_vec()).unwrap();
     let ledger = format!(r#""ledger":["0000000000010000{}"]}}"#, first.id());
@@ -79,11 +117,21 @@ fn revisions_of_every_kind_survive_their_bytes() {
     let noted = note(&won, &lost, 4);
     let settled = settle(&noted, lost.edit_ref(), 5);
     let replay = Origin::Replay(lost.edit_ref(), lost.edit_author());
-    let replayed = sign(Some(&won), 6, draft(replay, lost.edit.operations.clone(), lost.document.clone()));
+    let replayed = sign(
+        Some(&won),
+        6,
+        draft(replay, lost.edit.operations.clone(), lost.document.clone()),
+    );
     for revision in [first, won, lost, noted, settled, replayed] {
         let back = decode(&revision, &revision.body).unwrap();
-        assert_eq!((&back.edit, &back.open, &back.settled), (&revision.edit, &revision.open, &revision.settled));
-        assert_eq!((&back.ledger, &back.document), (&revision.ledger, &revision.document));
+        assert_eq!(
+            (&back.edit, &back.open, &back.settled),
+            (&revision.edit, &revision.open, &revision.settled)
+        );
+        assert_eq!(
+            (&back.ledger, &back.document),
+            (&revision.ledger, &revision.document)
+        );
         assert_eq!(
             (back.edit_ref(), back.edit_author(), back.rank()),
             (revision.edit_ref(), revision.edit_author(), revision.rank())
@@ -112,10 +160,17 @@ fn a_note_opens_a_conflict_and_settling_removes_it_for_good() {
     assert_eq!(noted.open[&lost.edit_ref()], lost.as_conflict());
     assert_eq!(noted.standing(&lost.edit_ref()), Standing::In);
     let later = routes(Some(&noted), 5);
-    assert_eq!(later.open, noted.open, "it is handed on until somebody settles it");
+    assert_eq!(
+        later.open, noted.open,
+        "it is handed on until somebody settles it"
+    );
     let settled = settle(&later, lost.edit_ref(), 6);
     assert!(settled.open.is_empty());
-    assert_eq!(routes(Some(&settled), 7).standing(&lost.edit_ref()), Standing::In, "and does not come back");
+    assert_eq!(
+        routes(Some(&settled), 7).standing(&lost.edit_ref()),
+        Standing::In,
+        "and does not come back"
+    );
 }
 
 #[test]
@@ -124,7 +179,11 @@ fn a_replay_contains_its_edit_and_takes_it_off_the_open_conflicts() {
     let (won, lost) = (routes(Some(&first), 3), routes(Some(&first), 2));
     let noted = note(&won, &lost, 4);
     let origin = Origin::Replay(lost.edit_ref(), lost.edit_author());
-    let replayed = sign(Some(&noted), 5, draft(origin, lost.edit.operations.clone(), lost.document.clone()));
+    let replayed = sign(
+        Some(&noted),
+        5,
+        draft(origin, lost.edit.operations.clone(), lost.document.clone()),
+    );
     assert!(replayed.open.is_empty());
     assert_eq!(replayed.standing(&lost.edit_ref()), Standing::In);
     assert_eq!(replayed.edit_ref(), lost.edit_ref());
@@ -136,7 +195,10 @@ fn a_note_that_is_beaten_itself_passes_on_what_it_listed() {
     let (won, lost) = (routes(Some(&first), 3), routes(Some(&first), 2));
     let noted = note(&won, &lost, 4);
     assert_eq!(noted.as_conflict(), lost.as_conflict());
-    assert_eq!(noted.as_conflict().operations[0].1, super::super::conflict::Wanted::Value(json::parse(b"[2]").unwrap()));
+    assert_eq!(
+        noted.as_conflict().operations[0].1,
+        super::super::conflict::Wanted::Value(json::parse(b"[2]").unwrap())
+    );
 }
 
 #[test]
@@ -160,7 +222,10 @@ fn members_of_a_later_version_are_left_alone() {
         ("{\"op\":", "{\"later\":0,\"op\":"),
     ] {
         let back = with(&revision, from, to).unwrap();
-        assert_eq!((back.edit, back.open), (revision.edit.clone(), revision.open.clone()));
+        assert_eq!(
+            (back.edit, back.open),
+            (revision.edit.clone(), revision.open.clone())
+        );
     }
 }
 
@@ -169,21 +234,56 @@ fn each_member_that_is_missing_or_wrong_is_named() {
     let revision = note(&routes(None, 1), &routes(None, 2), 3);
     let bad = |from: &str, to: &str| with(&revision, from, to).unwrap_err();
     for name in ["edit", "settled", "open", "floor", "ledger"] {
-        assert_eq!(bad(&format!("\"{name}\":"), &format!("\"no-{name}\":")), BadBody::Member(name), "missing");
+        assert_eq!(
+            bad(&format!("\"{name}\":"), &format!("\"no-{name}\":")),
+            BadBody::Member(name),
+            "missing"
+        );
     }
     assert_eq!(bad("\"ops\":", "\"no-ops\":"), BadBody::Member("ops"));
-    assert_eq!(bad("\"kind\":\"note\"", "\"kind\":\"joke\""), BadBody::Member("edit"));
-    assert_eq!(bad("\"kind\":\"note\"", "\"kind\":\"original\""), BadBody::Member("edit"), "an original has no other's name");
+    assert_eq!(
+        bad("\"kind\":\"note\"", "\"kind\":\"joke\""),
+        BadBody::Member("edit")
+    );
+    assert_eq!(
+        bad("\"kind\":\"note\"", "\"kind\":\"original\""),
+        BadBody::Member("edit"),
+        "an original has no other's name"
+    );
     assert_eq!(bad("\"of\":\"0", "\"of\":\"x"), BadBody::Member("edit"));
-    assert_eq!(bad("\"op\":\"put\"", "\"op\":\"patch\""), BadBody::Member("ops"));
-    assert_eq!(bad("\"settled\":[]", "\"settled\":[1]"), BadBody::Member("settled"));
+    assert_eq!(
+        bad("\"op\":\"put\"", "\"op\":\"patch\""),
+        BadBody::Member("ops")
+    );
+    assert_eq!(
+        bad("\"settled\":[]", "\"settled\":[1]"),
+        BadBody::Member("settled")
+    );
     assert_eq!(bad("\"open\":[{", "\"open\":[1,{"), BadBody::Member("open"));
-    assert_eq!(bad("\"floor\":\"00", "\"floor\":\"ff"), BadBody::Member("floor"));
-    assert_eq!(bad("\"ledger\":[\"", "\"ledger\":[\"0"), BadBody::Member("ledger"));
-    assert_eq!(decode(&revision, b"{}").unwrap_err(), BadBody::Member("line end"));
-    assert!(matches!(decode(&revision, b"{\n{}").unwrap_err(), BadBody::Head(_)));
-    assert!(matches!(bad("\"certificates\":", "\"diplomas\":"), BadBody::Document(_)));
-    assert_eq!(bad("\"floor\":", "\"loor\":").to_string(), "bad floor in a revision");
+    assert_eq!(
+        bad("\"floor\":\"00", "\"floor\":\"ff"),
+        BadBody::Member("floor")
+    );
+    assert_eq!(
+        bad("\"ledger\":[\"", "\"ledger\":[\"0"),
+        BadBody::Member("ledger")
+    );
+    assert_eq!(
+        decode(&revision, b"{}").unwrap_err(),
+        BadBody::Member("line end")
+    );
+    assert!(matches!(
+        decode(&revision, b"{\n{}").unwrap_err(),
+        BadBody::Head(_)
+    ));
+    assert!(matches!(
+        bad("\"certificates\":", "\"diplomas\":"),
+        BadBody::Document(_)
+    ));
+    assert_eq!(
+        bad("\"floor\":", "\"loor\":").to_string(),
+        "bad floor in a revision"
+    );
 }
 
 #[test]
@@ -193,9 +293,18 @@ fn an_operation_is_read_where_an_edit_can_have_one_and_no_certificate_in_clear()
         Operation::from_json(&json::parse_own(text.as_bytes()).unwrap()).is_some()
     };
     let (absent, short) = (r#"{"is":"absent"}"#, r#"{"is":"short","value":"x"}"#);
-    assert!(read("put", "/certificates/a", absent) && read("delete", "/js_modules/sp%20ace", short));
+    assert!(
+        read("put", "/certificates/a", absent) && read("delete", "/js_modules/sp%20ace", short)
+    );
     assert!(!read("append", "/certificates/a", absent) && !read("append", "/js_modules/a", absent));
-    for path in ["/certificates", "/certificates/a/b", "/certificates/a%2Fb", "/js_modules/%2E%2E", "/status/a", "/"] {
+    for path in [
+        "/certificates",
+        "/certificates/a/b",
+        "/certificates/a%2Fb",
+        "/js_modules/%2E%2E",
+        "/status/a",
+        "/",
+    ] {
         assert!(!read("put", path, absent), "{path}");
     }
     assert!(!read("put", "/certificates/a", short) && read("put", "/js_modules/a", short));
@@ -205,27 +314,53 @@ fn an_operation_is_read_where_an_edit_can_have_one_and_no_certificate_in_clear()
 fn a_delta_leads_to_the_next_revision_and_is_short_though_the_document_is_long() {
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(200_000));
     let mut base = change(None, 1, &config_op("/config/applications", &long));
-    (2..300).for_each(|ms| base = settle(&base, EditRef { stamp: Stamp::default(), id: RecordId([3; 32]) }, ms));
+    (2..300).for_each(|ms| {
+        base = settle(
+            &base,
+            EditRef {
+                stamp: Stamp::default(),
+                id: RecordId([3; 32]),
+            },
+            ms,
+        )
+    });
     let next = routes(Some(&base), 400);
     let delta = delta::between(&base.body, &next.body);
     assert!(delta.len() < 700, "{} bytes", delta.len());
-    assert_eq!(delta::apply(&base.body, &delta, next.body.len()).unwrap(), *next.body);
+    assert_eq!(
+        delta::apply(&base.body, &delta, next.body.len()).unwrap(),
+        *next.body
+    );
     let noted = note(&next, &routes(Some(&base), 399), 401);
     let delta = delta::between(&next.body, &noted.body);
     assert!(delta.len() < 1_500, "{} bytes", delta.len());
-    assert_eq!(delta::apply(&next.body, &delta, noted.body.len()).unwrap(), *noted.body);
+    assert_eq!(
+        delta::apply(&next.body, &delta, noted.body.len()).unwrap(),
+        *noted.body
+    );
 }
 
 const GOLDEN_HASH: &str = "7b381ec37eade88f7e67a9da1609435951136a76a14a18c130149ad89c9b5058";
 
-/// The text of a document stands in the body; its value, many times as large, is made when somebody looks.
+/// The text of a document stands in the body; its value, many times as large, is made when somebody
+/// looks.
 #[test]
 fn a_revision_that_came_holds_its_body_and_no_values() {
-    let base = sign(None, 5, draft(Origin::Original, Vec::new(), Document::factory()));
+    let base = sign(
+        None,
+        5,
+        draft(Origin::Original, Vec::new(), Document::factory()),
+    );
     let back = Revision::decode(base.record.clone(), Arc::clone(&base.body)).unwrap();
     let inside = back.body.as_ptr_range();
-    assert!(inside.contains(&back.document.bytes().as_ptr()), "the text is there twice");
-    assert!(!back.document.is_unfolded(), "its values were made for nobody");
+    assert!(
+        inside.contains(&back.document.bytes().as_ptr()),
+        "the text is there twice"
+    );
+    assert!(
+        !back.document.is_unfolded(),
+        "its values were made for nobody"
+    );
     assert!(back.document.config().is_object() && back.document.is_unfolded());
     assert!(!back.folded().document.is_unfolded());
 }
@@ -233,20 +368,41 @@ fn a_revision_that_came_holds_its_body_and_no_values() {
 /// Nobody who only passes a revision on makes its values, so its form must be plain from the text.
 #[test]
 fn a_document_that_is_not_compact_makes_no_revision() {
-    let sound = sign(None, 5, draft(Origin::Original, Vec::new(), Document::factory()));
+    let sound = sign(
+        None,
+        5,
+        draft(Origin::Original, Vec::new(), Document::factory()),
+    );
     assert!(with(&sound, "\n{", "\n{").is_ok());
-    assert!(matches!(with(&sound, "\n{", "\n {"), Err(BadBody::Document(_))));
+    assert!(matches!(
+        with(&sound, "\n{", "\n {"),
+        Err(BadBody::Document(_))
+    ));
 }
 
 /// What is known of each old revision is in memory, on every host.
 #[test]
 fn an_edit_with_a_great_deal_of_paths_makes_no_revision() {
     let path = |number: usize| config_op(&format!("/config/{number}{}", "/x".repeat(1_000)), "1");
-    let operations = |count: usize| operations(&Document::factory(), &(0..count).map(path).collect::<Vec<_>>());
+    let operations = |count: usize| {
+        operations(
+            &Document::factory(),
+            &(0..count).map(path).collect::<Vec<_>>(),
+        )
+    };
     let of = |count| {
         let secret = SecretKey::from_seed(&[1; 32]);
-        let author = Author { secret: &secret, fleet: [2; 32], group: "default", stamp: Stamp::from_u64(9 << 16).unwrap() };
-        Revision::author(&author, None, draft(Origin::Original, operations(count), Document::factory()))
+        let author = Author {
+            secret: &secret,
+            fleet: [2; 32],
+            group: "default",
+            stamp: Stamp::from_u64(9 << 16).unwrap(),
+        };
+        Revision::author(
+            &author,
+            None,
+            draft(Origin::Original, operations(count), Document::factory()),
+        )
     };
     assert!(of(30).is_some() && of(40).is_none());
 }

@@ -1,7 +1,9 @@
-//! What a server shows: a configuration of which, while nobody looks into it, only the text is in memory.
+//! What a server shows: a configuration of which, while nobody looks into it, only the text is in
+//! memory.
 //!
-//! It is looked into when something has changed and otherwise only kept, on the thread that talks to the server and by the node; its value takes
-//! several times the memory of its text. Copies share all that there is of it.
+//! It is looked into when something has changed and otherwise only kept, on the thread that talks
+//! to the server and by the node; its value takes several times the memory of its text. Copies
+//! share all that there is of it.
 
 use std::fmt;
 use std::ops::Deref;
@@ -26,13 +28,20 @@ struct Inner {
 impl Shown {
     /// The configuration as a value.
     pub fn value(&self) -> &Value {
-        let read = |text: &Arc<str>| json::parse_own(text.as_bytes()).expect("what was printed can be read");
-        self.0.value.get_or_init(|| self.0.text.get().map_or(Value::Null, read))
+        let read = |text: &Arc<str>| {
+            json::parse_own(text.as_bytes()).expect("what was printed can be read")
+        };
+        self.0
+            .value
+            .get_or_init(|| self.0.text.get().map_or(Value::Null, read))
     }
 
     /// What it is known by.
     pub fn fingerprint(&self) -> Fingerprint {
-        *self.0.fingerprint.get_or_init(|| Fingerprint::of(self.value()))
+        *self
+            .0
+            .fingerprint
+            .get_or_init(|| Fingerprint::of(self.value()))
     }
 
     /// Spares working that out, for who knows it already.
@@ -42,14 +51,25 @@ impl Shown {
 
     /// The same with nothing but its text in memory.
     pub fn folded(&self) -> Self {
-        let text = self.0.text.get_or_init(|| json::compact(self.value()).into());
+        let text = self
+            .0
+            .text
+            .get_or_init(|| json::compact(self.value()).into());
         let fingerprint = self.0.fingerprint.clone();
-        Self(Arc::new(Inner { value: OnceLock::new(), text: Arc::clone(text).into(), fingerprint, weight: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            value: OnceLock::new(),
+            text: Arc::clone(text).into(),
+            fingerprint,
+            weight: OnceLock::new(),
+        }))
     }
 
     /// Whether its value is in memory, and so large that it is worth it to give it back.
     pub fn is_large(&self) -> bool {
-        self.0.value.get().is_some_and(|value| *self.0.weight.get_or_init(|| json::weight(value)) >= FOLD_MIN)
+        self.0
+            .value
+            .get()
+            .is_some_and(|value| *self.0.weight.get_or_init(|| json::weight(value)) >= FOLD_MIN)
     }
 
     /// Whether its value is in memory.
@@ -71,7 +91,12 @@ impl Shown {
 impl From<Value> for Shown {
     fn from(value: Value) -> Self {
         let (text, fingerprint, weight) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { value: value.into(), text, fingerprint, weight }))
+        Self(Arc::new(Inner {
+            value: value.into(),
+            text,
+            fingerprint,
+            weight,
+        }))
     }
 }
 
@@ -101,7 +126,9 @@ mod tests {
 
     #[test]
     fn what_is_folded_says_the_same() {
-        let value = json::parse(br#"{"listeners":{"*:1":{"pass":"routes"}},"routes":[1.0,"\u0001"]}"#).unwrap();
+        let value =
+            json::parse(br#"{"listeners":{"*:1":{"pass":"routes"}},"routes":[1.0,"\u0001"]}"#)
+                .unwrap();
         let shown = Shown::from(value.clone());
         let folded = shown.folded();
         assert!(shown.is_unfolded() && !folded.is_unfolded());

@@ -1,9 +1,10 @@
 //! Stamps: a hybrid logical clock that only breaks ties.
 //!
-//! 48 bits of milliseconds since 1970 and a 16-bit counter. A stamp is above that of the revision it was made on and those its author has
-//! made before, so cause comes before effect whatever the clocks say; a clock that is wrong, even by years, moves nothing but the outcome
-//! of ties between revisions of equal height. Stamps far ahead of the time are not followed: one wrong clock would date every later change.
-//! Kulkarni et al., "Logical Physical Clocks", 2014.
+//! 48 bits of milliseconds since 1970 and a 16-bit counter. A stamp is above that of the revision
+//! it was made on and those its author has made before, so cause comes before effect whatever the
+//! clocks say; a clock that is wrong, even by years, moves nothing but the outcome of ties between
+//! revisions of equal height. Stamps far ahead of the time are not followed: one wrong clock would
+//! date every later change. Kulkarni et al., "Logical Physical Clocks", 2014.
 
 use std::fmt;
 
@@ -25,8 +26,8 @@ impl Stamp {
         Self(wall_ms.min(WALL_MS_LIMIT - 1) << 16)
     }
 
-    /// The stamp after this one: a counter that overflows carries into the milliseconds. The greatest has none, and author and ID break
-    /// the ties.
+    /// The stamp after this one: a counter that overflows carries into the milliseconds. The
+    /// greatest has none, and author and ID break the ties.
     pub fn next(self) -> Self {
         Self((self.0 + 1).min(Self::MAX.0))
     }
@@ -48,7 +49,8 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// Makes a host's stamps: each above its last and above that of the revision it is made on, unless those are far ahead of the time.
+/// Makes a host's stamps: each above its last and above that of the revision it is made on, unless
+/// those are far ahead of the time.
 #[derive(Debug, Default, Clone)]
 pub struct StampClock {
     last: Stamp,
@@ -60,16 +62,25 @@ impl StampClock {
         self.last = self.last.max(made);
     }
 
-    /// The next stamp: at least `least`, and above the last one made and those in `seen` as far as their milliseconds are not beyond
-    /// `most_ms`.
-    pub fn next(&mut self, least: Stamp, seen: impl IntoIterator<Item = Stamp>, most_ms: u64) -> Stamp {
-        let followed = seen.into_iter().chain([self.last]).filter(|stamp| stamp.wall_ms() <= most_ms);
+    /// The next stamp: at least `least`, and above the last one made and those in `seen` as far as
+    /// their milliseconds are not beyond `most_ms`.
+    pub fn next(
+        &mut self,
+        least: Stamp,
+        seen: impl IntoIterator<Item = Stamp>,
+        most_ms: u64,
+    ) -> Stamp {
+        let followed = seen
+            .into_iter()
+            .chain([self.last])
+            .filter(|stamp| stamp.wall_ms() <= most_ms);
         self.last = followed.map(Stamp::next).fold(least, Stamp::max);
         self.last
     }
 }
 
-/// Milliseconds are below this: room that no honest clock needs and that keeps sums from overflowing.
+/// Milliseconds are below this: room that no honest clock needs and that keeps sums from
+/// overflowing.
 const WALL_MS_LIMIT: u64 = 1 << 46;
 
 #[cfg(test)]
@@ -101,8 +112,15 @@ mod tests {
     fn stamps_far_ahead_are_not_followed() {
         let mut clock = StampClock::default();
         clock.resume(Stamp::at(9_000));
-        assert_eq!(clock.next(Stamp::at(10), [Stamp::at(2_001), Stamp::at(2_000)], 2_000), Stamp::at(2_000).next());
-        assert_eq!(clock.next(Stamp::at(10), [], 2_000), Stamp::at(2_000).next().next(), "the host's own stamps rise again");
+        assert_eq!(
+            clock.next(Stamp::at(10), [Stamp::at(2_001), Stamp::at(2_000)], 2_000),
+            Stamp::at(2_000).next()
+        );
+        assert_eq!(
+            clock.next(Stamp::at(10), [], 2_000),
+            Stamp::at(2_000).next().next(),
+            "the host's own stamps rise again"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a client is told, before it becomes HTTP.
 //!
-//! The node decides what is true; how it is spelt (status line, Unit's formatting, headers) is the daemon's business. Documents are
-//! handed over whole and cheaply, so that formatting a large one costs the loop nothing.
+//! The node decides what is true; how it is spelt (status line, Unit's formatting, headers) is the
+//! daemon's business. Documents are handed over whole and cheaply, so that formatting a large one
+//! costs the loop nothing.
 
 use super::input::{Question, Refusal};
 use crate::model::document::Document;
@@ -35,10 +36,12 @@ pub enum Answer {
         applied: Option<RecordId>,
         /// Whether the document is another now.
         changed: bool,
-        /// The file in which is kept what somebody had put on the server and what was replaced for this.
+        /// The file in which is kept what somebody had put on the server and what was replaced for
+        /// this.
         kept: Option<String>,
     },
-    /// A dry run: the server would take the change, and runs what it ran; or the change would change nothing.
+    /// A dry run: the server would take the change, and runs what it ran; or the change would
+    /// change nothing.
     DryRun {
         /// Whether the document would be another.
         changes: bool,
@@ -82,7 +85,8 @@ pub enum Answer {
         /// What the next change would be made on: it says how people call what the server holds.
         document: Document,
     },
-    /// What a file holds that was kept of what somebody had put on the server, by its name in the state directory.
+    /// What a file holds that was kept of what somebody had put on the server, by its name in the
+    /// state directory.
     KeptDrift(String),
     /// A host of another group has answered.
     Relayed(Told),
@@ -158,7 +162,12 @@ pub struct Problem {
 impl Problem {
     /// A problem with these particulars.
     pub fn new(status: u16, error: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, error, detail: detail.into(), revision: None }
+        Self {
+            status,
+            error,
+            detail: detail.into(),
+            revision: None,
+        }
     }
 
     /// The same, naming the revision in the way.

@@ -1,4 +1,5 @@
-//! What the server ran before Starling first configured it: kept before the server is given anything.
+//! What the server ran before Starling first configured it: kept before the server is given
+//! anything.
 //!
 //! ```text
 //!   wanted ── seen ──▶ storing ──┬── durable, and read back the same ──▶ kept
@@ -6,8 +7,9 @@
 //!                         └── a moment later, or for a client's change ──┘
 //! ```
 //!
-//! Until it is kept the server is left alone, and so is one whose configuration cannot be read: what is put over it would be lost. Both
-//! are shown as the verdict, said to whoever wants to change something, and tried again.
+//! Until it is kept the server is left alone, and so is one whose configuration cannot be read:
+//! what is put over it would be lost. Both are shown as the verdict, said to whoever wants to
+//! change something, and tried again.
 
 use super::answer::Problem;
 use super::effect::{DiskJob, Level};
@@ -47,18 +49,34 @@ impl Server {
 impl Node {
     /// What the server ran is on disk; or is not, and then whoever waits for that is told.
     pub(super) fn before_stored(&mut self, result: Result<(), String>) {
-        let is_something = self.local.server.observed.as_ref().is_some_and(|config| !is_factory(config));
+        let is_something = self
+            .local
+            .server
+            .observed
+            .as_ref()
+            .is_some_and(|config| !is_factory(config));
         match result {
             // Of a server that was never configured nothing is lost.
             Err(_) if !is_something => self.local.server.before = Before::Kept,
             Ok(()) => {
                 self.local.server.before = Before::Kept;
-                self.local.kept.keeps_before(self.local.server.observed.as_ref().map(Shown::fingerprint));
+                self.local
+                    .kept
+                    .keeps_before(self.local.server.observed.as_ref().map(Shown::fingerprint));
                 if is_something {
-                    self.cx.say(Level::Warn, "server", "what the server ran until now is kept in before-starling.json");
+                    self.cx.say(
+                        Level::Warn,
+                        "server",
+                        "what the server ran until now is kept in before-starling.json",
+                    );
                 }
                 if matches!(self.local.server.verdict, Verdict::Untouched(_)) {
-                    self.local.judge(&mut self.cx, Verdict::Pending, Level::Debug, "the server may be configured".into());
+                    self.local.judge(
+                        &mut self.cx,
+                        Verdict::Pending,
+                        Level::Debug,
+                        "the server may be configured".into(),
+                    );
                 }
                 self.cx.rebase_soon(REBASE_JITTER);
             }
@@ -67,14 +85,16 @@ impl Node {
                 self.local.server.apply_at = self.cx.now.elapsed + REAPPLY_MIN;
                 let why = format!("what it runs could not be kept: {why}; {ROOM}");
                 self.local.leave_alone(&mut self.cx, why.clone());
-                self.changes.deny_next(&mut self.cx, Problem::new(507, UNTOUCHED, why));
+                self.changes
+                    .deny_next(&mut self.cx, Problem::new(507, UNTOUCHED, why));
             }
         }
     }
 }
 
 impl Local {
-    /// Whether the server may be given something. What it ran before Starling first configured it is kept first; that begins here.
+    /// Whether the server may be given something. What it ran before Starling first configured it
+    /// is kept first; that begins here.
     pub(super) fn may_configure(&mut self, cx: &mut Context) -> bool {
         if self.lacks_overlay().is_some() {
             return false;
@@ -82,10 +102,15 @@ impl Local {
         if !self.server.present || self.server.before_is_kept() {
             return true;
         }
-        if let (Before::Wanted | Before::Failed, Some(observed)) = (self.server.before, self.server.observed.clone()) {
+        if let (Before::Wanted | Before::Failed, Some(observed)) =
+            (self.server.before, self.server.observed.clone())
+        {
             self.server.before = Before::Storing;
             let ticket = cx.ticket(Waiting::Before);
-            cx.disk(DiskJob::BeforeStarling(ticket, json::unit_format(&observed).into_bytes()));
+            cx.disk(DiskJob::BeforeStarling(
+                ticket,
+                json::unit_format(&observed).into_bytes(),
+            ));
         }
         false
     }
@@ -93,7 +118,10 @@ impl Local {
     /// The server answers, and what it runs cannot be read.
     pub(super) fn unreadable(&mut self, cx: &mut Context, reason: &str) {
         self.server.observed = None;
-        self.leave_alone(cx, format!("what it runs cannot be read, and so not kept: {reason}"));
+        self.leave_alone(
+            cx,
+            format!("what it runs cannot be read, and so not kept: {reason}"),
+        );
     }
 
     /// Nothing is put over what was not kept.
@@ -109,4 +137,5 @@ impl Local {
 }
 
 /// What to do about a disk that takes nothing.
-const ROOM: &str = "make room in the state directory, or let it be written to, and it is tried again";
+const ROOM: &str =
+    "make room in the state directory, or let it be written to, and it is tried again";

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Everything that it asks of disk and server is answered so, until it asks for nothing more or has given the server something.
+/// Everything that it asks of disk and server is answered so, until it asks for nothing more or has
+/// given the server something.
 fn serve(lone: &mut Lone, look: &Outcome, kept: &Result<(), String>) -> bool {
     loop {
         let mut inputs = Vec::new();
@@ -21,7 +22,8 @@ fn serve(lone: &mut Lone, look: &Outcome, kept: &Result<(), String>) -> bool {
                 _ => {}
             }
         }
-        lone.effects.retain(|effect| matches!(effect, Effect::Answer(..) | Effect::Say(..)));
+        lone.effects
+            .retain(|effect| matches!(effect, Effect::Answer(..) | Effect::Say(..)));
         if inputs.is_empty() {
             return false;
         }
@@ -40,16 +42,21 @@ fn wait(lone: &mut Lone, seconds: u64, look: &Outcome, kept: &Result<(), String>
 
 fn told(lone: &Lone, wanted: ClientId) -> Option<(u16, String)> {
     lone.effects.iter().find_map(|effect| match effect {
-        Effect::Answer(client, Answer::Problem(problem)) if *client == wanted => {
-            Some((problem.status, format!("{} {}", problem.error, problem.detail)))
-        }
+        Effect::Answer(client, Answer::Problem(problem)) if *client == wanted => Some((
+            problem.status,
+            format!("{} {}", problem.error, problem.detail),
+        )),
         _ => None,
     })
 }
 
 fn theirs() -> Outcome {
     let config = Value::from_iter([("theirs".to_owned(), Value::from(1))]).into();
-    Outcome::Observed { config, missing: Vec::new(), restarted: false }
+    Outcome::Observed {
+        config,
+        missing: Vec::new(),
+        restarted: false,
+    }
 }
 
 #[test]
@@ -57,17 +64,36 @@ fn a_server_whose_configuration_cannot_be_stored_is_left_alone_until_it_can() {
     let mut lone = Lone::new(true);
     let full = Err("before-starling.json: No space left on device (os error 28)".to_owned());
     lone.write(1, "one");
-    assert!(!serve(&mut lone, &theirs(), &full), "the server is given nothing");
+    assert!(
+        !serve(&mut lone, &theirs(), &full),
+        "the server is given nothing"
+    );
     let (status, words) = told(&lone, 1).expect("it is answered");
-    assert!(status == 507 && words.contains("No space left") && words.contains("make room"), "{status} {words}");
+    assert!(
+        status == 507 && words.contains("No space left") && words.contains("make room"),
+        "{status} {words}"
+    );
     assert_eq!(lone.node.local.server.verdict.word(), "untouched");
     lone.write(2, "two");
-    assert!(!serve(&mut lone, &theirs(), &full) && told(&lone, 2).is_some_and(|told| told.0 == 507), "nor for another");
-    assert!(!wait(&mut lone, 60, &theirs(), &full) && lone.node.local.server.verdict.word() == "untouched");
-    let said = lone.effects.iter().filter(|effect| matches!(effect, Effect::Say(Level::Error, "server", _))).count();
+    assert!(
+        !serve(&mut lone, &theirs(), &full) && told(&lone, 2).is_some_and(|told| told.0 == 507),
+        "nor for another"
+    );
+    assert!(
+        !wait(&mut lone, 60, &theirs(), &full)
+            && lone.node.local.server.verdict.word() == "untouched"
+    );
+    let said = lone
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Say(Level::Error, "server", _)))
+        .count();
     assert_eq!(said, 1, "it is said once");
     lone.write(3, "three");
-    assert!(serve(&mut lone, &theirs(), &Ok(())), "kept, it is given the change");
+    assert!(
+        serve(&mut lone, &theirs(), &Ok(())),
+        "kept, it is given the change"
+    );
 }
 
 #[test]
@@ -94,6 +120,12 @@ fn a_server_whose_configuration_cannot_be_read_is_left_alone_until_it_can() {
     lone.write(2, "two");
     assert!(!serve(&mut lone, &unreadable, &Ok(())));
     let (status, words) = told(&lone, 2).expect("it is answered");
-    assert!(status == 503 && words.contains("left alone") && words.contains("only the beginning"), "{status} {words}");
-    assert!(wait(&mut lone, 10, &theirs(), &Ok(())), "it is looked at again");
+    assert!(
+        status == 503 && words.contains("left alone") && words.contains("only the beginning"),
+        "{status} {words}"
+    );
+    assert!(
+        wait(&mut lone, 10, &theirs(), &Ok(())),
+        "it is looked at again"
+    );
 }

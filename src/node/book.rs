@@ -1,8 +1,9 @@
 //! The address book: whom this host knows, where they may be, and when to try them next.
 //!
-//! A *contact* is a peer, or an address of which nobody knows yet who is there (configured, from a token, or found by mDNS). Every
-//! contact with a sure address ([`super::whereabouts`]) is retried for ever with full jitter; finding one by mDNS or a change of the
-//! network only makes the next try come sooner. One that is only somebody's word is forgotten after three rounds in vain. Which
+//! A *contact* is a peer, or an address of which nobody knows yet who is there (configured, from a
+//! token, or found by mDNS). Every contact with a sure address ([`super::whereabouts`]) is retried
+//! for ever with full jitter; finding one by mDNS or a change of the network only makes the next
+//! try come sooner. One that is only somebody's word is forgotten after three rounds in vain. Which
 //! contacts are wanted is decided in [`super::mesh`]; here it is only said which are due.
 
 use std::cmp::Reverse;
@@ -40,7 +41,8 @@ pub struct Entry {
     answered: Option<PeerId>,
     /// The mDNS instance that a peer must have.
     instance: Option<String>,
-    /// Whether only another peer's word says that somebody is there: forgotten at the first failure.
+    /// Whether only another peer's word says that somebody is there: forgotten at the first
+    /// failure.
     hearsay: bool,
     /// When it was last dialled.
     pub tried: Option<Duration>,
@@ -62,7 +64,9 @@ impl Entry {
 
     /// The host of the address to be tried next, without its port.
     pub fn next_host(&self) -> &str {
-        self.next_address().and_then(|address| address.rsplit_once(':')).map_or("", |(host, _)| host)
+        self.next_address()
+            .and_then(|address| address.rsplit_once(':'))
+            .map_or("", |(host, _)| host)
     }
 
     fn next_address(&self) -> Option<&str> {
@@ -84,7 +88,8 @@ pub struct Dial {
 /// All contacts.
 #[derive(Debug, Default)]
 pub struct Book {
-    /// Whose book it is: when it is full, each host keeps others of the fleet than the next host does.
+    /// Whose book it is: when it is full, each host keeps others of the fleet than the next host
+    /// does.
     owner: u64,
     entries: BTreeMap<Contact, Entry>,
     dials: u64,
@@ -93,27 +98,39 @@ pub struct Book {
 impl Book {
     /// The empty book of this peer.
     pub fn of(owner: &PeerId) -> Self {
-        Self { owner: Rng::new(number_of(owner)).draw(), ..Self::default() }
+        Self {
+            owner: Rng::new(number_of(owner)).draw(),
+            ..Self::default()
+        }
     }
 
     /// Takes in a configured address or one from a token.
     pub fn configure(&mut self, address: &str, lasting: bool) {
-        let entry = self.entries.entry(Contact::Address(address.to_owned())).or_default();
+        let entry = self
+            .entries
+            .entry(Contact::Address(address.to_owned()))
+            .or_default();
         entry.configured |= lasting;
         entry.addresses.ensure(address);
         entry.hearsay = false;
     }
 
-    /// Takes in what a peer says of where it listens, or what was kept of that, and the mDNS instance that it must have. Newer addresses
-    /// come first. Says whether anything of it is new. When the book is full, it depends on the owner and the peer who stays, not on the
-    /// order in which they are heard of: each host has its own random part of the fleet in its book, which does not change all the time.
+    /// Takes in what a peer says of where it listens, or what was kept of that, and the mDNS
+    /// instance that it must have. Newer addresses come first. Says whether anything of it is
+    /// new. When the book is full, it depends on the owner and the peer who stays, not on the
+    /// order in which they are heard of: each host has its own random part of the fleet in its
+    /// book, which does not change all the time.
     pub fn hear_of(&mut self, peer: PeerId, instance: &str, addresses: &[String]) -> bool {
         let is_new = !self.entries.contains_key(&Contact::Peer(peer));
         let has_room = !is_new || self.make_room(Some(self.preference(&peer)));
-        has_room && self.place_for(peer, instance).is_some_and(|(entry, is_new)| entry.addresses.hear(addresses) || is_new)
+        has_room
+            && self
+                .place_for(peer, instance)
+                .is_some_and(|(entry, is_new)| entry.addresses.hear(addresses) || is_new)
     }
 
-    /// The entry of a peer, made if there is none, with what was found under its instance; and whether anything of that is new.
+    /// The entry of a peer, made if there is none, with what was found under its instance; and
+    /// whether anything of that is new.
     fn place_for(&mut self, peer: PeerId, instance: &str) -> Option<(&mut Entry, bool)> {
         let found = self.entries.remove(&Contact::Instance(instance.to_owned()));
         let is_new = !self.entries.contains_key(&Contact::Peer(peer));
@@ -121,15 +138,25 @@ impl Book {
             return None;
         }
         let entry = self.entries.entry(Contact::Peer(peer)).or_default();
-        found.iter().for_each(|found| entry.addresses.absorb(&found.addresses));
+        found
+            .iter()
+            .for_each(|found| entry.addresses.absorb(&found.addresses));
         entry.instance = Some(instance.to_owned());
         Some((entry, is_new || found.is_some()))
     }
 
-    /// Takes in what mDNS shows; the contact is due after `delay`. Says whether it was unknown until now.
+    /// Takes in what mDNS shows; the contact is due after `delay`. Says whether it was unknown
+    /// until now.
     pub fn find(&mut self, instance: &str, addresses: &[SocketAddr], due: Duration) -> bool {
-        let texts: Vec<String> = addresses.iter().take(ADDRESSES_MAX).map(SocketAddr::to_string).collect();
-        let known = self.entries.iter_mut().find(|(_, entry)| entry.instance.as_deref() == Some(instance));
+        let texts: Vec<String> = addresses
+            .iter()
+            .take(ADDRESSES_MAX)
+            .map(SocketAddr::to_string)
+            .collect();
+        let known = self
+            .entries
+            .iter_mut()
+            .find(|(_, entry)| entry.instance.as_deref() == Some(instance));
         if let Some((_, entry)) = known {
             entry.addresses.hear(&texts);
             entry.due = entry.due.min(due);
@@ -148,7 +175,9 @@ impl Book {
 
     /// An address that somebody names as worth a try.
     pub fn hint(&mut self, address: &SocketAddr) {
-        let Some(address) = usable(address, false) else { return };
+        let Some(address) = usable(address, false) else {
+            return;
+        };
         let contact = Contact::Address(address.to_string());
         if !self.entries.contains_key(&contact) && self.make_room(None) {
             let entry = self.entries.entry(contact).or_default();
@@ -157,13 +186,22 @@ impl Book {
         }
     }
 
-    /// Somebody has answered a dial: it is over, and its contact is not due before long unless a link is made of it. The address is the
-    /// peer's who answered there, and no longer that of whoever was meant. Says whether anything of it is new.
+    /// Somebody has answered a dial: it is over, and its contact is not due before long unless a
+    /// link is made of it. The address is the peer's who answered there, and no longer that of
+    /// whoever was meant. Says whether anything of it is new.
     pub fn answered(&mut self, dial: u64, peer: PeerId, instance: &str, now: Duration) -> bool {
-        let Some(contact) = self.dialled(Some(dial)) else { return false };
-        let entry = self.entries.get_mut(&contact).expect("dialled finds what is there");
-        (entry.dial, entry.failures, entry.failure, entry.due) = (None, 0, None, now + RETRY_MAX / 2);
-        let Some(address) = entry.next_address().map(str::to_owned) else { return false };
+        let Some(contact) = self.dialled(Some(dial)) else {
+            return false;
+        };
+        let entry = self
+            .entries
+            .get_mut(&contact)
+            .expect("dialled finds what is there");
+        (entry.dial, entry.failures, entry.failure, entry.due) =
+            (None, 0, None, now + RETRY_MAX / 2);
+        let Some(address) = entry.next_address().map(str::to_owned) else {
+            return false;
+        };
         let is_other = matches!(&contact, Contact::Peer(meant) if *meant != peer);
         match &contact {
             Contact::Peer(_) if is_other => entry.addresses.remove(&address),
@@ -177,12 +215,25 @@ impl Book {
         entry.is_some_and(|(entry, is_new)| entry.addresses.ensure(&address) || is_new) || is_other
     }
 
-    /// A link with `peer` at `ip` is up, over which it says where it listens. Says whether anything of it is new.
-    pub fn linked(&mut self, peer: PeerId, instance: &str, addresses: &[String], ip: IpAddr, now: Duration) -> bool {
+    /// A link with `peer` at `ip` is up, over which it says where it listens. Says whether anything
+    /// of it is new.
+    pub fn linked(
+        &mut self,
+        peer: PeerId,
+        instance: &str,
+        addresses: &[String],
+        ip: IpAddr,
+        now: Duration,
+    ) -> bool {
         let entry = self.place_for(peer, instance);
-        let is_news = entry.is_some_and(|(entry, is_new)| entry.addresses.hear_from(addresses, ip.to_canonical()) || is_new);
+        let is_news = entry.is_some_and(|(entry, is_new)| {
+            entry.addresses.hear_from(addresses, ip.to_canonical()) || is_new
+        });
         let is_its = |entry: &Entry| entry.configured && entry.answered == Some(peer);
-        let configured = self.entries.iter().any(|(contact, entry)| matches!(contact, Contact::Address(_)) && is_its(entry));
+        let configured = self
+            .entries
+            .iter()
+            .any(|(contact, entry)| matches!(contact, Contact::Address(_)) && is_its(entry));
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
             entry.configured = configured;
             (entry.failures, entry.spoken, entry.dial, entry.failure) = (0, Some(now), None, None);
@@ -190,7 +241,8 @@ impl Book {
         is_news
     }
 
-    /// The link with `peer` is gone: to be tried again soon, unless it has said that it has enough links.
+    /// The link with `peer` is gone: to be tried again soon, unless it has said that it has enough
+    /// links.
     pub fn unlinked(&mut self, peer: PeerId, now: Duration, rng: &mut Rng) {
         if let Some(entry) = self.entries.get_mut(&Contact::Peer(peer)) {
             entry.spoken = Some(now);
@@ -214,9 +266,15 @@ impl Book {
         }
     }
 
-    /// A dial failed: the next address at once, or, when all have been tried, all again after a while. Says whose dial it was, and
-    /// whether the reason is a new one.
-    pub fn failed(&mut self, dial: u64, reason: &str, now: Duration, rng: &mut Rng) -> Option<(Contact, bool)> {
+    /// A dial failed: the next address at once, or, when all have been tried, all again after a
+    /// while. Says whose dial it was, and whether the reason is a new one.
+    pub fn failed(
+        &mut self,
+        dial: u64,
+        reason: &str,
+        now: Duration,
+        rng: &mut Rng,
+    ) -> Option<(Contact, bool)> {
         let contact = self.dialled(Some(dial))?;
         let entry = self.entries.get_mut(&contact)?;
         let news = entry.failure.as_deref() != Some(reason);
@@ -225,14 +283,19 @@ impl Book {
         Some((contact, news))
     }
 
-    /// There is no dial to a contact's next address after all: it counts as one in vain. Says whether another is to be tried now.
+    /// There is no dial to a contact's next address after all: it counts as one in vain. Says
+    /// whether another is to be tried now.
     pub fn passed_over(&mut self, dial: u64, now: Duration, rng: &mut Rng) -> bool {
-        self.dialled(Some(dial)).is_some_and(|contact| self.in_vain(&contact, now, rng))
+        self.dialled(Some(dial))
+            .is_some_and(|contact| self.in_vain(&contact, now, rng))
     }
 
     /// Whether another address of this contact is to be tried at once.
     fn in_vain(&mut self, contact: &Contact, now: Duration, rng: &mut Rng) -> bool {
-        let entry = self.entries.get_mut(contact).expect("dialled finds what is there");
+        let entry = self
+            .entries
+            .get_mut(contact)
+            .expect("dialled finds what is there");
         entry.dial = None;
         let is_round = entry.addresses.failed();
         let is_nobody = entry.addresses.is_empty() && entry.spoken.is_none() && !entry.configured;
@@ -242,7 +305,9 @@ impl Book {
         }
         if is_round {
             entry.failures = (entry.failures + 1).min(16);
-            let lately = entry.spoken.is_some_and(|spoken| now.saturating_sub(spoken) < LATELY);
+            let lately = entry
+                .spoken
+                .is_some_and(|spoken| now.saturating_sub(spoken) < LATELY);
             let most = if lately { RETRY_LATELY_MAX } else { RETRY_MAX };
             entry.due = now + RETRY_MIN + rng.up_to((RETRY_MIN * (1 << entry.failures)).min(most));
         }
@@ -271,29 +336,48 @@ impl Book {
         }
         self.dials += 1;
         (entry.dial, entry.tried) = (Some(self.dials), Some(now));
-        Some(Dial { number: self.dials, address, sure })
+        Some(Dial {
+            number: self.dials,
+            address,
+            sure,
+        })
     }
 
     /// Whether a peer is being dialled.
     pub fn is_dialled(&self, peer: &PeerId) -> bool {
-        self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.dial.is_some())
+        self.entries
+            .get(&Contact::Peer(*peer))
+            .is_some_and(|entry| entry.dial.is_some())
     }
 
     /// How many addresses of a peer are known.
     pub fn addresses(&self, peer: &PeerId) -> usize {
-        self.entries.get(&Contact::Peer(*peer)).map_or(0, |entry| entry.addresses.len())
+        self.entries
+            .get(&Contact::Peer(*peer))
+            .map_or(0, |entry| entry.addresses.len())
     }
 
-    /// The contacts that are not linked (as `is_linked` says), each with the time from which it may be dialled; `None` while one is.
-    /// An address whose peer is in the book is left to that peer.
-    pub fn unlinked_contacts(&self, is_linked: impl Fn(&PeerId) -> bool) -> Vec<(&Contact, &Entry, Option<Duration>)> {
+    /// The contacts that are not linked (as `is_linked` says), each with the time from which it may
+    /// be dialled; `None` while one is. An address whose peer is in the book is left to that
+    /// peer.
+    pub fn unlinked_contacts(
+        &self,
+        is_linked: impl Fn(&PeerId) -> bool,
+    ) -> Vec<(&Contact, &Entry, Option<Duration>)> {
         let wanted = |contact: &Contact, entry: &Entry| match contact {
             Contact::Peer(peer) => !is_linked(peer),
-            Contact::Address(_) => entry.answered.is_none_or(|peer| !self.entries.contains_key(&Contact::Peer(peer))),
+            Contact::Address(_) => entry
+                .answered
+                .is_none_or(|peer| !self.entries.contains_key(&Contact::Peer(peer))),
             Contact::Instance(_) => true,
         };
-        let entries = self.entries.iter().filter(|(contact, entry)| wanted(contact, entry) && !entry.addresses.is_empty());
-        entries.map(|(contact, entry)| (contact, entry, entry.dial.is_none().then_some(entry.due))).collect()
+        let entries = self
+            .entries
+            .iter()
+            .filter(|(contact, entry)| wanted(contact, entry) && !entry.addresses.is_empty());
+        entries
+            .map(|(contact, entry)| (contact, entry, entry.dial.is_none().then_some(entry.due)))
+            .collect()
     }
 
     /// How many hosts are known, alive or not. A configured address counts until its peer is known.
@@ -311,7 +395,10 @@ impl Book {
             Contact::Peer(_) | Contact::Instance(_) => true,
             Contact::Address(_) => entry.answered.is_none(),
         };
-        self.entries.iter().filter(counts).map(|(contact, _)| contact)
+        self.entries
+            .iter()
+            .filter(counts)
+            .map(|(contact, _)| contact)
     }
 
     /// About how many bytes of memory all contacts take.
@@ -325,28 +412,47 @@ impl Book {
                 .map(|text| size_of::<String>() + text.len())
                 .sum::<usize>()
         };
-        self.entries.values().map(|entry| size_of::<(Contact, Entry)>() + texts(entry)).sum()
+        self.entries
+            .values()
+            .map(|entry| size_of::<(Contact, Entry)>() + texts(entry))
+            .sum()
     }
 
     /// Whether a peer was linked in this run, or met at an address that is kept, or is configured.
     pub fn is_acquainted(&self, peer: &PeerId) -> bool {
-        self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.spoken.is_some() || entry.is_sure())
+        self.entries
+            .get(&Contact::Peer(*peer))
+            .is_some_and(|entry| entry.spoken.is_some() || entry.is_sure())
     }
 
     /// The peers that were met.
     pub fn acquaintances(&self) -> impl Iterator<Item = &PeerId> {
-        let met = self.entries.iter().filter(|(_, entry)| entry.spoken.is_some() || entry.is_sure());
-        met.filter_map(|(contact, _)| if let Contact::Peer(peer) = contact { Some(peer) } else { None })
+        let met = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.spoken.is_some() || entry.is_sure());
+        met.filter_map(|(contact, _)| {
+            if let Contact::Peer(peer) = contact {
+                Some(peer)
+            } else {
+                None
+            }
+        })
     }
 
     /// Whether an address of this peer was configured.
     pub fn is_configured(&self, peer: &PeerId) -> bool {
-        self.entries.get(&Contact::Peer(*peer)).is_some_and(|entry| entry.configured)
+        self.entries
+            .get(&Contact::Peer(*peer))
+            .is_some_and(|entry| entry.configured)
     }
 
     /// Whether a dial is under way that began before anything changed.
     pub fn dialling(&self) -> usize {
-        self.entries.values().filter(|entry| entry.dial.is_some()).count()
+        self.entries
+            .values()
+            .filter(|entry| entry.dial.is_some())
+            .count()
     }
 
     /// The book as it is kept on disk, with what is sure alone; the same for the same contacts.
@@ -361,7 +467,9 @@ impl Book {
                     addresses.sort_unstable();
                     peers.push(object! { "id": peer.to_string(), "addresses": addresses });
                 }
-                Contact::Address(address) if !entry.configured && !entry.hearsay && entry.answered.is_none() => {
+                Contact::Address(address)
+                    if !entry.configured && !entry.hearsay && entry.answered.is_none() =>
+                {
                     addresses.push(object! { "address": address.as_str() });
                 }
                 _ => {}
@@ -371,33 +479,60 @@ impl Book {
         (json::compact(&Value::Object(book)) + "\n").into_bytes()
     }
 
-    /// Takes in what [`Book::to_text`] wrote. What is unreadable is left out: it is only a book of hints.
+    /// Takes in what [`Book::to_text`] wrote. What is unreadable is left out: it is only a book of
+    /// hints.
     pub fn read(&mut self, text: &[u8], instance_of: impl Fn(&PeerId) -> String) {
-        let Ok(book) = json::parse_own(text) else { return };
-        let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let Ok(book) = json::parse_own(text) else {
+            return;
+        };
+        let list = |value: &Value, name: &str| {
+            value
+                .get(name)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
         let texts = |value: &Value, name: &str| -> Vec<String> {
-            list(value, name).iter().filter_map(Value::as_str).take(ADDRESSES_MAX).map(str::to_owned).collect()
+            list(value, name)
+                .iter()
+                .filter_map(Value::as_str)
+                .take(ADDRESSES_MAX)
+                .map(str::to_owned)
+                .collect()
         };
         let tokens = list(&book, "addresses");
-        let tokens = tokens.iter().filter_map(|entry| entry.get("address").unwrap_or(entry).as_str()).take(ADDRESSES_MAX);
+        let tokens = tokens
+            .iter()
+            .filter_map(|entry| entry.get("address").unwrap_or(entry).as_str())
+            .take(ADDRESSES_MAX);
         tokens.for_each(|address| self.configure(address, false));
         for peer in list(&book, "peers") {
-            if let Some(id) = peer.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
+            if let Some(id) = peer
+                .get("id")
+                .and_then(Value::as_str)
+                .and_then(|id| id.parse().ok())
+            {
                 self.hear_of(id, &instance_of(&id), &[]);
                 let entry = self.entries.get_mut(&Contact::Peer(id));
                 let known = texts(&peer, "addresses");
-                entry.into_iter().for_each(|entry| entry.addresses.ensure_all(&known));
+                entry
+                    .into_iter()
+                    .for_each(|entry| entry.addresses.ensure_all(&known));
             }
         }
     }
 
     fn dialled(&self, dial: Option<u64>) -> Option<Contact> {
         let dial = dial?;
-        self.entries.iter().find(|(_, entry)| entry.dial == Some(dial)).map(|(contact, _)| contact.clone())
+        self.entries
+            .iter()
+            .find(|(_, entry)| entry.dial == Some(dial))
+            .map(|(contact, _)| contact.clone())
     }
 
-    /// Makes room for one more, of this preference if it was only heard of: by forgetting what is only somebody's word, the least preferred
-    /// first, and for one that was met also whom nobody has spoken with for longest, of the host with the most of them: whoever appears
+    /// Makes room for one more, of this preference if it was only heard of: by forgetting what is
+    /// only somebody's word, the least preferred first, and for one that was met also whom
+    /// nobody has spoken with for longest, of the host with the most of them: whoever appears
     /// under a thousand names is the first to be forgotten.
     fn make_room(&mut self, heard_of: Option<u64>) -> bool {
         if self.entries.len() < CONTACTS_MAX {
@@ -407,42 +542,59 @@ impl Book {
             Contact::Peer(peer) => self.preference(peer),
             Contact::Address(_) | Contact::Instance(_) => u64::MAX,
         };
-        let idle = || self.entries.iter().filter(|(_, entry)| !entry.configured && entry.dial.is_none());
+        let idle = || {
+            self.entries
+                .iter()
+                .filter(|(_, entry)| !entry.configured && entry.dial.is_none())
+        };
         let is_word = |entry: &Entry| entry.spoken.is_none() && !entry.is_sure();
-        let word = idle().filter(|(_, entry)| is_word(entry)).map(|(contact, _)| (preference(contact), contact)).max();
+        let word = idle()
+            .filter(|(_, entry)| is_word(entry))
+            .map(|(contact, _)| (preference(contact), contact))
+            .max();
         let gone = match (word, heard_of) {
-            (Some((theirs, contact)), own) if own.is_none_or(|own| own < theirs) => Some(contact.clone()),
+            (Some((theirs, contact)), own) if own.is_none_or(|own| own < theirs) => {
+                Some(contact.clone())
+            }
             (_, Some(_)) => None,
             (_, None) => {
                 let mut at: BTreeMap<&str, usize> = BTreeMap::new();
                 idle().for_each(|(_, entry)| *at.entry(entry.next_host()).or_default() += 1);
                 let rank = |entry: &Entry| (Reverse(at[entry.next_host()]), entry.spoken);
-                idle().min_by_key(|(_, entry)| rank(entry)).map(|(contact, _)| contact.clone())
+                idle()
+                    .min_by_key(|(_, entry)| rank(entry))
+                    .map(|(contact, _)| contact.clone())
             }
         };
         gone.is_some_and(|contact| self.entries.remove(&contact).is_some())
     }
 
-    /// Of two peers that were only heard of, the one with the smaller number stays when there is no room for both.
+    /// Of two peers that were only heard of, the one with the smaller number stays when there is no
+    /// room for both.
     fn preference(&self, peer: &PeerId) -> u64 {
         Rng::new(self.owner ^ number_of(peer)).draw()
     }
 }
 
 fn number_of(peer: &PeerId) -> u64 {
-    peer.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    peer.as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// An address in the form in which this host may use another's word that somebody listens there; `None` if it cannot be of use. One of
-/// the loopback is of use only if it was named by somebody `here`, on this very host, and a link-local one never: which interface is
-/// meant only the host knows that says so.
+/// An address in the form in which this host may use another's word that somebody listens there;
+/// `None` if it cannot be of use. One of the loopback is of use only if it was named by somebody
+/// `here`, on this very host, and a link-local one never: which interface is meant only the host
+/// knows that says so.
 pub fn usable(address: &SocketAddr, here: bool) -> Option<SocketAddr> {
     let ip = address.ip().to_canonical();
     let is_no_host = match ip {
         IpAddr::V4(v4) => v4.is_broadcast() || matches!(v4.octets()[0], 0 | 240..),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
-    let is_of_use = !is_no_host && !ip.is_multicast() && !ip.is_unspecified() && (here || !ip.is_loopback());
+    let is_of_use =
+        !is_no_host && !ip.is_multicast() && !ip.is_unspecified() && (here || !ip.is_loopback());
     (is_of_use && address.port() != 0).then(|| SocketAddr::new(ip, address.port()))
 }
 

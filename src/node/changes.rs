@@ -1,6 +1,7 @@
 //! Changes in the making: by clients of this host, for other hosts, and edits that are made again.
 //!
-//! `writes` has the changes that wait, `trial` the one in hand, `rebase` what is made again, and `errands` what is made by other hosts.
+//! `writes` has the changes that wait, `trial` the one in hand, `rebase` what is made again, and
+//! `errands` what is made by other hosts.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,8 @@ pub(super) struct Changes {
     pub(super) writes: Writes,
     pub(super) trial: Option<Trial>,
     pub(super) errands: Errands,
-    /// Revisions that peers are asked for (`Exchange::wanted`) because their edits were lost with others, and are to be made again or listed.
+    /// Revisions that peers are asked for (`Exchange::wanted`) because their edits were lost with
+    /// others, and are to be made again or listed.
     pub(super) sought: BTreeSet<RecordId>,
     /// The edits of others that the own server refuses on this head.
     pub(super) refused: (RecordId, BTreeSet<EditRef>),

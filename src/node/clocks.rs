@@ -1,9 +1,11 @@
-//! What time it is, as far as that must be known: by this host's clock and by those of the peers it is linked with.
+//! What time it is, as far as that must be known: by this host's clock and by those of the peers it
+//! is linked with.
 //!
-//! No clock is trusted. The time matters in three places only: how far ahead a revision may be dated before it is passed over, what an own
-//! revision is dated, and which host's clock is named as wrong. Of three clocks or more the middle one counts. Of two the later one says
-//! what may be taken, for a board that is months behind must not be shut out, and the earlier one what is dated: too early harms nobody.
-//! Whoever knows no time takes everything.
+//! No clock is trusted. The time matters in three places only: how far ahead a revision may be
+//! dated before it is passed over, what an own revision is dated, and which host's clock is named
+//! as wrong. Of three clocks or more the middle one counts. Of two the later one says what may be
+//! taken, for a board that is months behind must not be shut out, and the earlier one what is
+//! dated: too early harms nobody. Whoever knows no time takes everything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,8 +20,8 @@ use super::roster::NodeRecord;
 use super::{Context, Peers, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{
-    AHEAD_MAX_MS, AHEAD_SLACK_MS, AHEAD_SOON_MS, CLOCK_DIFFERS_MS, CLOCK_SOUND_FROM_MS, CLOCK_SOUND_UNTIL_MS, CLOCKS_NAMED_MAX,
-    RETRY_SOON, STAND_IN_AFTER, SYNC_EVERY,
+    AHEAD_MAX_MS, AHEAD_SLACK_MS, AHEAD_SOON_MS, CLOCK_DIFFERS_MS, CLOCK_SOUND_FROM_MS,
+    CLOCK_SOUND_UNTIL_MS, CLOCKS_NAMED_MAX, RETRY_SOON, STAND_IN_AFTER, SYNC_EVERY,
 };
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Header, Kind, Record, RecordId};
@@ -30,7 +32,8 @@ use crate::wire::frame::Scope;
 /// What is remembered about dates.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    /// The last revision that was passed over because it is dated too far ahead: its ID, author, date, and when it came.
+    /// The last revision that was passed over because it is dated too far ahead: its ID, author,
+    /// date, and when it came.
     passed: Option<(RecordId, PeerId, u64, Duration)>,
     /// The hosts whose clocks have been named.
     named: BTreeSet<PeerId>,
@@ -56,7 +59,10 @@ impl Time {
 
     /// What is dated by: never later than the own clock shows.
     fn dating(&self) -> Option<u64> {
-        let middle = self.all.get(self.all.len().saturating_sub(1) / 2).copied()?;
+        let middle = self
+            .all
+            .get(self.all.len().saturating_sub(1) / 2)
+            .copied()?;
         Some(self.own.map_or(middle, |own| own.min(middle)))
     }
 
@@ -67,21 +73,32 @@ impl Time {
 }
 
 impl Node {
-    /// The stamp of an own revision on `base`: the time as far as it is known, above that of the base and above the own ones before, and
-    /// with milliseconds enough for the height. Stamps far ahead of the time are not followed.
+    /// The stamp of an own revision on `base`: the time as far as it is known, above that of the
+    /// base and above the own ones before, and with milliseconds enough for the height. Stamps
+    /// far ahead of the time are not followed.
     pub(super) fn next_stamp(&mut self, base: Option<&Revision>) -> Stamp {
         let now = self.peers.time(&self.cx).dating();
         let height = base.map_or(0, |base| base.record.header.height) + 1;
-        let least = base.map_or(Stamp::default(), Revision::least_stamp).max(Stamp::at(now.unwrap_or_default().max(height)));
+        let least = base
+            .map_or(Stamp::default(), Revision::least_stamp)
+            .max(Stamp::at(now.unwrap_or_default().max(height)));
         let most = now.map_or(u64::MAX, |now| now + AHEAD_MAX_MS + AHEAD_SLACK_MS);
-        self.store.stamps.next(least, base.map(|base| base.record.header.stamp), most)
+        self.store
+            .stamps
+            .next(least, base.map(|base| base.record.header.stamp), most)
     }
 
-    /// Whether a record is dated so far ahead that it is not taken yet. That is nobody's fault, and not remembered: the next exchange
-    /// brings it again. What was made on a revision that is held is taken, or hosts whose clocks are a little behind would pass over honest
-    /// changes; and where there is no head, or only one as far ahead, the order alone decides.
+    /// Whether a record is dated so far ahead that it is not taken yet. That is nobody's fault, and
+    /// not remembered: the next exchange brings it again. What was made on a revision that is
+    /// held is taken, or hosts whose clocks are a little behind would pass over honest changes;
+    /// and where there is no head, or only one as far ahead, the order alone decides.
     pub(super) fn passes_over(&mut self, link: LinkId, record: &Record) -> bool {
-        let Some(now) = self.peers.time(&self.cx).judging().filter(|_| record.header.kind == Kind::Document) else {
+        let Some(now) = self
+            .peers
+            .time(&self.cx)
+            .judging()
+            .filter(|_| record.header.kind == Kind::Document)
+        else {
             return false;
         };
         let (dated, until) = (record.header.stamp.wall_ms(), now + AHEAD_MAX_MS);
@@ -100,33 +117,48 @@ impl Node {
             link.passed_over = true;
             if dated - until <= AHEAD_SOON_MS {
                 link.overflowed = true;
-                link.exchange_at = self.cx.now.elapsed + Duration::from_millis(dated - until) + RETRY_SOON;
+                link.exchange_at =
+                    self.cx.now.elapsed + Duration::from_millis(dated - until) + RETRY_SOON;
             }
         }
         true
     }
 
-    /// By how many milliseconds a host's clock is ahead of the middle one, as far as news of it is fresh and there are others to compare
-    /// with.
+    /// By how many milliseconds a host's clock is ahead of the middle one, as far as news of it is
+    /// fresh and there are others to compare with.
     pub(super) fn clock_off(&self, peer: &PeerId, node: &NodeRecord) -> Option<i64> {
         let time = self.peers.time(&self.cx);
-        let middle = time.judging().filter(|_| self.peers.links.len() + usize::from(time.own.is_some()) > 1)?;
-        let shown = if *peer == self.cx.me { self.cx.now.wall_ms } else { node.clock_ms(self.cx.now.elapsed) };
+        let middle = time
+            .judging()
+            .filter(|_| self.peers.links.len() + usize::from(time.own.is_some()) > 1)?;
+        let shown = if *peer == self.cx.me {
+            self.cx.now.wall_ms
+        } else {
+            node.clock_ms(self.cx.now.elapsed)
+        };
         let off = i64::try_from(shown.abs_diff(middle)).unwrap_or(i64::MAX);
-        (*peer == self.cx.me || self.is_live(peer, node)).then_some(if shown < middle { -off } else { off })
+        (*peer == self.cx.me || self.is_live(peer, node)).then_some(if shown < middle {
+            -off
+        } else {
+            off
+        })
     }
 
-    /// The hosts whose clocks differ from the middle one by so much that it is told, and by how much; a few of them.
+    /// The hosts whose clocks differ from the middle one by so much that it is told, and by how
+    /// much; a few of them.
     fn differing(&self) -> Vec<(PeerId, i64)> {
         let differs = |off: &i64| off.unsigned_abs() > CLOCK_DIFFERS_MS;
         let hosts =
-            self.peers.roster.iter().filter_map(|(peer, node)| Some((*peer, self.clock_off(peer, node).filter(differs)?)));
+            self.peers.roster.iter().filter_map(|(peer, node)| {
+                Some((*peer, self.clock_off(peer, node).filter(differs)?))
+            });
         hosts.take(CLOCKS_NAMED_MAX).collect()
     }
 
     /// Whose clocks are wrong, in words. Of two clocks nobody can say which.
     pub(super) fn clock_problems(&self) -> Vec<String> {
-        let two = self.peers.time(&self.cx).all.len() == 2 && self.peers.time(&self.cx).own.is_some();
+        let two =
+            self.peers.time(&self.cx).all.len() == 2 && self.peers.time(&self.cx).own.is_some();
         let differing = self.differing().into_iter().map(|(peer, off)| {
             let (who, by) =
                 (if peer == self.cx.me { "this host".to_owned() } else { self.peers.called(&peer) }, span(off.unsigned_abs()));
@@ -141,25 +173,48 @@ impl Node {
 
     /// Says once whose clock is found to be wrong, and once that it is right again.
     fn name_clocks(&mut self) {
-        let differing: BTreeSet<PeerId> = self.differing().into_iter().map(|(peer, _)| peer).collect();
+        let differing: BTreeSet<PeerId> =
+            self.differing().into_iter().map(|(peer, _)| peer).collect();
         if differing == self.peers.clocks.named {
             return;
         }
-        let mended: Vec<PeerId> = self.peers.clocks.named.difference(&differing).copied().collect();
+        let mended: Vec<PeerId> = self
+            .peers
+            .clocks
+            .named
+            .difference(&differing)
+            .copied()
+            .collect();
         if !differing.is_subset(&self.peers.clocks.named) {
-            self.clock_problems().into_iter().for_each(|text| self.cx.say(Level::Warn, "clock", text));
+            self.clock_problems()
+                .into_iter()
+                .for_each(|text| self.cx.say(Level::Warn, "clock", text));
         }
         for peer in mended {
-            let who = if peer == self.cx.me { "this host".to_owned() } else { self.peers.called(&peer) };
-            self.cx.say(Level::Info, "clock", format!("the clock of {who} does not differ from the others any more"));
+            let who = if peer == self.cx.me {
+                "this host".to_owned()
+            } else {
+                self.peers.called(&peer)
+            };
+            self.cx.say(
+                Level::Info,
+                "clock",
+                format!("the clock of {who} does not differ from the others any more"),
+            );
         }
         self.peers.clocks.named = differing;
         self.cx.own_record_changed();
     }
 
-    /// A peer's record shows its clock. If that is the first of a peer that is linked, what was passed over may be wanted after all.
+    /// A peer's record shows its clock. If that is the first of a peer that is linked, what was
+    /// passed over may be wanted after all.
     pub(super) fn clock_heard(&mut self, peer: &PeerId, is_first: bool) {
-        let link = self.peers.links.values().find(|link| link.hello.peer == *peer).map(|link| (link.id, link.passed_over));
+        let link = self
+            .peers
+            .links
+            .values()
+            .find(|link| link.hello.peer == *peer)
+            .map(|link| (link.id, link.passed_over));
         if let Some((link, passed_over)) = link.filter(|_| is_first) {
             self.judge_heads();
             if passed_over {
@@ -168,11 +223,17 @@ impl Node {
         }
     }
 
-    /// Looks whether heads are dated far ahead by what is known of the time now. One that is gives way to a revision that is not, if one
-    /// is held; the own group's is else dated anew: others with a right clock would not take it.
+    /// Looks whether heads are dated far ahead by what is known of the time now. One that is gives
+    /// way to a revision that is not, if one is held; the own group's is else dated anew:
+    /// others with a right clock would not take it.
     pub(super) fn judge_heads(&mut self) {
         self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
-        let rightful: Vec<Arc<Revision>> = self.store.replica.groups().filter_map(|(_, group)| group.rightful()).collect();
+        let rightful: Vec<Arc<Revision>> = self
+            .store
+            .replica
+            .groups()
+            .filter_map(|(_, group)| group.rightful())
+            .collect();
         for revision in rightful {
             // One whose body is on disk only is looked at again when it is here.
             match revision.is_light() {
@@ -185,44 +246,94 @@ impl Node {
         self.name_clocks();
     }
 
-    /// Publishes the head once more with a date that all others take: its author at once, anybody else if that does not happen.
+    /// Publishes the head once more with a date that all others take: its author at once, anybody
+    /// else if that does not happen.
     fn date_anew(&mut self) {
-        let Some((head, now)) = self.store.head(&self.cx).cloned().zip(self.peers.time(&self.cx).dating()) else { return };
+        let Some((head, now)) = self
+            .store
+            .head(&self.cx)
+            .cloned()
+            .zip(self.peers.time(&self.cx).dating())
+        else {
+            return;
+        };
         let header = &head.record.header;
         if header.stamp.wall_ms() <= now + AHEAD_MAX_MS + AHEAD_SLACK_MS || header.height >= now {
             self.peers.clocks.ahead = None;
             return;
         }
-        let since = self.peers.clocks.ahead.filter(|(id, _)| *id == head.id()).map_or(self.cx.now.elapsed, |(_, since)| since);
+        let since = self
+            .peers
+            .clocks
+            .ahead
+            .filter(|(id, _)| *id == head.id())
+            .map_or(self.cx.now.elapsed, |(_, since)| since);
         self.peers.clocks.ahead = Some((head.id(), since));
         let is_due = header.author == self.cx.me || since + STAND_IN_AFTER <= self.cx.now.elapsed;
-        let is_busy = self.changes.trial.is_some() || self.cx.tickets.values().any(|waiting| matches!(waiting, Waiting::Note(_)));
-        if !is_due || is_busy || !self.exchange.exchanged || !self.exchange.joined || !self.local.may_configure(&mut self.cx) {
+        let is_busy = self.changes.trial.is_some()
+            || self
+                .cx
+                .tickets
+                .values()
+                .any(|waiting| matches!(waiting, Waiting::Note(_)));
+        if !is_due
+            || is_busy
+            || !self.exchange.exchanged
+            || !self.exchange.joined
+            || !self.local.may_configure(&mut self.cx)
+        {
             return;
         }
-        let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+        let edit = Edit {
+            origin: Origin::Original,
+            operations: Vec::new(),
+        };
         let (document, note) = (head.document.clone(), "dated anew".to_owned());
         let flags = header.flags & Header::UNTRIED;
-        let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags, note };
-        let Some(again) = self.author(Some(&head), draft).map(Arc::new) else { return };
+        let draft = Draft {
+            edit,
+            document,
+            opens: Default::default(),
+            settles: Vec::new(),
+            flags,
+            note,
+        };
+        let Some(again) = self.author(Some(&head), draft).map(Arc::new) else {
+            return;
+        };
         let ticket = self.cx.ticket(Waiting::Note(Arc::clone(&again)));
         let name = revision_name(again.record.header.height, &again.id());
-        self.cx.disk(DiskJob::Store(ticket, self.cx.setup.group.clone(), name, file_text(&again)));
+        self.cx.disk(DiskJob::Store(
+            ticket,
+            self.cx.setup.group.clone(),
+            name,
+            file_text(&again),
+        ));
     }
 }
 
 impl Peers {
     fn time(&self, cx: &Context) -> Time {
-        let records = self.links.values().filter_map(|link| self.roster.get(&link.hello.peer));
-        Time::of(cx.now.wall_ms, records.map(|node| node.clock_ms(cx.now.elapsed)))
+        let records = self
+            .links
+            .values()
+            .filter_map(|link| self.roster.get(&link.hello.peer));
+        Time::of(
+            cx.now.wall_ms,
+            records.map(|node| node.clock_ms(cx.now.elapsed)),
+        )
     }
 
-    /// The latest date, in milliseconds since 1970, that a head may have; `None` if nobody knows the time.
+    /// The latest date, in milliseconds since 1970, that a head may have; `None` if nobody knows
+    /// the time.
     pub(super) fn bound_ms(&self, cx: &Context) -> Option<u64> {
-        self.time(cx).judging().map(|now| now + AHEAD_MAX_MS + AHEAD_SLACK_MS)
+        self.time(cx)
+            .judging()
+            .map(|now| now + AHEAD_MAX_MS + AHEAD_SLACK_MS)
     }
 
-    /// Notes a record that is passed over, for people. Only what its author has signed: anybody could put a name to a date.
+    /// Notes a record that is passed over, for people. Only what its author has signed: anybody
+    /// could put a name to a date.
     fn is_news(&mut self, cx: &mut Context, link: LinkId, record: &Record, dated: u64) -> bool {
         let now = cx.now.elapsed;
         let (author, was) = (record.header.author, self.clocks.passed);
@@ -243,9 +354,16 @@ impl Peers {
     pub(super) fn passed_over(&self, cx: &Context) -> Option<String> {
         let (id, author, dated, at) = self.clocks.passed?;
         let recent = at + 4 * SYNC_EVERY > cx.now.elapsed;
-        let ahead = self.time(cx).judging().and_then(|now| dated.checked_sub(now)).filter(|_| recent)?;
+        let ahead = self
+            .time(cx)
+            .judging()
+            .and_then(|now| dated.checked_sub(now))
+            .filter(|_| recent)?;
         let (id, author) = (id.short(), self.called(&author));
-        Some(format!("revision {id} by {author} is dated {} ahead and is passed over until then", span(ahead)))
+        Some(format!(
+            "revision {id} by {author} is dated {} ahead and is passed over until then",
+            span(ahead)
+        ))
     }
 }
 
@@ -260,17 +378,27 @@ impl Store {
 }
 
 fn has_sound_head(group: &Group) -> bool {
-    group.head().is_some_and(|head| !group.is_ahead(&head.rank()))
+    group
+        .head()
+        .is_some_and(|head| !group.is_ahead(&head.rank()))
 }
 
-/// Whether a record was made on one that is held and not far ahead, and is dated no later than it had to be.
+/// Whether a record was made on one that is held and not far ahead, and is dated no later than it
+/// had to be.
 fn follows_from(group: &Group, record: &Record) -> bool {
     let header = &record.header;
-    let base = group.history().rev().map(|summary| &summary.record).find(|base| base.id == header.base);
-    base.is_some_and(|base| !group.is_ahead(&base.rank()) && header.stamp.wall_ms() <= base.header.stamp.wall_ms() + 1)
+    let base = group
+        .history()
+        .rev()
+        .map(|summary| &summary.record)
+        .find(|base| base.id == header.base);
+    base.is_some_and(|base| {
+        !group.is_ahead(&base.rank()) && header.stamp.wall_ms() <= base.header.stamp.wall_ms() + 1
+    })
 }
 
-/// Whether a clock shows a time at which this program can run: neither before it was written nor in another century.
+/// Whether a clock shows a time at which this program can run: neither before it was written nor in
+/// another century.
 fn is_sound(ms: u64) -> bool {
     (CLOCK_SOUND_FROM_MS.unsigned_abs()..CLOCK_SOUND_UNTIL_MS).contains(&ms)
 }
@@ -300,19 +428,30 @@ mod tests {
 
     #[test]
     fn of_three_clocks_the_middle_one_counts() {
-        for (own, peers) in [(NOW + YEAR, [NOW, NOW]), (NOW, [NOW, NOW + YEAR]), (NOW, [NOW - YEAR, NOW])] {
+        for (own, peers) in [
+            (NOW + YEAR, [NOW, NOW]),
+            (NOW, [NOW, NOW + YEAR]),
+            (NOW, [NOW - YEAR, NOW]),
+        ] {
             let time = time(own, &peers);
             assert_eq!(time.judging(), Some(NOW), "{own} {peers:?}");
             assert_eq!(time.dating(), Some(NOW), "{own} {peers:?}");
         }
-        assert_eq!(time(NOW - 5, &[NOW, NOW, NOW]).dating(), Some(NOW - 5), "never later than the own clock shows");
+        assert_eq!(
+            time(NOW - 5, &[NOW, NOW, NOW]).dating(),
+            Some(NOW - 5),
+            "never later than the own clock shows"
+        );
     }
 
     #[test]
     fn of_two_clocks_the_later_one_judges_and_the_earlier_one_dates() {
         for pair in [[NOW, NOW + YEAR], [NOW + YEAR, NOW]] {
             let time = time(pair[0], &pair[1..]);
-            assert_eq!((time.judging(), time.dating()), (Some(NOW + YEAR), Some(NOW)));
+            assert_eq!(
+                (time.judging(), time.dating()),
+                (Some(NOW + YEAR), Some(NOW))
+            );
         }
     }
 
@@ -326,6 +465,9 @@ mod tests {
 
     #[test]
     fn a_span_is_told_in_its_largest_unit() {
-        assert_eq!([1_000, 7_200_000, 86_400_000 * 3, 33 * YEAR].map(span), ["1 s", "2 h", "3 days", "33 years"]);
+        assert_eq!(
+            [1_000, 7_200_000, 86_400_000 * 3, 33 * YEAR].map(span),
+            ["1 s", "2 h", "3 days", "33 years"]
+        );
     }
 }

@@ -1,11 +1,14 @@
-//! Edits that the head's ledger does not reach any more: whether the head contains them, as far as this host can know.
+//! Edits that the head's ledger does not reach any more: whether the head contains them, as far as
+//! this host can know.
 //!
-//! A host that has followed the head from child to child, or at least without a gap that a ledger cannot bridge, has seen each edit that
-//! dropped out, and knows of any other that it is not contained. Nor is anything forgotten when another branch wins and both are held as
-//! far as their fork: what the fork contained both contain, so only edits above it are in question. Where the head has come from elsewhere
-//! (the fork is not held, or this host was away while more than a whole ledger was written) a host knows nothing of what the new ledger
-//! does not reach, and says so: then peers that have followed the head are asked. Guessing would lose edits without a word in the one case,
-//! and list the whole past as conflicts in the other.
+//! A host that has followed the head from child to child, or at least without a gap that a ledger
+//! cannot bridge, has seen each edit that dropped out, and knows of any other that it is not
+//! contained. Nor is anything forgotten when another branch wins and both are held as far as their
+//! fork: what the fork contained both contain, so only edits above it are in question. Where the
+//! head has come from elsewhere (the fork is not held, or this host was away while more than a
+//! whole ledger was written) a host knows nothing of what the new ledger does not reach, and says
+//! so: then peers that have followed the head are asked. Guessing would lose edits without a word
+//! in the one case, and list the whole past as conflicts in the other.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,7 +29,8 @@ pub(super) struct Containment {
     unsure: BTreeSet<EditRef>,
     /// Since when.
     since: Duration,
-    /// Of an edit with a later stamp that has dropped out of the ledger, `seen` tells whether it is contained.
+    /// Of an edit with a later stamp that has dropped out of the ledger, `seen` tells whether it
+    /// is contained.
     reach: Stamp,
 }
 
@@ -40,19 +44,37 @@ pub(super) struct Parting {
 }
 
 impl Containment {
-    /// The head has moved, from nothing or from `was`; `parting` is `None` if the two are not held as far as their fork.
-    pub(super) fn moved(&mut self, was: Option<&Revision>, head: &Revision, parting: Option<Parting>, now: Duration) {
+    /// The head has moved, from nothing or from `was`; `parting` is `None` if the two are not held
+    /// as far as their fork.
+    pub(super) fn moved(
+        &mut self,
+        was: Option<&Revision>,
+        head: &Revision,
+        parting: Option<Parting>,
+        now: Duration,
+    ) {
         let Some(was) = was else {
             self.reach = head.ledger.floor();
             return;
         };
         let beyond = |edit: &&EditRef| head.standing(edit) == Standing::Unknown;
-        let contained = was.ledger.entries().chain(was.open.keys()).filter(beyond).copied();
+        let contained = was
+            .ledger
+            .entries()
+            .chain(was.open.keys())
+            .filter(beyond)
+            .copied();
         match parting {
             Some(Parting { lost, won }) => {
-                self.seen.extend(contained.filter(|edit| !lost.contains(edit)));
+                self.seen
+                    .extend(contained.filter(|edit| !lost.contains(edit)));
                 self.fall(lost.into_iter().filter(|edit| beyond(&edit)), now);
-                self.learn(&won.into_iter().filter(|edit| beyond(&edit)).collect::<Vec<_>>(), &[]);
+                self.learn(
+                    &won.into_iter()
+                        .filter(|edit| beyond(&edit))
+                        .collect::<Vec<_>>(),
+                    &[],
+                );
             }
             None if head.standing(&was.edit_ref()) == Standing::In => {
                 self.seen.extend(contained);
@@ -60,7 +82,12 @@ impl Containment {
                 self.reach = self.reach.max(head.ledger.floor());
             }
             None => {
-                *self = Self { unsure: contained.collect(), since: now, reach: head.ledger.floor(), ..Self::default() };
+                *self = Self {
+                    unsure: contained.collect(),
+                    since: now,
+                    reach: head.ledger.floor(),
+                    ..Self::default()
+                };
             }
         }
         if beyond(&&head.edit_ref()) {
@@ -70,11 +97,14 @@ impl Containment {
             let forgotten = self.seen.pop_first().expect("it is not empty");
             self.reach = self.reach.max(forgotten.stamp);
         }
-        self.unsure.retain(|edit| head.standing(edit) == Standing::Unknown);
-        self.out.retain(|edit| head.standing(edit) == Standing::Unknown);
+        self.unsure
+            .retain(|edit| head.standing(edit) == Standing::Unknown);
+        self.out
+            .retain(|edit| head.standing(edit) == Standing::Unknown);
     }
 
-    /// These came in on a branch that lost: whether they were contained before it nobody can tell from that.
+    /// These came in on a branch that lost: whether they were contained before it nobody can tell
+    /// from that.
     fn fall(&mut self, lost: impl Iterator<Item = EditRef>, now: Duration) {
         for edit in lost {
             self.seen.remove(&edit);
@@ -84,12 +114,15 @@ impl Containment {
         }
     }
 
-    /// Whether `head` contains `edit`: as it says itself, or as this host knows; [`Standing::Unknown`] if it does not.
+    /// Whether `head` contains `edit`: as it says itself, or as this host knows;
+    /// [`Standing::Unknown`] if it does not.
     pub(super) fn standing(&self, head: &Revision, edit: &EditRef) -> Standing {
         match head.standing(edit) {
             Standing::Unknown if self.seen.contains(edit) => Standing::In,
             Standing::Unknown if self.out.contains(edit) => Standing::Out,
-            Standing::Unknown if edit.stamp > self.reach && !self.unsure.contains(edit) => Standing::Out,
+            Standing::Unknown if edit.stamp > self.reach && !self.unsure.contains(edit) => {
+                Standing::Out
+            }
             other => other,
         }
     }

@@ -1,7 +1,8 @@
 //! Asking peers about edits that the head's ledger does not reach, and answering them.
 //!
-//! Only a peer at the same head is believed, and only about what was asked. Who cannot tell leaves an edit out of the answer. As long as
-//! nobody could tell, nothing is decided about such an edit, for half a minute; see `rebase`.
+//! Only a peer at the same head is believed, and only about what was asked. Who cannot tell leaves
+//! an edit out of the answer. As long as nobody could tell, nothing is decided about such an edit,
+//! for half a minute; see `rebase`.
 
 use std::collections::BTreeSet;
 
@@ -17,35 +18,79 @@ impl Node {
     /// Asks a peer about all edits that this host is unsure about.
     pub(super) fn ask_about_edits(&mut self, link: LinkId) {
         let now = self.cx.now.elapsed;
-        if self.peers.links.get(&link).is_none_or(|link| link.containment_query.0 > now) {
+        if self
+            .peers
+            .links
+            .get(&link)
+            .is_none_or(|link| link.containment_query.0 > now)
+        {
             return;
         }
         let unsure = self.store.replica.groups().filter_map(|(name, group)| {
             let mut edits = group.unsure();
             edits.truncate(DOUBTS_MAX);
             let head = group.head().filter(|_| !edits.is_empty())?.id();
-            Some(Frame::ContainmentQuery { group: name.to_owned(), head, edits })
+            Some(Frame::ContainmentQuery {
+                group: name.to_owned(),
+                head,
+                edits,
+            })
         });
         let frames: Vec<Frame> = unsure.collect();
-        let Some(at) = self.peers.links.get_mut(&link).filter(|_| !frames.is_empty()) else { return };
+        let Some(at) = self
+            .peers
+            .links
+            .get_mut(&link)
+            .filter(|_| !frames.is_empty())
+        else {
+            return;
+        };
         // Who could not tell will hardly be able to later.
         let [least, most] = DOUBTS_AGAIN;
         at.containment_query = (
             now + (least * 2_u32.saturating_pow(at.containment_query.1.min(16))).min(most),
             at.containment_query.1.saturating_add(1),
         );
-        frames.iter().for_each(|frame| self.peers.answer(&mut self.cx, link, frame));
+        frames
+            .iter()
+            .for_each(|frame| self.peers.answer(&mut self.cx, link, frame));
     }
 
     /// A peer asks what this host knows of some edits.
-    pub(super) fn containment_query(&mut self, link: LinkId, name: String, head: RecordId, edits: &[EditRef]) {
-        let Some(group) = self.store.replica.group(&name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
+    pub(super) fn containment_query(
+        &mut self,
+        link: LinkId,
+        name: String,
+        head: RecordId,
+        edits: &[EditRef],
+    ) {
+        let Some(group) = self
+            .store
+            .replica
+            .group(&name)
+            .filter(|group| group.head().is_some_and(|own| own.id() == head))
+        else {
             return;
         };
-        let with = |wanted: Standing| edits.iter().filter(|edit| group.standing(edit) == wanted).copied().collect::<Vec<_>>();
+        let with = |wanted: Standing| {
+            edits
+                .iter()
+                .filter(|edit| group.standing(edit) == wanted)
+                .copied()
+                .collect::<Vec<_>>()
+        };
         let (contained, out) = (with(Standing::In), with(Standing::Out));
         if !contained.is_empty() || !out.is_empty() {
-            self.peers.answer(&mut self.cx, link, &Frame::ContainmentReply { group: name, head, contained, out });
+            self.peers.answer(
+                &mut self.cx,
+                link,
+                &Frame::ContainmentReply {
+                    group: name,
+                    head,
+                    contained,
+                    out,
+                },
+            );
         }
     }
 }
@@ -60,7 +105,11 @@ impl Store {
         mut contained: Vec<EditRef>,
         mut out: Vec<EditRef>,
     ) {
-        let Some(group) = self.replica.group_mut(name).filter(|group| group.head().is_some_and(|own| own.id() == head)) else {
+        let Some(group) = self
+            .replica
+            .group_mut(name)
+            .filter(|group| group.head().is_some_and(|own| own.id() == head))
+        else {
             return;
         };
         let unsure: BTreeSet<EditRef> = group.unsure().into_iter().collect();

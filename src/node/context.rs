@@ -1,6 +1,8 @@
-//! What the parts of a node share while one input is dealt with: the time, chance, what never changes, and where effects go.
+//! What the parts of a node share while one input is dealt with: the time, chance, what never
+//! changes, and where effects go.
 //!
-//! A part that has something to say to another says it here, and the node passes it on when the part is done.
+//! A part that has something to say to another says it here, and the node passes it on when the
+//! part is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,7 +87,8 @@ pub(super) enum Waiting {
 impl Context {
     /// A node that has done nothing yet.
     pub(super) fn new(setup: Setup, now: Now) -> Self {
-        let me = PeerId::from_bytes(setup.secret.public()).expect("a key pair's public half is sound");
+        let me =
+            PeerId::from_bytes(setup.secret.public()).expect("a key pair's public half is sound");
         let instance = setup.fleet.key().instance(setup.fleet.id(), &me);
         let rng = Rng::new(setup.seed);
         Self {
@@ -136,7 +139,8 @@ impl Context {
         self.effects.push(Effect::Answer(client, problem.into()));
     }
 
-    /// There is something new to say in the own node record: it is made at the end of this turn, or soon.
+    /// There is something new to say in the own node record: it is made at the end of this turn, or
+    /// soon.
     pub(super) fn own_record_changed(&mut self) {
         self.news = true;
     }
@@ -148,9 +152,14 @@ impl Context {
         }
     }
 
-    /// The uncontained edits are looked at after a random time up to `most`, unless that is due sooner.
+    /// The uncontained edits are looked at after a random time up to `most`, unless that is due
+    /// sooner.
     pub(super) fn rebase_soon(&mut self, most: Duration) {
-        if self.timers.rebase.is_none_or(|due| due > self.now.elapsed + most) {
+        if self
+            .timers
+            .rebase
+            .is_none_or(|due| due > self.now.elapsed + most)
+        {
             self.timers.rebase = Some(self.now.elapsed + self.rng.up_to(most));
         }
     }

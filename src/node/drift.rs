@@ -1,8 +1,9 @@
 //! Drift: somebody has changed the server's configuration past Starling.
 //!
-//! It is always shown. With `repair` the server is given the document again, at growing intervals, for whoever did it may do it again and
-//! neither may keep the server busy. With `adopt` what was changed is published, as a client's `POST /config` with an empty body would do
-//! it; what cannot be published stays as it is, and that is said until one or the other has changed.
+//! It is always shown. With `repair` the server is given the document again, at growing intervals,
+//! for whoever did it may do it again and neither may keep the server busy. With `adopt` what was
+//! changed is published, as a client's `POST /config` with an empty body would do it; what cannot
+//! be published stays as it is, and that is said until one or the other has changed.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ pub(super) struct Handling {
     repaired: Option<(Duration, Duration)>,
     /// Whether a change is on its way to be published.
     is_adopting: bool,
-    /// What was tried to be published last and could not be: the head then, and what the server ran.
+    /// What was tried to be published last and could not be: the head then, and what the server
+    /// ran.
     in_vain: Option<(RecordId, String)>,
     /// The head for which the server was looked at before it is given it.
     looked_for: Option<RecordId>,
@@ -36,7 +38,10 @@ impl Node {
     pub(super) fn handle_drift(&mut self, drift: Vec<String>) {
         let is_new = drift != self.local.server.drift;
         if is_new {
-            let text = format!("somebody has changed the server's own configuration at {}", drift.join(", "));
+            let text = format!(
+                "somebody has changed the server's own configuration at {}",
+                drift.join(", ")
+            );
             self.cx.say(Level::Warn, "server", text);
             self.local.server.drift = drift;
             self.cx.own_record_changed();
@@ -48,28 +53,42 @@ impl Node {
         }
     }
 
-    /// The server is about to be given another head. What it shows beside what was applied is published now or never.
+    /// The server is about to be given another head. What it shows beside what was applied is
+    /// published now or never.
     pub(super) fn rescue_drift(&mut self) {
-        let (Some(applied), Some(config)) = (&self.local.server.applied, &self.local.server.observed) else { return };
+        let (Some(applied), Some(config)) =
+            (&self.local.server.applied, &self.local.server.observed)
+        else {
+            return;
+        };
         if !self.local.adopts(&self.cx) || is_factory(config) {
             return;
         }
         let drift = json::differing(applied.effective.config(), config, DRIFT_SHOWN);
-        if drift.is_empty() { self.local.no_drift(&mut self.cx) } else { self.handle_drift(drift) }
+        if drift.is_empty() {
+            self.local.no_drift(&mut self.cx)
+        } else {
+            self.handle_drift(drift)
+        }
     }
 
     fn adopt(&mut self) {
-        let (Some(head), Some(config)) = (self.store.head(&self.cx).map(|head| head.id()), self.local.server.observed.as_deref())
-        else {
+        let (Some(head), Some(config)) = (
+            self.store.head(&self.cx).map(|head| head.id()),
+            self.local.server.observed.as_deref(),
+        ) else {
             return self.local.set_unadopted(&mut self.cx, Some(UNSEEN));
         };
         let attempt = (head, fingerprint(config));
-        if self.local.server.handling.is_adopting || self.local.server.handling.in_vain.as_ref() == Some(&attempt) {
+        if self.local.server.handling.is_adopting
+            || self.local.server.handling.in_vain.as_ref() == Some(&attempt)
+        {
             return;
         }
         self.local.server.handling.is_adopting = true;
         self.local.server.handling.in_vain = Some(attempt);
-        self.changes.adopt_now(&self.cx, ADOPTER, ADOPTED.to_owned());
+        self.changes
+            .adopt_now(&self.cx, ADOPTER, ADOPTED.to_owned());
     }
 }
 
@@ -78,14 +97,18 @@ impl Local {
     pub(super) fn no_drift(&mut self, cx: &mut Context) {
         self.set_unadopted(cx, None);
         if !self.server.drift.is_empty() {
-            cx.say(Level::Warn, "server", "the server runs what was applied again");
+            cx.say(
+                Level::Warn,
+                "server",
+                "the server runs what was applied again",
+            );
             self.server.drift.clear();
             cx.own_record_changed();
         }
     }
 
-    /// Whether the server is to be looked at before it is given another document: what somebody has changed there since the last look would
-    /// be undone, and nobody would know.
+    /// Whether the server is to be looked at before it is given another document: what somebody has
+    /// changed there since the last look would be undone, and nobody would know.
     pub(super) fn adopts(&self, cx: &Context) -> bool {
         cx.setup.drift == DriftChoice::Adopt && self.server.applied.is_some()
     }
@@ -103,15 +126,23 @@ impl Local {
             _ => REPAIR_MIN,
         };
         self.server.handling.repaired = Some((now, wait));
-        cx.say(Level::Warn, "server", "the server is given its configuration again");
+        cx.say(
+            Level::Warn,
+            "server",
+            "the server is given its configuration again",
+        );
         self.server.apply_anew(now);
     }
 
     /// Takes the answers that were meant for the host itself.
     pub(super) fn note_adoption(&mut self, cx: &mut Context) {
         let is_own = |effect: &Effect| matches!(effect, Effect::Answer(ADOPTER, _));
-        let Some(place) = cx.effects.iter().position(is_own) else { return };
-        let Effect::Answer(_, answer) = cx.effects.remove(place) else { return };
+        let Some(place) = cx.effects.iter().position(is_own) else {
+            return;
+        };
+        let Effect::Answer(_, answer) = cx.effects.remove(place) else {
+            return;
+        };
         self.server.handling.is_adopting = false;
         // What stands in the way only for now is tried again at the next look.
         if let Answer::Problem(problem) = &answer
@@ -121,7 +152,11 @@ impl Local {
         }
         let why = match answer {
             Answer::Done { .. } => None,
-            Answer::Problem(problem) => Some(format!("{}: {}", problem.error.trim_end_matches('.'), problem.detail)),
+            Answer::Problem(problem) => Some(format!(
+                "{}: {}",
+                problem.error.trim_end_matches('.'),
+                problem.detail
+            )),
             Answer::Refused(refusal) => Some(super::server::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };
@@ -130,9 +165,16 @@ impl Local {
 
     /// Why what was changed cannot be published, or that it can.
     fn set_unadopted(&mut self, cx: &mut Context, why: Option<&str>) {
-        let problem = why.map(|why| format!("what was changed on the server cannot be published: {}", why.trim_end()));
+        let problem = why.map(|why| {
+            format!(
+                "what was changed on the server cannot be published: {}",
+                why.trim_end()
+            )
+        });
         if problem != self.server.unadopted {
-            problem.iter().for_each(|problem| cx.say(Level::Warn, "server", problem.clone()));
+            problem
+                .iter()
+                .for_each(|problem| cx.say(Level::Warn, "server", problem.clone()));
             self.server.unadopted = problem;
             cx.own_record_changed();
         }

@@ -19,14 +19,26 @@ fn serve_with(lone: &mut Lone, config: &mut Shown) {
         for effect in std::mem::take(&mut lone.effects) {
             let report = |ticket, outcome| Input::Server(ServerReport::new(ticket, outcome));
             let input = match effect {
-                Effect::Disk(DiskJob::Pending(ticket, ..) | DiskJob::Commit(ticket, ..) | DiskJob::Store(ticket, ..)) => {
-                    Input::Stored(ticket, Ok(()))
-                }
+                Effect::Disk(
+                    DiskJob::Pending(ticket, ..)
+                    | DiskJob::Commit(ticket, ..)
+                    | DiskJob::Store(ticket, ..),
+                ) => Input::Stored(ticket, Ok(())),
                 Effect::Server(ticket, ServerJob::Observe) => {
                     let config = config.clone();
-                    report(ticket, Outcome::Observed { config, missing: Vec::new(), restarted: false })
+                    report(
+                        ticket,
+                        Outcome::Observed {
+                            config,
+                            missing: Vec::new(),
+                            restarted: false,
+                        },
+                    )
                 }
-                Effect::Server(ticket, ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) => {
+                Effect::Server(
+                    ticket,
+                    ServerJob::Try { document, .. } | ServerJob::Apply(document, _),
+                ) => {
                     *config = document.config().clone().into();
                     report(ticket, Outcome::Applied)
                 }
@@ -39,12 +51,15 @@ fn serve_with(lone: &mut Lone, config: &mut Shown) {
 }
 
 #[test]
-fn what_was_changed_on_the_server_just_before_a_client_changes_something_else_is_adopted_too() {
+fn what_was_changed_on_the_server_just_before_another_change_is_adopted_too() {
     let (mut lone, mut config) = with_drift();
     lone.write(2, "two");
     serve_with(&mut lone, &mut config);
     let head = lone.node.head().unwrap().document.config();
-    assert_eq!((&head["routes"], &head["theirs"]), (&"two".into(), &1.into()));
+    assert_eq!(
+        (&head["routes"], &head["theirs"]),
+        (&"two".into(), &1.into())
+    );
     assert_eq!(*config, *head);
 }
 
@@ -53,13 +68,19 @@ fn what_was_changed_on_the_server_just_before_another_head_comes_is_adopted_too(
     let (mut lone, mut config) = with_drift();
     let mut other = Lone::new(false);
     let text = records::file_text(lone.node.head().unwrap());
-    other.node.load(records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes()).unwrap());
+    other
+        .node
+        .load(records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes()).unwrap());
     other.write(2, "two");
     other.serve(&Outcome::Applied);
     lone.linked(1, 2);
-    lone.node.take_revision(Some(1), Arc::clone(other.node.head().unwrap()));
+    lone.node
+        .take_revision(Some(1), Arc::clone(other.node.head().unwrap()));
     serve_with(&mut lone, &mut config);
     let head = lone.node.head().unwrap().document.config();
-    assert_eq!((&head["routes"], &head["theirs"]), (&"two".into(), &1.into()));
+    assert_eq!(
+        (&head["routes"], &head["theirs"]),
+        (&"two".into(), &1.into())
+    );
     assert_eq!(*config, *head);
 }

@@ -1,7 +1,7 @@
 //! Everything that a node can ask for.
 //!
-//! After each input the daemon performs all effects, in order, before the next input. A node never waits for one: what it needs to
-//! know comes back as an input under the same ticket.
+//! After each input the daemon performs all effects, in order, before the next input. A node never
+//! waits for one: what it needs to know comes back as an input under the same ticket.
 
 use std::net::SocketAddr;
 
@@ -47,7 +47,8 @@ pub enum Effect {
     Errand(u64, Errand),
     /// Answer a client.
     Answer(ClientId, Answer),
-    /// Write a line into the log: at `Error` a person must act, at `Warn` something odd was handled, at `Info` a state has changed.
+    /// Write a line into the log: at `Error` a person must act, at `Warn` something odd was
+    /// handled, at `Info` a state has changed.
     Say(Level, &'static str, String),
 }
 
@@ -76,13 +77,15 @@ pub enum DiskJob {
     Joined,
     /// Keep what the server ran before it was first configured, unless that is kept already.
     BeforeStarling(Ticket, Vec<u8>),
-    /// Keep what the server runs past Starling, durably, under the first name; then remove the file of the second name, if there is one.
+    /// Keep what the server runs past Starling, durably, under the first name; then remove the file
+    /// of the second name, if there is one.
     KeepDrift(Ticket, String, Vec<u8>, Option<String>),
     /// Mark a configuration that was kept as one that somebody has seen.
     AcknowledgeDrift(Ticket, String),
     /// Remember the names that were given to what lies on the server: the whole file.
     Given(Vec<u8>),
-    /// Remember that the server runs this document of a group, as it comes to on this host, by the revision's ID.
+    /// Remember that the server runs this document of a group, as it comes to on this host, by the
+    /// revision's ID.
     Applied(String, RecordId, Document),
 }
 
@@ -113,7 +116,8 @@ pub enum ServerJob {
         document: Document,
         /// Whether to put it only if the server does not run it already.
         look_first: bool,
-        /// What it may be put over; over anything else nothing is put, see [`Outcome::Found`](super::input::Outcome::Found).
+        /// What it may be put over; over anything else nothing is put, see
+        /// [`Outcome::Found`](super::input::Outcome::Found).
         over: Over,
     },
     /// Put this document, unless the server runs it already, and read back.
@@ -125,7 +129,11 @@ pub enum ServerJob {
 impl ServerJob {
     /// To put this document, of which nobody knows whether it is taken.
     pub fn attempt(document: Document, look_first: bool) -> Self {
-        Self::Try { document, look_first, over: Over::default() }
+        Self::Try {
+            document,
+            look_first,
+            over: Over::default(),
+        }
     }
 
     /// To put this document unless it runs already.

@@ -1,7 +1,7 @@
 //! What the own server is given: the group's document with this host's overlay and variables.
 //!
-//! Only the document is replicated; what it comes to here is worked out each time that the server is concerned, and never leaves this host
-//! but for those who ask.
+//! Only the document is replicated; what it comes to here is worked out each time that the server
+//! is concerned, and never leaves this host but for those who ask.
 
 use super::Node;
 use super::answer::{Answer, Problem};
@@ -15,13 +15,18 @@ use crate::model::overlay::{Effective, Overlay, Unfit};
 use crate::model::revision::Revision;
 
 impl Node {
-    /// What this host makes of its group's document from the start; or that this is not known yet, for this reason: until it is, the server
-    /// is given nothing, for it would run what is meant for other hosts.
+    /// What this host makes of its group's document from the start; or that this is not known yet,
+    /// for this reason: until it is, the server is given nothing, for it would run what is
+    /// meant for other hosts.
     pub fn begin_overlay(&mut self, overlay: Result<Overlay, String>) {
         match overlay {
             Ok(overlay) => self.cx.setup.overlay = overlay,
             Err(reason) => {
-                self.cx.say(Level::Error, "server", format!("{reason}; until then the server is given nothing"));
+                self.cx.say(
+                    Level::Error,
+                    "server",
+                    format!("{reason}; until then the server is given nothing"),
+                );
                 self.local.overlay_problem = Some(reason);
                 self.local.is_overlay_known = false;
                 self.cx.own_record_changed();
@@ -41,7 +46,13 @@ impl Node {
             Ok(effective) => Answer::Json(self.store.view_of(&self.cx, &effective)),
             Err(unfit) => {
                 let head = self.store.head(&self.cx).map(|head| head.id());
-                Problem::new(409, "The document and this host do not go together.", unfit.to_string()).at(head).into()
+                Problem::new(
+                    409,
+                    "The document and this host do not go together.",
+                    unfit.to_string(),
+                )
+                .at(head)
+                .into()
             }
         }
     }
@@ -50,7 +61,10 @@ impl Node {
 impl Context {
     /// The document as the own server is to run it.
     pub(super) fn effective(&self, document: &Document) -> Result<Document, Unfit> {
-        self.setup.overlay.apply(document).map(|effective| effective.document)
+        self.setup
+            .overlay
+            .apply(document)
+            .map(|effective| effective.document)
     }
 
     /// The same for a client, who is told like by a server what does not go together.
@@ -66,8 +80,8 @@ impl Local {
         lacks.then(|| self.overlay_problem.as_deref().unwrap_or_default())
     }
 
-    /// This host's overlay or variables are others now, or the overlay cannot be read: then the one before stays in use, and that is said
-    /// until it can.
+    /// This host's overlay or variables are others now, or the overlay cannot be read: then the one
+    /// before stays in use, and that is said until it can.
     pub(super) fn overlay_changed(&mut self, cx: &mut Context, overlay: Result<Overlay, String>) {
         let overlay = match overlay {
             Ok(overlay) => overlay,
@@ -96,14 +110,22 @@ impl Local {
             cx.say(Level::Info, "server", "this host's overlay is another now");
         }
         cx.setup.overlay = overlay;
-        // What is under way was made with the one before: the server is looked after when that is done.
+        // What is under way was made with the one before: the server is looked after when that is
+        // done.
         self.server.is_stale = true;
     }
 
     /// Whether the server was last given what this head comes to on this host now.
     pub(super) fn runs_effective(&self, cx: &Context, head: &Revision) -> bool {
-        let applied = self.server.applied.as_ref().filter(|applied| applied.id == head.id());
-        applied.is_some_and(|applied| cx.effective(&head.document).is_ok_and(|effective| effective == applied.effective))
+        let applied = self
+            .server
+            .applied
+            .as_ref()
+            .filter(|applied| applied.id == head.id());
+        applied.is_some_and(|applied| {
+            cx.effective(&head.document)
+                .is_ok_and(|effective| effective == applied.effective)
+        })
     }
 }
 
@@ -111,10 +133,18 @@ impl Store {
     fn view_of(&self, cx: &Context, effective: &Effective) -> Value {
         let names = |member: &str| {
             let held = effective.document.value()[member].as_object();
-            held.into_iter().flat_map(Map::keys).map(|name| Value::from(name.as_str())).collect::<Value>()
+            held.into_iter()
+                .flat_map(Map::keys)
+                .map(|name| Value::from(name.as_str()))
+                .collect::<Value>()
         };
         let used = effective.used.iter().take(PLACES_SHOWN).map(|used| {
-            let value = cx.setup.overlay.variables.get(&used.name).map_or("", String::as_str);
+            let value = cx
+                .setup
+                .overlay
+                .variables
+                .get(&used.name)
+                .map_or("", String::as_str);
             object! { "path": cut(&used.path), "name": cut(&used.name), "value": cut(value) }
         });
         Value::Object(object! {
@@ -130,7 +160,10 @@ impl Store {
 }
 
 fn refusal(unfit: &Unfit) -> Refusal {
-    Refusal::invalid(&format!("{unfit}."), "this host's overlay and variables do not go with it")
+    Refusal::invalid(
+        &format!("{unfit}."),
+        "this host's overlay and variables do not go with it",
+    )
 }
 
 /// What is shown of a path or a value beside the configuration, where it stands whole.

@@ -1,9 +1,10 @@
 //! Changes of another group's document: a peer of that group is asked to make them.
 //!
-//! This host's server does not run that document, so it cannot say whether one would take it. The client's request goes over a link to a
-//! host of the group whose server can; it comes in there like a request of that host's own clients, and the client here gets its answer.
-//! If no such host is linked, which in a large fleet may well be, some are dialled. If the link breaks before the answer, nobody here
-//! knows what became of it, and that is said: it is never asked for twice.
+//! This host's server does not run that document, so it cannot say whether one would take it. The
+//! client's request goes over a link to a host of the group whose server can; it comes in there
+//! like a request of that host's own clients, and the client here gets its answer. If no such host
+//! is linked, which in a large fleet may well be, some are dialled. If the link breaks before the
+//! answer, nobody here knows what became of it, and that is said: it is never asked for twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +16,10 @@ use super::effect::Effect;
 use super::input::{ClientId, LinkId};
 use super::views::text;
 use super::{Changes, Context, Peers};
-use crate::limits::{ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX, RELAYED_MAX};
+use crate::limits::{
+    ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX,
+    RELAYED_MAX,
+};
 use crate::model::error_body;
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
@@ -70,9 +74,18 @@ pub(super) struct Errands {
 impl Errands {
     /// When the next client has waited long enough, here or elsewhere.
     pub(super) fn due(&self) -> Option<Duration> {
-        let kept = self.coming.values().filter(|coming| coming.bytes.is_some()).map(|coming| coming.until);
+        let kept = self
+            .coming
+            .values()
+            .filter(|coming| coming.bytes.is_some())
+            .map(|coming| coming.until);
         let sought = self.sought.iter().map(|wish| wish.until);
-        self.asked.values().map(|asked| asked.until).chain(sought).chain(kept).min()
+        self.asked
+            .values()
+            .map(|asked| asked.until)
+            .chain(sought)
+            .chain(kept)
+            .min()
     }
 
     /// Whether a peer was dialled for something that it is to do.
@@ -82,13 +95,23 @@ impl Errands {
 
     /// Whether a link is needed until an answer has been given.
     pub(super) fn need(&self, link: LinkId) -> bool {
-        let comes = self.coming.iter().any(|((from, _), coming)| *from == link && coming.bytes.is_some());
-        comes || self.doing.values().any(|(from, _)| *from == link) || self.asked.values().any(|asked| asked.link == link)
+        let comes = self
+            .coming
+            .iter()
+            .any(|((from, _), coming)| *from == link && coming.bytes.is_some());
+        comes
+            || self.doing.values().any(|(from, _)| *from == link)
+            || self.asked.values().any(|asked| asked.link == link)
     }
 
     /// Whether one more can be taken from a peer.
     fn has_room(&self) -> bool {
-        self.coming.values().filter(|coming| coming.bytes.is_some()).count() + self.doing.len() < RELAYED_MAX
+        self.coming
+            .values()
+            .filter(|coming| coming.bytes.is_some())
+            .count()
+            + self.doing.len()
+            < RELAYED_MAX
     }
 
     /// How many are on their way over a link.
@@ -104,7 +127,10 @@ impl Node {
         let problem = match errand.encode() {
             _ if under_way >= RELAYED_MAX => too_many(),
             None => {
-                let detail = format!("send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most", errand.group);
+                let detail = format!(
+                    "send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most",
+                    errand.group
+                );
                 Problem::new(413, "The change is too large to be passed on.", detail)
             }
             Some(bytes) => return self.seek_doer(client, &errand.group, bytes),
@@ -114,9 +140,9 @@ impl Node {
 
     /// Sends a request of a client's to the one host that is meant.
     pub(super) fn send_errand_to(&mut self, client: ClientId, host: PeerId, errand: &Errand) {
-        let Some(errand_bytes) =
-            errand.encode().filter(|_| self.changes.errands.asked.len() + self.changes.errands.sought.len() < RELAYED_MAX)
-        else {
+        let Some(errand_bytes) = errand.encode().filter(|_| {
+            self.changes.errands.asked.len() + self.changes.errands.sought.len() < RELAYED_MAX
+        }) else {
             return self.cx.reply(client, too_many());
         };
         let until = self.cx.now.elapsed + ERRAND_SEEK;
@@ -160,13 +186,17 @@ impl Node {
             };
             if let Some(link) = link {
                 self.ask_errand(link, wish);
-            } else if wish.until > self.cx.now.elapsed && self.peers.dial_doers(&mut self.cx, &mut wish) {
+            } else if wish.until > self.cx.now.elapsed
+                && self.peers.dial_doers(&mut self.cx, &mut wish)
+            {
                 self.changes.errands.sought.push(wish);
             } else {
                 let problem = match &wish.host {
-                    Some(host) => {
-                        Problem::new(503, "The host cannot be reached.", format!("no link to {}", self.peers.called(host)))
-                    }
+                    Some(host) => Problem::new(
+                        503,
+                        "The host cannot be reached.",
+                        format!("no link to {}", self.peers.called(host)),
+                    ),
                     None => self.peers.not_ours(&self.cx, &wish.group),
                 };
                 self.cx.reply(wish.client, problem);
@@ -176,42 +206,103 @@ impl Node {
 
     fn ask_errand(&mut self, link: LinkId, wish: Wish) {
         // What does not fit would cost the link, and all that waits for an answer over it.
-        if self.peers.links.get(&link).is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX) {
+        if self
+            .peers
+            .links
+            .get(&link)
+            .is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX)
+        {
             return self.cx.reply(wish.client, too_many());
         }
         self.changes.errands.next += 1;
         let (ticket, bytes) = (self.changes.errands.next, wish.errand.clone());
         let until = self.cx.now.elapsed + ERRAND_WAIT;
-        self.changes.errands.asked.insert(ticket, Asked { wish, link, until, answer: Vec::new() });
-        self.peers.send_pieces(&mut self.cx, link, &bytes, |more, bytes| Frame::Errand(ticket, more, bytes));
+        self.changes.errands.asked.insert(
+            ticket,
+            Asked {
+                wish,
+                link,
+                until,
+                answer: Vec::new(),
+            },
+        );
+        self.peers
+            .send_pieces(&mut self.cx, link, &bytes, |more, bytes| {
+                Frame::Errand(ticket, more, bytes)
+            });
     }
 
-    /// A host has no room for this link: it has not begun what it was asked for over it, so another can be asked.
+    /// A host has no room for this link: it has not begun what it was asked for over it, so another
+    /// can be asked.
     pub(super) fn ask_others(&mut self, link: LinkId) {
-        let over: Vec<u64> =
-            self.changes.errands.asked.iter().filter(|(_, asked)| asked.link == link).map(|(ticket, _)| *ticket).collect();
-        let wishes = over.iter().filter_map(|ticket| self.changes.errands.asked.remove(ticket)).map(|asked| asked.wish);
+        let over: Vec<u64> = self
+            .changes
+            .errands
+            .asked
+            .iter()
+            .filter(|(_, asked)| asked.link == link)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        let wishes = over
+            .iter()
+            .filter_map(|ticket| self.changes.errands.asked.remove(ticket))
+            .map(|asked| asked.wish);
         self.changes.errands.sought.extend(wishes);
         self.find_doers();
     }
 
     /// A piece of what a peer asks for.
     pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        if !self.changes.errands.coming.contains_key(&(link, ticket)) && self.changes.errands.coming_from(link) >= RELAYED_MAX {
-            return self.peers.fault(&mut self.cx, link, "too many errands at once");
+        if !self.changes.errands.coming.contains_key(&(link, ticket))
+            && self.changes.errands.coming_from(link) >= RELAYED_MAX
+        {
+            return self
+                .peers
+                .fault(&mut self.cx, link, "too many errands at once");
         }
-        let (has_room, until) = (self.changes.errands.has_room(), self.cx.now.elapsed + ERRAND_WAIT);
-        let begin = || Coming { bytes: has_room.then(Vec::new), until };
-        let coming = self.changes.errands.coming.entry((link, ticket)).or_insert_with(begin);
-        coming.bytes.iter_mut().for_each(|kept| kept.extend_from_slice(bytes));
-        if coming.bytes.as_ref().is_some_and(|kept| kept.len() > ERRAND_MAX) {
-            return self.peers.fault(&mut self.cx, link, "an errand that is too long");
+        let (has_room, until) = (
+            self.changes.errands.has_room(),
+            self.cx.now.elapsed + ERRAND_WAIT,
+        );
+        let begin = || Coming {
+            bytes: has_room.then(Vec::new),
+            until,
+        };
+        let coming = self
+            .changes
+            .errands
+            .coming
+            .entry((link, ticket))
+            .or_insert_with(begin);
+        coming
+            .bytes
+            .iter_mut()
+            .for_each(|kept| kept.extend_from_slice(bytes));
+        if coming
+            .bytes
+            .as_ref()
+            .is_some_and(|kept| kept.len() > ERRAND_MAX)
+        {
+            return self
+                .peers
+                .fault(&mut self.cx, link, "an errand that is too long");
         }
         if more {
             return;
         }
-        let Some(whole) = self.changes.errands.coming.remove(&(link, ticket)).and_then(|coming| coming.bytes) else {
-            return self.peers.tell(&mut self.cx, link, ticket, &failure(503, "Too many changes are waiting."));
+        let Some(whole) = self
+            .changes
+            .errands
+            .coming
+            .remove(&(link, ticket))
+            .and_then(|coming| coming.bytes)
+        else {
+            return self.peers.tell(
+                &mut self.cx,
+                link,
+                ticket,
+                &failure(503, "Too many changes are waiting."),
+            );
         };
         match Errand::decode(&whole) {
             Err(error) => self.peers.fault(&mut self.cx, link, &error.to_string()),
@@ -221,7 +312,10 @@ impl Node {
                     &mut self.cx,
                     link,
                     ticket,
-                    &failure(409, "The host that was asked is not in that group any more."),
+                    &failure(
+                        409,
+                        "The host that was asked is not in that group any more.",
+                    ),
                 );
             }
             Ok(errand) => {
@@ -242,33 +336,70 @@ impl Node {
 
     /// A piece of an answer to what a client here wants.
     pub(super) fn told(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        let Some(asked) = self.changes.errands.asked.get_mut(&ticket).filter(|asked| asked.link == link) else { return };
+        let Some(asked) = self
+            .changes
+            .errands
+            .asked
+            .get_mut(&ticket)
+            .filter(|asked| asked.link == link)
+        else {
+            return;
+        };
         asked.answer.extend_from_slice(bytes);
         let too_long = asked.answer.len() > ERRAND_MAX;
         if more && !too_long {
             return;
         }
-        let Some(Asked { wish: Wish { client, .. }, answer, .. }) = self.changes.errands.asked.remove(&ticket) else { return };
-        let told = if too_long { None } else { Told::decode(&answer).ok() };
+        let Some(Asked {
+            wish: Wish { client, .. },
+            answer,
+            ..
+        }) = self.changes.errands.asked.remove(&ticket)
+        else {
+            return;
+        };
+        let told = if too_long {
+            None
+        } else {
+            Told::decode(&answer).ok()
+        };
         let Some(mut told) = told else {
             self.cx.reply(client, unknown("its answer cannot be read"));
-            return self.peers.fault(&mut self.cx, link, "an answer that cannot be read");
+            return self
+                .peers
+                .fault(&mut self.cx, link, "an answer that cannot be read");
         };
         // A peer may say anything; what has no meaning here goes no further.
-        told.headers.retain(|(name, _)| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        told.headers.retain(|(name, _)| {
+            PASSED_ON
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known))
+        });
         if let Some(peer) = self.peers.links.get(&link).map(|link| link.hello.peer) {
-            told.headers.push(("Starling-Host".to_owned(), self.peers.roster.name(&peer)));
+            told.headers
+                .push(("Starling-Host".to_owned(), self.peers.roster.name(&peer)));
         }
-        self.cx.effects.push(Effect::Answer(client, Answer::Relayed(told)));
+        self.cx
+            .effects
+            .push(Effect::Answer(client, Answer::Relayed(told)));
         // It may have been told that this link is needed.
         self.tell_degree(link);
     }
 
-    /// Those who have waited long enough are told so, and what nobody waits for any more is not kept.
+    /// Those who have waited long enough are told so, and what nobody waits for any more is not
+    /// kept.
     pub(super) fn late_errands(&mut self) {
         let now = self.cx.now.elapsed;
-        self.changes.errands.coming.values_mut().filter(|coming| coming.until <= now).for_each(|coming| coming.bytes = None);
-        self.changes.give_up_errands(&mut self.cx, "it has not answered in time", |asked| asked.until <= now);
+        self.changes
+            .errands
+            .coming
+            .values_mut()
+            .filter(|coming| coming.until <= now)
+            .for_each(|coming| coming.bytes = None);
+        self.changes
+            .give_up_errands(&mut self.cx, "it has not answered in time", |asked| {
+                asked.until <= now
+            });
         self.find_doers();
     }
 }
@@ -277,14 +408,22 @@ impl Peers {
     /// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
     fn dial_doers(&mut self, cx: &mut Context, wish: &mut Wish) -> bool {
         loop {
-            let under_way = wish.dialled.iter().filter(|peer| self.book.is_dialled(peer)).count();
+            let under_way = wish
+                .dialled
+                .iter()
+                .filter(|peer| self.book.is_dialled(peer))
+                .count();
             if under_way >= ERRAND_DIALS {
                 return true;
             }
-            let Some(peer) = wish.left.pop() else { return under_way > 0 };
+            let Some(peer) = wish.left.pop() else {
+                return under_way > 0;
+            };
             wish.dialled.push(peer);
             // The other addresses of a host come after the other hosts.
-            if wish.dialled.iter().filter(|other| **other == peer).count() < self.book.addresses(&peer) {
+            if wish.dialled.iter().filter(|other| **other == peer).count()
+                < self.book.addresses(&peer)
+            {
                 wish.left.insert(0, peer);
             }
             self.dial(cx, &Contact::Peer(peer), true);
@@ -293,19 +432,29 @@ impl Peers {
 
     /// Hosts of the group that are not linked and have a server, those of which news is fresh last.
     fn doers(&self, cx: &Context, group: &str) -> Vec<PeerId> {
-        let fit = self.roster.iter().filter(|(peer, node)| !self.is_linked(peer) && can_do(&node.said(), group));
-        let mut fit: Vec<(Duration, PeerId)> = fit.map(|(peer, node)| (node.age(cx.now.elapsed), *peer)).collect();
+        let fit = self
+            .roster
+            .iter()
+            .filter(|(peer, node)| !self.is_linked(peer) && can_do(&node.said(), group));
+        let mut fit: Vec<(Duration, PeerId)> = fit
+            .map(|(peer, node)| (node.age(cx.now.elapsed), *peer))
+            .collect();
         fit.sort_unstable();
         fit.into_iter().rev().map(|(_, peer)| peer).collect()
     }
 
     /// A linked host of the group with a server, best one that runs the head.
     fn doer(&self, group: &str) -> Option<LinkId> {
-        let fit = self.links.values().filter(|link| link.goodbye.is_none()).filter_map(|link| {
-            let said = self.roster.get(&link.hello.peer)?.said();
-            can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
-        });
-        fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id))).map(|(_, id)| id)
+        let fit = self
+            .links
+            .values()
+            .filter(|link| link.goodbye.is_none())
+            .filter_map(|link| {
+                let said = self.roster.get(&link.hello.peer)?.said();
+                can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
+            });
+        fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id)))
+            .map(|(_, id)| id)
     }
 
     fn link_to(&self, host: &PeerId) -> Option<LinkId> {
@@ -313,7 +462,13 @@ impl Peers {
         self.links.values().find(fit).map(|link| link.id)
     }
 
-    fn send_pieces(&mut self, cx: &mut Context, link: LinkId, bytes: &[u8], frame: impl Fn(bool, Vec<u8>) -> Frame) {
+    fn send_pieces(
+        &mut self,
+        cx: &mut Context,
+        link: LinkId,
+        bytes: &[u8],
+        frame: impl Fn(bool, Vec<u8>) -> Frame,
+    ) {
         let count = bytes.chunks(INLINE_MAX).len();
         for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
             self.answer(cx, link, &frame(place + 1 < count, piece.to_vec()));
@@ -321,9 +476,15 @@ impl Peers {
     }
 
     fn tell(&mut self, cx: &mut Context, link: LinkId, ticket: u64, told: &Told) {
-        let too_long = || failure(500, "The answer is too long to be passed on.").encode().expect("it is short");
+        let too_long = || {
+            failure(500, "The answer is too long to be passed on.")
+                .encode()
+                .expect("it is short")
+        };
         let bytes = told.encode().unwrap_or_else(too_long);
-        self.send_pieces(cx, link, &bytes, |more, bytes| Frame::Told(ticket, more, bytes));
+        self.send_pieces(cx, link, &bytes, |more, bytes| {
+            Frame::Told(ticket, more, bytes)
+        });
     }
 }
 
@@ -335,7 +496,13 @@ impl Changes {
     }
 
     fn give_up_errands(&mut self, cx: &mut Context, why: &str, is_over: impl Fn(&Asked) -> bool) {
-        let over: Vec<u64> = self.errands.asked.iter().filter(|(_, asked)| is_over(asked)).map(|(ticket, _)| *ticket).collect();
+        let over: Vec<u64> = self
+            .errands
+            .asked
+            .iter()
+            .filter(|(_, asked)| is_over(asked))
+            .map(|(ticket, _)| *ticket)
+            .collect();
         for ticket in over {
             if let Some(asked) = self.errands.asked.remove(&ticket) {
                 cx.reply(asked.wish.client, unknown(why));
@@ -350,17 +517,26 @@ fn can_do(said: &Value, group: &str) -> bool {
 }
 
 fn too_many() -> Problem {
-    Problem::new(503, "Too many changes are waiting.", "try again in a moment")
+    Problem::new(
+        503,
+        "Too many changes are waiting.",
+        "try again in a moment",
+    )
 }
 
 fn unknown(why: &str) -> Problem {
-    let detail = format!("a host of the group was asked, and {why}: look before you repeat the change");
+    let detail =
+        format!("a host of the group was asked, and {why}: look before you repeat the change");
     Problem::new(503, "Nobody knows whether the change was made.", detail)
 }
 
 fn failure(status: u16, error: &str) -> Told {
     let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-    Told { status, headers, body: error_body::print(error, "") }
+    Told {
+        status,
+        headers,
+        body: error_body::print(error, ""),
+    }
 }
 
 /// Headers of an answer that a client of another host is given.

@@ -1,6 +1,8 @@
-//! What is asked of linked peers: bodies on their way, what is missing, and what somebody waits for.
+//! What is asked of linked peers: bodies on their way, what is missing, and what somebody waits
+//! for.
 //!
-//! `pulls` has the bodies, `fetch` what somebody looks for in the history, `sync` the exchange itself, and `spread` what is flooded.
+//! `pulls` has the bodies, `fetch` what somebody looks for in the history, `sync` the exchange
+//! itself, and `spread` what is flooded.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,7 +19,8 @@ pub(super) struct Exchange {
     pub(super) wanted: BTreeSet<RecordId>,
     /// The one of them that somebody waits for who looks at the history.
     pub(super) fetch: Option<Fetch>,
-    /// Whether an exchange about documents has ended in this run: before that, what is held may be old.
+    /// Whether an exchange about documents has ended in this run: before that, what is held may be
+    /// old.
     pub(super) exchanged: bool,
     pub(super) joined: bool,
 }

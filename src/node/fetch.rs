@@ -1,8 +1,9 @@
-//! Revisions that are fetched because somebody looks: what a host that has joined late lacks of the history, and the originals of
-//! conflicts that are listed by hash.
+//! Revisions that are fetched because somebody looks: what a host that has joined late lacks of the
+//! history, and the originals of conflicts that are listed by hash.
 //!
-//! One revision at a time is asked for, of one linked peer after another; while the history has room, the one that it was made on is
-//! next. Nothing is fetched unless a client asks, and nobody waits: whoever asks again sees more.
+//! One revision at a time is asked for, of one linked peer after another; while the history has
+//! room, the one that it was made on is next. Nothing is fetched unless a client asks, and nobody
+//! waits: whoever asks again sees more.
 
 use std::time::Duration;
 
@@ -26,16 +27,21 @@ pub(super) struct Fetch {
 }
 
 impl Node {
-    /// Somebody looks at the history of a group: what is beyond the oldest revision is asked for, if there is room for it.
+    /// Somebody looks at the history of a group: what is beyond the oldest revision is asked for,
+    /// if there is room for it.
     pub(super) fn fetch_older(&mut self, group: &str) -> Older {
-        let Some(group) = self.store.replica.group(group) else { return Older::Nothing };
+        let Some(group) = self.store.replica.group(group) else {
+            return Older::Nothing;
+        };
         match group.beyond() {
             None => Older::Nothing,
             Some(_) if !group.has_room() => Older::Pruned,
             // What somebody needs for a change goes first.
             Some(id)
                 if self.exchange.fetch.as_ref().is_some_and(|fetch| {
-                    fetch.id != id && fetch.asked.is_some() && self.cx.now.elapsed < fetch.since + PULL_PATIENCE
+                    fetch.id != id
+                        && fetch.asked.is_some()
+                        && self.cx.now.elapsed < fetch.since + PULL_PATIENCE
                 }) =>
             {
                 Older::Asked
@@ -48,12 +54,16 @@ impl Node {
     pub(super) fn fetch(&mut self, id: RecordId) -> Older {
         let now = self.cx.now.elapsed;
         match self.exchange.fetch.as_ref().filter(|fetch| fetch.id == id) {
-            Some(Fetch { asked: Some(_), since, .. }) if now < *since + PULL_PATIENCE || self.exchange.pulls.has(&id) => {
-                Older::Asked
-            }
+            Some(Fetch {
+                asked: Some(_),
+                since,
+                ..
+            }) if now < *since + PULL_PATIENCE || self.exchange.pulls.has(&id) => Older::Asked,
             Some(Fetch { asked: Some(_), .. }) => self.ask_another(),
-            Some(Fetch { asked: None, since, .. })
-                if now < *since + FETCH_AGAIN && self.peers.links.values().all(|link| link.since <= *since) =>
+            Some(Fetch {
+                asked: None, since, ..
+            }) if now < *since + FETCH_AGAIN
+                && self.peers.links.values().all(|link| link.since <= *since) =>
             {
                 Older::Nowhere
             }
@@ -63,21 +73,49 @@ impl Node {
 
     /// The peer has not got it: the next is asked.
     pub(super) fn fetch_missing(&mut self, link: LinkId, id: RecordId) {
-        if self.exchange.fetch.as_ref().is_some_and(|fetch| fetch.id == id && fetch.asked == Some(link)) {
+        if self
+            .exchange
+            .fetch
+            .as_ref()
+            .is_some_and(|fetch| fetch.id == id && fetch.asked == Some(link))
+        {
             self.ask_another();
         }
     }
 
-    /// If what was asked for has come, the revision that it was made on is next, of the same peer first.
+    /// If what was asked for has come, the revision that it was made on is next, of the same peer
+    /// first.
     pub(super) fn fetch_on(&mut self) {
-        let come = |fetch: &mut Fetch| fetch.asked.is_some() && !self.exchange.wanted.contains(&fetch.id);
-        let Some(fetch) = self.exchange.fetch.take_if(come) else { return };
-        // Something else may have been fetched, such as the original of a conflict: that leads no further.
-        let is_oldest = |group: &&Group| group.line().last().is_some_and(|oldest| oldest.record.id == fetch.id);
-        let group = self.store.replica.groups().map(|(_, group)| group).find(is_oldest);
-        if let Some(id) = group.filter(|group| group.has_room()).and_then(Group::beyond) {
+        let come =
+            |fetch: &mut Fetch| fetch.asked.is_some() && !self.exchange.wanted.contains(&fetch.id);
+        let Some(fetch) = self.exchange.fetch.take_if(come) else {
+            return;
+        };
+        // Something else may have been fetched, such as the original of a conflict: that leads no
+        // further.
+        let is_oldest = |group: &&Group| {
+            group
+                .line()
+                .last()
+                .is_some_and(|oldest| oldest.record.id == fetch.id)
+        };
+        let group = self
+            .store
+            .replica
+            .groups()
+            .map(|(_, group)| group)
+            .find(is_oldest);
+        if let Some(id) = group
+            .filter(|group| group.has_room())
+            .and_then(Group::beyond)
+        {
             let rest = fetch.rest.into_iter().chain(fetch.asked).collect();
-            self.exchange.fetch = Some(Fetch { id, asked: None, rest, since: self.cx.now.elapsed });
+            self.exchange.fetch = Some(Fetch {
+                id,
+                asked: None,
+                rest,
+                since: self.cx.now.elapsed,
+            });
             self.ask_another();
         }
     }
@@ -86,17 +124,25 @@ impl Node {
         let mut rest: Vec<LinkId> = self.peers.links.keys().copied().collect();
         let first = self.cx.rng.below(rest.len() as u64) as usize;
         rest.rotate_left(first);
-        if let Some(old) = self.exchange.fetch.replace(Fetch { id, asked: None, rest, since: self.cx.now.elapsed }) {
+        if let Some(old) = self.exchange.fetch.replace(Fetch {
+            id,
+            asked: None,
+            rest,
+            since: self.cx.now.elapsed,
+        }) {
             self.exchange.wanted.remove(&old.id);
         }
         self.ask_another()
     }
 
     fn ask_another(&mut self) -> Older {
-        let Some(fetch) = self.exchange.fetch.as_mut() else { return Older::Nowhere };
+        let Some(fetch) = self.exchange.fetch.as_mut() else {
+            return Older::Nowhere;
+        };
         let id = fetch.id;
         fetch.since = self.cx.now.elapsed;
-        fetch.asked = std::iter::from_fn(|| fetch.rest.pop()).find(|link| self.peers.links.contains_key(link));
+        fetch.asked = std::iter::from_fn(|| fetch.rest.pop())
+            .find(|link| self.peers.links.contains_key(link));
         let is_room = self.exchange.wanted.len() < WANTED_MAX || self.exchange.wanted.contains(&id);
         match fetch.asked.filter(|_| is_room) {
             Some(link) => {

@@ -1,7 +1,8 @@
 //! Giving back what is only needed while somebody looks: the values of large documents.
 //!
-//! The value of a document takes many times the memory of its text, and is made anew in milliseconds. So when it was there for a while it
-//! goes, wherever a node keeps the document: of the head of each group, of what is uncontained, and of what the server was given.
+//! The value of a document takes many times the memory of its text, and is made anew in
+//! milliseconds. So when it was there for a while it goes, wherever a node keeps the document: of
+//! the head of each group, of what is uncontained, and of what the server was given.
 
 use std::time::Duration;
 
@@ -20,16 +21,24 @@ pub(super) fn is_large(document: &Document) -> bool {
 impl Server {
     /// The documents that are kept of what it was given.
     pub(super) fn documents(&self) -> impl Iterator<Item = &Document> {
-        self.applied.iter().flat_map(|applied| [&applied.document, &applied.effective])
+        self.applied
+            .iter()
+            .flat_map(|applied| [&applied.document, &applied.effective])
     }
 
     /// Gives back their values.
     pub(super) fn fold(&mut self) {
         self.observed = self.observed.take().map(|shown| shown.folded());
-        let Some(applied) = &mut self.applied else { return };
+        let Some(applied) = &mut self.applied else {
+            return;
+        };
         let is_one = applied.document.is_one_with(&applied.effective);
         applied.document = applied.document.folded();
-        applied.effective = if is_one { applied.document.clone() } else { applied.effective.folded() };
+        applied.effective = if is_one {
+            applied.document.clone()
+        } else {
+            applied.effective.folded()
+        };
     }
 }
 
@@ -50,10 +59,19 @@ impl Node {
     }
 
     fn holds_values(&self) -> bool {
-        let mut kept = self.store.replica.exchanged().map(|revision| &revision.document);
+        let mut kept = self
+            .store
+            .replica
+            .exchanged()
+            .map(|revision| &revision.document);
         let mut shown = self.local.server.observed.iter();
         kept.any(is_large)
-            || self.local.server.documents().chain(self.local.kept.documents()).any(is_large)
+            || self
+                .local
+                .server
+                .documents()
+                .chain(self.local.kept.documents())
+                .any(is_large)
             || shown.any(Shown::is_large)
     }
 }

@@ -1,9 +1,10 @@
 //! The names that this state directory has given to what lies on the server: `given.json`.
 //!
-//! A server never gives back a certificate's key. So of what lies there under the names that Starling gives, only that is ever taken away of
-//! which this directory gave the name itself: what another fleet, or this host under another directory, has left may be the last copy of
-//! a key. The list is handed to the disk before the server is given what bears its names. Nobody waits for it: were it lost, less would be taken
-//! away, and named as what somebody else has left.
+//! A server never gives back a certificate's key. So of what lies there under the names that
+//! Starling gives, only that is ever taken away of which this directory gave the name itself: what
+//! another fleet, or this host under another directory, has left may be the last copy of a key. The
+//! list is handed to the disk before the server is given what bears its names. Nobody waits for it:
+//! were it lost, less would be taken away, and named as what somebody else has left.
 
 use std::collections::BTreeSet;
 
@@ -23,20 +24,34 @@ pub struct GivenNames {
 impl GivenNames {
     /// What stands in the file; `None` if that is no object with lists of names.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let file =
-            json::parse_own(text).ok().filter(|file| file.get(CERTIFICATES).is_some_and(|names| names.as_array().is_some()))?;
+        let file = json::parse_own(text).ok().filter(|file| {
+            file.get(CERTIFICATES)
+                .is_some_and(|names| names.as_array().is_some())
+        })?;
         let names = |member: &str| {
-            let names = file.get(member).and_then(Value::as_array).into_iter().flatten();
+            let names = file
+                .get(member)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
             names.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        Some(Self { certificates: names(CERTIFICATES), copies: names(COPIES) })
+        Some(Self {
+            certificates: names(CERTIFICATES),
+            copies: names(COPIES),
+        })
     }
 
     /// The file's text.
     pub fn text(&self) -> Vec<u8> {
         let names = |names: &[String]| names.iter().cloned().map(Value::from).collect::<Value>();
-        let members = [(CERTIFICATES, names(&self.certificates)), (COPIES, names(&self.copies))];
-        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let members = [
+            (CERTIFICATES, names(&self.certificates)),
+            (COPIES, names(&self.copies)),
+        ];
+        let members = members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
         json::unit_format(&Value::Object(members.collect::<Map<String, Value>>())).into_bytes()
     }
 
@@ -47,10 +62,13 @@ impl GivenNames {
         if names.is_subset(&known) {
             return false;
         }
-        self.certificates.retain(|name| !names.contains(name.as_str()));
-        self.certificates.extend(names.iter().map(|name| (*name).to_owned()));
+        self.certificates
+            .retain(|name| !names.contains(name.as_str()));
+        self.certificates
+            .extend(names.iter().map(|name| (*name).to_owned()));
         let most = GIVEN_NAMES_MAX.max(names.len());
-        self.certificates.drain(..self.certificates.len().saturating_sub(most));
+        self.certificates
+            .drain(..self.certificates.len().saturating_sub(most));
         true
     }
 
@@ -92,8 +110,14 @@ mod tests {
     use crate::model::document::Document;
 
     fn aliases(names: &[String]) -> Aliases {
-        let bundles: Vec<String> = names.iter().map(|name| format!(r#""{name}":"x""#)).collect();
-        let text = format!(r#"{{"config":{{}},"certificates":{{{}}},"js_modules":{{}}}}"#, bundles.join(","));
+        let bundles: Vec<String> = names
+            .iter()
+            .map(|name| format!(r#""{name}":"x""#))
+            .collect();
+        let text = format!(
+            r#"{{"config":{{}},"certificates":{{{}}},"js_modules":{{}}}}"#,
+            bundles.join(",")
+        );
         Aliases::of(&Document::parse(text.as_bytes()).unwrap())
     }
 
@@ -112,9 +136,16 @@ mod tests {
         given.copied("m~0123456789ab");
         let read = GivenNames::parse(&given.text()).unwrap();
         assert_eq!(read, given);
-        assert!(read.has(name(&one("a"))) && read.has(name(&one("b"))) && !read.has(name(&one("c"))));
+        assert!(
+            read.has(name(&one("a"))) && read.has(name(&one("b"))) && !read.has(name(&one("c")))
+        );
         assert_eq!(read.copies(), ["m~0123456789ab"]);
-        for other in [&b""[..], b"[]", b"{\"certificates\":{}}", b"{\"certificates\":[1]"] {
+        for other in [
+            &b""[..],
+            b"[]",
+            b"{\"certificates\":{}}",
+            b"{\"certificates\":[1]",
+        ] {
             assert_eq!(GivenNames::parse(other), None);
         }
     }
@@ -129,7 +160,10 @@ mod tests {
         assert_eq!(given.certificates.len(), GIVEN_NAMES_MAX);
         assert!(given.has(name(&one("always"))) && !given.has(name(&one("n0"))));
         let many: Vec<String> = (0..GIVEN_NAMES_MAX + 9).map(|n| format!("m{n}")).collect();
-        assert!(given.note(&aliases(&many)) && !given.note(&aliases(&many)), "a document with more writes once, too");
+        assert!(
+            given.note(&aliases(&many)) && !given.note(&aliases(&many)),
+            "a document with more writes once, too"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Groups: which this host knows of, and what it answers of another than its own.
 //!
-//! All groups' revisions are held here, so whatever can be read of the own group can be read of any. A change is tried on a server
-//! that runs the group's document, which this host's does not: a host of that group is asked to make it (`errands`), or, if none can be
-//! reached, it is refused, naming the hosts that could.
+//! All groups' revisions are held here, so whatever can be read of the own group can be read of
+//! any. A change is tried on a server that runs the group's document, which this host's does not: a
+//! host of that group is asked to make it (`errands`), or, if none can be reached, it is refused,
+//! naming the hosts that could.
 
 use std::collections::BTreeMap;
 
@@ -29,21 +30,50 @@ struct Hosts {
 
 impl Node {
     /// A question about another group than the own, or a change of its document.
-    pub(super) fn ask_of_group(&mut self, client: ClientId, group: &str, ask: Ask, errand: Option<Errand>) {
+    pub(super) fn ask_of_group(
+        &mut self,
+        client: ClientId,
+        group: &str,
+        ask: Ask,
+        errand: Option<Errand>,
+    ) {
         let answer = match ask {
             _ if !self.is_known_group(group) => self.unknown_group(group).into(),
-            Ask::Read(path) => match self.store.replica.head(group).filter(|head| head.is_light()) {
-                Some(head) => return self.changes.read_for(&mut self.cx, head.record.clone(), Needing::Show { client, path }),
+            Ask::Read(path) => match self
+                .store
+                .replica
+                .head(group)
+                .filter(|head| head.is_light())
+            {
+                Some(head) => {
+                    return self.changes.read_for(
+                        &mut self.cx,
+                        head.record.clone(),
+                        Needing::Show { client, path },
+                    );
+                }
                 None => self.store.value_of_group(group, path),
             },
-            ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => self.past(group, ask),
-            Ask::Write(_) | Ask::Patch(_) | Ask::DryRun(_) | Ask::Restore { .. } | Ask::Settle { .. } => match errand {
+            ask @ (Ask::Revisions(_)
+            | Ask::Difference { .. }
+            | Ask::Blame(_)
+            | Ask::Conflicts(_)) => self.past(group, ask),
+            Ask::Write(_)
+            | Ask::Patch(_)
+            | Ask::DryRun(_)
+            | Ask::Restore { .. }
+            | Ask::Settle { .. } => match errand {
                 Some(errand) => return self.send_errand(client, &errand),
                 None => self.peers.not_ours(&self.cx, group).into(),
             },
             // Which of its servers is meant only that host's own client can say.
             Ask::PublishLocal { .. } => self.peers.not_ours(&self.cx, group).into(),
-            _ => Problem::new(400, "This does not depend on a group.", "ask without Starling-Group and ?group").into(),
+            _ => Problem::new(
+                400,
+                "This does not depend on a group.",
+                "ask without Starling-Group and ?group",
+            )
+            .into(),
         };
         self.cx.effects.push(Effect::Answer(client, answer));
     }
@@ -62,12 +92,24 @@ impl Node {
 
     /// Each group that is known, by name.
     pub(super) fn groups_view(&self) -> Value {
-        self.known_groups().iter().map(|(name, hosts)| self.group_view(name, hosts)).collect::<Vec<_>>().into()
+        self.known_groups()
+            .iter()
+            .map(|(name, hosts)| self.group_view(name, hosts))
+            .collect::<Vec<_>>()
+            .into()
     }
 
     fn group_view(&self, name: &str, hosts: &Hosts) -> Value {
-        let removed = self.store.replica.group(name).filter(|group| group.is_removed());
-        let listed = self.store.replica.head(name).map_or(0, |head| head.open.len());
+        let removed = self
+            .store
+            .replica
+            .group(name)
+            .filter(|group| group.is_removed());
+        let listed = self
+            .store
+            .replica
+            .head(name)
+            .map_or(0, |head| head.open.len());
         Value::Object(object! {
             "name": name,
             "own": name == self.cx.setup.group,
@@ -79,20 +121,41 @@ impl Node {
         })
     }
 
-    /// Groups that have a revision here, that a host says it follows, and the own one, with their hosts. A peer may say anything, so what
-    /// it says counts only if it is a name, and only while there is room. All records are decoded once.
+    /// Groups that have a revision here, that a host says it follows, and the own one, with their
+    /// hosts. A peer may say anything, so what it says counts only if it is a name, and only
+    /// while there is room. All records are decoded once.
     fn known_groups(&self) -> BTreeMap<String, Hosts> {
         let live = self.heads().filter(|(_, head)| !head.is_removal());
-        let heads: BTreeMap<&str, String> = live.map(|(name, head)| (name, head.id().to_string())).collect();
+        let heads: BTreeMap<&str, String> = live
+            .map(|(name, head)| (name, head.id().to_string()))
+            .collect();
         // Of a group that was removed there may be changes left that nobody has looked at.
-        let rest = self.store.replica.groups().filter(|(_, group)| group.is_removed() && group.unsettled() > 0);
-        let held = heads.keys().copied().chain(rest.map(|(name, _)| name)).chain([&self.cx.setup.group[..]]);
-        let mut known: BTreeMap<String, Hosts> = held.map(|name| (name.to_owned(), Hosts::default())).collect();
+        let rest = self
+            .store
+            .replica
+            .groups()
+            .filter(|(_, group)| group.is_removed() && group.unsettled() > 0);
+        let held = heads
+            .keys()
+            .copied()
+            .chain(rest.map(|(name, _)| name))
+            .chain([&self.cx.setup.group[..]]);
+        let mut known: BTreeMap<String, Hosts> = held
+            .map(|name| (name.to_owned(), Hosts::default()))
+            .collect();
         for (peer, node) in self.peers.roster.iter() {
             let said = self.said_by(peer, node);
-            let Some(name) = text(&said, "group").filter(|name| is_name(name)) else { continue };
-            let is_removed = || self.store.replica.group(name).is_some_and(super::replica::Group::is_removed);
-            let has_place = || known.len() < GROUPS_MAX && (!is_removed() || self.is_there(peer, node));
+            let Some(name) = text(&said, "group").filter(|name| is_name(name)) else {
+                continue;
+            };
+            let is_removed = || {
+                self.store
+                    .replica
+                    .group(name)
+                    .is_some_and(super::replica::Group::is_removed)
+            };
+            let has_place =
+                || known.len() < GROUPS_MAX && (!is_removed() || self.is_there(peer, node));
             if !known.contains_key(name) && !has_place() {
                 continue;
             }
@@ -110,16 +173,27 @@ impl Node {
 
     pub(super) fn unknown_group(&self, group: &str) -> Problem {
         let known: Vec<String> = self.known_groups().into_keys().collect();
-        Problem::new(404, "No such group.", format!("{group} is not known here; there are {}", known.join(", ")))
+        Problem::new(
+            404,
+            "No such group.",
+            format!("{group} is not known here; there are {}", known.join(", ")),
+        )
     }
 }
 
 impl Store {
     fn value_of_group(&self, group: &str, path: Path) -> Answer {
         match self.replica.head(group) {
-            Some(head) => Answer::Value { document: head.document.clone(), path, head: Some(head.id()), applied: None },
+            Some(head) => Answer::Value {
+                document: head.document.clone(),
+                path,
+                head: Some(head.id()),
+                applied: None,
+            },
             None => {
-                let detail = format!("nothing was ever changed in group {group}; what its servers run is known on its hosts");
+                let detail = format!(
+                    "nothing was ever changed in group {group}; what its servers run is known on its hosts"
+                );
                 Problem::new(404, "The group has no head.", detail).into()
             }
         }
@@ -129,10 +203,20 @@ impl Store {
 impl Peers {
     /// A change of another group's document: this host has no server to try it on.
     pub(super) fn not_ours(&self, cx: &Context, group: &str) -> Problem {
-        let hosts = self.roster.iter().filter(|(_, node)| text(&node.said(), "group") == Some(group));
+        let hosts = self
+            .roster
+            .iter()
+            .filter(|(_, node)| text(&node.said(), "group") == Some(group));
         let names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
-        let hosts = if names.is_empty() { "none is known".to_owned() } else { listed(names) };
-        let detail = format!("this host is in group {}; send it to a host of group {group}: {hosts}", cx.setup.group);
+        let hosts = if names.is_empty() {
+            "none is known".to_owned()
+        } else {
+            listed(names)
+        };
+        let detail = format!(
+            "this host is in group {}; send it to a host of group {group}: {hosts}",
+            cx.setup.group
+        );
         Problem::new(409, "A change is made on a host of its group.", detail)
     }
 }
@@ -142,6 +226,10 @@ pub(super) fn listed(mut names: Vec<String>) -> String {
     names.sort();
     let more = names.len().saturating_sub(GROUP_HOSTS_NAMED);
     names.truncate(GROUP_HOSTS_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     names.join(", ") + &more
 }

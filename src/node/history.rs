@@ -1,7 +1,8 @@
 //! What was: the revisions that are kept, shown, compared and restored.
 //!
-//! Bodies are on disk only. For a view the place of the file is handed over with what is known without it; for a change the node reads
-//! the file itself, and what comes of it is an ordinary change. Looking at the history has older revisions fetched, see `fetch`.
+//! Bodies are on disk only. For a view the place of the file is handed over with what is known
+//! without it; for a change the node reads the file itself, and what comes of it is an ordinary
+//! change. Looking at the history has older revisions fetched, see `fetch`.
 
 use std::collections::BTreeSet;
 
@@ -28,13 +29,28 @@ impl Node {
     pub(super) fn revisions(&mut self, group: &str) -> Answer {
         let older = self.fetch_older(group);
         let line = self.store.line(group);
-        let newest_first = self.store.replica.group(group).into_iter().flat_map(|group| group.history().rev());
-        Answer::History(Value::Array(newest_first.map(|summary| self.revision_view(summary, &line)).collect()), older)
+        let newest_first = self
+            .store
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(|group| group.history().rev());
+        Answer::History(
+            Value::Array(
+                newest_first
+                    .map(|summary| self.revision_view(summary, &line))
+                    .collect(),
+            ),
+            older,
+        )
     }
 
     pub(super) fn revision(&self, group: &str, id: &str) -> Answer {
-        let shown = |summary| Answer::Revision(Box::new(self.kept(summary, &self.store.line(group))));
-        self.store.kept_revision(group, id).map_or_else(Answer::from, shown)
+        let shown =
+            |summary| Answer::Revision(Box::new(self.kept(summary, &self.store.line(group))));
+        self.store
+            .kept_revision(group, id)
+            .map_or_else(Answer::from, shown)
     }
 
     /// What leads to a revision from another, or from the one that it was made on.
@@ -48,7 +64,11 @@ impl Node {
                 Some(from) => Some(self.store.kept_revision(group, from)?),
                 None => self.store.base_of(to)?,
             };
-            Ok(Answer::Difference { from: from.map(kept), to: kept(to), older })
+            Ok(Answer::Difference {
+                from: from.map(kept),
+                to: kept(to),
+                older,
+            })
         };
         pair().unwrap_or_else(|problem: Problem| problem.into())
     }
@@ -56,7 +76,12 @@ impl Node {
     pub(super) fn blame(&mut self, group: &str, path: Path) -> Answer {
         let older = self.fetch_older(group);
         let ids = self.store.line(group);
-        let line = self.store.replica.group(group).into_iter().flat_map(|group| group.line());
+        let line = self
+            .store
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(|group| group.line());
         let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
         if line.is_empty() {
             return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
@@ -65,25 +90,62 @@ impl Node {
     }
 
     /// Makes of what is at a path what it was in another revision.
-    pub(super) fn restore(&mut self, client: ClientId, id: &str, path: Path, if_match: Option<String>, note: String) {
+    pub(super) fn restore(
+        &mut self,
+        client: ClientId,
+        id: &str,
+        path: Path,
+        if_match: Option<String>,
+        note: String,
+    ) {
         let found = self
             .store
             .kept_revision(&self.cx.setup.group, id)
-            .map(|summary| (summary.record.clone(), self.store.in_memory(&summary.record.id)));
+            .map(|summary| {
+                (
+                    summary.record.clone(),
+                    self.store.in_memory(&summary.record.id),
+                )
+            });
         let (record, document) = match found {
             Ok(found) => found,
             Err(problem) => return self.cx.reply(client, problem),
         };
-        let at = if path.tokens().is_empty() { String::new() } else { format!(", {path}") };
-        let note = if note.is_empty() { bounded(format!("restore of {}{at}", record.id.short())) } else { note };
+        let at = if path.tokens().is_empty() {
+            String::new()
+        } else {
+            format!(", {path}")
+        };
+        let note = if note.is_empty() {
+            bounded(format!("restore of {}{at}", record.id.short()))
+        } else {
+            note
+        };
         match document {
-            Some(document) => self.changes.wish(&mut self.cx, client, Wish::Restore(document, path), if_match, note, Vec::new()),
-            None => self.changes.read_for(&mut self.cx, record, Needing::Restore { client, path, if_match, note }),
+            Some(document) => self.changes.wish(
+                &mut self.cx,
+                client,
+                Wish::Restore(document, path),
+                if_match,
+                note,
+                Vec::new(),
+            ),
+            None => self.changes.read_for(
+                &mut self.cx,
+                record,
+                Needing::Restore {
+                    client,
+                    path,
+                    if_match,
+                    note,
+                },
+            ),
         }
     }
 
-    /// How to make of what is at `path` what it is in `old`. Only what differs is touched, so that changes elsewhere do not collide. A bundle
-    /// that was struck out of the history can be restored where the present document has it.
+    /// How to make of what is at `path` what it is in `old`. Only what differs is touched, so that
+    /// changes elsewhere do not collide. A bundle that was struck out of the history can be
+    /// restored where the present document has it.
     pub(super) fn plan_restore(&self, old: &Document, path: &Path) -> Result<Plan, Answer> {
         let before = self.base_document()?;
         let old = &old.filled_from(&before);
@@ -103,16 +165,31 @@ impl Node {
     fn kept(&self, summary: &Summary, line: &Line) -> Kept {
         let record = &summary.record;
         let place = self.store.in_memory(&record.id).map_or_else(
-            || Place::File { group: record.header.key.clone(), name: revision_name(record.header.height, &record.id) },
+            || Place::File {
+                group: record.header.key.clone(),
+                name: revision_name(record.header.height, &record.id),
+            },
             Place::Memory,
         );
-        Kept { id: record.id, view: self.revision_view(summary, line), size: record.header.body_len as usize, place }
+        Kept {
+            id: record.id,
+            view: self.revision_view(summary, line),
+            size: record.header.body_len as usize,
+            place,
+        }
     }
 
     /// A group's head as a revision, if there is one.
     pub(super) fn head_view(&self, group: &str) -> Value {
-        let head = self.store.replica.group(group).filter(|group| !group.is_removed()).and_then(|group| group.line().next());
-        head.map_or(Value::Null, |head| self.revision_view(head, &Line::of([head].into_iter())))
+        let head = self
+            .store
+            .replica
+            .group(group)
+            .filter(|group| !group.is_removed())
+            .and_then(|group| group.line().next());
+        head.map_or(Value::Null, |head| {
+            self.revision_view(head, &Line::of([head].into_iter()))
+        })
     }
 
     /// A revision without its document.
@@ -158,11 +235,25 @@ impl Node {
 }
 
 impl Store {
-    /// A plan of operations that were worked out here. One whose aim is reached already is left out.
-    pub(super) fn plan_of(&self, cx: &Context, before: Document, ops: Vec<Op>) -> Result<Plan, Answer> {
+    /// A plan of operations that were worked out here. One whose aim is reached already is left
+    /// out.
+    pub(super) fn plan_of(
+        &self,
+        cx: &Context,
+        before: Document,
+        ops: Vec<Op>,
+    ) -> Result<Plan, Answer> {
         if let Some(op) = ops.iter().find(|op| wants_what_was_struck(op)) {
-            let detail = format!("{} was struck out of the history: upload it again, or restore another path", op.path);
-            return Err(Problem::new(410, "The key of this certificate is not kept any more.", detail).into());
+            let detail = format!(
+                "{} was struck out of the history: upload it again, or restore another path",
+                op.path
+            );
+            return Err(Problem::new(
+                410,
+                "The key of this certificate is not kept any more.",
+                detail,
+            )
+            .into());
         }
         let gone = |op: &Op| op.change == Change::Delete && before.get(&op.path).is_none();
         let ops: Vec<Op> = ops.into_iter().filter(|op| !gone(op)).collect();
@@ -172,20 +263,37 @@ impl Store {
             let head = self.head(cx).map(|head| head.id());
             Problem::new(409, "It does not fit the present document.", detail).at(head)
         })?;
-        Ok(Plan { ops, before, after, settles: Vec::new() })
+        Ok(Plan {
+            ops,
+            before,
+            after,
+            settles: Vec::new(),
+        })
     }
 
     /// The one revision that is kept whose ID begins so.
     fn kept_revision(&self, group: &str, id: &str) -> Result<&Summary, Problem> {
-        let kept = self.replica.group(group).into_iter().flat_map(|group| group.history());
-        let matches: Vec<&Summary> = kept.filter(|summary| begins(&summary.record.id, id)).collect();
+        let kept = self
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(|group| group.history());
+        let matches: Vec<&Summary> = kept
+            .filter(|summary| begins(&summary.record.id, id))
+            .collect();
         match matches[..] {
             [summary] => Ok(summary),
             [] => {
-                let detail = format!("none that is kept here begins with {id} (at least {SHORT_ID_MIN} digits)");
+                let detail = format!(
+                    "none that is kept here begins with {id} (at least {SHORT_ID_MIN} digits)"
+                );
                 Err(Problem::new(404, "No such revision.", detail))
             }
-            _ => Err(Problem::new(409, "More than one revision.", format!("{} revisions begin with {id}", matches.len()))),
+            _ => Err(Problem::new(
+                409,
+                "More than one revision.",
+                format!("{} revisions begin with {id}", matches.len()),
+            )),
         }
     }
 
@@ -195,19 +303,41 @@ impl Store {
         if header.base == RecordId::NONE {
             return Ok(None);
         }
-        let base = self.replica.group(&header.key).and_then(|group| group.history().find(|other| other.record.id == header.base));
-        let detail = || format!("{} was made on {}", summary.record.id.short(), header.base.short());
-        base.map(Some).ok_or_else(|| Problem::new(404, "The revision that it was made on is not kept here.", detail()))
+        let base = self
+            .replica
+            .group(&header.key)
+            .and_then(|group| group.history().find(|other| other.record.id == header.base));
+        let detail = || {
+            format!(
+                "{} was made on {}",
+                summary.record.id.short(),
+                header.base.short()
+            )
+        };
+        base.map(Some).ok_or_else(|| {
+            Problem::new(
+                404,
+                "The revision that it was made on is not kept here.",
+                detail(),
+            )
+        })
     }
 
     /// The document of the head or of an uncontained revision, of whatever group.
     pub(super) fn in_memory(&self, id: &RecordId) -> Option<Document> {
-        self.replica.find(id).map(|revision| revision.document.clone())
+        self.replica
+            .find(id)
+            .map(|revision| revision.document.clone())
     }
 
     /// A group's head, what it was made on, and so on.
     fn line(&self, group: &str) -> Line {
-        Line::of(self.replica.group(group).into_iter().flat_map(|group| group.line()))
+        Line::of(
+            self.replica
+                .group(group)
+                .into_iter()
+                .flat_map(|group| group.line()),
+        )
     }
 }
 
@@ -221,11 +351,14 @@ struct Line {
 impl Line {
     fn of<'a>(line: impl Iterator<Item = &'a Summary>) -> Self {
         let mut from = u64::MAX;
-        let ids = line.map(|summary| (from = summary.record.header.height, summary.record.id).1).collect();
+        let ids = line
+            .map(|summary| (from = summary.record.header.height, summary.record.id).1)
+            .collect();
         Self { ids, from }
     }
 
-    /// Whether the head was not made on this revision. Of one that is older than the line is kept nobody can say that.
+    /// Whether the head was not made on this revision. Of one that is older than the line is kept
+    /// nobody can say that.
     fn has_passed_by(&self, record: &Record) -> bool {
         record.header.height >= self.from && !self.ids.contains(&record.id)
     }

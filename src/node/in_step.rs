@@ -1,7 +1,8 @@
-//! A change that leaves the document as it is, and `starling repair`: the server runs the head afterwards, or the answer is another than 200.
+//! A change that leaves the document as it is, and `starling repair`: the server runs the head
+//! afterwards, or the answer is another than 200.
 //!
-//! The server is looked at, and given the head if it does not run it. What somebody has put there is kept first, like before anything that
-//! is given to it.
+//! The server is looked at, and given the head if it does not run it. What somebody has put there
+//! is kept first, like before anything that is given to it.
 
 use std::time::Duration;
 
@@ -21,37 +22,65 @@ use crate::wire::errand::Errand;
 impl Node {
     /// A client wants another host's server to run the head: the request goes there.
     pub(super) fn repair_elsewhere(&mut self, client: ClientId, ending: &str, errand: Errand) {
-        let matches: Vec<_> = self.peers.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
+        let matches: Vec<_> = self
+            .peers
+            .roster
+            .iter()
+            .filter(|(peer, _)| peer.to_string().ends_with(ending))
+            .collect();
         let problem = match matches[..] {
-            [(peer, _)] if *peer == self.cx.me => return self.changes.repair_on_purpose(&mut self.cx, client),
+            [(peer, _)] if *peer == self.cx.me => {
+                return self.changes.repair_on_purpose(&mut self.cx, client);
+            }
             [(peer, node)] => {
                 let (peer, said) = (*peer, node.said());
                 let group = text(&said, "group").unwrap_or_default().to_owned();
                 return self.send_errand_to(client, peer, &Errand { group, ..errand });
             }
-            [] => Problem::new(404, "No such peer.", format!("no peer ID ends with {ending}")),
-            _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())),
+            [] => Problem::new(
+                404,
+                "No such peer.",
+                format!("no peer ID ends with {ending}"),
+            ),
+            _ => Problem::new(
+                409,
+                "More than one peer.",
+                format!("{} peer IDs end with {ending}", matches.len()),
+            ),
         };
         self.cx.reply(client, problem);
     }
 
     /// What a repair comes to before the server is asked.
     pub(super) fn plan_repair(&self) -> Answer {
-        let detail = "nothing was ever changed in its group, so there is nothing to be given to its server";
+        let detail =
+            "nothing was ever changed in its group, so there is nothing to be given to its server";
         match self.store.head(&self.cx) {
-            _ if !self.local.server.present => Problem::new(409, "This host has no server.", "").into(),
-            Some(head) => self.local.nothing_changed(success(&Wish::Repair), head.id()),
+            _ if !self.local.server.present => {
+                Problem::new(409, "This host has no server.", "").into()
+            }
+            Some(head) => self
+                .local
+                .nothing_changed(success(&Wish::Repair), head.id()),
             None => Problem::new(409, "This host has no head.", detail).into(),
         }
     }
 
     /// Nothing is to be changed but, perhaps, what the server runs.
     pub(super) fn put_in_step(&mut self, request: Request) {
-        let head = self.store.head(&self.cx).cloned().expect("what changes nothing is answered with the head");
+        let head = self
+            .store
+            .head(&self.cx)
+            .cloned()
+            .expect("what changes nothing is answered with the head");
         match self.cx.effective(&head.document) {
             Ok(effective) => {
                 let applied = Applied::of(&head, effective.clone());
-                self.local.ask_server(&mut self.cx, Job::InStep(applied, Box::new(request)), ServerJob::apply(effective));
+                self.local.ask_server(
+                    &mut self.cx,
+                    Job::InStep(applied, Box::new(request)),
+                    ServerJob::apply(effective),
+                );
             }
             Err(unfit) => {
                 let problem = Problem::new(409, NOT_IN_STEP, unfit.to_string()).at(Some(head.id()));
@@ -61,20 +90,35 @@ impl Node {
     }
 
     /// The server runs the head that there was when it was asked, or does not.
-    pub(super) fn is_put_in_step(&mut self, applied: Applied, request: Request, report: ServerReport) {
+    pub(super) fn is_put_in_step(
+        &mut self,
+        applied: Applied,
+        request: Request,
+        report: ServerReport,
+    ) {
         let (id, outcome) = (applied.id, report.outcome.clone());
         self.applied(applied, report);
         let has_moved = self.store.head(&self.cx).is_none_or(|head| head.id() != id);
         let problem = match outcome {
             Outcome::Applied if !has_moved => {
                 let (success, kept) = (success(&request.wish), self.local.kept.take_of_job());
-                let done = Answer::Done { success, revision: id, applied: self.local.applied_id(), changed: false, kept };
+                let done = Answer::Done {
+                    success,
+                    revision: id,
+                    applied: self.local.applied_id(),
+                    changed: false,
+                    kept,
+                };
                 return self.cx.effects.push(Effect::Answer(request.client, done));
             }
-            Outcome::Applied if self.cx.is_tried_again(&request) => return self.changes.retry(&mut self.cx, request, None),
+            Outcome::Applied if self.cx.is_tried_again(&request) => {
+                return self.changes.retry(&mut self.cx, request, None);
+            }
             Outcome::Applied => others_are_changing(),
             Outcome::Refused(refusal) => Problem::new(409, NOT_IN_STEP, words(&refusal)),
-            Outcome::Unreachable(reason) => Problem::new(503, "The server cannot be reached.", reason),
+            Outcome::Unreachable(reason) => {
+                Problem::new(503, "The server cannot be reached.", reason)
+            }
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
                 Problem::new(503, "The server was not seen to run the head.", reason)
             }
@@ -100,7 +144,9 @@ impl Node {
             Job::Apply(applied) => self.not_applied(&applied.id),
             Job::InStep(_, request) => self.cx.reply(request.client, problem),
             Job::Try => self.drop_trial(problem),
-            Job::PutBack | Job::FallBack(_) | Job::Observe => self.local.server.try_later(self.cx.now.elapsed),
+            Job::PutBack | Job::FallBack(_) | Job::Observe => {
+                self.local.server.try_later(self.cx.now.elapsed)
+            }
         }
     }
 }
@@ -115,7 +161,13 @@ impl Changes {
 impl Local {
     /// The answer to what leaves the document as it is.
     pub(super) fn nothing_changed(&self, success: &'static str, revision: RecordId) -> Answer {
-        Answer::Done { success, revision, applied: self.applied_id(), changed: false, kept: None }
+        Answer::Done {
+            success,
+            revision,
+            applied: self.applied_id(),
+            changed: false,
+            kept: None,
+        }
     }
 }
 

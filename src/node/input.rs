@@ -1,7 +1,8 @@
 //! Everything that can happen to a node.
 //!
-//! The daemon turns sockets, files, servers and clients into these, and so does a simulator. An input carries plain values only: no
-//! handle, no clock. What a peer or a client says is not checked yet.
+//! The daemon turns sockets, files, servers and clients into these, and so does a simulator. An
+//! input carries plain values only: no handle, no clock. What a peer or a client says is not
+//! checked yet.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,24 +75,30 @@ pub enum Input {
         instance: String,
         /// Where it listens.
         addresses: Vec<SocketAddr>,
-        /// Whether it has probably not heard of this host, so that there is no point in waiting for it to dial.
+        /// Whether it has probably not heard of this host, so that there is no point in waiting
+        /// for it to dial.
         unheard: bool,
     },
-    /// The addresses at which others can dial this host; sent at the start and whenever they change.
+    /// The addresses at which others can dial this host; sent at the start and whenever they
+    /// change.
     Addresses(Vec<SocketAddr>),
-    /// Every address where this host listens, also those that are no use to others; sent before [`Input::Addresses`].
+    /// Every address where this host listens, also those that are no use to others; sent before
+    /// [`Input::Addresses`].
     Own(Vec<SocketAddr>),
-    /// Something of this host does not work, in words for people, or works again: a problem for as long as it lasts.
+    /// Something of this host does not work, in words for people, or works again: a problem for as
+    /// long as it lasts.
     Trouble(Trouble, Option<String>),
     /// A write to disk is durable, or has failed, in the words of the system.
     Stored(Ticket, Result<(), String>),
     /// A body was decoded, or is a fault of whoever sent it, in these words.
     Decoded(Ticket, Result<Arc<Revision>, String>),
-    /// A revision's file, as it was asked for; `None` if there is none, an error in the words of the system if it cannot be read now.
+    /// A revision's file, as it was asked for; `None` if there is none, an error in the words of
+    /// the system if it cannot be read now.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// The server has done, or not done, what it was asked.
     Server(ServerReport),
-    /// What this host makes of its group's document is another now; or what it is to make of it cannot be read, for this reason.
+    /// What this host makes of its group's document is another now; or what it is to make of it
+    /// cannot be read, for this reason.
     Overlay(Result<Overlay, String>),
     /// What a peer asked for was carried out, or not: the answer to it.
     ErrandDone(u64, Told),
@@ -115,7 +122,11 @@ pub struct ServerReport {
 impl ServerReport {
     /// A report that says nothing besides.
     pub fn new(ticket: Ticket, outcome: Outcome) -> Self {
-        Self { ticket, outcome, known: None }
+        Self {
+            ticket,
+            outcome,
+            known: None,
+        }
     }
 }
 
@@ -124,9 +135,11 @@ impl ServerReport {
 pub struct Known {
     /// Which it is; `None` before its first answer, and if it does not say so.
     pub software: Option<Software>,
-    /// Under which names modules that somebody else had put there lie on it as copies, the oldest first.
+    /// Under which names modules that somebody else had put there lie on it as copies, the oldest
+    /// first.
     pub copies: Vec<String>,
-    /// What certificates lie on it that nobody may take away but a person, and what to do about that.
+    /// What certificates lie on it that nobody may take away but a person, and what to do about
+    /// that.
     pub left: Option<String>,
 }
 
@@ -135,7 +148,8 @@ pub struct Known {
 pub enum Outcome {
     /// The server runs the document: accepted, and read back the same.
     Applied,
-    /// The server accepted the document, but what it then showed differs or could not be read, in these words.
+    /// The server accepted the document, but what it then showed differs or could not be read, in
+    /// these words.
     Unverified(String),
     /// The server refused; nothing changed.
     Refused(Refusal),
@@ -156,9 +170,11 @@ pub enum Outcome {
     Observed {
         /// The configuration, with the names that people know certificates by.
         config: Shown,
-        /// Certificates and modules of the document that it was last given and that are not there any more, as paths.
+        /// Certificates and modules of the document that it was last given and that are not there
+        /// any more, as paths.
         missing: Vec<String>,
-        /// Whether another server process has taken the place of the one that was there at the last look.
+        /// Whether another server process has taken the place of the one that was there at the
+        /// last look.
         restarted: bool,
     },
     /// The server runs what it ran at the last observation, and was given nothing since.
@@ -185,8 +201,13 @@ impl Refusal {
     /// The same, and where, as a JSON pointer: FreeUnit says that.
     pub fn invalid_at(place: Option<&str>, detail: &str, reason: &str) -> Self {
         let mut members = error_body::members("Invalid configuration.", detail);
-        members.extend(place.map(|place| ("location".to_owned(), object! { "path": place }.into())));
-        Self { status: 400, body: json::unit_format(&members.into()).into_bytes(), reason: reason.to_owned() }
+        members
+            .extend(place.map(|place| ("location".to_owned(), object! { "path": place }.into())));
+        Self {
+            status: 400,
+            body: json::unit_format(&members.into()).into_bytes(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -210,8 +231,9 @@ pub enum Ask {
         /// Who and why.
         note: String,
     },
-    /// Any of the others with `Starling-Group` or `?group`: of the document of this group, whichever this host's own is.
-    /// A change comes with the request itself, for a host of that group; one that was passed on already does not.
+    /// Any of the others with `Starling-Group` or `?group`: of the document of this group,
+    /// whichever this host's own is. A change comes with the request itself, for a host of that
+    /// group; one that was passed on already does not.
     OfGroup(String, Box<Ask>, Option<Box<Errand>>),
     /// `GET /fleet`
     Fleet,
@@ -234,7 +256,8 @@ pub enum Ask {
     Links,
     /// `GET /fleet/revisions[/ID]`
     Revisions(Option<String>),
-    /// `GET /fleet/revisions/ID?diff[=OTHER]`: what leads to a revision from another, or from the one that it was made on.
+    /// `GET /fleet/revisions/ID?diff[=OTHER]`: what leads to a revision from another, or from the
+    /// one that it was made on.
     Difference {
         /// The beginning of its ID.
         to: String,
@@ -243,7 +266,8 @@ pub enum Ask {
     },
     /// `GET /fleet/blame/…`, of a path that an edit can have.
     Blame(Path),
-    /// `POST /fleet/revisions/ID/restore`: make of the document, or of what is at a path, what it was in another revision.
+    /// `POST /fleet/revisions/ID/restore`: make of the document, or of what is at a path, what it
+    /// was in another revision.
     Restore {
         /// The beginning of its ID.
         id: String,
@@ -295,7 +319,8 @@ pub enum Ask {
 pub enum Question {
     /// `GET /`
     Everything,
-    /// `GET /certificates…` or `/js_modules…`: the name, if one is given, and what is asked for below it.
+    /// `GET /certificates…` or `/js_modules…`: the name, if one is given, and what is asked for
+    /// below it.
     Held(Kind, Vec<String>),
     /// `GET /status…`, without the first token.
     Status(Vec<String>),

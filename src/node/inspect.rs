@@ -1,6 +1,8 @@
-//! What may be seen of a node from outside without asking it as a client: heads, and how much of everything is held.
+//! What may be seen of a node from outside without asking it as a client: heads, and how much of
+//! everything is held.
 //!
-//! Everything here only reads, costs at most one look at each link, and says nothing that the bounds in [`crate::limits`] do not name.
+//! Everything here only reads, costs at most one look at each link, and says nothing that the
+//! bounds in [`crate::limits`] do not name.
 
 use std::sync::Arc;
 
@@ -26,7 +28,8 @@ pub struct Counts {
     pub uncontained_memory: usize,
     /// What the files of all revisions take, in bytes.
     pub files_bytes: u64,
-    /// Revisions of the history, beside the head and the uncontained, of the group that has most of them.
+    /// Revisions of the history, beside the head and the uncontained, of the group that has most
+    /// of them.
     pub history_max: usize,
     /// Node records.
     pub nodes: usize,
@@ -41,7 +44,10 @@ pub struct Counts {
 impl Node {
     /// The head of each group that is held.
     pub fn heads(&self) -> impl Iterator<Item = (&str, &Arc<Revision>)> {
-        self.store.replica.groups().filter_map(|(name, group)| Some((name, group.head()?)))
+        self.store
+            .replica
+            .groups()
+            .filter_map(|(name, group)| Some((name, group.head()?)))
     }
 
     /// The head of the group that this peer follows.
@@ -51,7 +57,11 @@ impl Node {
 
     /// The uncontained revisions of the group that this peer follows.
     pub fn uncontained(&self) -> impl Iterator<Item = &Arc<Revision>> {
-        self.store.replica.group(&self.cx.setup.group).into_iter().flat_map(|group| group.beaten().map(|beaten| &beaten.revision))
+        self.store
+            .replica
+            .group(&self.cx.setup.group)
+            .into_iter()
+            .flat_map(|group| group.beaten().map(|beaten| &beaten.revision))
     }
 
     /// Whether a revision is held in any form.
@@ -74,16 +84,35 @@ impl Node {
         self.local.server.verdict.word()
     }
 
-    /// About how many bytes of memory are held for the fleet: documents, node records, the address book, and what waits for links. What the
-    /// allocator adds is not counted.
+    /// About how many bytes of memory are held for the fleet: documents, node records, the address
+    /// book, and what waits for links. What the allocator adds is not counted.
     pub fn held_bytes(&self) -> usize {
         let own = self.store.head(&self.cx).map_or(0, |head| head.weight());
-        let given: usize = self.local.server.documents().map(|document| document.bytes().len() + document.weight()).sum();
+        let given: usize = self
+            .local
+            .server
+            .documents()
+            .map(|document| document.bytes().len() + document.weight())
+            .sum();
         let kept: usize = self.local.kept.documents().map(Document::weight).sum();
         let shown = self.local.server.observed.as_ref().map_or(0, Shown::weight);
-        let revisions = own + given + kept + shown + self.store.replica.memory() + self.store.replica.history_memory();
-        let links: usize = self.peers.links.values().map(|link| size_of_val(link) + link.queued()).sum();
-        size_of_val(self) + revisions + links + self.peers.roster.held_bytes() + self.peers.book.held_bytes()
+        let revisions = own
+            + given
+            + kept
+            + shown
+            + self.store.replica.memory()
+            + self.store.replica.history_memory();
+        let links: usize = self
+            .peers
+            .links
+            .values()
+            .map(|link| size_of_val(link) + link.queued())
+            .sum();
+        size_of_val(self)
+            + revisions
+            + links
+            + self.peers.roster.held_bytes()
+            + self.peers.book.held_bytes()
     }
 
     /// How much is held of everything that is bounded.

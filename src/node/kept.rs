@@ -10,8 +10,9 @@
 //!         the server is left as it is, and that is said
 //! ```
 //!
-//! All that goes to the server passes [`Node::permit`], whatever it is for: a new head, a trial, a dry run, what is put back. Of what an
-//! earlier run gave it nothing is lost either, but that is no news; so what is applied is remembered on disk, once a head and at most once in
+//! All that goes to the server passes [`Node::permit`], whatever it is for: a new head, a trial, a
+//! dry run, what is put back. Of what an earlier run gave it nothing is lost either, but that is no
+//! news; so what is applied is remembered on disk, once a head and at most once in
 //! [`REMEMBER_EVERY`].
 
 use std::time::Duration;
@@ -116,7 +117,10 @@ impl Kept {
 
     /// Gives back their values.
     pub(super) fn fold(&mut self) {
-        self.ran.iter_mut().chain(&mut self.given).for_each(|document| *document = document.folded());
+        self.ran
+            .iter_mut()
+            .chain(&mut self.given)
+            .for_each(|document| *document = document.folded());
     }
 
     /// The server was seen to run this.
@@ -127,7 +131,8 @@ impl Kept {
         self.problem = None;
     }
 
-    /// The server is about to be given this. Whether it brings names that the server was never given.
+    /// The server is about to be given this. Whether it brings names that the server was never
+    /// given.
     fn gives(&mut self, document: &Document) -> bool {
         if self.given.contains(document) || self.ran.as_ref() == Some(document) {
             return false;
@@ -139,14 +144,16 @@ impl Kept {
         self.names.note(&Aliases::of(document))
     }
 
-    /// Which file makes room for one that differs at these paths: the oldest that somebody has seen; of the others the oldest of the
-    /// same place, so that one that is changed again and again does not push out the rest.
+    /// Which file makes room for one that differs at these paths: the oldest that somebody has
+    /// seen; of the others the oldest of the same place, so that one that is changed again and
+    /// again does not push out the rest.
     fn goes_for(&self, paths: &[String]) -> Option<&KeptFile> {
         if self.files.len() < DRIFTS_KEPT {
             return None;
         }
         let seen = self.files.iter().find(|file| file.acknowledged);
-        seen.or_else(|| self.files.iter().find(|file| file.paths == paths)).or(self.files.first())
+        seen.or_else(|| self.files.iter().find(|file| file.paths == paths))
+            .or(self.files.first())
     }
 }
 
@@ -162,15 +169,24 @@ impl Node {
         self.local.kept.before = Some(Fingerprint::of(config));
     }
 
-    /// What earlier runs applied, the last first: by group, revision and what it came to on this host. To be told when all that is on disk was
-    /// taken in.
+    /// What earlier runs applied, the last first: by group, revision and what it came to on this
+    /// host. To be told when all that is on disk was taken in.
     pub fn remember_applied(&mut self, applied: &[(String, RecordId, Fingerprint)]) {
-        self.local.kept.earlier.extend(applied.iter().map(|(.., fingerprint)| *fingerprint));
-        let Some(head) = self.store.head(&self.cx).cloned() else { return };
-        let Ok(effective) = self.cx.effective(&head.document) else { return };
+        self.local
+            .kept
+            .earlier
+            .extend(applied.iter().map(|(.., fingerprint)| *fingerprint));
+        let Some(head) = self.store.head(&self.cx).cloned() else {
+            return;
+        };
+        let Ok(effective) = self.cx.effective(&head.document) else {
+            return;
+        };
         let fingerprint = effective.fingerprint();
         match applied.first() {
-            Some((group, id, was)) if *group == self.cx.setup.group && *id == head.id() && *was == fingerprint => {
+            Some((group, id, was))
+                if *group == self.cx.setup.group && *id == head.id() && *was == fingerprint =>
+            {
                 self.local.kept.ran = Some(effective);
                 self.local.kept.runs = Some(*id);
             }
@@ -182,12 +198,15 @@ impl Node {
     /// A revision was being tried when the last run ended: the server may run it.
     pub fn remember_trial(&mut self, file: &[u8]) {
         let revision = from_file(file, self.cx.setup.fleet.id().as_bytes());
-        if let Some(effective) = revision.and_then(|revision| self.cx.effective(&revision.document).ok()) {
+        if let Some(effective) =
+            revision.and_then(|revision| self.cx.effective(&revision.document).ok())
+        {
             self.local.kept.gives(&effective);
         }
     }
 
-    /// The names that were given to what lies on the server, as they were found on disk. To be told before all else of that kind.
+    /// The names that were given to what lies on the server, as they were found on disk. To be told
+    /// before all else of that kind.
     pub fn remember_given(&mut self, names: GivenNames) {
         self.local.kept.names = names;
     }
@@ -204,15 +223,27 @@ impl Node {
             return self.leave_for_dry_run(&found);
         }
         if self.local.kept.earlier.contains(&found.fingerprint) {
-            self.cx.say(Level::Info, "server", "the server runs what Starling gave it earlier");
+            self.cx.say(
+                Level::Info,
+                "server",
+                "the server runs what Starling gave it earlier",
+            );
             return self.local.ask_again(&mut self.cx, found.fingerprint);
         }
-        let name = self.local.kept.files.iter().find(|file| file.fingerprint == found.fingerprint).map(|file| file.name.clone());
+        let name = self
+            .local
+            .kept
+            .files
+            .iter()
+            .find(|file| file.fingerprint == found.fingerprint)
+            .map(|file| file.name.clone());
         if let Some(name) = name {
             self.cx.say(
                 Level::Warn,
                 "server",
-                format!("what somebody has put on the server is replaced; it is kept in {name} already"),
+                format!(
+                    "what somebody has put on the server is replaced; it is kept in {name} already"
+                ),
             );
             self.local.kept.of_job = Some(name);
             return self.local.ask_again(&mut self.cx, found.fingerprint);
@@ -225,21 +256,36 @@ impl Node {
 
     /// What the server runs is kept, or cannot be.
     pub(super) fn drift_kept(&mut self, result: Result<(), String>) {
-        let Some(Writing { file, goes }) = self.local.kept.writing.take() else { return };
+        let Some(Writing { file, goes }) = self.local.kept.writing.take() else {
+            return;
+        };
         if let Err(error) = result {
             return self.not_kept(error);
         }
-        if let Some(gone) = goes.and_then(|name| self.local.kept.files.iter().position(|file| file.name == name)) {
+        if let Some(gone) = goes.and_then(|name| {
+            self.local
+                .kept
+                .files
+                .iter()
+                .position(|file| file.name == name)
+        }) {
             let gone = self.local.kept.files.remove(gone);
             if !gone.acknowledged {
-                let text = format!("{} had to make room, and nobody has said that he has seen it", gone.name);
+                let text = format!(
+                    "{} had to make room, and nobody has said that he has seen it",
+                    gone.name
+                );
                 self.cx.say(Level::Warn, "server", text);
             }
         }
         let mut paths = file.paths.clone();
         let more = paths.len().saturating_sub(super::drift::DRIFT_SHOWN);
         paths.truncate(super::drift::DRIFT_SHOWN);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         let text = format!(
             "what somebody has put on the server at {}{more} is replaced; what it ran is kept in {}",
             paths.join(", "),
@@ -254,16 +300,21 @@ impl Node {
         self.local.ask_again(&mut self.cx, fingerprint);
     }
 
-    /// What the server runs cannot be kept: it goes on running it, and whatever was to be given to it is not.
+    /// What the server runs cannot be kept: it goes on running it, and whatever was to be given to
+    /// it is not.
     fn not_kept(&mut self, why: String) {
-        let problem = format!("what somebody has put on the server cannot be kept, so the server is left as it is: {why}");
+        let problem = format!(
+            "what somebody has put on the server cannot be kept, so the server is left as it is: {why}"
+        );
         if self.local.kept.problem.as_ref() != Some(&problem) {
             self.cx.say(Level::Error, "server", problem.clone());
             self.local.kept.problem = Some(problem);
             self.cx.own_record_changed();
         }
         self.local.kept.asked = None;
-        let Some(job) = self.local.server.take_job() else { return };
+        let Some(job) = self.local.server.take_job() else {
+            return;
+        };
         self.job_not_done(job, &why);
     }
 
@@ -271,9 +322,16 @@ impl Node {
     fn leave_for_dry_run(&mut self, found: &Found) {
         self.local.server.take_job();
         self.local.kept.asked = None;
-        let paths = self.local.changed_at(found, super::drift::DRIFT_SHOWN).join(", ");
+        let paths = self
+            .local
+            .changed_at(found, super::drift::DRIFT_SHOWN)
+            .join(", ");
         let detail = format!("a dry run would undo what was changed at {paths}");
-        self.drop_trial(Problem::new(409, "The server runs something else than the head.", detail));
+        self.drop_trial(Problem::new(
+            409,
+            "The server runs something else than the head.",
+            detail,
+        ));
         // The next look tells what to do about it.
         self.local.server.look_soon(self.cx.now.elapsed);
     }
@@ -294,15 +352,27 @@ impl Local {
         cx.effects.push(Effect::Server(ticket, ask));
     }
 
-    /// Everything that is given to the server passes here: it may be put over what the server was given, and what is kept, and nothing else.
+    /// Everything that is given to the server passes here: it may be put over what the server was
+    /// given, and what is kept, and nothing else.
     fn permit(&mut self, cx: &mut Context, ask: &mut ServerJob) {
         let kept = &mut self.kept;
         let (document, over) = match ask {
-            ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => (document, over),
+            ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => {
+                (document, over)
+            }
             ServerJob::Observe => return,
         };
-        let given = kept.ran.iter().chain(&kept.given).map(Document::fingerprint);
-        *over = Over { known: given.chain(kept.before).chain(kept.passed.iter().copied()).collect() };
+        let given = kept
+            .ran
+            .iter()
+            .chain(&kept.given)
+            .map(Document::fingerprint);
+        *over = Over {
+            known: given
+                .chain(kept.before)
+                .chain(kept.passed.iter().copied())
+                .collect(),
+        };
         let has_new_names = kept.gives(document);
         kept.asked = Some(ask.clone());
         if has_new_names {
@@ -331,14 +401,18 @@ impl Local {
 
     /// The server runs what it was last given.
     pub(super) fn runs_what_it_was_given(&mut self) {
-        if let Some(ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) = self.kept.asked.take() {
+        if let Some(ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) =
+            self.kept.asked.take()
+        {
             self.kept.settles_on(document);
         }
     }
 
     /// The server runs a revision: that is remembered, soon.
     pub(super) fn runs_revision(&mut self, cx: &Context) {
-        let Some(applied) = &self.server.applied else { return };
+        let Some(applied) = &self.server.applied else {
+            return;
+        };
         if self.kept.runs == Some(applied.id) {
             return;
         }
@@ -354,7 +428,11 @@ impl Local {
         self.kept.remember_at = None;
         self.kept.remembered = cx.now.elapsed;
         if let Some(applied) = &self.server.applied {
-            let job = DiskJob::Applied(cx.setup.group.clone(), applied.id, applied.effective.clone());
+            let job = DiskJob::Applied(
+                cx.setup.group.clone(),
+                applied.id,
+                applied.effective.clone(),
+            );
             cx.disk(job);
         }
     }
@@ -371,7 +449,9 @@ impl Local {
         let kept = &self.kept;
         let paths = self.changed_at(&found, KEPT_PATHS_MAX);
         let file = KeptFile {
-            name: name_at(cx.now.wall_ms, |name| kept.files.iter().any(|file| file.name == name)),
+            name: name_at(cx.now.wall_ms, |name| {
+                kept.files.iter().any(|file| file.name == name)
+            }),
             number: kept.files.last().map_or(0, |file| file.number) + 1,
             time_ms: cx.now.wall_ms,
             group: cx.setup.group.clone(),
@@ -383,23 +463,42 @@ impl Local {
         let text = file.text(kept.ran.as_ref(), &found.config);
         let goes = kept.goes_for(&file.paths).map(|file| file.name.clone());
         let ticket = cx.ticket(Waiting::Kept);
-        cx.disk(DiskJob::KeepDrift(ticket, file.name.clone(), text, goes.clone()));
+        cx.disk(DiskJob::KeepDrift(
+            ticket,
+            file.name.clone(),
+            text,
+            goes.clone(),
+        ));
         self.kept.writing = Some(Writing { file, goes });
     }
 
-    /// Where the server differs from what it was last seen to run; if that is not known, from what it is to be given.
+    /// Where the server differs from what it was last seen to run; if that is not known, from what
+    /// it is to be given.
     fn changed_at(&self, found: &Found, most: usize) -> Vec<String> {
         let asked = match &self.kept.asked {
             Some(ServerJob::Try { document, .. } | ServerJob::Apply(document, _)) => Some(document),
             _ => None,
         };
-        let base = self.kept.ran.as_ref().or(asked).map_or(&Value::Null, Document::config);
-        json::differing(base, &found.config, most).into_iter().map(|path| format!("{}{path}", config_path())).collect()
+        let base = self
+            .kept
+            .ran
+            .as_ref()
+            .or(asked)
+            .map_or(&Value::Null, Document::config);
+        json::differing(base, &found.config, most)
+            .into_iter()
+            .map(|path| format!("{}{path}", config_path()))
+            .collect()
     }
 
     /// Files that nobody has said that he has seen, as they are listed.
     pub(super) fn unseen_view(&self) -> Value {
-        self.kept.files.iter().filter(|file| !file.acknowledged).map(KeptFile::to_json).collect()
+        self.kept
+            .files
+            .iter()
+            .filter(|file| !file.acknowledged)
+            .map(KeptFile::to_json)
+            .collect()
     }
 
     /// All files, in the order in which they were kept.

@@ -1,8 +1,10 @@
 //! One link as the node sees it: who is there, what waits to be sent, whether it is alive.
 //!
-//! What is sent waits here, not in the daemon: at most [`LINK_WINDOW`] bytes are in the daemon's hands, the rest can still be replaced
-//! by something newer. A flood that does not fit is dropped and the link marked for anti-entropy; an answer is never dropped, the
-//! link is closed instead. Bodies are cut into pieces only when there is room to send one, so a large body occupies no queue.
+//! What is sent waits here, not in the daemon: at most [`LINK_WINDOW`] bytes are in the daemon's
+//! hands, the rest can still be replaced by something newer. A flood that does not fit is dropped
+//! and the link marked for anti-entropy; an answer is never dropped, the link is closed instead.
+//! Bodies are cut into pieces only when there is room to send one, so a large body occupies no
+//! queue.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,8 +14,8 @@ use std::time::Duration;
 use super::effect::Effect;
 use super::input::{LinkId, Now};
 use crate::limits::{
-    DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, NODE_CHECKS_EACH_SECOND, NODE_CHECKS_MAX, PING_AFTER, QUEUE_MAX, SERVING_MAX,
-    SILENT_AFTER, SPEAK_AFTER,
+    DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, NODE_CHECKS_EACH_SECOND, NODE_CHECKS_MAX,
+    PING_AFTER, QUEUE_MAX, SERVING_MAX, SILENT_AFTER, SPEAK_AFTER,
 };
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
@@ -99,7 +101,8 @@ pub struct Link {
     pub containment_query: (Duration, u32),
     /// Node records of third hosts that may still be looked at, and since when so many.
     checks: (u32, Duration),
-    /// Whether something that came was passed over since the last exchange was begun here: it is dated too far ahead.
+    /// Whether something that came was passed over since the last exchange was begun here: it is
+    /// dated too far ahead.
     pub passed_over: bool,
     /// Whether something was dropped, so that an anti-entropy exchange is due.
     pub overflowed: bool,
@@ -124,11 +127,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether one more node record of a third host may be looked at: so many at once, and so many more each second.
+    /// Whether one more node record of a third host may be looked at: so many at once, and so many
+    /// more each second.
     pub fn may_check(&mut self, now: Duration) -> bool {
         let (left, since) = self.checks;
-        let more =
-            u32::try_from(now.saturating_sub(since).as_millis() * u128::from(NODE_CHECKS_EACH_SECOND) / 1000).unwrap_or(u32::MAX);
+        let more = u32::try_from(
+            now.saturating_sub(since).as_millis() * u128::from(NODE_CHECKS_EACH_SECOND) / 1000,
+        )
+        .unwrap_or(u32::MAX);
         // What is not a whole one yet goes on growing.
         let since = if more > 0 { now } else { since };
         let left = left.saturating_add(more).min(NODE_CHECKS_MAX);
@@ -179,14 +185,24 @@ impl Link {
     }
 
     /// Queues a revision for a link that may not have it.
-    pub fn flood_document(&mut self, revision: &Revision, offer: &Offer, effects: &mut Vec<Effect>) {
+    pub fn flood_document(
+        &mut self,
+        revision: &Revision,
+        offer: &Offer,
+        effects: &mut Vec<Effect>,
+    ) {
         if !self.knows(&revision.id()) {
             self.offer_document(revision, offer, effects);
         }
     }
 
     /// Queues a revision, whatever the link is thought to have.
-    pub fn offer_document(&mut self, revision: &Revision, offer: &Offer, effects: &mut Vec<Effect>) {
+    pub fn offer_document(
+        &mut self,
+        revision: &Revision,
+        offer: &Offer,
+        effects: &mut Vec<Effect>,
+    ) {
         let group = &revision.record.header.key;
         self.drop_queued(|class| {
             matches!(class, Class::Document(other, edit, rank)
@@ -198,16 +214,34 @@ impl Link {
     }
 
     /// Queues a node record in place of an older one of the same author.
-    pub fn flood_node(&mut self, author: PeerId, id: RecordId, frame: &Frame, effects: &mut Vec<Effect>) {
+    pub fn flood_node(
+        &mut self,
+        author: PeerId,
+        id: RecordId,
+        frame: &Frame,
+        effects: &mut Vec<Effect>,
+    ) {
         if !self.knows(&id) {
             self.offer_node(author, id, frame, effects);
         }
     }
 
     /// Queues a node record, whatever the link is thought to have.
-    pub fn offer_node(&mut self, author: PeerId, id: RecordId, frame: &Frame, effects: &mut Vec<Effect>) {
+    pub fn offer_node(
+        &mut self,
+        author: PeerId,
+        id: RecordId,
+        frame: &Frame,
+        effects: &mut Vec<Effect>,
+    ) {
         self.drop_queued(|class| matches!(class, Class::Node(other) if *other == author));
-        self.flood(Class::Node(author), id, Known::Sent, frame.encode(), effects);
+        self.flood(
+            Class::Node(author),
+            id,
+            Known::Sent,
+            frame.encode(),
+            effects,
+        );
     }
 
     /// Notes that the other side has this record.
@@ -215,10 +249,14 @@ impl Link {
         self.note(id, Known::Theirs);
     }
 
-    /// Something came: the other side hears this link. What was sent before it may have been lost, for a newcomer is not heard.
+    /// Something came: the other side hears this link. What was sent before it may have been lost,
+    /// for a newcomer is not heard.
     pub fn hears(&mut self, now: Duration) {
         if self.bytes_in == 0 {
-            self.known.iter_mut().filter(|(_, known)| *known != Known::Theirs).for_each(|(_, known)| *known = Known::Sent);
+            self.known
+                .iter_mut()
+                .filter(|(_, known)| *known != Known::Theirs)
+                .for_each(|(_, known)| *known = Known::Sent);
         }
         (self.heard, self.spoke) = (now, now);
     }
@@ -251,20 +289,29 @@ impl Link {
         self.is_held
     }
 
-    /// Keeps a frame. The daemon stops reading when a link is held, so these are only those that were read already.
+    /// Keeps a frame. The daemon stops reading when a link is held, so these are only those that
+    /// were read already.
     pub fn keep(&mut self, frame: Vec<u8>) {
         self.held.push_back(frame);
     }
 
     /// The oldest of the frames that were kept, unless the link is held.
     pub fn next_held(&mut self) -> Option<Vec<u8>> {
-        if self.is_held { None } else { self.held.pop_front() }
+        if self.is_held {
+            None
+        } else {
+            self.held.pop_front()
+        }
     }
 
-    /// Whether a revision is to be sent because the other side has not named it: not if it came from there, and not if it was sent whole a
-    /// moment ago, for then it is on its way.
+    /// Whether a revision is to be sent because the other side has not named it: not if it came
+    /// from there, and not if it was sent whole a moment ago, for then it is on its way.
     pub fn may_lack(&self, id: &RecordId, now: Duration) -> bool {
-        let known = self.known.iter().find(|(other, _)| other == id).map(|(_, known)| *known);
+        let known = self
+            .known
+            .iter()
+            .find(|(other, _)| other == id)
+            .map(|(_, known)| *known);
         match known {
             Some(Known::Theirs) => false,
             Some(Known::Whole(at)) => at + DEAD_AFTER <= now,
@@ -280,8 +327,16 @@ impl Link {
         }
     }
 
-    /// Begins to send a body from an offset on, in place of what was being sent of it. `false` if too many are being sent.
-    pub fn serve(&mut self, id: RecordId, body: Arc<[u8]>, offset: usize, now: Duration, effects: &mut Vec<Effect>) -> bool {
+    /// Begins to send a body from an offset on, in place of what was being sent of it. `false` if
+    /// too many are being sent.
+    pub fn serve(
+        &mut self,
+        id: RecordId,
+        body: Arc<[u8]>,
+        offset: usize,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
         self.serving.retain(|serving| serving.id != id);
         if self.serving.len() >= SERVING_MAX {
             return false;
@@ -295,9 +350,12 @@ impl Link {
         true
     }
 
-    /// Whether just this was asked for a moment ago: it is on its way, however long that is, and would only be sent twice.
+    /// Whether just this was asked for a moment ago: it is on its way, however long that is, and
+    /// would only be sent twice.
     pub fn serves(&self, id: &RecordId, offset: usize, now: Duration) -> bool {
-        self.served.iter().any(|(other, from, at)| (other, *from) == (id, offset) && at.saturating_add(DEAD_AFTER) > now)
+        self.served.iter().any(|(other, from, at)| {
+            (other, *from) == (id, offset) && at.saturating_add(DEAD_AFTER) > now
+        })
     }
 
     /// Takes back credit that the daemon has used up.
@@ -308,7 +366,11 @@ impl Link {
 
     /// Bytes that wait here or in the daemon's hands.
     pub fn backlog(&self) -> usize {
-        let serving: usize = self.serving.iter().map(|serving| serving.body.len() - serving.offset).sum();
+        let serving: usize = self
+            .serving
+            .iter()
+            .map(|serving| serving.body.len() - serving.offset)
+            .sum();
         self.queued + serving
     }
 
@@ -317,12 +379,20 @@ impl Link {
         self.queued
     }
 
-    /// Whether the other side has this record, or was sent it over this link, as far as is remembered.
+    /// Whether the other side has this record, or was sent it over this link, as far as is
+    /// remembered.
     pub fn knows(&self, id: &RecordId) -> bool {
         self.known.iter().any(|(known, _)| known == id)
     }
 
-    fn flood(&mut self, class: Class, id: RecordId, known: Known, bytes: Vec<u8>, effects: &mut Vec<Effect>) {
+    fn flood(
+        &mut self,
+        class: Class,
+        id: RecordId,
+        known: Known,
+        bytes: Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.push(class, bytes) {
             self.note(id, known);
         } else {
@@ -332,8 +402,13 @@ impl Link {
     }
 
     fn push(&mut self, class: Class, bytes: Vec<u8>) -> bool {
-        // Answers have room beyond that of floods: a link is given up only when even its answers are not read.
-        let room = if matches!(class, Class::Answer) { 2 * QUEUE_MAX } else { QUEUE_MAX };
+        // Answers have room beyond that of floods: a link is given up only when even its answers
+        // are not read.
+        let room = if matches!(class, Class::Answer) {
+            2 * QUEUE_MAX
+        } else {
+            QUEUE_MAX
+        };
         if self.queued + bytes.len() > room {
             return false;
         }
@@ -355,7 +430,8 @@ impl Link {
         self.queued = self.queue.iter().map(|queued| queued.bytes.len()).sum();
     }
 
-    /// Hands over as much as there is credit for: what is queued first, then pieces, one of each body in turn.
+    /// Hands over as much as there is credit for: what is queued first, then pieces, one of each
+    /// body in turn.
     fn pump(&mut self, effects: &mut Vec<Effect>) {
         while let Some(next) = self.queue.front() {
             if !self.spend(next.bytes.len()) {
@@ -373,7 +449,15 @@ impl Link {
             }
             let bytes = serving.body[serving.offset..end].to_vec();
             let offset = u32::try_from(serving.offset).expect("bodies are shorter than 4 GiB");
-            effects.push(Effect::Send(self.id, Frame::Piece { id: serving.id, offset, bytes }.encode()));
+            effects.push(Effect::Send(
+                self.id,
+                Frame::Piece {
+                    id: serving.id,
+                    offset,
+                    bytes,
+                }
+                .encode(),
+            ));
             serving.offset = end;
             if end < serving.body.len() {
                 self.serving.push_back(serving);

@@ -11,26 +11,63 @@ use crate::wire::frame::Payload;
 
 fn link() -> Link {
     let peer = PeerId::from_bytes(SecretKey::from_seed(&[1; 32]).public()).unwrap();
-    let hello = Hello { peer, run: 1, features: 0, addresses: Vec::new() };
-    Link::new(9, hello, "10.0.0.1:7117".parse().unwrap(), true, Now { elapsed: Duration::ZERO, wall_ms: 0 })
+    let hello = Hello {
+        peer,
+        run: 1,
+        features: 0,
+        addresses: Vec::new(),
+    };
+    Link::new(
+        9,
+        hello,
+        "10.0.0.1:7117".parse().unwrap(),
+        true,
+        Now {
+            elapsed: Duration::ZERO,
+            wall_ms: 0,
+        },
+    )
 }
 
 fn revision(base: Option<&Revision>, ms: u64, text: &str) -> Revision {
     let secret = SecretKey::from_seed(&[2; 32]);
-    let author = Author { secret: &secret, fleet: [2; 32], group: "default", stamp: Stamp::from_u64(ms << 16).unwrap() };
-    let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+    let author = Author {
+        secret: &secret,
+        fleet: [2; 32],
+        group: "default",
+        stamp: Stamp::from_u64(ms << 16).unwrap(),
+    };
+    let edit = Edit {
+        origin: Origin::Original,
+        operations: Vec::new(),
+    };
     let document = Document::from_config(Value::from(text)).unwrap();
     Revision::author(
         &author,
         base,
-        Draft { edit, document, opens: BTreeMap::new(), settles: Vec::new(), flags: 0, note: String::new() },
+        Draft {
+            edit,
+            document,
+            opens: BTreeMap::new(),
+            settles: Vec::new(),
+            flags: 0,
+            note: String::new(),
+        },
     )
     .unwrap()
 }
 
 fn whole(revision: &Revision) -> Offer {
-    let bytes = Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec())).encode();
-    Offer { bytes, whole_at: Some(Duration::ZERO) }
+    let bytes = Frame::Record(
+        revision.record.clone(),
+        0,
+        Payload::Whole(revision.body.to_vec()),
+    )
+    .encode();
+    Offer {
+        bytes,
+        whole_at: Some(Duration::ZERO),
+    }
 }
 
 fn frames(effects: &[Effect]) -> Vec<Frame> {
@@ -44,7 +81,13 @@ fn frames(effects: &[Effect]) -> Vec<Frame> {
 fn records(effects: &[Effect]) -> Vec<RecordId> {
     frames(effects)
         .iter()
-        .filter_map(|frame| if let Frame::Record(record, ..) = frame { Some(record.id) } else { None })
+        .filter_map(|frame| {
+            if let Frame::Record(record, ..) = frame {
+                Some(record.id)
+            } else {
+                None
+            }
+        })
         .collect()
 }
 
@@ -89,7 +132,8 @@ fn documents_of_another_group_do_not_replace_each_other() {
     let mut second = revision(Some(&first), 2, "second");
     let mut header = (*second.record.header).clone();
     header.key = "other".into();
-    second.record = crate::model::record::Record::sign(header, &second.body, &SecretKey::from_seed(&[2; 32]));
+    second.record =
+        crate::model::record::Record::sign(header, &second.body, &SecretKey::from_seed(&[2; 32]));
     link.flood_document(&first, &whole(&first), &mut effects);
     link.flood_document(&second, &whole(&second), &mut effects);
     assert_eq!(records(&drain(&mut link)).len(), 2);
@@ -102,10 +146,23 @@ fn a_waiting_node_record_is_replaced_by_the_same_peers_newer_one() {
     let mut effects = Vec::new();
     let author = |seed| PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap();
     for (number, seed) in [(1, 1), (2, 2), (3, 1)] {
-        link.flood_node(author(seed), RecordId([number; 32]), &Frame::Pong(u64::from(number)), &mut effects);
+        link.flood_node(
+            author(seed),
+            RecordId([number; 32]),
+            &Frame::Pong(u64::from(number)),
+            &mut effects,
+        );
     }
-    let pongs: Vec<u64> =
-        frames(&drain(&mut link)).iter().filter_map(|frame| if let Frame::Pong(n) = frame { Some(*n) } else { None }).collect();
+    let pongs: Vec<u64> = frames(&drain(&mut link))
+        .iter()
+        .filter_map(|frame| {
+            if let Frame::Pong(n) = frame {
+                Some(*n)
+            } else {
+                None
+            }
+        })
+        .collect();
     assert_eq!(pongs, vec![2, 3]);
 }
 
@@ -138,19 +195,29 @@ fn a_flood_that_does_not_fit_is_dropped_and_marks_the_link_while_answers_still_f
         assert!(link.backlog() <= QUEUE_MAX);
     }
     assert!(link.backlog() > QUEUE_MAX - FRAME_MAX);
-    let answer = Frame::Piece { id: RecordId::NONE, offset: 0, bytes: vec![0; INLINE_MAX] };
+    let answer = Frame::Piece {
+        id: RecordId::NONE,
+        offset: 0,
+        bytes: vec![0; INLINE_MAX],
+    };
     let mut answers = 0;
     while link.answer(&answer, &mut effects) {
         answers += 1;
     }
-    assert!(link.backlog() <= 2 * QUEUE_MAX && answers > 50, "{answers} answers");
+    assert!(
+        link.backlog() <= 2 * QUEUE_MAX && answers > 50,
+        "{answers} answers"
+    );
     let sent = drain(&mut link);
-    let pieces = frames(&sent).iter().filter(|frame| matches!(frame, Frame::Piece { .. })).count();
+    let pieces = frames(&sent)
+        .iter()
+        .filter(|frame| matches!(frame, Frame::Piece { .. }))
+        .count();
     assert_eq!(pieces, answers, "no answer is lost");
 }
 
 #[test]
-fn the_credit_of_a_link_is_never_exceeded_and_short_frames_are_charged_for_their_place() {
+fn the_credit_of_a_link_is_never_exceeded_and_short_frames_pay_for_their_place() {
     let mut link = link();
     let mut effects = Vec::new();
     for number in 0..2_000 {
@@ -160,7 +227,10 @@ fn the_credit_of_a_link_is_never_exceeded_and_short_frames_are_charged_for_their
     link.sent(3 * CREDIT_MIN, &mut effects);
     assert_eq!(effects.len(), (LINK_WINDOW / CREDIT_MIN) as usize + 3);
     link.sent(u32::MAX / 2, &mut effects);
-    assert!(link.credit <= LINK_WINDOW as usize, "no more credit than there is comes back");
+    assert!(
+        link.credit <= LINK_WINDOW as usize,
+        "no more credit than there is comes back"
+    );
 }
 
 #[test]
@@ -174,8 +244,13 @@ fn the_pieces_of_several_bodies_take_turns_and_let_other_frames_pass() {
     }
     assert!(link.answer(&Frame::Ping(5), &mut effects));
     effects.extend(drain(&mut link));
-    let passed = frames(&effects).iter().position(|frame| matches!(frame, Frame::Ping(5)));
-    assert!(passed.is_some_and(|at| at <= LINK_WINDOW as usize / INLINE_MAX), "it passes the pieces that wait: {passed:?}");
+    let passed = frames(&effects)
+        .iter()
+        .position(|frame| matches!(frame, Frame::Ping(5)));
+    assert!(
+        passed.is_some_and(|at| at <= LINK_WINDOW as usize / INLINE_MAX),
+        "it passes the pieces that wait: {passed:?}"
+    );
     let mut got: BTreeMap<RecordId, usize> = BTreeMap::new();
     let mut last = None;
     let mut turns = 0;
@@ -188,7 +263,10 @@ fn the_pieces_of_several_bodies_take_turns_and_let_other_frames_pass() {
             last = Some(id);
         }
     }
-    assert_eq!(got.values().copied().collect::<Vec<_>>(), vec![body.len(); 2]);
+    assert_eq!(
+        got.values().copied().collect::<Vec<_>>(),
+        vec![body.len(); 2]
+    );
     assert!(turns >= 40, "only {turns} turns");
 }
 
@@ -199,26 +277,52 @@ fn a_body_asked_for_again_is_sent_from_there_and_a_fifth_is_refused() {
     let mut effects = Vec::new();
     let body: Arc<[u8]> = vec![7; 3 * INLINE_MAX].into();
     for number in 0..SERVING_MAX {
-        assert!(link.serve(RecordId([number as u8; 32]), Arc::clone(&body), 0, Duration::ZERO, &mut effects));
+        assert!(link.serve(
+            RecordId([number as u8; 32]),
+            Arc::clone(&body),
+            0,
+            Duration::ZERO,
+            &mut effects
+        ));
     }
-    assert!(!link.serve(RecordId([99; 32]), Arc::clone(&body), 0, Duration::ZERO, &mut effects));
-    assert!(link.serve(RecordId([0; 32]), Arc::clone(&body), 2 * INLINE_MAX, Duration::ZERO, &mut effects));
+    assert!(!link.serve(
+        RecordId([99; 32]),
+        Arc::clone(&body),
+        0,
+        Duration::ZERO,
+        &mut effects
+    ));
+    assert!(link.serve(
+        RecordId([0; 32]),
+        Arc::clone(&body),
+        2 * INLINE_MAX,
+        Duration::ZERO,
+        &mut effects
+    ));
     let sent = frames(&drain(&mut link));
-    let of_first = sent.iter().filter(|frame| matches!(frame, Frame::Piece { id, .. } if *id == RecordId([0; 32])));
+    let of_first = sent
+        .iter()
+        .filter(|frame| matches!(frame, Frame::Piece { id, .. } if *id == RecordId([0; 32])));
     assert_eq!(of_first.count(), 1);
 }
 
 #[test]
-fn what_came_over_a_link_or_was_sent_whole_a_moment_ago_is_not_sent_because_it_was_not_named() {
+fn what_a_link_brought_or_took_a_moment_ago_is_not_sent_though_it_was_not_named() {
     let (first, second) = (revision(None, 1, "first"), revision(None, 2, "second"));
     let mut link = link();
     let mut effects = Vec::new();
     assert!(link.may_lack(&first.id(), Duration::ZERO));
     link.flood_document(&first, &whole(&first), &mut effects);
     assert!(!link.may_lack(&first.id(), Duration::ZERO));
-    assert!(link.may_lack(&first.id(), DEAD_AFTER), "it may have been dropped there for want of room");
+    assert!(
+        link.may_lack(&first.id(), DEAD_AFTER),
+        "it may have been dropped there for want of room"
+    );
     link.hears(Duration::ZERO);
-    assert!(link.may_lack(&first.id(), Duration::ZERO), "what was sent before anything came may not have been heard");
+    assert!(
+        link.may_lack(&first.id(), Duration::ZERO),
+        "what was sent before anything came may not have been heard"
+    );
     link.learn(second.id());
     assert!(!link.may_lack(&second.id(), DEAD_AFTER));
 }
@@ -239,11 +343,20 @@ fn what_was_replaced_in_the_queue_was_not_sent() {
 #[test]
 fn the_same_pull_twice_within_moments_is_one() {
     let mut link = link();
-    let (id, body) = (RecordId([1; 32]), Arc::<[u8]>::from(vec![1; 3 * INLINE_MAX]));
+    let (id, body) = (
+        RecordId([1; 32]),
+        Arc::<[u8]>::from(vec![1; 3 * INLINE_MAX]),
+    );
     let mut effects = Vec::new();
     assert!(!link.serves(&id, 0, Duration::ZERO));
     assert!(link.serve(id, Arc::clone(&body), 0, Duration::ZERO, &mut effects));
     assert!(link.serves(&id, 0, DEAD_AFTER / 2));
-    assert!(!link.serves(&id, INLINE_MAX, Duration::ZERO), "from there on it was not asked for");
-    assert!(!link.serves(&id, 0, DEAD_AFTER), "who asks again after that has not got it");
+    assert!(
+        !link.serves(&id, INLINE_MAX, Duration::ZERO),
+        "from there on it was not asked for"
+    );
+    assert!(
+        !link.serves(&id, 0, DEAD_AFTER),
+        "who asks again after that has not got it"
+    );
 }

@@ -1,6 +1,7 @@
 //! This host's own server, and what becomes of it past Starling.
 //!
-//! `server` gives it documents, `kept` and `before` keep what they replace, and `drift` says what is done about changes by others.
+//! `server` gives it documents, `kept` and `before` keep what they replace, and `drift` says what
+//! is done about changes by others.
 
 use super::input::ClientId;
 use super::kept::Kept;
@@ -20,7 +21,8 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Nothing is known of a server yet, but whether there is one and whether what it ran before Starling is kept.
+    /// Nothing is known of a server yet, but whether there is one and whether what it ran before
+    /// Starling is kept.
     pub(super) fn new(is_present: bool, before_is_kept: bool) -> Self {
         Self {
             server: Server::new(is_present, before_is_kept),

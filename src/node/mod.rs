@@ -1,12 +1,15 @@
 //! What to do: the state machine of a peer.
 //!
-//! No socket, no thread, no file, no clock, no chance but a seed. [`Node::handle`] takes one thing that happened and says what is to be
-//! done; the caller performs all of it, in order, before the next. [`Node::deadline`] says when it wants to be called at the latest.
-//! `input` and `effect` list everything that can come in and go out, and `turn` what recurs.
+//! No socket, no thread, no file, no clock, no chance but a seed. [`Node::handle`] takes one thing
+//! that happened and says what is to be done; the caller performs all of it, in order, before the
+//! next. [`Node::deadline`] says when it wants to be called at the latest. `input` and `effect`
+//! list everything that can come in and go out, and `turn` what recurs.
 //!
-//! The state stands in six parts: `context` has what all share, `peers` who is known and linked, `exchange` what is asked of them, `store`
-//! what is held, `local` the own server, and `changes` what is in the making. The other files are one concern each: what has to do with one
-//! part only is a method of that part, and what takes several is one of [`Node`], which passes on what one part means for the others.
+//! The state stands in six parts: `context` has what all share, `peers` who is known and linked,
+//! `exchange` what is asked of them, `store` what is held, `local` the own server, and `changes`
+//! what is in the making. The other files are one concern each: what has to do with one
+//! part only is a method of that part, and what takes several is one of [`Node`], which passes on
+//! what one part means for the others.
 
 pub mod answer;
 mod before;
@@ -123,7 +126,8 @@ pub struct Setup {
     pub history: usize,
     /// What the files of all revisions may take, in bytes.
     pub files_max: u64,
-    /// How long the key of a certificate that was deleted or replaced stays in the history: at least until, and then at most.
+    /// How long the key of a certificate that was deleted or replaced stays in the history: at
+    /// least until, and then at most.
     pub keys_kept: Range<Duration>,
     /// Seeds the jitter.
     pub seed: u64,
@@ -152,7 +156,12 @@ impl Node {
     pub fn new(setup: Setup, book: &[u8], now: Now) -> Self {
         let cx = Context::new(setup, now);
         let setup = &cx.setup;
-        let keeping = Keeping { me: cx.me, group: setup.group.clone(), history: setup.history, files_max: setup.files_max };
+        let keeping = Keeping {
+            me: cx.me,
+            group: setup.group.clone(),
+            history: setup.history,
+            files_max: setup.files_max,
+        };
         let mut node = Self {
             peers: Peers::new(cx.me, book),
             exchange: Exchange::new(setup.joined),
@@ -163,11 +172,17 @@ impl Node {
         };
         let (key, id) = (node.cx.setup.fleet.key().clone(), *node.cx.setup.fleet.id());
         node.peers.book.read(book, |peer| key.instance(&id, peer));
-        node.cx.setup.peers.clone().iter().for_each(|address| node.peers.book.configure(address, true));
+        node.cx
+            .setup
+            .peers
+            .clone()
+            .iter()
+            .for_each(|address| node.peers.book.configure(address, true));
         node
     }
 
-    /// A change was under way when the host stopped: what was kept of it is dropped. The head is applied at the start in any case.
+    /// A change was under way when the host stopped: what was kept of it is dropped. The head is
+    /// applied at the start in any case.
     pub fn forget_pending(&mut self, group: String, name: String) {
         self.local.server.doubt();
         self.cx.disk(DiskJob::Discard(group, name));
@@ -186,9 +201,13 @@ impl Node {
     /// Says goodbye on all links.
     pub fn leave(&mut self, effects: &mut Vec<Effect>) {
         let links: Vec<LinkId> = self.peers.links.keys().copied().collect();
-        links
-            .into_iter()
-            .for_each(|id| self.peers.answer(&mut self.cx, id, &Frame::Bye(Goodbye::Leaving, "this host stops".into())));
+        links.into_iter().for_each(|id| {
+            self.peers.answer(
+                &mut self.cx,
+                id,
+                &Frame::Bye(Goodbye::Leaving, "this host stops".into()),
+            )
+        });
         effects.append(&mut self.cx.effects);
     }
 
@@ -196,12 +215,23 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         self.cx.now = now;
         match input {
-            Input::Linked { link, hello, address, dial } => self.linked(link, hello, address, dial),
+            Input::Linked {
+                link,
+                hello,
+                address,
+                dial,
+            } => self.linked(link, hello, address, dial),
             Input::Frame(link, bytes) => self.frame(link, &bytes),
             Input::Sent(link, credit) => self.peers.sent(&mut self.cx, link, credit),
             Input::Unlinked(link, reason) => self.peers.lost(&mut self.cx, link, &reason),
             Input::DialFailed(dial, reason) => self.peers.dial_failed(&mut self.cx, dial, &reason),
-            Input::Found { instance, addresses, unheard } => self.peers.found(&mut self.cx, &instance, &addresses, unheard),
+            Input::Found {
+                instance,
+                addresses,
+                unheard,
+            } => self
+                .peers
+                .found(&mut self.cx, &instance, &addresses, unheard),
             Input::Addresses(addresses) => self.peers.readdressed(&mut self.cx, addresses),
             Input::Own(addresses) => self.peers.own = addresses,
             Input::Trouble(what, why) => self.cx.troubled(what, why),
@@ -211,7 +241,9 @@ impl Node {
             Input::Server(report) => self.server_reports(report),
             Input::Overlay(overlay) => self.local.overlay_changed(&mut self.cx, overlay),
             Input::ErrandDone(number, told) => self.errand_done(number, &told),
-            Input::Asked(client, Ask::OfGroup(group, ask, errand)) if group != self.cx.setup.group => {
+            Input::Asked(client, Ask::OfGroup(group, ask, errand))
+                if group != self.cx.setup.group =>
+            {
                 self.ask_of_group(client, &group, *ask, errand.map(|errand| *errand));
             }
             Input::Asked(client, Ask::OfGroup(_, ask, _)) => self.asked(client, *ask),
@@ -242,12 +274,14 @@ impl Node {
         self.cx.own_record_changed();
     }
 
-    /// A damaged head was set aside: until an exchange is completed this host must not speak for the fleet.
+    /// A damaged head was set aside: until an exchange is completed this host must not speak for
+    /// the fleet.
     pub fn distrust(&mut self) {
         self.exchange.joined = false;
     }
 
-    /// Whether that holds for later runs too. A host that has never met another has nobody to wait for: a restart is its owner's word.
+    /// Whether that holds for later runs too. A host that has never met another has nobody to wait
+    /// for: a restart is its owner's word.
     pub fn is_distrusted(&self) -> bool {
         !self.exchange.joined && (self.peers.book.known() > 0 || !self.cx.setup.peers.is_empty())
     }
@@ -257,13 +291,19 @@ impl Node {
             Ask::Write(change) => self.changes.write(&mut self.cx, client, change),
             Ask::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
             Ask::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
-            Ask::PublishLocal { force, if_match, note } => {
-                self.changes.publish_local(&mut self.cx, client, force, if_match, note)
-            }
+            Ask::PublishLocal {
+                force,
+                if_match,
+                note,
+            } => self
+                .changes
+                .publish_local(&mut self.cx, client, force, if_match, note),
             Ask::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
             Ask::RemoveGroup { name, force, note } => self.remove_group(client, &name, force, note),
             Ask::RepairHost(ending, errand) => self.repair_elsewhere(client, &ending, *errand),
-            ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => self.ask_of_drifts(client, ask),
+            ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => {
+                self.ask_of_drifts(client, ask)
+            }
             ask => self.read(client, ask),
         }
     }

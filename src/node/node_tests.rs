@@ -38,7 +38,10 @@ struct Lone {
 
 impl Lone {
     fn new(server: bool) -> Self {
-        let now = Now { elapsed: Duration::ZERO, wall_ms: 1_000 };
+        let now = Now {
+            elapsed: Duration::ZERO,
+            wall_ms: 1_000,
+        };
         let id = FleetId::from_bytes(SecretKey::from_seed(&[250; 32]).public()).unwrap();
         let setup = Setup {
             secret: SecretKey::from_seed(&[1; 32]),
@@ -59,7 +62,11 @@ impl Lone {
             drift: Default::default(),
             is_signed: Record::is_signed,
         };
-        let mut lone = Self { node: Node::new(setup, b"", now), now, effects: Vec::new() };
+        let mut lone = Self {
+            node: Node::new(setup, b"", now),
+            now,
+            effects: Vec::new(),
+        };
         lone.happens(Input::Addresses(Vec::new()));
         lone
     }
@@ -68,12 +75,19 @@ impl Lone {
     fn happens(&mut self, input: Input) {
         self.node.handle(self.now, input, &mut self.effects);
         while let Some((ticket, undecoded)) = self.undecoded() {
-            self.node.handle(self.now, Input::Decoded(ticket, undecoded.decode()), &mut self.effects);
+            self.node.handle(
+                self.now,
+                Input::Decoded(ticket, undecoded.decode()),
+                &mut self.effects,
+            );
         }
     }
 
     fn undecoded(&mut self) -> Option<(Ticket, decode::Undecoded)> {
-        let place = self.effects.iter().position(|effect| matches!(effect, Effect::Decode(..)))?;
+        let place = self
+            .effects
+            .iter()
+            .position(|effect| matches!(effect, Effect::Decode(..)))?;
         match self.effects.remove(place) {
             Effect::Decode(ticket, undecoded) => Some((ticket, undecoded)),
             _ => None,
@@ -81,15 +95,36 @@ impl Lone {
     }
 
     fn write(&mut self, client: ClientId, text: &str) {
-        let op = Op { path: Path::parse("/config/routes").unwrap(), change: EditChange::Put(Value::from(text)) };
-        self.happens(Input::Asked(client, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() })));
+        let op = Op {
+            path: Path::parse("/config/routes").unwrap(),
+            change: EditChange::Put(Value::from(text)),
+        };
+        self.happens(Input::Asked(
+            client,
+            Ask::Write(Change {
+                op,
+                if_match: None,
+                note: String::new(),
+                settles: Vec::new(),
+            }),
+        ));
     }
 
     fn linked(&mut self, link: LinkId, identity: u8) {
         let peer = PeerId::from_bytes(SecretKey::from_seed(&[identity; 32]).public()).unwrap();
-        let hello = Hello { peer, run: 5, features: 0, addresses: Vec::new() };
+        let hello = Hello {
+            peer,
+            run: 5,
+            features: 0,
+            addresses: Vec::new(),
+        };
         let address = "10.0.0.2:7117".parse().unwrap();
-        self.happens(Input::Linked { link, hello, address, dial: None });
+        self.happens(Input::Linked {
+            link,
+            hello,
+            address,
+            dial: None,
+        });
     }
 
     /// The statuses with which clients were answered.
@@ -115,13 +150,18 @@ impl Lone {
                         | DiskJob::BeforeStarling(ticket, _),
                     ) => inputs.push(Input::Stored(*ticket, Ok(()))),
                     Effect::Server(ticket, job) => {
-                        let outcome = if matches!(job, ServerJob::Observe) { observed() } else { outcome.clone() };
+                        let outcome = if matches!(job, ServerJob::Observe) {
+                            observed()
+                        } else {
+                            outcome.clone()
+                        };
                         inputs.push(Input::Server(ServerReport::new(*ticket, outcome)));
                     }
                     _ => {}
                 }
             }
-            self.effects.retain(|effect| !matches!(effect, Effect::Disk(_) | Effect::Server(..)));
+            self.effects
+                .retain(|effect| !matches!(effect, Effect::Disk(_) | Effect::Server(..)));
             if inputs.is_empty() {
                 return;
             }
@@ -136,7 +176,11 @@ fn observed() -> Outcome {
 
 fn shows(document: &Document) -> Outcome {
     let config = document.folded().config().clone().into();
-    Outcome::Observed { config, missing: Vec::new(), restarted: false }
+    Outcome::Observed {
+        config,
+        missing: Vec::new(),
+        restarted: false,
+    }
 }
 
 #[test]
@@ -147,9 +191,17 @@ fn a_node_says_when_it_wants_to_be_called_and_then_has_nothing_left_to_do() {
         lone.now.elapsed = lone.node.deadline();
         lone.happens(Input::Tick);
         lone.serve(&Outcome::Applied);
-        assert!(lone.node.deadline() > lone.now.elapsed, "it would spin at {:?}", lone.now.elapsed);
+        assert!(
+            lone.node.deadline() > lone.now.elapsed,
+            "it would spin at {:?}",
+            lone.now.elapsed
+        );
     }
-    assert!(lone.now.elapsed > Duration::from_secs(120), "it wakes too often: 200 times in {:?}", lone.now.elapsed);
+    assert!(
+        lone.now.elapsed > Duration::from_secs(120),
+        "it wakes too often: 200 times in {:?}",
+        lone.now.elapsed
+    );
 }
 
 #[test]
@@ -160,11 +212,22 @@ fn of_many_changes_64_wait_and_the_rest_are_told_so_at_once() {
     lone.effects.clear();
     (0..70).for_each(|client| lone.write(client, &format!("{client}")));
     // One is in hand, 64 wait.
-    assert_eq!(lone.statuses(), (65..70).map(|client| (client, 503)).collect::<Vec<_>>());
+    assert_eq!(
+        lone.statuses(),
+        (65..70).map(|client| (client, 503)).collect::<Vec<_>>()
+    );
     lone.serve(&Outcome::Applied);
-    let done: Vec<ClientId> =
-        lone.statuses().into_iter().filter(|(_, status)| *status == 200).map(|(client, _)| client).collect();
-    assert_eq!(done, (0..65).collect::<Vec<_>>(), "in the order in which they came");
+    let done: Vec<ClientId> = lone
+        .statuses()
+        .into_iter()
+        .filter(|(_, status)| *status == 200)
+        .map(|(client, _)| client)
+        .collect();
+    assert_eq!(
+        done,
+        (0..65).collect::<Vec<_>>(),
+        "in the order in which they came"
+    );
 }
 
 #[test]
@@ -178,7 +241,11 @@ fn while_a_change_is_in_hand_the_server_is_asked_for_nothing_else() {
         lone.now.elapsed = Duration::from_secs(seconds);
         lone.happens(Input::Tick);
     }
-    let jobs = lone.effects.iter().filter(|effect| matches!(effect, Effect::Server(..))).count();
+    let jobs = lone
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Server(..)))
+        .count();
     assert_eq!(jobs, 0, "the disk has not answered yet");
     lone.serve(&Outcome::Applied);
     assert_eq!(lone.statuses(), vec![(1, 200)]);
@@ -211,15 +278,27 @@ fn what_is_loaded_is_the_head_and_is_not_written_again() {
     lone.serve(&Outcome::Applied);
     let text = records::file_text(lone.node.head().unwrap());
     let mut next = Lone::new(false);
-    next.node.load(records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes()).unwrap());
+    next.node
+        .load(records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes()).unwrap());
     next.now.wall_ms = 0;
     next.happens(Input::Tick);
-    assert_eq!(next.node.head().map(|head| head.id()), lone.node.head().map(|head| head.id()));
-    assert!(!next.effects.iter().any(|effect| matches!(effect, Effect::Disk(DiskJob::Store(..)))));
+    assert_eq!(
+        next.node.head().map(|head| head.id()),
+        lone.node.head().map(|head| head.id())
+    );
+    assert!(
+        !next
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Disk(DiskJob::Store(..))))
+    );
     next.write(2, "two");
     next.serve(&Outcome::Applied);
     let (old, new) = (lone.node.head().unwrap(), next.node.head().unwrap());
-    assert!(new.record.header.stamp > old.record.header.stamp, "a clock that went back moves nothing");
+    assert!(
+        new.record.header.stamp > old.record.header.stamp,
+        "a clock that went back moves nothing"
+    );
 }
 
 #[test]
@@ -236,8 +315,15 @@ fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
         assert!(records::from_file(&bad, &fleet).is_none(), "byte {at}");
     }
     let head = lone.node.head().expect("it was published").clone();
-    assert_eq!(records::document_in(&text, &head.id()).as_ref(), Some(&head.document));
-    assert_eq!(records::document_in(&text, &head.record.header.base), None, "another revision's");
+    assert_eq!(
+        records::document_in(&text, &head.id()).as_ref(),
+        Some(&head.document)
+    );
+    assert_eq!(
+        records::document_in(&text, &head.record.header.base),
+        None,
+        "another revision's"
+    );
 }
 
 #[test]
@@ -248,10 +334,17 @@ fn a_node_that_ends_says_goodbye_on_all_links() {
     lone.effects.clear();
     lone.node.leave(&mut lone.effects);
     let bye = |effect: &Effect| match effect {
-        Effect::Send(link, bytes) => matches!(Frame::decode(bytes), Ok(Some(Frame::Bye(Goodbye::Leaving, _)))).then_some(*link),
+        Effect::Send(link, bytes) => matches!(
+            Frame::decode(bytes),
+            Ok(Some(Frame::Bye(Goodbye::Leaving, _)))
+        )
+        .then_some(*link),
         _ => None,
     };
-    assert_eq!(lone.effects.iter().filter_map(bye).collect::<Vec<_>>(), vec![1, 2]);
+    assert_eq!(
+        lone.effects.iter().filter_map(bye).collect::<Vec<_>>(),
+        vec![1, 2]
+    );
 }
 
 #[test]
@@ -266,7 +359,9 @@ fn a_silent_link_is_pinged_and_then_given_up() {
         lone.happens(Input::Tick);
         for effect in lone.effects.drain(..) {
             match effect {
-                Effect::Send(1, bytes) if matches!(Frame::decode(&bytes), Ok(Some(Frame::Ping(_)))) => {
+                Effect::Send(1, bytes)
+                    if matches!(Frame::decode(&bytes), Ok(Some(Frame::Ping(_)))) =>
+                {
                     pinged.get_or_insert(lone.now.elapsed);
                 }
                 Effect::Close(1) => closed = Some(lone.now.elapsed),
@@ -275,7 +370,9 @@ fn a_silent_link_is_pinged_and_then_given_up() {
         }
         assert!(lone.now.elapsed < Duration::from_secs(60));
     }
-    assert!(pinged.is_some_and(|at| at >= Duration::from_secs(9) && at <= crate::limits::PING_AFTER));
+    assert!(
+        pinged.is_some_and(|at| at >= Duration::from_secs(9) && at <= crate::limits::PING_AFTER)
+    );
     assert_eq!(closed, Some(crate::limits::DEAD_AFTER));
 }
 
@@ -293,15 +390,29 @@ fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
     assert!(lone.effects.is_empty(), "{:?}", lone.effects);
 }
 
-/// A document was kept five times over, each time with values of thirty times its text, and what it took stayed when it was gone.
+/// A document was kept five times over, each time with values of thirty times its text, and what it
+/// took stayed when it was gone.
 #[test]
 fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
     let mut lone = Lone::new(true);
     let small = lone.node.held_bytes();
-    let routes: Vec<String> = (0..8_000).map(|n| format!(r#"{{"match":{{"uri":"/{n}"}},"action":{{"return":200}}}}"#)).collect();
+    let routes: Vec<String> = (0..8_000)
+        .map(|n| format!(r#"{{"match":{{"uri":"/{n}"}},"action":{{"return":200}}}}"#))
+        .collect();
     let config = json::parse(format!("[{}]", routes.join(",")).as_bytes()).unwrap();
-    let op = Op { path: Path::parse("/config/routes").unwrap(), change: EditChange::Put(config) };
-    lone.happens(Input::Asked(1, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() })));
+    let op = Op {
+        path: Path::parse("/config/routes").unwrap(),
+        change: EditChange::Put(config),
+    };
+    lone.happens(Input::Asked(
+        1,
+        Ask::Write(Change {
+            op,
+            if_match: None,
+            note: String::new(),
+            settles: Vec::new(),
+        }),
+    ));
     lone.serve(&Outcome::Applied);
     assert!(lone.statuses().contains(&(1, 200)));
     let text = lone.node.head().unwrap().document.bytes().len();
@@ -310,30 +421,52 @@ fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
         for look in 0..3 {
             lone.now.elapsed += crate::limits::FOLD_AFTER;
             lone.happens(Input::Tick);
-            let asked = lone
-                .effects
-                .iter()
-                .filter_map(|effect| if let Effect::Server(ticket, _) = effect { Some(*ticket) } else { None });
+            let asked = lone.effects.iter().filter_map(|effect| {
+                if let Effect::Server(ticket, _) = effect {
+                    Some(*ticket)
+                } else {
+                    None
+                }
+            });
             let asked: Vec<Ticket> = asked.collect();
             lone.effects.clear();
             for ticket in asked {
                 // As a server shows it: in memory beside the document.
-                let outcome = if look == 0 { shows(&lone.node.head().unwrap().document) } else { Outcome::Unchanged };
+                let outcome = if look == 0 {
+                    shows(&lone.node.head().unwrap().document)
+                } else {
+                    Outcome::Unchanged
+                };
                 lone.happens(Input::Server(ServerReport::new(ticket, outcome)));
             }
         }
         lone.node.held_bytes() - small
     };
     let held = rest(&mut lone);
-    assert!(text > 300_000 && held < 6 * text, "{held} bytes for a document of {text}");
-    let shown = lone.node.head().unwrap().document.get(&Path::parse("/config/routes/7999/action").unwrap()).cloned();
-    assert_eq!(shown.map(|shown| json::compact(&shown)).as_deref(), Some(r#"{"return":200}"#));
+    assert!(
+        text > 300_000 && held < 6 * text,
+        "{held} bytes for a document of {text}"
+    );
+    let shown = lone
+        .node
+        .head()
+        .unwrap()
+        .document
+        .get(&Path::parse("/config/routes/7999/action").unwrap())
+        .cloned();
+    assert_eq!(
+        shown.map(|shown| json::compact(&shown)).as_deref(),
+        Some(r#"{"return":200}"#)
+    );
     let held = rest(&mut lone);
     assert!(held < 6 * text, "{held} bytes after somebody looked");
     lone.write(2, "small");
     lone.serve(&Outcome::Applied);
     let held = rest(&mut lone);
-    assert!(held < text / 2, "{held} bytes are left of a document of {text}");
+    assert!(
+        held < text / 2,
+        "{held} bytes are left of a document of {text}"
+    );
 }
 
 #[test]
@@ -341,12 +474,19 @@ fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes(
     let mut lone = Lone::new(false);
     lone.node.report_problem("a file was damaged".into());
     lone.node.distrust();
-    assert!(!lone.node.is_distrusted(), "it knows nobody who could put it right: not for longer than this run");
+    assert!(
+        !lone.node.is_distrusted(),
+        "it knows nobody who could put it right: not for longer than this run"
+    );
     lone.linked(1, 2);
     assert!(lone.node.is_distrusted());
     lone.node.forget_pending("default".into(), "000-x".into());
     lone.happens(Input::Asked(1, Ask::Fleet));
-    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Disk(DiskJob::Discard(..)))));
+    assert!(
+        lone.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Disk(DiskJob::Discard(..))))
+    );
     let shown = lone.effects.iter().any(|effect| match effect {
         Effect::Answer(1, Answer::Json(view)) => view["problems"][0] == "a file was damaged",
         _ => false,
@@ -370,7 +510,11 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
     lone.node.peers.book.configure("10.9.9.9:7117", true);
     for number in 1..=12 {
         let addresses = vec![format!("10.0.0.{number}:7117").parse().unwrap()];
-        lone.happens(Input::Found { instance: format!("{number}"), addresses, unheard: true });
+        lone.happens(Input::Found {
+            instance: format!("{number}"),
+            addresses,
+            unheard: true,
+        });
     }
     let (mut links, mut tried, mut next) = (BTreeSet::new(), BTreeSet::new(), 0);
     while lone.now.elapsed < Duration::from_secs(1_200) {
@@ -382,12 +526,28 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
                 Effect::Dial { dial, address } => {
                     next += 1;
                     links.insert(next);
-                    let identity: u8 =
-                        address.strip_prefix("10.0.0.").and_then(|rest| rest.strip_suffix(":7117")).unwrap().parse().unwrap();
+                    let identity: u8 = address
+                        .strip_prefix("10.0.0.")
+                        .and_then(|rest| rest.strip_suffix(":7117"))
+                        .unwrap()
+                        .parse()
+                        .unwrap();
                     tried.insert(identity);
-                    let peer = PeerId::from_bytes(SecretKey::from_seed(&[100 + identity; 32]).public()).unwrap();
-                    let hello = Hello { peer, run: 5, features: 0, addresses: Vec::new() };
-                    lone.happens(Input::Linked { link: next, hello, address: address.parse().unwrap(), dial: Some(dial) });
+                    let peer =
+                        PeerId::from_bytes(SecretKey::from_seed(&[100 + identity; 32]).public())
+                            .unwrap();
+                    let hello = Hello {
+                        peer,
+                        run: 5,
+                        features: 0,
+                        addresses: Vec::new(),
+                    };
+                    lone.happens(Input::Linked {
+                        link: next,
+                        hello,
+                        address: address.parse().unwrap(),
+                        dial: Some(dial),
+                    });
                 }
                 Effect::Close(link) => drop(links.remove(&link)),
                 _ => {}
@@ -397,73 +557,141 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
             lone.happens(Input::Sent(*link, crate::limits::LINK_WINDOW));
             lone.happens(Input::Frame(*link, Frame::Pong(0).encode()));
         }
-        lone.now.elapsed = lone.node.deadline().max(lone.now.elapsed + Duration::from_millis(1));
+        lone.now.elapsed = lone
+            .node
+            .deadline()
+            .max(lone.now.elapsed + Duration::from_millis(1));
         lone.happens(Input::Tick);
     }
     assert_eq!(tried.len(), 12, "only these were tried: {tried:?}");
-    assert!(links.len() <= crate::limits::FULL_MESH + 1, "{} links", links.len());
+    assert!(
+        links.len() <= crate::limits::FULL_MESH + 1,
+        "{} links",
+        links.len()
+    );
 }
 
 #[test]
-fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_its_contact_is_tried_again() {
+fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_tried_again() {
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
     let peer = PeerId::from_bytes(SecretKey::from_seed(&[2; 32]).public()).unwrap();
-    lone.node.peers.book.hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
-    let dial = lone.node.peers.book.dial(&book::Contact::Peer(peer), Duration::ZERO).unwrap().number;
-    let hello = Hello { peer, run: 6, features: 0, addresses: Vec::new() };
-    lone.happens(Input::Linked { link: 2, hello, address: "10.0.0.2:7117".parse().unwrap(), dial: Some(dial) });
+    lone.node
+        .peers
+        .book
+        .hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
+    let dial = lone
+        .node
+        .peers
+        .book
+        .dial(&book::Contact::Peer(peer), Duration::ZERO)
+        .unwrap()
+        .number;
+    let hello = Hello {
+        peer,
+        run: 6,
+        features: 0,
+        addresses: Vec::new(),
+    };
+    lone.happens(Input::Linked {
+        link: 2,
+        hello,
+        address: "10.0.0.2:7117".parse().unwrap(),
+        dial: Some(dial),
+    });
     lone.happens(Input::Unlinked(2, "reset".into()));
     assert_eq!(lone.node.peers.book.dialling(), 0);
 }
 
 #[test]
-fn an_id_of_which_two_revisions_have_the_beginning_is_refused_until_a_longer_one_is_given() {
+fn the_beginning_of_two_ids_is_refused_until_a_longer_one_is_given() {
     let mut lone = Lone::new(false);
     let mut beginnings = BTreeMap::new();
-    // Two of 65 536 beginnings are the same after some three hundred, so a thousand that are kept are enough.
+    // Two of 65 536 beginnings are the same after some three hundred, so a thousand that are kept
+    // are enough.
     let (one, other) = (0..crate::limits::HISTORY_KEPT_MAX as u64)
         .find_map(|client| {
             lone.write(client, &format!("{client}"));
             lone.serve(&Outcome::Applied);
             let id = lone.node.head().expect("it was published").id();
-            Some((beginnings.insert(id.to_string()[..SHORT_ID_MIN].to_owned(), id)?, id))
+            Some((
+                beginnings.insert(id.to_string()[..SHORT_ID_MIN].to_owned(), id)?,
+                id,
+            ))
         })
         .expect("two begin alike");
     lone.effects.clear();
     let asks = |id: &str| {
         let path = Path::parse("/config").unwrap();
-        let restore = Ask::Restore { id: id.to_owned(), path, if_match: None, note: String::new() };
-        [Ask::Revisions(Some(id.to_owned())), Ask::Difference { to: id.to_owned(), from: None }, restore]
+        let restore = Ask::Restore {
+            id: id.to_owned(),
+            path,
+            if_match: None,
+            note: String::new(),
+        };
+        [
+            Ask::Revisions(Some(id.to_owned())),
+            Ask::Difference {
+                to: id.to_owned(),
+                from: None,
+            },
+            restore,
+        ]
     };
     let short = one.to_string()[..SHORT_ID_MIN].to_owned();
-    (2_000..).zip(asks(&short)).for_each(|(client, ask)| lone.happens(Input::Asked(client, ask)));
+    (2_000..)
+        .zip(asks(&short))
+        .for_each(|(client, ask)| lone.happens(Input::Asked(client, ask)));
     assert_eq!(lone.statuses(), [(2_000, 409), (2_001, 409), (2_002, 409)]);
     lone.effects.clear();
-    (3_000..).zip(asks(&one.to_string()).into_iter().chain(asks(&other.to_string()))).for_each(|(client, ask)| {
-        lone.happens(Input::Asked(client, ask));
-    });
-    assert_eq!(lone.statuses(), [(3_005, 200)], "the other is the head: to restore it changes nothing");
-    let read = lone.effects.iter().filter(|effect| matches!(effect, Effect::Load(..))).count();
+    (3_000..)
+        .zip(
+            asks(&one.to_string())
+                .into_iter()
+                .chain(asks(&other.to_string())),
+        )
+        .for_each(|(client, ask)| {
+            lone.happens(Input::Asked(client, ask));
+        });
+    assert_eq!(
+        lone.statuses(),
+        [(3_005, 200)],
+        "the other is the head: to restore it changes nothing"
+    );
+    let read = lone
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Load(..)))
+        .count();
     assert_eq!(read, 1, "the file of the one is being read");
 }
 
 #[test]
-fn a_server_that_is_found_while_a_change_is_made_durable_is_given_it_and_not_taken_to_run_it() {
+fn a_server_found_while_a_change_is_made_durable_is_not_taken_to_run_it() {
     let mut lone = Lone::new(false);
     lone.write(1, "one");
     lone.node.server_appears();
     let theirs = Shown::from(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
     let mut is_given = false;
     while !is_given {
-        assert!(lone.now.elapsed < Duration::from_secs(60), "it is not given it: {:?}", lone.node.local.server.drift);
+        assert!(
+            lone.now.elapsed < Duration::from_secs(60),
+            "it is not given it: {:?}",
+            lone.node.local.server.drift
+        );
         lone.now.elapsed += Duration::from_secs(1);
         lone.happens(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {
             let input = match effect {
-                Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => Input::Stored(ticket, Ok(())),
+                Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => {
+                    Input::Stored(ticket, Ok(()))
+                }
                 Effect::Server(ticket, ServerJob::Observe) => {
-                    let outcome = Outcome::Observed { config: theirs.clone(), missing: Vec::new(), restarted: false };
+                    let outcome = Outcome::Observed {
+                        config: theirs.clone(),
+                        missing: Vec::new(),
+                        restarted: false,
+                    };
                     Input::Server(ServerReport::new(ticket, outcome))
                 }
                 effect => {

@@ -1,7 +1,8 @@
 //! This host's own node record: what it says of itself to everybody.
 //!
-//! Made anew when something in it changes (every two seconds in the long run) and otherwise about once a minute for each 32 peers, so that
-//! others can tell a quiet host from a dead one. Its heights go on from whatever record of an earlier run is still around.
+//! Made anew when something in it changes (every two seconds in the long run) and otherwise about
+//! once a minute for each 32 peers, so that others can tell a quiet host from a dead one. Its
+//! heights go on from whatever record of an earlier run is still around.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::records::node_frame;
 use super::roster::NodeRecord;
 use super::{Context, Peers};
 use crate::limits::{
-    ADDRESSES_MAX, HEIGHT_LIMIT, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER, REFRESH_MIN, WORDS_MAX,
+    ADDRESSES_MAX, HEIGHT_LIMIT, OVERTAKE_EVERY, REFRESH_EARLY, REFRESH_EVERY, REFRESH_GATHER,
+    REFRESH_MIN, WORDS_MAX,
 };
 use crate::model::json::{self, Value, object};
 use crate::model::record::{Header, Kind, Record, RecordId};
@@ -47,8 +49,14 @@ impl Node {
         }
         let said = self.said_of_self();
         let body = json::compact(&said).into_bytes();
-        // At the end of all heights it begins anew: others take it once they have forgotten the last, in a week.
-        let base = self.peers.own_record.last.as_ref().filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
+        // At the end of all heights it begins anew: others take it once they have forgotten the
+        // last, in a week.
+        let base = self
+            .peers
+            .own_record
+            .last
+            .as_ref()
+            .filter(|last| last.header.height + 1 < HEIGHT_LIMIT);
         let header = Header {
             kind: Kind::Node,
             flags: 0,
@@ -56,7 +64,8 @@ impl Node {
             key: String::new(),
             author: self.cx.me,
             height: base.map_or(0, |base| base.header.height) + 1,
-            // The clock as it is: by it others tell whose is wrong. It orders nothing, for heights do that.
+            // The clock as it is: by it others tell whose is wrong. It orders nothing, for heights
+            // do that.
             stamp: Stamp::at(self.cx.now.wall_ms),
             base: base.map_or(RecordId::NONE, |base| base.id),
             body_len: 0,
@@ -64,21 +73,42 @@ impl Node {
             note: String::new(),
         };
         let record = Record::sign(header, &body, &self.cx.setup.secret);
-        let node = NodeRecord::decode(record.clone(), body, Duration::ZERO, now).expect("an object of a few members is one");
+        let node = NodeRecord::decode(record.clone(), body, Duration::ZERO, now)
+            .expect("an object of a few members is one");
         let frame = node_frame(&node, now);
         let me = self.cx.me;
         self.peers.roster.take(node, now, |peer| *peer == me);
-        self.peers.flood_node(&mut self.cx, None, me, record.id, &frame);
-        let paid_until = self.peers.own_record.paid_until.max(now) + REFRESH_MIN * self.peers.crowd();
+        self.peers
+            .flood_node(&mut self.cx, None, me, record.id, &frame);
+        let paid_until =
+            self.peers.own_record.paid_until.max(now) + REFRESH_MIN * self.peers.crowd();
         let next = now + self.cx.rng.around(self.refresh_every());
-        self.peers.own_record = OwnRecord { last: Some(record), made: now, next, paid_until };
+        self.peers.own_record = OwnRecord {
+            last: Some(record),
+            made: now,
+            next,
+            paid_until,
+        };
     }
 
     /// What there is to say now.
     pub(super) fn said_of_self(&self) -> Value {
         let id = |id: Option<RecordId>| id.map(|id| id.to_string());
-        let addresses: Vec<_> = self.peers.addresses.iter().take(ADDRESSES_MAX).copied().collect();
-        let detail: String = self.local.server.verdict.detail().chars().take(WORDS_MAX / 4).collect();
+        let addresses: Vec<_> = self
+            .peers
+            .addresses
+            .iter()
+            .take(ADDRESSES_MAX)
+            .copied()
+            .collect();
+        let detail: String = self
+            .local
+            .server
+            .verdict
+            .detail()
+            .chars()
+            .take(WORDS_MAX / 4)
+            .collect();
         let mut said = object! {
             "name": self.cx.setup.name.as_str(),
             "version": self.cx.setup.version.as_str(),
@@ -110,18 +140,29 @@ impl Peers {
         if !std::mem::take(&mut cx.news) {
             return;
         }
-        // What changes together (a new head, and shortly after it the server's verdict) is told together. In a large fleet all have
-        // something to say after each change: they take turns.
+        // What changes together (a new head, and shortly after it the server's verdict) is told
+        // together. In a large fleet all have something to say after each change: they take
+        // turns.
         let turn = cx.rng.up_to(REFRESH_MIN * (self.crowd() - 1));
-        // Two may come before their time: that a server runs the new head is told as soon as it does, not seconds after the head itself.
+        // Two may come before their time: that a server runs the new head is told as soon as it
+        // does, not seconds after the head itself.
         let pace = REFRESH_MIN * self.crowd();
-        let soonest = self.own_record.paid_until.saturating_sub(pace * REFRESH_EARLY).max(cx.now.elapsed + REFRESH_GATHER + turn);
+        let soonest = self
+            .own_record
+            .paid_until
+            .saturating_sub(pace * REFRESH_EARLY)
+            .max(cx.now.elapsed + REFRESH_GATHER + turn);
         self.own_record.next = self.own_record.next.min(soonest);
     }
 
     /// Somebody holds a record of this host's that is above its newest: it is overtaken.
     pub(super) fn overtake(&mut self, record: Record) {
-        if self.own_record.last.as_ref().is_none_or(|last| record.rank() > last.rank()) {
+        if self
+            .own_record
+            .last
+            .as_ref()
+            .is_none_or(|last| record.rank() > last.rank())
+        {
             self.own_record.last = Some(record);
             let soonest = self.own_record.made + OVERTAKE_EVERY;
             self.own_record.next = self.own_record.next.min(soonest);

@@ -1,8 +1,10 @@
-//! Links coming and going: who stays when two peers have two links, how many are kept, which are dead.
+//! Links coming and going: who stays when two peers have two links, how many are kept, which are
+//! dead.
 //!
-//! Of two links between the same two runs that met, the one begun by the smaller peer ID stays, so both sides decide alike; of
-//! two that one side began, that side alone closes the newer. Otherwise the newer stays, for it has just proved its peer alive,
-//! unless the run differs and the old one answers: then two hosts bear one identity, the newcomer is refused, and both are told.
+//! Of two links between the same two runs that met, the one begun by the smaller peer ID stays, so
+//! both sides decide alike; of two that one side began, that side alone closes the newer. Otherwise
+//! the newer stays, for it has just proved its peer alive, unless the run differs and the old one
+//! answers: then two hosts bear one identity, the newcomer is refused, and both are told.
 
 use super::book::Book;
 use super::clocks::Clocks;
@@ -50,7 +52,8 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Nobody is known but those in `book`, the address book as it was last written, which is still to be read.
+    /// Nobody is known but those in `book`, the address book as it was last written, which is still
+    /// to be read.
     pub(super) fn new(me: PeerId, book: &[u8]) -> Self {
         Self {
             addresses: Vec::new(),
@@ -69,11 +72,22 @@ impl Peers {
 }
 
 impl Node {
-    pub(super) fn linked(&mut self, id: LinkId, hello: Hello, address: SocketAddr, dial: Option<u64>) {
+    pub(super) fn linked(
+        &mut self,
+        id: LinkId,
+        hello: Hello,
+        address: SocketAddr,
+        dial: Option<u64>,
+    ) {
         let peer = hello.peer;
         if let Some(dial) = dial {
             self.peers.ration.answered(&address);
-            let is_news = self.peers.book.answered(dial, peer, &self.cx.instance_of(&peer), self.cx.now.elapsed);
+            let is_news = self.peers.book.answered(
+                dial,
+                peer,
+                &self.cx.instance_of(&peer),
+                self.cx.now.elapsed,
+            );
             is_news.then(|| self.peers.book_changed(&mut self.cx));
         }
         self.place(Link::new(id, hello, address, dial.is_some(), self.cx.now));
@@ -83,7 +97,11 @@ impl Node {
     fn place(&mut self, link: Link) {
         let peer = link.hello.peer;
         if peer == self.cx.me {
-            return self.peers.refuse_clone(&mut self.cx, link, "it bears this host's own identity");
+            return self.peers.refuse_clone(
+                &mut self.cx,
+                link,
+                "it bears this host's own identity",
+            );
         }
         let old = self
             .peers
@@ -91,7 +109,9 @@ impl Node {
             .values()
             .find(|old| old.hello.peer == peer)
             .map(|old| (old.id, old.hello.run, old.since, old.outgoing));
-        let Some((old, run, since, outgoing)) = old else { return self.admit(link, Level::Info) };
+        let Some((old, run, since, outgoing)) = old else {
+            return self.admit(link, Level::Info);
+        };
         if run != link.hello.run {
             return self.peers.wait_for_old(&mut self.cx, link, old);
         }
@@ -100,15 +120,23 @@ impl Node {
             (false, _) => true,
             // Two dials that met.
             (true, false) => link.outgoing == (self.cx.me < peer),
-            // One side dialled twice. Which link came first looks different from here and there, so the dialler alone decides.
+            // One side dialled twice. Which link came first looks different from here and there, so
+            // the dialler alone decides.
             (true, true) if link.outgoing => false,
             (true, true) => return self.admit(link, Level::Debug),
         };
         if newer_stays {
-            self.peers.dismiss(&mut self.cx, old, Goodbye::Duplicate, REPLACED);
+            self.peers
+                .dismiss(&mut self.cx, old, Goodbye::Duplicate, REPLACED);
             self.admit(link, Level::Debug);
         } else {
-            self.peers.book.linked(peer, &self.cx.instance_of(&peer), &[], link.address.ip(), self.cx.now.elapsed);
+            self.peers.book.linked(
+                peer,
+                &self.cx.instance_of(&peer),
+                &[],
+                link.address.ip(),
+                self.cx.now.elapsed,
+            );
             self.cx.turn_away(link, Goodbye::Duplicate, REPLACED);
         }
     }
@@ -117,7 +145,10 @@ impl Node {
     pub(super) fn judge_newcomers(&mut self) {
         let now = self.cx.now.elapsed;
         let answered = |node: &Self, newcomer: &Newcomer| {
-            node.peers.links.get(&newcomer.old).map(|old| old.pinged.is_none() && old.heard + CLONE_TEST >= newcomer.until)
+            node.peers
+                .links
+                .get(&newcomer.old)
+                .map(|old| old.pinged.is_none() && old.heard + CLONE_TEST >= newcomer.until)
         };
         for newcomer in std::mem::take(&mut self.peers.newcomers) {
             match answered(self, &newcomer) {
@@ -128,11 +159,20 @@ impl Node {
                         Goodbye::Clone,
                         "another host with the same identity has knocked",
                     );
-                    self.peers.refuse_clone(&mut self.cx, newcomer.link, "another host with the same identity answers");
+                    self.peers.refuse_clone(
+                        &mut self.cx,
+                        newcomer.link,
+                        "another host with the same identity answers",
+                    );
                 }
                 Some(false) if now < newcomer.until => self.peers.newcomers.push(newcomer),
                 Some(false) => {
-                    self.peers.dismiss(&mut self.cx, newcomer.old, Goodbye::Duplicate, "the peer has started anew");
+                    self.peers.dismiss(
+                        &mut self.cx,
+                        newcomer.old,
+                        Goodbye::Duplicate,
+                        "the peer has started anew",
+                    );
                     self.admit_late(newcomer);
                 }
                 None => self.admit_late(newcomer),
@@ -140,7 +180,8 @@ impl Node {
         }
     }
 
-    /// What a newcomer said while it waited was not heard, so this side begins to compare, whoever dialled.
+    /// What a newcomer said while it waited was not heard, so this side begins to compare, whoever
+    /// dialled.
     fn admit_late(&mut self, newcomer: Newcomer) {
         let id = newcomer.link.id;
         self.place(newcomer.link);
@@ -153,13 +194,18 @@ impl Node {
     /// The other side is about to close the link.
     pub(super) fn goodbye(&mut self, id: LinkId, why: Goodbye, text: &str) {
         let alone = self.peers.links.len() == 1;
-        let Some(link) = self.peers.links.get_mut(&id) else { return };
+        let Some(link) = self.peers.links.get_mut(&id) else {
+            return;
+        };
         let peer = link.hello.peer;
         link.goodbye = Some((why, text.chars().filter(|c| !c.is_control()).collect()));
-        // Whoever gives up a host's last link after a while has not heard yet that it is the last: there it can come back at once.
+        // Whoever gives up a host's last link after a while has not heard yet that it is the last:
+        // there it can come back at once.
         let hasty = alone && link.since + DIALS_MET < self.cx.now.elapsed;
         if why == Goodbye::Clone || why == Goodbye::Full && !hasty {
-            self.peers.book.refused(peer, self.cx.now.elapsed, &mut self.cx.rng);
+            self.peers
+                .book
+                .refused(peer, self.cx.now.elapsed, &mut self.cx.rng);
         }
         if why == Goodbye::Full {
             self.ask_others(id);
@@ -180,14 +226,29 @@ impl Node {
         (link.heard, link.spoke) = (self.cx.now.elapsed, self.cx.now.elapsed);
         // Loopback addresses mean something only to a peer on this very host.
         let here = link.address.ip().is_loopback();
-        let of_use: Vec<SocketAddr> = link.hello.addresses.iter().filter_map(|address| usable(address, here)).collect();
+        let of_use: Vec<SocketAddr> = link
+            .hello
+            .addresses
+            .iter()
+            .filter_map(|address| usable(address, here))
+            .collect();
         let texts = address_texts(&of_use);
         self.peers.roster.find(&peer);
-        let is_news = self.peers.book.linked(peer, &self.cx.instance_of(&peer), &texts, address.ip(), self.cx.now.elapsed);
+        let is_news = self.peers.book.linked(
+            peer,
+            &self.cx.instance_of(&peer),
+            &texts,
+            address.ip(),
+            self.cx.now.elapsed,
+        );
         self.peers.links.insert(id, link);
         let called = self.peers.called(&peer);
         let direction = if outgoing { "dialled" } else { "they dialled" };
-        self.cx.say(level, "link", format!("linked with {called} at {address} ({direction})"));
+        self.cx.say(
+            level,
+            "link",
+            format!("linked with {called} at {address} ({direction})"),
+        );
         self.tell_degree(id);
         self.tell_degree_of_the_other(id);
         self.want_from(id);
@@ -208,12 +269,18 @@ impl Peers {
         }
         self.links.get_mut(&old).expect("it was just found").pinged = Some(cx.now.elapsed);
         self.answer(cx, old, &Frame::Ping(cx.now.elapsed.as_micros() as u64));
-        self.newcomers.push(Newcomer { link, old, until: cx.now.elapsed + CLONE_TEST });
+        self.newcomers.push(Newcomer {
+            link,
+            old,
+            until: cx.now.elapsed + CLONE_TEST,
+        });
     }
 
     pub(super) fn unlinked(&mut self, cx: &mut Context, id: LinkId, reason: &str) {
         self.newcomers.retain(|newcomer| newcomer.link.id != id);
-        let Some(link) = self.links.remove(&id) else { return };
+        let Some(link) = self.links.remove(&id) else {
+            return;
+        };
         let peer = link.hello.peer;
         let called = self.called(&peer);
         let replaced = reason == REPLACED || matches!(link.goodbye, Some((Goodbye::Duplicate, _)));
@@ -222,7 +289,11 @@ impl Peers {
             self.roster.lose(&peer);
         }
         let reason = link.goodbye.as_ref().map_or(reason, |(_, text)| text);
-        cx.say(level, "link", format!("lost {called} at {}: {reason}", link.address));
+        cx.say(
+            level,
+            "link",
+            format!("lost {called} at {}: {reason}", link.address),
+        );
         self.book.unlinked(peer, cx.now.elapsed, &mut cx.rng);
         cx.gone.push(id);
         cx.wake_dialler();
@@ -230,7 +301,11 @@ impl Peers {
 
     /// When the next link has to be pinged or given up.
     pub(super) fn pings_due(&self) -> Duration {
-        self.links.values().map(Link::due).min().unwrap_or(Duration::MAX)
+        self.links
+            .values()
+            .map(Link::due)
+            .min()
+            .unwrap_or(Duration::MAX)
     }
 
     pub(super) fn check_pings(&mut self, cx: &mut Context) {
@@ -238,15 +313,24 @@ impl Peers {
         if self.pings_due() > now {
             return;
         }
-        // Whoever is due within a second is pinged now too: one wake-up for all links of an idle host.
-        let quiet = |link: &&mut Link| link.pinged.is_none() && link.due() <= now + Duration::from_secs(1);
+        // Whoever is due within a second is pinged now too: one wake-up for all links of an idle
+        // host.
+        let quiet =
+            |link: &&mut Link| link.pinged.is_none() && link.due() <= now + Duration::from_secs(1);
         let mut silent: Vec<LinkId> = Vec::new();
         for link in self.links.values_mut().filter(quiet) {
             link.pinged = Some(now);
             silent.push(link.id);
         }
-        silent.iter().for_each(|id| self.answer(cx, *id, &Frame::Ping(now.as_micros() as u64)));
-        let dead: Vec<LinkId> = self.links.values().filter(|link| link.dies_at() <= now).map(|link| link.id).collect();
+        silent
+            .iter()
+            .for_each(|id| self.answer(cx, *id, &Frame::Ping(now.as_micros() as u64)));
+        let dead: Vec<LinkId> = self
+            .links
+            .values()
+            .filter(|link| link.dies_at() <= now)
+            .map(|link| link.id)
+            .collect();
         for id in dead {
             cx.effects.push(Effect::Close(id));
             self.lost(cx, id, "no sign of life");
@@ -255,7 +339,9 @@ impl Peers {
 
     /// Queues what must be sent; a link that cannot keep up is closed instead.
     pub(super) fn answer(&mut self, cx: &mut Context, id: LinkId, frame: &Frame) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         if !link.answer(frame, &mut cx.effects) {
             cx.effects.push(Effect::Close(id));
             self.unlinked(cx, id, "it does not read what it asked for");
@@ -264,9 +350,15 @@ impl Peers {
 
     /// Closes a link because of what came over it.
     pub(super) fn fault(&mut self, cx: &mut Context, id: LinkId, what: &str) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
         let called = self.called(&link.hello.peer);
-        cx.say(Level::Warn, "link", format!("{called} at {} is at fault: {what}", link.address));
+        cx.say(
+            Level::Warn,
+            "link",
+            format!("{called} at {} is at fault: {what}", link.address),
+        );
         self.dismiss(cx, id, Goodbye::Fault, what);
     }
 
@@ -295,17 +387,33 @@ impl Peers {
 
     fn refuse_clone(&mut self, cx: &mut Context, link: Link, text: &str) {
         self.report_clone(cx, &link.hello.peer, Some(link.address.ip()));
-        cx.say(Level::Debug, "link", format!("one of them is at {}", link.address));
+        cx.say(
+            Level::Debug,
+            "link",
+            format!("one of them is at {}", link.address),
+        );
         cx.turn_away(link, Goodbye::Clone, text);
     }
 
-    /// Two hosts bear one identity; one of them was seen at `ip`, if it is not told by somebody else.
+    /// Two hosts bear one identity; one of them was seen at `ip`, if it is not told by somebody
+    /// else.
     fn report_clone(&mut self, cx: &mut Context, peer: &PeerId, ip: Option<IpAddr>) {
-        let (name, at) = (self.called(peer), ip.map_or(String::new(), |ip| format!(", one of them at {ip}")));
-        let who = if *peer == cx.me { "this host and another bear" } else { "two hosts bear" };
+        let (name, at) = (
+            self.called(peer),
+            ip.map_or(String::new(), |ip| format!(", one of them at {ip}")),
+        );
+        let who = if *peer == cx.me {
+            "this host and another bear"
+        } else {
+            "two hosts bear"
+        };
         // Found again by its beginning: names and addresses of the same two come and go.
         let beginning = format!("{who} one identity, {peer}");
-        if !cx.problems.iter().any(|problem| problem.starts_with(&beginning)) {
+        if !cx
+            .problems
+            .iter()
+            .any(|problem| problem.starts_with(&beginning))
+        {
             let problem = format!(
                 "{beginning} ({name}){at}: the state directory of one was copied to the other; on one of them stop starling, remove its \
                  state directory, and join again with a token of another host"
@@ -315,9 +423,14 @@ impl Peers {
         }
     }
 
-    /// Where some of the other peers listen, drawn by chance: all who are sent away must not meet at the same few.
+    /// Where some of the other peers listen, drawn by chance: all who are sent away must not meet
+    /// at the same few.
     pub(super) fn other_addresses(&mut self, cx: &mut Context, except: LinkId) -> Vec<SocketAddr> {
-        let others = self.links.values().filter(|link| link.id != except).flat_map(|link| &link.hello.addresses);
+        let others = self
+            .links
+            .values()
+            .filter(|link| link.id != except)
+            .flat_map(|link| &link.hello.addresses);
         let mut others: Vec<SocketAddr> = others.copied().collect();
         while others.len() > ADDRESSES_MAX {
             others.swap_remove(cx.rng.below(others.len() as u64) as usize);

@@ -1,6 +1,8 @@
-//! Whether and how a client's change can be made: what it becomes on the present head, or why it is refused.
+//! Whether and how a client's change can be made: what it becomes on the present head, or why it is
+//! refused.
 //!
-//! Nothing here changes anything. A plan is made when the change's turn has come, and made anew when the head has moved meanwhile.
+//! Nothing here changes anything. A plan is made when the change's turn has come, and made anew
+//! when the head has moved meanwhile.
 
 use super::Node;
 use super::answer::{Answer, Problem};
@@ -54,13 +56,16 @@ impl Node {
         }
         match head {
             Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
-                Err(self.local.nothing_changed(success(&request.wish), head.id()))
+                Err(self
+                    .local
+                    .nothing_changed(success(&request.wish), head.id()))
             }
             _ => Ok(plan),
         }
     }
 
-    /// PUT, POST or DELETE, as Unit has them; but a POST of an object onto an object adds its members.
+    /// PUT, POST or DELETE, as Unit has them; but a POST of an object onto an object adds its
+    /// members.
     fn plan_change(&self, op: &Op) -> Result<Plan, Answer> {
         let before = self.base_document()?;
         check_upload(&before, op)?;
@@ -68,14 +73,27 @@ impl Node {
             return self.plan_edited(|before| patch::add_members(before, &op.path, members));
         }
         let after = edit::apply(&before, op).map_err(Answer::Edit)?;
-        Ok(Plan { ops: vec![op.clone()], before, after, settles: Vec::new() })
+        Ok(Plan {
+            ops: vec![op.clone()],
+            before,
+            after,
+            settles: Vec::new(),
+        })
     }
 
     /// A change that says for itself what it comes to on a document.
-    fn plan_edited(&self, edit: impl FnOnce(&Document) -> Result<(Vec<Op>, Document), PatchError>) -> Result<Plan, Answer> {
+    fn plan_edited(
+        &self,
+        edit: impl FnOnce(&Document) -> Result<(Vec<Op>, Document), PatchError>,
+    ) -> Result<Plan, Answer> {
         let before = self.base_document()?;
         let (ops, after) = edit(&before).map_err(|error| self.store.unfit(&self.cx, error))?;
-        Ok(Plan { ops, before, after, settles: Vec::new() })
+        Ok(Plan {
+            ops,
+            before,
+            after,
+            settles: Vec::new(),
+        })
     }
 
     fn may_write(&self, settles: bool) -> Result<(), Answer> {
@@ -88,7 +106,10 @@ impl Node {
                 Problem::new(409, "Too many conflicts are open.", detail)
             }
             Verdict::NoServer if self.live_server().is_some() => {
-                let detail = format!("send the change to {}, which can try it", self.live_server().unwrap_or_default());
+                let detail = format!(
+                    "send the change to {}, which can try it",
+                    self.live_server().unwrap_or_default()
+                );
                 Problem::new(409, "This host has no server to try the change on.", detail)
             }
             _ => return Ok(()),
@@ -96,15 +117,21 @@ impl Node {
         Err(problem.into())
     }
 
-    /// What the first change of all is made on: what the own server runs; without one, what Unit starts with.
+    /// What the first change of all is made on: what the own server runs; without one, what Unit
+    /// starts with.
     pub(super) fn base_document(&self) -> Result<Document, Problem> {
         if let Some(head) = self.store.head(&self.cx) {
             return Ok(head.document.clone());
         }
         match (&self.local.server.observed, &self.local.server.verdict) {
             (_, Verdict::NoServer) => Ok(Document::factory()),
-            (Some(config), _) => Document::from_config(config.value().clone())
-                .map_err(|error| Problem::new(409, "What the server runs cannot be a fleet's document.", error.to_string())),
+            (Some(config), _) => Document::from_config(config.value().clone()).map_err(|error| {
+                Problem::new(
+                    409,
+                    "What the server runs cannot be a fleet's document.",
+                    error.to_string(),
+                )
+            }),
             (None, verdict) => Err(Problem::new(503, verdict.hindrance(), verdict.detail())),
         }
     }
@@ -113,14 +140,26 @@ impl Node {
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
         let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
         let Some(config) = &self.local.server.observed else {
-            let detail = if self.local.server.present { UNSEEN } else { "this host has no server" };
+            let detail = if self.local.server.present {
+                UNSEEN
+            } else {
+                "this host has no server"
+            };
             return Err(refused("There is nothing to publish.", detail));
         };
         let Some(head) = self.store.head(&self.cx) else {
             let before = Document::factory();
             let after = self.base_document()?;
-            let op = Op { path: config_path(), change: edit::Change::Put(after.config().clone()) };
-            return Ok(Plan { ops: vec![op], before, after, settles: Vec::new() });
+            let op = Op {
+                path: config_path(),
+                change: edit::Change::Put(after.config().clone()),
+            };
+            return Ok(Plan {
+                ops: vec![op],
+                before,
+                after,
+                settles: Vec::new(),
+            });
         };
         if is_factory(config) && !is_factory(head.document.config()) && !force {
             return Err(refused(
@@ -129,22 +168,38 @@ impl Node {
             ));
         }
         let applied = self.local.server.applied.as_ref();
-        let Some(applied) = applied.filter(|applied| applied.id == head.id() || self.local.server.verdict != Verdict::Pending)
-        else {
-            return Err(refused("Nothing of the fleet's has been applied here yet.", "try again in a moment"));
+        let Some(applied) = applied.filter(|applied| {
+            applied.id == head.id() || self.local.server.verdict != Verdict::Pending
+        }) else {
+            return Err(refused(
+                "Nothing of the fleet's has been applied here yet.",
+                "try again in a moment",
+            ));
         };
         let ops = difference(&config_path(), applied.effective.config(), config);
         let collides = |op: &Op| {
-            Answer::from(Problem::new(409, "It collides with a newer change.", op.path.to_string()).at(Some(head.id())))
+            Answer::from(
+                Problem::new(409, "It collides with a newer change.", op.path.to_string())
+                    .at(Some(head.id())),
+            )
         };
         self.cx.check_is_shared(applied, &ops, config)?;
         let found = operations(&applied.document, &ops);
-        let changed = ops.iter().zip(&found).find(|(op, operation)| !edit::still_there(&head.document, op, &operation.found));
+        let changed = ops
+            .iter()
+            .zip(&found)
+            .find(|(op, operation)| !edit::still_there(&head.document, op, &operation.found));
         if let Some((op, _)) = changed {
             return Err(collides(op));
         }
-        let after = edit::apply_all(&head.document, &ops).map_err(|(place, _)| collides(&ops[place]))?;
-        Ok(Plan { ops, before: head.document.clone(), after, settles: Vec::new() })
+        let after =
+            edit::apply_all(&head.document, &ops).map_err(|(place, _)| collides(&ops[place]))?;
+        Ok(Plan {
+            ops,
+            before: head.document.clone(),
+            after,
+            settles: Vec::new(),
+        })
     }
 }
 
@@ -154,22 +209,37 @@ impl Store {
         let error = match error {
             PatchError::Edit(error) => return Answer::Edit(error),
             PatchError::Exists(_) => "Value exists already.",
-            PatchError::Misfit(misfit) if misfit.is_failed_test() => "A test of the patch does not hold.",
+            PatchError::Misfit(misfit) if misfit.is_failed_test() => {
+                "A test of the patch does not hold."
+            }
             PatchError::Misfit(_) => "The patch does not fit the document.",
         };
-        Problem::new(409, error, detail).at(self.head(cx).map(|head| head.id())).into()
+        Problem::new(409, error, detail)
+            .at(self.head(cx).map(|head| head.id()))
+            .into()
     }
 
     /// The open conflicts that a client names.
     fn settled_by(&self, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Problem> {
-        let open: Vec<EditRef> = self.head(cx).into_iter().flat_map(|head| head.open.keys().copied()).collect();
+        let open: Vec<EditRef> = self
+            .head(cx)
+            .into_iter()
+            .flat_map(|head| head.open.keys().copied())
+            .collect();
         let mut settles = Vec::new();
         for name in named {
-            let matching: Vec<EditRef> =
-                open.iter().filter(|edit| name == "*" || edit.id.to_string().starts_with(name)).copied().collect();
+            let matching: Vec<EditRef> = open
+                .iter()
+                .filter(|edit| name == "*" || edit.id.to_string().starts_with(name))
+                .copied()
+                .collect();
             if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
-                let detail = format!("{} open conflicts have an ID that begins with {name}", matching.len());
-                return Err(Problem::new(409, "No such conflict.", detail).at(self.head(cx).map(|head| head.id())));
+                let detail = format!(
+                    "{} open conflicts have an ID that begins with {name}",
+                    matching.len()
+                );
+                return Err(Problem::new(409, "No such conflict.", detail)
+                    .at(self.head(cx).map(|head| head.id())));
             }
             settles.extend(matching);
         }
@@ -179,44 +249,67 @@ impl Store {
 }
 
 impl Context {
-    /// What differs must not lie where this host's overlay or variables act: others would get what is this host's own, or this host would not
-    /// get back what it runs. So none of it may touch such a place, and what was applied with these changes, and the overlay on top, must come
-    /// to what runs.
+    /// What differs must not lie where this host's overlay or variables act: others would get what
+    /// is this host's own, or this host would not get back what it runs. So none of it may
+    /// touch such a place, and what was applied with these changes, and the overlay on top, must
+    /// come to what runs.
     fn check_is_shared(&self, applied: &Applied, ops: &[Op], config: &Value) -> Result<(), Answer> {
         let is_own = self
             .setup
             .overlay
             .apply(&applied.document)
-            .map_or(true, |effective| ops.iter().any(|op| effective.is_own(&op.path.to_string())));
-        let changed = edit::apply_all(&applied.document, ops).ok().and_then(|changed| self.effective(&changed).ok());
+            .map_or(true, |effective| {
+                ops.iter().any(|op| effective.is_own(&op.path.to_string()))
+            });
+        let changed = edit::apply_all(&applied.document, ops)
+            .ok()
+            .and_then(|changed| self.effective(&changed).ok());
         if !is_own && changed.is_some_and(|changed| json::same(changed.config(), config)) {
             return Ok(());
         }
         let detail = "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
-        Err(Problem::new(409, "The difference lies where this host's overlay or variables act.", detail).into())
+        Err(Problem::new(
+            409,
+            "The difference lies where this host's overlay or variables act.",
+            detail,
+        )
+        .into())
     }
 }
 
-/// The members that a POST adds to an object. To the configuration itself none are added: Unit refuses that too.
+/// The members that a POST adds to an object. To the configuration itself none are added: Unit
+/// refuses that too.
 fn members_for<'a>(before: &Document, op: &'a Op) -> Option<&'a Map<String, Value>> {
-    let edit::Change::Append(Value::Object(members)) = &op.change else { return None };
-    let is_onto_object = before.get(&op.path).is_some_and(Value::is_object) && op.path.tokens().len() > 1;
+    let edit::Change::Append(Value::Object(members)) = &op.change else {
+        return None;
+    };
+    let is_onto_object =
+        before.get(&op.path).is_some_and(Value::is_object) && op.path.tokens().len() > 1;
     is_onto_object.then_some(members)
 }
 
-/// RFC 9110, section 13.1.1: `*`, or a list of entity tags of which a strong one must be the head's.
+/// RFC 9110, section 13.1.1: `*`, or a list of entity tags of which a strong one must be the
+/// head's.
 pub(super) fn check_if_match(header: Option<&str>, head: Option<RecordId>) -> Result<(), Answer> {
     let Some(header) = header else { return Ok(()) };
     let matches = match head {
         None => false,
         Some(_) if header.trim() == "*" => true,
-        Some(head) => header.split(',').any(|tag| tag.trim() == format!("\"{head}\"")),
+        Some(head) => header
+            .split(',')
+            .any(|tag| tag.trim() == format!("\"{head}\"")),
     };
     let detail = match header.contains('"') || header.trim() == "*" {
         true => "the ETag given is not that of the present revision",
         false => "If-Match has no ETag in it: one stands in quotes",
     };
-    if matches { Ok(()) } else { Err(Problem::new(412, "The document has changed.", detail).at(head).into()) }
+    if matches {
+        Ok(())
+    } else {
+        Err(Problem::new(412, "The document has changed.", detail)
+            .at(head)
+            .into())
+    }
 }
 
 /// Why a host changes nothing that is the fleet's.

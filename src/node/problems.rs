@@ -1,6 +1,8 @@
-//! What a person should look at: gathered from whoever knows of it, for `GET /fleet`, the status, and what other hosts are told.
+//! What a person should look at: gathered from whoever knows of it, for `GET /fleet`, the status,
+//! and what other hosts are told.
 //!
-//! What goes away by itself is asked for anew each time; what was found once, at the start or since, is kept here, [`PROBLEMS_MAX`] of it.
+//! What goes away by itself is asked for anew each time; what was found once, at the start or
+//! since, is kept here, [`PROBLEMS_MAX`] of it.
 
 use super::Context;
 use super::Node;
@@ -38,8 +40,14 @@ impl Context {
     /// Something of this host does not work, for this reason, or works again.
     pub(super) fn troubled(&mut self, what: Trouble, why: Option<String>) {
         let was = match why {
-            Some(why) => self.troubles.insert(what, why.clone()).filter(|was| *was == why),
-            None => self.troubles.remove(&what).map_or_else(|| Some(String::new()), |_| None),
+            Some(why) => self
+                .troubles
+                .insert(what, why.clone())
+                .filter(|was| *was == why),
+            None => self
+                .troubles
+                .remove(&what)
+                .map_or_else(|| Some(String::new()), |_| None),
         };
         if was.is_none() {
             self.own_record_changed();

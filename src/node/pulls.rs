@@ -1,7 +1,8 @@
 //! Bodies being fetched: from whom, how far, and what to do when nothing comes.
 //!
-//! A body is asked from whoever offered it first; after two seconds without a new piece, or three times as long as the slowest took, the
-//! next who offered is asked to go on from there. At most four bodies are fetched at once, so what a peer can make this host hold is bounded.
+//! A body is asked from whoever offered it first; after two seconds without a new piece, or three
+//! times as long as the slowest took, the next who offered is asked to go on from there. At most
+//! four bodies are fetched at once, so what a peer can make this host hold is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +11,9 @@ use super::Exchange;
 use super::Node;
 use super::decode::Body;
 use super::input::LinkId;
-use crate::limits::{BEHIND_MAX, DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX};
+use crate::limits::{
+    BEHIND_MAX, DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX,
+};
 use crate::model::record::{Record, RecordId};
 use crate::wire::frame::{Frame, Payload};
 
@@ -24,7 +27,8 @@ struct Pull {
     came: Duration,
     /// The longest that a piece took.
     pace: Duration,
-    /// Pieces that came once more since the last new one: they were on their way when the rest was asked for again.
+    /// Pieces that came once more since the last new one: they were on their way when the rest was
+    /// asked for again.
     doubles: usize,
     /// How often nothing came.
     rounds: u32,
@@ -35,8 +39,8 @@ struct Pull {
 }
 
 impl Pull {
-    /// When somebody else is asked. What is asked for anew is sent anew, behind what is on its way: on a slow link, where a piece takes
-    /// long, asking soon would make it slower.
+    /// When somebody else is asked. What is asked for anew is sent anew, behind what is on its way:
+    /// on a slow link, where a piece takes long, asking soon would make it slower.
     fn impatient_at(&self) -> Duration {
         self.moved + PULL_PATIENCE.max(3 * self.pace).min(DEAD_AFTER)
     }
@@ -127,8 +131,11 @@ impl Node {
     }
 
     pub(super) fn piece(&mut self, link: LinkId, id: RecordId, offset: usize, bytes: &[u8]) {
-        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else { return };
-        // Late pieces of somebody who is not asked any more are no fault. They are of use if they go on where the body ends.
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else {
+            return;
+        };
+        // Late pieces of somebody who is not asked any more are no fault. They are of use if they
+        // go on where the body ends.
         if pull.offers.front() != Some(&link) {
             if pull.body.len() != offset || !pull.offers.contains(&link) {
                 return;
@@ -144,7 +151,9 @@ impl Node {
         }
         let len = pull.record.header.body_len as usize;
         if bytes.is_empty() || offset + bytes.len() > len {
-            return self.peers.fault(&mut self.cx, link, "a piece beyond the end of its body");
+            return self
+                .peers
+                .fault(&mut self.cx, link, "a piece beyond the end of its body");
         }
         pull.body.extend_from_slice(bytes);
         pull.pace = pull.pace.max(self.cx.now.elapsed - pull.came);
@@ -156,14 +165,32 @@ impl Node {
             return self.request(id);
         }
         if pull.body.len() == len {
-            let pull = self.exchange.pulls.pulls.remove(&id).expect("it was just found");
-            self.take_body(link, pull.record, Body::Whole(pull.body), pull.offers.into());
+            let pull = self
+                .exchange
+                .pulls
+                .pulls
+                .remove(&id)
+                .expect("it was just found");
+            self.take_body(
+                link,
+                pull.record,
+                Body::Whole(pull.body),
+                pull.offers.into(),
+            );
         }
     }
 
     /// The link does not have the body after all.
     pub(super) fn pull_missing(&mut self, link: LinkId, id: RecordId) {
-        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id).filter(|pull| pull.offers.front() == Some(&link)) else { return };
+        let Some(pull) = self
+            .exchange
+            .pulls
+            .pulls
+            .get_mut(&id)
+            .filter(|pull| pull.offers.front() == Some(&link))
+        else {
+            return;
+        };
         pull.offers.pop_front();
         pull.mixed |= !pull.body.is_empty();
         self.request(id);
@@ -172,7 +199,9 @@ impl Node {
     /// The revision is held now, however it came.
     pub(super) fn pull_settled(&mut self, id: &RecordId) {
         if let Some(pull) = self.exchange.pulls.pulls.remove(id) {
-            pull.offers.into_iter().for_each(|link| self.join_if_done(link));
+            pull.offers
+                .into_iter()
+                .for_each(|link| self.join_if_done(link));
         }
     }
 
@@ -180,10 +209,18 @@ impl Node {
     pub(super) fn follow_pulls(&mut self) {
         let ready = |node: &Self| {
             let pulls = &node.exchange.pulls;
-            let is_ready = |behind: &Behind| node.store.replica.find(&behind.base).is_some() || !pulls.expects(&behind.base);
+            let is_ready = |behind: &Behind| {
+                node.store.replica.find(&behind.base).is_some() || !pulls.expects(&behind.base)
+            };
             pulls.behind.iter().position(is_ready)
         };
-        while let Some(Behind { base, link, record, delta }) = ready(self).and_then(|at| self.exchange.pulls.behind.remove(at)) {
+        while let Some(Behind {
+            base,
+            link,
+            record,
+            delta,
+        }) = ready(self).and_then(|at| self.exchange.pulls.behind.remove(at))
+        {
             if !self.store.replica.holds(&record.header.key, &record.rank()) {
                 self.document_record(link, record, Payload::Delta(base, delta));
             }
@@ -192,11 +229,25 @@ impl Node {
     }
 
     pub(super) fn pulls_without(&mut self, link: LinkId) {
-        self.exchange.pulls.behind.retain(|behind| behind.link != link);
-        let touched: Vec<RecordId> =
-            self.exchange.pulls.pulls.iter().filter(|(_, pull)| pull.offers.contains(&link)).map(|(id, _)| *id).collect();
+        self.exchange
+            .pulls
+            .behind
+            .retain(|behind| behind.link != link);
+        let touched: Vec<RecordId> = self
+            .exchange
+            .pulls
+            .pulls
+            .iter()
+            .filter(|(_, pull)| pull.offers.contains(&link))
+            .map(|(id, _)| *id)
+            .collect();
         for id in touched {
-            let pull = self.exchange.pulls.pulls.get_mut(&id).expect("it was just found");
+            let pull = self
+                .exchange
+                .pulls
+                .pulls
+                .get_mut(&id)
+                .expect("it was just found");
             let was_asked = pull.offers.front() == Some(&link);
             pull.mixed |= was_asked && !pull.body.is_empty();
             pull.offers.retain(|other| *other != link);
@@ -208,15 +259,26 @@ impl Node {
 
     pub(super) fn stalled_pulls(&mut self) {
         let now = self.cx.now.elapsed;
-        let stalled = self.exchange.pulls.pulls.iter().filter(|(_, pull)| pull.impatient_at() <= now);
+        let stalled = self
+            .exchange
+            .pulls
+            .pulls
+            .iter()
+            .filter(|(_, pull)| pull.impatient_at() <= now);
         for id in stalled.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.ask_next(id);
         }
     }
 
-    /// A delta came whose base is not held: the body itself is asked for. `false` if it is not being pulled from this link.
+    /// A delta came whose base is not held: the body itself is asked for. `false` if it is not
+    /// being pulled from this link.
     pub(super) fn pull_plainly(&mut self, link: LinkId, id: &RecordId) -> bool {
-        let pull = self.exchange.pulls.pulls.get_mut(id).filter(|pull| pull.offers.front() == Some(&link) && !pull.plain);
+        let pull = self
+            .exchange
+            .pulls
+            .pulls
+            .get_mut(id)
+            .filter(|pull| pull.offers.front() == Some(&link) && !pull.plain);
         let Some(pull) = pull else { return false };
         pull.plain = true;
         self.request(*id);
@@ -225,7 +287,9 @@ impl Node {
 
     /// Asks the next who offered to go on, or the only one again; for a while.
     fn ask_next(&mut self, id: RecordId) {
-        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else { return };
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else {
+            return;
+        };
         pull.offers.rotate_left(1);
         pull.rounds += 1;
         pull.mixed |= pull.offers.len() > 1 && !pull.body.is_empty();
@@ -236,7 +300,9 @@ impl Node {
     }
 
     fn request(&mut self, id: RecordId) {
-        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else { return };
+        let Some(pull) = self.exchange.pulls.pulls.get_mut(&id) else {
+            return;
+        };
         let Some(link) = pull.offers.front().copied() else {
             // Nobody is left to ask: the next exchange with anybody who has it begins anew.
             self.exchange.pulls.pulls.remove(&id);
@@ -244,27 +310,49 @@ impl Node {
         };
         pull.moved = self.cx.now.elapsed;
         let plain = pull.plain;
-        let have = self.store.replica.tip(&pull.record.header.key).filter(|_| !plain).map_or(RecordId::NONE, |head| head.id());
+        let have = self
+            .store
+            .replica
+            .tip(&pull.record.header.key)
+            .filter(|_| !plain)
+            .map_or(RecordId::NONE, |head| head.id());
         let offset = u32::try_from(pull.body.len()).expect("bodies are shorter than 4 GiB");
-        self.peers.answer(&mut self.cx, link, &Frame::Pull { id, offset, have });
+        self.peers
+            .answer(&mut self.cx, link, &Frame::Pull { id, offset, have });
     }
 }
 
 impl Exchange {
-    /// Whether this body is here and being decoded. Then this link may wait for it like the others that have offered it.
+    /// Whether this body is here and being decoded. Then this link may wait for it like the others
+    /// that have offered it.
     pub(super) fn is_decoded_for(&mut self, link: LinkId, id: &RecordId) -> bool {
         let offers = self.pulls.decoding.get_mut(id);
         offers.map(|offers| offers.push(link)).is_some()
     }
 
-    /// A delta came whose base is being fetched: it waits for it, for the whole body would cross a slow link beside the other. `false` if
-    /// that is not so, or too many wait.
-    pub(super) fn waits_for_base(&mut self, link: LinkId, base: RecordId, record: &Record, delta: &[u8]) -> bool {
+    /// A delta came whose base is being fetched: it waits for it, for the whole body would cross a
+    /// slow link beside the other. `false` if that is not so, or too many wait.
+    pub(super) fn waits_for_base(
+        &mut self,
+        link: LinkId,
+        base: RecordId,
+        record: &Record,
+        delta: &[u8],
+    ) -> bool {
         // Not for one that waits itself for this one: a broken peer could say so.
-        let in_turn = self.pulls.behind.iter().any(|behind| behind.base == record.id);
+        let in_turn = self
+            .pulls
+            .behind
+            .iter()
+            .any(|behind| behind.base == record.id);
         let waits = !in_turn && self.pulls.expects(&base) && self.pulls.behind.len() < BEHIND_MAX;
         if waits {
-            self.pulls.behind.push_back(Behind { base, link, record: record.clone(), delta: delta.to_vec() });
+            self.pulls.behind.push_back(Behind {
+                base,
+                link,
+                record: record.clone(),
+                delta: delta.to_vec(),
+            });
         }
         waits
     }

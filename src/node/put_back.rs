@@ -1,7 +1,8 @@
 //! Taking from the server what it was given and is not to keep: what was tried, and not published.
 //!
-//! The head is applied in its place. A server that will not take the head runs what it ran before instead, for what was only tried must not
-//! stay there. Without a head it is given what was there before the first change of all.
+//! The head is applied in its place. A server that will not take the head runs what it ran before
+//! instead, for what was only tried must not stay there. Without a head it is given what was there
+//! before the first change of all.
 
 use std::time::Duration;
 
@@ -21,23 +22,31 @@ pub(super) struct Former {
     applied: Option<Applied>,
     /// While there is no head.
     document: Option<Document>,
-    /// Whether a change of an earlier run may still come about: what the server shows until then is not what it will run.
+    /// Whether a change of an earlier run may still come about: what the server shows until then
+    /// is not what it will run.
     is_doubtful: bool,
 }
 
 impl Server {
-    /// The server was given something that is not to stay: the head is put back, or, without a head, what was there before.
+    /// The server was given something that is not to stay: the head is put back, or, without a
+    /// head, what was there before.
     pub(super) fn put_back(&mut self, base: Option<Document>, now: Duration) {
-        self.former = Former { applied: self.applied.take().or(self.former.applied.take()), document: base, ..self.former };
+        self.former = Former {
+            applied: self.applied.take().or(self.former.applied.take()),
+            document: base,
+            ..self.former
+        };
         self.apply_at = now;
     }
 
-    /// An earlier run was stopped over a change: whether the server has taken it nobody knows, and it may do so yet.
+    /// An earlier run was stopped over a change: whether the server has taken it nobody knows, and
+    /// it may do so yet.
     pub(super) fn doubt(&mut self) {
         self.former.is_doubtful = true;
     }
 
-    /// How the server is given the head: sent to it, if what it shows means nothing, for it makes one change after the other.
+    /// How the server is given the head: sent to it, if what it shows means nothing, for it makes
+    /// one change after the other.
     pub(super) fn job_of(&self, document: Document) -> ServerJob {
         match self.former.is_doubtful {
             true => ServerJob::attempt(document, false),
@@ -47,18 +56,24 @@ impl Server {
 }
 
 impl Node {
-    /// Whether the server still runs what was tried before there was a head, so that no change may be made on what it runs. One that is
-    /// away is asked all the same, for a client must hear of that.
+    /// Whether the server still runs what was tried before there was a head, so that no change may
+    /// be made on what it runs. One that is away is asked all the same, for a client must hear
+    /// of that.
     pub(super) fn is_to_be_put_back(&self) -> bool {
         self.store.head(&self.cx).is_none()
             && self.local.server.former.document.is_some()
-            && !matches!(self.local.server.verdict, Verdict::Unreachable(_) | Verdict::Untouched(_))
+            && !matches!(
+                self.local.server.verdict,
+                Verdict::Unreachable(_) | Verdict::Untouched(_)
+            )
     }
 
     /// What was there before is there again; or cannot be given to the server now.
     pub(super) fn was_put_back(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Unreachable(reason) | Outcome::Unreadable(reason) | Outcome::Unknown(reason) => {
+            Outcome::Unreachable(reason)
+            | Outcome::Unreadable(reason)
+            | Outcome::Unknown(reason) => {
                 self.local.server.apply_at = self.cx.now.elapsed + OBSERVE_EVERY;
                 self.local.unreachable(&mut self.cx, reason);
             }
@@ -69,13 +84,20 @@ impl Node {
         }
     }
 
-    /// This revision cannot be applied. If it is the head, and the server was left with what was only tried, it is given what it ran before
-    /// that.
+    /// This revision cannot be applied. If it is the head, and the server was left with what was
+    /// only tried, it is given what it ran before that.
     pub(super) fn fall_back(&mut self, refused: &RecordId) {
-        let is_head = self.store.head(&self.cx).is_some_and(|head| head.id() == *refused);
+        let is_head = self
+            .store
+            .head(&self.cx)
+            .is_some_and(|head| head.id() == *refused);
         if let Some(applied) = self.local.server.former.applied.clone().filter(|_| is_head) {
             let document = applied.effective.clone();
-            self.local.ask_server(&mut self.cx, Job::FallBack(applied), ServerJob::apply(document));
+            self.local.ask_server(
+                &mut self.cx,
+                Job::FallBack(applied),
+                ServerJob::apply(document),
+            );
         }
     }
 }
@@ -92,18 +114,27 @@ impl Local {
         }
     }
 
-    /// The server runs what it ran before, or will not, or cannot be reached: then it is tried again after the head.
+    /// The server runs what it ran before, or will not, or cannot be reached: then it is tried
+    /// again after the head.
     pub(super) fn fell_back(&mut self, cx: &mut Context, applied: Applied, outcome: Outcome) {
         match outcome {
             Outcome::Applied => {
-                cx.say(Level::Info, "server", format!("the server runs revision {} as before", applied.id.short()));
+                cx.say(
+                    Level::Info,
+                    "server",
+                    format!("the server runs revision {} as before", applied.id.short()),
+                );
                 self.server.former = Former::default();
                 self.server.applied = Some(applied);
                 self.runs_revision(cx);
                 cx.own_record_changed();
             }
             Outcome::Refused(refusal) => {
-                let text = format!("the server does not take back revision {}: {}", applied.id.short(), words(&refusal));
+                let text = format!(
+                    "the server does not take back revision {}: {}",
+                    applied.id.short(),
+                    words(&refusal)
+                );
                 cx.say(Level::Warn, "server", text);
                 self.server.former = Former::default();
             }

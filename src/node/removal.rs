@@ -7,13 +7,18 @@
 //!  made on the head, durable ──▶ the head has moved ──▶ looked at once more
 //!      │
 //!      ▼
-//!  published: all hosts forget the rest ──▶ a host that follows it and was away ──▶ it goes on with what it had
+//!  published: all hosts forget the rest
+//!      │
+//!      ▼
+//!  a host that follows it and was away ──▶ it goes on with what it had
 //! ```
 //!
-//! A removal is a revision like any other, on the head, with an empty document that no server is ever given. So it wins over what it was
-//! made on, loses against a longer branch, and is then listed as a conflict. A host whose own group it is has not been asked: its server
-//! stays as it is, and it makes the group anew with the document that it had, and with what the removal has settled as open conflicts. A
-//! host without such a document is where one is without a head: the first change makes the group anew.
+//! A removal is a revision like any other, on the head, with an empty document that no server is
+//! ever given. So it wins over what it was made on, loses against a longer branch, and is then
+//! listed as a conflict. A host whose own group it is has not been asked: its server stays as it
+//! is, and it makes the group anew with the document that it had, and with what the removal has
+//! settled as open conflicts. A host without such a document is where one is without a head: the
+//! first change makes the group anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,44 +60,102 @@ impl Node {
         if let Err(answer) = self.may_remove(name, force) {
             return self.cx.effects.push(Effect::Answer(client, answer));
         }
-        let Some(base) = self.store.replica.tip(name).cloned() else { return self.cx.reply(client, self.unknown_group(name)) };
-        let beaten = self.store.replica.group(name).into_iter().flat_map(Group::beaten).map(|beaten| beaten.revision.edit_ref());
-        let settles: Vec<EditRef> = base.open.keys().copied().chain(beaten).take(OPEN_LISTED_MAX).collect();
+        let Some(base) = self.store.replica.tip(name).cloned() else {
+            return self.cx.reply(client, self.unknown_group(name));
+        };
+        let beaten = self
+            .store
+            .replica
+            .group(name)
+            .into_iter()
+            .flat_map(Group::beaten)
+            .map(|beaten| beaten.revision.edit_ref());
+        let settles: Vec<EditRef> = base
+            .open
+            .keys()
+            .copied()
+            .chain(beaten)
+            .take(OPEN_LISTED_MAX)
+            .collect();
         // Guarded: where it has lost, nobody makes it again but a person.
         let flags = Header::REMOVED | Header::UNTRIED | Header::GUARDED;
-        let edit = Edit { origin: Origin::Original, operations: Vec::new() };
-        let words = if note.is_empty() { "the group is removed".to_owned() } else { note.clone() };
-        let draft = Draft { edit, document: Document::factory(), opens: BTreeMap::new(), settles, flags, note: words };
-        let Some(revision) = self.author_of(name, Some(&base), draft).map(Arc::new) else {
-            return self.cx.reply(client, Problem::new(413, "The revision is too large.", "its names would not fit"));
+        let edit = Edit {
+            origin: Origin::Original,
+            operations: Vec::new(),
         };
-        let removal = Removal { client, force, note, revision: Arc::clone(&revision) };
+        let words = if note.is_empty() {
+            "the group is removed".to_owned()
+        } else {
+            note.clone()
+        };
+        let draft = Draft {
+            edit,
+            document: Document::factory(),
+            opens: BTreeMap::new(),
+            settles,
+            flags,
+            note: words,
+        };
+        let Some(revision) = self.author_of(name, Some(&base), draft).map(Arc::new) else {
+            return self.cx.reply(
+                client,
+                Problem::new(413, "The revision is too large.", "its names would not fit"),
+            );
+        };
+        let removal = Removal {
+            client,
+            force,
+            note,
+            revision: Arc::clone(&revision),
+        };
         let ticket = self.cx.ticket(Waiting::Removal(Box::new(removal)));
         let file = revision_name(revision.record.header.height, &revision.id());
-        self.cx.disk(DiskJob::Store(ticket, name.to_owned(), file, file_text(&revision)));
+        self.cx.disk(DiskJob::Store(
+            ticket,
+            name.to_owned(),
+            file,
+            file_text(&revision),
+        ));
     }
 
     /// Why a group is not removed, if it is not.
     fn may_remove(&self, name: &str, force: bool) -> Result<(), Answer> {
-        let refused = |detail: String| Err(Problem::new(409, "The group is followed.", detail).into());
-        let group = self.store.replica.group(name).filter(|group| group.head().is_some());
+        let refused =
+            |detail: String| Err(Problem::new(409, "The group is followed.", detail).into());
+        let group = self
+            .store
+            .replica
+            .group(name)
+            .filter(|group| group.head().is_some());
         let unsettled = group.map_or(0, Group::unsettled);
         let (live, away) = self.followers(name);
         let unheard = self.peers.unheard();
         match () {
             () if !self.exchange.joined => Err(not_in_step().into()),
             () if name == self.cx.setup.group => refused("it is this host's own".to_owned()),
-            () if !live.is_empty() => refused(format!("by {}: set another group there first", listed(live))),
-            () if unsettled == 0 && group.is_some_and(Group::is_removed) => Err(self.nothing_to_remove(name)),
-            () if !away.is_empty() && !force => refused(format!("by {}, away now; {FORCE}", listed(away))),
+            () if !live.is_empty() => refused(format!(
+                "by {}: set another group there first",
+                listed(live)
+            )),
+            () if unsettled == 0 && group.is_some_and(Group::is_removed) => {
+                Err(self.nothing_to_remove(name))
+            }
+            () if !away.is_empty() && !force => {
+                refused(format!("by {}, away now; {FORCE}", listed(away)))
+            }
             () if group.is_none() => Err(self.unknown_group(name).into()),
             () if !unheard.is_empty() && !force => {
-                let detail =
-                    format!("{} of the fleet have not been heard of lately: {}; {FORCE}", unheard.len(), listed(unheard));
+                let detail = format!(
+                    "{} of the fleet have not been heard of lately: {}; {FORCE}",
+                    unheard.len(),
+                    listed(unheard)
+                );
                 Err(Problem::new(409, "The group may be followed.", detail).into())
             }
             () if unsettled > 0 && !force => {
-                let detail = format!("{unsettled} changes that lost go with it: see starling conflicts --group {name}; {FORCE}");
+                let detail = format!(
+                    "{unsettled} changes that lost go with it: see starling conflicts --group {name}; {FORCE}"
+                );
                 Err(Problem::new(409, "Conflicts are not settled.", detail).into())
             }
             () if self.store.storing.hangs() => Err(not_stored().into()),
@@ -103,10 +166,17 @@ impl Node {
 
     /// The hosts that say that they follow a group: those that are there, and those that are not.
     fn followers(&self, name: &str) -> (Vec<String>, Vec<String>) {
-        let others =
-            self.peers.roster.iter().filter(|(peer, node)| **peer != self.cx.me && text(&node.said(), "group") == Some(name));
-        let (live, away): (Vec<_>, Vec<_>) = others.partition(|(peer, node)| self.is_there(peer, node));
-        let names = |hosts: Vec<(_, _)>| hosts.into_iter().map(|(peer, _)| self.peers.roster.name(peer)).collect();
+        let others = self.peers.roster.iter().filter(|(peer, node)| {
+            **peer != self.cx.me && text(&node.said(), "group") == Some(name)
+        });
+        let (live, away): (Vec<_>, Vec<_>) =
+            others.partition(|(peer, node)| self.is_there(peer, node));
+        let names = |hosts: Vec<(_, _)>| {
+            hosts
+                .into_iter()
+                .map(|(peer, _)| self.peers.roster.name(peer))
+                .collect()
+        };
         (names(live), names(away))
     }
 
@@ -124,13 +194,25 @@ impl Node {
 
     /// A removal is durable, or could not be written.
     pub(super) fn removal_stored(&mut self, removal: Removal, result: Result<(), String>) {
-        let Removal { client, force, note, revision } = removal;
+        let Removal {
+            client,
+            force,
+            note,
+            revision,
+        } = removal;
         let name = revision.record.header.key.clone();
         if let Err(error) = result {
             self.cx.remove_file(&revision.record);
-            return self.cx.reply(client, Problem::new(507, "The change cannot be stored.", error));
+            return self.cx.reply(
+                client,
+                Problem::new(507, "The change cannot be stored.", error),
+            );
         }
-        let is_on_head = self.store.replica.tip(&name).is_some_and(|tip| tip.id() == revision.record.header.base);
+        let is_on_head = self
+            .store
+            .replica
+            .tip(&name)
+            .is_some_and(|tip| tip.id() == revision.record.header.base);
         if !is_on_head || self.may_remove(&name, force).is_err() {
             self.cx.remove_file(&revision.record);
             return self.remove_group(client, &name, force, note);
@@ -143,26 +225,44 @@ impl Node {
     /// A group's head is one that removes it.
     pub(super) fn group_goes(&mut self, removal: &Revision) {
         let header = &removal.record.header;
-        let author = if header.author == self.cx.me { "this host".to_owned() } else { self.peers.called(&header.author) };
+        let author = if header.author == self.cx.me {
+            "this host".to_owned()
+        } else {
+            self.peers.called(&header.author)
+        };
         let (is_own, name) = (header.key == self.cx.setup.group, header.key.clone());
         match is_own {
             true => {
-                let text = format!("group {name}, which this host follows, was removed by {author}: the server stays as it is");
+                let text = format!(
+                    "group {name}, which this host follows, was removed by {author}: the server stays as it is"
+                );
                 self.cx.say(Level::Warn, "groups", text);
                 self.cx.own_record_changed();
             }
-            false => self.cx.say(Level::Info, "groups", format!("group {name} was removed by {author}")),
+            false => self.cx.say(
+                Level::Info,
+                "groups",
+                format!("group {name} was removed by {author}"),
+            ),
         }
         if self.store.replica.has_room_again() {
             self.cx.own_record_changed();
             let links: Vec<_> = self.peers.links.keys().copied().collect();
-            links.into_iter().for_each(|link| self.begin_exchange(link, Scope::Documents));
+            links
+                .into_iter()
+                .for_each(|link| self.begin_exchange(link, Scope::Documents));
         }
     }
 
-    /// The own group was removed, and this host follows it: what it was before is read, if it is held.
+    /// The own group was removed, and this host follows it: what it was before is read, if it is
+    /// held.
     pub(super) fn keep_group(&mut self) {
-        let former = self.store.replica.group(&self.cx.setup.group).and_then(Group::former).map(|summary| summary.record.clone());
+        let former = self
+            .store
+            .replica
+            .group(&self.cx.setup.group)
+            .and_then(Group::former)
+            .map(|summary| summary.record.clone());
         let Some(former) = former else { return };
         if self.awaits_base_of_removal() {
             return;
@@ -176,10 +276,15 @@ impl Node {
         }
     }
 
-    /// What the removal was made on may be newer than all that is held here: then it is asked for, and waited for a while.
+    /// What the removal was made on may be newer than all that is held here: then it is asked for,
+    /// and waited for a while.
     fn awaits_base_of_removal(&mut self) -> bool {
-        let Some(group) = self.store.replica.group(&self.cx.setup.group) else { return false };
-        let Some(base) = group.head().map(|removal| removal.record.header.base) else { return false };
+        let Some(group) = self.store.replica.group(&self.cx.setup.group) else {
+            return false;
+        };
+        let Some(base) = group.head().map(|removal| removal.record.header.base) else {
+            return false;
+        };
         let until = group.head_since() + STAND_IN_AFTER;
         if self.store.replica.kept(&base).is_some() || until <= self.cx.now.elapsed {
             self.exchange.wanted.remove(&base);
@@ -190,22 +295,54 @@ impl Node {
         true
     }
 
-    /// Makes the own group anew as it was in this revision. What lost there, what the removal has settled, and what it contains and the
-    /// revision does not, is listed: by name, where nobody here knows more of it.
+    /// Makes the own group anew as it was in this revision. What lost there, what the removal has
+    /// settled, and what it contains and the revision does not, is listed: by name, where
+    /// nobody here knows more of it.
     pub(super) fn keep_group_as(&mut self, former: &Revision) {
-        let Some(tip) = self.store.tip(&self.cx).filter(|tip| tip.is_removal()).cloned() else { return };
-        let Some(group) = self.store.replica.group(&self.cx.setup.group) else { return };
-        let conflict = |edit: &EditRef| former.open.get(edit).or_else(|| group.remembered(edit)).cloned().unwrap_or_default();
+        let Some(tip) = self
+            .store
+            .tip(&self.cx)
+            .filter(|tip| tip.is_removal())
+            .cloned()
+        else {
+            return;
+        };
+        let Some(group) = self.store.replica.group(&self.cx.setup.group) else {
+            return;
+        };
+        let conflict = |edit: &EditRef| {
+            former
+                .open
+                .get(edit)
+                .or_else(|| group.remembered(edit))
+                .cloned()
+                .unwrap_or_default()
+        };
         let own = tip.edit_ref();
-        let unknown = tip.ledger.entries().filter(|edit| **edit != own && former.standing(edit) == Standing::Out);
-        let listed = former.open.keys().chain(&tip.settled).chain(unknown).filter(|edit| !tip.open.contains_key(edit));
-        let listed: BTreeMap<EditRef, OpenConflict> = listed.map(|edit| (*edit, conflict(edit))).collect();
+        let unknown = tip
+            .ledger
+            .entries()
+            .filter(|edit| **edit != own && former.standing(edit) == Standing::Out);
+        let listed = former
+            .open
+            .keys()
+            .chain(&tip.settled)
+            .chain(unknown)
+            .filter(|edit| !tip.open.contains_key(edit));
+        let listed: BTreeMap<EditRef, OpenConflict> =
+            listed.map(|edit| (*edit, conflict(edit))).collect();
         let surplus = listed.len().saturating_sub(OPEN_LISTED_MAX);
         let opens: BTreeMap<EditRef, OpenConflict> = listed.into_iter().skip(surplus).collect();
-        let names: BTreeMap<EditRef, OpenConflict> = opens.keys().map(|edit| (*edit, OpenConflict::default())).collect();
+        let names: BTreeMap<EditRef, OpenConflict> = opens
+            .keys()
+            .map(|edit| (*edit, OpenConflict::default()))
+            .collect();
         let flags = former.record.header.flags & Header::UNTRIED;
         let draft = |opens| Draft {
-            edit: Edit { origin: Origin::Original, operations: Vec::new() },
+            edit: Edit {
+                origin: Origin::Original,
+                operations: Vec::new(),
+            },
             document: former.document.clone(),
             opens,
             settles: Vec::new(),
@@ -213,15 +350,22 @@ impl Node {
             note: "the group is followed, and kept".to_owned(),
         };
         // With all their words they may be too long for a revision.
-        let kept = self.author(Some(&tip), draft(opens)).or_else(|| self.author(Some(&tip), draft(names)));
+        let kept = self
+            .author(Some(&tip), draft(opens))
+            .or_else(|| self.author(Some(&tip), draft(names)));
         let group = &self.cx.setup.group;
         if surplus > 0 {
-            let text = format!("group {group} was removed and is kept: {surplus} older changes that lost with it are not listed");
+            let text = format!(
+                "group {group} was removed and is kept: {surplus} older changes that lost with it are not listed"
+            );
             self.cx.report_problem(text);
         }
         match kept {
             Some(kept) => self.cx.store_note(kept),
-            None => self.cx.report_problem(format!("group {} was removed, and is too large to be kept", self.cx.setup.group)),
+            None => self.cx.report_problem(format!(
+                "group {} was removed, and is too large to be kept",
+                self.cx.setup.group
+            )),
         }
     }
 }
@@ -246,27 +390,47 @@ impl Store {
 
     /// The groups for which there is no place, for people.
     pub(super) fn passed_groups(&self, cx: &Context) -> Option<String> {
-        let own = Some(&cx.setup.group).filter(|_| self.head(cx).is_none() && self.replica.is_full());
-        let names: Vec<String> = self.replica.refused().map(str::to_owned).chain(own.cloned()).collect();
+        let own =
+            Some(&cx.setup.group).filter(|_| self.head(cx).is_none() && self.replica.is_full());
+        let names: Vec<String> = self
+            .replica
+            .refused()
+            .map(str::to_owned)
+            .chain(own.cloned())
+            .collect();
         match names.len() {
             0 => None,
             1 => Some(format!("group {} has no place: {}", names[0], full())),
-            _ => Some(format!("groups {} have no place: {}", listed(names), full())),
+            _ => Some(format!(
+                "groups {} have no place: {}",
+                listed(names),
+                full()
+            )),
         }
     }
 }
 
 impl Peers {
-    /// The hosts of which nobody knows which group they follow: they were linked once, and have said nothing to anybody since.
+    /// The hosts of which nobody knows which group they follow: they were linked once, and have
+    /// said nothing to anybody since.
     fn unheard(&self) -> Vec<String> {
-        let unheard = self.book.acquaintances().filter(|peer| self.roster.get(peer).is_none());
+        let unheard = self
+            .book
+            .acquaintances()
+            .filter(|peer| self.roster.get(peer).is_none());
         unheard.map(|peer| format!("…{}", peer.short())).collect()
     }
 }
 
 impl Local {
     fn removed(&self, removal: &Revision, success: &'static str, changed: bool) -> Answer {
-        Answer::Done { success, revision: removal.id(), applied: self.applied_id(), changed, kept: None }
+        Answer::Done {
+            success,
+            revision: removal.id(),
+            applied: self.applied_id(),
+            changed,
+            kept: None,
+        }
     }
 }
 
@@ -279,11 +443,17 @@ impl Context {
 
 /// Why nothing is written to a group that has no head: the others would not keep it.
 pub(super) fn no_room() -> Problem {
-    Problem::new(503, "There is no room for one more group.", format!("others would not keep it: {}", full()))
+    Problem::new(
+        503,
+        "There is no room for one more group.",
+        format!("others would not keep it: {}", full()),
+    )
 }
 
 fn full() -> String {
-    format!("{GROUPS_MAX} are kept already; remove one that nobody follows by starling groups remove NAME")
+    format!(
+        "{GROUPS_MAX} are kept already; remove one that nobody follows by starling groups remove NAME"
+    )
 }
 
 /// What is said of removals that hosts which are away may undo.

@@ -1,9 +1,11 @@
-//! What this host holds of each group: the head, the uncontained revisions, and which older ones are on disk.
+//! What this host holds of each group: the head, the uncontained revisions, and which older ones
+//! are on disk.
 //!
-//! State here is a function of the set of revisions taken in: the head is the greatest in rank, and a revision is uncontained exactly
-//! if the head says that it does not contain its edit. Nothing here sends, stores or applies anything; [`Taken`] tells the caller what
-//! became of a revision. Only the head and the uncontained keep their bodies in memory, and of them only as many as the budgets allow; see
-//! `budget`.
+//! State here is a function of the set of revisions taken in: the head is the greatest in rank, and
+//! a revision is uncontained exactly if the head says that it does not contain its edit. Nothing
+//! here sends, stores or applies anything; [`Taken`] tells the caller what became of a revision.
+//! Only the head and the uncontained keep their bodies in memory, and of them only as many as the
+//! budgets allow; see `budget`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,7 +42,8 @@ pub enum Taken {
     Held,
     /// The head contains it, and it is older than what is kept.
     Stale,
-    /// There is no room for another group, or it is over its author's share of what is kept uncontained.
+    /// There is no room for another group, or it is over its author's share of what is kept
+    /// uncontained.
     NoRoom,
 }
 
@@ -57,7 +60,11 @@ pub struct Beaten {
 
 impl Beaten {
     fn new(revision: Arc<Revision>, now: Duration) -> Self {
-        Self { revision, since: now, needed: now }
+        Self {
+            revision,
+            since: now,
+            needed: now,
+        }
     }
 }
 
@@ -68,7 +75,8 @@ pub struct Group {
     kept: usize,
     /// Whether this host follows it.
     is_own: bool,
-    /// Milliseconds of the latest stamp that is not far ahead of the time, as far as this host knows the time.
+    /// Milliseconds of the latest stamp that is not far ahead of the time, as far as this host
+    /// knows the time.
     bound_ms: Option<u64>,
     head: Option<Arc<Revision>>,
     /// When the head was put there.
@@ -109,7 +117,8 @@ impl Group {
     /// The head or an uncontained revision by its ID, if its body is in memory.
     pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
         let head = self.head.as_ref().filter(|head| head.id() == *id);
-        head.or_else(|| self.beaten.get(id).map(|beaten| &beaten.revision)).filter(|found| !found.is_light())
+        head.or_else(|| self.beaten.get(id).map(|beaten| &beaten.revision))
+            .filter(|found| !found.is_light())
     }
 
     /// Whether it is the head or uncontained.
@@ -131,15 +140,29 @@ impl Group {
         if let Some(summary) = self.history.get(&revision.rank()).filter(|_| !demotes) {
             // Another branch has won, and it was not read back yet: here it is.
             let revived = self.is_fallen(summary) && self.revive(revision, now);
-            return if revived { Taken::Uncontained } else { Taken::Held };
+            return if revived {
+                Taken::Uncontained
+            } else {
+                Taken::Held
+            };
         }
-        if demotes || self.head.as_ref().is_none_or(|head| self.worth(&revision.rank()) > self.worth(&head.rank())) {
+        if demotes
+            || self
+                .head
+                .as_ref()
+                .is_none_or(|head| self.worth(&revision.rank()) > self.worth(&head.rank()))
+        {
             return self.set_head(revision, now);
         }
         if self.standing(&revision.edit_ref()) == Standing::In || self.is_made_on(&revision) {
             let originals = self.originals();
-            let oldest = self.history.values().find(|summary| !self.is_needed(summary, &originals));
-            let is_old = oldest.map_or(self.kept() == 0, |oldest| revision.rank() < oldest.record.rank());
+            let oldest = self
+                .history
+                .values()
+                .find(|summary| !self.is_needed(summary, &originals));
+            let is_old = oldest.map_or(self.kept() == 0, |oldest| {
+                revision.rank() < oldest.record.rank()
+            });
             if is_old && self.surplus(&originals) >= 0 && !originals.contains(&revision.id()) {
                 return Taken::Stale;
             }
@@ -147,13 +170,18 @@ impl Group {
             return Taken::History;
         }
         self.remember(&revision);
-        self.beaten.insert(revision.id(), Beaten::new(revision, now));
+        self.beaten
+            .insert(revision.id(), Beaten::new(revision, now));
         Taken::Uncontained
     }
 
     fn remember(&mut self, revision: &Revision) {
         let base = &revision.record.header.base;
-        let base = self.head.iter().chain(self.beaten.get(base).map(|beaten| &beaten.revision)).find(|held| held.id() == *base);
+        let base = self
+            .head
+            .iter()
+            .chain(self.beaten.get(base).map(|beaten| &beaten.revision))
+            .find(|held| held.id() == *base);
         let summary = Summary::of(revision, base.map(|base| &**base), &self.last_bundles());
         self.history.insert(revision.rank(), summary);
     }
@@ -165,28 +193,39 @@ impl Group {
         }
     }
 
-    /// The place of a revision in the order: one that is dated far ahead of the time is below all that are not.
+    /// The place of a revision in the order: one that is dated far ahead of the time is below all
+    /// that are not.
     fn worth(&self, rank: &Rank) -> (bool, Rank) {
         (!self.is_ahead(rank), *rank)
     }
 
     /// Whether a revision is dated far ahead of the time.
     pub fn is_ahead(&self, rank: &Rank) -> bool {
-        self.bound_ms.is_some_and(|bound| rank.stamp.wall_ms() > bound)
+        self.bound_ms
+            .is_some_and(|bound| rank.stamp.wall_ms() > bound)
     }
 
-    /// Whether the head is dated far ahead of the time, and would not be the head beside this revision.
+    /// Whether the head is dated far ahead of the time, and would not be the head beside this
+    /// revision.
     pub fn demotes(&self, rank: &Rank) -> bool {
-        self.head.as_ref().is_some_and(|head| self.is_ahead(&head.rank()) && !self.is_ahead(rank))
+        self.head
+            .as_ref()
+            .is_some_and(|head| self.is_ahead(&head.rank()) && !self.is_ahead(rank))
     }
 
-    /// The uncontained revision that is to be the head in place of one that turns out to be dated far ahead of the time.
+    /// The uncontained revision that is to be the head in place of one that turns out to be dated
+    /// far ahead of the time.
     pub fn rightful(&self) -> Option<Arc<Revision>> {
-        let sound = self.beaten.values().map(|beaten| &beaten.revision).filter(|revision| self.demotes(&revision.rank()));
+        let sound = self
+            .beaten
+            .values()
+            .map(|beaten| &beaten.revision)
+            .filter(|revision| self.demotes(&revision.rank()));
         sound.max_by_key(|revision| revision.rank()).cloned()
     }
 
-    /// The head has come once more. If its file was lost while its body was not in memory, that is what it was asked for.
+    /// The head has come once more. If its file was lost while its body was not in memory, that is
+    /// what it was asked for.
     fn take_head_again(&mut self, head: Arc<Revision>) -> Taken {
         let is_whole = self.find(&head.id()).is_some();
         let is_new = !self.history.contains_key(&head.rank());
@@ -201,63 +240,94 @@ impl Group {
 
     /// What is known of an edit from the history, if anything.
     pub fn remembered(&self, edit: &EditRef) -> Option<&OpenConflict> {
-        self.history.values().find(|summary| summary.edit_ref() == *edit).map(|summary| &summary.conflict)
+        self.history
+            .values()
+            .find(|summary| summary.edit_ref() == *edit)
+            .map(|summary| &summary.conflict)
     }
 
     /// Whether edits that `revision` contains are known here and are not contained in the head.
     pub fn has_lost_some_of(&self, revision: &Revision) -> bool {
-        let lost = |edit: &EditRef| revision.standing(edit) == Standing::In && self.standing(edit) == Standing::Out;
-        self.history.values().any(|summary| lost(&summary.edit_ref()))
+        let lost = |edit: &EditRef| {
+            revision.standing(edit) == Standing::In && self.standing(edit) == Standing::Out
+        };
+        self.history
+            .values()
+            .any(|summary| lost(&summary.edit_ref()))
     }
 
-    /// Whether the head contains `edit`: as it says itself, or as this host knows from before its ledger forgot.
+    /// Whether the head contains `edit`: as it says itself, or as this host knows from before its
+    /// ledger forgot.
     pub fn standing(&self, edit: &EditRef) -> Standing {
-        self.head.as_ref().map_or(Standing::Out, |head| self.containment.standing(head, edit))
+        self.head
+            .as_ref()
+            .map_or(Standing::Out, |head| self.containment.standing(head, edit))
     }
 
-    /// Edits of which this host cannot tell whether the head contains them, and has to know, the most needed first: the uncontained ones,
-    /// those that the head before contained, and those that uncontained revisions were made on, for nothing is decided about a revision
+    /// Edits of which this host cannot tell whether the head contains them, and has to know, the
+    /// most needed first: the uncontained ones, those that the head before contained, and those
+    /// that uncontained revisions were made on, for nothing is decided about a revision
     /// before it is known what is lost with it.
     pub fn unsure(&self) -> Vec<EditRef> {
         let revisions = || self.beaten.values().map(|beaten| &beaten.revision);
         let carried = revisions().map(|revision| revision.edit_ref());
-        let made_on = revisions().flat_map(|revision| revision.ledger.entries().chain(revision.open.keys())).copied();
+        let made_on = revisions()
+            .flat_map(|revision| revision.ledger.entries().chain(revision.open.keys()))
+            .copied();
         let mut named = BTreeSet::new();
-        let all = carried.chain(self.containment.unsure().copied()).chain(made_on);
-        all.filter(|edit| self.standing(edit) == Standing::Unknown && named.insert(*edit)).collect()
+        let all = carried
+            .chain(self.containment.unsure().copied())
+            .chain(made_on);
+        all.filter(|edit| self.standing(edit) == Standing::Unknown && named.insert(*edit))
+            .collect()
     }
 
-    /// Those that the head before contained and the history has, and since when nobody could tell; `None` if there are none.
+    /// Those that the head before contained and the history has, and since when nobody could tell;
+    /// `None` if there are none.
     pub fn unruled(&self) -> Option<(Duration, Vec<EditRef>)> {
-        let kept: Vec<EditRef> = self.containment.unsure().filter(|edit| self.remembered(edit).is_some()).copied().collect();
+        let kept: Vec<EditRef> = self
+            .containment
+            .unsure()
+            .filter(|edit| self.remembered(edit).is_some())
+            .copied()
+            .collect();
         (!kept.is_empty()).then_some((self.containment.since(), kept))
     }
 
-    /// Takes in what a peer knows of such edits that is at the same head. What turns out to be contained is history.
+    /// Takes in what a peer knows of such edits that is at the same head. What turns out to be
+    /// contained is history.
     pub fn learn(&mut self, contained: &[EditRef], out: &[EditRef]) {
         self.containment.learn(contained, out);
         self.drop_contained();
     }
 
-    /// Whether the head was made on this revision, and its ledger reaches back less far: then the edit is contained, since each of the
-    /// revisions between them has taken over what its base contained.
+    /// Whether the head was made on this revision, and its ledger reaches back less far: then the
+    /// edit is contained, since each of the revisions between them has taken over what its base
+    /// contained.
     fn is_made_on(&self, revision: &Revision) -> bool {
         let unknown = self.standing(&revision.edit_ref()) == Standing::Unknown;
-        unknown && self.line().any(|summary| summary.record.header.base == revision.id())
+        unknown
+            && self
+                .line()
+                .any(|summary| summary.record.header.base == revision.id())
     }
 
     fn set_head(&mut self, revision: Arc<Revision>, now: Duration) -> Taken {
         self.remember(&revision);
         self.head_since = now;
-        self.delta =
-            self.find(&revision.record.header.base).filter(|_| self.is_head(&revision.record.header.base)).and_then(|base| {
+        self.delta = self
+            .find(&revision.record.header.base)
+            .filter(|_| self.is_head(&revision.record.header.base))
+            .and_then(|base| {
                 let delta = delta::between(&base.body, &revision.body);
                 (delta.len() * DELTA_WORTH <= revision.body.len()).then(|| (base.id(), delta))
             });
         let was = self.head.replace(revision);
         if let Some(was) = &was {
-            // A beaten document is seldom looked into again, and its value is many times as large as its text.
-            self.beaten.insert(was.id(), Beaten::new(Arc::new(was.folded()), now));
+            // A beaten document is seldom looked into again, and its value is many times as large
+            // as its text.
+            self.beaten
+                .insert(was.id(), Beaten::new(Arc::new(was.folded()), now));
         }
         let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");
@@ -266,19 +336,33 @@ impl Group {
         Taken::Head(was)
     }
 
-    /// What the branch that ends in `was` and the head's have for themselves; `None` if they are not held as far as their fork.
+    /// What the branch that ends in `was` and the head's have for themselves; `None` if they are
+    /// not held as far as their fork.
     fn parting(&self, was: RecordId) -> Option<Parting> {
-        let kept: BTreeMap<RecordId, &Summary> = self.history.values().map(|summary| (summary.record.id, summary)).collect();
+        let kept: BTreeMap<RecordId, &Summary> = self
+            .history
+            .values()
+            .map(|summary| (summary.record.id, summary))
+            .collect();
         let down = |from: RecordId| {
-            std::iter::successors(kept.get(&from).copied(), |summary| kept.get(&summary.record.header.base).copied())
+            std::iter::successors(kept.get(&from).copied(), |summary| {
+                kept.get(&summary.record.header.base).copied()
+            })
         };
         let head = self.head.as_ref()?.id();
-        let line: BTreeSet<RecordId> = down(head).flat_map(|summary| [summary.record.id, summary.record.header.base]).collect();
+        let line: BTreeSet<RecordId> = down(head)
+            .flat_map(|summary| [summary.record.id, summary.record.header.base])
+            .collect();
         let branch = || down(was).take_while(|summary| !line.contains(&summary.record.id));
-        let fork = branch().last().map_or(was, |lowest| lowest.record.header.base);
+        let fork = branch()
+            .last()
+            .map_or(was, |lowest| lowest.record.header.base);
         line.contains(&fork).then(|| Parting {
             lost: branch().flat_map(Summary::adds).collect(),
-            won: down(head).take_while(|summary| summary.record.id != fork).flat_map(Summary::adds).collect(),
+            won: down(head)
+                .take_while(|summary| summary.record.id != fork)
+                .flat_map(Summary::adds)
+                .collect(),
         })
     }
 
@@ -332,18 +416,44 @@ pub struct Keeping {
 impl Replica {
     /// Holds nothing yet.
     pub fn new(keeping: Keeping) -> Self {
-        let Keeping { me, group: own, history: kept, files_max } = keeping;
+        let Keeping {
+            me,
+            group: own,
+            history: kept,
+            files_max,
+        } = keeping;
         let (unwritten, dropped, room) = (BTreeSet::new(), Vec::new(), Room::default());
         // The own group has its place, however many others there are.
-        let groups = BTreeMap::from([(own.clone(), Group { kept, is_own: true, ..Group::default() })]);
-        Self { groups, kept, me, own, files_max, spills: true, unwritten, dropped, is_cut: false, room, bound_ms: None }
+        let groups = BTreeMap::from([(
+            own.clone(),
+            Group {
+                kept,
+                is_own: true,
+                ..Group::default()
+            },
+        )]);
+        Self {
+            groups,
+            kept,
+            me,
+            own,
+            files_max,
+            spills: true,
+            unwritten,
+            dropped,
+            is_cut: false,
+            room,
+            bound_ms: None,
+        }
     }
 
-    /// What is dated later than this, in milliseconds since 1970, is far ahead of the time from now on; nothing is if the time is not
-    /// known.
+    /// What is dated later than this, in milliseconds since 1970, is far ahead of the time from now
+    /// on; nothing is if the time is not known.
     pub fn judge_by(&mut self, bound_ms: Option<u64>) {
         self.bound_ms = bound_ms;
-        self.groups.values_mut().for_each(|group| group.bound_ms = bound_ms);
+        self.groups
+            .values_mut()
+            .for_each(|group| group.bound_ms = bound_ms);
     }
 
     /// A group, if anything of it is held.
@@ -375,15 +485,22 @@ impl Replica {
 
     /// A group, of which nothing need be held yet.
     fn group_or_new(&mut self, name: String) -> &mut Group {
-        let new = || Group { kept: self.kept, bound_ms: self.bound_ms, ..Group::default() };
+        let new = || Group {
+            kept: self.kept,
+            bound_ms: self.bound_ms,
+            ..Group::default()
+        };
         self.groups.entry(name).or_insert_with(new)
     }
 
-    /// Takes back a revision of the history that its group's head does not contain, or the body of one that is uncontained. Says whether it
-    /// is uncontained only now.
+    /// Takes back a revision of the history that its group's head does not contain, or the body of
+    /// one that is uncontained. Says whether it is uncontained only now.
     pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
         let (name, id) = (revision.record.header.key.clone(), revision.id());
-        let revived = self.groups.get_mut(&name).is_some_and(|group| group.revive(revision, now));
+        let revived = self
+            .groups
+            .get_mut(&name)
+            .is_some_and(|group| group.revive(revision, now));
         self.balance();
         revived && self.kept(&id).is_some()
     }
@@ -405,20 +522,33 @@ impl Replica {
 
     /// The record of this ID, if it is held in any form.
     pub fn kept(&self, id: &RecordId) -> Option<&Record> {
-        let all = self.groups.values().flat_map(|group| group.history.values());
-        all.map(|summary| &summary.record).find(|record| record.id == *id)
+        let all = self
+            .groups
+            .values()
+            .flat_map(|group| group.history.values());
+        all.map(|summary| &summary.record)
+            .find(|record| record.id == *id)
     }
 
     /// Whether a record of this rank is held, and of no use if it comes once more.
     pub fn holds(&self, group: &str, rank: &Rank) -> bool {
-        let held =
-            |group: &Group| group.history.get(rank).is_some_and(|summary| !group.is_fallen(summary) && !group.demotes(rank));
+        let held = |group: &Group| {
+            group
+                .history
+                .get(rank)
+                .is_some_and(|summary| !group.is_fallen(summary) && !group.demotes(rank))
+        };
         self.group(group).is_some_and(held)
     }
 
     /// What anti-entropy is about: heads and uncontained revisions.
     pub fn exchanged(&self) -> impl Iterator<Item = &Arc<Revision>> {
-        self.groups.values().flat_map(|group| group.head.iter().chain(group.beaten.values().map(|beaten| &beaten.revision)))
+        self.groups.values().flat_map(|group| {
+            group
+                .head
+                .iter()
+                .chain(group.beaten.values().map(|beaten| &beaten.revision))
+        })
     }
 }
 

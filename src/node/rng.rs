@@ -1,6 +1,8 @@
-//! Chance from a seed: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+//! Chance from a seed: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+//! generators", 2014).
 //!
-//! For jitter and for choosing peers, never for keys. The same seed gives the same run, in the daemon and in a simulator.
+//! For jitter and for choosing peers, never for keys. The same seed gives the same run, in the
+//! daemon and in a simulator.
 
 use std::time::Duration;
 

@@ -1,8 +1,11 @@
-//! The server behind this peer: what it runs, what it should run, and what to do about the difference.
+//! The server behind this peer: what it runs, what it should run, and what to do about the
+//! difference.
 //!
-//! What the fleet wants is the head; what the server runs is *applied* only after it was read back. The server is asked for one thing
-//! at a time. One that suddenly shows its factory default, or comes back after it was away, has lost what it had and is given the
-//! head again; any other difference is drift, somebody's doing, and is only reported. Nothing that a server shows is ever spread.
+//! What the fleet wants is the head; what the server runs is *applied* only after it was read back.
+//! The server is asked for one thing at a time. One that suddenly shows its factory default, or
+//! comes back after it was away, has lost what it had and is given the head again; any other
+//! difference is drift, somebody's doing, and is only reported. Nothing that a server shows is ever
+//! spread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +20,9 @@ use super::plan::config_path;
 use super::put_back::Former;
 use super::writes::Request;
 use super::{Context, Local};
-use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
+use crate::limits::{
+    FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX,
+};
 use crate::model::document::{Document, is_factory};
 use crate::model::error_body::ErrorBody;
 use crate::model::json;
@@ -39,7 +44,12 @@ pub(super) struct Applied {
 
 impl Applied {
     pub(super) fn of(revision: &Revision, effective: Document) -> Self {
-        Self { id: revision.id(), edit: revision.edit_ref(), document: revision.document.clone(), effective }
+        Self {
+            id: revision.id(),
+            edit: revision.edit_ref(),
+            document: revision.document.clone(),
+            effective,
+        }
     }
 }
 
@@ -88,7 +98,10 @@ impl Verdict {
     pub(super) fn detail(&self) -> &str {
         match self {
             Self::NoServer | Self::Pending | Self::Applied => "",
-            Self::Refused(words) | Self::Unreachable(words) | Self::Untouched(words) | Self::Unverified(words) => words,
+            Self::Refused(words)
+            | Self::Unreachable(words)
+            | Self::Untouched(words)
+            | Self::Unverified(words) => words,
         }
     }
 }
@@ -132,7 +145,11 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(present: bool, before_kept: bool) -> Self {
-        let verdict = if present { Verdict::Pending } else { Verdict::NoServer };
+        let verdict = if present {
+            Verdict::Pending
+        } else {
+            Verdict::NoServer
+        };
         Self {
             present,
             job: None,
@@ -149,15 +166,22 @@ impl Server {
             observe_at: Duration::ZERO,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
-            before: if before_kept { Before::Kept } else { Before::Wanted },
+            before: if before_kept {
+                Before::Kept
+            } else {
+                Before::Wanted
+            },
             known: Known::default(),
         }
     }
 
-    /// A new head is to be applied: at once if it contains what is applied, after a moment if it does not, for then one that does may
-    /// be on its way and the server must not flap.
+    /// A new head is to be applied: at once if it contains what is applied, after a moment if it
+    /// does not, for then one that does may be on its way and the server must not flap.
     pub(super) fn head_moved(&mut self, head: &Revision, now: Duration) {
-        let takes_back = self.applied.as_ref().is_some_and(|applied| head.standing(&applied.edit) == Standing::Out);
+        let takes_back = self
+            .applied
+            .as_ref()
+            .is_some_and(|applied| head.standing(&applied.edit) == Standing::Out);
         self.apply_at = if takes_back { now + FLAP_PATIENCE } else { now };
         self.backoff = REAPPLY_MIN;
     }
@@ -169,13 +193,18 @@ impl Server {
 
     /// Whether nothing is known of the server yet, but soon will be.
     pub(super) fn is_unseen(&self) -> bool {
-        // With a head the first thing that is done is to apply it, and how that went is all that a change needs to know.
+        // With a head the first thing that is done is to apply it, and how that went is all that a
+        // change needs to know.
         self.observed.is_none() && self.verdict == Verdict::Pending
     }
 
     /// When something is to be done, unless the server is busy.
     pub(super) fn due(&self) -> Option<Duration> {
-        let apply_at = if !self.before_is_kept() { Duration::MAX } else { self.apply_at.max(Duration::from_millis(1)) };
+        let apply_at = if !self.before_is_kept() {
+            Duration::MAX
+        } else {
+            self.apply_at.max(Duration::from_millis(1))
+        };
         (self.present && self.job.is_none()).then(|| self.observe_at.min(apply_at))
     }
 
@@ -185,7 +214,11 @@ impl Server {
         self.former = Former::default();
         self.is_same = false;
         self.drift.clear();
-        self.verdict = if verified { Verdict::Applied } else { Verdict::Unverified("not read back yet".into()) };
+        self.verdict = if verified {
+            Verdict::Applied
+        } else {
+            Verdict::Unverified("not read back yet".into())
+        };
     }
 
     /// The head is to be applied though it was before.
@@ -201,9 +234,13 @@ impl Node {
     /// Gives the server the next thing to do, if it is free.
     pub(super) fn serve_server(&mut self) {
         let now = self.cx.now.elapsed;
-        // A client's change has the server from its first write to disk to its publication: what is asked in between would be taken
-        // for the answer to it, or change what is about to be called applied.
-        if !self.local.server.present || !self.local.server.is_free() || self.changes.trial.is_some() {
+        // A client's change has the server from its first write to disk to its publication: what is
+        // asked in between would be taken for the answer to it, or change what is about to
+        // be called applied.
+        if !self.local.server.present
+            || !self.local.server.is_free()
+            || self.changes.trial.is_some()
+        {
             return;
         }
         let head = self.store.head(&self.cx).cloned();
@@ -214,7 +251,14 @@ impl Node {
             self.local.server.apply_anew(now);
         }
         match head {
-            Some(head) if self.local.server.applied.as_ref().is_none_or(|applied| applied.id != head.id()) => {
+            Some(head)
+                if self
+                    .local
+                    .server
+                    .applied
+                    .as_ref()
+                    .is_none_or(|applied| applied.id != head.id()) =>
+            {
                 if self.local.server.apply_at <= now && self.local.may_configure(&mut self.cx) {
                     return if self.local.looks_before(&self.cx, head.id()) {
                         self.local.look_at_server(&mut self.cx)
@@ -227,7 +271,8 @@ impl Node {
             None => self.local.put_back_without_head(&mut self.cx),
         }
         if self.local.server.is_free() && self.local.server.observe_at <= now {
-            self.local.ask_server(&mut self.cx, Job::Observe, ServerJob::Observe);
+            self.local
+                .ask_server(&mut self.cx, Job::Observe, ServerJob::Observe);
         }
     }
 
@@ -236,10 +281,21 @@ impl Node {
             return;
         }
         self.local.server.observe_at = self.cx.now.elapsed + OBSERVE_EVERY;
-        report.known.iter().for_each(|known| self.local.learns_of_server(&mut self.cx, known));
+        report
+            .known
+            .iter()
+            .for_each(|known| self.local.learns_of_server(&mut self.cx, known));
         match report.outcome {
             // What it was asked for is still to be done.
-            Outcome::Found { config, fingerprint } => return self.found_changed(Found { config, fingerprint }),
+            Outcome::Found {
+                config,
+                fingerprint,
+            } => {
+                return self.found_changed(Found {
+                    config,
+                    fingerprint,
+                });
+            }
             Outcome::Applied => self.local.runs_what_it_was_given(),
             _ => {}
         }
@@ -249,7 +305,9 @@ impl Node {
             Some(Job::Observe) => self.observed(report.outcome),
             Some(Job::Try) => self.tried(report.outcome),
             Some(Job::PutBack) => self.was_put_back(report.outcome),
-            Some(Job::FallBack(applied)) => self.local.fell_back(&mut self.cx, applied, report.outcome),
+            Some(Job::FallBack(applied)) => {
+                self.local.fell_back(&mut self.cx, applied, report.outcome)
+            }
             None => {}
         }
     }
@@ -261,28 +319,41 @@ impl Node {
         };
         let applied = Applied::of(head, effective.clone());
         let same = self.local.server.verdict == Verdict::Applied
-            && self.local.server.applied.as_ref().is_some_and(|before| before.effective.text() == effective.text());
+            && self
+                .local
+                .server
+                .applied
+                .as_ref()
+                .is_some_and(|before| before.effective.text() == effective.text());
         if same {
             self.local.server.applied = Some(applied);
             self.local.runs_revision(&self.cx);
             return self.cx.own_record_changed();
         }
         let job = self.local.server.job_of(effective);
-        self.local.ask_server(&mut self.cx, Job::Apply(applied), job);
+        self.local
+            .ask_server(&mut self.cx, Job::Apply(applied), job);
     }
 
-    /// The head cannot be what this host's server runs. It is tried again when one or the other has changed, and now and then.
+    /// The head cannot be what this host's server runs. It is tried again when one or the other has
+    /// changed, and now and then.
     fn unfit_head(&mut self, head: &Revision, unfit: &Unfit) {
         self.back_off(&head.id());
         let words: String = unfit.to_string().chars().take(WORDS_MAX / 4).collect();
         let text = format!("revision {} is not applied: {words}", head.id().short());
-        self.local.judge(&mut self.cx, Verdict::Refused(words), Level::Warn, text);
+        self.local
+            .judge(&mut self.cx, Verdict::Refused(words), Level::Warn, text);
         self.fall_back(&head.id());
     }
 
-    /// A revision could not be applied: it is tried again after a while, unless there is another head by now, which is due already.
+    /// A revision could not be applied: it is tried again after a while, unless there is another
+    /// head by now, which is due already.
     pub(super) fn back_off(&mut self, tried: &RecordId) {
-        if self.store.head(&self.cx).is_some_and(|head| head.id() == *tried) {
+        if self
+            .store
+            .head(&self.cx)
+            .is_some_and(|head| head.id() == *tried)
+        {
             self.local.server.apply_at = self.cx.now.elapsed + self.local.server.backoff;
             self.local.server.backoff = (self.local.server.backoff * 2).min(REAPPLY_MAX);
         }
@@ -299,12 +370,27 @@ impl Node {
                 self.local.server.is_same = false;
                 self.local.server.drift.clear();
                 self.local.server.backoff = REAPPLY_MIN;
-                self.local.judge(&mut self.cx, Verdict::Applied, Level::Debug, "the server runs the head".into());
+                self.local.judge(
+                    &mut self.cx,
+                    Verdict::Applied,
+                    Level::Debug,
+                    "the server runs the head".into(),
+                );
             }
             Outcome::Refused(refusal) => {
-                let text = format!("the server refuses revision {}: {} {}", id.short(), refusal.status, words(&refusal));
+                let text = format!(
+                    "the server refuses revision {}: {} {}",
+                    id.short(),
+                    refusal.status,
+                    words(&refusal)
+                );
                 self.back_off(&id);
-                self.local.judge(&mut self.cx, Verdict::Refused(words(&refusal)), Level::Warn, text);
+                self.local.judge(
+                    &mut self.cx,
+                    Verdict::Refused(words(&refusal)),
+                    Level::Warn,
+                    text,
+                );
                 self.fall_back(&id);
             }
             Outcome::Unreachable(reason) => {
@@ -318,26 +404,45 @@ impl Node {
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
                 self.back_off(&id);
                 let text = format!("revision {} is not verified: {reason}", id.short());
-                self.local.judge(&mut self.cx, Verdict::Unverified(reason), Level::Warn, text);
+                self.local
+                    .judge(&mut self.cx, Verdict::Unverified(reason), Level::Warn, text);
             }
             Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {}
         }
     }
 
     fn say_applied(&mut self, applied: &Applied) {
-        let author = self.store.replica.find(&applied.id).map(|revision| revision.record.header.author);
+        let author = self
+            .store
+            .replica
+            .find(&applied.id)
+            .map(|revision| revision.record.header.author);
         let author = author.map_or_else(
             || "…".into(),
-            |author| if author == self.cx.me { "this host".into() } else { self.peers.called(&author) },
+            |author| {
+                if author == self.cx.me {
+                    "this host".into()
+                } else {
+                    self.peers.called(&author)
+                }
+            },
         );
-        self.cx.say(Level::Info, "server", format!("revision {} by {author} applied", applied.id.short()));
+        self.cx.say(
+            Level::Info,
+            "server",
+            format!("revision {} by {author} applied", applied.id.short()),
+        );
     }
 
     fn observed(&mut self, outcome: Outcome) {
         let was_away = matches!(self.local.server.verdict, Verdict::Unreachable(_));
         let mut is_new = was_away;
         match outcome {
-            Outcome::Observed { config, missing, restarted } => {
+            Outcome::Observed {
+                config,
+                missing,
+                restarted,
+            } => {
                 self.local.server.observed = Some(config);
                 self.local.server.missing = missing;
                 self.local.server.is_same = false;
@@ -357,21 +462,35 @@ impl Node {
         if is_back {
             self.local.server.apply_at = self.cx.now.elapsed;
             self.local.server.backoff = REAPPLY_MIN;
-            let text = if was_away { "the server is there again" } else { "what the server runs can be read again" };
-            self.local.judge(&mut self.cx, Verdict::Pending, Level::Info, text.into());
+            let text = if was_away {
+                "the server is there again"
+            } else {
+                "what the server runs can be read again"
+            };
+            self.local
+                .judge(&mut self.cx, Verdict::Pending, Level::Info, text.into());
         }
         self.compare(is_back, is_new);
     }
 
-    /// Compares what the server shows with what was applied. A server that lost something, or is new and shows something else, is given the
-    /// document again; all else is somebody's doing.
+    /// Compares what the server shows with what was applied. A server that lost something, or is
+    /// new and shows something else, is given the document again; all else is somebody's doing.
     fn compare(&mut self, is_back: bool, is_new: bool) {
-        // Nothing has changed on either side, and a comparison of large documents every two seconds is not for nothing.
+        // Nothing has changed on either side, and a comparison of large documents every two seconds
+        // is not for nothing.
         if self.local.server.is_same && !is_back && !is_new {
             return;
         }
-        let (Some(applied), Some(config)) = (&self.local.server.applied, &self.local.server.observed) else { return };
-        if self.store.head(&self.cx).is_none_or(|head| head.id() != applied.id) {
+        let (Some(applied), Some(config)) =
+            (&self.local.server.applied, &self.local.server.observed)
+        else {
+            return;
+        };
+        if self
+            .store
+            .head(&self.cx)
+            .is_none_or(|head| head.id() != applied.id)
+        {
             // What a server shows that has just come back is nobody's change.
             if !is_new {
                 self.rescue_drift();
@@ -380,16 +499,27 @@ impl Node {
         }
         let wanted = applied.effective.config();
         let below = json::differing(wanted, config, DRIFT_SHOWN);
-        let drift: Vec<String> = below.into_iter().map(|path| format!("{}{path}", config_path())).collect();
+        let drift: Vec<String> = below
+            .into_iter()
+            .map(|path| format!("{}{path}", config_path()))
+            .collect();
         let is_emptied = is_factory(config) && !is_factory(wanted);
-        let lost = !self.local.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
+        let lost =
+            !self.local.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
         if lost && !self.changes.is_default_meant() {
             self.local.server.apply_anew(self.cx.now.elapsed);
             let text = "the server has lost its configuration and is given it again";
-            return self.local.judge(&mut self.cx, Verdict::Pending, Level::Warn, text.into());
+            return self
+                .local
+                .judge(&mut self.cx, Verdict::Pending, Level::Warn, text.into());
         }
         if is_back {
-            self.local.judge(&mut self.cx, Verdict::Applied, Level::Debug, "the server runs the head".into());
+            self.local.judge(
+                &mut self.cx,
+                Verdict::Applied,
+                Level::Debug,
+                "the server runs the head".into(),
+            );
         }
         match drift.is_empty() {
             true => {

@@ -1,7 +1,9 @@
-//! Settling conflicts: the edit that lost is made now, or is dropped; either way one revision settles it on every host.
+//! Settling conflicts: the edit that lost is made now, or is dropped; either way one revision
+//! settles it on every host.
 //!
-//! What was wanted stands in the conflict, or, where that is long, in the revision that first carried the edit: that one is read from
-//! disk, or fetched from peers. From there on it is an ordinary change, tried by the own server.
+//! What was wanted stands in the conflict, or, where that is long, in the revision that first
+//! carried the edit: that one is read from disk, or fetched from peers. From there on it is an
+//! ordinary change, tried by the own server.
 
 use std::sync::Arc;
 
@@ -28,11 +30,20 @@ use crate::model::revision::Revision;
 /// A client's change that needs a revision of the history.
 pub(super) enum Needing {
     /// What is at the path is to be what it was there.
-    Restore { client: ClientId, path: Path, if_match: Option<String>, note: String },
+    Restore {
+        client: ClientId,
+        path: Path,
+        if_match: Option<String>,
+        note: String,
+    },
     /// What is at the path is shown.
     Show { client: ClientId, path: Path },
     /// The edit of the conflict is to be made now.
-    Keep { client: ClientId, if_match: Option<String>, note: String },
+    Keep {
+        client: ClientId,
+        if_match: Option<String>,
+        note: String,
+    },
 }
 
 /// A conflict as it is shown.
@@ -44,48 +55,107 @@ struct Shown {
 }
 
 impl Node {
-    /// The open conflicts of a group's head, and what this host holds beside the head that nobody has listed yet.
+    /// The open conflicts of a group's head, and what this host holds beside the head that nobody
+    /// has listed yet.
     pub(super) fn conflicts_view(&self, group: &str) -> Value {
-        Value::Array(self.store.conflicts(group).iter().map(|shown| self.peers.conflict_view(shown)).collect())
+        Value::Array(
+            self.store
+                .conflicts(group)
+                .iter()
+                .map(|shown| self.peers.conflict_view(shown))
+                .collect(),
+        )
     }
 
     pub(super) fn one_conflict(&self, group: &str, id: &str) -> Answer {
-        self.store.conflict(group, id).map_or_else(Answer::from, |shown| Answer::Json(self.peers.conflict_view(&shown)))
+        self.store
+            .conflict(group, id)
+            .map_or_else(Answer::from, |shown| {
+                Answer::Json(self.peers.conflict_view(&shown))
+            })
     }
 
     /// Settles a conflict, with or without making its edit.
-    pub(super) fn settle(&mut self, client: ClientId, id: &str, keep: bool, if_match: Option<String>, note: String) {
-        let Shown { edit, conflict, open } = match self.store.conflict(&self.cx.setup.group, id) {
+    pub(super) fn settle(
+        &mut self,
+        client: ClientId,
+        id: &str,
+        keep: bool,
+        if_match: Option<String>,
+        note: String,
+    ) {
+        let Shown {
+            edit,
+            conflict,
+            open,
+        } = match self.store.conflict(&self.cx.setup.group, id) {
             Ok(shown) => shown,
             Err(problem) => return self.cx.reply(client, problem),
         };
         if !open {
             let detail = match self.exchange.exchanged {
-                true => "its author, or another host, lists it or makes the change again within seconds",
-                false => "that takes a link to another host, which this one has not had since it was started",
+                true => {
+                    "its author, or another host, lists it or makes the change again within seconds"
+                }
+                false => {
+                    "that takes a link to another host, which this one has not had since it was started"
+                }
             };
-            return self.cx.reply(client, Problem::new(503, "The head does not list this conflict yet.", detail));
+            return self.cx.reply(
+                client,
+                Problem::new(503, "The head does not list this conflict yet.", detail),
+            );
         }
         let what = if keep { "keep" } else { "drop" };
-        let note = if note.is_empty() { format!("{what} of {}", edit.id.short()) } else { note };
+        let note = if note.is_empty() {
+            format!("{what} of {}", edit.id.short())
+        } else {
+            note
+        };
         match conflict.ops() {
-            _ if !keep => {
-                self.changes.wish(&mut self.cx, client, Wish::Settle(Vec::new()), if_match, note, vec![edit.id.to_string()])
-            }
-            Some(ops) => self.changes.wish(&mut self.cx, client, Wish::Settle(ops), if_match, note, vec![edit.id.to_string()]),
-            None => self.keep_by_original(&edit, Needing::Keep { client, if_match, note }),
+            _ if !keep => self.changes.wish(
+                &mut self.cx,
+                client,
+                Wish::Settle(Vec::new()),
+                if_match,
+                note,
+                vec![edit.id.to_string()],
+            ),
+            Some(ops) => self.changes.wish(
+                &mut self.cx,
+                client,
+                Wish::Settle(ops),
+                if_match,
+                note,
+                vec![edit.id.to_string()],
+            ),
+            None => self.keep_by_original(
+                &edit,
+                Needing::Keep {
+                    client,
+                    if_match,
+                    note,
+                },
+            ),
         }
     }
 
-    /// How to make an edit that lost on the present head. The conflict that goes with it is settled by name.
+    /// How to make an edit that lost on the present head. The conflict that goes with it is settled
+    /// by name.
     pub(super) fn plan_settling(&self, ops: &[Op]) -> Result<Plan, Answer> {
-        self.store.plan_of(&self.cx, self.base_document()?, ops.to_vec())
+        self.store
+            .plan_of(&self.cx, self.base_document()?, ops.to_vec())
     }
 
     /// The revision is here: the change that needs it can be made.
     pub(super) fn needed_is_here(&mut self, needing: Needing, revision: &Arc<Revision>) {
         match needing {
-            Needing::Restore { client, path, if_match, note } => {
+            Needing::Restore {
+                client,
+                path,
+                if_match,
+                note,
+            } => {
                 self.changes.wish(
                     &mut self.cx,
                     client,
@@ -96,11 +166,19 @@ impl Node {
                 );
             }
             Needing::Show { client, path } => {
-                let answer =
-                    Answer::Value { document: revision.document.clone(), path, head: Some(revision.id()), applied: None };
+                let answer = Answer::Value {
+                    document: revision.document.clone(),
+                    path,
+                    head: Some(revision.id()),
+                    applied: None,
+                };
                 self.cx.effects.push(Effect::Answer(client, answer));
             }
-            Needing::Keep { client, if_match, note } => match revision.ops() {
+            Needing::Keep {
+                client,
+                if_match,
+                note,
+            } => match revision.ops() {
                 Some(ops) if self.store.is_as_listed(&self.cx, revision) => {
                     self.changes.wish(
                         &mut self.cx,
@@ -111,20 +189,29 @@ impl Node {
                         vec![revision.edit_ref().id.to_string()],
                     );
                 }
-                _ => self.cx.reply(client, unknown("the revision of this name does not say it")),
+                _ => self
+                    .cx
+                    .reply(client, unknown("the revision of this name does not say it")),
             },
         }
     }
 
     fn keep_by_original(&mut self, edit: &EditRef, needing: Needing) {
-        let carrying = self.store.replica.group(&self.cx.setup.group).and_then(|group| group.carrying(edit));
+        let carrying = self
+            .store
+            .replica
+            .group(&self.cx.setup.group)
+            .and_then(|group| group.carrying(edit));
         let (id, carrying) = (edit.id, carrying.map(|summary| summary.record.clone()));
         if let Some(original) = carrying.clone().filter(|record| record.id == id) {
             return self.changes.read_for(&mut self.cx, original, needing);
         }
         let problem = match (self.fetch(id), carrying) {
             (Older::Asked, _) => {
-                let detail = format!("peers are asked for the revision {}; ask again in a moment", id.short());
+                let detail = format!(
+                    "peers are asked for the revision {}; ask again in a moment",
+                    id.short()
+                );
                 Problem::new(503, "What the change wanted is being fetched.", detail)
             }
             (_, Some(replay)) => return self.changes.read_for(&mut self.cx, replay, needing),
@@ -139,9 +226,17 @@ impl Node {
 impl Changes {
     /// Reads a revision for a client, if not too many are read already.
     pub(super) fn read_for(&mut self, cx: &mut Context, record: Record, needing: Needing) {
-        let read = cx.tickets.values().filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_)))).count();
+        let read = cx
+            .tickets
+            .values()
+            .filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_))))
+            .count();
         if read + self.writes.holding() >= NEEDED_MAX {
-            let problem = Problem::new(503, "Too many revisions are being read for changes.", "try again in a moment");
+            let problem = Problem::new(
+                503,
+                "Too many revisions are being read for changes.",
+                "try again in a moment",
+            );
             return cx.reply(needing.client(), problem);
         }
         cx.read_kept(record, Reading::Needed(needing));
@@ -151,22 +246,45 @@ impl Changes {
 impl Context {
     /// The revision cannot be read.
     pub(super) fn needed_is_not_to_be_had(&mut self, needing: Needing, reason: String) {
-        self.reply(needing.client(), Problem::new(500, "The revision cannot be read.", reason));
+        self.reply(
+            needing.client(),
+            Problem::new(500, "The revision cannot be read.", reason),
+        );
     }
 }
 
 impl Store {
-    /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay nobody else vouches for that.
+    /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay
+    /// nobody else vouches for that.
     fn is_as_listed(&self, cx: &Context, revision: &Revision) -> bool {
-        let listed = self.head(cx).and_then(|head| head.open.get(&revision.edit_ref()));
+        let listed = self
+            .head(cx)
+            .and_then(|head| head.open.get(&revision.edit_ref()));
         listed.is_some_and(|listed| listed.operations == revision.as_conflict().operations)
     }
 
     fn conflicts(&self, group: &str) -> Vec<Shown> {
-        let listed = self.replica.head(group).into_iter().flat_map(|head| &head.open);
-        let listed = listed.map(|(edit, conflict)| Shown { edit: *edit, conflict: conflict.clone(), open: true });
-        let beaten = self.replica.group(group).into_iter().flat_map(replica::Group::beaten).map(|beaten| &beaten.revision);
-        let held = beaten.map(|revision| Shown { edit: revision.edit_ref(), conflict: revision.as_conflict(), open: false });
+        let listed = self
+            .replica
+            .head(group)
+            .into_iter()
+            .flat_map(|head| &head.open);
+        let listed = listed.map(|(edit, conflict)| Shown {
+            edit: *edit,
+            conflict: conflict.clone(),
+            open: true,
+        });
+        let beaten = self
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(replica::Group::beaten)
+            .map(|beaten| &beaten.revision);
+        let held = beaten.map(|revision| Shown {
+            edit: revision.edit_ref(),
+            conflict: revision.as_conflict(),
+            open: false,
+        });
         let mut all: Vec<Shown> = listed.chain(held).collect();
         all.sort_by_key(|shown| shown.edit);
         all.dedup_by_key(|shown| shown.edit);
@@ -183,28 +301,38 @@ impl Store {
                 let detail = format!("none begins with {id} (at least {SHORT_ID_MIN} digits)");
                 Err(Problem::new(404, "No such conflict.", detail))
             }
-            (Some(_), others) => {
-                Err(Problem::new(409, "More than one conflict.", format!("{} conflicts begin with {id}", others + 1)))
-            }
+            (Some(_), others) => Err(Problem::new(
+                409,
+                "More than one conflict.",
+                format!("{} conflicts begin with {id}", others + 1),
+            )),
         }
     }
 }
 
 impl Peers {
     fn conflict_view(&self, shown: &Shown) -> Value {
-        let Shown { edit, conflict, open } = shown;
+        let Shown {
+            edit,
+            conflict,
+            open,
+        } = shown;
         let mut view = object! {
             "id": edit.id.to_string(),
             "state": if *open { "open" } else { "uncontained" },
             "time": edit.stamp.wall_ms(),
         };
         if let Value::Object(members) = conflict.to_json(edit) {
-            view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(|(name, value)| match name.as_str() {
-                "ops" => ("edit".to_owned(), with_fingerprints(value, conflict)),
-                _ => (name, value),
-            }));
+            view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(
+                |(name, value)| match name.as_str() {
+                    "ops" => ("edit".to_owned(), with_fingerprints(value, conflict)),
+                    _ => (name, value),
+                },
+            ));
         }
-        view.extend(object! { "author_name": conflict.author.map(|author| self.roster.name(&author)) });
+        view.extend(
+            object! { "author_name": conflict.author.map(|author| self.roster.name(&author)) },
+        );
         Value::Object(view)
     }
 }
@@ -212,14 +340,20 @@ impl Peers {
 impl Needing {
     fn client(&self) -> ClientId {
         match self {
-            Self::Restore { client, .. } | Self::Show { client, .. } | Self::Keep { client, .. } => *client,
+            Self::Restore { client, .. }
+            | Self::Show { client, .. }
+            | Self::Keep { client, .. } => *client,
         }
     }
 }
 
 /// The operations of a conflict, each certificate that was wanted shown as certificates are.
 fn with_fingerprints(mut ops: Value, conflict: &OpenConflict) -> Value {
-    let shown = ops.as_array_mut().into_iter().flatten().zip(&conflict.operations);
+    let shown = ops
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .zip(&conflict.operations);
     for (op, (operation, wanted)) in shown {
         if let (Wanted::Long { hash, .. }, true) = (wanted, resources::is_secret(&operation.path)) {
             op["value"] = resources::shown(hash).into();

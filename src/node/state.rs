@@ -1,7 +1,8 @@
 //! One word for how a host stands to its group's head, as this host knows it.
 //!
-//! What a person is shown of a host is this one word, and how old the news is that it rests on. It is judged against the head that this
-//! host shows, never against what the other believes the head to be. The table stands here, pure; `views` feeds it.
+//! What a person is shown of a host is this one word, and how old the news is that it rests on. It
+//! is judged against the head that this host shows, never against what the other believes the head
+//! to be. The table stands here, pure; `views` feeds it.
 
 use std::fmt;
 
@@ -63,7 +64,11 @@ impl Known<'_> {
     /// The word for it. What makes a person get up comes first.
     pub(super) fn state(&self) -> State {
         let Some(has_server) = self.has_server.filter(|_| self.is_live) else {
-            return if self.is_live { State::Unknown } else { State::Away };
+            return if self.is_live {
+                State::Unknown
+            } else {
+                State::Away
+            };
         };
         let is_head = |named: Option<&str>| match (named, self.head) {
             (Some(named), Some(head)) => named == head.to_string(),
@@ -123,7 +128,11 @@ mod tests {
             (&head, &String::new(), "applied", State::Behind),
             (&String::new(), &String::new(), "pending", State::Behind),
         ] {
-            assert_eq!(known(desired, applied, verdict).state(), expected, "{desired:.4} {applied:.4} {verdict}");
+            assert_eq!(
+                known(desired, applied, verdict).state(),
+                expected,
+                "{desired:.4} {applied:.4} {verdict}"
+            );
         }
     }
 
@@ -131,12 +140,59 @@ mod tests {
     fn drift_silence_and_a_missing_server_have_their_words() {
         let head = HEAD.to_string();
         let whole = known(&head, &head, "applied");
-        assert_eq!(Known { drift: true, ..whole }.state(), State::Drifted);
-        assert_eq!(Known { is_live: false, ..whole }.state(), State::Away);
-        assert_eq!(Known { has_server: None, ..whole }.state(), State::Unknown);
-        assert_eq!(Known { has_server: Some(false), verdict: "none", ..whole }.state(), State::InStep);
-        assert_eq!(Known { has_server: Some(false), desired: None, ..whole }.state(), State::Behind);
-        assert_eq!(Known { head: None, desired: None, applied: None, verdict: "pending", ..whole }.state(), State::InStep);
+        assert_eq!(
+            Known {
+                drift: true,
+                ..whole
+            }
+            .state(),
+            State::Drifted
+        );
+        assert_eq!(
+            Known {
+                is_live: false,
+                ..whole
+            }
+            .state(),
+            State::Away
+        );
+        assert_eq!(
+            Known {
+                has_server: None,
+                ..whole
+            }
+            .state(),
+            State::Unknown
+        );
+        assert_eq!(
+            Known {
+                has_server: Some(false),
+                verdict: "none",
+                ..whole
+            }
+            .state(),
+            State::InStep
+        );
+        assert_eq!(
+            Known {
+                has_server: Some(false),
+                desired: None,
+                ..whole
+            }
+            .state(),
+            State::Behind
+        );
+        assert_eq!(
+            Known {
+                head: None,
+                desired: None,
+                applied: None,
+                verdict: "pending",
+                ..whole
+            }
+            .state(),
+            State::InStep
+        );
         assert_eq!(Known::default().state(), State::Away);
     }
 }

@@ -1,6 +1,7 @@
 //! What is held of all groups, and what of it is on disk.
 //!
-//! `replica` says what is held, `storing` what is on disk, and `reading` how it comes back from there.
+//! `replica` says what is held, `storing` what is on disk, and `reading` how it comes back from
+//! there.
 
 use super::keys::Keys;
 use super::replica::{Keeping, Replica};
@@ -18,6 +19,11 @@ pub(super) struct Store {
 impl Store {
     /// Nothing is held yet.
     pub(super) fn new(keeping: Keeping) -> Self {
-        Self { replica: Replica::new(keeping), storing: Storing::default(), stamps: StampClock::default(), keys: Keys::default() }
+        Self {
+            replica: Replica::new(keeping),
+            storing: Storing::default(),
+            stamps: StampClock::default(),
+            keys: Keys::default(),
+        }
     }
 }

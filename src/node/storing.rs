@@ -1,11 +1,13 @@
 //! What is on disk, and what is in memory only because the disk would not take it.
 //!
-//! A revision from elsewhere is taken up, passed on and applied whether it can be stored or not; one that cannot is marked, and stored when
-//! the disk takes writes again, which a probe finds out. Nothing that was acknowledged here is ever among them: a client hears 200 only
-//! when its change is durable.
+//! A revision from elsewhere is taken up, passed on and applied whether it can be stored or not;
+//! one that cannot is marked, and stored when the disk takes writes again, which a probe finds out.
+//! Nothing that was acknowledged here is ever among them: a client hears 200 only when its change
+//! is durable.
 //!
-//! A disk may also do nothing at all for a while. What waits for it then waits, but for a client's change, which would keep heads from the
-//! server: that one is given up, and none is begun before the disk answers again.
+//! A disk may also do nothing at all for a while. What waits for it then waits, but for a client's
+//! change, which would keep heads from the server: that one is given up, and none is begun before
+//! the disk answers again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -31,7 +33,8 @@ pub(super) struct Storing {
     error: Option<String>,
     probe_at: Option<Duration>,
     wait: Duration,
-    /// When the jobs were handed over whose answers have not come, by ticket: the oldest is the first.
+    /// When the jobs were handed over whose answers have not come, by ticket: the oldest is the
+    /// first.
     awaited: BTreeMap<Ticket, Duration>,
     /// When the disk last answered. One that works off a long queue, slowly, does not hang.
     answered: Duration,
@@ -43,7 +46,17 @@ impl Default for Storing {
     fn default() -> Self {
         let (unstored, writing, later) = (BTreeSet::new(), BTreeMap::new(), VecDeque::new());
         let (error, probe_at, wait, awaited) = (None, None, PROBE_MIN, BTreeMap::new());
-        Self { unstored, writing, later, error, probe_at, wait, awaited, answered: Duration::ZERO, hangs: false }
+        Self {
+            unstored,
+            writing,
+            later,
+            error,
+            probe_at,
+            wait,
+            awaited,
+            answered: Duration::ZERO,
+            hangs: false,
+        }
     }
 }
 
@@ -86,7 +99,9 @@ impl Storing {
         let error = self.error.as_ref()?;
         Some(match self.unstored.len() {
             0 => format!("the disk takes no writes: {error}"),
-            count => format!("the disk takes no writes: {error}; {count} of the revisions held are in memory only"),
+            count => format!(
+                "the disk takes no writes: {error}; {count} of the revisions held are in memory only"
+            ),
         })
     }
 }
@@ -100,7 +115,9 @@ impl Node {
             self.cx.say(Level::Info, "disk", "the disk answers again");
             self.cx.own_record_changed();
         }
-        let Some(waiting) = self.cx.tickets.remove(&ticket) else { return };
+        let Some(waiting) = self.cx.tickets.remove(&ticket) else {
+            return;
+        };
         if let Err(error) = &result {
             self.store.disk_fails(&mut self.cx, error);
         }
@@ -119,9 +136,19 @@ impl Node {
             Waiting::Probe if result.is_ok() => self.store.store_again(&mut self.cx),
             Waiting::Before => self.before_stored(result),
             Waiting::Kept => self.drift_kept(result),
-            Waiting::Struck(record, goes) => self.store.is_struck(&mut self.cx, &record, &goes, result.is_ok()),
-            Waiting::Acknowledged(client, name) => self.local.is_acknowledged(&mut self.cx, client, &name, result),
-            Waiting::Probe | Waiting::Server | Waiting::Read(..) | Waiting::Adopting(_) | Waiting::Decoded(..) => {}
+            Waiting::Struck(record, goes) => {
+                self.store
+                    .is_struck(&mut self.cx, &record, &goes, result.is_ok())
+            }
+            Waiting::Acknowledged(client, name) => {
+                self.local
+                    .is_acknowledged(&mut self.cx, client, &name, result)
+            }
+            Waiting::Probe
+            | Waiting::Server
+            | Waiting::Read(..)
+            | Waiting::Adopting(_)
+            | Waiting::Decoded(..) => {}
         }
     }
 
@@ -132,11 +159,24 @@ impl Node {
         self.remove_dropped();
     }
 
-    /// A change that waits for a disk which hangs is given up: heads may have come meanwhile, and it keeps them from the server.
+    /// A change that waits for a disk which hangs is given up: heads may have come meanwhile, and
+    /// it keeps them from the server.
     pub(super) fn judge_disk(&mut self) {
-        if self.store.storing.late_at().is_some_and(|late_at| late_at <= self.cx.now.elapsed) {
+        if self
+            .store
+            .storing
+            .late_at()
+            .is_some_and(|late_at| late_at <= self.cx.now.elapsed)
+        {
             self.store.storing.hangs = true;
-            self.cx.say(Level::Error, "disk", format!("{}; changes by clients are refused until it does", hanging()));
+            self.cx.say(
+                Level::Error,
+                "disk",
+                format!(
+                    "{}; changes by clients are refused until it does",
+                    hanging()
+                ),
+            );
             self.cx.own_record_changed();
         }
         if self.store.storing.hangs {
@@ -157,13 +197,20 @@ impl Store {
         self.storing.writing.insert(ticket, revision.body.len());
         let header = &revision.record.header;
         let name = revision_name(header.height, &revision.id());
-        cx.disk(DiskJob::Store(ticket, header.key.clone(), name, file_text(revision)));
+        cx.disk(DiskJob::Store(
+            ticket,
+            header.key.clone(),
+            name,
+            file_text(revision),
+        ));
     }
 
     /// Has that written for which there was no room before.
     fn store_next(&mut self, cx: &mut Context) {
         while self.storing.writing.values().sum::<usize>() <= WRITING_MAX {
-            let Some(id) = self.storing.later.pop_front() else { return };
+            let Some(id) = self.storing.later.pop_front() else {
+                return;
+            };
             match self.replica.find(&id).cloned() {
                 Some(revision) => self.store(cx, &revision),
                 None => self.forget_unstored(id),
@@ -176,11 +223,17 @@ impl Store {
         if self.storing.later.contains(id) {
             return true;
         }
-        cx.tickets.values().any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
+        cx.tickets
+            .values()
+            .any(|waiting| matches!(waiting, Waiting::Stored(other) if other == id))
     }
 
     pub(super) fn probe_if_due(&mut self, cx: &mut Context) {
-        if self.storing.probe_at.is_some_and(|due| due <= cx.now.elapsed) {
+        if self
+            .storing
+            .probe_at
+            .is_some_and(|due| due <= cx.now.elapsed)
+        {
             self.storing.probe_at = None;
             let ticket = cx.ticket(Waiting::Probe);
             cx.disk(DiskJob::Probe(ticket));
@@ -189,7 +242,11 @@ impl Store {
 
     fn disk_fails(&mut self, cx: &mut Context, error: &str) {
         if self.storing.error.is_none() {
-            cx.say(Level::Error, "disk", format!("{error}; what comes is kept in memory until the disk takes writes again"));
+            cx.say(
+                Level::Error,
+                "disk",
+                format!("{error}; what comes is kept in memory until the disk takes writes again"),
+            );
             cx.own_record_changed();
         }
         self.storing.error = Some(error.to_owned());
@@ -210,28 +267,41 @@ impl Store {
             }
         }
         if self.storing.unstored.is_empty() {
-            (self.storing.error, self.storing.probe_at, self.storing.wait) = (None, None, PROBE_MIN);
+            (self.storing.error, self.storing.probe_at, self.storing.wait) =
+                (None, None, PROBE_MIN);
             self.replica.set_spills(true);
             cx.say(Level::Info, "disk", "the disk takes writes again");
             cx.own_record_changed();
         } else {
             // Whether all of them fit shows at the next probe.
-            self.storing.probe_at.get_or_insert(cx.now.elapsed + PROBE_MIN);
+            self.storing
+                .probe_at
+                .get_or_insert(cx.now.elapsed + PROBE_MIN);
         }
     }
 
-    /// A revision could not be written. Those that have become history since are let go: only what is in memory whole can be written later.
+    /// A revision could not be written. Those that have become history since are let go: only what
+    /// is in memory whole can be written later.
     fn keep_in_memory(&mut self, id: RecordId) {
         self.storing.unstored.insert(id);
-        let gone = self.storing.unstored.iter().filter(|id| self.replica.find(id).is_none());
-        gone.copied().collect::<Vec<_>>().into_iter().for_each(|id| self.forget_unstored(id));
+        let gone = self
+            .storing
+            .unstored
+            .iter()
+            .filter(|id| self.replica.find(id).is_none());
+        gone.copied()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|id| self.forget_unstored(id));
     }
 
     /// A revision has become history, and its body is not in memory: it is held no more.
     fn forget_unstored(&mut self, id: RecordId) {
         self.storing.unstored.remove(&id);
         self.replica.written(&id);
-        let Some(record) = self.replica.kept(&id).cloned() else { return };
+        let Some(record) = self.replica.kept(&id).cloned() else {
+            return;
+        };
         if let Some(group) = self.replica.group_mut(&record.header.key) {
             group.forget(&record.rank());
         }
@@ -240,5 +310,8 @@ impl Store {
 
 /// What is said of a disk that hangs.
 pub(super) fn hanging() -> String {
-    format!("the disk has not answered for {} s", DISK_PATIENCE.as_secs())
+    format!(
+        "the disk has not answered for {} s",
+        DISK_PATIENCE.as_secs()
+    )
 }

@@ -8,8 +8,9 @@
 //!                                            answered       given up
 //! ```
 //!
-//! It is made for a client who waits, or to replay an edit that was beaten. If the head moves meanwhile the result is thrown away and the
-//! cause begins anew. Whatever was not published is not left on the server either.
+//! It is made for a client who waits, or to replay an edit that was beaten. If the head moves
+//! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
+//! left on the server either.
 
 use std::sync::Arc;
 
@@ -73,11 +74,20 @@ impl Node {
         let base = self.store.tip(&self.cx).cloned();
         let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
             let detail = "with the edit and the open conflicts it would be longer than peers take";
-            return self.abandon(cause, Problem::new(413, "The revision is too large.", detail).into());
+            return self.abandon(
+                cause,
+                Problem::new(413, "The revision is too large.", detail).into(),
+            );
         };
-        // Of the revision's own document, so that where nothing is this host's own there is one of them in memory. Without a server nobody
-        // can say whether the document and this host go together, and nobody need.
-        let effective = match self.local.server.present.then(|| self.cx.effective_or_refuse(&revision.document)) {
+        // Of the revision's own document, so that where nothing is this host's own there is one of
+        // them in memory. Without a server nobody can say whether the document and this
+        // host go together, and nobody need.
+        let effective = match self
+            .local
+            .server
+            .present
+            .then(|| self.cx.effective_or_refuse(&revision.document))
+        {
             Some(Err(refusal)) => {
                 let answer = self.refused(&cause, refusal);
                 return self.abandon(cause, answer);
@@ -86,18 +96,34 @@ impl Node {
             None => revision.document.clone(),
         };
         if !self.store.replica.fits_own(&revision) {
-            let detail = "what must be kept fills what --state-max allows: settle conflicts, or set more";
-            return self.abandon(cause, Problem::new(507, "The change cannot be stored.", detail).into());
+            let detail =
+                "what must be kept fills what --state-max allows: settle conflicts, or set more";
+            return self.abandon(
+                cause,
+                Problem::new(507, "The change cannot be stored.", detail).into(),
+            );
         }
         let (group, name) = file_of(&revision);
         let ticket = self.cx.ticket(Waiting::Trial);
-        let phase = if self.local.server.present { Phase::Pending } else { Phase::Committing };
+        let phase = if self.local.server.present {
+            Phase::Pending
+        } else {
+            Phase::Committing
+        };
         let text = file_text(&revision);
         self.cx.disk(match phase {
             Phase::Pending => DiskJob::Pending(ticket, group, name, text),
             _ => DiskJob::Store(ticket, group, name, text),
         });
-        self.changes.trial = Some(Trial { cause, revision, base, before, effective, verified: false, phase });
+        self.changes.trial = Some(Trial {
+            cause,
+            revision,
+            base,
+            before,
+            effective,
+            verified: false,
+            phase,
+        });
     }
 
     /// Makes and signs a revision of the own group. `None` if no other peer would take it.
@@ -106,46 +132,76 @@ impl Node {
     }
 
     /// The same of any group.
-    pub(super) fn author_of(&mut self, group: &str, base: Option<&Revision>, draft: Draft) -> Option<Revision> {
+    pub(super) fn author_of(
+        &mut self,
+        group: &str,
+        base: Option<&Revision>,
+        draft: Draft,
+    ) -> Option<Revision> {
         let stamp = self.next_stamp(base);
-        let author = Author { secret: &self.cx.setup.secret, fleet: *self.cx.setup.fleet.id().as_bytes(), group, stamp };
+        let author = Author {
+            secret: &self.cx.setup.secret,
+            fleet: *self.cx.setup.fleet.id().as_bytes(),
+            group,
+            stamp,
+        };
         Revision::author(&author, base, draft)
     }
 
     /// The revision in hand is on disk, as pending or for good; or could not be written.
     pub(super) fn trial_stored(&mut self, result: Result<(), String>) {
-        let Some(mut trial) = self.changes.trial.take() else { return };
+        let Some(mut trial) = self.changes.trial.take() else {
+            return;
+        };
         match (&trial.phase, result) {
             (Phase::Pending, Ok(())) => {
                 let document = trial.effective.clone();
-                // What the server may run already must not be sent to it again: it might restart applications.
+                // What the server may run already must not be sent to it again: it might restart
+                // applications.
                 let look_first = match &trial.cause {
                     Cause::Replay(_) => true,
-                    Cause::Client(request) => matches!(request.wish, Wish::Local { .. } | Wish::Settle(_)),
+                    Cause::Client(request) => {
+                        matches!(request.wish, Wish::Local { .. } | Wish::Settle(_))
+                    }
                 };
                 trial.phase = Phase::Trying;
                 self.changes.trial = Some(trial);
-                self.local.try_on_server(&mut self.cx, ServerJob::attempt(document, look_first));
+                self.local
+                    .try_on_server(&mut self.cx, ServerJob::attempt(document, look_first));
             }
             (_, Ok(())) => self.publish(trial),
-            (_, Err(error)) => self.give_up(trial, Problem::new(507, "The change cannot be stored.", error).into(), true),
+            (_, Err(error)) => self.give_up(
+                trial,
+                Problem::new(507, "The change cannot be stored.", error).into(),
+                true,
+            ),
         }
     }
 
-    /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows then, so it is not published, and
-    /// removed as soon as the disk does anything again.
+    /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows
+    /// then, so it is not published, and removed as soon as the disk does anything again.
     pub(super) fn give_up_what_hangs(&mut self) {
-        let Some(trial) = self.changes.trial.take_if(|trial| matches!(trial.phase, Phase::Pending | Phase::Committing)) else {
+        let Some(trial) = self
+            .changes
+            .trial
+            .take_if(|trial| matches!(trial.phase, Phase::Pending | Phase::Committing))
+        else {
             return;
         };
         // What the disk says of it later is nobody's any more.
-        self.cx.tickets.retain(|_, waiting| !matches!(waiting, Waiting::Trial));
+        self.cx
+            .tickets
+            .retain(|_, waiting| !matches!(waiting, Waiting::Trial));
         let problem = match trial.phase {
             Phase::Committing => {
                 let record = trial.revision.record.clone();
                 self.cx.remove_file(&record);
                 let detail = "it was taken back; but should this host stop before the disk answers, it may come about after all";
-                Problem::new(504, "The disk does not answer.", format!("{}: {detail}", hanging()))
+                Problem::new(
+                    504,
+                    "The disk does not answer.",
+                    format!("{}: {detail}", hanging()),
+                )
             }
             _ => not_stored(),
         };
@@ -154,15 +210,21 @@ impl Node {
 
     /// The server has tried the revision in hand.
     pub(super) fn tried(&mut self, outcome: Outcome) {
-        let Some(mut trial) = self.changes.trial.take() else { return };
-        let unreachable = |reason: String| Answer::from(Problem::new(503, "The server cannot be reached.", reason));
+        let Some(mut trial) = self.changes.trial.take() else {
+            return;
+        };
+        let unreachable = |reason: String| {
+            Answer::from(Problem::new(503, "The server cannot be reached.", reason))
+        };
         if let Phase::TakingBack(head) = &trial.phase {
             let head = Arc::clone(head);
             return self.taken_back(trial, &head, outcome);
         }
         match outcome {
             Outcome::Applied | Outcome::Unverified(_) if trial.is_dry() => self.take_back(trial),
-            Outcome::Applied | Outcome::Unverified(_) if self.store.has_moved(&self.cx, &trial) => self.begin_anew(trial),
+            Outcome::Applied | Outcome::Unverified(_) if self.store.has_moved(&self.cx, &trial) => {
+                self.begin_anew(trial)
+            }
             Outcome::Applied | Outcome::Unverified(_) => {
                 trial.verified = matches!(outcome, Outcome::Applied);
                 trial.phase = Phase::Committing;
@@ -174,7 +236,9 @@ impl Node {
             Outcome::Refused(refusal) => self.turn_down(trial, refusal),
             Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
             Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
-            Outcome::Unreadable(reason) => self.give_up(trial, Problem::new(503, UNTOUCHED, reason).into(), false),
+            Outcome::Unreadable(reason) => {
+                self.give_up(trial, Problem::new(503, UNTOUCHED, reason).into(), false)
+            }
             Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
                 self.give_up(trial, unreachable("no answer".into()), true)
             }
@@ -186,12 +250,15 @@ impl Node {
         self.give_up(trial, answer, false);
     }
 
-    /// The answer to a refusal. Where the head is refused too, a change that mends it is taken; for any other the client does better with
-    /// another host.
+    /// The answer to a refusal. Where the head is refused too, a change that mends it is taken; for
+    /// any other the client does better with another host.
     fn refused(&self, cause: &Cause, refusal: Refusal) -> Answer {
         match cause {
             Cause::Client(_) if self.refuses_head() => {
-                let detail = format!("send the change to a host in step; this one is not: {}", words(&refusal));
+                let detail = format!(
+                    "send the change to a host in step; this one is not: {}",
+                    words(&refusal)
+                );
                 Problem::new(409, "This host does not run the fleet's revision.", detail)
                     .at(self.store.head(&self.cx).map(|head| head.id()))
                     .into()
@@ -206,11 +273,18 @@ impl Node {
             && self.local.applied_id() != self.store.head(&self.cx).map(|head| head.id())
     }
 
-    /// The server has taken a dry run, and is given back what it is to run before anything else happens.
+    /// The server has taken a dry run, and is given back what it is to run before anything else
+    /// happens.
     fn take_back(&mut self, mut trial: Trial) {
-        // Not what it was begun on, if that is not the head any more: the server would have to be given another once more.
-        // Where the group was removed meanwhile the server stays as it was.
-        let head = self.store.head(&self.cx).or(trial.base.as_ref()).cloned().expect("a dry run is begun on a head");
+        // Not what it was begun on, if that is not the head any more: the server would have to be
+        // given another once more. Where the group was removed meanwhile the server stays
+        // as it was.
+        let head = self
+            .store
+            .head(&self.cx)
+            .or(trial.base.as_ref())
+            .cloned()
+            .expect("a dry run is begun on a head");
         let document = match self.cx.effective(&head.document) {
             Ok(document) => document,
             Err(unfit) => return self.not_taken_back(trial, unfit.to_string()),
@@ -218,10 +292,12 @@ impl Node {
         trial.effective = document.clone();
         trial.phase = Phase::TakingBack(head);
         self.changes.trial = Some(trial);
-        self.local.try_on_server(&mut self.cx, ServerJob::apply(document));
+        self.local
+            .try_on_server(&mut self.cx, ServerJob::apply(document));
     }
 
-    /// The server runs what it is to run after a dry run, or cannot be given it: then that is done again as after any failure, and shown.
+    /// The server runs what it is to run after a dry run, or cannot be given it: then that is done
+    /// again as after any failure, and shown.
     fn taken_back(&mut self, trial: Trial, head: &Revision, outcome: Outcome) {
         let failure = match outcome {
             Outcome::Applied => None,
@@ -230,12 +306,16 @@ impl Node {
             | Outcome::Unreachable(reason)
             | Outcome::Unreadable(reason)
             | Outcome::Unknown(reason) => Some(reason),
-            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => Some("no answer".into()),
+            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
+                Some("no answer".into())
+            }
         };
         if let Some(reason) = failure {
             return self.not_taken_back(trial, reason);
         }
-        self.local.server.set_applied(head, trial.effective.clone(), true);
+        self.local
+            .server
+            .set_applied(head, trial.effective.clone(), true);
         self.local.runs_revision(&self.cx);
         self.cx.own_record_changed();
         if self.store.has_moved(&self.cx, &trial) {
@@ -244,26 +324,45 @@ impl Node {
                 None => self.again(trial),
             };
         }
-        let text = format!("dry run: the server takes {}; it runs {} again", summary(&trial.revision), head.id().short());
+        let text = format!(
+            "dry run: the server takes {}; it runs {} again",
+            summary(&trial.revision),
+            head.id().short()
+        );
         self.cx.say(Level::Info, "config", text);
-        let answer = Answer::DryRun { changes: true, head: head.id(), applied: self.local.applied_id() };
+        let answer = Answer::DryRun {
+            changes: true,
+            head: head.id(),
+            applied: self.local.applied_id(),
+        };
         self.give_up(trial, answer, false);
     }
 
     fn not_taken_back(&mut self, trial: Trial, reason: String) {
-        self.cx.say(Level::Warn, "server", format!("after a dry run the server was not given back what it ran: {reason}"));
-        let problem = Problem::new(500, "The server took the change, and was not given back what it ran.", reason);
+        self.cx.say(
+            Level::Warn,
+            "server",
+            format!("after a dry run the server was not given back what it ran: {reason}"),
+        );
+        let problem = Problem::new(
+            500,
+            "The server took the change, and was not given back what it ran.",
+            reason,
+        );
         self.give_up(trial, problem.into(), true);
     }
 
-    /// The head has moved while the server tried: once more on the new head, if a client's change still fits there.
+    /// The head has moved while the server tried: once more on the new head, if a client's change
+    /// still fits there.
     fn begin_anew(&mut self, trial: Trial) {
         if let Some(answer) = self.store.why_not_again(&self.cx, &trial) {
             return self.give_up(trial, answer, true);
         }
-        // The server still runs what it tried: unless the next try is published, the head is put back. That comes within a moment, and the
-        // server should not flap.
-        self.local.server.put_back(None, self.cx.now.elapsed + FLAP_PATIENCE);
+        // The server still runs what it tried: unless the next try is published, the head is put
+        // back. That comes within a moment, and the server should not flap.
+        self.local
+            .server
+            .put_back(None, self.cx.now.elapsed + FLAP_PATIENCE);
         self.again(trial);
     }
 
@@ -272,27 +371,41 @@ impl Node {
         self.cx.discard(&trial);
         match trial.cause {
             Cause::Client(request) => {
-                let fits = self.store.head(&self.cx).is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
-                self.changes.retry(&mut self.cx, *request, (!fits).then_some(trial.revision));
+                let fits = self
+                    .store
+                    .head(&self.cx)
+                    .is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
+                self.changes
+                    .retry(&mut self.cx, *request, (!fits).then_some(trial.revision));
             }
             Cause::Replay(_) => self.cx.rebase_soon(REBASE_JITTER),
         }
     }
 
     fn publish(&mut self, trial: Trial) {
-        // If the head has moved while the disk wrote, this revision is beaten, as it would be had that head come a moment later.
+        // If the head has moved while the disk wrote, this revision is beaten, as it would be had
+        // that head come a moment later.
         let revision = trial.revision;
         // Not a server that has been found since.
         if revision.record.header.flags & Header::UNTRIED == 0 {
-            self.local.server.set_applied(&revision, trial.effective, trial.verified);
+            self.local
+                .server
+                .set_applied(&revision, trial.effective, trial.verified);
             self.local.runs_revision(&self.cx);
         }
         let name = revision.id().short();
         let text = match &revision.edit.origin {
             Origin::Replay(edit, _) => {
-                format!("revision {name} by this host replays {}: {}", edit.id.short(), summary(&revision))
+                format!(
+                    "revision {name} by this host replays {}: {}",
+                    edit.id.short(),
+                    summary(&revision)
+                )
             }
-            _ => format!("revision {name} by this host published: {}", summary(&revision)),
+            _ => format!(
+                "revision {name} by this host published: {}",
+                summary(&revision)
+            ),
         };
         self.cx.say(Level::Info, "config", text);
         self.take_revision(None, Arc::clone(&revision));
@@ -308,8 +421,13 @@ impl Node {
         }
         if let Cause::Client(request) = trial.cause {
             let (success, applied) = (success(&request.wish), self.local.applied_id());
-            let done =
-                Answer::Done { success, revision: revision.id(), applied, changed: true, kept: self.local.kept.take_of_job() };
+            let done = Answer::Done {
+                success,
+                revision: revision.id(),
+                applied,
+                changed: true,
+                kept: self.local.kept.take_of_job(),
+            };
             self.cx.effects.push(Effect::Answer(request.client, done));
         }
     }
@@ -346,16 +464,20 @@ impl Store {
 
     /// Why a client's change cannot be made once more on the head that has come meanwhile.
     fn why_not_again(&self, cx: &Context, trial: &Trial) -> Option<Answer> {
-        let Cause::Client(request) = &trial.cause else { return None };
+        let Cause::Client(request) = &trial.cause else {
+            return None;
+        };
         let head = self.head(cx);
         let met = head.map(|head| head.id());
         let still = head.is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
         let guarded = check_if_match(request.if_match.as_deref(), met).err();
         match () {
             () if guarded.is_some() => guarded,
-            () if !still && !is_append(&trial.revision) => {
-                Some(Problem::new(409, "It collides with a newer change.", "").at(met).into())
-            }
+            () if !still && !is_append(&trial.revision) => Some(
+                Problem::new(409, "It collides with a newer change.", "")
+                    .at(met)
+                    .into(),
+            ),
             () if !cx.is_tried_again(request) => Some(others_are_changing().at(met).into()),
             () => None,
         }
@@ -365,7 +487,9 @@ impl Store {
 impl Changes {
     /// Whether the revision in hand is a dry run's, and the server has not taken it yet.
     pub(super) fn is_tried_only(&self) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.is_dry() && matches!(trial.phase, Phase::Trying))
+        self.trial
+            .as_ref()
+            .is_some_and(|trial| trial.is_dry() && matches!(trial.phase, Phase::Trying))
     }
 }
 
@@ -383,18 +507,32 @@ pub(super) fn not_stored() -> Problem {
 
 /// What a revision changed, in words.
 pub(super) fn summary(revision: &Revision) -> String {
-    let words = revision.edit.operations.iter().map(|operation| format!("{} {}", operation.verb.word(), operation.path));
-    let settled = revision.settled.iter().map(|edit| format!("settle {}", edit.id.short()));
+    let words = revision
+        .edit
+        .operations
+        .iter()
+        .map(|operation| format!("{} {}", operation.verb.word(), operation.path));
+    let settled = revision
+        .settled
+        .iter()
+        .map(|edit| format!("settle {}", edit.id.short()));
     let words: Vec<String> = words.chain(settled).take(4).collect();
     words.join(", ")
 }
 
 /// Whether it does nothing but append to arrays.
 fn is_append(revision: &Revision) -> bool {
-    revision.edit.operations.iter().all(|operation| operation.verb == Verb::Append)
+    revision
+        .edit
+        .operations
+        .iter()
+        .all(|operation| operation.verb == Verb::Append)
 }
 
 fn file_of(revision: &Revision) -> (String, String) {
     let header = &revision.record.header;
-    (header.key.clone(), revision_name(header.height, &revision.id()))
+    (
+        header.key.clone(),
+        revision_name(header.height, &revision.id()),
+    )
 }

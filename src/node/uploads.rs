@@ -1,7 +1,9 @@
-//! Certificates and modules as clients change them: what of it is refused, in Unit's words, and what is said when it is done.
+//! Certificates and modules as clients change them: what of it is refused, in Unit's words, and
+//! what is said when it is done.
 //!
-//! A configuration may name only what the document holds, or other hosts could not run it, even if this host's own server happens to
-//! have something of that name. What was named before the fleet had a document is let through, and reported until it is uploaded.
+//! A configuration may name only what the document holds, or other hosts could not run it, even if
+//! this host's own server happens to have something of that name. What was named before the fleet
+//! had a document is let through, and reported until it is uploaded.
 
 use super::Node;
 use super::answer::{Answer, Problem, RECONFIGURED};
@@ -15,21 +17,38 @@ use crate::model::edit::{Change, Op};
 use crate::model::resources::{self, Kind, Named};
 
 impl Node {
-    /// Whether a change leaves the configuration with a name that nothing bears, which it did not have before.
+    /// Whether a change leaves the configuration with a name that nothing bears, which it did not
+    /// have before.
     pub(super) fn check_names(&self, wish: &Wish, plan: &Plan) -> Result<(), Answer> {
         // Not what the plan was made on: who publishes what his server runs begins with nothing.
         let before = self.base_document()?;
         let lacking = resources::newly_missing(before.value(), plan.after.value());
-        let Some((named, place)) = resources::first_of(&lacking, plan.after.config()) else { return Ok(()) };
-        let is_deleted = plan.ops.iter().any(|op| resources::at(&op.path) == Some((named.kind, &named.name)));
+        let Some((named, place)) = resources::first_of(&lacking, plan.after.config()) else {
+            return Ok(());
+        };
+        let is_deleted = plan
+            .ops
+            .iter()
+            .any(|op| resources::at(&op.path) == Some((named.kind, &named.name)));
         Err(match wish {
             Wish::Local { .. } => {
                 let detail = format!("{}; {UPLOAD_FIRST}", not_found(&named));
-                Problem::new(409, "The server's configuration names what the fleet does not hold.", detail).into()
+                Problem::new(
+                    409,
+                    "The server's configuration names what the fleet does not hold.",
+                    detail,
+                )
+                .into()
             }
             _ if is_deleted => Problem::new(400, words(named.kind).in_use, "").into(),
             _ => {
-                let place = self.local.server.known.software.filter(|software| software.names_places()).map(|_| place);
+                let place = self
+                    .local
+                    .server
+                    .known
+                    .software
+                    .filter(|software| software.names_places())
+                    .map(|_| place);
                 Answer::Refused(refusal(&named, place.as_deref()))
             }
         })
@@ -39,21 +58,32 @@ impl Node {
 impl Store {
     /// What the head's configuration names and the fleet does not hold, each in a sentence.
     pub(super) fn missing_uploads(&self, cx: &Context) -> impl Iterator<Item = String> {
-        let missing = self.head(cx).map(|head| resources::missing(head.document.value())).unwrap_or_default();
+        let missing = self
+            .head(cx)
+            .map(|head| resources::missing(head.document.value()))
+            .unwrap_or_default();
         let sentence = |Named { kind, name }: Named| {
-            format!("{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling")
+            format!(
+                "{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling"
+            )
         };
         missing.into_iter().take(PROBLEMS_MAX).map(sentence)
     }
 }
 
-/// Whether a client's change of a certificate or a module fits what is there, beyond what holds for every edit.
+/// Whether a client's change of a certificate or a module fits what is there, beyond what holds for
+/// every edit.
 pub(super) fn check_upload(before: &Document, op: &Op) -> Result<(), Answer> {
-    let Some((kind, _)) = resources::at(&op.path) else { return Ok(()) };
+    let Some((kind, _)) = resources::at(&op.path) else {
+        return Ok(());
+    };
     match (kind, &op.change, before.get(&op.path)) {
         (_, Change::Delete, None) => Err(Problem::new(404, words(kind).absent, "").into()),
-        // A certificate is replaced, which is what Unit cannot do. Modules are not, so that they mean one thing to every template.
-        (Kind::JsModule, Change::Put(_), Some(_)) => Err(Problem::new(400, words(kind).exists, "").into()),
+        // A certificate is replaced, which is what Unit cannot do. Modules are not, so that they
+        // mean one thing to every template.
+        (Kind::JsModule, Change::Put(_), Some(_)) => {
+            Err(Problem::new(400, words(kind).exists, "").into())
+        }
         _ => Ok(()),
     }
 }
@@ -100,7 +130,8 @@ fn words(kind: Kind) -> Words {
     }
 }
 
-/// As Unit refuses a configuration that names what it does not have; and as FreeUnit does if it is said where.
+/// As Unit refuses a configuration that names what it does not have; and as FreeUnit does if it is
+/// said where.
 fn refusal(named: &Named, place: Option<&str>) -> Refusal {
     Refusal::invalid_at(place, &format!("{}.", not_found(named)), UPLOAD_FIRST)
 }

@@ -1,6 +1,7 @@
 //! What clients are shown: the document, and the fleet as this host sees it.
 //!
-//! Shapes are those of starling-api(7). Everything here only reads; what was before is shown by `history`, what lost by `settle`.
+//! Shapes are those of starling-api(7). Everything here only reads; what was before is shown by
+//! `history`, what lost by `settle`.
 
 use std::time::Duration;
 
@@ -25,20 +26,35 @@ impl Node {
             Ask::Read(path) if self.is_blind() => return self.local.early.push((client, path)),
             Ask::Read(path) => self.value(path),
             Ask::Fleet => Answer::Json(self.fleet_view()),
-            Ask::Nodes(None) => {
-                Answer::Json(Value::Array(self.peers.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect()))
-            }
+            Ask::Nodes(None) => Answer::Json(Value::Array(
+                self.peers
+                    .roster
+                    .iter()
+                    .map(|(peer, node)| self.node_view(peer, node))
+                    .collect(),
+            )),
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
             Ask::Effective => self.effective_view(),
             Ask::Links => Answer::Json(self.peers.links_view(&self.cx)),
             Ask::Groups => Answer::Json(self.groups_view()),
-            ask @ (Ask::Revisions(_) | Ask::Difference { .. } | Ask::Blame(_) | Ask::Conflicts(_)) => {
-                self.past(&self.cx.setup.group.clone(), ask)
-            }
+            ask @ (Ask::Revisions(_)
+            | Ask::Difference { .. }
+            | Ask::Blame(_)
+            | Ask::Conflicts(_)) => self.past(&self.cx.setup.group.clone(), ask),
             Ask::Server(question) => self.server_question(question),
             Ask::Health => Answer::Json(object! { "status": "ok" }.into()),
-            Ask::Restore { id, path, if_match, note } => return self.restore(client, &id, path, if_match, note),
-            Ask::Settle { id, keep, if_match, note } => return self.settle(client, &id, keep, if_match, note),
+            Ask::Restore {
+                id,
+                path,
+                if_match,
+                note,
+            } => return self.restore(client, &id, path, if_match, note),
+            Ask::Settle {
+                id,
+                keep,
+                if_match,
+                note,
+            } => return self.settle(client, &id, keep, if_match, note),
             Ask::Write(_)
             | Ask::Patch(_)
             | Ask::DryRun(_)
@@ -50,7 +66,8 @@ impl Node {
             | Ask::AdoptDrift { .. }
             | Ask::Repair
             | Ask::RepairHost(..) => {
-                self.cx.say(Level::Error, "api", "a change came the way of questions");
+                self.cx
+                    .say(Level::Error, "api", "a change came the way of questions");
                 Problem::new(500, "This cannot be.", "").into()
             }
         };
@@ -61,18 +78,26 @@ impl Node {
     pub(super) fn live_server(&self) -> Option<String> {
         let counts = |node: &NodeRecord| {
             let said = node.said();
-            said.get("server") == Some(&Value::Bool(true)) && text(&said, "group") == Some(&self.cx.setup.group)
+            said.get("server") == Some(&Value::Bool(true))
+                && text(&said, "group") == Some(&self.cx.setup.group)
         };
-        let others = self.peers.roster.iter().filter(|(peer, node)| **peer != self.cx.me && self.is_live(peer, node));
-        others.filter(|(_, node)| counts(node)).map(|(peer, _)| self.peers.roster.name(peer)).next()
+        let others = self
+            .peers
+            .roster
+            .iter()
+            .filter(|(peer, node)| **peer != self.cx.me && self.is_live(peer, node));
+        others
+            .filter(|(_, node)| counts(node))
+            .map(|(peer, _)| self.peers.roster.name(peer))
+            .next()
     }
 
     pub(super) fn is_live(&self, peer: &PeerId, node: &NodeRecord) -> bool {
         self.peers.is_linked(peer) || node.age(self.cx.now.elapsed) < 3 * self.refresh_every()
     }
 
-    /// What the next change would be made on: the head, or else what the own server runs. Where that is not known nothing is guessed,
-    /// for a client may send back what it is shown.
+    /// What the next change would be made on: the head, or else what the own server runs. Where
+    /// that is not known nothing is guessed, for a client may send back what it is shown.
     fn value(&self, path: Path) -> Answer {
         match self.base_document() {
             Ok(document) => Answer::Value {
@@ -92,7 +117,10 @@ impl Node {
         match self.base_document() {
             Ok(document) => Answer::Server { question, document },
             // What the server says of itself is worth most when it cannot be understood.
-            Err(_) if question != Question::Everything => Answer::Server { question, document: Document::factory() },
+            Err(_) if question != Question::Everything => Answer::Server {
+                question,
+                document: Document::factory(),
+            },
             Err(problem) => problem.into(),
         }
     }
@@ -148,13 +176,29 @@ impl Node {
         let is_self = *peer == self.cx.me;
         let said = self.said_by(peer, node);
         let mut view = object! { "id": peer.to_string() };
-        // Only what is documented, and only of the type that is documented: a peer may say anything.
+        // Only what is documented, and only of the type that is documented: a peer may say
+        // anything.
         let texts = ["name", "version", "group", "verdict", "detail", "problem"];
-        view.extend(texts.map(|member| (member.to_owned(), text(&said, member).unwrap_or_default().into())));
-        view.extend(["desired", "applied"].map(|member| (member.to_owned(), text(&said, member).into())));
-        let flag = |member| said.get(member).and_then(Value::as_bool).unwrap_or_default();
+        view.extend(texts.map(|member| {
+            (
+                member.to_owned(),
+                text(&said, member).unwrap_or_default().into(),
+            )
+        }));
+        view.extend(
+            ["desired", "applied"].map(|member| (member.to_owned(), text(&said, member).into())),
+        );
+        let flag = |member| {
+            said.get(member)
+                .and_then(Value::as_bool)
+                .unwrap_or_default()
+        };
         view.extend(["server", "drift"].map(|member| (member.to_owned(), flag(member).into())));
-        let addresses = said.get("addresses").and_then(Value::as_array).into_iter().flatten();
+        let addresses = said
+            .get("addresses")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         view.extend(object! {
             "addresses": addresses.filter(|address| address.is_string()).cloned().collect::<Vec<_>>(),
             "state": self.state_of(peer, node, &said).to_string(),
@@ -168,30 +212,59 @@ impl Node {
 
     /// In one word how a host stands to the head of its group.
     fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> State {
-        let is_young = *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.refresh_every();
+        let is_young =
+            *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.refresh_every();
         Known {
-            head: text(said, "group").and_then(|group| self.store.replica.head(group)).map(|head| head.id()),
+            head: text(said, "group")
+                .and_then(|group| self.store.replica.head(group))
+                .map(|head| head.id()),
             is_live: *peer == self.cx.me || self.peers.is_linked(peer) || (is_young && !node.lost),
-            has_server: said.get("server").and_then(Value::as_bool).filter(|_| is_young),
+            has_server: said
+                .get("server")
+                .and_then(Value::as_bool)
+                .filter(|_| is_young),
             desired: text(said, "desired"),
             applied: text(said, "applied"),
             verdict: text(said, "verdict").unwrap_or_default(),
-            drift: said.get("drift").and_then(Value::as_bool).unwrap_or_default(),
+            drift: said
+                .get("drift")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
         }
         .state()
     }
 
-    /// What a peer says of itself; this host what it would say now, for its record is made anew only a while after a change.
+    /// What a peer says of itself; this host what it would say now, for its record is made anew
+    /// only a while after a change.
     pub(super) fn said_by(&self, peer: &PeerId, node: &NodeRecord) -> Value {
-        if *peer == self.cx.me { self.said_of_self() } else { node.said() }
+        if *peer == self.cx.me {
+            self.said_of_self()
+        } else {
+            node.said()
+        }
     }
 
     fn one_node(&self, ending: &str) -> Answer {
-        let matches: Vec<_> = self.peers.roster.iter().filter(|(peer, _)| peer.to_string().ends_with(ending)).collect();
+        let matches: Vec<_> = self
+            .peers
+            .roster
+            .iter()
+            .filter(|(peer, _)| peer.to_string().ends_with(ending))
+            .collect();
         match matches[..] {
             [(peer, node)] => Answer::Json(self.node_view(peer, node)),
-            [] => Problem::new(404, "No such peer.", format!("no peer ID ends with {ending}")).into(),
-            _ => Problem::new(409, "More than one peer.", format!("{} peer IDs end with {ending}", matches.len())).into(),
+            [] => Problem::new(
+                404,
+                "No such peer.",
+                format!("no peer ID ends with {ending}"),
+            )
+            .into(),
+            _ => Problem::new(
+                409,
+                "More than one peer.",
+                format!("{} peer IDs end with {ending}", matches.len()),
+            )
+            .into(),
         }
     }
 }
@@ -209,7 +282,12 @@ impl Peers {
     }
 
     fn links_view(&self, cx: &Context) -> Value {
-        Value::Array(self.links.values().map(|link| self.link_view(cx, link)).collect())
+        Value::Array(
+            self.links
+                .values()
+                .map(|link| self.link_view(cx, link))
+                .collect(),
+        )
     }
 
     fn link_view(&self, cx: &Context, link: &Link) -> Value {

@@ -1,8 +1,9 @@
 //! The addresses of one contact, and which of them are worth what.
 //!
-//! An address is *sure* if somebody of the fleet has answered there, if its host was seen at that IP, or if a person has named it. All
-//! others are somebody's word, and whoever can say a word to this host could aim it at anybody: such an address is forgotten after
-//! [`UNSURE_ROUNDS`] dials in vain, pushes no sure one out, and is never saved.
+//! An address is *sure* if somebody of the fleet has answered there, if its host was seen at that
+//! IP, or if a person has named it. All others are somebody's word, and whoever can say a word to
+//! this host could aim it at anybody: such an address is forgotten after [`UNSURE_ROUNDS`] dials in
+//! vain, pushes no sure one out, and is never saved.
 
 use std::net::IpAddr;
 
@@ -36,7 +37,9 @@ impl Whereabouts {
 
     /// The address to try next, and whether it is sure.
     pub(super) fn next(&self) -> Option<(&str, bool)> {
-        self.places.get(self.turn).map(|place| (place.address.as_str(), place.sure))
+        self.places
+            .get(self.turn)
+            .map(|place| (place.address.as_str(), place.sure))
     }
 
     /// Whether there is a sure one.
@@ -46,7 +49,10 @@ impl Whereabouts {
 
     /// The sure ones.
     pub(super) fn sure(&self) -> impl Iterator<Item = &str> {
-        self.places.iter().filter(|place| place.sure).map(|place| place.address.as_str())
+        self.places
+            .iter()
+            .filter(|place| place.sure)
+            .map(|place| place.address.as_str())
     }
 
     /// All of them.
@@ -59,9 +65,13 @@ impl Whereabouts {
         self.put_first(addresses, |_| false)
     }
 
-    /// Takes in addresses that a peer names over a link that came from `ip`: those at that IP are sure. Says whether any is new.
+    /// Takes in addresses that a peer names over a link that came from `ip`: those at that IP are
+    /// sure. Says whether any is new.
     pub(super) fn hear_from(&mut self, addresses: &[String], ip: IpAddr) -> bool {
-        let is_there = |text: &str| text.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().to_canonical() == ip);
+        let is_there = |text: &str| {
+            text.parse::<std::net::SocketAddr>()
+                .is_ok_and(|address| address.ip().to_canonical() == ip)
+        };
         self.put_first(addresses, is_there)
     }
 
@@ -93,9 +103,12 @@ impl Whereabouts {
         self.turn = 0;
     }
 
-    /// The next one was tried in vain: it may have been the last time. Says whether all have been tried now.
+    /// The next one was tried in vain: it may have been the last time. Says whether all have been
+    /// tried now.
     pub(super) fn failed(&mut self) -> bool {
-        let Some(place) = self.places.get_mut(self.turn) else { return true };
+        let Some(place) = self.places.get_mut(self.turn) else {
+            return true;
+        };
         place.failures += 1;
         if !place.sure && place.failures >= UNSURE_ROUNDS {
             self.places.remove(self.turn);
@@ -120,9 +133,18 @@ impl Whereabouts {
             if self.places.iter().any(|place| place.address == *address) {
                 continue;
             }
-            let known = old.iter().position(|place| place.address == *address).map(|at| old.remove(at));
-            is_news |= known.as_ref().is_none_or(|place| !place.sure && is_sure(address));
-            let mut place = known.unwrap_or_else(|| Place { address: address.clone(), sure: false, failures: 0 });
+            let known = old
+                .iter()
+                .position(|place| place.address == *address)
+                .map(|at| old.remove(at));
+            is_news |= known
+                .as_ref()
+                .is_none_or(|place| !place.sure && is_sure(address));
+            let mut place = known.unwrap_or_else(|| Place {
+                address: address.clone(),
+                sure: false,
+                failures: 0,
+            });
             place.sure |= is_sure(address);
             self.places.push(place);
         }
@@ -132,8 +154,8 @@ impl Whereabouts {
         is_news
     }
 
-    /// So many at most: the oldest go, of those that are sure only what there is too much of, so that a peer which has moved has places
-    /// for what nobody has tried yet.
+    /// So many at most: the oldest go, of those that are sure only what there is too much of, so
+    /// that a peer which has moved has places for what nobody has tried yet.
     fn keep_the_best(&mut self) {
         let mut sure = 0;
         self.places.retain(|place| {
@@ -141,10 +163,19 @@ impl Whereabouts {
             !place.sure || sure <= SURE_MAX
         });
         while self.places.len() > ADDRESSES_MAX {
-            let gone = self.places.iter().rposition(|place| !place.sure).expect("fewer may be sure than there may be");
+            let gone = self
+                .places
+                .iter()
+                .rposition(|place| !place.sure)
+                .expect("fewer may be sure than there may be");
             self.places.remove(gone);
         }
-        if let Some(first) = self.places.iter().position(|place| place.sure).filter(|first| *first > 1) {
+        if let Some(first) = self
+            .places
+            .iter()
+            .position(|place| place.sure)
+            .filter(|first| *first > 1)
+        {
             self.places[1..=first].rotate_right(1);
         }
     }
@@ -155,11 +186,16 @@ mod tests {
     use super::*;
 
     fn texts(addresses: &[&str]) -> Vec<String> {
-        addresses.iter().map(|address| (*address).to_owned()).collect()
+        addresses
+            .iter()
+            .map(|address| (*address).to_owned())
+            .collect()
     }
 
     fn foreign(count: u8) -> Vec<String> {
-        (1..=count).map(|number| format!("203.0.113.{number}:9")).collect()
+        (1..=count)
+            .map(|number| format!("203.0.113.{number}:9"))
+            .collect()
     }
 
     #[test]
@@ -173,10 +209,20 @@ mod tests {
             places.failed();
         }
         let times = |address: &str| tried.iter().filter(|other| *other == address).count();
-        assert_eq!([times("203.0.113.1:9"), times("203.0.113.2:9"), times("10.0.0.1:1")], [3, 3, 6]);
+        assert_eq!(
+            [
+                times("203.0.113.1:9"),
+                times("203.0.113.2:9"),
+                times("10.0.0.1:1")
+            ],
+            [3, 3, 6]
+        );
         let mut nobody = Whereabouts::default();
         nobody.hear(&foreign(1));
-        assert_eq!([nobody.failed(), nobody.failed(), nobody.failed()], [true; 3]);
+        assert_eq!(
+            [nobody.failed(), nobody.failed(), nobody.failed()],
+            [true; 3]
+        );
         assert!(nobody.is_empty() && nobody.next().is_none() && nobody.failed());
     }
 
@@ -187,7 +233,10 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(places.len(), places.texts().count());
             places.hear(&foreign(16));
-            assert_eq!((places.len(), places.texts().nth(1)), (ADDRESSES_MAX, Some("10.0.0.1:1")));
+            assert_eq!(
+                (places.len(), places.texts().nth(1)),
+                (ADDRESSES_MAX, Some("10.0.0.1:1"))
+            );
         }
     }
 
@@ -198,7 +247,10 @@ mod tests {
             places.ensure(&format!("10.0.0.{number}:1"));
         }
         let sure: Vec<&str> = places.sure().collect();
-        assert_eq!(sure, ["10.0.0.20:1", "10.0.0.19:1", "10.0.0.18:1", "10.0.0.17:1"]);
+        assert_eq!(
+            sure,
+            ["10.0.0.20:1", "10.0.0.19:1", "10.0.0.18:1", "10.0.0.17:1"]
+        );
         assert!(places.hear(&texts(&["10.0.0.21:1"])) && !places.hear(&texts(&["10.0.0.21:1"])));
         assert_eq!(places.next(), Some(("10.0.0.21:1", false)));
     }
@@ -210,6 +262,9 @@ mod tests {
         assert!(places.hear_from(&named, "10.0.0.1".parse().unwrap()));
         assert_eq!(places.sure().collect::<Vec<_>>(), ["10.0.0.1:1"]);
         assert!(!places.hear_from(&named, "10.0.0.1".parse().unwrap()));
-        assert!(places.hear_from(&named, "203.0.113.1".parse().unwrap()), "what is sure now is news");
+        assert!(
+            places.hear_from(&named, "203.0.113.1".parse().unwrap()),
+            "what is sure now is news"
+        );
     }
 }

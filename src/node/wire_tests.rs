@@ -10,7 +10,10 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
     let head = Arc::clone(author.node.head().unwrap());
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
-    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()));
+    lone.happens(Input::Frame(
+        1,
+        Frame::Record(head.record.clone(), 0, Payload::Announced).encode(),
+    ));
     for (n, bytes) in head.body.chunks(INLINE_MAX).enumerate() {
         // As on a wire of 50 kbit/s.
         let comes = lone.now.elapsed + Duration::from_millis(2_600);
@@ -20,7 +23,15 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
         }
         lone.now.elapsed = comes;
         let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        lone.happens(Input::Frame(1, Frame::Piece { id: head.id(), offset, bytes: bytes.to_vec() }.encode()));
+        lone.happens(Input::Frame(
+            1,
+            Frame::Piece {
+                id: head.id(),
+                offset,
+                bytes: bytes.to_vec(),
+            }
+            .encode(),
+        ));
     }
     assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
     let asks = |effect: &&Effect| matches!(effect, Effect::Send(1, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
@@ -28,7 +39,8 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
     assert!(asked <= 2, "asked for {asked} times");
 }
 
-/// A small change made while a large document is on its way over a slow link must not bring the whole document a second time.
+/// A small change made while a large document is on its way over a slow link must not bring the
+/// whole document a second time.
 #[test]
 fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
     let mut author = Lone::new(false);
@@ -41,11 +53,25 @@ fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
     let delta = crate::model::delta::between(&base.body, &head.body);
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
-    lone.happens(Input::Frame(1, Frame::Record(base.record.clone(), 0, Payload::Announced).encode()));
-    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Delta(base.id(), delta)).encode()));
+    lone.happens(Input::Frame(
+        1,
+        Frame::Record(base.record.clone(), 0, Payload::Announced).encode(),
+    ));
+    lone.happens(Input::Frame(
+        1,
+        Frame::Record(head.record.clone(), 0, Payload::Delta(base.id(), delta)).encode(),
+    ));
     for (n, bytes) in base.body.chunks(INLINE_MAX).enumerate() {
         let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        lone.happens(Input::Frame(1, Frame::Piece { id: base.id(), offset, bytes: bytes.to_vec() }.encode()));
+        lone.happens(Input::Frame(
+            1,
+            Frame::Piece {
+                id: base.id(),
+                offset,
+                bytes: bytes.to_vec(),
+            }
+            .encode(),
+        ));
     }
     assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
     let pulled = lone.effects.iter().filter_map(|effect| match effect {
@@ -62,7 +88,9 @@ fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
 #[test]
 fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
     let mut lone = Lone::new(true);
-    let served = |lone: &mut Lone, wanted: fn(&Effect) -> Option<Ticket>| lone.effects.iter().find_map(wanted);
+    let served = |lone: &mut Lone, wanted: fn(&Effect) -> Option<Ticket>| {
+        lone.effects.iter().find_map(wanted)
+    };
     let asked = |effect: &Effect| match effect {
         Effect::Server(ticket, _) => Some(*ticket),
         _ => None,
@@ -78,10 +106,20 @@ fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
     lone.effects.clear();
     lone.happens(Input::Server(ServerReport::new(ticket, observed())));
     let ticket = served(&mut lone, kept).expect("what it runs is kept");
-    assert!(!lone.effects.iter().any(|effect| matches!(effect, Effect::Server(..) | Effect::Disk(DiskJob::Pending(..)))));
-    lone.happens(Input::Stored(ticket, Err("No space left on device (os error 28)".into())));
+    assert!(!lone.effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Server(..) | Effect::Disk(DiskJob::Pending(..))
+    )));
+    lone.happens(Input::Stored(
+        ticket,
+        Err("No space left on device (os error 28)".into()),
+    ));
     lone.serve(&Outcome::Applied);
-    assert_eq!(lone.statuses(), [(1, 200)], "the factory default that cannot be kept is no reason to refuse changes");
+    assert_eq!(
+        lone.statuses(),
+        [(1, 200)],
+        "the factory default that cannot be kept is no reason to refuse changes"
+    );
 }
 
 #[test]
@@ -106,7 +144,9 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
                 note: String::new(),
             };
             let record = Record::sign(header, b"{}", &secret);
-            let node = roster::NodeRecord::decode(record, b"{}".to_vec(), Duration::ZERO, Duration::ZERO).unwrap();
+            let node =
+                roster::NodeRecord::decode(record, b"{}".to_vec(), Duration::ZERO, Duration::ZERO)
+                    .unwrap();
             assert!(lone.node.peers.roster.take(node, Duration::ZERO, |_| false));
         }
         lone.now.elapsed = Duration::from_secs(100);
@@ -116,7 +156,10 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
         turns.insert(lone.node.peers.own_record.due() - lone.now.elapsed);
     }
     assert!(turns.len() > 10, "{turns:?}");
-    assert!(turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER), "{turns:?}");
+    assert!(
+        turns.last().unwrap() <= &(4 * crate::limits::REFRESH_MIN + crate::limits::REFRESH_GATHER),
+        "{turns:?}"
+    );
 }
 
 /// The order of what a link says is kept, nothing of it is read meanwhile, and other links go on.
@@ -129,33 +172,65 @@ fn while_a_body_of_megabytes_is_decoded_its_link_waits_and_no_other() {
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
     lone.linked(2, 3);
-    lone.happens(Input::Frame(1, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()));
+    lone.happens(Input::Frame(
+        1,
+        Frame::Record(head.record.clone(), 0, Payload::Announced).encode(),
+    ));
     for (n, bytes) in head.body.chunks(INLINE_MAX).enumerate() {
         let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        let piece = Frame::Piece { id: head.id(), offset, bytes: bytes.to_vec() };
-        lone.node.handle(lone.now, Input::Frame(1, piece.encode()), &mut lone.effects);
+        let piece = Frame::Piece {
+            id: head.id(),
+            offset,
+            bytes: bytes.to_vec(),
+        };
+        lone.node
+            .handle(lone.now, Input::Frame(1, piece.encode()), &mut lone.effects);
     }
     let (ticket, undecoded) = lone.undecoded().expect("it is decoded elsewhere");
-    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::Hold(1))));
+    assert!(
+        lone.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Hold(1)))
+    );
     let pongs = |lone: &Lone, link: LinkId| {
         let is_pong = |bytes: &[u8]| matches!(Frame::decode(bytes), Ok(Some(Frame::Pong(7))));
-        lone.effects.iter().filter(|effect| matches!(effect, Effect::Send(to, bytes) if *to == link && is_pong(bytes))).count()
+        lone.effects
+            .iter()
+            .filter(
+                |effect| matches!(effect, Effect::Send(to, bytes) if *to == link && is_pong(bytes)),
+            )
+            .count()
     };
     for link in [1, 2] {
-        lone.node.handle(lone.now, Input::Frame(link, Frame::Ping(7).encode()), &mut lone.effects);
+        lone.node.handle(
+            lone.now,
+            Input::Frame(link, Frame::Ping(7).encode()),
+            &mut lone.effects,
+        );
     }
     assert_eq!((pongs(&lone, 1), pongs(&lone, 2)), (0, 1));
     // Whoever else offers it meanwhile is not asked.
     lone.node.handle(
         lone.now,
-        Input::Frame(2, Frame::Record(head.record.clone(), 0, Payload::Announced).encode()),
+        Input::Frame(
+            2,
+            Frame::Record(head.record.clone(), 0, Payload::Announced).encode(),
+        ),
         &mut lone.effects,
     );
     assert!(lone.node.head().is_none());
-    lone.node.handle(lone.now, Input::Decoded(ticket, undecoded.decode()), &mut lone.effects);
+    lone.node.handle(
+        lone.now,
+        Input::Decoded(ticket, undecoded.decode()),
+        &mut lone.effects,
+    );
     assert_eq!(lone.node.head().map(|head| head.id()), Some(head.id()));
     assert_eq!(pongs(&lone, 1), 1);
-    assert!(lone.effects.iter().any(|effect| matches!(effect, Effect::GoOn(1))));
+    assert!(
+        lone.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::GoOn(1)))
+    );
     let asked = |effect: &&Effect| matches!(effect, Effect::Send(2, bytes) if matches!(Frame::decode(bytes), Ok(Some(Frame::Pull { .. }))));
     assert_eq!(lone.effects.iter().filter(asked).count(), 0);
 }
@@ -165,11 +240,22 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
     let mut lone = Lone::new(false);
     (0..3).for_each(|client| lone.write(client, &format!("{client}")));
     lone.serve(&Outcome::Applied);
-    let base = lone.node.head().expect("it was published").record.header.base;
+    let base = lone
+        .node
+        .head()
+        .expect("it was published")
+        .record
+        .header
+        .base;
     lone.effects.clear();
     for client in 10..16 {
         let path = Path::parse("/config").unwrap();
-        let restore = Ask::Restore { id: base.to_string(), path, if_match: None, note: String::new() };
+        let restore = Ask::Restore {
+            id: base.to_string(),
+            path,
+            if_match: None,
+            note: String::new(),
+        };
         lone.happens(Input::Asked(client, restore));
     }
     assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
@@ -183,9 +269,15 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
         .collect();
     assert_eq!(loads.len(), crate::limits::NEEDED_MAX);
     for ticket in loads {
-        lone.happens(Input::Loaded(ticket, Err("Input/output error (os error 5)".into())));
+        lone.happens(Input::Loaded(
+            ticket,
+            Err("Input/output error (os error 5)".into()),
+        ));
     }
-    assert_eq!(lone.statuses()[2..], [(10, 500), (11, 500), (12, 500), (13, 500)]);
+    assert_eq!(
+        lone.statuses()[2..],
+        [(10, 500), (11, 500), (12, 500), (13, 500)]
+    );
 }
 
 impl Node {

@@ -2,13 +2,16 @@
 //!
 //! It only suggests: nothing is ever taken for the name that it is near to.
 
-/// The name in `known` that takes the fewest single-character changes, if these are few enough to be a slip of the hand.
+/// The name in `known` that takes the fewest single-character changes, if these are few enough to
+/// be a slip of the hand.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if typed.len() > TYPED_MAX {
         return None;
     }
     let typed: Vec<char> = typed.chars().collect();
-    let scored = known.into_iter().map(|name| (distance(&typed, &name.chars().collect::<Vec<_>>()), name));
+    let scored = known
+        .into_iter()
+        .map(|name| (distance(&typed, &name.chars().collect::<Vec<_>>()), name));
     let (changes, name) = scored.min_by_key(|(changes, _)| *changes)?;
     (changes <= name.len().div_ceil(3)).then_some(name)
 }

@@ -35,7 +35,12 @@ const GROUP: &[Command] = &[
     Command::Conflicts,
     Command::Resolve,
 ];
-const CHANGE: &[Command] = &[Command::Restore, Command::Resolve, Command::Drift, Command::Groups];
+const CHANGE: &[Command] = &[
+    Command::Restore,
+    Command::Resolve,
+    Command::Drift,
+    Command::Groups,
+];
 const PRINT: &[Command] = &[
     Command::Status,
     Command::Groups,
@@ -94,7 +99,9 @@ pub static OPTIONS: &[Opt] = &[
         section: "REST",
         commands: RUN,
         setting: Some(Setting {
-            take: |settings, text| value::control_mode(text).map(|mode| settings.control_mode = mode),
+            take: |settings, text| {
+                value::control_mode(text).map(|mode| settings.control_mode = mode)
+            },
             show: |settings| format!("{:04o}", settings.control_mode),
             clear: None,
         }),
@@ -107,8 +114,15 @@ pub static OPTIONS: &[Opt] = &[
         section: "REST",
         commands: RUN,
         setting: Some(Setting {
-            take: |settings, text| value::system_group(text).map(|group| settings.control_group = Some(group)),
-            show: |settings| settings.control_group.clone().unwrap_or_else(|| "none".to_owned()),
+            take: |settings, text| {
+                value::system_group(text).map(|group| settings.control_group = Some(group))
+            },
+            show: |settings| {
+                settings
+                    .control_group
+                    .clone()
+                    .unwrap_or_else(|| "none".to_owned())
+            },
             clear: None,
         }),
     },
@@ -120,8 +134,14 @@ pub static OPTIONS: &[Opt] = &[
         section: "REST",
         commands: RUN,
         setting: Some(Setting {
-            take: |settings, text| value::socket_address(text).map(|address| settings.api = Some(address)),
-            show: |settings| settings.api.map_or("none".to_owned(), |address| address.to_string()),
+            take: |settings, text| {
+                value::socket_address(text).map(|address| settings.api = Some(address))
+            },
+            show: |settings| {
+                settings
+                    .api
+                    .map_or("none".to_owned(), |address| address.to_string())
+            },
             clear: None,
         }),
     },
@@ -133,8 +153,15 @@ pub static OPTIONS: &[Opt] = &[
         section: "REST",
         commands: RUN,
         setting: Some(Setting {
-            take: |settings, text| value::path(text).map(|path| settings.api_token_file = Some(path)),
-            show: |settings| settings.api_token_file.as_ref().map_or("none".to_owned(), |path| path.display().to_string()),
+            take: |settings, text| {
+                value::path(text).map(|path| settings.api_token_file = Some(path))
+            },
+            show: |settings| {
+                settings
+                    .api_token_file
+                    .as_ref()
+                    .map_or("none".to_owned(), |path| path.display().to_string())
+            },
             clear: None,
         }),
     },
@@ -146,7 +173,9 @@ pub static OPTIONS: &[Opt] = &[
         section: "Links",
         commands: TOKEN,
         setting: Some(Setting {
-            take: |settings, text| value::socket_address(text).map(|address| settings.listen = address),
+            take: |settings, text| {
+                value::socket_address(text).map(|address| settings.listen = address)
+            },
             show: |settings| settings.listen.to_string(),
             clear: None,
         }),
@@ -238,7 +267,12 @@ pub static OPTIONS: &[Opt] = &[
         commands: RUN,
         setting: Some(Setting {
             take: |settings, text| value::path(text).map(|path| settings.overlay = Some(path)),
-            show: |settings| settings.overlay.as_ref().map_or("none".to_owned(), |path| path.display().to_string()),
+            show: |settings| {
+                settings
+                    .overlay
+                    .as_ref()
+                    .map_or("none".to_owned(), |path| path.display().to_string())
+            },
             clear: None,
         }),
     },
@@ -289,7 +323,9 @@ pub static OPTIONS: &[Opt] = &[
         section: "This host",
         commands: RUN,
         setting: Some(Setting {
-            take: |settings, text| value::keys_kept(text).map(|seconds| settings.keys_kept = seconds),
+            take: |settings, text| {
+                value::keys_kept(text).map(|seconds| settings.keys_kept = seconds)
+            },
             show: |settings| settings.keys_kept.to_string(),
             clear: None,
         }),
@@ -329,17 +365,72 @@ pub static OPTIONS: &[Opt] = &[
         commands: &[Command::Init],
         setting: None,
     },
-    Opt { name: "nodes", argument: Some("N"), help: "how many hosts, 2 to 8000; 100 if not given", ..SIMULATED },
-    Opt { name: "node-records", argument: Some("N"), help: "simulate them in fleets of up to N hosts; 200", ..SIMULATED },
-    Opt { name: "delay", argument: Some("TIME"), help: "the least that anything takes on its way; 5ms", ..SIMULATED },
-    Opt { name: "jitter", argument: Some("TIME"), help: "by how much more it may be, at random; 5ms", ..SIMULATED },
-    Opt { name: "loss", argument: Some("SHARE%"), help: "of the frames, lost and sent again by TCP; 0%", ..SIMULATED },
-    Opt { name: "break", argument: Some("SHARE%"), help: "of the frames, at which their link breaks; 0%", ..SIMULATED },
-    Opt { name: "size", argument: Some("BYTES"), help: "of the document, 200 to 1m; 4k", ..SIMULATED },
-    Opt { name: "changes", argument: Some("N"), help: "changes by random hosts; 10", ..SIMULATED },
-    Opt { name: "partition", argument: Some("TIME"), help: "how long the fleet is cut in halves; 30s", ..SIMULATED },
-    Opt { name: "die", argument: Some("SHARE%"), help: "of the hosts, which die at once; 30%", ..SIMULATED },
-    Opt { name: "seed", argument: Some("N"), help: "the same seed gives the same figures; 1", ..SIMULATED },
+    Opt {
+        name: "nodes",
+        argument: Some("N"),
+        help: "how many hosts, 2 to 8000; 100 if not given",
+        ..SIMULATED
+    },
+    Opt {
+        name: "node-records",
+        argument: Some("N"),
+        help: "simulate them in fleets of up to N hosts; 200",
+        ..SIMULATED
+    },
+    Opt {
+        name: "delay",
+        argument: Some("TIME"),
+        help: "the least that anything takes on its way; 5ms",
+        ..SIMULATED
+    },
+    Opt {
+        name: "jitter",
+        argument: Some("TIME"),
+        help: "by how much more it may be, at random; 5ms",
+        ..SIMULATED
+    },
+    Opt {
+        name: "loss",
+        argument: Some("SHARE%"),
+        help: "of the frames, lost and sent again by TCP; 0%",
+        ..SIMULATED
+    },
+    Opt {
+        name: "break",
+        argument: Some("SHARE%"),
+        help: "of the frames, at which their link breaks; 0%",
+        ..SIMULATED
+    },
+    Opt {
+        name: "size",
+        argument: Some("BYTES"),
+        help: "of the document, 200 to 1m; 4k",
+        ..SIMULATED
+    },
+    Opt {
+        name: "changes",
+        argument: Some("N"),
+        help: "changes by random hosts; 10",
+        ..SIMULATED
+    },
+    Opt {
+        name: "partition",
+        argument: Some("TIME"),
+        help: "how long the fleet is cut in halves; 30s",
+        ..SIMULATED
+    },
+    Opt {
+        name: "die",
+        argument: Some("SHARE%"),
+        help: "of the hosts, which die at once; 30%",
+        ..SIMULATED
+    },
+    Opt {
+        name: "seed",
+        argument: Some("N"),
+        help: "the same seed gives the same figures; 1",
+        ..SIMULATED
+    },
     Opt {
         name: "effective",
         short: None,
@@ -434,9 +525,20 @@ pub static OPTIONS: &[Opt] = &[
 
 const UNSAID: &str = "";
 /// What the options of `starling sim` have in common: none is a setting of the daemon.
-const SIMULATED: Opt =
-    Opt { name: UNSAID, short: None, argument: None, help: UNSAID, section: "Simulating", commands: SIM, setting: None };
+const SIMULATED: Opt = Opt {
+    name: UNSAID,
+    short: None,
+    argument: None,
+    help: UNSAID,
+    section: "Simulating",
+    commands: SIM,
+    setting: None,
+};
 
 fn listed(items: &[String]) -> String {
-    if items.is_empty() { "none".to_owned() } else { items.join(" ") }
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join(" ")
+    }
 }

@@ -1,14 +1,15 @@
 //! What `starling sim` is to simulate: how many hosts, over what network, and what happens to them.
 //!
-//! Form and bounds only, as for settings; the bounds are those of one machine's memory and of a person's patience. What the figures mean
-//! is told by whoever simulates.
+//! Form and bounds only, as for settings; the bounds are those of one machine's memory and of a
+//! person's patience. What the figures mean is told by whoever simulates.
 
 use std::time::Duration;
 
 use super::SettingsError;
 use super::table::Opt;
 use crate::limits::{
-    SIM_CHANGES_MAX, SIM_DELAY_MAX, SIM_HOSTS_MAX, SIM_NODE_RECORDS_HOSTS, SIM_PARTITION_MAX, SIM_SIZE_MAX, SIM_SIZE_MIN,
+    SIM_CHANGES_MAX, SIM_DELAY_MAX, SIM_HOSTS_MAX, SIM_NODE_RECORDS_HOSTS, SIM_PARTITION_MAX,
+    SIM_SIZE_MAX, SIM_SIZE_MIN,
 };
 
 /// A fleet and its fate.
@@ -57,42 +58,74 @@ impl Default for Scenario {
 }
 
 impl Scenario {
-    /// The usual one but for what these options say; those that are about something else are passed over. An error names the option and
-    /// what was expected.
+    /// The usual one but for what these options say; those that are about something else are passed
+    /// over. An error names the option and what was expected.
     pub fn new(options: &[(&'static Opt, String)]) -> Result<Self, SettingsError> {
         let mut scenario = Self::default();
         for (option, text) in options {
-            scenario.take(option.name, text).map_err(|expected| SettingsError::Value {
-                place: format!("--{}", option.name),
-                expected,
-                found: text.clone(),
-            })?;
+            scenario
+                .take(option.name, text)
+                .map_err(|expected| SettingsError::Value {
+                    place: format!("--{}", option.name),
+                    expected,
+                    found: text.clone(),
+                })?;
         }
         Ok(scenario)
     }
 
     fn take(&mut self, option: &str, text: &str) -> Result<(), &'static str> {
         match option {
-            "nodes" => set(&mut self.hosts, number(text).filter(|n| (2..=SIM_HOSTS_MAX).contains(n)), "a number from 2 to 8000"),
-            "node-records" => {
-                set(&mut self.node_records, number(text).filter(|n| *n <= SIM_HOSTS_MAX), "a number from 0 to 8000")
-            }
-            "delay" => {
-                set(&mut self.delay, duration(text).filter(|time| *time <= SIM_DELAY_MAX), "a time up to 10s such as 20ms")
-            }
-            "jitter" => {
-                set(&mut self.jitter, duration(text).filter(|time| *time <= SIM_DELAY_MAX), "a time up to 10s such as 20ms")
-            }
-            "loss" => set(&mut self.loss_ppm, share(text).filter(|ppm| *ppm <= 500_000), "a share from 0% to 50%"),
-            "break" => set(&mut self.break_ppm, share(text).filter(|ppm| *ppm <= 100_000), "a share from 0% to 10%"),
-            "size" => {
-                set(&mut self.size, size(text).filter(|n| (SIM_SIZE_MIN..=SIM_SIZE_MAX).contains(n)), "a size from 200 to 1m")
-            }
-            "changes" => set(&mut self.changes, number(text).filter(|n| *n <= SIM_CHANGES_MAX), "a number from 0 to 1000"),
-            "partition" => {
-                set(&mut self.partition, duration(text).filter(|time| *time <= SIM_PARTITION_MAX), "a time up to 1h such as 30s")
-            }
-            "die" => set(&mut self.die_ppm, share(text).filter(|ppm| *ppm <= 900_000), "a share from 0% to 90%"),
+            "nodes" => set(
+                &mut self.hosts,
+                number(text).filter(|n| (2..=SIM_HOSTS_MAX).contains(n)),
+                "a number from 2 to 8000",
+            ),
+            "node-records" => set(
+                &mut self.node_records,
+                number(text).filter(|n| *n <= SIM_HOSTS_MAX),
+                "a number from 0 to 8000",
+            ),
+            "delay" => set(
+                &mut self.delay,
+                duration(text).filter(|time| *time <= SIM_DELAY_MAX),
+                "a time up to 10s such as 20ms",
+            ),
+            "jitter" => set(
+                &mut self.jitter,
+                duration(text).filter(|time| *time <= SIM_DELAY_MAX),
+                "a time up to 10s such as 20ms",
+            ),
+            "loss" => set(
+                &mut self.loss_ppm,
+                share(text).filter(|ppm| *ppm <= 500_000),
+                "a share from 0% to 50%",
+            ),
+            "break" => set(
+                &mut self.break_ppm,
+                share(text).filter(|ppm| *ppm <= 100_000),
+                "a share from 0% to 10%",
+            ),
+            "size" => set(
+                &mut self.size,
+                size(text).filter(|n| (SIM_SIZE_MIN..=SIM_SIZE_MAX).contains(n)),
+                "a size from 200 to 1m",
+            ),
+            "changes" => set(
+                &mut self.changes,
+                number(text).filter(|n| *n <= SIM_CHANGES_MAX),
+                "a number from 0 to 1000",
+            ),
+            "partition" => set(
+                &mut self.partition,
+                duration(text).filter(|time| *time <= SIM_PARTITION_MAX),
+                "a time up to 1h such as 30s",
+            ),
+            "die" => set(
+                &mut self.die_ppm,
+                share(text).filter(|ppm| *ppm <= 900_000),
+                "a share from 0% to 90%",
+            ),
             "seed" => set(&mut self.seed, number(text), "a number"),
             _ => Ok(()),
         }
@@ -105,28 +138,43 @@ fn set<T>(place: &mut T, value: Option<T>, expected: &'static str) -> Result<(),
 
 /// Digits only: no sign, no space.
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 /// A number with at most four decimals, in ten-thousandths.
 fn decimal(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = u32::try_from(part.len()).ok().filter(|digits| (1..=4).contains(digits))?;
-    number::<u64>(whole)?.checked_mul(10_000)?.checked_add(number::<u64>(part)? * 10_u64.pow(4 - digits))
+    let digits = u32::try_from(part.len())
+        .ok()
+        .filter(|digits| (1..=4).contains(digits))?;
+    number::<u64>(whole)?
+        .checked_mul(10_000)?
+        .checked_add(number::<u64>(part)? * 10_u64.pow(4 - digits))
 }
 
 /// `5%` or `0.25%`, in millionths.
 fn share(text: &str) -> Option<u64> {
-    if text == "0" { Some(0) } else { decimal(text.strip_suffix('%')?) }
+    if text == "0" {
+        Some(0)
+    } else {
+        decimal(text.strip_suffix('%')?)
+    }
 }
 
 /// `30s`, `1.5s`, `20ms`, `200us` or `2m`; `0` needs no unit.
 fn duration(text: &str) -> Option<Duration> {
     let (text, micros) = match text {
         "0" => (text, 0),
-        _ => UNITS.iter().find_map(|(unit, micros)| Some((text.strip_suffix(unit)?, *micros)))?,
+        _ => UNITS
+            .iter()
+            .find_map(|(unit, micros)| Some((text.strip_suffix(unit)?, *micros)))?,
     };
-    Some(Duration::from_micros(decimal(text)?.checked_mul(micros)? / 10_000))
+    Some(Duration::from_micros(
+        decimal(text)?.checked_mul(micros)? / 10_000,
+    ))
 }
 
 /// Bytes: `1000`, `64k` or `1m`.
@@ -139,7 +187,13 @@ fn size(text: &str) -> Option<usize> {
 }
 
 /// Units of time in microseconds; of two that end alike the longer comes first.
-const UNITS: [(&str, u64); 5] = [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)];
+const UNITS: [(&str, u64); 5] = [
+    ("us", 1),
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+];
 
 #[cfg(test)]
 mod tests {
@@ -169,13 +223,30 @@ mod tests {
     fn every_option_of_a_simulation_is_understood_within_its_bounds() {
         for (name, good, bad) in VALUES {
             assert_ne!(with(name, good).unwrap(), Scenario::default(), "{name}");
-            for bad in [bad, "", "x", "1 0", "+1", "%", "s", "1.%", "99999999999999999999"] {
+            for bad in [
+                bad,
+                "",
+                "x",
+                "1 0",
+                "+1",
+                "%",
+                "s",
+                "1.%",
+                "99999999999999999999",
+            ] {
                 let error = with(name, bad).unwrap_err().to_string();
-                assert!(error.starts_with(&format!("--{name}: expected a ")), "{name} {bad}: {error}");
+                assert!(
+                    error.starts_with(&format!("--{name}: expected a ")),
+                    "{name} {bad}: {error}"
+                );
             }
         }
         let known = |option: &&Opt| option.commands == [Command::Sim];
-        let unnamed: Vec<_> = OPTIONS.iter().filter(known).filter(|o| VALUES.iter().all(|(name, ..)| *name != o.name)).collect();
+        let unnamed: Vec<_> = OPTIONS
+            .iter()
+            .filter(known)
+            .filter(|o| VALUES.iter().all(|(name, ..)| *name != o.name))
+            .collect();
         assert!(unnamed.is_empty(), "{unnamed:?}");
     }
 
@@ -183,8 +254,14 @@ mod tests {
     fn values_are_what_their_units_say() {
         assert_eq!(with("die", "0.25%").unwrap().die_ppm, 2500);
         assert_eq!(with("loss", "0").unwrap().loss_ppm, 0);
-        assert_eq!(with("delay", "250us").unwrap().delay, Duration::from_micros(250));
-        assert_eq!(with("partition", "1.5m").unwrap().partition, Duration::from_secs(90));
+        assert_eq!(
+            with("delay", "250us").unwrap().delay,
+            Duration::from_micros(250)
+        );
+        assert_eq!(
+            with("partition", "1.5m").unwrap().partition,
+            Duration::from_secs(90)
+        );
         assert_eq!(with("partition", "0").unwrap().partition, Duration::ZERO);
         assert_eq!(with("size", "2k").unwrap().size, 2048);
     }

@@ -1,9 +1,10 @@
 //! The one table of subcommands and options.
 //!
-//! The parser, the usage text, the settings file's reader, `starling check` and the test of the man pages are all fed from here: an
-//! option that is not in the table does not exist, one that is in it is known everywhere. In the settings file an option is a member
-//! of its long name with `_` for `-`: text or a number for an option with an argument, a list of texts for a repeatable one, `true`
-//! or `false` for one without.
+//! The parser, the usage text, the settings file's reader, `starling check` and the test of the man
+//! pages are all fed from here: an option that is not in the table does not exist, one that is in
+//! it is known everywhere. In the settings file an option is a member of its long name with `_` for
+//! `-`: text or a number for an option with an argument, a list of texts for a repeatable one,
+//! `true` or `false` for one without.
 
 use super::Settings;
 pub use super::options::OPTIONS;
@@ -168,7 +169,8 @@ pub struct Opt {
 /// How an option becomes a setting.
 #[derive(Debug)]
 pub struct Setting {
-    /// Takes the text of the argument (`true` or `false` if there is none); the error is what was expected.
+    /// Takes the text of the argument (`true` or `false` if there is none); the error is what was
+    /// expected.
     pub take: fn(&mut Settings, &str) -> Result<(), &'static str>,
     /// The value as text.
     pub show: fn(&Settings) -> String,
@@ -189,7 +191,9 @@ impl Opt {
 
     /// Whether it may be given more than once, and is a list in the file.
     pub fn is_list(&self) -> bool {
-        self.setting.as_ref().is_some_and(|setting| setting.clear.is_some())
+        self.setting
+            .as_ref()
+            .is_some_and(|setting| setting.clear.is_some())
     }
 }
 

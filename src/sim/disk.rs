@@ -1,8 +1,10 @@
-//! A host's disk: what is durable, what only seems to be, and what a power cut makes of the difference.
+//! A host's disk: what is durable, what only seems to be, and what a power cut makes of the
+//! difference.
 //!
-//! Jobs are done one after the other, each in its time. `Pending` is answered before it is durable, a removal is durable only when a
-//! later job has synced the directory; everything else is durable when it is answered. A power cut meets up to a batch of jobs that were
-//! under way: each file of these is whole, torn or absent, by chance. A process that is killed leaves whole files or none.
+//! Jobs are done one after the other, each in its time. `Pending` is answered before it is durable,
+//! a removal is durable only when a later job has synced the directory; everything else is durable
+//! when it is answered. A power cut meets up to a batch of jobs that were under way: each file of
+//! these is whole, torn or absent, by chance. A process that is killed leaves whole files or none.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -86,12 +88,24 @@ impl Disk {
         let (revisions, pending) = (self.revisions.clone(), self.pending.clone());
         let (book, before) = (self.book.clone(), self.before.clone());
         let (drifts, applied) = (self.drifts.clone(), self.applied.clone());
-        Self { revisions, pending, book, before, drifts, applied, ..Self::new(self.joined) }
+        Self {
+            revisions,
+            pending,
+            book,
+            before,
+            drifts,
+            applied,
+            ..Self::new(self.joined)
+        }
     }
 
     /// Queues a job; when it will be done.
     pub(super) fn submit(&mut self, job: DiskJob, now: Duration) -> Duration {
-        let takes = if is_synced(&job) { self.slow } else { self.slow.min(USUAL) };
+        let takes = if is_synced(&job) {
+            self.slow
+        } else {
+            self.slow.min(USUAL)
+        };
         self.queue.push_back(job);
         self.free_at = self.free_at.max(now).max(self.hangs_until) + takes;
         self.free_at
@@ -99,7 +113,10 @@ impl Disk {
 
     /// Does the oldest job, and says what is to be answered.
     pub(super) fn perform_next(&mut self) -> Option<(Ticket, Result<(), String>)> {
-        let job = self.queue.pop_front().expect("a job was submitted for each that is done");
+        let job = self
+            .queue
+            .pop_front()
+            .expect("a job was submitted for each that is done");
         self.perform(job)
     }
 
@@ -168,7 +185,10 @@ impl Disk {
         // The book is written only if it has changed.
         let is_known = match &job {
             DiskJob::Addresses(bytes) => *bytes == self.book,
-            DiskJob::Applied(_, id, _) => self.applied.first().is_some_and(|(_, newest, _)| newest == id),
+            DiskJob::Applied(_, id, _) => self
+                .applied
+                .first()
+                .is_some_and(|(_, newest, _)| newest == id),
             _ => false,
         };
         self.writes += u64::from(!is_known);
@@ -182,7 +202,9 @@ impl Disk {
             }
             DiskJob::Commit(ticket, group, name) => {
                 let name = (group, name);
-                let result = self.can_write(true).and_then(|()| self.pending.remove(&name).ok_or_else(|| GONE.to_owned()));
+                let result = self
+                    .can_write(true)
+                    .and_then(|()| self.pending.remove(&name).ok_or_else(|| GONE.to_owned()));
                 Some((ticket, result.map(|bytes| self.keep(name, bytes))))
             }
             DiskJob::Probe(ticket) => Some((ticket, self.can_write(true))),
@@ -197,23 +219,46 @@ impl Disk {
                 let result = self.can_write(true);
                 if result.is_ok() {
                     self.drifts.insert(name, bytes);
-                    goes.into_iter().for_each(|goes| drop(self.drifts.remove(&goes)));
+                    goes.into_iter()
+                        .for_each(|goes| drop(self.drifts.remove(&goes)));
                 }
                 Some((ticket, result))
             }
             DiskJob::AcknowledgeDrift(ticket, name) => {
                 let text = self.drifts.get(&name).and_then(|text| acknowledged(text));
-                let result = self.can_write(true).and_then(|()| text.ok_or_else(|| GONE.to_owned()));
-                Some((ticket, result.map(|text| drop(self.drifts.insert(name, text)))))
+                let result = self
+                    .can_write(true)
+                    .and_then(|()| text.ok_or_else(|| GONE.to_owned()));
+                Some((
+                    ticket,
+                    result.map(|text| drop(self.drifts.insert(name, text))),
+                ))
             }
             DiskJob::Strike(ticket, group, name, goes) => {
                 let name = (group, name);
-                let struck = self.revisions.get(&name).and_then(|bytes| struck_text(bytes, &goes));
-                let result = if struck.is_some() { self.can_write(true) } else { Ok(()) };
-                Some((ticket, result.map(|()| struck.into_iter().for_each(|text| self.keep(name.clone(), text)))))
+                let struck = self
+                    .revisions
+                    .get(&name)
+                    .and_then(|bytes| struck_text(bytes, &goes));
+                let result = if struck.is_some() {
+                    self.can_write(true)
+                } else {
+                    Ok(())
+                };
+                Some((
+                    ticket,
+                    result.map(|()| {
+                        struck
+                            .into_iter()
+                            .for_each(|text| self.keep(name.clone(), text))
+                    }),
+                ))
             }
             DiskJob::Store(ticket, group, name, bytes) => {
-                assert!(bytes.len() <= REVISION_FILE_MAX, "a revision's file is bounded");
+                assert!(
+                    bytes.len() <= REVISION_FILE_MAX,
+                    "a revision's file is bounded"
+                );
                 let name = (group, name);
                 let here = self.revisions.get(&name) == Some(&bytes);
                 let result = if here { Ok(()) } else { self.can_write(true) };
@@ -280,7 +325,10 @@ impl Disk {
 }
 
 fn is_new_content(job: &DiskJob) -> bool {
-    matches!(job, DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..))
+    matches!(
+        job,
+        DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..)
+    )
 }
 
 /// Cut off somewhere, and perhaps filled up with zeros.
@@ -295,7 +343,10 @@ fn torn(mut bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
 
 /// Whether a job is answered only when it is durable: what takes long on a memory card.
 fn is_synced(job: &DiskJob) -> bool {
-    !matches!(job, DiskJob::Pending(..) | DiskJob::Remove(..) | DiskJob::Discard(..))
+    !matches!(
+        job,
+        DiskJob::Pending(..) | DiskJob::Remove(..) | DiskJob::Discard(..)
+    )
 }
 
 /// How long a disk takes that is well.

@@ -1,6 +1,8 @@
-//! What is going to happen, in the order in which it will: by time, and what was arranged first comes first.
+//! What is going to happen, in the order in which it will: by time, and what was arranged first
+//! comes first.
 //!
-//! An event is meant for one start of a host. Whether it still finds that, and whether it gets through, is seen when it happens.
+//! An event is meant for one start of a host. Whether it still finds that, and whether it gets
+//! through, is seen when it happens.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,7 +54,10 @@ impl Queue {
 
     /// The next event, if it happens by `end`, and when.
     pub(super) fn pop(&mut self, end: Duration) -> Option<(Duration, Event)> {
-        let entry = self.events.first_entry().filter(|entry| entry.key().0 <= end)?;
+        let entry = self
+            .events
+            .first_entry()
+            .filter(|entry| entry.key().0 <= end)?;
         let ((at, _), event) = entry.remove_entry();
         Some((at, event))
     }

@@ -1,6 +1,7 @@
 //! One host: a node, its disk, its server, its clock, and what its clients were answered.
 //!
-//! It starts as the daemon does: what is on disk is handed to the node as far as it is whole, what is damaged is set aside.
+//! It starts as the daemon does: what is on disk is handed to the node as far as it is whole, what
+//! is damaged is set aside.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -35,7 +36,8 @@ pub struct Spec {
     pub began: bool,
     /// Configured addresses.
     pub peers: Vec<String>,
-    /// How long the keys of deleted certificates stay in its history: at least until, and then at most.
+    /// How long the keys of deleted certificates stay in its history: at least until, and then at
+    /// most.
     pub keys_kept: Range<Duration>,
 }
 
@@ -72,7 +74,8 @@ pub struct Host {
     pub clock: Clock,
     /// Answers that no client has taken yet.
     pub answers: BTreeMap<ClientId, Answer>,
-    /// What peers have asked for on behalf of their clients. A simulated host has no REST endpoint: whoever drives the world answers.
+    /// What peers have asked for on behalf of their clients. A simulated host has no REST
+    /// endpoint: whoever drives the world answers.
     pub errands: Vec<(u64, Errand)>,
     /// The last lines of its log.
     pub said: VecDeque<String>,
@@ -139,19 +142,34 @@ impl Host {
 
     /// Starts again from what is on disk.
     pub(super) fn restart(&mut self, seed: u64, now: Duration) {
-        (self.up, self.dark, self.start, self.started, self.tick) = (true, false, self.start + 1, now, None);
+        (self.up, self.dark, self.start, self.started, self.tick) =
+            (true, false, self.start + 1, now, None);
         self.server.forgotten();
-        self.node = boot(&self.spec, self.start, &mut self.disk, seed, self.clock.wall_ms(now));
+        self.node = boot(
+            &self.spec,
+            self.start,
+            &mut self.disk,
+            seed,
+            self.clock.wall_ms(now),
+        );
     }
 
     /// What it says of itself in a handshake.
     pub(super) fn hello(&self, address: SocketAddr) -> Hello {
-        Hello { peer: self.node.peer(), run: run_number(&self.spec, self.start), features: 0, addresses: vec![address] }
+        Hello {
+            peer: self.node.peer(),
+            run: run_number(&self.spec, self.start),
+            features: 0,
+            addresses: vec![address],
+        }
     }
 
     /// The time as this host sees it: since its start, and by its clock.
     pub fn now(&self, now: Duration) -> Now {
-        Now { elapsed: now - self.started, wall_ms: self.clock.wall_ms(now) }
+        Now {
+            elapsed: now - self.started,
+            wall_ms: self.clock.wall_ms(now),
+        }
     }
 
     /// Says a line into its log; the oldest are forgotten.
@@ -166,8 +184,11 @@ impl Host {
 impl Clock {
     /// What it shows.
     pub fn wall_ms(&self, now: Duration) -> u64 {
-        let right = BEGINNING_MS + u64::try_from(now.as_millis()).expect("runs are shorter than the age of the universe");
-        self.stands_at_ms.unwrap_or_else(|| right.saturating_add_signed(self.off_ms))
+        let right = BEGINNING_MS
+            + u64::try_from(now.as_millis())
+                .expect("runs are shorter than the age of the universe");
+        self.stands_at_ms
+            .unwrap_or_else(|| right.saturating_add_signed(self.off_ms))
     }
 }
 
@@ -196,7 +217,14 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         drift: Default::default(),
         is_signed: super::signatures::is_signed,
     };
-    let mut node = Node::new(setup, &disk.book, Now { elapsed: Duration::ZERO, wall_ms });
+    let mut node = Node::new(
+        setup,
+        &disk.book,
+        Now {
+            elapsed: Duration::ZERO,
+            wall_ms,
+        },
+    );
     let mut loading = Loading::new(&mut node);
     // Names begin with the height, so this is oldest first.
     for ((group, name), bytes) in &disk.revisions {
@@ -212,10 +240,15 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         }
     });
     if disk.failure != Some(Failure::ReadOnly) {
-        damaged.iter().for_each(|name| drop(disk.revisions.remove(name)));
+        damaged
+            .iter()
+            .for_each(|name| drop(disk.revisions.remove(name)));
     }
     node.remember_applied(&disk.applied);
-    let drifts = disk.drifts.iter().filter_map(|(name, text)| KeptFile::parse(name, text));
+    let drifts = disk
+        .drifts
+        .iter()
+        .filter_map(|(name, text)| KeptFile::parse(name, text));
     drifts.for_each(|file| node.remember_drift(file));
     for ((group, name), bytes) in &disk.pending {
         node.remember_trial(bytes);
@@ -234,8 +267,14 @@ pub fn secret(identity: u64) -> SecretKey {
 
 /// The fleet that all hosts are of.
 pub fn fleet() -> Fleet {
-    let id = FleetId::from_bytes(secret(u64::MAX).public()).expect("a key pair's public half is sound");
-    Fleet::new("simulated".to_owned(), id, vec![FleetKey::from_bytes([9; 32])]).expect("a name and one key make a fleet")
+    let id =
+        FleetId::from_bytes(secret(u64::MAX).public()).expect("a key pair's public half is sound");
+    Fleet::new(
+        "simulated".to_owned(),
+        id,
+        vec![FleetKey::from_bytes([9; 32])],
+    )
+    .expect("a name and one key make a fleet")
 }
 
 /// What a clock shows that is right when a world begins: the 15th of January 2027.

@@ -1,4 +1,5 @@
-//! The mesh as it is at a moment: who is linked with whom, and in how many pieces that leaves the fleet.
+//! The mesh as it is at a moment: who is linked with whom, and in how many pieces that leaves the
+//! fleet.
 //!
 //! A link counts when both ends have it. Nothing here changes the world.
 
@@ -11,10 +12,15 @@ use super::observer::Observer;
 impl<O: Observer> World<O> {
     /// The hosts that a running host is linked with and that run too.
     pub fn neighbours(&self, host: usize) -> BTreeSet<usize> {
-        let others = self.hosts[host].links.values().filter_map(|end| match end.other {
-            Other::Host(other, theirs) if self.hosts[other].links.contains_key(&theirs) => Some(other),
-            _ => None,
-        });
+        let others = self.hosts[host]
+            .links
+            .values()
+            .filter_map(|end| match end.other {
+                Other::Host(other, theirs) if self.hosts[other].links.contains_key(&theirs) => {
+                    Some(other)
+                }
+                _ => None,
+            });
         others.filter(|other| self.hosts[*other].up).collect()
     }
 
@@ -40,7 +46,11 @@ impl<O: Observer> World<O> {
 
     /// With how many others each running host is linked, the fewest first.
     pub fn degrees(&self) -> Vec<usize> {
-        let mut degrees: Vec<usize> = self.running().into_iter().map(|host| self.neighbours(host).len()).collect();
+        let mut degrees: Vec<usize> = self
+            .running()
+            .into_iter()
+            .map(|host| self.neighbours(host).len())
+            .collect();
         degrees.sort_unstable();
         degrees
     }
@@ -59,7 +69,10 @@ mod tests {
         assert_eq!((world.pieces(), world.degrees()), (vec![6], vec![5; 6]));
         world.partition(&[vec![0, 1]]);
         world.run(Duration::from_secs(20));
-        assert_eq!((world.pieces(), world.degrees()), (vec![4, 2], vec![1, 1, 3, 3, 3, 3]));
+        assert_eq!(
+            (world.pieces(), world.degrees()),
+            (vec![4, 2], vec![1, 1, 3, 3, 3, 3])
+        );
         world.crash(0, true);
         assert_eq!(world.pieces(), vec![4, 1], "who is down is in no piece");
     }

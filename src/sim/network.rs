@@ -1,7 +1,7 @@
 //! The network between the hosts: who reaches whom, how late, and what is held up at a cut.
 //!
-//! What is on its way when hosts are cut off arrives when they reach each other again, as TCP sends it again; a host that does not
-//! want to wait closes the link. Cuts may be of one direction only.
+//! What is on its way when hosts are cut off arrives when they reach each other again, as TCP sends
+//! it again; a host that does not want to wait closes the link. Cuts may be of one direction only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use crate::node::rng::Rng;
 pub struct Network {
     /// The least and the most that anything takes on its way.
     pub delay: (Duration, Duration),
-    /// Of a million frames, so many are lost on the way and sent again after a while, and all behind them wait.
+    /// Of a million frames, so many are lost on the way and sent again after a while, and all
+    /// behind them wait.
     pub loss_ppm: u64,
     /// At so many frames of a million the connection is lost, wherever the frame is by then.
     pub break_ppm: u64,
@@ -52,7 +53,8 @@ impl Network {
         self.side(from) == self.side(to) && !self.cuts.contains(&(from, to))
     }
 
-    /// How long something of so many bytes takes, and how long what follows it has to wait for that.
+    /// How long something of so many bytes takes, and how long what follows it has to wait for
+    /// that.
     pub(super) fn latency(&self, from: usize, to: usize, bytes: usize, rng: &mut Rng) -> Duration {
         let way = self.ways.get(&(from, to)).copied().unwrap_or_default();
         let (least, most) = way.delay.unwrap_or(self.delay);
@@ -84,7 +86,10 @@ impl Network {
 
     /// A side becomes part of another.
     pub(super) fn join(&mut self, side: usize, into: usize) {
-        self.sides.values_mut().filter(|of| **of == side).for_each(|of| *of = into);
+        self.sides
+            .values_mut()
+            .filter(|of| **of == side)
+            .for_each(|of| *of = into);
     }
 
     /// Cuts one direction, or mends it.
@@ -108,6 +113,7 @@ impl Network {
 }
 
 const USUAL: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(8));
-/// After this TCP sends again what was not acknowledged (RFC 6298 with Linux's least), doubling each time.
+/// After this TCP sends again what was not acknowledged (RFC 6298 with Linux's least), doubling
+/// each time.
 const SENT_AGAIN: Duration = Duration::from_millis(200);
 const SENT_AGAIN_MAX: Duration = Duration::from_secs(4);

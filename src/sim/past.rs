@@ -1,7 +1,8 @@
-//! What a fleet has behind it: revisions that were made before a world begins, so many edits that their ledger is full.
+//! What a fleet has behind it: revisions that were made before a world begins, so many edits that
+//! their ledger is full.
 //!
-//! Making hundreds of changes takes minutes of a test's time, and all that is left of them is what the newest revisions say: so those are
-//! made here as they would have come about.
+//! Making hundreds of changes takes minutes of a test's time, and all that is left of them is what
+//! the newest revisions say: so those are made here as they would have come about.
 
 use sha2::{Digest, Sha256};
 
@@ -19,22 +20,43 @@ use crate::model::stamp::Stamp;
 use crate::node::records::file_text;
 use crate::node::revision_name;
 
-/// The newest revisions of a group with `edits` edits behind it, oldest first, by the host that began the fleet. The last has this
-/// configuration and, beside it, a member `past`.
+/// The newest revisions of a group with `edits` edits behind it, oldest first, by the host that
+/// began the fleet. The last has this configuration and, beside it, a member `past`.
 pub fn past(group: &str, config: Value, edits: usize) -> Vec<Revision> {
     let document = Document::from_config(config).expect("a test's configuration is one");
     let mut line: Vec<Revision> = Vec::new();
-    let named: Vec<EditRef> = (1..=edits.saturating_sub(SHOWN) as u64).map(forgotten).collect();
+    let named: Vec<EditRef> = (1..=edits.saturating_sub(SHOWN) as u64)
+        .map(forgotten)
+        .collect();
     for settles in named.chunks(OPEN_LISTED_MAX) {
-        let made = child(group, line.last(), document.clone(), Vec::new(), settles.to_vec(), edits);
+        let made = child(
+            group,
+            line.last(),
+            document.clone(),
+            Vec::new(),
+            settles.to_vec(),
+            edits,
+        );
         line.push(made);
     }
     for _ in 0..SHOWN.min(edits) {
-        let before = line.last().map_or_else(|| document.clone(), |last| last.document.clone());
+        let before = line
+            .last()
+            .map_or_else(|| document.clone(), |last| last.document.clone());
         let path = Path::parse("/config/past").expect("it is a path");
-        let op = Op { path, change: Change::Put(Value::from(line.len())) };
+        let op = Op {
+            path,
+            change: Change::Put(Value::from(line.len())),
+        };
         let after = apply(&before, &op).expect("a configuration takes another member");
-        let made = child(group, line.last(), after, operations(&before, &[op]), Vec::new(), edits);
+        let made = child(
+            group,
+            line.last(),
+            after,
+            operations(&before, &[op]),
+            Vec::new(),
+            edits,
+        );
         line.push(made);
     }
     line
@@ -45,7 +67,13 @@ pub fn kept(past: &[Revision]) -> Disk {
     let mut disk = Disk::new(true);
     for revision in past {
         let header = &revision.record.header;
-        disk.revisions.insert((header.key.clone(), revision_name(header.height, &revision.id())), file_text(revision));
+        disk.revisions.insert(
+            (
+                header.key.clone(),
+                revision_name(header.height, &revision.id()),
+            ),
+            file_text(revision),
+        );
     }
     disk
 }
@@ -61,20 +89,39 @@ fn child(
     let secret = secret(1);
     let height = base.map_or(0, |base| base.record.header.height);
     let stamp = stamp(edits as u64 + height);
-    let author = Author { secret: &secret, fleet: *fleet().id().as_bytes(), group, stamp };
-    let edit = Edit { origin: Origin::Original, operations };
-    let draft = Draft { edit, document, opens: Default::default(), settles, flags: 0, note: String::new() };
+    let author = Author {
+        secret: &secret,
+        fleet: *fleet().id().as_bytes(),
+        group,
+        stamp,
+    };
+    let edit = Edit {
+        origin: Origin::Original,
+        operations,
+    };
+    let draft = Draft {
+        edit,
+        document,
+        opens: Default::default(),
+        settles,
+        flags: 0,
+        note: String::new(),
+    };
     Revision::author(&author, base, draft).expect("it is short")
 }
 
 /// An edit of which nothing is left but its name.
 fn forgotten(number: u64) -> EditRef {
-    EditRef { stamp: stamp(number), id: RecordId(Sha256::digest(number.to_be_bytes()).into()) }
+    EditRef {
+        stamp: stamp(number),
+        id: RecordId(Sha256::digest(number.to_be_bytes()).into()),
+    }
 }
 
 /// A stamp a second, all before the world begins.
 fn stamp(number: u64) -> Stamp {
-    Stamp::from_u64((BEGINNING_MS - 10_000_000 + 1000 * number) << 16).expect("it is no day that is far off")
+    Stamp::from_u64((BEGINNING_MS - 10_000_000 + 1000 * number) << 16)
+        .expect("it is no day that is far off")
 }
 
 /// Edits whose revisions are there too.

@@ -1,6 +1,8 @@
-//! What frames are sent for, told by their first bytes: what a fleet says is counted by purpose, without decoding it.
+//! What frames are sent for, told by their first bytes: what a fleet says is counted by purpose,
+//! without decoding it.
 //!
-//! No peer asks this of a frame: it serves the figures of a rehearsal, and the networks that leave node records out.
+//! No peer asks this of a frame: it serves the figures of a rehearsal, and the networks that leave
+//! node records out.
 
 use crate::wire::frame_type;
 
@@ -27,9 +29,19 @@ pub(super) fn purpose(bytes: &[u8]) -> Purpose {
         // type, header length (2), record version, kind
         [frame_type::RECORD, _, _, _, NODE, ..] => Purpose::Nodes,
         [frame_type::PING | frame_type::PONG, ..] => Purpose::Pings,
-        [frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE, DOCUMENTS, ..] => Purpose::DocumentExchange,
-        [frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE, ..] => Purpose::NodeExchange,
-        [frame_type::DEGREE | frame_type::ADDRESSES | frame_type::BYE, ..] => Purpose::Links,
+        [
+            frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
+            DOCUMENTS,
+            ..,
+        ] => Purpose::DocumentExchange,
+        [
+            frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
+            ..,
+        ] => Purpose::NodeExchange,
+        [
+            frame_type::DEGREE | frame_type::ADDRESSES | frame_type::BYE,
+            ..,
+        ] => Purpose::Links,
         _ => Purpose::Documents,
     }
 }

@@ -1,4 +1,5 @@
-//! A host's server: takes a document or refuses it, loses everything, is slow, and sometimes closes without an answer.
+//! A host's server: takes a document or refuses it, loses everything, is slow, and sometimes closes
+//! without an answer.
 //!
 //! It takes any configuration but those that it is told to refuse, and always refuses the same.
 
@@ -58,12 +59,22 @@ impl Refuses {
             Self::Nothing => false,
             Self::Member(name) => config.get(name).is_some(),
             Self::Both(one, other) => {
-                let has = |name: &str| config.get("applications").is_some_and(|all| all.get(name).is_some());
+                let has = |name: &str| {
+                    config
+                        .get("applications")
+                        .is_some_and(|all| all.get(name).is_some())
+                };
                 has(one) && has(other)
             }
             Self::OneIn(count, salt) => {
-                let hash = Sha256::new().chain_update(salt.to_be_bytes()).chain_update(json::compact(config)).finalize();
-                let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                let hash = Sha256::new()
+                    .chain_update(salt.to_be_bytes())
+                    .chain_update(json::compact(config))
+                    .finalize();
+                let number = hash
+                    .iter()
+                    .take(8)
+                    .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
                 number.is_multiple_of((*count).max(1))
             }
         }
@@ -98,7 +109,12 @@ impl Server {
         self.free_at
     }
 
-    pub(super) fn perform(&mut self, ticket: Ticket, job: &ServerJob, rng: &mut Rng) -> ServerReport {
+    pub(super) fn perform(
+        &mut self,
+        ticket: Ticket,
+        job: &ServerJob,
+        rng: &mut Rng,
+    ) -> ServerReport {
         if !self.up {
             let outcome = Outcome::Unreachable("Connection refused (os error 111)".into());
             return ServerReport::new(ticket, outcome);
@@ -106,7 +122,14 @@ impl Server {
         match job {
             ServerJob::Observe => {
                 let config = Value::clone(&self.config).into();
-                ServerReport::new(ticket, Outcome::Observed { config, missing: Vec::new(), restarted: false })
+                ServerReport::new(
+                    ticket,
+                    Outcome::Observed {
+                        config,
+                        missing: Vec::new(),
+                        restarted: false,
+                    },
+                )
             }
             ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => {
                 if let Some(outcome) = self.withheld(document, over) {
@@ -114,8 +137,16 @@ impl Server {
                 }
                 let unanswered = self.unanswered_ppm > rng.below(1_000_000);
                 let lost = unanswered && rng.below(2) == 0;
-                let outcome = if lost { Outcome::Applied } else { self.configure(document) };
-                let outcome = if unanswered { Outcome::Unknown("closed without an answer".into()) } else { outcome };
+                let outcome = if lost {
+                    Outcome::Applied
+                } else {
+                    self.configure(document)
+                };
+                let outcome = if unanswered {
+                    Outcome::Unknown("closed without an answer".into())
+                } else {
+                    outcome
+                };
                 ServerReport::new(ticket, outcome)
             }
         }
@@ -123,12 +154,17 @@ impl Server {
 
     /// The server is looked at right before it is given anything, as the daemon does.
     fn withheld(&self, document: &Document, over: &Over) -> Option<Outcome> {
-        if json::same(&self.config, document.config()) || over.permits(&Fingerprint::of(&self.config)) {
+        if json::same(&self.config, document.config())
+            || over.permits(&Fingerprint::of(&self.config))
+        {
             return None;
         }
         let fingerprint = Fingerprint::of(&self.config);
         let is_own = self.own.contains(&fingerprint);
-        (!is_own).then(|| Outcome::Found { config: Value::clone(&self.config).into(), fingerprint })
+        (!is_own).then(|| Outcome::Found {
+            config: Value::clone(&self.config).into(),
+            fingerprint,
+        })
     }
 
     /// Starling is started anew, and does not know any more what it has given it.
@@ -138,7 +174,11 @@ impl Server {
 
     fn configure(&mut self, document: &Document) -> Outcome {
         if self.refuses.refuses(document.config()) {
-            return Outcome::Refused(Refusal { status: 400, body: REFUSAL.to_vec(), reason: String::new() });
+            return Outcome::Refused(Refusal {
+                status: 400,
+                body: REFUSAL.to_vec(),
+                reason: String::new(),
+            });
         }
         if !json::same(&self.config, document.config()) {
             self.changes += 1;
@@ -150,6 +190,7 @@ impl Server {
 }
 
 /// What a server says that refuses.
-pub const REFUSAL: &[u8] = b"{\n\t\"error\": \"Invalid configuration.\",\n\t\"detail\": \"Unknown parameter.\"\n}\n";
+pub const REFUSAL: &[u8] =
+    b"{\n\t\"error\": \"Invalid configuration.\",\n\t\"detail\": \"Unknown parameter.\"\n}\n";
 /// How long a server takes that is well.
 const USUAL: Duration = Duration::from_millis(20);

@@ -1,7 +1,8 @@
-//! Signatures, each checked once: in a simulated fleet every host is shown the same records, and a check takes longer than all else.
+//! Signatures, each checked once: in a simulated fleet every host is shown the same records, and a
+//! check takes longer than all else.
 //!
-//! Only what has been found good is remembered, by the record's ID and the very signature, so no host believes what it would not have
-//! believed by itself.
+//! Only what has been found good is remembered, by the record's ID and the very signature, so no
+//! host believes what it would not have believed by itself.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

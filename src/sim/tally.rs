@@ -1,7 +1,9 @@
-//! Counting: how far each change has come, by which way and when, and what went over links for which purpose.
+//! Counting: how far each change has come, by which way and when, and what went over links for
+//! which purpose.
 //!
-//! A change is followed from the moment when it becomes the head of its author, where a client's 200 comes from. A host has it as soon as
-//! its head is that revision or one made on it. Bytes are those of sealed frames; what TCP and IP put around them is not known here.
+//! A change is followed from the moment when it becomes the head of its author, where a client's
+//! 200 comes from. A host has it as soon as its head is that revision or one made on it. Bytes are
+//! those of sealed frames; what TCP and IP put around them is not known here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -77,9 +79,14 @@ impl Tally {
         }
         if own && self.follows {
             self.places.insert(head.id(), self.spreads.len());
-            self.spreads.push(Spread { published: world.now, ..Spread::default() });
+            self.spreads.push(Spread {
+                published: world.now,
+                ..Spread::default()
+            });
         }
-        let Some(place) = self.places.get(&head.id()).copied() else { return };
+        let Some(place) = self.places.get(&head.id()).copied() else {
+            return;
+        };
         let has = self.has.entry(host).or_default();
         for spread in &mut self.spreads[(*has).min(place)..=place] {
             let before = self.from.and_then(|from| spread.hops.get(&from)).copied();
@@ -95,7 +102,9 @@ impl Tally {
 impl Observer for Tally {
     fn input(&mut self, world: &World<Self>, host: usize, input: &Input) {
         self.from = None;
-        let Input::Frame(link, bytes) = input else { return };
+        let Input::Frame(link, bytes) = input else {
+            return;
+        };
         if let Some(Other::Host(from, _)) = world.hosts[host].links.get(link).map(|end| end.other) {
             self.from = Some(from);
         }
@@ -107,14 +116,18 @@ impl Observer for Tally {
     }
 
     fn handled(&mut self, world: &World<Self>, host: usize) {
-        let Some(head) = world.hosts[host].node.own_head() else { return };
+        let Some(head) = world.hosts[host].node.own_head() else {
+            return;
+        };
         if self.heads.insert(host, head.id()) != Some(head.id()) {
             self.head_moved(world, host, head);
         }
     }
 
     fn effect(&mut self, world: &World<Self>, _host: usize, effect: &Effect) {
-        let Effect::Send(_, bytes) = effect else { return };
+        let Effect::Send(_, bytes) = effect else {
+            return;
+        };
         let purpose = purpose(bytes);
         if !world.leaves_out(purpose) {
             let sent = self.sent.entry(purpose).or_default();

@@ -1,8 +1,9 @@
 //! The world: time, hosts, and everything that happens to them, one thing after the other.
 //!
-//! After each input all effects of the node are performed, in order, before the next; a host that crashes in between performs no more of
-//! them. What a world must get right for a node to be judged by it is asserted: no frame beyond its link's credit or on a link that is
-//! closed, no answer twice, no node that spins.
+//! After each input all effects of the node are performed, in order, before the next; a host that
+//! crashes in between performs no more of them. What a world must get right for a node to be judged
+//! by it is asserted: no frame beyond its link's credit or on a link that is closed, no answer
+//! twice, no node that spins.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -35,7 +36,8 @@ pub struct World<O = ()> {
     pub network: Network,
     /// What has gone over links.
     pub traffic: Traffic,
-    /// Whether node records, and what is said about them, get lost on all links: they grow with the square of the fleet.
+    /// Whether node records, and what is said about them, get lost on all links: they grow with
+    /// the square of the fleet.
     pub no_node_records: bool,
     queue: Queue,
     next_name: u64,
@@ -80,11 +82,24 @@ impl<O: Observer> World<O> {
         }
     }
 
-    /// The usual host of this number: it has a server, and unless it is the first, which began the fleet, that one is configured.
+    /// The usual host of this number: it has a server, and unless it is the first, which began the
+    /// fleet, that one is configured.
     pub fn spec(number: usize) -> Spec {
-        let peers = if number == 0 { Vec::new() } else { vec![address(0).to_string()] };
+        let peers = if number == 0 {
+            Vec::new()
+        } else {
+            vec![address(0).to_string()]
+        };
         let group = "default".to_owned();
-        Spec { identity: number as u64 + 1, copy: 0, group, server: true, began: number == 0, peers, keys_kept: KEYS_KEPT }
+        Spec {
+            identity: number as u64 + 1,
+            copy: 0,
+            group,
+            server: true,
+            began: number == 0,
+            peers,
+            keys_kept: KEYS_KEPT,
+        }
     }
 
     /// Adds a host and starts it.
@@ -102,8 +117,8 @@ impl<O: Observer> World<O> {
         number
     }
 
-    /// A host stops dead. If its process was killed, others are told so by its system; with `power` cut nobody is told, and what its disk
-    /// has not made durable may be gone or torn.
+    /// A host stops dead. If its process was killed, others are told so by its system; with `power`
+    /// cut nobody is told, and what its disk has not made durable may be gone or torn.
     pub fn crash(&mut self, host: usize, power: bool) {
         if !self.hosts[host].up {
             return;
@@ -127,14 +142,19 @@ impl<O: Observer> World<O> {
         self.begin(host);
     }
 
-    /// Cuts the network into parts: hosts of different parts do not hear each other. Those that are not named are a part too.
+    /// Cuts the network into parts: hosts of different parts do not hear each other. Those that are
+    /// not named are a part too.
     pub fn partition(&mut self, parts: &[Vec<usize>]) {
-        let sides = parts.iter().enumerate().flat_map(|(number, part)| part.iter().map(move |host| (*host, number + 1)));
+        let sides = parts
+            .iter()
+            .enumerate()
+            .flat_map(|(number, part)| part.iter().map(move |host| (*host, number + 1)));
         self.network.set_sides(sides.collect());
         self.release();
     }
 
-    /// Mends the cut between two parts, by their place in the list that [`World::partition`] took, counted from 1; 0 are the unnamed.
+    /// Mends the cut between two parts, by their place in the list that [`World::partition`] took,
+    /// counted from 1; 0 are the unnamed.
     pub fn join(&mut self, part: usize, into: usize) {
         self.network.join(part, into);
         self.release();
@@ -168,8 +188,14 @@ impl<O: Observer> World<O> {
         self.now = end;
     }
 
-    /// Lets time pass until `holds`, looking at it every `step`, but not longer than `most`. Whether it came to hold.
-    pub fn run_until(&mut self, step: Duration, most: Duration, mut holds: impl FnMut(&mut Self) -> bool) -> bool {
+    /// Lets time pass until `holds`, looking at it every `step`, but not longer than `most`.
+    /// Whether it came to hold.
+    pub fn run_until(
+        &mut self,
+        step: Duration,
+        most: Duration,
+        mut holds: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
         let end = self.now + most;
         while !holds(self) {
             if self.now >= end {
@@ -185,7 +211,11 @@ impl<O: Observer> World<O> {
         self.observe(|observer, world| observer.input(world, host, &input));
         let here = &mut self.hosts[host];
         match &input {
-            Input::Sent(link, credit) => here.links.get_mut(link).into_iter().for_each(|end| end.used -= credit),
+            Input::Sent(link, credit) => here
+                .links
+                .get_mut(link)
+                .into_iter()
+                .for_each(|end| end.used -= credit),
             Input::Unlinked(link, _) => drop(here.links.remove(link)),
             _ => {}
         }
@@ -219,25 +249,38 @@ impl<O: Observer> World<O> {
 
     /// The numbers of the hosts that run.
     pub fn running(&self) -> Vec<usize> {
-        (0..self.hosts.len()).filter(|host| self.hosts[*host].up).collect()
+        (0..self.hosts.len())
+            .filter(|host| self.hosts[*host].up)
+            .collect()
     }
 
     /// Who looks on.
     pub fn observer(&self) -> &O {
-        self.observer.as_ref().expect("it is away only while it is told")
+        self.observer
+            .as_ref()
+            .expect("it is away only while it is told")
     }
 
     /// Who looks on, to be told something.
     pub fn observer_mut(&mut self) -> &mut O {
-        self.observer.as_mut().expect("it is away only while it is told")
+        self.observer
+            .as_mut()
+            .expect("it is away only while it is told")
     }
 
     /// The last lines of all logs by time, for whoever has to find out what went wrong.
     pub fn report(&self) -> String {
-        let said = self.hosts.iter().enumerate().flat_map(|(number, host)| host.said.iter().map(move |line| (line, number)));
+        let said = self
+            .hosts
+            .iter()
+            .enumerate()
+            .flat_map(|(number, host)| host.said.iter().map(move |line| (line, number)));
         let mut lines: Vec<(&String, usize)> = said.collect();
         lines.sort_by(|a, b| a.0[..TIME_WIDTH].cmp(&b.0[..TIME_WIDTH]));
-        lines.iter().map(|(line, number)| format!("  host {number}: {line}\n")).collect()
+        lines
+            .iter()
+            .map(|(line, number)| format!("  host {number}: {line}\n"))
+            .collect()
     }
 
     fn begin(&mut self, host: usize) {
@@ -269,18 +312,27 @@ impl<O: Observer> World<O> {
     }
 
     fn perform(&mut self, event: Event) {
-        let Event { to, start, from, .. } = event;
+        let Event {
+            to, start, from, ..
+        } = event;
         if from.is_some_and(|from| !self.network.reaches(from, to)) {
             return self.hold_up(event);
         }
         let host = &mut self.hosts[to];
         let is_meant = host.up && host.start == start;
         match event.what {
-            What::Frame { link, sender, bytes } if is_meant && host.links.contains_key(&link) => {
+            What::Frame {
+                link,
+                sender,
+                bytes,
+            } if is_meant && host.links.contains_key(&link) => {
                 self.arrives(to, from, link, sender, bytes);
             }
-            What::Frame { sender, .. } if host.up && host.start != start => self.is_unexpected(to, from, sender),
-            // Whoever closes a connection goes on reading for a moment and throws away what still comes.
+            What::Frame { sender, .. } if host.up && host.start != start => {
+                self.is_unexpected(to, from, sender)
+            }
+            // Whoever closes a connection goes on reading for a moment and throws away what still
+            // comes.
             What::Frame { .. } => {}
             _ if !is_meant => {}
             What::Input(Input::Linked { link, .. }) if !host.links.contains_key(&link) => {}
@@ -291,7 +343,9 @@ impl<O: Observer> World<O> {
                 let read = host.disk.revisions.get(&(group, name)).cloned();
                 self.happens(to, Input::Loaded(ticket, Ok(read)));
             }
-            What::Decode(ticket, undecoded) => self.happens(to, Input::Decoded(ticket, undecoded.decode())),
+            What::Decode(ticket, undecoded) => {
+                self.happens(to, Input::Decoded(ticket, undecoded.decode()))
+            }
             What::Disk => {
                 if let Some((ticket, result)) = host.disk.perform_next() {
                     self.happens(to, Input::Stored(ticket, result));
@@ -321,7 +375,13 @@ impl<O: Observer> World<O> {
         let host = &mut self.hosts[number];
         let due = (host.started + host.node.deadline().min(FOREVER)).max(self.now);
         host.spins = if due == self.now { host.spins + 1 } else { 0 };
-        assert!(host.spins < SPINS_MAX, "seed {}: host {number} spins at {:?}\n{}", self.seed, self.now, self.report());
+        assert!(
+            host.spins < SPINS_MAX,
+            "seed {}: host {number} spins at {:?}\n{}",
+            self.seed,
+            self.now,
+            self.report()
+        );
         if host.tick.is_none_or(|tick| tick > due) {
             host.tick = Some(due);
             self.arrange(number, due, None, What::Tick);
@@ -341,7 +401,8 @@ impl<O: Observer> World<O> {
                 let after = self.hosts[host].disk.slow;
                 self.later(host, after, What::Load(ticket, group, name));
             }
-            // What was read is kept by the node; a host here reads no further ahead than its links' windows.
+            // What was read is kept by the node; a host here reads no further ahead than its links'
+            // windows.
             Effect::Hold(_) | Effect::GoOn(_) => {}
             Effect::Decode(ticket, undecoded) => {
                 let after = Duration::from_micros(undecoded.len() as u64 / DECODED_PER_US);
@@ -363,10 +424,17 @@ impl<O: Observer> World<O> {
             Effect::Errand(number, errand) => self.hosts[host].errands.push((number, errand)),
             Effect::Answer(client, answer) => {
                 let twice = self.hosts[host].answers.insert(client, answer);
-                assert!(twice.is_none(), "seed {}: client {client} was answered twice", self.seed);
+                assert!(
+                    twice.is_none(),
+                    "seed {}: client {client} was answered twice",
+                    self.seed
+                );
             }
             Effect::Say(level, area, text) => {
-                let line = format!("{:TIME_WIDTH$.3} {level:?} {area}: {text}", self.now.as_secs_f64());
+                let line = format!(
+                    "{:TIME_WIDTH$.3} {level:?} {area}: {text}",
+                    self.now.as_secs_f64()
+                );
                 self.hosts[host].say(line);
             }
         }
@@ -381,7 +449,15 @@ impl<O: Observer> World<O> {
     /// Something will happen to a host as it is now.
     pub(super) fn arrange(&mut self, to: usize, at: Duration, from: Option<usize>, what: What) {
         let start = self.hosts[to].start;
-        self.queue.put(at, Event { to, start, from, what });
+        self.queue.put(
+            at,
+            Event {
+                to,
+                start,
+                from,
+                what,
+            },
+        );
     }
 
     pub(super) fn later(&mut self, host: usize, after: Duration, what: What) {
@@ -390,7 +466,9 @@ impl<O: Observer> World<O> {
 
     /// The host that listens at an address.
     pub(super) fn host_at(&self, text: &str) -> Option<usize> {
-        let SocketAddr::V4(address) = text.parse().ok()? else { return None };
+        let SocketAddr::V4(address) = text.parse().ok()? else {
+            return None;
+        };
         let number = u32::from(*address.ip()).checked_sub(u32::from(FIRST))? as usize;
         (number < self.hosts.len() && address.port() == PORT).then_some(number)
     }
@@ -404,7 +482,8 @@ pub fn address(host: usize) -> SocketAddr {
 
 /// Bytes of a body that are decoded in a microsecond, as a small board does.
 const DECODED_PER_US: u64 = 50;
-/// Less than people are given, so that keys go while runs last, and more than a cut between hosts may: those that last longer matter.
+/// Less than people are given, so that keys go while runs last, and more than a cut between hosts
+/// may: those that last longer matter.
 const KEYS_KEPT: Range<Duration> = Duration::from_secs(10)..KEYS_AWAY_MAX;
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const FOREVER: Duration = Duration::from_secs(1 << 30);

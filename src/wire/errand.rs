@@ -1,8 +1,9 @@
-//! Errands: a client's request that a peer of another group carries out, and what it answers, as bytes.
+//! Errands: a client's request that a peer of another group carries out, and what it answers, as
+//! bytes.
 //!
-//! A change of a group's document is tried on a server of that group, so a host of another group asks one that has such a server. What
-//! travels is the client's own request and the answer to it; both are cut into pieces by [`super::frame::Frame::Errand`] and
-//! [`super::frame::Frame::Told`].
+//! A change of a group's document is tried on a server of that group, so a host of another group
+//! asks one that has such a server. What travels is the client's own request and the answer to it;
+//! both are cut into pieces by [`super::frame::Frame::Errand`] and [`super::frame::Frame::Told`].
 
 use std::fmt;
 
@@ -28,7 +29,14 @@ pub struct Errand {
 impl fmt::Debug for Errand {
     /// Without headers and body: there may be a private key in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Errand({}, {} {}, {} bytes)", self.group, self.method, self.target, self.body.len())
+        write!(
+            f,
+            "Errand({}, {} {}, {} bytes)",
+            self.group,
+            self.method,
+            self.target,
+            self.body.len()
+        )
     }
 }
 
@@ -47,10 +55,15 @@ impl Errand {
     /// The encoded bytes; `None` if there would be more than [`ERRAND_MAX`].
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut out = Writer::new();
-        if self.method.len() > NAME_MAX || self.target.len() > TARGET_MAX || !are_short(&self.headers) {
+        if self.method.len() > NAME_MAX
+            || self.target.len() > TARGET_MAX
+            || !are_short(&self.headers)
+        {
             return None;
         }
-        out.short(self.group.as_bytes()).short(self.method.as_bytes()).medium(self.target.as_bytes());
+        out.short(self.group.as_bytes())
+            .short(self.method.as_bytes())
+            .medium(self.target.as_bytes());
         headers(&mut out, &self.headers);
         finish(out, &self.body)
     }
@@ -58,11 +71,19 @@ impl Errand {
     /// Reads what [`Errand::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes);
-        let group = text(r.short(NAME_MAX, "group")?).filter(|name| is_name(name)).ok_or(r.malformed("group"))?;
+        let group = text(r.short(NAME_MAX, "group")?)
+            .filter(|name| is_name(name))
+            .ok_or(r.malformed("group"))?;
         let method = text(r.short(NAME_MAX, "method")?).ok_or(r.malformed("method"))?;
         let target = text(r.medium(TARGET_MAX, "target")?).ok_or(r.malformed("target"))?;
         let headers = read_headers(&mut r)?;
-        Ok(Self { group, method, target, headers, body: r.rest().to_vec() })
+        Ok(Self {
+            group,
+            method,
+            target,
+            headers,
+            body: r.rest().to_vec(),
+        })
     }
 }
 
@@ -86,7 +107,11 @@ impl Told {
             return Err(r.malformed("status"));
         }
         let headers = read_headers(&mut r)?;
-        Ok(Self { status, headers, body: r.rest().to_vec() })
+        Ok(Self {
+            status,
+            headers,
+            body: r.rest().to_vec(),
+        })
     }
 }
 
@@ -96,7 +121,10 @@ fn finish(mut out: Writer, body: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn are_short(headers: &[(String, String)]) -> bool {
-    headers.len() <= ERRAND_HEADERS_MAX && headers.iter().all(|(name, value)| name.len() <= NAME_MAX && value.len() <= VALUE_MAX)
+    headers.len() <= ERRAND_HEADERS_MAX
+        && headers
+            .iter()
+            .all(|(name, value)| name.len() <= NAME_MAX && value.len() <= VALUE_MAX)
 }
 
 fn headers(out: &mut Writer, headers: &[(String, String)]) {
@@ -136,28 +164,58 @@ mod tests {
 
     fn errand(body: usize) -> Errand {
         let headers = vec![("If-Match".to_owned(), "\"x\"".to_owned())];
-        Errand { group: "edge".into(), method: "PUT".into(), target: "/config?x".into(), headers, body: vec![b'1'; body] }
+        Errand {
+            group: "edge".into(),
+            method: "PUT".into(),
+            target: "/config?x".into(),
+            headers,
+            body: vec![b'1'; body],
+        }
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         assert_eq!(Errand::decode(&errand(3).encode().unwrap()), Ok(errand(3)));
-        let told = Told { status: 412, headers: errand(0).headers, body: b"{}".to_vec() };
+        let told = Told {
+            status: 412,
+            headers: errand(0).headers,
+            body: b"{}".to_vec(),
+        };
         assert_eq!(Told::decode(&told.encode().unwrap()), Ok(told));
     }
 
     #[test]
     fn what_is_uploaded_is_not_shown() {
-        assert_eq!(format!("{:?}", errand(3)), "Errand(edge, PUT /config?x, 3 bytes)");
+        assert_eq!(
+            format!("{:?}", errand(3)),
+            "Errand(edge, PUT /config?x, 3 bytes)"
+        );
     }
 
     #[test]
     fn what_is_too_long_or_malformed_is_refused() {
         assert_eq!(errand(ERRAND_MAX).encode(), None);
-        assert_eq!(Errand { target: "x".repeat(TARGET_MAX + 1), ..errand(0) }.encode(), None);
+        assert_eq!(
+            Errand {
+                target: "x".repeat(TARGET_MAX + 1),
+                ..errand(0)
+            }
+            .encode(),
+            None
+        );
         let bytes = errand(0).encode().unwrap();
-        assert!((0..bytes.len()).all(|end| Errand::decode(&bytes[..end]).is_err()), "cut anywhere, nothing of it is left");
+        assert!(
+            (0..bytes.len()).all(|end| Errand::decode(&bytes[..end]).is_err()),
+            "cut anywhere, nothing of it is left"
+        );
         assert!(Told::decode(&[0, 1, 0]).is_err(), "status 1");
-        assert!(Errand { group: "a/b".into(), ..errand(0) }.encode().is_some_and(|bytes| Errand::decode(&bytes).is_err()));
+        assert!(
+            Errand {
+                group: "a/b".into(),
+                ..errand(0)
+            }
+            .encode()
+            .is_some_and(|bytes| Errand::decode(&bytes).is_err())
+        );
     }
 }

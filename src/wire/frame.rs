@@ -1,15 +1,17 @@
 //! Frames: what two linked peers say to each other, and its bytes.
 //!
-//! A frame is a type byte and fields in fixed order, at most 40 KiB, and travels as one sealed Noise message. Decoding checks form and
-//! bounds and nothing else: no frame is believed for having been decoded. A type that this version does not know is skipped, so that
-//! later versions can say more; a known type with the wrong form is the sender's fault and ends the link.
+//! A frame is a type byte and fields in fixed order, at most 40 KiB, and travels as one sealed
+//! Noise message. Decoding checks form and bounds and nothing else: no frame is believed for having
+//! been decoded. A type that this version does not know is skipped, so that later versions can say
+//! more; a known type with the wrong form is the sender's fault and ends the link.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::frame_type;
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{
-    ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
+    ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX,
+    INLINE_MAX, NAME_MAX, REASON_MAX,
 };
 use crate::model::ledger::EditRef;
 use crate::model::name::is_name;
@@ -45,9 +47,11 @@ pub enum Frame {
     Pong(u64),
     /// How many links the sender has to others than the receiver; the first frame on every link.
     Degree(u16),
-    /// A record: header, signature, and the body in some form. For a node record, its age in milliseconds, not signed.
+    /// A record: header, signature, and the body in some form. For a node record, its age in
+    /// milliseconds, not signed.
     Record(Record, u64, Payload),
-    /// Send this body from this offset on; the sender's own head, if any, may serve as base of a delta.
+    /// Send this body from this offset on; the sender's own head, if any, may serve as base of a
+    /// delta.
     Pull {
         /// The record.
         id: RecordId,
@@ -67,13 +71,15 @@ pub enum Frame {
     },
     /// The body that was pulled cannot be had here.
     Missing(RecordId),
-    /// The root of a set; begins an exchange. The flag says that the sender has itself completed one.
+    /// The root of a set; begins an exchange. The flag says that the sender has itself completed
+    /// one.
     Root(Scope, bool, [u8; 32]),
     /// The answer to a root that differs: all 256 bucket hashes of the answerer.
     Buckets(Scope, Vec<[u8; 8]>),
     /// The IDs that the sender has in these buckets. The flag asks for the same in return.
     Ids(Scope, bool, Vec<u8>, Vec<RecordId>),
-    /// The exchange is over: all that the sender wanted to send has been sent. The flag is that of `Root`.
+    /// The exchange is over: all that the sender wanted to send has been sent. The flag is that of
+    /// `Root`.
     Done(Scope, bool),
     /// Other addresses to try.
     Addresses(Vec<SocketAddr>),
@@ -88,7 +94,8 @@ pub enum Frame {
         /// At most 768.
         edits: Vec<EditRef>,
     },
-    /// What the sender knows of edits that it was asked about; those that it does not know of are left out.
+    /// What the sender knows of edits that it was asked about; those that it does not know of are
+    /// left out.
     ContainmentReply {
         /// The group.
         group: String,
@@ -99,7 +106,8 @@ pub enum Frame {
         /// Not contained in it. Both lists together have at most 768.
         out: Vec<EditRef>,
     },
-    /// A piece of a request that the receiver is to carry out, at most 16 KiB: the sender's number for it, whether more follows, the bytes.
+    /// A piece of a request that the receiver is to carry out, at most 16 KiB: the sender's number
+    /// for it, whether more follows, the bytes.
     Errand(u64, bool, Vec<u8>),
     /// A piece of the answer to one, under the same number.
     Told(u64, bool, Vec<u8>),
@@ -131,37 +139,91 @@ impl Frame {
             Self::Pong(number) => out.u8(frame_type::PONG).u64(*number),
             Self::Degree(links) => out.u8(frame_type::DEGREE).u16(*links),
             Self::Record(record, age, payload) => {
-                out.u8(frame_type::RECORD).medium(&record.bytes).raw(&record.signature).u64(*age);
+                out.u8(frame_type::RECORD)
+                    .medium(&record.bytes)
+                    .raw(&record.signature)
+                    .u64(*age);
                 encode_payload(&mut out, payload)
             }
-            Self::Pull { id, offset, have } => out.u8(frame_type::PULL).raw(&id.0).u32(*offset).raw(&have.0),
-            Self::Piece { id, offset, bytes } => out.u8(frame_type::PIECE).raw(&id.0).u32(*offset).medium(bytes),
+            Self::Pull { id, offset, have } => out
+                .u8(frame_type::PULL)
+                .raw(&id.0)
+                .u32(*offset)
+                .raw(&have.0),
+            Self::Piece { id, offset, bytes } => out
+                .u8(frame_type::PIECE)
+                .raw(&id.0)
+                .u32(*offset)
+                .medium(bytes),
             Self::Missing(id) => out.u8(frame_type::MISSING).raw(&id.0),
-            Self::Root(scope, complete, root) => {
-                out.u8(frame_type::ROOT).u8(scope_byte(*scope)).u8(u8::from(*complete)).raw(root)
-            }
-            Self::Buckets(scope, buckets) => out.u8(frame_type::BUCKETS).u8(scope_byte(*scope)).raw(buckets.as_flattened()),
+            Self::Root(scope, complete, root) => out
+                .u8(frame_type::ROOT)
+                .u8(scope_byte(*scope))
+                .u8(u8::from(*complete))
+                .raw(root),
+            Self::Buckets(scope, buckets) => out
+                .u8(frame_type::BUCKETS)
+                .u8(scope_byte(*scope))
+                .raw(buckets.as_flattened()),
             Self::Ids(scope, asks, buckets, ids) => {
-                out.u8(frame_type::IDS).u8(scope_byte(*scope)).u8(u8::from(*asks)).medium(buckets);
-                ids.iter().fold(out.u16(u16::try_from(ids.len()).expect("lists are bounded")), |out, id| out.raw(&id.0))
+                out.u8(frame_type::IDS)
+                    .u8(scope_byte(*scope))
+                    .u8(u8::from(*asks))
+                    .medium(buckets);
+                ids.iter().fold(
+                    out.u16(u16::try_from(ids.len()).expect("lists are bounded")),
+                    |out, id| out.raw(&id.0),
+                )
             }
-            Self::Done(scope, complete) => out.u8(frame_type::DONE).u8(scope_byte(*scope)).u8(u8::from(*complete)),
-            Self::Addresses(addresses) => addresses
-                .iter()
-                .fold(out.u8(frame_type::ADDRESSES).u8(addresses.len() as u8), |out, address| encode_address(out, address)),
-            Self::Bye(why, text) => out.u8(frame_type::BYE).u8(*why as u8).short(text.as_bytes()),
+            Self::Done(scope, complete) => out
+                .u8(frame_type::DONE)
+                .u8(scope_byte(*scope))
+                .u8(u8::from(*complete)),
+            Self::Addresses(addresses) => addresses.iter().fold(
+                out.u8(frame_type::ADDRESSES).u8(addresses.len() as u8),
+                |out, address| encode_address(out, address),
+            ),
+            Self::Bye(why, text) => out
+                .u8(frame_type::BYE)
+                .u8(*why as u8)
+                .short(text.as_bytes()),
             Self::Want(id) => out.u8(frame_type::WANT).raw(&id.0),
-            Self::ContainmentQuery { group, head, edits } => {
-                encode_edits(out.u8(frame_type::DOUBTS).short(group.as_bytes()).raw(&head.0), edits)
-            }
-            Self::ContainmentReply { group, head, contained, out: not } => {
-                encode_edits(encode_edits(out.u8(frame_type::RULINGS).short(group.as_bytes()).raw(&head.0), contained), not)
-            }
-            Self::Errand(ticket, more, bytes) => out.u8(frame_type::ERRAND).u64(*ticket).u8(u8::from(*more)).medium(bytes),
-            Self::Told(ticket, more, bytes) => out.u8(frame_type::TOLD).u64(*ticket).u8(u8::from(*more)).medium(bytes),
+            Self::ContainmentQuery { group, head, edits } => encode_edits(
+                out.u8(frame_type::DOUBTS)
+                    .short(group.as_bytes())
+                    .raw(&head.0),
+                edits,
+            ),
+            Self::ContainmentReply {
+                group,
+                head,
+                contained,
+                out: not,
+            } => encode_edits(
+                encode_edits(
+                    out.u8(frame_type::RULINGS)
+                        .short(group.as_bytes())
+                        .raw(&head.0),
+                    contained,
+                ),
+                not,
+            ),
+            Self::Errand(ticket, more, bytes) => out
+                .u8(frame_type::ERRAND)
+                .u64(*ticket)
+                .u8(u8::from(*more))
+                .medium(bytes),
+            Self::Told(ticket, more, bytes) => out
+                .u8(frame_type::TOLD)
+                .u64(*ticket)
+                .u8(u8::from(*more))
+                .medium(bytes),
         };
         let bytes = out.finish();
-        assert!(bytes.len() <= FRAME_MAX, "a frame's parts are bounded by whoever makes it");
+        assert!(
+            bytes.len() <= FRAME_MAX,
+            "a frame's parts are bounded by whoever makes it"
+        );
         bytes
     }
 
@@ -180,16 +242,25 @@ impl Frame {
                 let (record, age) = (Record::decode(header, signature)?, r.u64("age")?);
                 Self::Record(record, age, decode_payload(&mut r)?)
             }
-            frame_type::PULL => Self::Pull { id: id(&mut r)?, offset: offset(&mut r)?, have: id(&mut r)? },
-            frame_type::PIECE => {
-                Self::Piece { id: id(&mut r)?, offset: offset(&mut r)?, bytes: r.medium(INLINE_MAX, "piece")?.to_vec() }
-            }
+            frame_type::PULL => Self::Pull {
+                id: id(&mut r)?,
+                offset: offset(&mut r)?,
+                have: id(&mut r)?,
+            },
+            frame_type::PIECE => Self::Piece {
+                id: id(&mut r)?,
+                offset: offset(&mut r)?,
+                bytes: r.medium(INLINE_MAX, "piece")?.to_vec(),
+            },
             frame_type::MISSING => Self::Missing(id(&mut r)?),
             frame_type::ROOT => Self::Root(scope(&mut r)?, flag(&mut r)?, r.array("root")?),
             frame_type::BUCKETS => Self::Buckets(scope(&mut r)?, decode_buckets(&mut r)?),
-            frame_type::IDS => {
-                Self::Ids(scope(&mut r)?, flag(&mut r)?, r.medium(BUCKETS, "buckets")?.to_vec(), decode_ids(&mut r)?)
-            }
+            frame_type::IDS => Self::Ids(
+                scope(&mut r)?,
+                flag(&mut r)?,
+                r.medium(BUCKETS, "buckets")?.to_vec(),
+                decode_ids(&mut r)?,
+            ),
             frame_type::DONE => Self::Done(scope(&mut r)?, flag(&mut r)?),
             frame_type::ADDRESSES => Self::Addresses(decode_addresses(&mut r)?),
             frame_type::BYE => {
@@ -197,17 +268,32 @@ impl Frame {
                 Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
             frame_type::WANT => Self::Want(id(&mut r)?),
-            frame_type::DOUBTS => {
-                Self::ContainmentQuery { group: group(&mut r)?, head: id(&mut r)?, edits: decode_edits(&mut r, DOUBTS_MAX)? }
-            }
+            frame_type::DOUBTS => Self::ContainmentQuery {
+                group: group(&mut r)?,
+                head: id(&mut r)?,
+                edits: decode_edits(&mut r, DOUBTS_MAX)?,
+            },
             frame_type::RULINGS => {
                 let (group, head) = (group(&mut r)?, id(&mut r)?);
                 let contained = decode_edits(&mut r, DOUBTS_MAX)?;
                 let out = decode_edits(&mut r, DOUBTS_MAX - contained.len())?;
-                Self::ContainmentReply { group, head, contained, out }
+                Self::ContainmentReply {
+                    group,
+                    head,
+                    contained,
+                    out,
+                }
             }
-            frame_type::ERRAND => Self::Errand(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "errand")?.to_vec()),
-            frame_type::TOLD => Self::Told(r.u64("number")?, flag(&mut r)?, r.medium(INLINE_MAX, "answer")?.to_vec()),
+            frame_type::ERRAND => Self::Errand(
+                r.u64("number")?,
+                flag(&mut r)?,
+                r.medium(INLINE_MAX, "errand")?.to_vec(),
+            ),
+            frame_type::TOLD => Self::Told(
+                r.u64("number")?,
+                flag(&mut r)?,
+                r.medium(INLINE_MAX, "answer")?.to_vec(),
+            ),
             _ => return Ok(None),
         };
         r.end("end of frame")?;
@@ -220,24 +306,31 @@ pub fn charge(length: usize) -> u32 {
     u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
 }
 
-/// The ID of the record that a frame carries, if it carries one, without looking further: most floods come more than once.
+/// The ID of the record that a frame carries, if it carries one, without looking further: most
+/// floods come more than once.
 pub fn carried(bytes: &[u8]) -> Option<RecordId> {
     let mut r = Reader::new(bytes);
     (r.u8("frame type").ok()? == frame_type::RECORD).then_some(())?;
     r.medium(HEADER_MAX, "header").ok().map(RecordId::of)
 }
 
-/// Whether a frame is a [`Frame::Piece`], without looking further: on its way out everything else goes before it.
+/// Whether a frame is a [`Frame::Piece`], without looking further: on its way out everything else
+/// goes before it.
 pub fn is_piece(bytes: &[u8]) -> bool {
     bytes.first() == Some(&frame_type::PIECE)
 }
 
-/// Records of a kind, and exchanges about a set, that this version does not know are passed over like unknown frames.
+/// Records of a kind, and exchanges about a set, that this version does not know are passed over
+/// like unknown frames.
 fn is_of_a_later_version(bytes: &[u8]) -> bool {
     match bytes {
         // type, header length (2), record version, kind
         [frame_type::RECORD, _, _, _, kind, ..] => !(1..=3).contains(kind),
-        [frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE, scope, ..] => *scope > 1,
+        [
+            frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
+            scope,
+            ..,
+        ] => *scope > 1,
         _ => false,
     }
 }
@@ -254,12 +347,16 @@ fn decode_payload(r: &mut Reader<'_>) -> Result<Payload, Malformed> {
     match r.u8("payload form")? {
         0 => Ok(Payload::Announced),
         1 => Ok(Payload::Whole(r.medium(INLINE_MAX, "body")?.to_vec())),
-        2 => Ok(Payload::Delta(id(r)?, r.medium(INLINE_MAX, "delta")?.to_vec())),
+        2 => Ok(Payload::Delta(
+            id(r)?,
+            r.medium(INLINE_MAX, "delta")?.to_vec(),
+        )),
         _ => Err(r.malformed("payload form")),
     }
 }
 
-/// Writes an address: family (4 or 6), the bytes, the port. A scope means nothing to another host and is left out.
+/// Writes an address: family (4 or 6), the bytes, the port. A scope means nothing to another host
+/// and is left out.
 pub(crate) fn encode_address<'a>(out: &'a mut Writer, address: &SocketAddr) -> &'a mut Writer {
     match address.ip() {
         IpAddr::V4(ip) => out.u8(4).raw(&ip.octets()),
@@ -292,7 +389,9 @@ fn decode_buckets(r: &mut Reader<'_>) -> Result<Vec<[u8; 8]>, Malformed> {
 
 fn encode_edits<'a>(out: &'a mut Writer, edits: &[EditRef]) -> &'a mut Writer {
     let count = u16::try_from(edits.len()).expect("lists are bounded");
-    edits.iter().fold(out.u16(count), |out, edit| out.u64(edit.stamp.as_u64()).raw(&edit.id.0))
+    edits.iter().fold(out.u16(count), |out, edit| {
+        out.u64(edit.stamp.as_u64()).raw(&edit.id.0)
+    })
 }
 
 fn decode_edits(r: &mut Reader<'_>, most: usize) -> Result<Vec<EditRef>, Malformed> {
@@ -310,7 +409,9 @@ fn decode_edits(r: &mut Reader<'_>, most: usize) -> Result<Vec<EditRef>, Malform
 
 fn group(r: &mut Reader<'_>) -> Result<String, Malformed> {
     let name = r.short(NAME_MAX, "group")?;
-    let name = String::from_utf8(name.to_vec()).ok().filter(|name| is_name(name));
+    let name = String::from_utf8(name.to_vec())
+        .ok()
+        .filter(|name| is_name(name));
     name.ok_or(r.malformed("group"))
 }
 
@@ -328,7 +429,11 @@ fn id(r: &mut Reader<'_>) -> Result<RecordId, Malformed> {
 
 fn offset(r: &mut Reader<'_>) -> Result<u32, Malformed> {
     let offset = r.u32("offset")?;
-    if offset as usize > BODY_MAX { Err(r.malformed("offset")) } else { Ok(offset) }
+    if offset as usize > BODY_MAX {
+        Err(r.malformed("offset"))
+    } else {
+        Ok(offset)
+    }
 }
 
 fn flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
@@ -366,7 +471,10 @@ fn goodbye(r: &mut Reader<'_>) -> Result<Goodbye, Malformed> {
     }
 }
 
-const _: () = assert!(NAME_MAX < 256 && REASON_MAX < 256, "both are counted by one byte");
+const _: () = assert!(
+    NAME_MAX < 256 && REASON_MAX < 256,
+    "both are counted by one byte"
+);
 
 #[cfg(test)]
 #[path = "frame_tests.rs"]

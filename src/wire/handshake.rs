@@ -1,9 +1,11 @@
-//! The handshake: `Noise_XXpsk0_25519_ChaChaPoly_SHA256`, as three messages between states that consume themselves.
+//! The handshake: `Noise_XXpsk0_25519_ChaChaPoly_SHA256`, as three messages between states that
+//! consume themselves.
 //!
-//! Bytes go in and come out; the caller owns the socket, the deadlines, and the replay cache. With `psk0` the first message already
-//! proves knowledge of the fleet key, so a stranger is told nothing at all. Who the other side is, is proved by an Ed25519 signature
-//! over its role, the handshake so far, and its Noise static key, which is made anew at each start. The one invariant: a
-//! [`Hello`] and a [`Session`] leave this file together, and only when every check has passed.
+//! Bytes go in and come out; the caller owns the socket, the deadlines, and the replay cache. With
+//! `psk0` the first message already proves knowledge of the fleet key, so a stranger is told
+//! nothing at all. Who the other side is, is proved by an Ed25519 signature over its role, the
+//! handshake so far, and its Noise static key, which is made anew at each start. The one invariant:
+//! a [`Hello`] and a [`Session`] leave this file together, and only when every check has passed.
 //!
 //! ```text
 //! Dialling ── 8 clear bytes, message 1 ──▶ Listening
@@ -22,7 +24,9 @@ use snow::{Builder, HandshakeState};
 use super::fleet::{Fleet, FleetId};
 use super::session::Session;
 use crate::codec::{Malformed, Reader, Writer};
-use crate::limits::{ADDRESSES_MAX, HANDSHAKE_EXTENSION_MAX, HANDSHAKE_MESSAGE_MAX, SEEN_EPHEMERALS};
+use crate::limits::{
+    ADDRESSES_MAX, HANDSHAKE_EXTENSION_MAX, HANDSHAKE_MESSAGE_MAX, SEEN_EPHEMERALS,
+};
 use crate::model::peer_id::PeerId;
 use crate::model::signature::{Purpose, SecretKey, verify};
 
@@ -45,7 +49,8 @@ pub struct Local {
 pub struct Hello {
     /// Who it is.
     pub peer: PeerId,
-    /// The peer's run number: another one means that it has started anew, or that two hosts bear one identity.
+    /// The peer's run number: another one means that it has started anew, or that two hosts bear
+    /// one identity.
     pub run: u64,
     /// The feature bits it offers; unknown ones mean nothing.
     pub features: u64,
@@ -59,7 +64,8 @@ pub struct Dialling {
 }
 
 impl Dialling {
-    /// Begins, and gives the [`FIRST_LEN`] bytes to send. Fails only if the system has no randomness.
+    /// Begins, and gives the [`FIRST_LEN`] bytes to send. Fails only if the system has no
+    /// randomness.
     pub fn begin(local: &Local) -> Result<(Self, Vec<u8>), HandshakeError> {
         let psk = local.fleet.key().psk(local.fleet.id());
         let prologue = prologue(&CLEAR, local.fleet.id());
@@ -69,12 +75,16 @@ impl Dialling {
     fn start(mut noise: HandshakeState) -> Result<(Self, Vec<u8>), HandshakeError> {
         let mut first = CLEAR.to_vec();
         first.extend(write(&mut noise, &[])?);
-        assert_eq!(first.len(), FIRST_LEN, "an ephemeral key and a tag, nothing else");
+        assert_eq!(
+            first.len(),
+            FIRST_LEN,
+            "an ephemeral key and a tag, nothing else"
+        );
         Ok((Self { noise }, first))
     }
 
-    /// Takes message 2 (without its length) and gives the framed message 3 to send, with `addresses` in it, of which the first
-    /// [`ADDRESSES_MAX`] count.
+    /// Takes message 2 (without its length) and gives the framed message 3 to send, with
+    /// `addresses` in it, of which the first [`ADDRESSES_MAX`] count.
     pub fn answer(
         mut self,
         local: &Local,
@@ -87,27 +97,41 @@ impl Dialling {
         let mut reader = Reader::new(&payload);
         let chosen = reader.u8("version")?;
         if chosen != VERSION {
-            return Err(HandshakeError::Version { lowest: chosen, highest: chosen });
+            return Err(HandshakeError::Version {
+                lowest: chosen,
+                highest: chosen,
+            });
         }
-        let hello = read_hello(reader, local, &proof(LISTENER, &before, &remote_static(&self.noise)))?;
+        let hello = read_hello(
+            reader,
+            local,
+            &proof(LISTENER, &before, &remote_static(&self.noise)),
+        )?;
         let before = hash(&self.noise);
-        let message3 = write(&mut self.noise, &hello_bytes(&[], local, addresses, DIALLER, &before))?;
+        let message3 = write(
+            &mut self.noise,
+            &hello_bytes(&[], local, addresses, DIALLER, &before),
+        )?;
         Ok((message3, hello, Session::new(self.noise)))
     }
 }
 
-/// The listener, having seen a first message that verifies. Until here the other side has been given nothing, not even memory.
+/// The listener, having seen a first message that verifies. Until here the other side has been
+/// given nothing, not even memory.
 pub struct Listening {
     noise: HandshakeState,
     ephemeral: [u8; 32],
 }
 
 impl Listening {
-    /// Looks at the first flight, and tries each of the fleet's keys on it. For a stranger that costs, per key, one multiplication of
-    /// the curve's base point (snow's, for our own static key: about as much as a signature), some hashes and one failed decryption.
+    /// Looks at the first flight, and tries each of the fleet's keys on it. For a stranger that
+    /// costs, per key, one multiplication of the curve's base point (snow's, for our own static
+    /// key: about as much as a signature), some hashes and one failed decryption.
     pub fn receive(local: &Local, first: &[u8; FIRST_LEN]) -> Result<Self, HandshakeError> {
         let message = first_message(first)?;
-        let clear = first.first_chunk().expect("FIRST_LEN is more than CLEAR_LEN");
+        let clear = first
+            .first_chunk()
+            .expect("FIRST_LEN is more than CLEAR_LEN");
         let prologue = prologue(clear, local.fleet.id());
         for key in local.fleet.keys() {
             let psk = key.psk(local.fleet.id());
@@ -120,19 +144,33 @@ impl Listening {
     }
 
     fn verified(mut noise: HandshakeState, message: &[u8; MESSAGE_1_LEN]) -> Option<Self> {
-        let ephemeral = *message.first_chunk().expect("message 1 begins with the ephemeral key");
-        noise.read_message(message, &mut []).ok().map(|_| Self { noise, ephemeral })
+        let ephemeral = *message
+            .first_chunk()
+            .expect("message 1 begins with the ephemeral key");
+        noise
+            .read_message(message, &mut [])
+            .ok()
+            .map(|_| Self { noise, ephemeral })
     }
 
-    /// The dialler's ephemeral key, by which a replayed first message is known ([`SeenEphemerals`]).
+    /// The dialler's ephemeral key, by which a replayed first message is known
+    /// ([`SeenEphemerals`]).
     pub fn ephemeral(&self) -> [u8; 32] {
         self.ephemeral
     }
 
-    /// Gives the framed message 2 to send, with `addresses` in it, of which the first [`ADDRESSES_MAX`] count.
-    pub fn reply(mut self, local: &Local, addresses: &[SocketAddr]) -> Result<(Vec<u8>, AwaitingThird), HandshakeError> {
+    /// Gives the framed message 2 to send, with `addresses` in it, of which the first
+    /// [`ADDRESSES_MAX`] count.
+    pub fn reply(
+        mut self,
+        local: &Local,
+        addresses: &[SocketAddr],
+    ) -> Result<(Vec<u8>, AwaitingThird), HandshakeError> {
         let before = hash(&self.noise);
-        let message2 = write(&mut self.noise, &hello_bytes(&[VERSION], local, addresses, LISTENER, &before))?;
+        let message2 = write(
+            &mut self.noise,
+            &hello_bytes(&[VERSION], local, addresses, LISTENER, &before),
+        )?;
         Ok((message2, AwaitingThird { noise: self.noise }))
     }
 }
@@ -144,16 +182,25 @@ pub struct AwaitingThird {
 
 impl AwaitingThird {
     /// Takes message 3 (without its length). Only now is it known who the other side is.
-    pub fn finish(mut self, local: &Local, message3: &[u8]) -> Result<(Hello, Session), HandshakeError> {
+    pub fn finish(
+        mut self,
+        local: &Local,
+        message3: &[u8],
+    ) -> Result<(Hello, Session), HandshakeError> {
         let before = hash(&self.noise);
         let payload = read(&mut self.noise, message3)?;
-        let hello = read_hello(Reader::new(&payload), local, &proof(DIALLER, &before, &remote_static(&self.noise)))?;
+        let hello = read_hello(
+            Reader::new(&payload),
+            local,
+            &proof(DIALLER, &before, &remote_static(&self.noise)),
+        )?;
         Ok((hello, Session::new(self.noise)))
     }
 }
 
-/// The ephemeral keys of the last [`SEEN_EPHEMERALS`] first messages that verified, so that none is answered twice: a recorded first
-/// message would otherwise draw an answer from us at any time, and a place for 5 s.
+/// The ephemeral keys of the last [`SEEN_EPHEMERALS`] first messages that verified, so that none is
+/// answered twice: a recorded first message would otherwise draw an answer from us at any time, and
+/// a place for 5 s.
 #[derive(Debug, Default)]
 pub struct SeenEphemerals {
     order: VecDeque<[u8; 32]>,
@@ -161,7 +208,8 @@ pub struct SeenEphemerals {
 }
 
 impl SeenEphemerals {
-    /// Whether `ephemeral` is not among them; it is from now on, in place of the oldest if there are too many.
+    /// Whether `ephemeral` is not among them; it is from now on, in place of the oldest if there
+    /// are too many.
     pub fn is_new(&mut self, ephemeral: [u8; 32]) -> bool {
         if !self.known.insert(ephemeral) {
             return false;
@@ -176,7 +224,8 @@ impl SeenEphemerals {
     }
 }
 
-/// Why there is no session. The connection is to be closed without a word; nothing of the handshake is kept.
+/// Why there is no session. The connection is to be closed without a word; nothing of the handshake
+/// is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeError {
     /// The first message does not verify: not of this fleet, or no Starling at all.
@@ -196,7 +245,8 @@ pub enum HandshakeError {
     Key,
     /// This very process: it has dialled itself.
     Oneself,
-    /// The second or third message was altered on its way, or the sides do not agree on what went before.
+    /// The second or third message was altered on its way, or the sides do not agree on what went
+    /// before.
     Noise,
     /// Ours: the system gave no randomness.
     Randomness,
@@ -210,7 +260,11 @@ impl From<Malformed> for HandshakeError {
 
 impl From<snow::Error> for HandshakeError {
     fn from(error: snow::Error) -> Self {
-        if error == snow::Error::Rng { Self::Randomness } else { Self::Noise }
+        if error == snow::Error::Rng {
+            Self::Randomness
+        } else {
+            Self::Noise
+        }
     }
 }
 
@@ -220,7 +274,10 @@ impl fmt::Display for HandshakeError {
             Self::Stranger => f.write_str("not of this fleet"),
             Self::Malformed(malformed) => write!(f, "not in the form of a handshake: {malformed}"),
             Self::Version { lowest, highest } => {
-                write!(f, "the other side speaks versions {lowest} to {highest}, this one speaks {VERSION}")
+                write!(
+                    f,
+                    "the other side speaks versions {lowest} to {highest}, this one speaks {VERSION}"
+                )
             }
             Self::Signature => f.write_str("the peer does not hold the identity that it names"),
             Self::Key => f.write_str("the peer's ID is no sound key"),
@@ -234,12 +291,22 @@ impl fmt::Display for HandshakeError {
 impl std::error::Error for HandshakeError {}
 
 /// Noise of `local` in one fleet, before it is decided who dials.
-fn builder<'a>(local: &'a Local, psk: &'a [u8; 32], prologue: &'a [u8]) -> Result<Builder<'a>, snow::Error> {
-    let suite = SUITE.parse().expect("the suite is one that snow was built with");
-    Builder::new(suite).psk(0, psk)?.local_private_key(&local.static_secret)?.prologue(prologue)
+fn builder<'a>(
+    local: &'a Local,
+    psk: &'a [u8; 32],
+    prologue: &'a [u8],
+) -> Result<Builder<'a>, snow::Error> {
+    let suite = SUITE
+        .parse()
+        .expect("the suite is one that snow was built with");
+    Builder::new(suite)
+        .psk(0, psk)?
+        .local_private_key(&local.static_secret)?
+        .prologue(prologue)
 }
 
-/// Both sides must have sent and seen the same clear bytes and mean the same fleet, else message 1 does not verify.
+/// Both sides must have sent and seen the same clear bytes and mean the same fleet, else message 1
+/// does not verify.
 fn prologue(clear: &[u8; CLEAR_LEN], fleet: &FleetId) -> Vec<u8> {
     [&clear[..], fleet.as_bytes()].concat()
 }
@@ -248,7 +315,11 @@ fn prologue(clear: &[u8; CLEAR_LEN], fleet: &FleetId) -> Vec<u8> {
 fn first_message(first: &[u8; FIRST_LEN]) -> Result<&[u8; MESSAGE_1_LEN], HandshakeError> {
     let mut reader = Reader::new(first);
     if reader.array("magic")? != *MAGIC {
-        return Err(Malformed { what: "magic", at: 0 }.into());
+        return Err(Malformed {
+            what: "magic",
+            at: 0,
+        }
+        .into());
     }
     let (lowest, highest) = (reader.u8("lowest version")?, reader.u8("highest version")?);
     if !(lowest..=highest).contains(&VERSION) {
@@ -258,22 +329,35 @@ fn first_message(first: &[u8; FIRST_LEN]) -> Result<&[u8; MESSAGE_1_LEN], Handsh
         return Err(reader.malformed("message length").into());
     }
     refuse_zero_key(first, CLEAR_LEN + PREFIX)?;
-    Ok(first.last_chunk().expect("FIRST_LEN is more than message 1"))
+    Ok(first
+        .last_chunk()
+        .expect("FIRST_LEN is more than message 1"))
 }
 
-/// With the zero point as ephemeral key every Diffie-Hellman result with it is zero, which snow lets pass (Noise specification,
-/// section 12.1, leaves the check to the application). This catches a peer whose randomness is broken; one that is malicious can
-/// give its keys away in many other ways.
+/// With the zero point as ephemeral key every Diffie-Hellman result with it is zero, which snow
+/// lets pass (Noise specification, section 12.1, leaves the check to the application). This catches
+/// a peer whose randomness is broken; one that is malicious can give its keys away in many other
+/// ways.
 fn refuse_zero_key(message: &[u8], at: usize) -> Result<(), HandshakeError> {
     let is_zero = message[at.min(message.len())..].starts_with(&[0; 32]);
-    if is_zero { Err(Malformed { what: "ephemeral key", at }.into()) } else { Ok(()) }
+    if is_zero {
+        Err(Malformed {
+            what: "ephemeral key",
+            at,
+        }
+        .into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The next message of the pattern, with its length before it.
 fn write(noise: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, snow::Error> {
     let mut framed = vec![0; PREFIX + HANDSHAKE_MESSAGE_MAX];
     let length = noise.write_message(payload, &mut framed[PREFIX..])?;
-    let prefix = u16::try_from(length).expect("no longer than the buffer").to_be_bytes();
+    let prefix = u16::try_from(length)
+        .expect("no longer than the buffer")
+        .to_be_bytes();
     framed[..PREFIX].copy_from_slice(&prefix);
     framed.truncate(PREFIX + length);
     Ok(framed)
@@ -282,7 +366,11 @@ fn write(noise: &mut HandshakeState, payload: &[u8]) -> Result<Vec<u8>, snow::Er
 /// The payload of the next message of the pattern.
 fn read(noise: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, HandshakeError> {
     if message.len() > HANDSHAKE_MESSAGE_MAX {
-        return Err(Malformed { what: "message length", at: 0 }.into());
+        return Err(Malformed {
+            what: "message length",
+            at: 0,
+        }
+        .into());
     }
     let mut payload = vec![0; message.len()];
     let length = noise.read_message(message, &mut payload)?;
@@ -291,23 +379,33 @@ fn read(noise: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, Handshake
 }
 
 fn hash(noise: &HandshakeState) -> [u8; 32] {
-    noise.get_handshake_hash().try_into().expect("a SHA-256 hash has 32 bytes")
+    noise
+        .get_handshake_hash()
+        .try_into()
+        .expect("a SHA-256 hash has 32 bytes")
 }
 
 fn remote_static(noise: &HandshakeState) -> [u8; 32] {
-    let key = noise.get_remote_static().expect("messages 2 and 3 of XX carry the static key");
+    let key = noise
+        .get_remote_static()
+        .expect("messages 2 and 3 of XX carry the static key");
     key.try_into().expect("an X25519 key has 32 bytes")
 }
 
 /// The public half of a Noise static key. snow works it out but does not show it.
 fn public_half(static_secret: &[u8; 32]) -> [u8; 32] {
-    let mut pair = DefaultResolver.resolve_dh(&DHChoice::Curve25519).expect("snow was built with X25519");
+    let mut pair = DefaultResolver
+        .resolve_dh(&DHChoice::Curve25519)
+        .expect("snow was built with X25519");
     pair.set(static_secret);
-    pair.pubkey().try_into().expect("an X25519 key has 32 bytes")
+    pair.pubkey()
+        .try_into()
+        .expect("an X25519 key has 32 bytes")
 }
 
-/// What the signature in a hello is over. The role keeps a side from being answered with its own words; `before` is the handshake
-/// hash before the message that carries it, hence fresh and of this fleet; the static key ties the signer to the session.
+/// What the signature in a hello is over. The role keeps a side from being answered with its own
+/// words; `before` is the handshake hash before the message that carries it, hence fresh and of
+/// this fleet; the static key ties the signer to the session.
 fn proof(role: u8, before: &[u8; 32], static_public: &[u8; 32]) -> [u8; 65] {
     let mut proof = [role; 65];
     proof[1..33].copy_from_slice(before);
@@ -315,12 +413,31 @@ fn proof(role: u8, before: &[u8; 32], static_public: &[u8; 32]) -> [u8; 65] {
     proof
 }
 
-fn hello_bytes(version: &[u8], local: &Local, addresses: &[SocketAddr], role: u8, before: &[u8; 32]) -> Vec<u8> {
+fn hello_bytes(
+    version: &[u8],
+    local: &Local,
+    addresses: &[SocketAddr],
+    role: u8,
+    before: &[u8; 32],
+) -> Vec<u8> {
     let mut writer = Writer::new();
-    writer.raw(version).raw(&local.identity.public()).u64(local.features).u64(local.run);
-    write_addresses(&mut writer, &addresses[..addresses.len().min(ADDRESSES_MAX)]);
+    writer
+        .raw(version)
+        .raw(&local.identity.public())
+        .u64(local.features)
+        .u64(local.run);
+    write_addresses(
+        &mut writer,
+        &addresses[..addresses.len().min(ADDRESSES_MAX)],
+    );
     let proof = proof(role, before, &public_half(&local.static_secret));
-    writer.raw(&local.identity.sign(Purpose::Handshake, local.fleet.id().as_bytes(), &proof)).medium(&[]);
+    writer
+        .raw(
+            &local
+                .identity
+                .sign(Purpose::Handshake, local.fleet.id().as_bytes(), &proof),
+        )
+        .medium(&[]);
     writer.finish()
 }
 
@@ -335,7 +452,11 @@ fn write_addresses(writer: &mut Writer, addresses: &[SocketAddr]) {
     }
 }
 
-fn read_hello(mut reader: Reader<'_>, local: &Local, proof: &[u8; 65]) -> Result<Hello, HandshakeError> {
+fn read_hello(
+    mut reader: Reader<'_>,
+    local: &Local,
+    proof: &[u8; 65],
+) -> Result<Hello, HandshakeError> {
     let key = reader.array("peer ID")?;
     let (features, run) = (reader.u64("features")?, reader.u64("run")?);
     let addresses = read_addresses(&mut reader)?;
@@ -343,13 +464,24 @@ fn read_hello(mut reader: Reader<'_>, local: &Local, proof: &[u8; 65]) -> Result
     reader.medium(HANDSHAKE_EXTENSION_MAX, "extension")?;
     reader.end("end")?;
     let peer = PeerId::from_bytes(key).ok_or(HandshakeError::Key)?;
-    if !verify(&key, Purpose::Handshake, local.fleet.id().as_bytes(), proof, &signature) {
+    if !verify(
+        &key,
+        Purpose::Handshake,
+        local.fleet.id().as_bytes(),
+        proof,
+        &signature,
+    ) {
         return Err(HandshakeError::Signature);
     }
     if key == local.identity.public() && run == local.run {
         return Err(HandshakeError::Oneself);
     }
-    Ok(Hello { peer, run, features, addresses })
+    Ok(Hello {
+        peer,
+        run,
+        features,
+        addresses,
+    })
 }
 
 fn read_addresses(reader: &mut Reader<'_>) -> Result<Vec<SocketAddr>, Malformed> {
@@ -389,11 +521,29 @@ const LISTENER: u8 = 2;
 const FAMILY_4: u8 = 4;
 const FAMILY_6: u8 = 6;
 
-const _: () = assert!(CLEAR[6] == VERSION && CLEAR[7] == VERSION, "what is offered is what is spoken");
+const _: () = assert!(
+    CLEAR[6] == VERSION && CLEAR[7] == VERSION,
+    "what is offered is what is spoken"
+);
 
-/// The version, the largest hello, and around it message 2's ephemeral key, sealed static key and tag.
-const LARGEST: usize = 1 + 32 + 8 + 8 + 1 + ADDRESSES_MAX * (1 + 16 + 2) + 64 + 2 + HANDSHAKE_EXTENSION_MAX + 32 + 48 + 16;
-const _: () = assert!(LARGEST <= HANDSHAKE_MESSAGE_MAX, "what a later version may say must fit what this one reads");
+/// The version, the largest hello, and around it message 2's ephemeral key, sealed static key and
+/// tag.
+const LARGEST: usize = 1
+    + 32
+    + 8
+    + 8
+    + 1
+    + ADDRESSES_MAX * (1 + 16 + 2)
+    + 64
+    + 2
+    + HANDSHAKE_EXTENSION_MAX
+    + 32
+    + 48
+    + 16;
+const _: () = assert!(
+    LARGEST <= HANDSHAKE_MESSAGE_MAX,
+    "what a later version may say must fit what this one reads"
+);
 
 #[cfg(test)]
 mod tests;

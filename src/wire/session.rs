@@ -1,8 +1,9 @@
 //! Sessions: what a handshake becomes. Each frame travels as one Noise transport message.
 //!
-//! A session falls into a sealer for the thread that writes and an opener for the thread that reads; they share the keys, which
-//! nobody changes any more, and each counts its own nonces. Nonces do not travel: TCP keeps order, so a message that is lost, doubled
-//! or moved does not open. Any error means that the link is closed; a session is never mended.
+//! A session falls into a sealer for the thread that writes and an opener for the thread that
+//! reads; they share the keys, which nobody changes any more, and each counts its own nonces.
+//! Nonces do not travel: TCP keeps order, so a message that is lost, doubled or moved does not
+//! open. Any error means that the link is closed; a session is never mended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,14 +20,22 @@ pub struct Session {
 impl Session {
     /// From a handshake whose last message has been written or read.
     pub(super) fn new(finished: HandshakeState) -> Self {
-        let keys = finished.into_stateless_transport_mode().expect("the third message ends the pattern");
+        let keys = finished
+            .into_stateless_transport_mode()
+            .expect("the third message ends the pattern");
         Self { keys }
     }
 
     /// The half that writes and the half that reads.
     pub fn split(self) -> (Sealer, Opener) {
         let keys = Arc::new(self.keys);
-        (Sealer { keys: Arc::clone(&keys), nonce: 0 }, Opener { keys, nonce: 0 })
+        (
+            Sealer {
+                keys: Arc::clone(&keys),
+                nonce: 0,
+            },
+            Opener { keys, nonce: 0 },
+        )
     }
 }
 
@@ -37,17 +46,25 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Appends `frame`, of at most [`FRAME_MAX`] bytes, to `out` as it goes over the wire: two bytes of length, then the sealed message.
-    /// On an error `out` is as it was.
+    /// Appends `frame`, of at most [`FRAME_MAX`] bytes, to `out` as it goes over the wire: two
+    /// bytes of length, then the sealed message. On an error `out` is as it was.
     pub fn seal(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Result<(), SessionError> {
         if frame.len() > FRAME_MAX {
             return Err(SessionError::Oversize(frame.len()));
         }
         let start = out.len();
         let sealed = frame.len() + TAG;
-        out.extend(u16::try_from(sealed).expect("MESSAGE_MAX is below 65536").to_be_bytes());
+        out.extend(
+            u16::try_from(sealed)
+                .expect("MESSAGE_MAX is below 65536")
+                .to_be_bytes(),
+        );
         out.resize(start + PREFIX + sealed, 0);
-        if self.keys.write_message(self.nonce, frame, &mut out[start + PREFIX..]).is_err() {
+        if self
+            .keys
+            .write_message(self.nonce, frame, &mut out[start + PREFIX..])
+            .is_err()
+        {
             out.truncate(start);
             return Err(SessionError::Exhausted);
         }
@@ -71,9 +88,14 @@ impl Opener {
         if self.nonce == u64::MAX {
             return Err(SessionError::Exhausted);
         }
-        let length = message.len().checked_sub(TAG).ok_or(SessionError::Unverified)?;
+        let length = message
+            .len()
+            .checked_sub(TAG)
+            .ok_or(SessionError::Unverified)?;
         let mut frame = vec![0; length];
-        self.keys.read_message(self.nonce, message, &mut frame).map_err(|_| SessionError::Unverified)?;
+        self.keys
+            .read_message(self.nonce, message, &mut frame)
+            .map_err(|_| SessionError::Unverified)?;
         self.nonce += 1;
         Ok(frame)
     }
@@ -98,7 +120,10 @@ pub enum SessionError {
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Oversize(bytes) => write!(f, "{bytes} bytes are more than a frame may have ({FRAME_MAX})"),
+            Self::Oversize(bytes) => write!(
+                f,
+                "{bytes} bytes are more than a frame may have ({FRAME_MAX})"
+            ),
             Self::Unverified => f.write_str("a message does not verify"),
             Self::Exhausted => f.write_str("the session's nonces are used up"),
         }
@@ -112,7 +137,10 @@ const TAG: usize = 16;
 /// The length before each message, a big-endian u16.
 const PREFIX: usize = 2;
 
-const _: () = assert!(MESSAGE_MAX <= u16::MAX as usize, "the length is a u16, and Noise allows no more");
+const _: () = assert!(
+    MESSAGE_MAX <= u16::MAX as usize,
+    "the length is a u16, and Noise allows no more"
+);
 
 #[cfg(test)]
 mod tests;

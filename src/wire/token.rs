@@ -1,8 +1,10 @@
-//! What people copy and paste: the fleet's ID, and the token with which a host joins. The wire's one door to base58.
+//! What people copy and paste: the fleet's ID, and the token with which a host joins. The wire's
+//! one door to base58.
 //!
 //! A token is one line without spaces, `starling1-` and then base58btc of
-//! `version ‖ name ‖ fleet ‖ key ‖ addresses ‖ checksum`. It holds the fleet key: whoever has the line is a member. The checksum is
-//! against slips of the hand, not against malice. Reading is strict: one text for one token.
+//! `version ‖ name ‖ fleet ‖ key ‖ addresses ‖ checksum`. It holds the fleet key: whoever has the
+//! line is a member. The checksum is against slips of the hand, not against malice. Reading is
+//! strict: one text for one token.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +15,8 @@ use super::fleet::{Fleet, FleetId, FleetKey, is_name};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{ADDRESSES_MAX, NAME_MAX, TOKEN_ADDRESS_MAX, TOKEN_TEXT_MAX};
 
-/// All that a host needs in order to join: the fleet, with one key, and where some of its members listen.
+/// All that a host needs in order to join: the fleet, with one key, and where some of its members
+/// listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     fleet: Fleet,
@@ -21,8 +24,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// For `fleet`, of whose keys the token carries the first alone, and at most [`ADDRESSES_MAX`] `addresses`, each `host:port`
-    /// ([`is_address`]).
+    /// For `fleet`, of whose keys the token carries the first alone, and at most [`ADDRESSES_MAX`]
+    /// `addresses`, each `host:port` ([`is_address`]).
     pub fn new(fleet: &Fleet, addresses: Vec<String>) -> Result<Self, NotAToken> {
         if addresses.len() > ADDRESSES_MAX {
             return Err(NotAToken::Addresses(addresses.len()));
@@ -30,8 +33,15 @@ impl Token {
         if let Some(bad) = addresses.iter().find(|address| !is_address(address)) {
             return Err(NotAToken::Address(bad.clone()));
         }
-        let fleet = Fleet::new(fleet.name().to_owned(), *fleet.id(), vec![fleet.key().clone()]);
-        Ok(Self { fleet: fleet.expect("a fleet with one of its keys is a fleet"), addresses })
+        let fleet = Fleet::new(
+            fleet.name().to_owned(),
+            *fleet.id(),
+            vec![fleet.key().clone()],
+        );
+        Ok(Self {
+            fleet: fleet.expect("a fleet with one of its keys is a fleet"),
+            addresses,
+        })
     }
 
     /// The fleet, with one key.
@@ -47,7 +57,9 @@ impl Token {
     fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.u8(VERSION).short(self.fleet.name().as_bytes());
-        writer.raw(self.fleet.id().as_bytes()).raw(self.fleet.key().as_bytes());
+        writer
+            .raw(self.fleet.id().as_bytes())
+            .raw(self.fleet.key().as_bytes());
         writer.u8(u8::try_from(self.addresses.len()).expect("at most ADDRESSES_MAX"));
         for address in &self.addresses {
             writer.short(address.as_bytes());
@@ -75,7 +87,8 @@ impl Token {
             addresses.push(address.ok_or(reader.malformed("address"))?);
         }
         reader.end("end")?;
-        let fleet = Fleet::new(name, id, vec![key]).expect("the name was looked at, and there is one key");
+        let fleet =
+            Fleet::new(name, id, vec![key]).expect("the name was looked at, and there is one key");
         Self::new(&fleet, addresses)
     }
 }
@@ -98,9 +111,14 @@ impl FromStr for Token {
             return Err(NotAToken::Long);
         }
         let letters = text.strip_prefix(PREFIX).ok_or(NotAToken::Prefix)?;
-        let bytes = bs58::decode(letters).into_vec().map_err(|_| NotAToken::Base58)?;
-        let (body, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(NotAToken::Checksum)?;
-        // Before anything else, so that a slip of the hand is called that and not, say, an unknown version.
+        let bytes = bs58::decode(letters)
+            .into_vec()
+            .map_err(|_| NotAToken::Base58)?;
+        let (body, sum) = bytes
+            .split_last_chunk::<CHECKSUM>()
+            .ok_or(NotAToken::Checksum)?;
+        // Before anything else, so that a slip of the hand is called that and not, say, an unknown
+        // version.
         if *sum != checksum(body) {
             return Err(NotAToken::Checksum);
         }
@@ -122,14 +140,24 @@ impl fmt::Display for FleetId {
     }
 }
 
-/// Whether `address` is `host:port`: a name, an IPv4 address or a bracketed IPv6 address, then a port from 1 to 65535, at most
-/// [`TOKEN_ADDRESS_MAX`] bytes in all. Whether the name exists is found out by whoever dials.
+/// Whether `address` is `host:port`: a name, an IPv4 address or a bracketed IPv6 address, then a
+/// port from 1 to 65535, at most [`TOKEN_ADDRESS_MAX`] bytes in all. Whether the name exists is
+/// found out by whoever dials.
 pub fn is_address(address: &str) -> bool {
-    let Some((host, port)) = address.rsplit_once(':') else { return false };
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return false;
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let host_ok = match bracketed {
         Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_')),
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_'))
+        }
     };
     let digits = port.bytes().all(|c| c.is_ascii_digit()) && !port.starts_with('0');
     host_ok && digits && port.parse::<u16>().is_ok() && address.len() <= TOKEN_ADDRESS_MAX
@@ -176,11 +204,19 @@ impl fmt::Display for NotAToken {
         match self {
             Self::Long => write!(f, "a token has at most {TOKEN_TEXT_MAX} characters"),
             Self::Prefix => write!(f, "a token begins with {PREFIX}"),
-            Self::Base58 => f.write_str("the token has a character that no token has: mistyped, or something was added"),
+            Self::Base58 => f.write_str(
+                "the token has a character that no token has: mistyped, or something was added",
+            ),
             Self::Checksum => f.write_str("the token is mistyped or cut short"),
-            Self::Version(version) => write!(f, "the token has form {version}, this Starling knows form {VERSION}"),
+            Self::Version(version) => write!(
+                f,
+                "the token has form {version}, this Starling knows form {VERSION}"
+            ),
             Self::Malformed(malformed) => write!(f, "the token makes no sense: {malformed}"),
-            Self::Addresses(count) => write!(f, "a token has at most {ADDRESSES_MAX} addresses, not {count}"),
+            Self::Addresses(count) => write!(
+                f,
+                "a token has at most {ADDRESSES_MAX} addresses, not {count}"
+            ),
             Self::Address(address) => write!(f, "{address:?} is not host:port"),
         }
     }

@@ -1,10 +1,11 @@
 //! Measures what Starling is for, on real hosts in network namespaces, and prints one table.
 //!
 //! `bench [--quick]`, from a release build, on a quiet machine, as root. A moment is the arrival
-//! of a log line in this program (a thread waits in `read` for it) or of the last byte of an answer:
-//! both are right to some 0.05 ms, and nobody polls while a change is under way. The servers' own time is
-//! left out: all peers run with `--unit none`. A revision's line is written by the peer's loop when
-//! it has taken the revision up as its head, whole; the disk of the receivers is not waited for.
+//! of a log line in this program (a thread waits in `read` for it) or of the last byte of an
+//! answer: both are right to some 0.05 ms, and nobody polls while a change is under way. The
+//! servers' own time is left out: all peers run with `--unit none`. A revision's line is written by
+//! the peer's loop when it has taken the revision up as its head, whole; the disk of the receivers
+//! is not waited for.
 
 mod idle;
 mod joining;
@@ -41,7 +42,11 @@ fn main() -> ExitCode {
     }
     let arguments: &[&str] = if quick { &["--quick"] } else { &[] };
     let ended = run_inside(&Scratch::new(), arguments, None, TIME_MAX);
-    if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if ended {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn measure(dir: &Path, effort: Effort) {
@@ -66,12 +71,18 @@ fn size() -> String {
 fn percentile(times: &mut [Duration], share: f64) -> f64 {
     times.sort();
     let at = (times.len() as f64 * share) as usize;
-    times.get(at.min(times.len().saturating_sub(1))).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    times
+        .get(at.min(times.len().saturating_sub(1)))
+        .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }
 
 /// Median and 99th percentile, for the table.
 fn spread(times: &mut [Duration]) -> String {
-    format!("p50 {:.2}  p99 {:.2} ms", percentile(times, 0.5), percentile(times, 0.99))
+    format!(
+        "p50 {:.2}  p99 {:.2} ms",
+        percentile(times, 0.5),
+        percentile(times, 0.99)
+    )
 }
 
 /// Makes a fleet of peers without servers, and waits until each has `links` links at least.
@@ -83,7 +94,9 @@ fn fleet(lab: &mut support::lab::Lab, members: &[usize], links: usize, level: &s
         host.start();
     }
     let linked = |host: &Host| host.links().len() >= links;
-    lab.wait(WAIT, "all are linked", || members.iter().all(|&member| linked(lab.host(member))));
+    lab.wait(WAIT, "all are linked", || {
+        members.iter().all(|&member| linked(lab.host(member)))
+    });
 }
 
 /// A document of about `bytes` bytes that no compression and no splice makes smaller.
@@ -102,8 +115,17 @@ fn document(bytes: usize, seed: u64) -> String {
 /// Sends a whole document to `host`; the ID of its revision.
 fn publish(host: &Host, document: &str) -> String {
     let reply = host.put("/config", document.as_bytes());
-    assert!(reply.status == 200, "a change was answered {}: {}", reply.status, reply.body);
-    reply.header("starling-revision").expect("an accepted change names its revision").trim_matches('"').to_owned()
+    assert!(
+        reply.status == 200,
+        "a change was answered {}: {}",
+        reply.status,
+        reply.body
+    );
+    reply
+        .header("starling-revision")
+        .expect("an accepted change names its revision")
+        .trim_matches('"')
+        .to_owned()
 }
 
 /// Whether a log line says that the revision of this ID has been taken up.

@@ -1,4 +1,5 @@
-//! Whether a disk that a power cut has left is one that Starling may leave: nothing torn, nothing lost that was promised.
+//! Whether a disk that a power cut has left is one that Starling may leave: nothing torn, nothing
+//! lost that was promised.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +20,8 @@ pub struct Judge {
     scratch: Scratch,
     /// By the hash of the image: what is wrong with it.
     seen: HashMap<u64, Option<String>>,
-    /// What whoever asked was told is kept: each file as it was then. `None` if it may become another, but not nothing.
+    /// What whoever asked was told is kept: each file as it was then. `None` if it may become
+    /// another, but not nothing.
     promised: Vec<(PathBuf, Option<Vec<u8>>)>,
     /// At how many moments the power was cut, and how many disks that left.
     pub cuts: usize,
@@ -32,15 +34,29 @@ impl Judge {
         let (seen, promised) = (HashMap::new(), Vec::new());
         // In memory, if possible: thousands of disks are made.
         let memory = Path::new("/dev/shm");
-        let scratch = if memory.is_dir() { Scratch::below(memory) } else { Scratch::new() };
-        Self { state: PathBuf::from(state), scratch, seen, promised, cuts: 0, images: 0 }
+        let scratch = if memory.is_dir() {
+            Scratch::below(memory)
+        } else {
+            Scratch::new()
+        };
+        Self {
+            state: PathBuf::from(state),
+            scratch,
+            seen,
+            promised,
+            cuts: 0,
+            images: 0,
+        }
     }
 
-    /// Performs the steps on the model, cuts the power after each that touched the disk, and judges what is left.
+    /// Performs the steps on the model, cuts the power after each that touched the disk, and judges
+    /// what is left.
     pub fn replay(&mut self, model: &mut Model, steps: &[Step]) {
         for (number, step) in steps.iter().enumerate() {
             let matters = model.matters(step);
-            let promises = model.perform(step).is_none_or(|said| self.promise(model, said));
+            let promises = model
+                .perform(step)
+                .is_none_or(|said| self.promise(model, said));
             if !matters || !promises {
                 continue;
             }
@@ -48,12 +64,22 @@ impl Judge {
             let mut failed = None;
             model.cut(number as u64, &mut |image| {
                 self.images += 1;
-                failed = failed.take().or_else(|| self.judge(&image, model).map(|wrong| (wrong, image)));
+                failed = failed
+                    .take()
+                    .or_else(|| self.judge(&image, model).map(|wrong| (wrong, image)));
             });
             if let Some((wrong, image)) = failed {
-                let last: Vec<String> = steps[..=number].iter().rev().take(12).map(summary).collect();
+                let last: Vec<String> = steps[..=number]
+                    .iter()
+                    .rev()
+                    .take(12)
+                    .map(summary)
+                    .collect();
                 let names: Vec<&String> = image.keys().collect();
-                panic!("after a power cut: {wrong}\nlast steps, newest first:\n{}\non the disk: {names:#?}", last.join("\n"));
+                panic!(
+                    "after a power cut: {wrong}\nlast steps, newest first:\n{}\non the disk: {names:#?}",
+                    last.join("\n")
+                );
             }
         }
     }
@@ -77,11 +103,17 @@ impl Judge {
             keep(self.state.join("owner.key"), true);
             keep(self.state.join("fleet.json"), false);
         }
-        if let (true, Some((_, id))) = (text.starts_with("HTTP/1.1 200"), text.split_once("\r\nStarling-Revision: ")) {
+        if let (true, Some((_, id))) = (
+            text.starts_with("HTTP/1.1 200"),
+            text.split_once("\r\nStarling-Revision: "),
+        ) {
             let id = id.split_once('\r').expect("a header ends").0;
             let group = self.state.join("revisions/default");
-            let name =
-                model.list(&group).into_iter().find(|name| name.ends_with(id)).expect("an acknowledged revision has a file");
+            let name = model
+                .list(&group)
+                .into_iter()
+                .find(|name| name.ends_with(id))
+                .expect("an acknowledged revision has a file");
             keep(group.join(name), true);
             keep(self.state.join("before-starling.json"), true);
         }
@@ -89,13 +121,20 @@ impl Judge {
     }
 
     fn judge(&mut self, image: &Image, model: &Model) -> Option<String> {
-        let broken = self.promised.iter().find(|(path, content)| match image.get(&format!("/{}", path.display())) {
-            Some(Some(found)) => content.as_ref().is_some_and(|content| *content != found.bytes),
-            // Pruned, it need not be there.
-            _ => model.read(path).is_some(),
+        let broken = self.promised.iter().find(|(path, content)| {
+            match image.get(&format!("/{}", path.display())) {
+                Some(Some(found)) => content
+                    .as_ref()
+                    .is_some_and(|content| *content != found.bytes),
+                // Pruned, it need not be there.
+                _ => model.read(path).is_some(),
+            }
         });
         if let Some((path, _)) = broken {
-            return Some(format!("{} was promised and is not there as it was", path.display()));
+            return Some(format!(
+                "{} was promised and is not there as it was",
+                path.display()
+            ));
         }
         let mut hasher = DefaultHasher::new();
         image.hash(&mut hasher);
@@ -132,14 +171,22 @@ fn unsound(state: &Path) -> Option<String> {
     }
     let wrong = || {
         let report = check(state).map_err(|error| error.to_string()).unwrap();
-        report.findings.into_iter().find(|finding| finding.is_wrong).map(|finding| format!("fsck: {finding:?}"))
+        report
+            .findings
+            .into_iter()
+            .find(|finding| finding.is_wrong)
+            .map(|finding| format!("fsck: {finding:?}"))
     };
     wrong().or_else(|| {
         let mut dir = StateDir::open(state).unwrap();
         dir.lock().unwrap();
         let report = check(state).unwrap();
-        let left = report.findings.iter().find(|finding| finding.what.contains("being written"));
-        left.map(|finding| format!("left over after the next start: {finding:?}")).or_else(wrong)
+        let left = report
+            .findings
+            .iter()
+            .find(|finding| finding.what.contains("being written"));
+        left.map(|finding| format!("left over after the next start: {finding:?}"))
+            .or_else(wrong)
     })
 }
 

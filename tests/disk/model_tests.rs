@@ -7,18 +7,33 @@ use super::model::Model;
 use super::private::Scratch;
 use super::strace::{Step, steps};
 
-/// Writes `kept` in place of the old one as it should be done, but for the steps that `forgets` likes.
+/// Writes `kept` in place of the old one as it should be done, but for the steps that `forgets`
+/// likes.
 fn replacing(root: &Path, forgets: impl Fn(&Step) -> bool) -> Vec<Step> {
-    let open = |fd, name: &str, create| Step::Open { fd, path: root.join(name), create, truncate: false };
+    let open = |fd, name: &str, create| Step::Open {
+        fd,
+        path: root.join(name),
+        create,
+        truncate: false,
+    };
     let steps = vec![
         open(3, "new", true),
-        Step::Write { fd: 3, bytes: b"the new".to_vec() },
+        Step::Write {
+            fd: 3,
+            bytes: b"the new".to_vec(),
+        },
         Step::Sync { fd: 3 },
         Step::Close { fd: 3 },
-        Step::Rename { from: root.join("new"), to: root.join("kept") },
+        Step::Rename {
+            from: root.join("new"),
+            to: root.join("kept"),
+        },
         open(4, "", false),
         Step::Sync { fd: 4 },
-        Step::Write { fd: 1, bytes: b"done".to_vec() },
+        Step::Write {
+            fd: 1,
+            bytes: b"done".to_vec(),
+        },
     ];
     steps.into_iter().filter(|step| !forgets(step)).collect()
 }
@@ -31,7 +46,9 @@ fn found(steps: &[Step], root: &Path) -> (Vec<String>, Vec<String>) {
         is_said |= model.perform(step).is_some();
         model.cut(1, &mut |image| {
             let content = image.get("/kept").and_then(Option::as_ref);
-            let content = content.map_or("nothing".into(), |content| String::from_utf8_lossy(&content.bytes).into_owned());
+            let content = content.map_or("nothing".into(), |content| {
+                String::from_utf8_lossy(&content.bytes).into_owned()
+            });
             if is_said { &mut after } else { &mut before }.push(content);
         });
     }
@@ -61,7 +78,10 @@ fn a_writer_that_forgets_nothing_leaves_the_old_or_the_new_and_after_that_the_ne
 #[test]
 fn a_writer_that_forgets_to_sync_the_file_leaves_a_torn_one() {
     let (_scratch, root) = with_the_old();
-    let (before, after) = found(&replacing(&root, |step| *step == Step::Sync { fd: 3 }), &root);
+    let (before, after) = found(
+        &replacing(&root, |step| *step == Step::Sync { fd: 3 }),
+        &root,
+    );
     assert_eq!(before, ["", "the", "the new", "the old"]);
     assert_eq!(after, ["", "the", "the new"]);
 }
@@ -69,7 +89,10 @@ fn a_writer_that_forgets_to_sync_the_file_leaves_a_torn_one() {
 #[test]
 fn a_writer_that_forgets_to_sync_the_directory_says_too_early_that_it_is_done() {
     let (_scratch, root) = with_the_old();
-    let (before, after) = found(&replacing(&root, |step| *step == Step::Sync { fd: 4 }), &root);
+    let (before, after) = found(
+        &replacing(&root, |step| *step == Step::Sync { fd: 4 }),
+        &root,
+    );
     assert_eq!(before, ["the new", "the old"]);
     assert_eq!(after, ["the new", "the old"], "the old can come back");
 }
@@ -77,11 +100,21 @@ fn a_writer_that_forgets_to_sync_the_directory_says_too_early_that_it_is_done() 
 #[test]
 fn a_directory_whose_own_name_is_not_durable_takes_all_that_is_in_it_along() {
     let (_scratch, root) = with_the_old();
-    let open = |fd, name: &str, create| Step::Open { fd, path: root.join(name), create, truncate: false };
+    let open = |fd, name: &str, create| Step::Open {
+        fd,
+        path: root.join(name),
+        create,
+        truncate: false,
+    };
     let steps = [
-        Step::MakeDirectory { path: root.join("group") },
+        Step::MakeDirectory {
+            path: root.join("group"),
+        },
         open(3, "group/file", true),
-        Step::Write { fd: 3, bytes: b"x".to_vec() },
+        Step::Write {
+            fd: 3,
+            bytes: b"x".to_vec(),
+        },
         Step::Sync { fd: 3 },
         open(4, "group", false),
         Step::Sync { fd: 4 },
@@ -91,8 +124,13 @@ fn a_directory_whose_own_name_is_not_durable_takes_all_that_is_in_it_along() {
         model.perform(step);
     }
     let mut lost = 0;
-    model.cut(1, &mut |image| lost += usize::from(!image.contains_key("/group/file")));
-    assert_eq!(lost, 1, "one of the two states is that without the directory");
+    model.cut(1, &mut |image| {
+        lost += usize::from(!image.contains_key("/group/file"))
+    });
+    assert_eq!(
+        lost, 1,
+        "one of the two states is that without the directory"
+    );
 }
 
 #[test]
@@ -109,8 +147,16 @@ fn a_trace_is_read_with_its_failures_left_out_and_its_halves_put_together() {
     );
     let expected = [
         Step::Process,
-        Step::Open { fd: 3, path: "/a".into(), create: true, truncate: false },
-        Step::Write { fd: 3, bytes: b"(),".to_vec() },
+        Step::Open {
+            fd: 3,
+            path: "/a".into(),
+            create: true,
+            truncate: false,
+        },
+        Step::Write {
+            fd: 3,
+            bytes: b"(),".to_vec(),
+        },
         Step::Sync { fd: 3 },
     ];
     assert_eq!(steps(record), expected);

@@ -1,4 +1,5 @@
-//! A peer on the loopback: the real program with a state directory, in front of a stand-in server or of none.
+//! A peer on the loopback: the real program with a state directory, in front of a stand-in server
+//! or of none.
 
 use std::ffi::OsString;
 use std::fs;
@@ -51,13 +52,18 @@ impl Peer {
         });
         peers[0].command(&["init"], "");
         let token = peers[0].command(&["token", "--peer", "127.0.0.1:9"], "");
-        peers[1..].iter().for_each(|peer| drop(peer.command(&["join", "-"], &token)));
+        peers[1..]
+            .iter()
+            .for_each(|peer| drop(peer.command(&["join", "-"], &token)));
         peers
     }
 
     /// Puts a stand-in server behind it.
     pub fn serve(&mut self) {
-        let setup = Setup { socket: self.dir.join("unit.sock"), ..Setup::default() };
+        let setup = Setup {
+            socket: self.dir.join("unit.sock"),
+            ..Setup::default()
+        };
         self.server = Some(StandIn::start(setup).unwrap());
     }
 
@@ -75,30 +81,57 @@ impl Peer {
 
     /// Runs a subcommand; gives its exit status, what it printed and what it complained of.
     pub fn try_command(&self, words: &[&str], input: &str) -> (i32, String, String) {
-        let words = words.iter().map(OsString::from).chain(["--state".into(), self.state.clone().into_os_string()]);
+        let words = words
+            .iter()
+            .map(OsString::from)
+            .chain(["--state".into(), self.state.clone().into_os_string()]);
         let mut command = self.program(words);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // A program that does not read it is no failure here.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+        (
+            output.status.code().unwrap_or(-1),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     }
 
     /// Starts the daemon, linked to these, and waits until it answers.
     pub fn start(&mut self, to: &[&Self]) {
         self.launch(to);
-        self.daemon().wait_started(|| self.get("/healthz").is_some());
+        self.daemon()
+            .wait_started(|| self.get("/healthz").is_some());
     }
 
     /// Starts the daemon, and does not wait.
     pub fn launch(&mut self, to: &[&Self]) {
-        let unit = if self.server.is_some() { self.dir.join("unit.sock").into_os_string() } else { "none".into() };
-        let mut words: Vec<OsString> = ["run", "--no-mdns", "--listen", "127.0.0.1:0"].map(OsString::from).to_vec();
-        words.extend(["--name".into(), self.name.clone().into(), "--unit".into(), unit]);
+        let unit = if self.server.is_some() {
+            self.dir.join("unit.sock").into_os_string()
+        } else {
+            "none".into()
+        };
+        let mut words: Vec<OsString> = ["run", "--no-mdns", "--listen", "127.0.0.1:0"]
+            .map(OsString::from)
+            .to_vec();
+        words.extend([
+            "--name".into(),
+            self.name.clone().into(),
+            "--unit".into(),
+            unit,
+        ]);
         words.extend(["--control".into(), self.control().into_os_string()]);
         words.extend(["--state".into(), self.state.clone().into_os_string()]);
-        words.extend(to.iter().flat_map(|peer| ["--peer".into(), peer.address().into()]));
+        words.extend(
+            to.iter()
+                .flat_map(|peer| ["--peer".into(), peer.address().into()]),
+        );
         let mut command = self.program(words.into_iter());
         command.stdin(Stdio::null());
         self.daemon = Some(Daemon::launch(command, &self.log));
@@ -115,7 +148,8 @@ impl Peer {
         self.daemon.as_ref().is_none_or(Daemon::is_over)
     }
 
-    /// Waits until the daemon has ended, however it does; gives its exit status, if it had the time to have one.
+    /// Waits until the daemon has ended, however it does; gives its exit status, if it had the time
+    /// to have one.
     pub fn ended(&mut self) -> Option<i32> {
         self.daemon.take().expect("it runs").ended().0.code()
     }
@@ -131,23 +165,33 @@ impl Peer {
 
     /// The answer, if there is one and it is 200.
     pub fn get(&self, target: &str) -> Option<Reply> {
-        http::request(&self.control(), "GET", target, b"").ok().filter(|reply| reply.status == 200)
+        http::request(&self.control(), "GET", target, b"")
+            .ok()
+            .filter(|reply| reply.status == 200)
     }
 
     /// The answer as JSON; `Null` if there is none.
     pub fn json(&self, target: &str) -> Value {
-        self.get(target).map(|reply| reply.json()).unwrap_or_default()
+        self.get(target)
+            .map(|reply| reply.json())
+            .unwrap_or_default()
     }
 
     /// A change.
     pub fn put(&self, target: &str, body: &str) -> Reply {
-        http::request(&self.control(), "PUT", target, body.as_bytes())
-            .unwrap_or_else(|error| panic!("PUT {target} to {}: {error}\n{}", self.name, self.log.tail(20)))
+        http::request(&self.control(), "PUT", target, body.as_bytes()).unwrap_or_else(|error| {
+            panic!(
+                "PUT {target} to {}: {error}\n{}",
+                self.name,
+                self.log.tail(20)
+            )
+        })
     }
 
     /// A change to a daemon that may die of it: whether it was taken.
     pub fn try_put(&self, target: &str, body: &str) -> bool {
-        http::request(&self.control(), "PUT", target, body.as_bytes()).is_ok_and(|reply| reply.status == 200)
+        http::request(&self.control(), "PUT", target, body.as_bytes())
+            .is_ok_and(|reply| reply.status == 200)
     }
 
     /// A change that must be taken: a route of this name.
@@ -158,7 +202,9 @@ impl Peer {
 
     /// Whether the document has a route of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.json("/config").pointer(&format!("/routes/{name}")).is_some()
+        self.json("/config")
+            .pointer(&format!("/routes/{name}"))
+            .is_some()
     }
 
     /// Whether it may speak for the fleet.
@@ -170,7 +216,10 @@ impl Peer {
     pub fn problems(&self) -> Vec<String> {
         let fleet = self.json("/fleet");
         let listed = fleet["problems"].as_array().cloned().unwrap_or_default();
-        listed.iter().map(|problem| problem.as_str().unwrap_or_default().to_owned()).collect()
+        listed
+            .iter()
+            .map(|problem| problem.as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// The directory of the group that everybody is in.
@@ -180,7 +229,10 @@ impl Peer {
 
     /// The names of its sound or unsound revisions, without what was set aside or is being written.
     pub fn kept(&self) -> Vec<String> {
-        super::names(&self.revisions()).into_iter().filter(|name| !name.contains('.')).collect()
+        super::names(&self.revisions())
+            .into_iter()
+            .filter(|name| !name.contains('.'))
+            .collect()
     }
 
     fn control(&self) -> PathBuf {
@@ -188,22 +240,36 @@ impl Peer {
     }
 
     fn program(&self, words: impl Iterator<Item = OsString>) -> Command {
-        let mut all = self.through.iter().map(OsString::from).chain([env!("CARGO_BIN_EXE_starling").into()]).chain(words);
+        let mut all = self
+            .through
+            .iter()
+            .map(OsString::from)
+            .chain([env!("CARGO_BIN_EXE_starling").into()])
+            .chain(words);
         let mut command = Command::new(all.next().expect("there is a program"));
-        command.args(all).arg("--config").arg(self.dir.join("empty.conf"));
+        command
+            .args(all)
+            .arg("--config")
+            .arg(self.dir.join("empty.conf"));
         command
     }
 
     /// The daemon's process, under strace too: that one has a single child.
     pub fn process(&self) -> String {
         let child = self.daemon().child.id();
-        let children = fs::read_to_string(format!("/proc/{child}/task/{child}/children")).unwrap_or_default();
-        children.split_whitespace().next().map_or(child.to_string(), str::to_owned)
+        let children =
+            fs::read_to_string(format!("/proc/{child}/task/{child}/children")).unwrap_or_default();
+        children
+            .split_whitespace()
+            .next()
+            .map_or(child.to_string(), str::to_owned)
     }
 
     fn signal(&self, name: &str) {
         // It may be over by now.
-        let _ = Command::new("kill").args([&format!("-{name}"), &self.process()]).status();
+        let _ = Command::new("kill")
+            .args([&format!("-{name}"), &self.process()])
+            .status();
     }
 }
 

@@ -1,4 +1,5 @@
-//! Power cuts: runs of the real program are recorded, the power is cut at every step, and every disk that may be left is judged.
+//! Power cuts: runs of the real program are recorded, the power is cut at every step, and every
+//! disk that may be left is judged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,24 +22,36 @@ struct Recording {
 }
 
 impl Recording {
-    /// The state directory is `deep/state` below a root of its own; `prepare` sees the peer before anything is recorded.
+    /// The state directory is `deep/state` below a root of its own; `prepare` sees the peer before
+    /// anything is recorded.
     fn new(prepare: impl FnOnce(&mut Peer, &Path)) -> Self {
         let scratch = Scratch::new();
         let root = scratch.path().join("root");
         fs::create_dir(&root).unwrap();
-        let mut peer = Peer::new(&scratch.path().join("p"), &root.join("deep/state"), "recorded");
+        let mut peer = Peer::new(
+            &scratch.path().join("p"),
+            &root.join("deep/state"),
+            "recorded",
+        );
         prepare(&mut peer, scratch.path());
         let model = Model::of(&root);
-        Self { scratch, model, steps: Vec::new(), peer }
+        Self {
+            scratch,
+            model,
+            steps: Vec::new(),
+            peer,
+        }
     }
 
-    /// Records what the program does while `run` has it started, under a fault that strace is to inject.
+    /// Records what the program does while `run` has it started, under a fault that strace is to
+    /// inject.
     fn record<T>(&mut self, inject: &str, run: impl FnOnce(&mut Peer) -> T) -> T {
         let file = self.scratch.path().join("strace");
         self.peer.through = recorder(&file, inject);
         let result = run(&mut self.peer);
         self.peer.through.clear();
-        self.steps.extend(steps(&fs::read_to_string(&file).unwrap()));
+        self.steps
+            .extend(steps(&fs::read_to_string(&file).unwrap()));
         result
     }
 
@@ -47,7 +60,10 @@ impl Recording {
         let mut judge = Judge::new("deep/state");
         judge.replay(&mut self.model, &self.steps);
         let (cuts, images, different) = (judge.cuts, judge.images, judge.different());
-        println!("{} steps, {cuts} cuts, {images} disks left, {different} of them different", self.steps.len());
+        println!(
+            "{} steps, {cuts} cuts, {images} disks left, {different} of them different",
+            self.steps.len()
+        );
         self.steps
     }
 }
@@ -110,13 +126,23 @@ fn a_host_that_joins_and_receives_may_lose_its_power_at_any_instant() {
         wait("it is in step", || peer.has("first"));
         founder.change("a");
         wait("a change is received", || peer.has("a"));
-        wait("it takes changes", || peer.put("/config/routes/b", "[]").status == 200);
+        wait("it takes changes", || {
+            peer.put("/config/routes/b", "[]").status == 200
+        });
         peer.stop();
     });
     let steps = recording.judge();
     assert!(renames(&steps, ".new-0", "/revisions/default/0") >= 3);
-    assert_eq!(renames(&steps, ".new-fleet.json", "fleet.json"), 1, "its joining is complete");
-    assert_eq!(renames(&steps, ".new-addresses.json", "addresses.json"), 1, "the first address book");
+    assert_eq!(
+        renames(&steps, ".new-fleet.json", "fleet.json"),
+        1,
+        "its joining is complete"
+    );
+    assert_eq!(
+        renames(&steps, ".new-addresses.json", "addresses.json"),
+        1,
+        "the first address book"
+    );
 }
 
 #[test]
@@ -131,16 +157,23 @@ fn a_host_that_mends_and_prunes_its_history_may_lose_its_power_at_any_instant() 
         peer.start(&[&founder]);
         assert_eq!(founder.put("/config", FIRST).status, 200);
         (0..HISTORY + 1).for_each(|number| founder.change(&format!("r{number}")));
-        // It may have been linked only after some of the changes, and fetches those when somebody looks.
+        // It may have been linked only after some of the changes, and fetches those when somebody
+        // looks.
         let looked_at = |peer: &Peer| peer.json("/fleet/revisions").is_array();
-        wait("all is received and kept", || looked_at(peer) && peer.kept() == founder.kept());
+        wait("all is received and kept", || {
+            looked_at(peer) && peer.kept() == founder.kept()
+        });
         peer.stop();
         let kept = peer.kept();
         let damaged = peer.revisions().join(&kept[kept.len() / 2]);
         let mut bytes = fs::read(&damaged).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::create_dir_all(peer.state.join("pending/default")).unwrap();
-        fs::copy(peer.revisions().join(&kept[0]), peer.state.join("pending/default").join(&kept[0])).unwrap();
+        fs::copy(
+            peer.revisions().join(&kept[0]),
+            peer.state.join("pending/default").join(&kept[0]),
+        )
+        .unwrap();
         other = Some((founder, damaged, bytes));
     });
     let (founder, damaged, bytes) = other.unwrap();
@@ -148,16 +181,25 @@ fn a_host_that_mends_and_prunes_its_history_may_lose_its_power_at_any_instant() 
     fs::write(&damaged, &bytes).unwrap();
     recording.record("", |peer| {
         peer.start(&[&founder]);
-        wait("the damaged one is fetched again", || peer.kept() == founder.kept());
-        wait("it takes changes", || peer.put("/config/routes/mine", "[]").status == 200);
+        wait("the damaged one is fetched again", || {
+            peer.kept() == founder.kept()
+        });
+        wait("it takes changes", || {
+            peer.put("/config/routes/mine", "[]").status == 200
+        });
         peer.change("more");
-        wait("what is too old is removed", || peer.kept() == founder.kept());
+        wait("what is too old is removed", || {
+            peer.kept() == founder.kept()
+        });
         peer.stop();
     });
     let steps = recording.judge();
     assert_eq!(renames(&steps, "/revisions/", ".damaged-1"), 1);
     assert_eq!(unlinks(&steps, "/pending/default/0"), 1);
-    assert!(unlinks(&steps, "/revisions/default/0") >= 2, "the oldest are pruned");
+    assert!(
+        unlinks(&steps, "/revisions/default/0") >= 2,
+        "the oldest are pruned"
+    );
 }
 
 #[test]
@@ -172,7 +214,9 @@ fn a_host_that_was_killed_at_an_fsync_goes_on_and_may_then_lose_its_power() {
         recording.record(&format!("fsync:signal=SIGKILL:when={number}"), |peer| {
             peer.launch(&[]);
             // Killed before, it does not answer; then there is no change.
-            wait("it answers or is gone", || peer.get("/healthz").is_some() || peer.is_over());
+            wait("it answers or is gone", || {
+                peer.get("/healthz").is_some() || peer.is_over()
+            });
             peer.try_put("/config", FIRST);
             wait(&format!("it is gone by fsync {number}"), || peer.is_over());
             killed += usize::from(peer.ended().is_none());

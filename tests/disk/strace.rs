@@ -1,7 +1,8 @@
 //! The system calls of a program that touch files, and what it says, as strace has recorded them.
 //!
-//! Strings are written in hexadecimal (`-xx`), so that no byte of them can be mistaken for syntax. A call that another thread interrupts
-//! is put together again and counts where it ended; what is said counts where it began, for somebody may have heard it by then.
+//! Strings are written in hexadecimal (`-xx`), so that no byte of them can be mistaken for syntax.
+//! A call that another thread interrupts is put together again and counts where it ended; what is
+//! said counts where it began, for somebody may have heard it by then.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,12 @@ pub enum Step {
     /// A new process begins, with no file open.
     Process,
     /// A file or directory was opened.
-    Open { fd: u32, path: PathBuf, create: bool, truncate: bool },
+    Open {
+        fd: u32,
+        path: PathBuf,
+        create: bool,
+        truncate: bool,
+    },
     /// Bytes were written: to a file, if the descriptor is one's, or else to somebody.
     Write { fd: u32, bytes: Vec<u8> },
     /// A file was made this long.
@@ -32,11 +38,16 @@ pub enum Step {
     MakeDirectory { path: PathBuf },
 }
 
-/// The words before a program's own that have it recorded into `file`. `inject` is strace's, or empty.
+/// The words before a program's own that have it recorded into `file`. `inject` is strace's, or
+/// empty.
 pub fn recorder(file: &Path, inject: &str) -> Vec<String> {
     let trace = format!("trace={CALLS}");
     let file = file.display().to_string();
-    let mut words = ["strace", "-f", "-xx", "-s", "16777216", "-e", &trace, "-o", &file].map(str::to_owned).to_vec();
+    let mut words = [
+        "strace", "-f", "-xx", "-s", "16777216", "-e", &trace, "-o", &file,
+    ]
+    .map(str::to_owned)
+    .to_vec();
     words.extend(match inject {
         "" => vec!["--seccomp-bpf".to_owned()],
         // With that, which is only quicker, no signal is injected.
@@ -45,20 +56,37 @@ pub fn recorder(file: &Path, inject: &str) -> Vec<String> {
     words
 }
 
-/// A strace that has every fsync of a running process, and of its threads, fail with this error until it is ended.
+/// A strace that has every fsync of a running process, and of its threads, fail with this error
+/// until it is ended.
 pub fn failing_fsync(process: &str, error: &str) -> Command {
     let inject = format!("inject=fsync,fdatasync:error={error}");
     let mut command = Command::new("strace");
-    command.args(["-f", "-p", process, "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &inject]);
+    command.args([
+        "-f",
+        "-p",
+        process,
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+        &inject,
+    ]);
     command
 }
 
 /// Why nothing can be recorded on this machine, or nothing.
 pub fn lacks() -> Option<String> {
-    match Command::new("strace").args(["-f", "-e", "trace=fsync", "true"]).output() {
+    match Command::new("strace")
+        .args(["-f", "-e", "trace=fsync", "true"])
+        .output()
+    {
         Err(_) => Some("the program `strace`".to_owned()),
         Ok(output) if output.status.success() => None,
-        Ok(output) => Some(format!("leave to trace ({})", String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => Some(format!(
+            "leave to trace ({})",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
     }
 }
 
@@ -67,14 +95,19 @@ pub fn steps(record: &str) -> Vec<Step> {
     let mut steps = vec![Step::Process];
     let mut unfinished: BTreeMap<&str, String> = BTreeMap::new();
     for line in record.lines() {
-        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((thread, call)) = line.split_once(' ') else {
+            continue;
+        };
         let call = call.trim_start();
         if let Some(begun) = call.strip_suffix(" <unfinished ...>") {
             match said(begun) {
                 Some(bytes) => steps.push(bytes),
                 None => drop(unfinished.insert(thread, begun.to_owned())),
             }
-        } else if let Some((_, rest)) = call.split_once(" resumed>").filter(|_| call.starts_with("<... ")) {
+        } else if let Some((_, rest)) = call
+            .split_once(" resumed>")
+            .filter(|_| call.starts_with("<... "))
+        {
             let begun = unfinished.remove(thread).unwrap_or_default();
             steps.extend(step(&format!("{begun}{rest}")));
         } else {
@@ -87,36 +120,70 @@ pub fn steps(record: &str) -> Vec<Step> {
 /// What goes to a socket, of a call that has only begun.
 fn said(begun: &str) -> Option<Step> {
     let mut arguments = begun.strip_prefix("sendto(")?.split(", ");
-    Some(Step::Write { fd: arguments.next()?.parse().ok()?, bytes: string(arguments.next()?)? })
+    Some(Step::Write {
+        fd: arguments.next()?.parse().ok()?,
+        bytes: string(arguments.next()?)?,
+    })
 }
 
 /// One call that succeeded: `name(arguments) = result`.
 fn step(call: &str) -> Option<Step> {
     let (name, rest) = call.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(") ")?;
-    let result: i64 = result.trim_start().strip_prefix("= ")?.split_whitespace().next()?.parse().ok()?;
+    let result: i64 = result
+        .trim_start()
+        .strip_prefix("= ")?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()?;
     let arguments: Vec<&str> = arguments.split(", ").collect();
     let fd = || arguments.first()?.parse().ok();
-    let path = |index: usize| arguments.get(index).and_then(|text| string(text)).map(path_of);
+    let path = |index: usize| {
+        arguments
+            .get(index)
+            .and_then(|text| string(text))
+            .map(path_of)
+    };
     let number = usize::try_from(result).ok()?;
     Some(match name {
         "openat" => {
             let flags: Vec<&str> = arguments.get(2)?.split('|').collect();
             let (create, truncate) = (flags.contains(&"O_CREAT"), flags.contains(&"O_TRUNC"));
-            Step::Open { fd: u32::try_from(number).ok()?, path: path(1)?, create, truncate }
+            Step::Open {
+                fd: u32::try_from(number).ok()?,
+                path: path(1)?,
+                create,
+                truncate,
+            }
         }
         "write" | "sendto" => {
             let mut bytes = string(arguments.get(1)?)?;
             bytes.truncate(number);
             Step::Write { fd: fd()?, bytes }
         }
-        "ftruncate" => Step::Length { fd: fd()?, length: arguments.get(1)?.parse().ok()? },
+        "ftruncate" => Step::Length {
+            fd: fd()?,
+            length: arguments.get(1)?.parse().ok()?,
+        },
         "fsync" | "fdatasync" => Step::Sync { fd: fd()? },
         "close" => Step::Close { fd: fd()? },
-        "rename" => Step::Rename { from: path(0)?, to: path(1)? },
-        "renameat" | "renameat2" => Step::Rename { from: path(1)?, to: path(3)? },
-        "link" => Step::Link { from: path(0)?, to: path(1)? },
-        "linkat" => Step::Link { from: path(1)?, to: path(3)? },
+        "rename" => Step::Rename {
+            from: path(0)?,
+            to: path(1)?,
+        },
+        "renameat" | "renameat2" => Step::Rename {
+            from: path(1)?,
+            to: path(3)?,
+        },
+        "link" => Step::Link {
+            from: path(0)?,
+            to: path(1)?,
+        },
+        "linkat" => Step::Link {
+            from: path(1)?,
+            to: path(3)?,
+        },
         "unlink" | "rmdir" => Step::Unlink { path: path(0)? },
         "unlinkat" => Step::Unlink { path: path(1)? },
         "mkdir" => Step::MakeDirectory { path: path(0)? },
@@ -129,7 +196,11 @@ fn step(call: &str) -> Option<Step> {
 /// `"\x2f\x74"`.
 fn string(text: &str) -> Option<Vec<u8>> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    inner.split("\\x").skip(1).map(|hex| u8::from_str_radix(hex, 16).ok()).collect()
+    inner
+        .split("\\x")
+        .skip(1)
+        .map(|hex| u8::from_str_radix(hex, 16).ok())
+        .collect()
 }
 
 fn path_of(bytes: Vec<u8>) -> PathBuf {

@@ -1,4 +1,5 @@
-//! Inputs from inputs: honest ones with a few bytes changed, taken out, doubled, cut off or put together.
+//! Inputs from inputs: honest ones with a few bytes changed, taken out, doubled, cut off or put
+//! together.
 
 use starlingd::node::rng::Rng;
 
@@ -9,7 +10,9 @@ fn below(rng: &mut Rng, bound: usize) -> usize {
 /// Random bytes, at most `most` of them, or one of `corpus` with a few changes.
 pub fn garbage(rng: &mut Rng, corpus: &[Vec<u8>], most: usize) -> Vec<u8> {
     if below(rng, 16) == 0 {
-        return (0..below(rng, most)).map(|_| below(rng, 256) as u8).collect();
+        return (0..below(rng, most))
+            .map(|_| below(rng, 256) as u8)
+            .collect();
     }
     let mut bytes = corpus[below(rng, corpus.len())].clone();
     if below(rng, 8) == 0 {

@@ -1,6 +1,8 @@
-//! A whole fleet in virtual time with a member that says anything, whenever it likes: frames of every type about what is held and what is
-//! not, frames with bytes changed, revisions of any height, stamp, base, origin and content under its own signature. Meanwhile clients
-//! ask, hosts crash, links break. In the end the honest hosts must come to one head, and take a change on each of them.
+//! A whole fleet in virtual time with a member that says anything, whenever it likes: frames of
+//! every type about what is held and what is not, frames with bytes changed, revisions of any
+//! height, stamp, base, origin and content under its own signature. Meanwhile clients ask, hosts
+//! crash, links break. In the end the honest hosts must come to one head, and take a change on each
+//! of them.
 
 use std::time::Duration;
 
@@ -39,9 +41,19 @@ pub fn live(seed: u64) {
         world.add(World::<()>::spec(number));
     }
     world.run(Duration::from_secs(2));
-    put(&mut world, 0, "/config", r#"{"listeners":{},"routes":[],"applications":{}}"#);
+    put(
+        &mut world,
+        0,
+        "/config",
+        r#"{"listeners":{},"routes":[],"applications":{}}"#,
+    );
     world.run(Duration::from_secs(2));
-    let mut liar = Liar { rng: Rng::new(seed ^ 0x5eed), records: Vec::new(), puppet: None, read: 0 };
+    let mut liar = Liar {
+        rng: Rng::new(seed ^ 0x5eed),
+        records: Vec::new(),
+        puppet: None,
+        read: 0,
+    };
     for _ in 0..60 + liar.rng.below(200) {
         step(&mut world, &mut liar);
     }
@@ -64,8 +76,18 @@ fn step(world: &mut World<()>, liar: &mut Liar) {
         3..=5 if world.running().contains(&host) => change(world, host, liar),
         6..=8 => world.run(Duration::from_millis(liar.rng.below(3_000))),
         9 if world.running().contains(&host) => {
-            let addresses = vec![std::net::SocketAddr::from(([10, 1, liar.byte(), liar.byte()], 7117))];
-            world.happens(host, Input::Found { instance: format!("{:020x}", liar.rng.draw()), addresses, unheard: true });
+            let addresses = vec![std::net::SocketAddr::from((
+                [10, 1, liar.byte(), liar.byte()],
+                7117,
+            ))];
+            world.happens(
+                host,
+                Input::Found {
+                    instance: format!("{:020x}", liar.rng.draw()),
+                    addresses,
+                    unheard: true,
+                },
+            );
         }
         _ => liar.speak(world, host),
     }
@@ -74,19 +96,45 @@ fn step(world: &mut World<()>, liar: &mut Liar) {
 /// A client asks for something; what becomes of it is not waited for.
 fn change(world: &mut World<()>, host: usize, liar: &mut Liar) {
     if liar.below(20) == 0 {
-        world.ask(host, Ask::RemoveGroup { name: "other".to_owned(), force: liar.below(2) == 0, note: String::new() });
+        world.ask(
+            host,
+            Ask::RemoveGroup {
+                name: "other".to_owned(),
+                force: liar.below(2) == 0,
+                note: String::new(),
+            },
+        );
         return;
     }
-    let path = ["/config/routes", "/config/applications/a", "/config/listeners"][liar.below(3)];
+    let path = [
+        "/config/routes",
+        "/config/applications/a",
+        "/config/listeners",
+    ][liar.below(3)];
     let change = match liar.below(4) {
         0 => Edited::Append(liar.rng.below(100).into()),
         1 => Edited::Delete,
         2 => Edited::Put(json::parse(br#"["x"]"#).expect("JSON")),
         _ => Edited::Put(json::parse(b"{}").expect("JSON")),
     };
-    let op = Op { path: Path::parse(path).expect("it is a path"), change };
-    let settles = if liar.below(8) == 0 { vec!["*".to_owned()] } else { Vec::new() };
-    world.ask(host, Ask::Write(Change { op, if_match: None, note: String::new(), settles }));
+    let op = Op {
+        path: Path::parse(path).expect("it is a path"),
+        change,
+    };
+    let settles = if liar.below(8) == 0 {
+        vec!["*".to_owned()]
+    } else {
+        Vec::new()
+    };
+    world.ask(
+        host,
+        Ask::Write(Change {
+            op,
+            if_match: None,
+            note: String::new(),
+            settles,
+        }),
+    );
 }
 
 impl Liar {
@@ -103,15 +151,24 @@ impl Liar {
         if !world.running().contains(&host) {
             return;
         }
-        let is_up = self.puppet.is_some_and(|(puppet, _)| !world.puppets[puppet].closed);
+        let is_up = self
+            .puppet
+            .is_some_and(|(puppet, _)| !world.puppets[puppet].closed);
         if !is_up || self.below(10) == 0 {
             let peer = PeerId::from_bytes(secret(LIAR).public()).expect("a public key");
-            let hello = Hello { peer, run: self.rng.draw(), features: self.rng.draw(), addresses: Vec::new() };
+            let hello = Hello {
+                peer,
+                run: self.rng.draw(),
+                features: self.rng.draw(),
+                addresses: Vec::new(),
+            };
             self.puppet = Some((world.puppet(host, hello), host));
             self.read = 0;
         }
         for _ in 0..=self.below(6) {
-            let linked = self.puppet.filter(|(puppet, to)| !world.puppets[*puppet].closed && world.running().contains(to));
+            let linked = self.puppet.filter(|(puppet, to)| {
+                !world.puppets[*puppet].closed && world.running().contains(to)
+            });
             let Some((puppet, _)) = linked else { return };
             self.listen(world, puppet);
             let frame = self.frame();
@@ -124,7 +181,11 @@ impl Liar {
         let frames = &world.puppets[puppet].frames;
         for bytes in &frames[self.read.min(frames.len())..] {
             if let Ok(Some(Frame::Record(record, _, payload))) = Frame::decode(bytes) {
-                let body = if let Payload::Whole(body) = payload { body } else { Vec::new() };
+                let body = if let Payload::Whole(body) = payload {
+                    body
+                } else {
+                    Vec::new()
+                };
                 self.records.push((record, body));
             }
         }
@@ -148,25 +209,61 @@ impl Liar {
     }
 
     fn frame(&mut self) -> Vec<u8> {
-        let scope = if self.below(2) == 0 { Scope::Documents } else { Scope::Nodes };
+        let scope = if self.below(2) == 0 {
+            Scope::Documents
+        } else {
+            Scope::Nodes
+        };
         let flag = self.below(2) == 0;
-        let bytes = (0..self.below(200)).map(|_| self.byte()).collect::<Vec<u8>>();
-        let edits: Vec<EditRef> = (0..self.below(5)).map(|_| EditRef { stamp: self.stamp(), id: self.id() }).collect();
+        let bytes = (0..self.below(200))
+            .map(|_| self.byte())
+            .collect::<Vec<u8>>();
+        let edits: Vec<EditRef> = (0..self.below(5))
+            .map(|_| EditRef {
+                stamp: self.stamp(),
+                id: self.id(),
+            })
+            .collect();
         let frame = match self.below(22) {
             0 => Frame::Ping(self.rng.draw()),
             1 => Frame::Pong(self.rng.draw()),
             2 => Frame::Degree(self.rng.below(100) as u16),
-            3 => Frame::Pull { id: self.id(), offset: self.rng.below(70_000) as u32, have: self.id() },
-            4 => Frame::Piece { id: self.id(), offset: self.rng.below(70_000) as u32, bytes },
+            3 => Frame::Pull {
+                id: self.id(),
+                offset: self.rng.below(70_000) as u32,
+                have: self.id(),
+            },
+            4 => Frame::Piece {
+                id: self.id(),
+                offset: self.rng.below(70_000) as u32,
+                bytes,
+            },
             5 => Frame::Missing(self.id()),
             6 => Frame::Root(scope, flag, std::array::from_fn(|_| self.byte())),
             7 => Frame::Buckets(scope, vec![[self.byte(); 8]; 256]),
-            8 => Frame::Ids(scope, flag, (0..=self.byte()).collect(), (0..self.below(20)).map(|_| self.id()).collect()),
+            8 => Frame::Ids(
+                scope,
+                flag,
+                (0..=self.byte()).collect(),
+                (0..self.below(20)).map(|_| self.id()).collect(),
+            ),
             9 => Frame::Done(scope, flag),
-            10 => Frame::Addresses(vec![std::net::SocketAddr::from(([10, 9, self.byte(), self.byte()], 7117))]),
+            10 => Frame::Addresses(vec![std::net::SocketAddr::from((
+                [10, 9, self.byte(), self.byte()],
+                7117,
+            ))]),
             11 => Frame::Want(self.id()),
-            12 => Frame::ContainmentQuery { group: "default".into(), head: self.id(), edits },
-            13 => Frame::ContainmentReply { group: "default".into(), head: self.id(), contained: edits.clone(), out: edits },
+            12 => Frame::ContainmentQuery {
+                group: "default".into(),
+                head: self.id(),
+                edits,
+            },
+            13 => Frame::ContainmentReply {
+                group: "default".into(),
+                head: self.id(),
+                contained: edits.clone(),
+                out: edits,
+            },
             14 => Frame::Errand(self.rng.below(4), flag, self.errand(bytes)),
             15 => Frame::Told(self.rng.below(4), flag, bytes),
             16 if self.below(4) == 0 => Frame::Bye(Goodbye::Leaving, "enough".into()),
@@ -183,12 +280,23 @@ impl Liar {
             }
         };
         let honest = frame.encode();
-        if self.below(5) == 0 { mutate::garbage(&mut self.rng, &[honest], 100) } else { honest }
+        if self.below(5) == 0 {
+            mutate::garbage(&mut self.rng, &[honest], 100)
+        } else {
+            honest
+        }
     }
 
     fn errand(&mut self, body: Vec<u8>) -> Vec<u8> {
-        let target = ["/config", "/config/routes", "/fleet", "/certificates/a"][self.below(4)].to_owned();
-        let errand = Errand { group: "default".into(), method: "PUT".into(), target, headers: Vec::new(), body };
+        let target =
+            ["/config", "/config/routes", "/fleet", "/certificates/a"][self.below(4)].to_owned();
+        let errand = Errand {
+            group: "default".into(),
+            method: "PUT".into(),
+            target,
+            headers: Vec::new(),
+            body,
+        };
         errand.encode().expect("it is short")
     }
 
@@ -211,7 +319,11 @@ impl Liar {
 
     /// A record under the member's own signature.
     fn record(&mut self) -> (Record, Vec<u8>) {
-        let kind = if self.below(4) == 0 { Kind::Node } else { Kind::Document };
+        let kind = if self.below(4) == 0 {
+            Kind::Node
+        } else {
+            Kind::Document
+        };
         let key = match (kind, self.below(5)) {
             (Kind::Document, 0) => "other".to_owned(),
             (Kind::Document, _) => "default".to_owned(),
@@ -223,8 +335,16 @@ impl Liar {
             _ => self.rng.below(40),
         };
         let height = height.max(1);
-        let base = if height == 1 { RecordId::NONE } else { self.id() };
-        let base = if height > 1 && base == RecordId::NONE { RecordId([7; 32]) } else { base };
+        let base = if height == 1 {
+            RecordId::NONE
+        } else {
+            self.id()
+        };
+        let base = if height > 1 && base == RecordId::NONE {
+            RecordId([7; 32])
+        } else {
+            base
+        };
         let body = self.body(kind);
         let header = Header {
             kind,
@@ -244,27 +364,55 @@ impl Liar {
 
     /// A body of this kind: mostly sound, or what an honest record has with a few bytes changed.
     fn body(&mut self, kind: Kind) -> Vec<u8> {
-        let bodies: Vec<Vec<u8>> = self.records.iter().map(|(_, body)| body.clone()).filter(|body| !body.is_empty()).collect();
+        let bodies: Vec<Vec<u8>> = self
+            .records
+            .iter()
+            .map(|(_, body)| body.clone())
+            .filter(|body| !body.is_empty())
+            .collect();
         if !bodies.is_empty() && self.below(2) == 0 {
-            return mutate::garbage(&mut self.rng, &bodies, 100).into_iter().take(16_000).collect();
+            return mutate::garbage(&mut self.rng, &bodies, 100)
+                .into_iter()
+                .take(16_000)
+                .collect();
         }
         if kind == Kind::Node {
             return br#"{"name":"liar","version":"1","addresses":["10.0.0.9:7117"],"group":"default"}"#.to_vec();
         }
-        let edit = EditRef { stamp: self.stamp(), id: self.id() };
-        let (author, stamp) = (PeerId::from_bytes(secret(1 + self.rng.below(3)).public()).expect("a public key"), self.stamp());
+        let edit = EditRef {
+            stamp: self.stamp(),
+            id: self.id(),
+        };
+        let (author, stamp) = (
+            PeerId::from_bytes(secret(1 + self.rng.below(3)).public()).expect("a public key"),
+            self.stamp(),
+        );
         let origin = match self.below(3) {
             0 => r#""kind":"original""#.to_owned(),
             1 => format!(r#""kind":"replay","of":"{edit}","author":"{author}""#),
             _ => format!(r#""kind":"note","of":"{edit}","author":"{author}""#),
         };
         let op = r#"{"op":"PUT","path":"/config/routes","found":{"value":[]}}"#;
-        let named: Vec<String> =
-            (0..self.below(4)).map(|_| format!("\"{}\"", EditRef { stamp: self.stamp(), id: self.id() })).collect();
+        let named: Vec<String> = (0..self.below(4))
+            .map(|_| {
+                format!(
+                    "\"{}\"",
+                    EditRef {
+                        stamp: self.stamp(),
+                        id: self.id()
+                    }
+                )
+            })
+            .collect();
         let named = named.join(",");
-        let head = format!(r#"{{"edit":{{{origin},"ops":[{op}]}},"settled":[],"open":[],"floor":"{stamp}","ledger":[{named}]}}"#);
-        format!("{head}\n{{\"config\":{{\"listeners\":{{}},\"routes\":[{}],\"applications\":{{}}}}}}", self.rng.below(9))
-            .into_bytes()
+        let head = format!(
+            r#"{{"edit":{{{origin},"ops":[{op}]}},"settled":[],"open":[],"floor":"{stamp}","ledger":[{named}]}}"#
+        );
+        format!(
+            "{head}\n{{\"config\":{{\"listeners\":{{}},\"routes\":[{}],\"applications\":{{}}}}}}",
+            self.rng.below(9)
+        )
+        .into_bytes()
     }
 }
 
@@ -272,12 +420,24 @@ impl Liar {
 fn put(world: &mut World<()>, host: usize, path: &str, text: &str) {
     let seed = world.seed;
     let taken = |world: &mut World<()>| {
-        let op =
-            Op { path: Path::parse(path).expect("a path"), change: Edited::Put(json::parse(text.as_bytes()).expect("JSON")) };
-        let client = world.ask(host, Ask::Write(Change { op, if_match: None, note: String::new(), settles: vec!["*".into()] }));
-        world.run_until(Duration::from_millis(50), Duration::from_secs(30), |world| {
-            world.hosts[host].answers.contains_key(&client)
-        });
+        let op = Op {
+            path: Path::parse(path).expect("a path"),
+            change: Edited::Put(json::parse(text.as_bytes()).expect("JSON")),
+        };
+        let client = world.ask(
+            host,
+            Ask::Write(Change {
+                op,
+                if_match: None,
+                note: String::new(),
+                settles: vec!["*".into()],
+            }),
+        );
+        world.run_until(
+            Duration::from_millis(50),
+            Duration::from_secs(30),
+            |world| world.hosts[host].answers.contains_key(&client),
+        );
         world.take_answer(host, client)
     };
     let mut last = None;
@@ -288,7 +448,10 @@ fn put(world: &mut World<()>, host: usize, path: &str, text: &str) {
         }
         world.run(Duration::from_secs(3));
     }
-    panic!("seed {seed}: host {host} takes no change: {last:?}\n{}", world.report());
+    panic!(
+        "seed {seed}: host {host} takes no change: {last:?}\n{}",
+        world.report()
+    );
 }
 
 /// The member is silent from now on; all hosts run, and come to one head and to changes.
@@ -300,13 +463,27 @@ fn recover(world: &mut World<()>) {
     }
     world.run(Duration::from_secs(60));
     for host in 0..HOSTS {
-        put(world, host, &format!("/config/applications/mark{host}"), "{}");
+        put(
+            world,
+            host,
+            &format!("/config/applications/mark{host}"),
+            "{}",
+        );
     }
-    let agreed = world.run_until(Duration::from_millis(500), Duration::from_secs(120), |world| {
-        let heads: Vec<_> = (0..HOSTS).map(|host| head(world, host)).collect();
-        heads[0].is_some() && heads.iter().all(|head| *head == heads[0])
-    });
-    assert!(agreed, "seed {}: the hosts do not come to one head\n{}", world.seed, world.report());
+    let agreed = world.run_until(
+        Duration::from_millis(500),
+        Duration::from_secs(120),
+        |world| {
+            let heads: Vec<_> = (0..HOSTS).map(|host| head(world, host)).collect();
+            heads[0].is_some() && heads.iter().all(|head| *head == heads[0])
+        },
+    );
+    assert!(
+        agreed,
+        "seed {}: the hosts do not come to one head\n{}",
+        world.seed,
+        world.report()
+    );
 }
 
 fn head(world: &mut World<()>, host: usize) -> Option<RecordId> {

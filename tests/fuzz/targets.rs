@@ -1,4 +1,5 @@
-//! The decoders: everything that reads what others wrote, each with honest input and with what must hold of what it accepts.
+//! The decoders: everything that reads what others wrote, each with honest input and with what must
+//! hold of what it accepts.
 
 use std::sync::LazyLock;
 
@@ -25,8 +26,8 @@ use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, Local};
 use starlingd::wire::token::Token;
 
-/// What a decoder made of an input: accepted, or refused in these words. Words that were not seen before show that the input has gone
-/// somewhere new.
+/// What a decoder made of an input: accepted, or refused in these words. Words that were not seen
+/// before show that the input has gone somewhere new.
 pub type Verdict = Result<(), String>;
 
 /// One decoder.
@@ -43,20 +44,55 @@ pub struct Target {
 
 /// All decoders.
 pub fn all() -> Vec<Target> {
-    let target = |name, honest: Vec<Vec<u8>>, most, decode| Target { name, honest, most, decode };
+    let target = |name, honest: Vec<Vec<u8>>, most, decode| Target {
+        name,
+        honest,
+        most,
+        decode,
+    };
     let revision = revision();
     let mut targets = vec![
         target("frame", frames(), FRAME_MAX, frame),
-        target("errand", vec![errand().encode().expect("it is short")], 1_000, decode_errand),
-        target("told", vec![told().encode().expect("it is short")], 1_000, decode_told),
-        target("record", vec![revision.record.bytes.to_vec()], 1_000, record),
+        target(
+            "errand",
+            vec![errand().encode().expect("it is short")],
+            1_000,
+            decode_errand,
+        ),
+        target(
+            "told",
+            vec![told().encode().expect("it is short")],
+            1_000,
+            decode_told,
+        ),
+        target(
+            "record",
+            vec![revision.record.bytes.to_vec()],
+            1_000,
+            record,
+        ),
         target("body", vec![revision.body.to_vec()], 4_000, body),
         target("conflict", vec![listed()], 500, open_conflict),
-        target("delta", vec![delta::between(&revision.body, &target_body())], 200, apply_delta),
+        target(
+            "delta",
+            vec![delta::between(&revision.body, &target_body())],
+            200,
+            apply_delta,
+        ),
         target("file", vec![file_text(revision)], 4_000, file),
-        target("peer-id", vec![peer().to_string().into_bytes()], 80, peer_id),
+        target(
+            "peer-id",
+            vec![peer().to_string().into_bytes()],
+            80,
+            peer_id,
+        ),
         target("path", PATHS.map(<[u8]>::to_vec).to_vec(), 300, path),
-        target("token", vec![token().to_string().into_bytes()], 3_000, decode_token),
+        target(
+            "token",
+            vec![token().to_string().into_bytes()],
+            3_000,
+            decode_token,
+        ),
         target("json", JSON.map(<[u8]>::to_vec).to_vec(), 2_000, value),
         target(
             "document",
@@ -65,13 +101,43 @@ pub fn all() -> Vec<Target> {
             document,
         ),
         target("patch", PATCHES.map(<[u8]>::to_vec).to_vec(), 1_000, patch),
-        target("merge-patch", vec![br#"{"routes":null,"listeners":{"*:80":{"pass":"routes"}}}"#.to_vec()], 1_000, merge_patch),
-        target("overlay", vec![br#"{"routes":["${name}"],"applications":null}"#.to_vec()], 1_000, overlay),
-        target("settings", vec![SETTINGS.to_vec()], STATE_FILE_MAX, settings),
-        target("address-book", vec![ADDRESS_BOOK.to_vec()], 2_000, address_book),
-        target("first-flight", vec![Dialling::begin(&local(2)).expect("there is randomness").1], 2 * FIRST_LEN, first_flight),
+        target(
+            "merge-patch",
+            vec![br#"{"routes":null,"listeners":{"*:80":{"pass":"routes"}}}"#.to_vec()],
+            1_000,
+            merge_patch,
+        ),
+        target(
+            "overlay",
+            vec![br#"{"routes":["${name}"],"applications":null}"#.to_vec()],
+            1_000,
+            overlay,
+        ),
+        target(
+            "settings",
+            vec![SETTINGS.to_vec()],
+            STATE_FILE_MAX,
+            settings,
+        ),
+        target(
+            "address-book",
+            vec![ADDRESS_BOOK.to_vec()],
+            2_000,
+            address_book,
+        ),
+        target(
+            "first-flight",
+            vec![Dialling::begin(&local(2)).expect("there is randomness").1],
+            2 * FIRST_LEN,
+            first_flight,
+        ),
     ];
-    targets.push(target("bundle", KINDS.map(|kind| certificate(kind).into_bytes()).to_vec(), 4_000, check_bundle));
+    targets.push(target(
+        "bundle",
+        KINDS.map(|kind| certificate(kind).into_bytes()).to_vec(),
+        4_000,
+        check_bundle,
+    ));
     targets.push(target("der", vec![block(0), block(1)], 4_000, check_der));
     targets
 }
@@ -95,13 +161,22 @@ fn frame(bytes: &[u8]) -> Verdict {
 
 fn decode_errand(bytes: &[u8]) -> Verdict {
     let errand = Errand::decode(bytes);
-    assert!(errand.as_ref().is_ok_and(|errand| errand.encode().as_deref() == Some(bytes)) || errand.is_err());
+    assert!(
+        errand
+            .as_ref()
+            .is_ok_and(|errand| errand.encode().as_deref() == Some(bytes))
+            || errand.is_err()
+    );
     verdict(errand)
 }
 
 fn decode_told(bytes: &[u8]) -> Verdict {
     let told = Told::decode(bytes);
-    assert!(told.as_ref().is_ok_and(|told| told.encode().as_deref() == Some(bytes)) || told.is_err());
+    assert!(
+        told.as_ref()
+            .is_ok_and(|told| told.encode().as_deref() == Some(bytes))
+            || told.is_err()
+    );
     verdict(told)
 }
 
@@ -123,7 +198,9 @@ fn body(bytes: &[u8]) -> Verdict {
 
 fn open_conflict(bytes: &[u8]) -> Verdict {
     let value = json::parse_own(bytes).map_err(|error| format!("{error:?}"))?;
-    conflict::OpenConflict::from_json(&value).map(drop).ok_or_else(|| "no conflict".into())
+    conflict::OpenConflict::from_json(&value)
+        .map(drop)
+        .ok_or_else(|| "no conflict".into())
 }
 
 fn apply_delta(bytes: &[u8]) -> Verdict {
@@ -136,24 +213,34 @@ fn apply_delta(bytes: &[u8]) -> Verdict {
 fn file(bytes: &[u8]) -> Verdict {
     let (revision, fleet) = (revision(), *fleet().id().as_bytes());
     let whole = from_file(bytes, &fleet).is_some_and(|found| found.id() == revision.id());
-    // What is shown only is not asked for a signature, and is the document of that revision or nothing.
+    // What is shown only is not asked for a signature, and is the document of that revision or
+    // nothing.
     let shown = document_in(bytes, &revision.id());
     assert!(shown.is_some() || !whole);
     assert!(shown.is_none_or(|shown| shown == revision.document));
-    from_file(bytes, &fleet).map(drop).ok_or_else(|| "no file".into())
+    from_file(bytes, &fleet)
+        .map(drop)
+        .ok_or_else(|| "no file".into())
 }
 
 fn peer_id(bytes: &[u8]) -> Verdict {
     let text = String::from_utf8_lossy(bytes);
     let parsed = text.parse::<PeerId>();
-    assert!(parsed.as_ref().is_ok_and(|peer| peer.to_string() == text) || parsed.is_err(), "one text for one ID");
+    assert!(
+        parsed.as_ref().is_ok_and(|peer| peer.to_string() == text) || parsed.is_err(),
+        "one text for one ID"
+    );
     verdict(parsed)
 }
 
 fn path(bytes: &[u8]) -> Verdict {
     let parsed = Path::parse(bytes);
     if let Ok(path) = &parsed {
-        assert_eq!(Path::parse(path.to_string()).as_ref(), Ok(path), "its text is its own");
+        assert_eq!(
+            Path::parse(path.to_string()).as_ref(),
+            Ok(path),
+            "its text is its own"
+        );
     }
     verdict(parsed)
 }
@@ -165,9 +252,13 @@ fn decode_token(bytes: &[u8]) -> Verdict {
 fn value(bytes: &[u8]) -> Verdict {
     let parsed = json::parse(bytes);
     if let Ok(value) = &parsed {
-        let again: Value = json::parse(json::compact(value).as_bytes()).expect("what is written can be read");
+        let again: Value =
+            json::parse(json::compact(value).as_bytes()).expect("what is written can be read");
         assert!(json::same(&again, value));
-        assert!(json::parse(json::unit_format(value).as_bytes()).is_ok_and(|again| json::same(&again, value)));
+        assert!(
+            json::parse(json::unit_format(value).as_bytes())
+                .is_ok_and(|again| json::same(&again, value))
+        );
     }
     verdict(parsed)
 }
@@ -188,10 +279,19 @@ fn patch(bytes: &[u8]) -> Verdict {
     let made = Patch::Json(steps).edit(&base(), &place);
     if let Ok((ops, after)) = &made {
         let again = starlingd::model::edit::apply_all(&base(), ops).expect("its operations apply");
-        assert!(json::same(again.config(), after.config()), "the operations of a patch come to what it says");
+        assert!(
+            json::same(again.config(), after.config()),
+            "the operations of a patch come to what it says"
+        );
     }
     // A patch that does not fit is a sound patch all the same.
-    made.map(drop).or_else(|error| if format!("{error:?}").contains("Misfit") { Ok(()) } else { Err(format!("{error:?}")) })
+    made.map(drop).or_else(|error| {
+        if format!("{error:?}").contains("Misfit") {
+            Ok(())
+        } else {
+            Err(format!("{error:?}"))
+        }
+    })
 }
 
 fn merge_patch(bytes: &[u8]) -> Verdict {
@@ -200,20 +300,41 @@ fn merge_patch(bytes: &[u8]) -> Verdict {
     merge::merge(&mut target, &patch);
     let once = target.clone();
     merge::merge(&mut target, &patch);
-    assert!(json::same(&once, &target), "a merge patch made twice is made once");
+    assert!(
+        json::same(&once, &target),
+        "a merge patch made twice is made once"
+    );
     Ok(())
 }
 
 fn overlay(bytes: &[u8]) -> Verdict {
     let patch = json::parse(bytes).map_err(|error| format!("{error:?}"))?;
     let variables = [("name".to_owned(), "gull".to_owned())].into();
-    let effective = Overlay { patch: Some(patch), variables }.apply(&base());
+    let effective = Overlay {
+        patch: Some(patch),
+        variables,
+    }
+    .apply(&base());
     effective.map(drop).map_err(|unfit| format!("{unfit:?}"))
 }
 
 fn settings(bytes: &[u8]) -> Verdict {
-    let environment = Environment { root: true, host_name: "gull".into(), ..Environment::default() };
-    verdict(Resolved::new(&environment, Some(SettingsFile { name: "s.conf", text: bytes }), &[]).map(drop))
+    let environment = Environment {
+        root: true,
+        host_name: "gull".into(),
+        ..Environment::default()
+    };
+    verdict(
+        Resolved::new(
+            &environment,
+            Some(SettingsFile {
+                name: "s.conf",
+                text: bytes,
+            }),
+            &[],
+        )
+        .map(drop),
+    )
 }
 
 /// A whole host is started with it.
@@ -223,19 +344,33 @@ fn address_book(bytes: &[u8]) -> Verdict {
     world.crash(host, false);
     world.hosts[host].disk.book = bytes.to_vec();
     world.restart(host);
-    if world.hosts[host].dials > 0 { Ok(()) } else { Err("nobody to dial".into()) }
+    if world.hosts[host].dials > 0 {
+        Ok(())
+    } else {
+        Err("nobody to dial".into())
+    }
 }
 
 fn first_flight(bytes: &[u8]) -> Verdict {
     let mut padded = bytes.to_vec();
     padded.resize(FIRST_LEN, 0);
-    verdict(Listening::receive(&local(1), padded.as_slice().try_into().expect("it was made as long")).map(drop))
+    verdict(
+        Listening::receive(
+            &local(1),
+            padded.as_slice().try_into().expect("it was made as long"),
+        )
+        .map(drop),
+    )
 }
 
 fn check_bundle(bytes: &[u8]) -> Verdict {
     let taken = bundle::uploaded(bytes);
     if let Ok((bundle, text)) = &taken {
-        assert_eq!(bundle::check(text).as_ref(), Ok(bundle), "what is taken can be used as it is kept");
+        assert_eq!(
+            bundle::check(text).as_ref(),
+            Ok(bundle),
+            "what is taken can be used as it is kept"
+        );
     }
     verdict(taken)
 }
@@ -254,11 +389,16 @@ fn check_der(bytes: &[u8]) -> Verdict {
 fn block(number: usize) -> Vec<u8> {
     let text = certificate("rsa");
     let parts: Vec<&str> = text.split("-----").collect();
-    STANDARD.decode(parts[4 * number + 2].replace('\n', "")).expect("base64")
+    STANDARD
+        .decode(parts[4 * number + 2].replace('\n', ""))
+        .expect("base64")
 }
 
 fn certificate(kind: &str) -> String {
-    let file = format!("{}/tests/fixtures/certificates/{kind}.pem", env!("CARGO_MANIFEST_DIR"));
+    let file = format!(
+        "{}/tests/fixtures/certificates/{kind}.pem",
+        env!("CARGO_MANIFEST_DIR")
+    );
     std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -279,7 +419,13 @@ pub fn fleet() -> Fleet {
 
 /// One side of a handshake.
 pub fn local(seed: u8) -> Local {
-    Local { identity: secret(seed), fleet: fleet(), static_secret: [seed; 32], run: u64::from(seed), features: 0 }
+    Local {
+        identity: secret(seed),
+        fleet: fleet(),
+        static_secret: [seed; 32],
+        run: u64::from(seed),
+        features: 0,
+    }
 }
 
 /// A first revision; made once, for signing takes longer than most decoders.
@@ -291,9 +437,24 @@ pub fn revision() -> &'static Revision {
 fn first_revision() -> Revision {
     let secret = secret(1);
     let stamp = Stamp::from_u64(5 << 16).expect("a stamp");
-    let author = Author { secret: &secret, fleet: *fleet().id().as_bytes(), group: "default", stamp };
-    let edit = Edit { origin: Origin::Original, operations: Vec::new() };
-    let draft = Draft { edit, document: base(), opens: Default::default(), settles: Vec::new(), flags: 0, note: "why".into() };
+    let author = Author {
+        secret: &secret,
+        fleet: *fleet().id().as_bytes(),
+        group: "default",
+        stamp,
+    };
+    let edit = Edit {
+        origin: Origin::Original,
+        operations: Vec::new(),
+    };
+    let draft = Draft {
+        edit,
+        document: base(),
+        opens: Default::default(),
+        settles: Vec::new(),
+        flags: 0,
+        note: "why".into(),
+    };
     Revision::author(&author, None, draft).expect("it is short")
 }
 
@@ -307,19 +468,33 @@ fn target_body() -> Vec<u8> {
 }
 
 fn listed() -> Vec<u8> {
-    json::compact(&conflict::OpenConflict::of(revision()).to_json(&revision().edit_ref())).into_bytes()
+    json::compact(&conflict::OpenConflict::of(revision()).to_json(&revision().edit_ref()))
+        .into_bytes()
 }
 
 fn headers() -> Vec<(String, String)> {
-    vec![("If-Match".to_owned(), "*".to_owned()), ("Starling-Note".to_owned(), "why".to_owned())]
+    vec![
+        ("If-Match".to_owned(), "*".to_owned()),
+        ("Starling-Note".to_owned(), "why".to_owned()),
+    ]
 }
 
 fn errand() -> Errand {
-    Errand { group: "edge".into(), method: "PUT".into(), target: "/config".into(), headers: headers(), body: b"{}".to_vec() }
+    Errand {
+        group: "edge".into(),
+        method: "PUT".into(),
+        target: "/config".into(),
+        headers: headers(),
+        body: b"{}".to_vec(),
+    }
 }
 
 fn told() -> Told {
-    Told { status: 200, headers: headers(), body: b"{}".to_vec() }
+    Told {
+        status: 200,
+        headers: headers(),
+        body: b"{}".to_vec(),
+    }
 }
 
 fn token() -> Token {
@@ -337,28 +512,62 @@ pub fn frames() -> Vec<Vec<u8>> {
         Frame::Pong(2),
         Frame::Degree(3),
         Frame::Record(revision.record.clone(), 0, Payload::Announced),
-        Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec())),
+        Frame::Record(
+            revision.record.clone(),
+            0,
+            Payload::Whole(revision.body.to_vec()),
+        ),
         Frame::Record(revision.record.clone(), 0, Payload::Delta(id, vec![0; 20])),
-        Frame::Pull { id, offset: 9, have: RecordId::NONE },
-        Frame::Piece { id, offset: 9, bytes: vec![1; 50] },
+        Frame::Pull {
+            id,
+            offset: 9,
+            have: RecordId::NONE,
+        },
+        Frame::Piece {
+            id,
+            offset: 9,
+            bytes: vec![1; 50],
+        },
         Frame::Missing(id),
         Frame::Root(Scope::Documents, true, [1; 32]),
         Frame::Buckets(Scope::Nodes, vec![[3; 8]; 256]),
         Frame::Ids(Scope::Nodes, true, (0..=255).collect(), vec![id; 20]),
         Frame::Done(Scope::Nodes, false),
-        Frame::Addresses(vec!["10.0.0.1:7117".parse().expect("an address"), "[fd00::1]:1".parse().expect("an address")]),
+        Frame::Addresses(vec![
+            "10.0.0.1:7117".parse().expect("an address"),
+            "[fd00::1]:1".parse().expect("an address"),
+        ]),
         Frame::Bye(Goodbye::Full, "enough".into()),
         Frame::Want(id),
-        Frame::ContainmentQuery { group: group(), head: id, edits: edits.clone() },
-        Frame::ContainmentReply { group: group(), head: id, contained: edits.clone(), out: edits },
+        Frame::ContainmentQuery {
+            group: group(),
+            head: id,
+            edits: edits.clone(),
+        },
+        Frame::ContainmentReply {
+            group: group(),
+            head: id,
+            contained: edits.clone(),
+            out: edits,
+        },
         Frame::Errand(1, true, vec![1; 50]),
         Frame::Told(2, false, vec![2; 50]),
     ];
     all.iter().map(Frame::encode).collect()
 }
 
-const KINDS: [&str; 6] = ["rsa", "rsa-pkcs1", "p256-sec1", "p521", "ed25519", "key-last"];
-const PATHS: [&[u8]; 2] = [b"/config/listeners/*:80/pass", b"/config/a%2Fb/../%C3%A4//0/"];
+const KINDS: [&str; 6] = [
+    "rsa",
+    "rsa-pkcs1",
+    "p256-sec1",
+    "p521",
+    "ed25519",
+    "key-last",
+];
+const PATHS: [&[u8]; 2] = [
+    b"/config/listeners/*:80/pass",
+    b"/config/a%2Fb/../%C3%A4//0/",
+];
 const JSON: [&[u8]; 3] = [
     br#"{"a":[1,2.5e3,-0,true,null,"\u00e4\n"],"b":{"c":{}}}"#,
     b"/* why */ {\"a\": // here\n [[[[]]]]}",

@@ -1,5 +1,6 @@
-//! The one HTTP client of the tests, by hand and through either door: the bytes that are sent are the test's business, and nothing is
-//! mended on the way. What needs no particular bytes is sent by [`request`], as curl would.
+//! The one HTTP client of the tests, by hand and through either door: the bytes that are sent are
+//! the test's business, and nothing is mended on the way. What needs no particular bytes is sent by
+//! [`request`], as curl would.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +23,8 @@ pub enum Stream {
 
 impl Door {
     pub fn connect(&self) -> Stream {
-        self.try_connect().unwrap_or_else(|error| panic!("{self:?}: {error}"))
+        self.try_connect()
+            .unwrap_or_else(|error| panic!("{self:?}: {error}"))
     }
 
     /// As [`Door::connect`], where there may be nobody.
@@ -35,7 +37,8 @@ impl Door {
         Ok(stream)
     }
 
-    /// Sends `bytes`, as far as they are taken, and waits for what comes back until the other side closes.
+    /// Sends `bytes`, as far as they are taken, and waits for what comes back until the other side
+    /// closes.
     pub fn send(&self, bytes: &[u8]) -> Reply {
         let mut stream = self.connect();
         // Refused half-way, the rest finds nobody; the answer is there all the same.
@@ -56,10 +59,18 @@ pub fn request(socket: &Path, method: &str, target: &str, body: &[u8]) -> Result
 ///
 /// # Errors
 /// As [`request`].
-pub fn request_with(socket: &Path, method: &str, target: &str, headers: &str, body: &[u8]) -> Result<Reply> {
+pub fn request_with(
+    socket: &Path,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &[u8],
+) -> Result<Reply> {
     let mut stream = Door::Unix(socket.to_owned()).try_connect()?;
     let length = body.len();
-    let own = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    let own = format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n"
+    );
     stream.write_all(&[own.as_bytes(), headers.as_bytes(), b"\r\n", body].concat())?;
     stream.answer()
 }
@@ -77,8 +88,12 @@ pub fn connect(path: &Path) -> Result<UnixStream> {
 impl Stream {
     fn set_patience(&self, patience: Duration) {
         let set = match self {
-            Self::Unix(stream) => stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_write_timeout(Some(patience))),
-            Self::Tcp(stream) => stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_write_timeout(Some(patience))),
+            Self::Unix(stream) => stream
+                .set_read_timeout(Some(patience))
+                .and_then(|()| stream.set_write_timeout(Some(patience))),
+            Self::Tcp(stream) => stream
+                .set_read_timeout(Some(patience))
+                .and_then(|()| stream.set_write_timeout(Some(patience))),
         };
         set.expect("a time-out can be set on an open socket");
     }
@@ -86,7 +101,8 @@ impl Stream {
     /// All that comes until the other side closes. Panics if that is no answer at all.
     pub fn reply(&mut self) -> Reply {
         let bytes = self.rest();
-        Reply::parse(&bytes).unwrap_or_else(|| panic!("this is no answer: {:?}", String::from_utf8_lossy(&bytes)))
+        Reply::parse(&bytes)
+            .unwrap_or_else(|| panic!("this is no answer: {:?}", String::from_utf8_lossy(&bytes)))
     }
 
     /// The answer, as soon as it is as long as it says: nobody need close.
@@ -103,7 +119,12 @@ impl Stream {
             all.extend_from_slice(&buffer[..count]);
             let reply = Reply::parse(&all);
             if count == 0 {
-                let what = || Error::new(ErrorKind::InvalidData, format!("no whole answer: {} bytes", all.len()));
+                let what = || {
+                    Error::new(
+                        ErrorKind::InvalidData,
+                        format!("no whole answer: {} bytes", all.len()),
+                    )
+                };
                 return reply.ok_or_else(what);
             }
             if let Some(reply) = reply.filter(|reply| reply.length() == Some(reply.body.len())) {
@@ -156,7 +177,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The last answer in `bytes`: an interim one (100) is passed over. Its body must be as long as it says.
+    /// The last answer in `bytes`: an interim one (100) is passed over. Its body must be as long as
+    /// it says.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
@@ -164,10 +186,22 @@ impl Reply {
             return Self::parse(body.as_bytes());
         }
         let mut lines = head.split("\r\n");
-        let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-        let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let status = lines
+            .next()?
+            .strip_prefix("HTTP/1.1 ")?
+            .get(..3)?
+            .parse()
+            .ok()?;
+        let header = |line: &str| {
+            line.split_once(": ")
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
         let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
-        let reply = Self { status, headers, body: body.to_owned() };
+        let reply = Self {
+            status,
+            headers,
+            body: body.to_owned(),
+        };
         // The answer to HEAD tells a length and has no body.
         let length = reply.length()?;
         (body.is_empty() || body.len() == length).then_some(reply)
@@ -183,7 +217,10 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| &value[..])
+        self.headers
+            .iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &value[..])
     }
 }
 

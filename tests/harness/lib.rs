@@ -1,6 +1,8 @@
-//! What every program of the tests uses that runs the real daemon: how it is started and ended, what it says, and the HTTP client.
+//! What every program of the tests uses that runs the real daemon: how it is started and ended,
+//! what it says, and the HTTP client.
 //!
-//! A crate, so that one copy is built for all of them, and the compiler sees what none of them uses.
+//! A crate, so that one copy is built for all of them, and the compiler sees what none of them
+//! uses.
 
 pub mod daemon;
 pub mod http;

@@ -27,7 +27,10 @@ impl Log {
         let log = self.clone();
         std::thread::spawn(move || {
             for text in BufReader::new(pipe).lines().map_while(Result::ok) {
-                log.lines().push(Line { at: Instant::now(), text });
+                log.lines().push(Line {
+                    at: Instant::now(),
+                    text,
+                });
                 log.0.1.notify_all();
             }
         })
@@ -35,7 +38,10 @@ impl Log {
 
     /// The lines from number `from` on.
     pub fn text(&self, from: usize) -> String {
-        self.lines().iter().skip(from).fold(String::new(), |text, line| text + &line.text + "\n")
+        self.lines()
+            .iter()
+            .skip(from)
+            .fold(String::new(), |text, line| text + &line.text + "\n")
     }
 
     /// How many lines there are: a place to start `wait` from.
@@ -44,7 +50,12 @@ impl Log {
     }
 
     /// The first line from number `from` on that `wanted` likes, waiting for it `within` at most.
-    pub fn wait(&self, from: usize, within: Duration, wanted: impl Fn(&str) -> bool) -> Option<Line> {
+    pub fn wait(
+        &self,
+        from: usize,
+        within: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Option<Line> {
         let deadline = Instant::now() + within;
         let mut seen = from;
         let mut lines = self.lines();
@@ -54,7 +65,12 @@ impl Log {
             }
             seen = lines.len().max(from);
             let left = deadline.checked_duration_since(Instant::now())?;
-            lines = self.0.1.wait_timeout(lines, left).expect("no reader of a log panics").0;
+            lines = self
+                .0
+                .1
+                .wait_timeout(lines, left)
+                .expect("no reader of a log panics")
+                .0;
         }
     }
 
@@ -62,7 +78,14 @@ impl Log {
     pub fn tail(&self, count: usize) -> String {
         let lines = self.lines();
         let last = lines.iter().skip(lines.len().saturating_sub(count));
-        last.map(|line| format!("    {:8.3} s ago  {}\n", line.at.elapsed().as_secs_f64(), line.text)).collect()
+        last.map(|line| {
+            format!(
+                "    {:8.3} s ago  {}\n",
+                line.at.elapsed().as_secs_f64(),
+                line.text
+            )
+        })
+        .collect()
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Line>> {

@@ -31,9 +31,15 @@ pub struct Member {
 }
 
 impl Member {
-    /// Links with the host at `address`, as the member whose identity has this number. The token is any of the fleet's.
+    /// Links with the host at `address`, as the member whose identity has this number. The token is
+    /// any of the fleet's.
     pub fn link(token: &str, identity: u8, address: &str) -> Self {
-        let fleet = token.trim().parse::<Token>().expect("the program prints tokens").fleet().clone();
+        let fleet = token
+            .trim()
+            .parse::<Token>()
+            .expect("the program prints tokens")
+            .fleet()
+            .clone();
         let seed = [identity; 32];
         let local = Local {
             identity: SecretKey::from_seed(&seed),
@@ -47,13 +53,23 @@ impl Member {
         let (sealer, opener) = parts.session.split();
         let reader = parts.stream.try_clone().expect("a socket can be shared");
         reader.set_read_timeout(None).expect("it is a socket");
-        parts.stream.set_write_timeout(Some(PATIENCE)).expect("it is a socket");
+        parts
+            .stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("it is a socket");
         let (heard, frames) = mpsc::channel();
         thread::spawn(move || hear(reader, opener, |frame| heard.send(frame).is_ok()));
-        Self { secret: SecretKey::from_seed(&seed), fleet, stream: parts.stream, sealer, frames }
+        Self {
+            secret: SecretKey::from_seed(&seed),
+            fleet,
+            stream: parts.stream,
+            sealer,
+            frames,
+        }
     }
 
-    /// Sends a frame. False once the host has closed the link, or does not take anything for a long time.
+    /// Sends a frame. False once the host has closed the link, or does not take anything for a long
+    /// time.
     pub fn says(&mut self, frame: &Frame) -> bool {
         self.says_bytes(&frame.encode())
     }
@@ -61,52 +77,86 @@ impl Member {
     /// Sends bytes as a frame, whatever they are. As [`Member::says`].
     pub fn says_bytes(&mut self, frame: &[u8]) -> bool {
         let mut sealed = Vec::new();
-        self.sealer.seal(frame, &mut sealed).expect("a frame of legal length");
+        self.sealer
+            .seal(frame, &mut sealed)
+            .expect("a frame of legal length");
         self.stream.write_all(&sealed).is_ok()
     }
 
-    /// The next frame that is of interest; `None` when the link has ended or nothing of the kind has come for long.
+    /// The next frame that is of interest; `None` when the link has ended or nothing of the kind
+    /// has come for long.
     pub fn hears<T>(&self, mut wanted: impl FnMut(Frame) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let frame = self.frames.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+            let frame = self
+                .frames
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                .ok()?;
             if let Some(found) = wanted(frame) {
                 return Some(found);
             }
         }
     }
 
-    /// Whether the host has taken in all that was said to it: it answers a ping, which it does in order.
+    /// Whether the host has taken in all that was said to it: it answers a ping, which it does in
+    /// order.
     pub fn is_heard(&mut self) -> bool {
-        self.says(&Frame::Ping(HEARD)) && self.hears(|frame| matches!(frame, Frame::Pong(HEARD)).then_some(())).is_some()
+        self.says(&Frame::Ping(HEARD))
+            && self
+                .hears(|frame| matches!(frame, Frame::Pong(HEARD)).then_some(()))
+                .is_some()
     }
 
     /// Whether the host has closed the link; waits for that for a while.
     pub fn is_closed_upon(&self) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            if matches!(self.frames.recv_timeout(left), Err(mpsc::RecvTimeoutError::Disconnected)) {
+            if matches!(
+                self.frames.recv_timeout(left),
+                Err(mpsc::RecvTimeoutError::Disconnected)
+            ) {
                 return true;
             }
         }
         false
     }
 
-    /// A revision by this member, as the library makes one: of the group `default`, on `base`, with this configuration.
+    /// A revision by this member, as the library makes one: of the group `default`, on `base`, with
+    /// this configuration.
     pub fn revision(&self, base: Option<&Revision>, stamp_ms: u64, config: &str) -> Revision {
         let stamp = Stamp::from_u64(stamp_ms << 16).expect("a stamp in bounds");
-        let author = Author { secret: &self.secret, fleet: *self.fleet.id().as_bytes(), group: "default", stamp };
+        let author = Author {
+            secret: &self.secret,
+            fleet: *self.fleet.id().as_bytes(),
+            group: "default",
+            stamp,
+        };
         let config = json::parse(config.as_bytes()).expect("a test writes JSON");
         let document = Document::from_config(config).expect("a test writes documents");
-        let edit = Edit { origin: Origin::Original, operations: Vec::new() };
-        let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
+        let edit = Edit {
+            origin: Origin::Original,
+            operations: Vec::new(),
+        };
+        let draft = Draft {
+            edit,
+            document,
+            opens: Default::default(),
+            settles: Vec::new(),
+            flags: 0,
+            note: String::new(),
+        };
         Revision::author(&author, base, draft).expect("a test stays within bounds")
     }
 
     /// The record of a revision with another height and date, on a base that there never was.
     pub fn forged(&self, revision: &Revision, height: u64, stamp_ms: u64) -> Record {
         let header = (*revision.record.header).clone();
-        let forged = Header { height, stamp: Stamp::at(stamp_ms), base: RecordId([7; 32]), ..header };
+        let forged = Header {
+            height,
+            stamp: Stamp::at(stamp_ms),
+            base: RecordId([7; 32]),
+            ..header
+        };
         Record::sign(forged, &revision.body, &self.secret)
     }
 
@@ -128,22 +178,39 @@ impl Member {
             body_hash: [0; 32],
             note: String::new(),
         };
-        Frame::Record(Record::sign(header, body.as_bytes(), &secret), 0, Payload::Whole(body.as_bytes().to_vec()))
+        Frame::Record(
+            Record::sign(header, body.as_bytes(), &secret),
+            0,
+            Payload::Whole(body.as_bytes().to_vec()),
+        )
     }
 
-    /// A record of this height whose base nobody has seen, with its body: it contains nothing, and nothing contains it.
+    /// A record of this height whose base nobody has seen, with its body: it contains nothing, and
+    /// nothing contains it.
     pub fn stray(&self, height: u64, stamp_ms: u64, config: &str) -> (Record, Vec<u8>) {
         let revision = self.revision(None, stamp_ms, config);
         let base = RecordId([height.to_be_bytes()[7] | 1; 32]);
-        let header = Header { height, base, ..(*revision.record.header).clone() };
-        (Record::sign(header, &revision.body, &self.secret), revision.body.to_vec())
+        let header = Header {
+            height,
+            base,
+            ..(*revision.record.header).clone()
+        };
+        (
+            Record::sign(header, &revision.body, &self.secret),
+            revision.body.to_vec(),
+        )
     }
 
-    /// Offers a record whose body is to be pulled, and sends the body, whoever asks for it. Says whether it was asked for.
+    /// Offers a record whose body is to be pulled, and sends the body, whoever asks for it. Says
+    /// whether it was asked for.
     pub fn offers(&mut self, record: &Record, body: &[u8]) -> bool {
         let id = record.id;
         self.says(&Frame::Record(record.clone(), 0, Payload::Announced))
-            && self.hears(|frame| matches!(frame, Frame::Pull { id: wanted, .. } if wanted == id).then_some(())).is_some()
+            && self
+                .hears(|frame| {
+                    matches!(frame, Frame::Pull { id: wanted, .. } if wanted == id).then_some(())
+                })
+                .is_some()
             && self.says_body(id, body)
     }
 
@@ -152,14 +219,22 @@ impl Member {
         let pieces = body.chunks(PIECE).enumerate();
         let mut pieces = pieces.map(|(number, bytes)| (number * PIECE, bytes.to_vec()));
         pieces.all(|(offset, bytes)| {
-            self.says(&Frame::Piece { id, offset: u32::try_from(offset).expect("bodies are short"), bytes })
+            self.says(&Frame::Piece {
+                id,
+                offset: u32::try_from(offset).expect("bodies are short"),
+                bytes,
+            })
         })
     }
 }
 
 /// A record with its body, for bodies that may travel so.
 pub fn whole(revision: &Revision) -> Frame {
-    Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec()))
+    Frame::Record(
+        revision.record.clone(),
+        0,
+        Payload::Whole(revision.body.to_vec()),
+    )
 }
 
 /// Opens what comes until the link ends or `heard` has enough.

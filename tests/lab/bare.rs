@@ -18,9 +18,22 @@ fn root_is_root_also_where_nothing_tells_of_processes() {
         .arg(program("starling"))
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let output = command.stdin(Stdio::null()).output().expect("netlab.sh can be started");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("netlab.sh can be started");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("state           /var/lib/starling  (default)"), "{said}");
-    assert!(said.contains("control         /run/starling/control.sock  (default)"), "{said}");
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        said.contains("state           /var/lib/starling  (default)"),
+        "{said}"
+    );
+    assert!(
+        said.contains("control         /run/starling/control.sock  (default)"),
+        "{said}"
+    );
 }

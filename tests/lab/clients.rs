@@ -1,7 +1,8 @@
-//! Changes by clients, and what became of them: each is known again by its mark, a word that stands nowhere else.
+//! Changes by clients, and what became of them: each is known again by its mark, a word that stands
+//! nowhere else.
 //!
-//! A change that was answered 200 must be accounted for on every host: it is in the document, or it was overwritten by somebody who
-//! had seen it, or it is listed as an open conflict.
+//! A change that was answered 200 must be accounted for on every host: it is in the document, or it
+//! was overwritten by somebody who had seen it, or it is listed as an open conflict.
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -22,7 +23,9 @@ pub struct Client {
 impl Client {
     /// A client of this host.
     pub fn of(host: &Host) -> Client {
-        Client { socket: host.control_socket() }
+        Client {
+            socket: host.control_socket(),
+        }
     }
 
     /// Sends a request; nothing if no whole answer came.
@@ -36,23 +39,45 @@ impl Client {
         thread::sleep(time);
     }
 
-    /// Sends a change that bears `mark`. Nothing unless it was answered 200: 409, 503 and 507 are fair answers, as is none at all; any
-    /// other is not.
+    /// Sends a change that bears `mark`. Nothing unless it was answered 200: 409, 503 and 507 are
+    /// fair answers, as is none at all; any other is not.
     pub fn change(&self, method: &str, target: &str, mark: &str, body: &Value) -> Option<Change> {
         let reply = self.send(method, target, body)?;
-        assert!([200, 409, 503, 507].contains(&reply.status), "{method} {target}: {} {}", reply.status, reply.body);
-        let revision = (reply.status == 200).then(|| reply.header("Starling-Revision").expect("each change makes a revision"))?;
-        Some(Change { mark: mark.to_owned(), revision: revision.to_owned() })
+        assert!(
+            [200, 409, 503, 507].contains(&reply.status),
+            "{method} {target}: {} {}",
+            reply.status,
+            reply.body
+        );
+        let revision = (reply.status == 200).then(|| {
+            reply
+                .header("Starling-Revision")
+                .expect("each change makes a revision")
+        })?;
+        Some(Change {
+            mark: mark.to_owned(),
+            revision: revision.to_owned(),
+        })
     }
 
     /// Sends a change again until it is answered 200, as a patient person would.
-    pub fn insist(&self, method: &str, target: &str, mark: &str, body: &Value, within: Duration) -> Change {
+    pub fn insist(
+        &self,
+        method: &str,
+        target: &str,
+        mark: &str,
+        body: &Value,
+        within: Duration,
+    ) -> Change {
         let deadline = Instant::now() + within;
         loop {
             if let Some(change) = self.change(method, target, mark, body) {
                 return change;
             }
-            assert!(Instant::now() < deadline, "{method} {target} was not taken within {within:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{method} {target} was not taken within {within:?}"
+            );
             thread::sleep(AGAIN);
         }
     }
@@ -105,7 +130,11 @@ impl Account {
                 contained += &revision["edit"].to_string();
             }
         }
-        Account { document: host.json("/config").to_string(), open: Value::from(host.conflicts()).to_string(), contained }
+        Account {
+            document: host.json("/config").to_string(),
+            open: Value::from(host.conflicts()).to_string(),
+            contained,
+        }
     }
 
     /// How often the document has the change that is known by `mark`.
@@ -120,14 +149,19 @@ impl Account {
 
     /// Whether it is nowhere lost.
     pub fn has(&self, change: &Change) -> bool {
-        self.times(&change.mark) > 0 || self.lists(change) || self.contained.contains(&word(&change.mark))
+        self.times(&change.mark) > 0
+            || self.lists(change)
+            || self.contained.contains(&word(&change.mark))
     }
 }
 
 /// Those of `changes` that host `number` does not account for.
 pub fn lost<'a>(lab: &Lab, number: usize, changes: &'a [Change]) -> Vec<&'a Change> {
     let account = Account::of(lab.host(number));
-    changes.iter().filter(|change| !account.has(change)).collect()
+    changes
+        .iter()
+        .filter(|change| !account.has(change))
+        .collect()
 }
 
 /// A mark as it stands in a route.

@@ -28,34 +28,53 @@ impl Host {
         self.server = Some(child.expect("the stand-in server can be started"));
         let deadline = Instant::now() + START_WAIT;
         while self.server_config().is_none() || !self.file("faults").exists() {
-            assert!(Instant::now() < deadline, "the stand-in server of host {} does not answer", self.number);
+            assert!(
+                Instant::now() < deadline,
+                "the stand-in server of host {} does not answer",
+                self.number
+            );
             std::thread::sleep(POLL);
         }
     }
 
     /// The open conflicts as this host lists them.
     pub fn conflicts(&self) -> Vec<Value> {
-        self.json("/fleet/conflicts").as_array().cloned().unwrap_or_default()
+        self.json("/fleet/conflicts")
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Whether there is a file of this revision of the group `default`.
     pub fn has_stored(&self, revision: &str) -> bool {
-        let files = fs::read_dir(self.state().join("revisions/default")).into_iter().flatten().flatten();
-        files.into_iter().any(|file| file.file_name().to_string_lossy().ends_with(revision))
+        let files = fs::read_dir(self.state().join("revisions/default"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        files
+            .into_iter()
+            .any(|file| file.file_name().to_string_lossy().ends_with(revision))
     }
 
     /// What the stand-in server runs; `None` while it does not answer.
     pub fn server_config(&self) -> Option<Value> {
-        http::request(&self.unit_socket(), "GET", "/config", b"").ok().map(|reply| reply.json())
+        http::request(&self.unit_socket(), "GET", "/config", b"")
+            .ok()
+            .map(|reply| reply.json())
     }
 
     /// Gives the stand-in server one of its fault lines; returns its answer.
     pub fn fault(&self, line: &str) -> String {
-        let mut stream = http::connect(&self.file("faults")).expect("the stand-in server takes faults");
-        stream.set_read_timeout(Some(START_WAIT)).expect("a wait that is not zero");
+        let mut stream =
+            http::connect(&self.file("faults")).expect("the stand-in server takes faults");
+        stream
+            .set_read_timeout(Some(START_WAIT))
+            .expect("a wait that is not zero");
         writeln!(stream, "{line}").expect("the stand-in server takes faults");
         let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).expect("the stand-in server answers each fault line");
+        BufReader::new(stream)
+            .read_line(&mut answer)
+            .expect("the stand-in server answers each fault line");
         answer.trim().to_owned()
     }
 }
@@ -79,10 +98,13 @@ impl Lab {
     /// Waits until each of these hosts has `links` links.
     pub fn wait_linked(&self, members: &[usize], links: usize) -> Duration {
         let what = format!("hosts {members:?} have {links} links each");
-        self.wait(LINK_WAIT, &what, || members.iter().all(|&m| self.host(m).links().len() == links))
+        self.wait(LINK_WAIT, &what, || {
+            members.iter().all(|&m| self.host(m).links().len() == links)
+        })
     }
 
-    /// Whether these hosts have one head, one document and the same conflicts, and their servers run it.
+    /// Whether these hosts have one head, one document and the same conflicts, and their servers
+    /// run it.
     pub fn agree(&self, members: &[usize]) -> bool {
         let head = self.host(members[0]).head();
         let document = self.host(members[0]).json("/config");
@@ -92,13 +114,20 @@ impl Lab {
                 host.head() == head
                     && host.json("/config") == document
                     && conflict_ids(host) == conflicts
-                    && (!host.unit_socket().exists() || host.server_config().as_ref() == Some(&document))
+                    && (!host.unit_socket().exists()
+                        || host.server_config().as_ref() == Some(&document))
             })
     }
 
-    /// Whether these hosts agree, and nothing is left to be done about what lost: the head lists it.
+    /// Whether these hosts agree, and nothing is left to be done about what lost: the head lists
+    /// it.
     pub fn at_rest(&self, members: &[usize]) -> bool {
-        let noted = |i: usize| self.host(i).conflicts().iter().all(|conflict| conflict["state"] == "open");
+        let noted = |i: usize| {
+            self.host(i)
+                .conflicts()
+                .iter()
+                .all(|conflict| conflict["state"] == "open")
+        };
         self.agree(members) && members.iter().all(|&i| noted(i))
     }
 }

@@ -17,26 +17,45 @@ fn two_hundred_kills_during_writes_lose_no_acknowledged_change() {
         lab.fleet(&all);
         publish(lab, 1);
         wait_all_have(lab, &all, &[]);
-        let seed =
-            std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| RandomState::new().hash_one("kills"));
+        let seed = std::env::var("SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .unwrap_or_else(|| RandomState::new().hash_one("kills"));
         println!("SEED={seed}");
         let acknowledged = kill_and_write(&mut lab.hosts, seed);
         println!("{} changes were acknowledged", acknowledged.len());
         assert!(acknowledged.len() > KILLS / 4, "clients were hardly served");
-        let settled = lab.wait(REST, "all agree, and whatever lost is listed by the head", || lab.at_rest(&all));
+        let settled = lab.wait(
+            REST,
+            "all agree, and whatever lost is listed by the head",
+            || lab.at_rest(&all),
+        );
         for i in all {
             let lost = lost(lab, i, &acknowledged);
-            assert!(lost.is_empty(), "host {i} lost {lost:?}\n{}", lab.host(i).account());
+            assert!(
+                lost.is_empty(),
+                "host {i} lost {lost:?}\n{}",
+                lab.host(i).account()
+            );
         }
         let open = lab.host(1).conflicts();
-        let nameless = open.iter().filter(|conflict| conflict["author"].is_null()).count();
-        assert_eq!(nameless, 0, "every author is there: what a change wanted must be told, not only that there was one");
-        println!("at rest {settled:?} after the last kill; {} open conflicts", open.len());
+        let nameless = open
+            .iter()
+            .filter(|conflict| conflict["author"].is_null())
+            .count();
+        assert_eq!(
+            nameless, 0,
+            "every author is there: what a change wanted must be told, not only that there was one"
+        );
+        println!(
+            "at rest {settled:?} after the last kill; {} open conflicts",
+            open.len()
+        );
     });
 }
 
-/// Kills these hosts [`KILLS`] times in all, each at moments of its own, while a client of each writes. Gives the marks of the
-/// changes that were answered 200.
+/// Kills these hosts [`KILLS`] times in all, each at moments of its own, while a client of each
+/// writes. Gives the marks of the changes that were answered 200.
 fn kill_and_write(hosts: &mut [Host], seed: u64) -> Vec<Change> {
     let clients: Vec<Client> = hosts.iter().map(Client::of).collect();
     let (killed, over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -45,7 +64,9 @@ fn kill_and_write(hosts: &mut [Host], seed: u64) -> Vec<Change> {
         let writers: Vec<_> = clients
             .iter()
             .enumerate()
-            .map(|(at, client)| scope.spawn(move || write(client, at, Moments(seed ^ at as u64), over)))
+            .map(|(at, client)| {
+                scope.spawn(move || write(client, at, Moments(seed ^ at as u64), over))
+            })
             .collect();
         let killers: Vec<_> = hosts
             .iter_mut()
@@ -62,14 +83,21 @@ fn kill_and_write(hosts: &mut [Host], seed: u64) -> Vec<Change> {
             .collect();
         let killers: Vec<_> = killers.into_iter().map(|killer| killer.join()).collect();
         over.store(true, Ordering::Relaxed);
-        killers.into_iter().for_each(|killer| killer.expect("every host started again"));
-        writers.into_iter().flat_map(|writer| writer.join().expect("every answer was fair")).collect()
+        killers
+            .into_iter()
+            .for_each(|killer| killer.expect("every host started again"));
+        writers
+            .into_iter()
+            .flat_map(|writer| writer.join().expect("every answer was fair"))
+            .collect()
     })
 }
 
 /// Makes one change after the other until it is `over`.
 fn write(client: &Client, at: usize, mut moments: Moments, over: &AtomicBool) -> Vec<Change> {
-    let marks = (0..).map(|round| format!("h{}r{round}", at + 1)).take_while(|_| !over.load(Ordering::Relaxed));
+    let marks = (0..)
+        .map(|round| format!("h{}r{round}", at + 1))
+        .take_while(|_| !over.load(Ordering::Relaxed));
     marks
         .filter_map(|mark| {
             thread::sleep(moments.up_to(PAUSE_MAX));

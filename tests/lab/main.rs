@@ -55,8 +55,11 @@ enum Pace {
 /// outer run starts the inner one in private namespaces and reports what became of it.
 fn lab<F: FnOnce(&mut Lab)>(hosts: usize, subnets: usize, pace: Pace, scenario: F) {
     static BUSY: Mutex<()> = Mutex::new(());
-    let _turn = (pace == Pace::Busy).then(|| BUSY.lock().unwrap_or_else(|failed| failed.into_inner()));
-    privately(test_name::<F>(), TIME_MAX, |dir| scenario(&mut Lab::up(dir, hosts, subnets)));
+    let _turn =
+        (pace == Pace::Busy).then(|| BUSY.lock().unwrap_or_else(|failed| failed.into_inner()));
+    privately(test_name::<F>(), TIME_MAX, |dir| {
+        scenario(&mut Lab::up(dir, hosts, subnets))
+    });
 }
 
 /// Publishes the first document of a fleet through host `author`.
@@ -66,22 +69,38 @@ fn publish(lab: &Lab, author: usize) {
 
 /// Makes a change on host `author` that is known again by `mark`, a word.
 fn change(lab: &Lab, author: usize, mark: &str) {
-    accepted(lab.host(author).put(&format!("/config/routes/{mark}"), br#"[{"action":{"return":204}}]"#));
+    accepted(lab.host(author).put(
+        &format!("/config/routes/{mark}"),
+        br#"[{"action":{"return":204}}]"#,
+    ));
 }
 
 fn accepted(reply: Reply) {
-    assert!(reply.status == 200, "the change was answered {}: {}", reply.status, reply.body);
+    assert!(
+        reply.status == 200,
+        "the change was answered {}: {}",
+        reply.status,
+        reply.body
+    );
 }
 
 /// Whether host `number` has the change that is known by `mark`.
 fn has(lab: &Lab, number: usize, mark: &str) -> bool {
-    lab.host(number).json("/config").pointer(&format!("/routes/{mark}")).is_some()
+    lab.host(number)
+        .json("/config")
+        .pointer(&format!("/routes/{mark}"))
+        .is_some()
 }
 
 /// Waits until these hosts agree and all have the changes known by `marks`.
 fn wait_all_have(lab: &Lab, members: &[usize], marks: &[&str]) -> Duration {
     let what = format!("hosts {members:?} agree, with {marks:?}");
-    lab.wait(SOON, &what, || lab.agree(members) && members.iter().all(|&m| marks.iter().all(|mark| has(lab, m, mark))))
+    lab.wait(SOON, &what, || {
+        lab.agree(members)
+            && members
+                .iter()
+                .all(|&m| marks.iter().all(|mark| has(lab, m, mark)))
+    })
 }
 
 /// Checks over and over, for as long as `time`, that something that must not happen does not.

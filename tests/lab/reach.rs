@@ -30,14 +30,24 @@ fn two_subnets_without_multicast_become_one_fleet_by_a_single_peer_address() {
 fn a_wire_without_ipv4_is_enough() {
     lab(3, 1, Pace::Busy, |lab| {
         let all = [1, 2, 3];
-        all.iter().for_each(|i| drop(lab.net(&["noipv4", &i.to_string()])));
+        all.iter()
+            .for_each(|i| drop(lab.net(&["noipv4", &i.to_string()])));
         lab.fleet(&all);
         publish(lab, 3);
         wait_all_have(lab, &all, &[]);
         change(lab, 1, "six");
         wait_all_have(lab, &all, &["six"]);
-        let addresses: Vec<Value> = all.iter().flat_map(|&i| lab.host(i).links()).map(|link| link["address"].clone()).collect();
-        assert!(addresses.iter().all(|a| a.as_str().is_some_and(|a| a.contains(':') && !a.contains("10.77."))), "{addresses:?}");
+        let addresses: Vec<Value> = all
+            .iter()
+            .flat_map(|&i| lab.host(i).links())
+            .map(|link| link["address"].clone())
+            .collect();
+        assert!(
+            addresses.iter().all(|a| a
+                .as_str()
+                .is_some_and(|a| a.contains(':') && !a.contains("10.77."))),
+            "{addresses:?}"
+        );
     });
 }
 
@@ -50,14 +60,24 @@ fn there(lab: &Lab, number: usize, arguments: &[&str], input: &str) -> Output {
         .args(arguments)
         .arg("--state")
         .arg(lab.host(number).state());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("netlab.sh can be started");
-    std::io::Write::write_all(&mut child.stdin.take().expect("it was piped"), input.as_bytes()).expect("it reads its input");
+    std::io::Write::write_all(
+        &mut child.stdin.take().expect("it was piped"),
+        input.as_bytes(),
+    )
+    .expect("it reads its input");
     child.wait_with_output().expect("our own child")
 }
 
 fn ip(lab: &Lab, number: usize, arguments: &str) {
-    let words = ["exec", &number.to_string(), "ip"].map(str::to_owned).into_iter().chain(arguments.split(' ').map(str::to_owned));
+    let words = ["exec", &number.to_string(), "ip"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(arguments.split(' ').map(str::to_owned));
     let words: Vec<String> = words.collect();
     lab.net(&words.iter().map(String::as_str).collect::<Vec<_>>());
 }
@@ -73,12 +93,24 @@ fn eight_container_bridges_on_each_host_keep_nobody_from_finding_another_by_a_to
         for number in all {
             for bridge in 0..9 {
                 // Each with a container on it, else it would have no carrier.
-                ip(lab, number, &format!("link add br-{bridge} type veth peer name ct-{bridge}"));
+                ip(
+                    lab,
+                    number,
+                    &format!("link add br-{bridge} type veth peer name ct-{bridge}"),
+                );
                 ip(lab, number, &format!("link set ct-{bridge} up"));
-                ip(lab, number, &format!("addr add 172.{}.0.1/16 dev br-{bridge}", 17 + bridge));
+                ip(
+                    lab,
+                    number,
+                    &format!("addr add 172.{}.0.1/16 dev br-{bridge}", 17 + bridge),
+                );
                 ip(lab, number, &format!("link set br-{bridge} up"));
             }
-            ip(lab, number, &format!("route add default via 10.77.0.{} dev eth0", 250));
+            ip(
+                lab,
+                number,
+                &format!("route add default via 10.77.0.{} dev eth0", 250),
+            );
             lab.host_mut(number).flags = vec!["--no-mdns".into()];
         }
         assert!(there(lab, 1, &["init"], "").status.success());
@@ -98,7 +130,11 @@ fn eight_container_bridges_on_each_host_keep_nobody_from_finding_another_by_a_to
         publish(lab, 1);
         wait_all_have(lab, &all, &[]);
         let nodes = lab.host(3).json("/fleet/nodes").to_string();
-        assert!(all.iter().all(|number| nodes.contains(&format!("10.77.0.{number}:7117"))), "{nodes}");
+        assert!(
+            all.iter()
+                .all(|number| nodes.contains(&format!("10.77.0.{number}:7117"))),
+            "{nodes}"
+        );
     });
 }
 
@@ -113,9 +149,16 @@ fn a_host_with_link_local_addresses_only_tells_none_and_is_found_on_its_wire() {
         assert!(there(lab, 1, &["init"], "").status.success());
         let token = there(lab, 1, &["token"], "");
         let said = text(&token.stderr);
-        assert!(said.contains("names no address") && said.contains("starling token --peer HOST:PORT"), "{said}");
+        assert!(
+            said.contains("names no address") && said.contains("starling token --peer HOST:PORT"),
+            "{said}"
+        );
         let joined = there(lab, 2, &["join", "-"], &text(&token.stdout));
-        assert!(text(&joined.stdout).contains("by mDNS only"), "{}", text(&joined.stdout));
+        assert!(
+            text(&joined.stdout).contains("by mDNS only"),
+            "{}",
+            text(&joined.stdout)
+        );
         lab.start(&all);
         publish(lab, 1);
         wait_all_have(lab, &all, &[]);
@@ -128,15 +171,29 @@ fn a_host_with_link_local_addresses_only_tells_none_and_is_found_on_its_wire() {
 fn an_interface_that_is_not_there_and_mdns_that_cannot_work_are_named_until_they_do() {
     lab(2, 1, Pace::Waiting, |lab| {
         lab.join(&[1, 2]);
-        let problems = |lab: &Lab| lab.host(1).json("/fleet").pointer("/problems").cloned().unwrap_or_default().to_string();
+        let problems = |lab: &Lab| {
+            lab.host(1)
+                .json("/fleet")
+                .pointer("/problems")
+                .cloned()
+                .unwrap_or_default()
+                .to_string()
+        };
         lab.host_mut(1).flags = vec!["--interface".into(), "vpn7".into()];
         for command in ["token", "check"] {
             let said = text(&there(lab, 1, &[command, "--interface", "vpn7"], "").stderr);
-            assert!(said.contains("there is no network interface vpn7"), "{command}: {said}");
+            assert!(
+                said.contains("there is no network interface vpn7"),
+                "{command}: {said}"
+            );
         }
         lab.start(&[1, 2]);
-        lab.wait(SOON, "the interface is named", || problems(lab).contains("there is no network interface vpn7"));
-        lab.wait(SOON, "mDNS is named", || problems(lab).contains("mDNS does not work"));
+        lab.wait(SOON, "the interface is named", || {
+            problems(lab).contains("there is no network interface vpn7")
+        });
+        lab.wait(SOON, "mDNS is named", || {
+            problems(lab).contains("mDNS does not work")
+        });
         ip(lab, 1, "link set eth0 down");
         ip(lab, 1, "link set eth0 name vpn7");
         ip(lab, 1, "link set vpn7 up");

@@ -17,12 +17,22 @@ fn the_fleets_document_wins_on_a_host_that_joins_and_what_its_server_ran_is_kept
         publish(lab, 1);
         lab.host_mut(2).serve();
         let old = r#"{"listeners":{},"routes":{"mine":[{"action":{"return":418}}]}}"#;
-        http::request(&lab.host(2).unit_socket(), "PUT", "/config", old.as_bytes()).expect("the server answers");
+        http::request(&lab.host(2).unit_socket(), "PUT", "/config", old.as_bytes())
+            .expect("the server answers");
         lab.host_mut(2).start();
         wait_all_have(lab, &[1, 2], &["main"]);
-        let kept = || fs::read_to_string(lab.host(2).state().join("before-starling.json")).unwrap_or_default();
-        lab.wait_for(SOON, || format!("the old document is kept: {:?}", kept()), || kept().contains("418"));
-        assert!(!has(lab, 1, "mine"), "a host that joins does not speak for the fleet");
+        let kept = || {
+            fs::read_to_string(lab.host(2).state().join("before-starling.json")).unwrap_or_default()
+        };
+        lab.wait_for(
+            SOON,
+            || format!("the old document is kept: {:?}", kept()),
+            || kept().contains("418"),
+        );
+        assert!(
+            !has(lab, 1, "mine"),
+            "a host that joins does not speak for the fleet"
+        );
     });
 }
 
@@ -33,7 +43,13 @@ fn a_fleet_without_a_document_changes_nothing_on_a_configured_server() {
             lab.host_mut(i).serve();
         }
         let own: Value = serde_json::from_str(FIRST).expect("JSON");
-        http::request(&lab.host(1).unit_socket(), "PUT", "/config", FIRST.as_bytes()).expect("the server answers");
+        http::request(
+            &lab.host(1).unit_socket(),
+            "PUT",
+            "/config",
+            FIRST.as_bytes(),
+        )
+        .expect("the server answers");
         let seen = |lab: &Lab| [1, 2].map(|i| (lab.host(i).server_config(), writes(lab, i)));
         let before = seen(lab);
         lab.join(&[1, 2]);
@@ -41,9 +57,20 @@ fn a_fleet_without_a_document_changes_nothing_on_a_configured_server() {
             lab.host_mut(i).start();
         }
         lab.wait_linked(&[1, 2], 1);
-        lab.wait(SOON, "GET /config shows what the own server runs", || lab.host(1).json("/config") == own);
-        assert!(lab.host(1).get("/config").expect("it answers").header("etag").is_none(), "there is no revision yet");
-        stays(lab, Duration::from_secs(3), "no server is touched", || seen(lab) == before);
+        lab.wait(SOON, "GET /config shows what the own server runs", || {
+            lab.host(1).json("/config") == own
+        });
+        assert!(
+            lab.host(1)
+                .get("/config")
+                .expect("it answers")
+                .header("etag")
+                .is_none(),
+            "there is no revision yet"
+        );
+        stays(lab, Duration::from_secs(3), "no server is touched", || {
+            seen(lab) == before
+        });
     });
 }
 
@@ -71,7 +98,11 @@ fn a_server_that_shows_its_factory_default_is_given_the_document_again() {
         lab.host(2).fault("factory");
         let took = wait_all_have(lab, &[1, 2, 3], &["main"]);
         assert!(took < Duration::from_secs(10), "it took {took:?}");
-        assert_eq!(lab.host(1).head(), head, "a crash is not an operator's change");
+        assert_eq!(
+            lab.host(1).head(),
+            head,
+            "a crash is not an operator's change"
+        );
     });
 }
 
@@ -89,9 +120,15 @@ fn a_server_that_refuses_is_shown_in_nodes_with_its_own_words_and_stops_nobody_e
         });
         assert!(!node(&lab.host(1).json("/fleet/nodes"), "h2").contains("refused"));
         let runs = lab.host(3).server_config().unwrap_or_default();
-        assert_eq!(runs.pointer("/routes/main"), Some(&json!([{"action":{"return":200}}])), "the last good one keeps running");
+        assert_eq!(
+            runs.pointer("/routes/main"),
+            Some(&json!([{"action":{"return":200}}])),
+            "the last good one keeps running"
+        );
         lab.host(3).fault("ok");
-        lab.wait(SOON * 3, "host 3 follows when its server accepts", || lab.agree(&[1, 2, 3]));
+        lab.wait(SOON * 3, "host 3 follows when its server accepts", || {
+            lab.agree(&[1, 2, 3])
+        });
     });
 }
 
@@ -105,26 +142,41 @@ fn a_change_that_the_authors_own_server_refuses_never_leaves_the_host() {
         lab.host(1).fault("refuse unwelcome");
         let reply = lab.host(1).put("/config/routes/unwelcome", b"[]");
         assert_eq!(reply.status, 400, "{}", reply.body);
-        assert_eq!(text(&reply.json(), "error"), "Invalid configuration.", "the server's own words");
-        stays(lab, Duration::from_secs(1), "the head is the old one", || {
-            lab.host(1).head() == head && lab.host(2).head() == head
-        });
+        assert_eq!(
+            text(&reply.json(), "error"),
+            "Invalid configuration.",
+            "the server's own words"
+        );
+        stays(
+            lab,
+            Duration::from_secs(1),
+            "the head is the old one",
+            || lab.host(1).head() == head && lab.host(2).head() == head,
+        );
     });
 }
 
 /// How many requests to change something the server of host `number` has had.
 fn writes(lab: &Lab, number: usize) -> Value {
-    let stats: Value = serde_json::from_str(&lab.host(number).fault("stats")).expect("one line of JSON");
+    let stats: Value =
+        serde_json::from_str(&lab.host(number).fault("stats")).expect("one line of JSON");
     stats["writes"].clone()
 }
 
 /// The node record of the host of this name, as text.
 fn node(nodes: &Value, name: &str) -> String {
-    let found = nodes.as_array().into_iter().flatten().find(|node| text(node, "name") == name);
+    let found = nodes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|node| text(node, "name") == name);
     found.map(Value::to_string).unwrap_or_default()
 }
 
 /// A text member, or nothing.
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
-    value.get(member).and_then(Value::as_str).unwrap_or_default()
+    value
+        .get(member)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

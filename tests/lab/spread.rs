@@ -25,15 +25,35 @@ fn the_log_tells_who_was_discovered_and_linked_and_what_was_applied() {
         lab.fleet(&[1, 2]);
         let log = &lab.host(2).log;
         for words in ["my peer ID is ", "linked with "] {
-            assert!(log.wait(0, SOON, |line| line.contains(words)).is_some(), "no '{words}' in:\n{}", log.tail(50));
+            assert!(
+                log.wait(0, SOON, |line| line.contains(words)).is_some(),
+                "no '{words}' in:\n{}",
+                log.tail(50)
+            );
         }
         // Whoever is linked before it hears the other's announcement has nothing to discover.
-        let discovers = |i: usize| lab.host(i).log.wait(0, SOON / 20, |line| line.contains("discovered ")).is_some();
-        assert!(discovers(1) || discovers(2), "nobody was discovered:\n{}{}", lab.host(1).account(), log.tail(50));
+        let discovers = |i: usize| {
+            lab.host(i)
+                .log
+                .wait(0, SOON / 20, |line| line.contains("discovered "))
+                .is_some()
+        };
+        assert!(
+            discovers(1) || discovers(2),
+            "nobody was discovered:\n{}{}",
+            lab.host(1).account(),
+            log.tail(50)
+        );
         let from = log.size();
         publish(lab, 1);
-        let applied = log.wait(from, SOON, |line| line.contains("revision ") && line.contains("applied"));
-        assert!(applied.is_some(), "no revision was applied:\n{}", log.tail(50));
+        let applied = log.wait(from, SOON, |line| {
+            line.contains("revision ") && line.contains("applied")
+        });
+        assert!(
+            applied.is_some(),
+            "no revision was applied:\n{}",
+            log.tail(50)
+        );
     });
 }
 
@@ -48,8 +68,15 @@ fn a_host_that_joins_after_ten_changes_has_the_newest_as_soon_as_it_is_linked() 
         marks.iter().for_each(|mark| change(lab, 1, mark));
         lab.start(&[3]);
         lab.wait_linked(&[3], 2);
-        let took = wait_all_have(lab, &[1, 2, 3], &marks.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(took < Duration::from_secs(3), "the newest came {took:?} after the links");
+        let took = wait_all_have(
+            lab,
+            &[1, 2, 3],
+            &marks.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        assert!(
+            took < Duration::from_secs(3),
+            "the newest came {took:?} after the links"
+        );
     });
 }
 
@@ -64,7 +91,10 @@ fn a_change_is_on_all_hosts_though_its_author_was_killed_right_after_the_200() {
             change(lab, 2, &mark);
             lab.host_mut(2).kill();
             lab.host_mut(2).start();
-            assert!(has(lab, 2, &mark), "host 2 came back without the change it had acknowledged");
+            assert!(
+                has(lab, 2, &mark),
+                "host 2 came back without the change it had acknowledged"
+            );
             wait_all_have(lab, &[1, 2, 3], &[&mark]);
         }
     });

@@ -18,12 +18,17 @@ fn a_stranger_with_another_fleet_key_gets_no_byte_and_no_link() {
         lab.join(&[3]);
         lab.host_mut(3).flags = vec!["--peer".into(), "10.77.0.1:7117".into()];
         lab.start(&[3]);
-        lab.wait(SOON, "the stranger has knocked twice", || spied(lab)[1] >= 2);
+        lab.wait(SOON, "the stranger has knocked twice", || {
+            spied(lab)[1] >= 2
+        });
         change(lab, 1, "secret");
         wait_all_have(lab, &[1, 2], &["secret"]);
         let [to_stranger, _, to_peer] = spied(lab);
         assert!(to_peer > 0, "the spy sees what is sent");
-        assert_eq!(to_stranger, 0, "segments with data were sent to the stranger");
+        assert_eq!(
+            to_stranger, 0,
+            "segments with data were sent to the stranger"
+        );
         assert!(lab.host(3).links().is_empty() && lab.host(1).links().len() == 1);
     });
 }
@@ -44,11 +49,17 @@ fn a_port_scanner_gets_no_byte_whatever_it_says_and_holds_nothing_up() {
 
 /// Forty connections that say nothing, and yet a change passes.
 fn stays_usable_under_silence(lab: &Lab) -> bool {
-    let script = "for i in $(seq 40); do exec {fd}<>/dev/tcp/10.77.0.1/7117; done; echo open; sleep 60";
-    let mut crowd = Command::new(NETLAB).args(["exec", "3", "bash", "-c", script]).spawn().expect("netlab.sh can be started");
+    let script =
+        "for i in $(seq 40); do exec {fd}<>/dev/tcp/10.77.0.1/7117; done; echo open; sleep 60";
+    let mut crowd = Command::new(NETLAB)
+        .args(["exec", "3", "bash", "-c", script])
+        .spawn()
+        .expect("netlab.sh can be started");
     change(lab, 2, "meanwhile");
     wait_all_have(lab, &[1, 2], &["meanwhile"]);
-    stays(lab, Duration::from_secs(2), "two hosts are linked", || lab.host(1).links().len() == 1);
+    stays(lab, Duration::from_secs(2), "two hosts are linked", || {
+        lab.host(1).links().len() == 1
+    });
     crowd.kill().and_then(|()| crowd.wait()).is_ok()
 }
 
@@ -59,12 +70,19 @@ fn scan(address: &str, says: &str) -> String {
     let script = format!(
         "trap '' PIPE; exec 3<>/dev/tcp/{address}/7117 || exit; {{ {says}; }} >&3 2>/dev/null; timeout 3 cat <&3 2>/dev/null | wc -c"
     );
-    let output = Command::new(NETLAB).args(["exec", "3", "bash", "-c", &script]).output().expect("netlab.sh can be started");
+    let output = Command::new(NETLAB)
+        .args(["exec", "3", "bash", "-c", &script])
+        .output()
+        .expect("netlab.sh can be started");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn spied(lab: &Lab) -> [u64; 3] {
-    let counts: Vec<u64> = lab.net(&["spied"]).lines().map(|line| line.parse().expect("a count")).collect();
+    let counts: Vec<u64> = lab
+        .net(&["spied"])
+        .lines()
+        .map(|line| line.parse().expect("a count"))
+        .collect();
     counts.try_into().expect("three spies were sent out")
 }
 
@@ -72,7 +90,13 @@ fn spied(lab: &Lab) -> [u64; 3] {
 const SCANS: [(&str, &str); 5] = [
     ("silence", "true"),
     ("random bytes", "head -c 4096 /dev/urandom"),
-    ("an HTTP request", r"printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'"),
-    ("a TLS hello", r"printf '\026\003\001\000\345\001\000\000\341\003\003'; head -c 222 /dev/zero"),
+    (
+        "an HTTP request",
+        r"printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'",
+    ),
+    (
+        "a TLS hello",
+        r"printf '\026\003\001\000\345\001\000\000\341\003\003'; head -c 222 /dev/zero",
+    ),
     ("a line and its end", r"printf '\n'"),
 ];

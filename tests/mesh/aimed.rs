@@ -1,4 +1,5 @@
-//! Members that name foreign addresses, to have a fleet knock at a stranger's door or be busy with nobody.
+//! Members that name foreign addresses, to have a fleet knock at a stranger's door or be busy with
+//! nobody.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,23 +37,48 @@ fn node_record(identity: u64, addresses: &[String]) -> Vec<u8> {
         body_hash: [0; 32],
         note: String::new(),
     };
-    let quoted: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+    let quoted: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("\"{address}\""))
+        .collect();
     let body = format!("{{\"name\":\"x\",\"addresses\":[{}]}}", quoted.join(","));
-    Frame::Record(Record::sign(header, body.as_bytes(), &secret), 0, Payload::Whole(body.into_bytes())).encode()
+    Frame::Record(
+        Record::sign(header, body.as_bytes(), &secret),
+        0,
+        Payload::Whole(body.into_bytes()),
+    )
+    .encode()
 }
 
 fn hello(identity: u64, addresses: &[&str]) -> Hello {
     let peer = PeerId::from_bytes(secret(identity).public()).unwrap();
-    let addresses: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    Hello { peer, run: 1, features: 0, addresses }
+    let addresses: Vec<SocketAddr> = addresses
+        .iter()
+        .map(|address| address.parse().unwrap())
+        .collect();
+    Hello {
+        peer,
+        run: 1,
+        features: 0,
+        addresses,
+    }
 }
 
 /// A member says at a host that so many others are at eight foreign addresses each.
 fn aim(net: &mut Net, host: usize, count: u64) -> usize {
     let puppet = net.puppet(host, hello(INVENTED, &[]));
     for number in 1..=count {
-        let addresses: Vec<String> =
-            (0..8).map(|at| format!("198.{}.{}.{}:{}", 18 + number / 8192, number / 32 % 256, number % 32 * 8 + at, 9)).collect();
+        let addresses: Vec<String> = (0..8)
+            .map(|at| {
+                format!(
+                    "198.{}.{}.{}:{}",
+                    18 + number / 8192,
+                    number / 32 % 256,
+                    number % 32 * 8 + at,
+                    9
+                )
+            })
+            .collect();
         net.says(puppet, node_record(INVENTED + number, &addresses));
     }
     assert!(!net.puppets[puppet].closed);
@@ -68,14 +94,19 @@ fn two_thousand_invented_hosts_cost_no_more_dials_than_the_ration() {
     let mut net = joined(1, 3);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
-    net.until("a full mesh", Duration::from_secs(60), |net| net.pairs().len() == 3);
+    net.until("a full mesh", Duration::from_secs(60), |net| {
+        net.pairs().len() == 3
+    });
     let before: Vec<u64> = net.hosts.iter().map(|host| host.dials).collect();
     let time = Duration::from_secs(20);
     aim(&mut net, 0, 2_000);
     net.run(time);
     for (host, before) in before.iter().enumerate() {
         let dials = net.hosts[host].dials - before;
-        assert!(dials <= most_dials(time), "host {host} has dialled {dials} times");
+        assert!(
+            dials <= most_dials(time),
+            "host {host} has dialled {dials} times"
+        );
     }
 }
 
@@ -84,9 +115,12 @@ fn what_was_invented_is_forgotten_and_never_on_disk() {
     let mut net = joined(1, 3);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
-    net.until("a full mesh", Duration::from_secs(60), |net| net.pairs().len() == 3);
+    net.until("a full mesh", Duration::from_secs(60), |net| {
+        net.pairs().len() == 3
+    });
     aim(&mut net, 0, 30);
-    // Three tries of eight addresses each, of which in a large fleet three are under way at a time, and each takes three seconds.
+    // Three tries of eight addresses each, of which in a large fleet three are under way at a time,
+    // and each takes three seconds.
     net.run(Duration::from_secs(30 * 8 * 3 * 3));
     let dials = net.hosts[1].dials;
     net.run(Duration::from_secs(600));
@@ -103,7 +137,9 @@ fn many_that_are_invented_keep_nobody_out_who_was_spoken_with_and_no_newcomer() 
         let mut net = joined(seed, 3);
         let head = net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        net.until("a full mesh", Duration::from_secs(60), |net| net.pairs().len() == 3);
+        net.until("a full mesh", Duration::from_secs(60), |net| {
+            net.pairs().len() == 3
+        });
         aim(&mut net, 0, 400);
         net.run(Duration::from_secs(20));
         net.crash(1, false);
@@ -111,14 +147,21 @@ fn many_that_are_invented_keep_nobody_out_who_was_spoken_with_and_no_newcomer() 
         net.run(Duration::from_secs(30));
         net.restart(1);
         net.restart(2);
-        net.until("both are back", SOON, |net| net.all_at(head) && net.pairs().len() >= 2);
+        net.until("both are back", SOON, |net| {
+            net.all_at(head) && net.pairs().len() >= 2
+        });
         let newcomer = net.add(Net::spec(3));
-        net.until("a newcomer is one of them", SOON, |net| net.degree(newcomer) > 0 && is_at(net, newcomer, head));
+        net.until("a newcomer is one of them", SOON, |net| {
+            net.degree(newcomer) > 0 && is_at(net, newcomer, head)
+        });
     }
 }
 
 fn is_at(net: &Net, host: usize, head: RecordId) -> bool {
-    net.hosts[host].node.own_head().is_some_and(|own| own.id() == head)
+    net.hosts[host]
+        .node
+        .own_head()
+        .is_some_and(|own| own.id() == head)
 }
 
 /// Whoever links under a thousand names is at one place, whatever he says of others.
@@ -129,7 +172,10 @@ fn names_that_were_met_count_as_somebodys_word_where_nobody_was_met() {
     net.settle(SOON);
     for number in 0..300 {
         let foreign = format!("198.18.{}.{}:9", number / 250, number % 250 + 1);
-        net.puppet(0, hello(INVENTED + number, &[&foreign, "10.255.255.1:7117"]));
+        net.puppet(
+            0,
+            hello(INVENTED + number, &[&foreign, "10.255.255.1:7117"]),
+        );
         let link = *net.hosts[0].links.keys().last().unwrap();
         net.happens(0, Input::Unlinked(link, "reset".into()));
     }
@@ -149,9 +195,15 @@ fn the_ports_of_one_ip_are_not_searched() {
     let mut net = joined(1, 1);
     let puppet = net.puppet(0, hello(INVENTED, &[]));
     for number in 1..=500 {
-        let addresses: Vec<String> = (0..8).map(|at| format!("203.0.113.7:{}", 1000 + number * 8 + at)).collect();
+        let addresses: Vec<String> = (0..8)
+            .map(|at| format!("203.0.113.7:{}", 1000 + number * 8 + at))
+            .collect();
         net.says(puppet, node_record(INVENTED + number, &addresses));
     }
     net.run(Duration::from_secs(50));
-    assert!((4..=12).contains(&net.hosts[0].dials), "{} dials", net.hosts[0].dials);
+    assert!(
+        (4..=12).contains(&net.hosts[0].dials),
+        "{} dials",
+        net.hosts[0].dials
+    );
 }

@@ -1,5 +1,5 @@
-//! Many clients that append to one array at once, in fleets of any age: all that was acknowledged is there within seconds, once, and nothing
-//! is listed; and hardly anybody is sent away.
+//! Many clients that append to one array at once, in fleets of any age: all that was acknowledged
+//! is there within seconds, once, and nothing is listed; and hardly anybody is sent away.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +31,9 @@ fn aged(seed: u64, hosts: usize, edits: usize) -> Net {
     for number in 0..hosts {
         net.add_with(Net::spec(number), kept(&behind));
     }
-    net.until("all are linked", SOON, |net| net.all_joined() && (0..hosts).all(|host| net.degree(host) + 1 >= hosts));
+    net.until("all are linked", SOON, |net| {
+        net.all_joined() && (0..hosts).all(|host| net.degree(host) + 1 >= hosts)
+    });
     net.settle(SOON);
     net
 }
@@ -42,58 +44,84 @@ struct Burst {
     turned_away: usize,
 }
 
-/// Each client appends one element after the other, the next when it has an answer. A disk takes up to `slow` to make something durable, now
-/// more and now less.
+/// Each client appends one element after the other, the next when it has an answer. A disk takes up
+/// to `slow` to make something durable, now more and now less.
 fn burst(net: &mut Net, hosts: usize, slow: Duration) -> Burst {
     let mut rng = Rng::new(hosts as u64);
     let (mut made, mut turned_away) = (Vec::new(), 0);
-    let mut left: BTreeMap<usize, usize> = (0..hosts * CLIENTS).map(|client| (client, EACH)).collect();
+    let mut left: BTreeMap<usize, usize> =
+        (0..hosts * CLIENTS).map(|client| (client, EACH)).collect();
     let mut waiting: BTreeMap<usize, (ClientId, usize)> = BTreeMap::new();
     while !left.is_empty() || !waiting.is_empty() {
         for (client, count) in &mut left {
             if !waiting.contains_key(client) {
                 *count -= 1;
                 let number = 1 + client * EACH + *count;
-                waiting.insert(*client, (append(net, client / CLIENTS, "/config/routes", number), number));
+                waiting.insert(
+                    *client,
+                    (
+                        append(net, client / CLIENTS, "/config/routes", number),
+                        number,
+                    ),
+                );
             }
         }
         left.retain(|_, count| *count > 0);
-        net.hosts.iter_mut().for_each(|host| host.disk.slow = rng.up_to(slow));
+        net.hosts
+            .iter_mut()
+            .for_each(|host| host.disk.slow = rng.up_to(slow));
         net.run(Duration::from_millis(1));
-        waiting.retain(|client, (name, number)| match net.take_answer(client / CLIENTS, *name) {
-            None => true,
-            Some(Answer::Done { .. }) => {
-                made.push(*number as u64);
-                false
-            }
-            Some(Answer::Problem(problem)) if problem.status == 503 => {
-                turned_away += 1;
-                false
-            }
-            Some(other) => panic!("an append is answered {other:?}"),
-        });
+        waiting.retain(
+            |client, (name, number)| match net.take_answer(client / CLIENTS, *name) {
+                None => true,
+                Some(Answer::Done { .. }) => {
+                    made.push(*number as u64);
+                    false
+                }
+                Some(Answer::Problem(problem)) if problem.status == 503 => {
+                    turned_away += 1;
+                    false
+                }
+                Some(other) => panic!("an append is answered {other:?}"),
+            },
+        );
     }
     Burst { made, turned_away }
 }
 
 fn routes(net: &mut Net, host: usize) -> Vec<u64> {
     let config = value(&net.config(host));
-    let mut there: Vec<u64> = config["routes"].as_array().unwrap().iter().filter_map(|number| number.as_u64()).collect();
+    let mut there: Vec<u64> = config["routes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|number| number.as_u64())
+        .collect();
     there.sort_unstable();
     there
 }
 
-/// What is acknowledged is everywhere, once, within seconds, and nothing is listed; so many clients were told to come again.
+/// What is acknowledged is everywhere, once, within seconds, and nothing is listed; so many clients
+/// were told to come again.
 fn at_rest_after_a_burst(net: &mut Net, slow: Duration) -> usize {
-    let Burst { mut made, turned_away } = burst(net, 3, slow);
+    let Burst {
+        mut made,
+        turned_away,
+    } = burst(net, 3, slow);
     made.sort_unstable();
     let since = net.now;
     net.until("all are there", 20 * BY, |net| {
-        let uncontained = net.hosts.iter().any(|host| host.node.uncontained().next().is_some());
+        let uncontained = net
+            .hosts
+            .iter()
+            .any(|host| host.node.uncontained().next().is_some());
         net.agree() && !uncontained
     });
     let took = net.now - since;
-    println!("{} made, {turned_away} turned away, at rest after {took:?}", made.len());
+    println!(
+        "{} made, {turned_away} turned away, at rest after {took:?}",
+        made.len()
+    );
     assert_eq!(routes(net, 0), made);
     assert!(net.conflicts(0).is_empty(), "{:?}", net.conflicts(0));
     assert!(took <= BY, "{took:?}");
@@ -105,20 +133,28 @@ fn appends_at_once_are_there_within_seconds_however_long_the_past() {
     for edits in [20, 300, 700] {
         for seed in seeds(4) {
             println!("seed {seed}, {edits} edits");
-            let turned_away = at_rest_after_a_burst(&mut aged(seed, 3, edits), Duration::from_millis(6));
-            assert_eq!(turned_away, 0, "clients are troubled with what a host can do itself");
+            let turned_away =
+                at_rest_after_a_burst(&mut aged(seed, 3, edits), Duration::from_millis(6));
+            assert_eq!(
+                turned_away, 0,
+                "clients are troubled with what a host can do itself"
+            );
         }
     }
 }
 
-/// Where it takes long until something is durable, heads come meanwhile: most changes lose once, and some of their replays again.
+/// Where it takes long until something is durable, heads come meanwhile: most changes lose once,
+/// and some of their replays again.
 #[test]
 fn appends_at_once_are_there_within_seconds_though_the_disks_are_memory_cards() {
     for slow in [50, 200].map(Duration::from_millis) {
         for seed in seeds(2) {
             println!("seed {seed}, up to {slow:?} to make something durable");
             let turned_away = at_rest_after_a_burst(&mut aged(seed, 3, 300), slow);
-            assert!(turned_away <= TURNED_AWAY_MAX, "{turned_away} clients are troubled");
+            assert!(
+                turned_away <= TURNED_AWAY_MAX,
+                "{turned_away} clients are troubled"
+            );
         }
     }
 }

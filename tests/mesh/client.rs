@@ -16,7 +16,14 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 /// Takes away when each revision came.
 pub fn without_receipt(revisions: &mut [Value]) {
-    revisions.iter_mut().for_each(|revision| drop(revision.as_object_mut().expect("an object").shift_remove("received")));
+    revisions.iter_mut().for_each(|revision| {
+        drop(
+            revision
+                .as_object_mut()
+                .expect("an object")
+                .shift_remove("received"),
+        )
+    });
 }
 
 pub fn value(text: &str) -> Value {
@@ -29,9 +36,26 @@ impl Net {
         self.put_if(host, path, text, None)
     }
 
-    pub fn put_if(&mut self, host: usize, path: &str, text: &str, if_match: Option<String>) -> ClientId {
-        let op = Op { path: Path::parse(path).expect("tests write paths"), change: Edit::Put(value(text)) };
-        self.ask(host, Ask::Write(Change { op, if_match, note: String::new(), settles: Vec::new() }))
+    pub fn put_if(
+        &mut self,
+        host: usize,
+        path: &str,
+        text: &str,
+        if_match: Option<String>,
+    ) -> ClientId {
+        let op = Op {
+            path: Path::parse(path).expect("tests write paths"),
+            change: Edit::Put(value(text)),
+        };
+        self.ask(
+            host,
+            Ask::Write(Change {
+                op,
+                if_match,
+                note: String::new(),
+                settles: Vec::new(),
+            }),
+        )
     }
 
     /// Makes a change and waits for the answer.
@@ -49,12 +73,18 @@ impl Net {
     pub fn done(&self, answer: Answer) -> RecordId {
         match answer {
             Answer::Done { revision, .. } => revision,
-            other => panic!("seed {}: a change was not made: {other:?}\n{}", self.seed, self.report()),
+            other => panic!(
+                "seed {}: a change was not made: {other:?}\n{}",
+                self.seed,
+                self.report()
+            ),
         }
     }
 
     pub fn answer(&mut self, host: usize, client: ClientId) -> Answer {
-        self.until("an answer", SOON, |net| net.hosts[host].answers.contains_key(&client));
+        self.until("an answer", SOON, |net| {
+            net.hosts[host].answers.contains_key(&client)
+        });
         self.take_answer(host, client).expect("it was just seen")
     }
 
@@ -100,23 +130,35 @@ impl Net {
     }
 
     pub fn verdict(&mut self, host: usize) -> String {
-        self.view(host, Ask::Fleet)["group"]["verdict"].as_str().expect("a word").to_owned()
+        self.view(host, Ask::Fleet)["group"]["verdict"]
+            .as_str()
+            .expect("a word")
+            .to_owned()
     }
 
     /// IDs of the conflicts that a host lists, with their state.
     pub fn conflicts(&mut self, host: usize) -> Vec<(String, String)> {
         let list = self.view(host, Ask::Conflicts(None));
         let text = |conflict: &Value, name: &str| conflict[name].as_str().expect("text").to_owned();
-        list.as_array().expect("a list").iter().map(|conflict| (text(conflict, "id"), text(conflict, "state"))).collect()
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .map(|conflict| (text(conflict, "id"), text(conflict, "state")))
+            .collect()
     }
 
     /// How many links a host has by its own account.
     pub fn degree(&mut self, host: usize) -> usize {
-        self.view(host, Ask::Links).as_array().expect("a list").len()
+        self.view(host, Ask::Links)
+            .as_array()
+            .expect("a list")
+            .len()
     }
 
     pub fn running(&self) -> Vec<usize> {
-        (0..self.hosts.len()).filter(|host| self.hosts[*host].up).collect()
+        (0..self.hosts.len())
+            .filter(|host| self.hosts[*host].up)
+            .collect()
     }
 
     /// Whether all running hosts have joined.
@@ -126,7 +168,9 @@ impl Net {
 
     /// Whether all running hosts are at this head.
     pub fn all_at(&mut self, head: RecordId) -> bool {
-        self.running().into_iter().all(|host| self.head(host) == Some(head))
+        self.running()
+            .into_iter()
+            .all(|host| self.head(host) == Some(head))
     }
 
     /// Whether all running hosts are at one head.
@@ -136,11 +180,13 @@ impl Net {
         head.is_some() && hosts.into_iter().all(|host| self.head(host) == head)
     }
 
-    /// Whether the server of each running host runs the head, by what it shows and by what its host says.
+    /// Whether the server of each running host runs the head, by what it shows and by what its host
+    /// says.
     pub fn all_applied(&mut self) -> bool {
         self.running().into_iter().all(|host| {
             let (head, config) = self.document(host);
-            let said = self.view(host, Ask::Fleet)["group"]["applied"] == head.map_or(Value::Null, |id| id.to_string().into());
+            let said = self.view(host, Ask::Fleet)["group"]["applied"]
+                == head.map_or(Value::Null, |id| id.to_string().into());
             said && json::compact(&self.hosts[host].server.config) == config
         })
     }
@@ -148,7 +194,9 @@ impl Net {
     /// Waits until all running hosts are at one head and their servers run it.
     pub fn settle(&mut self, most: Duration) -> RecordId {
         self.until("one head", most, |net| net.agree());
-        self.until("it is applied everywhere", most, |net| net.agree() && net.all_applied());
+        self.until("it is applied everywhere", most, |net| {
+            net.agree() && net.all_applied()
+        });
         let first = self.running()[0];
         self.head(first).expect("they agree on one")
     }

@@ -1,4 +1,5 @@
-//! What revisions are dated: heights and stamps are bounded, clocks that are wrong spoil nothing, and what was spoilt is mended.
+//! What revisions are dated: heights and stamps are bounded, clocks that are wrong spoil nothing,
+//! and what was spoilt is mended.
 
 use std::time::Duration;
 
@@ -32,15 +33,34 @@ fn right(net: &Net) -> u64 {
 /// A revision of any height and date, on a base that there never was.
 fn forged(height: u64, stamp: Stamp, config: &str) -> (Record, Vec<u8>) {
     let honest = revision(ours(), 5, config);
-    let header = Header { height, stamp, base: RecordId([7; 32]), ..(*honest.record.header).clone() };
-    (Record::sign(header, &honest.body, &secret(LIAR)), honest.body.to_vec())
+    let header = Header {
+        height,
+        stamp,
+        base: RecordId([7; 32]),
+        ..(*honest.record.header).clone()
+    };
+    (
+        Record::sign(header, &honest.body, &secret(LIAR)),
+        honest.body.to_vec(),
+    )
 }
 
 /// Somebody who says this record to a host; the name of the link.
 fn says(net: &mut Net, host: usize, (record, body): &(Record, Vec<u8>)) -> usize {
     let peer = PeerId::from_bytes(secret(LIAR).public()).unwrap();
-    let puppet = net.puppet(host, Hello { peer, run: 1, features: 0, addresses: Vec::new() });
-    net.says(puppet, Frame::Record(record.clone(), 0, Payload::Whole(body.clone())).encode());
+    let puppet = net.puppet(
+        host,
+        Hello {
+            peer,
+            run: 1,
+            features: 0,
+            addresses: Vec::new(),
+        },
+    );
+    net.says(
+        puppet,
+        Frame::Record(record.clone(), 0, Payload::Whole(body.clone())).encode(),
+    );
     puppet
 }
 
@@ -55,7 +75,15 @@ fn is_dated_rightly(net: &Net, host: usize) -> bool {
 
 fn restored(net: &mut Net, host: usize, id: RecordId) -> RecordId {
     let path = Path::parse("/config").unwrap();
-    let client = net.ask(host, Ask::Restore { id: id.to_string(), path, if_match: None, note: String::new() });
+    let client = net.ask(
+        host,
+        Ask::Restore {
+            id: id.to_string(),
+            path,
+            if_match: None,
+            note: String::new(),
+        },
+    );
     let answer = net.answer(host, client);
     net.done(answer)
 }
@@ -67,17 +95,25 @@ fn after_the_worst_permitted_jump_changes_are_valid_and_one_restore_cures_all() 
         let good = net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
         let (text, until) = (value(&net.config(0)), right(&net) + AHEAD_MAX_MS - 1_000);
-        let bad = forged(until, Stamp::at(until), r#"{"routes":["bad"],"applications":{}}"#);
+        let bad = forged(
+            until,
+            Stamp::at(until),
+            r#"{"routes":["bad"],"applications":{}}"#,
+        );
         says(&mut net, 0, &bad);
         net.until("it is head everywhere", SOON, |net| net.all_at(bad.0.id));
         for host in 0..3 {
             let mark = format!("{{\"n\":{host}}}");
             net.set(host, "/config/applications/own", &mark);
-            net.until("the change is everywhere", Duration::from_secs(2), |net| net.agree() && net.config(0).contains(&mark));
+            net.until("the change is everywhere", Duration::from_secs(2), |net| {
+                net.agree() && net.config(0).contains(&mark)
+            });
         }
         net.settle(EXCHANGED);
         restored(&mut net, 1, good);
-        net.until("the cure is everywhere", Duration::from_secs(2), |net| (0..3).all(|host| value(&net.config(host)) == text));
+        net.until("the cure is everywhere", Duration::from_secs(2), |net| {
+            (0..3).all(|host| value(&net.config(host)) == text)
+        });
         net.settle(EXCHANGED);
         assert!(net.agree() && value(&net.config(2)) == text);
     }
@@ -91,15 +127,30 @@ fn what_is_dated_more_than_a_day_ahead_is_no_fault_and_is_taken_in_its_time() {
         net.settle(SOON);
         let until = right(&net) + AHEAD_MAX_MS;
         let far = forged(1 << 45, Stamp::MAX, r#"{"routes":["far"]}"#);
-        let near = forged(until + 20_000, Stamp::at(until + 20_000), r#"{"routes":["near"],"applications":{}}"#);
+        let near = forged(
+            until + 20_000,
+            Stamp::at(until + 20_000),
+            r#"{"routes":["near"],"applications":{}}"#,
+        );
         for early in [&far, &near] {
             let puppet = says(&mut net, 0, early);
-            net.says(puppet, Frame::Record(early.0.clone(), 0, Payload::Announced).encode());
+            net.says(
+                puppet,
+                Frame::Record(early.0.clone(), 0, Payload::Announced).encode(),
+            );
             assert!(!net.puppets[puppet].closed && net.all_at(head));
-            let asked = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Pull { .. })));
-            assert!(!net.puppets[puppet].frames.iter().any(asked), "its body is not asked for");
+            let asked =
+                |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Pull { .. })));
+            assert!(
+                !net.puppets[puppet].frames.iter().any(asked),
+                "its body is not asked for"
+            );
         }
-        assert!(net.problems(0).to_string().contains("dated"), "{}", net.problems(0));
+        assert!(
+            net.problems(0).to_string().contains("dated"),
+            "{}",
+            net.problems(0)
+        );
         net.run(Duration::from_secs(21));
         says(&mut net, 0, &near);
         net.until("it is taken by all", SOON, |net| net.all_at(near.0.id));
@@ -107,7 +158,8 @@ fn what_is_dated_more_than_a_day_ahead_is_no_fault_and_is_taken_in_its_time() {
     }
 }
 
-/// The host whose clock is ahead takes first what others take later; what is made on it meanwhile reaches them with it.
+/// The host whose clock is ahead takes first what others take later; what is made on it meanwhile
+/// reaches them with it.
 #[test]
 fn hosts_whose_clocks_differ_by_half_a_minute_agree_soon_at_the_bound() {
     for seed in seeds(6) {
@@ -119,11 +171,19 @@ fn hosts_whose_clocks_differ_by_half_a_minute_agree_soon_at_the_bound() {
         }
         net.run(EXCHANGED);
         let until = right(&net) + AHEAD_MAX_MS - 1_000;
-        let bad = forged(until, Stamp::at(until), r#"{"routes":["bad"],"applications":{}}"#);
+        let bad = forged(
+            until,
+            Stamp::at(until),
+            r#"{"routes":["bad"],"applications":{}}"#,
+        );
         says(&mut net, 0, &bad);
-        net.until("it is head of the first", SOON, |net| net.head(0) == Some(bad.0.id));
+        net.until("it is head of the first", SOON, |net| {
+            net.head(0) == Some(bad.0.id)
+        });
         net.set(0, "/config/applications/a", "{}");
-        net.until("all agree", Duration::from_secs(40), |net| net.agree() && net.head(0) != Some(bad.0.id));
+        net.until("all agree", Duration::from_secs(40), |net| {
+            net.agree() && net.head(0) != Some(bad.0.id)
+        });
         let text = net.config(2);
         assert!(text.contains("bad") && text.contains("\"a\""), "{text}");
     }
@@ -146,7 +206,9 @@ fn a_host_that_was_years_ahead_for_four_seconds_dates_nobodys_later_changes() {
         for host in 0..3 {
             let head = net.set(host, "/config/routes", &format!("[{host}]"));
             assert!(is_dated_rightly(&net, host), "seed {seed}: host {host}");
-            net.until("all have it", Duration::from_secs(2), |net| net.all_at(head));
+            net.until("all have it", Duration::from_secs(2), |net| {
+                net.all_at(head)
+            });
         }
     }
 }
@@ -168,7 +230,9 @@ fn a_change_made_alone_with_a_clock_years_ahead_reaches_all_and_is_dated_anew() 
             net.set(0, "/config/applications/here", "{}");
         }
         net.heal();
-        net.until("all have it", EXCHANGED, |net| net.agree() && net.config(0).contains("alone"));
+        net.until("all have it", EXCHANGED, |net| {
+            net.agree() && net.config(0).contains("alone")
+        });
         net.settle(EXCHANGED);
         (0..4).for_each(|host| assert!(is_dated_rightly(&net, host), "seed {seed}: host {host}"));
         assert_eq!(net.config(3).contains("here"), seed % 2 == 0, "{alone:?}");
@@ -196,7 +260,9 @@ fn a_fleet_whose_clocks_were_all_years_ahead_keeps_its_document_and_can_be_joine
         net.add(Net::spec(3));
         net.until("it has joined", SOON, |net| net.is_joined(3) && net.agree());
         assert_eq!(net.config(3), text);
-        net.until("the head is dated anew", EXCHANGED, |net| (0..4).all(|host| is_dated_rightly(net, host)));
+        net.until("the head is dated anew", EXCHANGED, |net| {
+            (0..4).all(|host| is_dated_rightly(net, host))
+        });
         assert!(net.agree());
         assert_eq!(net.config(3), text);
     }
@@ -210,7 +276,9 @@ fn a_host_whose_clock_is_a_month_behind_joins_converges_and_writes() {
         net.settle(SOON);
         let late = net.add(Net::spec(count));
         net.hosts[late].clock.off_ms = -30 * 86_400_000;
-        net.until("it has joined", SOON, |net| net.is_joined(late) && net.agree());
+        net.until("it has joined", SOON, |net| {
+            net.is_joined(late) && net.agree()
+        });
         net.crash(late, false);
         let head = net.set(0, "/config/routes", "[1]");
         net.restart(late);
@@ -230,16 +298,31 @@ fn whoever_was_fooled_while_it_knew_no_time_comes_back_with_its_own_changes() {
         net.split(&[3]);
         net.run(SOON);
         net.hosts[3].clock.stands_at_ms = Some(10_000);
-        let far = forged(1 << 45, Stamp::at(1 << 45), r#"{"routes":["far"],"applications":{}}"#);
+        let far = forged(
+            1 << 45,
+            Stamp::at(1 << 45),
+            r#"{"routes":["far"],"applications":{}}"#,
+        );
         says(&mut net, 3, &far);
         net.until("it is fooled", SOON, |net| net.head(3) == Some(far.0.id));
         net.set(3, "/config/applications/mine", "{}");
         let text = own_head(&net, 0).document.config().clone();
         net.heal();
-        net.until("all agree, and have what it has written", EXCHANGED, |net| net.agree() && net.config(0).contains("mine"));
+        net.until(
+            "all agree, and have what it has written",
+            EXCHANGED,
+            |net| net.agree() && net.config(0).contains("mine"),
+        );
         let mut now = own_head(&net, 3).document.config().clone();
-        now["applications"].as_object_mut().unwrap().shift_remove("mine");
-        assert_eq!(json::compact(&now["routes"]), json::compact(&text["routes"]), "seed {seed}");
+        now["applications"]
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("mine");
+        assert_eq!(
+            json::compact(&now["routes"]),
+            json::compact(&text["routes"]),
+            "seed {seed}"
+        );
         let head = net.set(3, "/config/routes", "[3]");
         net.until("its changes reach all", SOON, |net| net.all_at(head));
         assert_eq!(value(&net.config(0))["routes"], value("[3]"));
@@ -250,13 +333,31 @@ fn whoever_was_fooled_while_it_knew_no_time_comes_back_with_its_own_changes() {
 fn a_clock_more_than_a_minute_off_is_named_on_every_host_until_it_is_right() {
     let mut net = joined(1, 3);
     net.hosts[1].clock.off_ms = 5 * 60_000;
-    let named = |net: &mut Net, host: usize| net.problems(host).to_string().contains("the clock of");
-    net.until("all name it", EXCHANGED, |net| (0..3).all(|host| named(net, host)));
+    let named =
+        |net: &mut Net, host: usize| net.problems(host).to_string().contains("the clock of");
+    net.until("all name it", EXCHANGED, |net| {
+        (0..3).all(|host| named(net, host))
+    });
     let nodes = net.view(0, Ask::Nodes(None));
-    let off = |node: &json::Value| node["clock_ms"].as_i64().expect("there are three to compare");
-    assert_eq!(nodes.as_array().expect("a list").iter().filter(|node| off(node) > 4 * 60_000).count(), 1, "{nodes}");
+    let off = |node: &json::Value| {
+        node["clock_ms"]
+            .as_i64()
+            .expect("there are three to compare")
+    };
+    assert_eq!(
+        nodes
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|node| off(node) > 4 * 60_000)
+            .count(),
+        1,
+        "{nodes}"
+    );
     net.hosts[1].clock.off_ms = 0;
-    net.until("nobody is named", EXCHANGED, |net| (0..3).all(|host| !named(net, host)));
+    net.until("nobody is named", EXCHANGED, |net| {
+        (0..3).all(|host| !named(net, host))
+    });
 }
 
 #[test]
@@ -268,7 +369,9 @@ fn when_a_revision_came_is_shown_beside_its_date_unless_the_clock_is_unsound() {
     let now = right(&net);
     let newest = |net: &mut Net, host: usize| net.view(host, Ask::Revisions(None))[0].clone();
     for host in [0, 1] {
-        let came = newest(&mut net, host)["received"].as_u64().expect("its clock is sound");
+        let came = newest(&mut net, host)["received"]
+            .as_u64()
+            .expect("its clock is sound");
         assert!(now - came < 20_000);
     }
     assert!(newest(&mut net, 2)["received"].is_null());

@@ -1,4 +1,5 @@
-//! Servers that somebody changes past Starling: what he put there is kept before anything is put over it, and can be had again.
+//! Servers that somebody changes past Starling: what he put there is kept before anything is put
+//! over it, and can be had again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +28,16 @@ impl Net {
     /// The configurations that are kept on a host's disk, the oldest first.
     fn kept(&self, host: usize) -> Vec<String> {
         let drifts = &self.hosts[host].disk.drifts;
-        let config = |text: &Vec<u8>| json::compact(&json::parse_own(text).expect("it is JSON")["config"]);
+        let config =
+            |text: &Vec<u8>| json::compact(&json::parse_own(text).expect("it is JSON")["config"]);
         drifts.values().map(config).collect()
     }
 
     fn listed(&mut self, host: usize) -> Vec<Value> {
-        self.view(host, Ask::Drifts(None)).as_array().expect("a list").clone()
+        self.view(host, Ask::Drifts(None))
+            .as_array()
+            .expect("a list")
+            .clone()
     }
 
     fn drift(&mut self, host: usize) -> String {
@@ -40,14 +45,22 @@ impl Net {
     }
 
     fn said(&self, host: usize, words: &str) -> usize {
-        self.hosts[host].said.iter().filter(|line| line.contains(words)).count()
+        self.hosts[host]
+            .said
+            .iter()
+            .filter(|line| line.contains(words))
+            .count()
     }
 
     /// Whether the host's answer to a change tells of a file that holds what was replaced.
     fn done_over(&mut self, host: usize, client: u64) -> Option<String> {
         match self.answer(host, client) {
             Answer::Done { kept, .. } => kept,
-            other => panic!("seed {}: it was not made: {other:?}\n{}", self.seed, self.report()),
+            other => panic!(
+                "seed {}: it was not made: {other:?}\n{}",
+                self.seed,
+                self.report()
+            ),
         }
     }
 }
@@ -65,18 +78,31 @@ fn what_somebody_put_on_a_server_is_kept_before_a_change_from_elsewhere_replaces
         let mut net = founded(seed, 2);
         let theirs = net.past_starling(1, "theirs", "1");
         if seed % 2 == 0 {
-            net.until("it is shown", SOON, |net| net.drift(1).contains("/config/theirs"));
+            net.until("it is shown", SOON, |net| {
+                net.drift(1).contains("/config/theirs")
+            });
         }
-        assert!(net.kept(1).is_empty(), "it is left alone until something else is to be there");
+        assert!(
+            net.kept(1).is_empty(),
+            "it is left alone until something else is to be there"
+        );
         net.set(0, "/config/routes", "[1]");
         net.settle(SOON);
         assert_eq!(net.kept(1), [theirs], "seed {seed}");
         assert_eq!((net.kept(0).len(), net.drift(1)), (0, "[]".to_owned()));
         let view = net.view(1, Ask::Fleet);
-        assert_eq!(view["group"]["kept"][0]["paths"], value(r#"["/config/theirs"]"#), "seed {seed}: {view}");
+        assert_eq!(
+            view["group"]["kept"][0]["paths"],
+            value(r#"["/config/theirs"]"#),
+            "seed {seed}: {view}"
+        );
         assert!(net.problems(1).to_string().contains("starling drift"));
         assert_eq!(net.said(1, "what it ran is kept in drift-"), 1);
-        net.until("others are told", SOON, |net| net.view(0, Ask::Nodes(None)).to_string().contains("starling drift"));
+        net.until("others are told", SOON, |net| {
+            net.view(0, Ask::Nodes(None))
+                .to_string()
+                .contains("starling drift")
+        });
     }
 }
 
@@ -87,7 +113,11 @@ fn what_somebody_put_there_is_kept_before_a_change_and_the_answer_names_the_file
         let theirs = net.past_starling(0, "theirs", "1");
         let client = net.put_config(0, "/config/routes", "[1]");
         let file = net.done_over(0, client).expect("something was replaced");
-        assert_eq!((net.kept(0), net.listed(0)[0]["file"].clone()), (vec![theirs], file.into()), "seed {seed}");
+        assert_eq!(
+            (net.kept(0), net.listed(0)[0]["file"].clone()),
+            (vec![theirs], file.into()),
+            "seed {seed}"
+        );
         let client = net.put_config(0, "/config/routes", "[2]");
         assert_eq!(net.done_over(0, client), None);
     }
@@ -99,23 +129,50 @@ fn after_a_200_the_server_runs_the_head_though_the_document_did_not_change() {
         let mut net = founded(seed, 2);
         let head = net.head(0).expect("there is one");
         let theirs = net.past_starling(0, "routes", "[7]");
-        let asks = [Ask::Repair, Ask::Restore { id: head.to_string(), path: path("/"), if_match: None, note: String::new() }];
+        let asks = [
+            Ask::Repair,
+            Ask::Restore {
+                id: head.to_string(),
+                path: path("/"),
+                if_match: None,
+                note: String::new(),
+            },
+        ];
         for (number, ask) in asks.into_iter().enumerate() {
             net.past_starling(0, "routes", "[7]");
             let client = net.ask(0, ask);
-            let Answer::Done { changed, revision, kept, .. } = net.answer(0, client) else { panic!("seed {seed}") };
-            assert_eq!((changed, revision, kept.is_some()), (false, head, true), "seed {seed}, {number}");
+            let Answer::Done {
+                changed,
+                revision,
+                kept,
+                ..
+            } = net.answer(0, client)
+            else {
+                panic!("seed {seed}")
+            };
+            assert_eq!(
+                (changed, revision, kept.is_some()),
+                (false, head, true),
+                "seed {seed}, {number}"
+            );
             assert_eq!(net.hosts[0].server.config["routes"], value("[0]"));
         }
         net.past_starling(0, "routes", "[7]");
         let client = net.put_config(0, "/config/routes", "[0]");
         assert!(net.done_over(0, client).is_some());
-        assert_eq!(net.hosts[0].server.config["routes"], value("[0]"), "seed {seed}");
+        assert_eq!(
+            net.hosts[0].server.config["routes"],
+            value("[0]"),
+            "seed {seed}"
+        );
         assert_eq!(net.kept(0), [theirs], "the same is kept once");
         let changes = net.hosts[0].server.changes;
         let client = net.put_config(0, "/config/routes", "[0]");
         assert_eq!(net.done_over(0, client), None);
-        assert_eq!(net.hosts[0].server.changes, changes, "what runs already is not given again");
+        assert_eq!(
+            net.hosts[0].server.changes, changes,
+            "what runs already is not given again"
+        );
     }
 }
 
@@ -141,15 +198,32 @@ fn while_it_cannot_be_kept_the_server_is_left_as_it_is() {
     for seed in seeds(6) {
         let mut net = founded(seed, 2);
         let theirs = net.past_starling(1, "theirs", "1");
-        net.hosts[1].disk.failure = Some(if seed % 2 == 0 { Failure::Full } else { Failure::Sync });
+        net.hosts[1].disk.failure = Some(if seed % 2 == 0 {
+            Failure::Full
+        } else {
+            Failure::Sync
+        });
         net.set(0, "/config/routes", "[1]");
-        net.until("it is said", SOON, |net| net.problems(1).to_string().contains("cannot be kept"));
+        net.until("it is said", SOON, |net| {
+            net.problems(1).to_string().contains("cannot be kept")
+        });
         let client = net.ask(1, Ask::Repair);
-        assert!(matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 507), "seed {seed}");
+        assert!(
+            matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 507),
+            "seed {seed}"
+        );
         net.run(Duration::from_secs(30));
-        assert_eq!(json::compact(&net.hosts[1].server.config), theirs, "seed {seed}");
+        assert_eq!(
+            json::compact(&net.hosts[1].server.config),
+            theirs,
+            "seed {seed}"
+        );
         net.hosts[1].disk.failure = None;
-        net.until("there is room, and all goes on", Duration::from_secs(120), |net| net.all_applied());
+        net.until(
+            "there is room, and all goes on",
+            Duration::from_secs(120),
+            |net| net.all_applied(),
+        );
         assert_eq!(net.kept(1), [theirs], "seed {seed}");
         assert!(!net.problems(1).to_string().contains("cannot be kept"));
     }
@@ -184,7 +258,11 @@ fn what_somebody_put_there_while_starling_was_down_is_kept() {
         net.set(0, "/config/routes", "[2]");
         net.restart(1);
         net.settle(SOON);
-        assert!(net.kept(1).is_empty(), "seed {seed}: it was only behind\n{}", net.report());
+        assert!(
+            net.kept(1).is_empty(),
+            "seed {seed}: it was only behind\n{}",
+            net.report()
+        );
         net.run(Duration::from_secs(3));
         net.crash(1, false);
         let theirs = net.past_starling(1, "theirs", "1");
@@ -195,12 +273,21 @@ fn what_somebody_put_there_while_starling_was_down_is_kept() {
         net.settle(SOON);
         assert_eq!(net.kept(1), [theirs], "seed {seed}");
         net.until("it is listed", SOON, |net| net.listed(1).len() == 1);
-        assert_eq!(net.listed(1)[0]["paths"], value(r#"["/config/theirs"]"#), "seed {seed}\n{}", net.report());
+        assert_eq!(
+            net.listed(1)[0]["paths"],
+            value(r#"["/config/theirs"]"#),
+            "seed {seed}\n{}",
+            net.report()
+        );
         let now = net.now;
         net.hosts[1].server.lose_everything(now);
         net.run(Duration::from_secs(10));
         net.settle(SOON);
-        assert_eq!(net.kept(1).len(), 1, "a server that has lost all has nothing to be kept");
+        assert_eq!(
+            net.kept(1).len(),
+            1,
+            "a server that has lost all has nothing to be kept"
+        );
     }
 }
 
@@ -212,27 +299,48 @@ fn of_many_the_last_are_kept_and_what_somebody_has_seen_goes_first() {
         let client = net.ask(0, Ask::Repair);
         net.done_over(0, client).expect("it is kept")
     };
-    let theirs: Vec<String> = (0..3).map(|number| change(&mut net, &format!("p{number}"), number)).collect();
+    let theirs: Vec<String> = (0..3)
+        .map(|number| change(&mut net, &format!("p{number}"), number))
+        .collect();
     for number in 3..DRIFTS_KEPT {
         change(&mut net, "flaps", number);
     }
     let client = net.ask(0, Ask::AcknowledgeDrift(theirs[1].clone()));
     assert!(matches!(net.answer(0, client), Answer::Json(view) if view["acknowledged"] == true));
     change(&mut net, "flaps", 100);
-    let files =
-        |net: &mut Net| net.listed(0).iter().map(|file| file["file"].as_str().expect("a name").to_owned()).collect::<Vec<_>>();
-    assert!(!files(&mut net).contains(&theirs[1]), "somebody had seen it");
+    let files = |net: &mut Net| {
+        net.listed(0)
+            .iter()
+            .map(|file| file["file"].as_str().expect("a name").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        !files(&mut net).contains(&theirs[1]),
+        "somebody had seen it"
+    );
     assert_eq!(net.said(0, "had to make room"), 0);
     for number in 101..130 {
         change(&mut net, "flaps", number);
     }
     let left = files(&mut net);
-    assert_eq!((left.len(), net.hosts[0].disk.drifts.len()), (DRIFTS_KEPT, DRIFTS_KEPT));
-    assert!(left.contains(&theirs[0]) && left.contains(&theirs[2]), "one that flaps pushes out itself only: {left:?}");
-    assert!(net.said(0, "had to make room") > 0, "nothing goes without a word");
+    assert_eq!(
+        (left.len(), net.hosts[0].disk.drifts.len()),
+        (DRIFTS_KEPT, DRIFTS_KEPT)
+    );
+    assert!(
+        left.contains(&theirs[0]) && left.contains(&theirs[2]),
+        "one that flaps pushes out itself only: {left:?}"
+    );
+    assert!(
+        net.said(0, "had to make room") > 0,
+        "nothing goes without a word"
+    );
     let writes = net.hosts[0].disk.writes;
     net.run(Duration::from_secs(600));
-    assert_eq!(net.hosts[0].disk.writes, writes, "an idle host writes nothing");
+    assert_eq!(
+        net.hosts[0].disk.writes, writes,
+        "an idle host writes nothing"
+    );
     // All of it is known after a restart.
     net.crash(0, false);
     net.restart(0);
@@ -246,16 +354,32 @@ fn what_was_kept_can_be_published_again() {
         net.past_starling(1, "theirs", "{\"a\":1}");
         net.set(0, "/config/routes", "[1]");
         net.settle(SOON);
-        let adopt = |name: &str| Ask::AdoptDrift { name: name.to_owned(), if_match: None, note: String::new() };
+        let adopt = |name: &str| Ask::AdoptDrift {
+            name: name.to_owned(),
+            if_match: None,
+            note: String::new(),
+        };
         let client = net.ask(1, adopt("nothing"));
         assert!(matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 404));
-        let file = net.listed(1)[0]["file"].as_str().expect("a name").to_owned();
+        let file = net.listed(1)[0]["file"]
+            .as_str()
+            .expect("a name")
+            .to_owned();
         let client = net.ask(1, adopt(&file));
-        assert!(matches!(net.answer(1, client), Answer::Done { changed: true, .. }), "seed {seed}");
+        assert!(
+            matches!(net.answer(1, client), Answer::Done { changed: true, .. }),
+            "seed {seed}"
+        );
         net.settle(SOON);
-        assert_eq!(net.config(0), r#"{"listeners":{},"routes":[1],"applications":{},"theirs":{"a":1}}"#);
+        assert_eq!(
+            net.config(0),
+            r#"{"listeners":{},"routes":[1],"applications":{},"theirs":{"a":1}}"#
+        );
         let client = net.ask(1, adopt(&file));
-        assert!(matches!(net.answer(1, client), Answer::Done { changed: false, .. }), "it is there already");
+        assert!(
+            matches!(net.answer(1, client), Answer::Done { changed: false, .. }),
+            "it is there already"
+        );
         net.set(0, "/config/theirs", "2");
         net.settle(SOON);
         let client = net.ask(1, adopt(&file));
@@ -273,7 +397,13 @@ fn a_file_says_what_it_was_kept_beside() {
     net.set(0, "/config/routes", "[1]");
     let (name, text) = net.hosts[0].disk.drifts.iter().next().expect("one is kept");
     let file = KeptFile::parse(name, text).expect("it is one");
-    assert_eq!((file.revision, file.number, file.paths), (head, 1, vec!["/config/routes/0".to_owned()]));
+    assert_eq!(
+        (file.revision, file.number, file.paths),
+        (head, 1, vec!["/config/routes/0".to_owned()])
+    );
     let text = json::parse_own(text).expect("it is JSON");
-    assert_eq!(text["changes"], value(r#"[{"path":"/config/routes","was":[0],"now":[7]}]"#));
+    assert_eq!(
+        text["changes"],
+        value(r#"[{"path":"/config/routes","was":[0],"now":[7]}]"#)
+    );
 }

@@ -28,8 +28,16 @@ fn problem(answer: Answer) -> Problem {
 
 impl Net {
     fn begin_dry_run(&mut self, host: usize, path: &str, text: &str) -> ClientId {
-        let op = Op { path: Path::parse(path).expect("tests write paths"), change: Edit::Put(value(text)) };
-        let change = Change { op, if_match: None, note: String::new(), settles: Vec::new() };
+        let op = Op {
+            path: Path::parse(path).expect("tests write paths"),
+            change: Edit::Put(value(text)),
+        };
+        let change = Change {
+            op,
+            if_match: None,
+            note: String::new(),
+            settles: Vec::new(),
+        };
         self.ask(host, Ask::DryRun(DryRun::Write(change)))
     }
 
@@ -47,14 +55,22 @@ impl Net {
         json::compact(&self.hosts[host].server.config)
     }
 
-    /// All hosts are at this head, and the server of this one runs it; of what was tried nothing is left.
+    /// All hosts are at this head, and the server of this one runs it; of what was tried nothing is
+    /// left.
     fn is_as_before(&mut self, host: usize, head: RecordId) {
         let config = self.config(host);
         assert_eq!(self.runs(host), config, "seed {}", self.seed);
         assert_eq!(self.verdict(host), "applied");
         self.run(SOON);
-        assert!(self.all_at(head) && self.all_applied(), "seed {}", self.seed);
-        assert!(self.hosts[host].disk.pending.is_empty(), "a pending file is left");
+        assert!(
+            self.all_at(head) && self.all_applied(),
+            "seed {}",
+            self.seed
+        );
+        assert!(
+            self.hosts[host].disk.pending.is_empty(),
+            "a pending file is left"
+        );
     }
 }
 
@@ -80,12 +96,25 @@ fn what_the_server_takes_is_answered_when_it_runs_again_what_it_ran() {
         let (mut net, head) = settled(seed);
         let changes = net.hosts[1].server.changes;
         assert!(accepted(&net.dry_run(1, "/config/routes", TRIED)));
-        assert_eq!(net.hosts[1].server.changes, changes + 2, "it was tried, and taken back");
+        assert_eq!(
+            net.hosts[1].server.changes,
+            changes + 2,
+            "it was tried, and taken back"
+        );
         net.is_as_before(1, head);
-        let client = net.ask(1, Ask::DryRun(DryRun::Patch(merge("/config", r#"{"routes":["tried"],"settings":{}}"#))));
+        let client = net.ask(
+            1,
+            Ask::DryRun(DryRun::Patch(merge(
+                "/config",
+                r#"{"routes":["tried"],"settings":{}}"#,
+            ))),
+        );
         assert!(accepted(&net.answer(1, client)));
         net.is_as_before(1, head);
-        assert!(!accepted(&net.dry_run(1, "/config/routes", "[0]")), "nothing would change");
+        assert!(
+            !accepted(&net.dry_run(1, "/config/routes", "[0]")),
+            "nothing would change"
+        );
         assert_eq!(net.hosts[1].server.changes, changes + 4);
     }
 }
@@ -110,7 +139,10 @@ fn changes_that_come_meanwhile_wait_and_are_made_on_the_head() {
         let change = net.put_config(1, "/config/settings", "{}");
         let again = net.begin_dry_run(1, "/config/routes", TRIED);
         net.until_tried(1);
-        assert!(!net.hosts[1].answers.contains_key(&change), "seed {seed}: the server is in use");
+        assert!(
+            !net.hosts[1].answers.contains_key(&change),
+            "seed {seed}: the server is in use"
+        );
         assert!(accepted(&net.answer(1, dry)));
         let answer = net.answer(1, change);
         let head = net.done(answer);
@@ -132,21 +164,36 @@ fn what_would_restart_or_end_a_running_application_never_reaches_the_server() {
         ("/config", "{}"),
     ] {
         let problem = problem(net.dry_run(1, path, text));
-        assert_eq!((problem.status, problem.error), (409, "Running applications would be disturbed."), "{path}");
-        assert!(problem.detail.starts_with("\"a\" would be "), "{}", problem.detail);
+        assert_eq!(
+            (problem.status, problem.error),
+            (409, "Running applications would be disturbed."),
+            "{path}"
+        );
+        assert!(
+            problem.detail.starts_with("\"a\" would be "),
+            "{}",
+            problem.detail
+        );
     }
     assert_eq!(net.hosts[1].server.changes, changes);
-    assert!(accepted(&net.dry_run(1, "/config/applications/b", "{}")), "one that is added is nobody's loss");
+    assert!(
+        accepted(&net.dry_run(1, "/config/applications/b", "{}")),
+        "one that is added is nobody's loss"
+    );
     net.is_as_before(1, head);
 }
 
 #[test]
 fn what_somebody_has_changed_on_the_server_itself_is_not_undone_by_a_dry_run() {
     let (mut net, _) = settled(1);
-    let theirs = value(r#"{"listeners":{},"routes":["theirs"],"applications":{"a":{"type":"php","n":1}}}"#);
+    let theirs =
+        value(r#"{"listeners":{},"routes":["theirs"],"applications":{"a":{"type":"php","n":1}}}"#);
     net.hosts[1].server.config = theirs.clone().into();
     let problem = problem(net.dry_run(1, "/config/settings", "{}"));
-    assert_eq!((problem.status, problem.error), (409, "The server runs something else than the head."));
+    assert_eq!(
+        (problem.status, problem.error),
+        (409, "The server runs something else than the head.")
+    );
     assert!(problem.detail.contains("/routes"), "{}", problem.detail);
     net.run(SOON);
     assert_eq!(*net.hosts[1].server.config, theirs);
@@ -155,14 +202,24 @@ fn what_somebody_has_changed_on_the_server_itself_is_not_undone_by_a_dry_run() {
 #[test]
 fn there_must_be_a_server_and_a_head_to_put_back() {
     let mut net = joined(1, 1);
-    assert_eq!(problem(net.dry_run(0, "/config/routes", "[1]")).status, 409, "nothing is published yet");
+    assert_eq!(
+        problem(net.dry_run(0, "/config/routes", "[1]")).status,
+        409,
+        "nothing is published yet"
+    );
     assert_eq!(net.head(0), None);
     let mut net = Net::new(1);
-    net.add(starlingd::sim::Spec { server: false, ..Net::spec(0) });
+    net.add(starlingd::sim::Spec {
+        server: false,
+        ..Net::spec(0)
+    });
     net.until("it has joined", SOON, |net| net.all_joined());
     net.set(0, "/config/routes", "[0]");
     let problem = problem(net.dry_run(0, "/config/routes", "[1]"));
-    assert_eq!((problem.status, problem.error), (409, "This host has no server to try the change on."));
+    assert_eq!(
+        (problem.status, problem.error),
+        (409, "This host has no server to try the change on.")
+    );
 }
 
 #[test]
@@ -174,7 +231,10 @@ fn a_host_that_dies_during_a_dry_run_gives_its_server_the_head_when_it_is_back()
         net.until_tried(1);
         net.crash(1, seed % 2 == 0);
         net.run(Duration::from_secs(1));
-        assert!(net.runs(1).contains("tried"), "seed {seed}: it died too late");
+        assert!(
+            net.runs(1).contains("tried"),
+            "seed {seed}: it died too late"
+        );
         net.restart(1);
         net.until("it is given the head", SOON, |net| net.all_applied());
         net.is_as_before(1, head);
@@ -192,7 +252,10 @@ fn a_server_that_cannot_be_given_back_what_it_ran_is_told_of_and_given_it_later(
         let problem = problem(net.answer(1, client));
         assert_eq!(
             (problem.status, problem.error),
-            (500, "The server took the change, and was not given back what it ran."),
+            (
+                500,
+                "The server took the change, and was not given back what it ran."
+            ),
             "seed {seed}"
         );
         net.until("it is shown", SOON, |net| net.verdict(1) == "unreachable");
@@ -231,8 +294,16 @@ fn whatever_happens_during_a_dry_run_the_server_ends_with_what_is_this_hosts_own
         for path in ["/config/listeners", "/config/routes"] {
             let (mut net, _) = settled(seed);
             let patch = Some(value(r#"{"settings":{"own":1}}"#));
-            net.happens(1, Input::Overlay(Ok(Overlay { patch, ..Overlay::default() })));
-            net.until("it runs with the overlay", SOON, |net| net.runs(1).contains("own"));
+            net.happens(
+                1,
+                Input::Overlay(Ok(Overlay {
+                    patch,
+                    ..Overlay::default()
+                })),
+            );
+            net.until("it runs with the overlay", SOON, |net| {
+                net.runs(1).contains("own")
+            });
             net.hosts[1].server.slow = Duration::from_millis(600);
             let client = net.begin_dry_run(1, "/config/routes", TRIED);
             net.run(Duration::from_millis(1000));
@@ -240,7 +311,10 @@ fn whatever_happens_during_a_dry_run_the_server_ends_with_what_is_this_hosts_own
             net.answer(1, client);
             net.run(SOON);
             let runs = net.runs(1);
-            assert!(runs.contains("theirs") && runs.contains("own") && !runs.contains("tried"), "seed {seed}: {runs}");
+            assert!(
+                runs.contains("theirs") && runs.contains("own") && !runs.contains("tried"),
+                "seed {seed}: {runs}"
+            );
         }
     }
 }
@@ -253,8 +327,11 @@ fn what_is_tried_is_not_left_on_a_server_that_refuses_the_head_which_came_meanwh
             let before = net.runs(1);
             net.hosts[1].server.slow = Duration::from_millis(600);
             net.hosts[1].server.refuses = Refuses::Member("bad".into());
-            let client =
-                if is_dry { net.begin_dry_run(1, "/config/routes", TRIED) } else { net.put_config(1, "/config/routes", TRIED) };
+            let client = if is_dry {
+                net.begin_dry_run(1, "/config/routes", TRIED)
+            } else {
+                net.put_config(1, "/config/routes", TRIED)
+            };
             net.run(Duration::from_millis(if is_dry { 1000 } else { 300 }));
             net.set(0, "/config", r#"{"routes":["theirs"],"bad":1}"#);
             let answer = net.answer(1, client);

@@ -1,5 +1,5 @@
-//! Members that fill: few frames that stand for many bytes. Memory and disk stay within their budgets, honest work goes on, and a restart
-//! is possible.
+//! Members that fill: few frames that stand for many bytes. Memory and disk stay within their
+//! budgets, honest work goes on, and a restart is possible.
 
 use std::time::Duration;
 
@@ -24,20 +24,48 @@ const MIB: usize = 1 << 20;
 
 fn hello() -> Hello {
     let peer = PeerId::from_bytes(secret(FLOOD).public()).unwrap();
-    Hello { peer, run: 1, features: 0, addresses: Vec::new() }
+    Hello {
+        peer,
+        run: 1,
+        features: 0,
+        addresses: Vec::new(),
+    }
 }
 
-/// A record of this height whose base nobody has seen, so that it contains nothing and is contained in nothing.
+/// A record of this height whose base nobody has seen, so that it contains nothing and is contained
+/// in nothing.
 fn stray(author: u64, group: &str, height: u64, text: &str) -> (Record, Vec<u8>) {
     let secret = secret(author);
     let stamp = Stamp::from_u64((1_700_000_000_000 + height) << 16).unwrap();
-    let author = Author { secret: &secret, fleet: *fleet().id().as_bytes(), group, stamp };
-    let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+    let author = Author {
+        secret: &secret,
+        fleet: *fleet().id().as_bytes(),
+        group,
+        stamp,
+    };
+    let edit = Edit {
+        origin: Origin::Original,
+        operations: Vec::new(),
+    };
     let document = Document::from_config(value(text)).unwrap();
-    let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
+    let draft = Draft {
+        edit,
+        document,
+        opens: Default::default(),
+        settles: Vec::new(),
+        flags: 0,
+        note: String::new(),
+    };
     let revision = Revision::author(&author, None, draft).unwrap();
-    let header = Header { height, base: RecordId([height as u8; 32]), ..(*revision.record.header).clone() };
-    (Record::sign(header, &revision.body, &secret), revision.body.to_vec())
+    let header = Header {
+        height,
+        base: RecordId([height as u8; 32]),
+        ..(*revision.record.header).clone()
+    };
+    (
+        Record::sign(header, &revision.body, &secret),
+        revision.body.to_vec(),
+    )
 }
 
 /// What a member has to send for bodies of a mebibyte: each is a delta against the one before.
@@ -51,7 +79,10 @@ impl Flood {
     fn begin(net: &mut Net, puppet: usize, group: &str) -> Self {
         let (record, body) = stray(FLOOD, group, 100, &format!("\"{}\"", "x".repeat(12_000)));
         let frame = Frame::Record(record.clone(), 0, Payload::Whole(body.clone())).encode();
-        let mut flood = Self { last: (record.id, body), sent: frame.len() };
+        let mut flood = Self {
+            last: (record.id, body),
+            sent: frame.len(),
+        };
         net.says(puppet, frame);
         let large = stray(FLOOD, group, 101, &format!("\"{}\"", "x".repeat(MIB)));
         flood.send(net, puppet, large);
@@ -60,7 +91,10 @@ impl Flood {
 
     fn send(&mut self, net: &mut Net, puppet: usize, (record, body): (Record, Vec<u8>)) {
         let delta = stretched(&self.last.1, &body);
-        assert_eq!(delta::apply(&self.last.1, &delta, body.len()).unwrap(), body);
+        assert_eq!(
+            delta::apply(&self.last.1, &delta, body.len()).unwrap(),
+            body
+        );
         let frame = Frame::Record(record.clone(), 0, Payload::Delta(self.last.0, delta)).encode();
         self.sent += frame.len();
         self.last = (record.id, body);
@@ -77,13 +111,24 @@ fn stretched(base: &[u8], new: &[u8]) -> Vec<u8> {
     let run = base[at..].iter().take_while(|byte| **byte == b'x').count();
     let (mut delta, mut from) = (Vec::new(), 0);
     while from < new.len() {
-        let same = new[from..].iter().take_while(|byte| **byte == b'x').count().min(run);
+        let same = new[from..]
+            .iter()
+            .take_while(|byte| **byte == b'x')
+            .count()
+            .min(run);
         if same > 8 {
             delta.push(0);
-            delta.extend([at as u32, same as u32].iter().flat_map(|number| number.to_be_bytes()));
+            delta.extend(
+                [at as u32, same as u32]
+                    .iter()
+                    .flat_map(|number| number.to_be_bytes()),
+            );
             from += same;
         } else {
-            let end = new[from..].windows(9).position(|run| run == b"xxxxxxxxx").map_or(new.len(), |end| from + end);
+            let end = new[from..]
+                .windows(9)
+                .position(|run| run == b"xxxxxxxxx")
+                .map_or(new.len(), |end| from + end);
             delta.push(1);
             delta.extend(((end - from) as u32).to_be_bytes());
             delta.extend(&new[from..end]);
@@ -96,15 +141,28 @@ fn stretched(base: &[u8], new: &[u8]) -> Vec<u8> {
 fn assert_within(net: &Net, what: &str) {
     for (number, host) in net.hosts.iter().enumerate() {
         let counts = host.node.counts();
-        assert!(counts.uncontained_memory <= UNCONTAINED_MEMORY_MAX, "{what}: host {number}: {counts:?}");
-        assert!(counts.uncontained_max <= UNCONTAINED_MAX, "{what}: host {number}: {counts:?}");
-        assert!(counts.files_bytes <= UNCONTAINED_BYTES_MAX + (64 << 20), "{what}: host {number}: {counts:?}");
+        assert!(
+            counts.uncontained_memory <= UNCONTAINED_MEMORY_MAX,
+            "{what}: host {number}: {counts:?}"
+        );
+        assert!(
+            counts.uncontained_max <= UNCONTAINED_MAX,
+            "{what}: host {number}: {counts:?}"
+        );
+        assert!(
+            counts.files_bytes <= UNCONTAINED_BYTES_MAX + (64 << 20),
+            "{what}: host {number}: {counts:?}"
+        );
         let files: usize = host.disk.revisions.values().map(Vec::len).sum();
-        assert!(files as u64 <= UNCONTAINED_BYTES_MAX + (64 << 20), "{what}: host {number}: {files} bytes of files");
+        assert!(
+            files as u64 <= UNCONTAINED_BYTES_MAX + (64 << 20),
+            "{what}: host {number}: {files} bytes of files"
+        );
     }
 }
 
-/// Twenty-five kilobytes of frames took 3.8 GB of memory on each host, which then could not start again.
+/// Twenty-five kilobytes of frames took 3.8 GB of memory on each host, which then could not start
+/// again.
 #[test]
 fn heads_that_are_beaten_at_once_fill_neither_memory_nor_disk_and_hold_up_nobody() {
     let mut net = joined(1, 2);
@@ -121,7 +179,11 @@ fn heads_that_are_beaten_at_once_fill_neither_memory_nor_disk_and_hold_up_nobody
     assert!(!net.puppets[puppet].closed, "nothing in it was a fault");
     assert!(flood.sent < 100_000, "{} bytes were sent", flood.sent);
     net.set(1, "/config", "{}");
-    net.until("the honest change is everywhere", Duration::from_secs(60), |net| net.agree());
+    net.until(
+        "the honest change is everywhere",
+        Duration::from_secs(60),
+        |net| net.agree(),
+    );
     assert_within(&net, "after it");
     for host in 0..2 {
         net.crash(host, false);
@@ -129,10 +191,13 @@ fn heads_that_are_beaten_at_once_fill_neither_memory_nor_disk_and_hold_up_nobody
         net.restart(host);
         assert_within(&net, "after a restart");
     }
-    net.until("both agree again", Duration::from_secs(120), |net| net.agree());
+    net.until("both agree again", Duration::from_secs(120), |net| {
+        net.agree()
+    });
 }
 
-/// What is refused for want of room is offered again at each exchange, and costs its header each time, not its body.
+/// What is refused for want of room is offered again at each exchange, and costs its header each
+/// time, not its body.
 #[test]
 fn what_was_dropped_is_not_fetched_again_at_each_exchange() {
     let mut net = joined(2, 2);
@@ -140,20 +205,34 @@ fn what_was_dropped_is_not_fetched_again_at_each_exchange() {
     let mut flood = Flood::begin(&mut net, puppet, "default");
     let mut sent: Vec<Record> = Vec::new();
     for height in 102..145 {
-        let (record, body) = stray(FLOOD, "default", height, &format!("\"{}{height}\"", "x".repeat(MIB)));
+        let (record, body) = stray(
+            FLOOD,
+            "default",
+            height,
+            &format!("\"{}{height}\"", "x".repeat(MIB)),
+        );
         sent.push(record.clone());
         flood.send(&mut net, puppet, (record, body));
         net.run(Duration::from_millis(50));
     }
     net.run(Duration::from_secs(1));
-    let dropped: Vec<&Record> = sent.iter().filter(|record| !net.hosts[0].node.keeps(&record.id)).collect();
+    let dropped: Vec<&Record> = sent
+        .iter()
+        .filter(|record| !net.hosts[0].node.keeps(&record.id))
+        .collect();
     assert!(dropped.len() > 5, "{} were dropped", dropped.len());
     net.puppets[puppet].frames.clear();
     for record in dropped.iter().rev() {
-        net.says(puppet, Frame::Record((*record).clone(), 0, Payload::Announced).encode());
+        net.says(
+            puppet,
+            Frame::Record((*record).clone(), 0, Payload::Announced).encode(),
+        );
     }
     let asked = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Pull { .. })));
-    assert!(!net.puppets[puppet].frames.iter().any(asked), "its header says that it would go at once");
+    assert!(
+        !net.puppets[puppet].frames.iter().any(asked),
+        "its header says that it would go at once"
+    );
 }
 
 /// A host keeps the heads of all groups, but not their bodies in memory, nor their values at all.
@@ -165,22 +244,51 @@ fn heads_of_groups_that_nobody_follows_live_on_disk_and_can_be_read() {
     let puppet = net.puppet(0, hello());
     for number in 0..16 {
         let mut flood = Flood::begin(&mut net, puppet, &format!("group-{number}"));
-        flood.send(&mut net, puppet, stray(FLOOD, &format!("group-{number}"), 102, &format!("\"{}\"", "x".repeat(MIB + number))));
+        flood.send(
+            &mut net,
+            puppet,
+            stray(
+                FLOOD,
+                &format!("group-{number}"),
+                102,
+                &format!("\"{}\"", "x".repeat(MIB + number)),
+            ),
+        );
         net.run(Duration::from_millis(200));
         assert_within(&net, "groups");
     }
     net.run(Duration::from_secs(90));
     assert_within(&net, "groups");
-    let heads = |host: usize| net.hosts[host].node.heads().map(|(name, head)| (name.to_owned(), head.id())).collect::<Vec<_>>();
-    assert_eq!((heads(0).len(), heads(0)), (17, heads(1)), "both have all heads");
-    let light = net.hosts[1].node.heads().filter(|(_, head)| head.is_light()).count();
+    let heads = |host: usize| {
+        net.hosts[host]
+            .node
+            .heads()
+            .map(|(name, head)| (name.to_owned(), head.id()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (heads(0).len(), heads(0)),
+        (17, heads(1)),
+        "both have all heads"
+    );
+    let light = net.hosts[1]
+        .node
+        .heads()
+        .filter(|(_, head)| head.is_light())
+        .count();
     assert!(light > 3, "{light} heads are on disk only");
     for number in [0, 15] {
         let path = starlingd::model::path::Path::parse("/config").unwrap();
-        let ask = Ask::OfGroup(format!("group-{number}"), Box::new(Ask::Read(path.clone())), None);
+        let ask = Ask::OfGroup(
+            format!("group-{number}"),
+            Box::new(Ask::Read(path.clone())),
+            None,
+        );
         let client = net.ask(1, ask);
         net.run(Duration::from_secs(1));
-        let Some(starlingd::node::answer::Answer::Value { document, .. }) = net.take_answer(1, client) else {
+        let Some(starlingd::node::answer::Answer::Value { document, .. }) =
+            net.take_answer(1, client)
+        else {
             panic!("no answer")
         };
         assert_eq!(document.config().as_str().map(str::len), Some(MIB + number));

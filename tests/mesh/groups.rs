@@ -1,4 +1,5 @@
-//! Two groups in one fleet: hosts relay for each other, and each looks at the other's document without following it.
+//! Two groups in one fleet: hosts relay for each other, and each looks at the other's document
+//! without following it.
 
 use std::time::Duration;
 
@@ -33,7 +34,10 @@ fn log_of(net: &mut Net, host: usize, group: &str) -> Vec<Value> {
 /// Host 1 alone is in group `edge`; the others reach each other through host 0.
 fn of_two_groups(seed: u64) -> Net {
     let mut net = Net::fleet(seed, 1);
-    net.add(Spec { group: "edge".to_owned(), ..Net::spec(1) });
+    net.add(Spec {
+        group: "edge".to_owned(),
+        ..Net::spec(1)
+    });
     net.until("all have joined", SOON, |net| net.all_joined());
     net
 }
@@ -47,10 +51,20 @@ fn whoever_joins_late_is_given_the_history_of_another_group_when_somebody_looks(
         }
         net.set(0, "/config/routes", "[\"ours\"]");
         let late = net.add(Net::spec(2));
-        net.until("it holds the other head", SOON, |net| net.is_joined(late) && log_of(net, 0, "edge").len() == 10);
-        net.until("it is given the rest", SOON, |net| log_of(net, late, "edge").len() == 10);
-        assert_eq!(log_of(&mut net, late, "edge"), log_of(&mut net, 1, "edge"), "seed {seed}");
-        net.until("it follows its own group", SOON, |net| net.config(late).contains("ours"));
+        net.until("it holds the other head", SOON, |net| {
+            net.is_joined(late) && log_of(net, 0, "edge").len() == 10
+        });
+        net.until("it is given the rest", SOON, |net| {
+            log_of(net, late, "edge").len() == 10
+        });
+        assert_eq!(
+            log_of(&mut net, late, "edge"),
+            log_of(&mut net, 1, "edge"),
+            "seed {seed}"
+        );
+        net.until("it follows its own group", SOON, |net| {
+            net.config(late).contains("ours")
+        });
         assert!(net.config(1).contains("[9]"));
     }
 }
@@ -61,12 +75,22 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
         let mut net = of_two_groups(seed);
         net.set(0, "/config/routes", "[\"ours\"]");
         let theirs = net.set(1, "/config/routes", "[\"theirs\"]");
-        net.until("the head is here", SOON, |net| !log_of(net, 0, "edge").is_empty());
+        net.until("the head is here", SOON, |net| {
+            !log_of(net, 0, "edge").is_empty()
+        });
         let path = || Path::parse("/config/routes/0").expect("a path");
         let client = ask_of(&mut net, 0, "edge", Ask::Read(path()));
         match net.answer(0, client) {
-            Answer::Value { document, path, head, applied } => {
-                assert_eq!((document.get(&path), head, applied), (Some(&Value::from("theirs")), Some(theirs), None));
+            Answer::Value {
+                document,
+                path,
+                head,
+                applied,
+            } => {
+                assert_eq!(
+                    (document.get(&path), head, applied),
+                    (Some(&Value::from("theirs")), Some(theirs), None)
+                );
             }
             other => panic!("no value, but {other:?}"),
         }
@@ -77,13 +101,34 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
 
 fn errand(group: &str) -> Option<Box<Errand>> {
     let (method, target) = ("PUT".to_owned(), "/config/routes".to_owned());
-    Some(Box::new(Errand { group: group.to_owned(), method, target, headers: Vec::new(), body: b"[]".to_vec() }))
+    Some(Box::new(Errand {
+        group: group.to_owned(),
+        method,
+        target,
+        headers: Vec::new(),
+        body: b"[]".to_vec(),
+    }))
 }
 
 fn change_of(net: &mut Net, host: usize, group: &str) -> ClientId {
-    let op = Op { path: Path::parse("/config/routes").expect("a path"), change: Edit::Put(Value::Array(Vec::new())) };
-    let change = Change { op, if_match: None, note: String::new(), settles: Vec::new() };
-    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), errand(group)))
+    let op = Op {
+        path: Path::parse("/config/routes").expect("a path"),
+        change: Edit::Put(Value::Array(Vec::new())),
+    };
+    let change = Change {
+        op,
+        if_match: None,
+        note: String::new(),
+        settles: Vec::new(),
+    };
+    net.ask(
+        host,
+        Ask::OfGroup(
+            group.to_owned(),
+            Box::new(Ask::Write(change)),
+            errand(group),
+        ),
+    )
 }
 
 fn problem(net: &mut Net, host: usize, client: ClientId, most: Duration) -> (u16, String) {
@@ -115,7 +160,10 @@ fn a_link_that_breaks_over_a_change_leaves_it_unknown_and_without_one_it_is_refu
     let client = change_of(&mut net, 0, "edge");
     net.split(&[1]);
     let (status, detail) = problem(&mut net, 0, client, SOON);
-    assert!(status == 503 && detail.contains("the link to it broke"), "{detail}");
+    assert!(
+        status == 503 && detail.contains("the link to it broke"),
+        "{detail}"
+    );
     let client = change_of(&mut net, 0, "edge");
     let (status, detail) = problem(&mut net, 0, client, SOON);
     assert!(status == 409 && detail.contains("host-2"), "{detail}");
@@ -123,10 +171,26 @@ fn a_link_that_breaks_over_a_change_leaves_it_unknown_and_without_one_it_is_refu
 
 /// A PUT of so many bytes to another group.
 fn large_change_of(net: &mut Net, host: usize, group: &str, size: usize) -> ClientId {
-    let op = Op { path: Path::parse("/config/routes").expect("a path"), change: Edit::Put(Value::Array(Vec::new())) };
-    let change = Change { op, if_match: None, note: String::new(), settles: Vec::new() };
-    let errand = errand(group).map(|errand| Box::new(Errand { body: vec![b' '; size], ..*errand }));
-    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), errand))
+    let op = Op {
+        path: Path::parse("/config/routes").expect("a path"),
+        change: Edit::Put(Value::Array(Vec::new())),
+    };
+    let change = Change {
+        op,
+        if_match: None,
+        note: String::new(),
+        settles: Vec::new(),
+    };
+    let errand = errand(group).map(|errand| {
+        Box::new(Errand {
+            body: vec![b' '; size],
+            ..*errand
+        })
+    });
+    net.ask(
+        host,
+        Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), errand),
+    )
 }
 
 #[test]
@@ -134,25 +198,43 @@ fn more_changes_of_another_group_than_a_link_takes_are_refused_and_it_stays() {
     let mut net = of_two_groups(1);
     net.run(Duration::from_secs(5));
     let links = net.pairs();
-    let clients: Vec<ClientId> = (0..8).map(|_| large_change_of(&mut net, 0, "edge", ERRAND_MAX - 1000)).collect();
+    let clients: Vec<ClientId> = (0..8)
+        .map(|_| large_change_of(&mut net, 0, "edge", ERRAND_MAX - 1000))
+        .collect();
     assert_eq!(net.pairs(), links, "{}", net.report());
-    let refused = clients.iter().filter_map(|client| match net.take_answer(0, *client) {
-        Some(Answer::Problem(problem)) => Some((problem.status, problem.error)),
-        _ => None,
-    });
+    let refused = clients
+        .iter()
+        .filter_map(|client| match net.take_answer(0, *client) {
+            Some(Answer::Problem(problem)) => Some((problem.status, problem.error)),
+            _ => None,
+        });
     let refused: Vec<_> = refused.collect();
     assert!(!refused.is_empty() && refused.len() < 8, "{refused:?}");
-    assert!(refused.iter().all(|problem| *problem == (503, "Too many changes are waiting.")), "{refused:?}");
+    assert!(
+        refused
+            .iter()
+            .all(|problem| *problem == (503, "Too many changes are waiting.")),
+        "{refused:?}"
+    );
 }
 
 /// A fleet above the full mesh; its last two hosts are in group `edge`.
 fn large(seed: u64, count: usize) -> Net {
     let mut net = Net::new(seed);
     for number in 0..count {
-        let group = if number + 2 < count { "default" } else { "edge" };
-        net.add(Spec { group: group.to_owned(), ..Net::spec(number) });
+        let group = if number + 2 < count {
+            "default"
+        } else {
+            "edge"
+        };
+        net.add(Spec {
+            group: group.to_owned(),
+            ..Net::spec(number)
+        });
     }
-    net.until("all have joined", Duration::from_secs(120), |net| net.all_joined());
+    net.until("all have joined", Duration::from_secs(120), |net| {
+        net.all_joined()
+    });
     net.run(Duration::from_secs(60));
     net
 }
@@ -161,7 +243,13 @@ fn large(seed: u64, count: usize) -> Net {
 fn strangers(net: &Net) -> Vec<usize> {
     let count = net.hosts.len();
     let pairs = net.pairs();
-    (0..count - 2).filter(|host| !pairs.iter().any(|(one, other)| one == host && *other >= count - 2)).collect()
+    (0..count - 2)
+        .filter(|host| {
+            !pairs
+                .iter()
+                .any(|(one, other)| one == host && *other >= count - 2)
+        })
+        .collect()
 }
 
 /// Has whoever was asked for something say yes; gives who it was.
@@ -169,7 +257,17 @@ fn done(net: &mut Net) -> Option<usize> {
     let host = (0..net.hosts.len()).find(|host| !net.hosts[*host].errands.is_empty())?;
     let (number, errand) = net.hosts[host].errands.remove(0);
     assert_eq!(errand.group, "edge");
-    net.happens(host, Input::ErrandDone(number, Told { status: 200, headers: Vec::new(), body: Vec::new() }));
+    net.happens(
+        host,
+        Input::ErrandDone(
+            number,
+            Told {
+                status: 200,
+                headers: Vec::new(),
+                body: Vec::new(),
+            },
+        ),
+    );
     Some(host)
 }
 
@@ -177,7 +275,9 @@ fn done(net: &mut Net) -> Option<usize> {
 fn a_host_of_another_group_that_is_not_linked_is_dialled_for_a_change() {
     for seed in seeds(3) {
         let mut net = large(seed, 20);
-        let here = *strangers(&net).first().expect("not everybody is linked with everybody");
+        let here = *strangers(&net)
+            .first()
+            .expect("not everybody is linked with everybody");
         let client = change_of(&mut net, here, "edge");
         let mut by = None;
         net.until("it is asked", Duration::from_secs(2), |net| {
@@ -190,8 +290,13 @@ fn a_host_of_another_group_that_is_not_linked_is_dialled_for_a_change() {
             told.is_some()
         });
         let named = format!("host-{}", by.expect("somebody was asked") + 1);
-        let Some(Answer::Relayed(told)) = told else { panic!("not passed on: {told:?}") };
-        assert!(told.status == 200 && told.headers.contains(&("Starling-Host".to_owned(), named)), "{told:?}");
+        let Some(Answer::Relayed(told)) = told else {
+            panic!("not passed on: {told:?}")
+        };
+        assert!(
+            told.status == 200 && told.headers.contains(&("Starling-Host".to_owned(), named)),
+            "{told:?}"
+        );
         assert!(net.degree(here) <= DEGREE_MAX + 1);
     }
 }
@@ -201,17 +306,31 @@ fn a_host_of_another_group_that_is_not_linked_is_dialled_for_a_change() {
 fn a_host_that_has_links_enough_takes_one_more_for_a_change_and_ends_it_afterwards() {
     for seed in seeds(3) {
         let mut net = Net::new(seed);
-        net.add(Spec { group: "edge".to_owned(), ..Net::spec(0) });
-        (1..24).for_each(|number| _ = net.add(Net::spec(number)));
-        net.until("all have joined", Duration::from_secs(120), |net| net.all_joined());
-        net.until("it has links enough", Duration::from_secs(120), |net| net.degree(0) == DEGREE_MAX);
-        let here = (1..24).find(|host| !net.pairs().contains(&(0, *host))).expect("not everybody is linked with it");
-        let client = change_of(&mut net, here, "edge");
-        net.until("it is asked", Duration::from_secs(2), |net| done(net) == Some(0));
-        net.until("it is answered", Duration::from_secs(1), |net| {
-            net.take_answer(here, client).is_some_and(|answer| matches!(answer, Answer::Relayed(told) if told.status == 200))
+        net.add(Spec {
+            group: "edge".to_owned(),
+            ..Net::spec(0)
         });
-        net.until("it has no more links than before", SOON, |net| net.degree(0) <= DEGREE_MAX);
+        (1..24).for_each(|number| _ = net.add(Net::spec(number)));
+        net.until("all have joined", Duration::from_secs(120), |net| {
+            net.all_joined()
+        });
+        net.until("it has links enough", Duration::from_secs(120), |net| {
+            net.degree(0) == DEGREE_MAX
+        });
+        let here = (1..24)
+            .find(|host| !net.pairs().contains(&(0, *host)))
+            .expect("not everybody is linked with it");
+        let client = change_of(&mut net, here, "edge");
+        net.until("it is asked", Duration::from_secs(2), |net| {
+            done(net) == Some(0)
+        });
+        net.until("it is answered", Duration::from_secs(1), |net| {
+            net.take_answer(here, client)
+                .is_some_and(|answer| matches!(answer, Answer::Relayed(told) if told.status == 200))
+        });
+        net.until("it has no more links than before", SOON, |net| {
+            net.degree(0) <= DEGREE_MAX
+        });
     }
 }
 
@@ -219,7 +338,9 @@ fn a_host_that_has_links_enough_takes_one_more_for_a_change_and_ends_it_afterwar
 fn a_change_for_which_nobody_can_be_reached_is_refused_after_a_while() {
     for dark in [true, false] {
         let mut net = large(1, 20);
-        let here = *strangers(&net).first().expect("not everybody is linked with everybody");
+        let here = *strangers(&net)
+            .first()
+            .expect("not everybody is linked with everybody");
         (18..20).for_each(|host| net.crash(host, dark));
         net.run(Duration::from_secs(20));
         let dials = net.hosts[here].dials;

@@ -1,4 +1,5 @@
-//! The history, and the settling of conflicts: by whom and by what means, all hosts end up the same, and so does whoever joins later.
+//! The history, and the settling of conflicts: by whom and by what means, all hosts end up the
+//! same, and so does whoever joins later.
 
 use std::time::Duration;
 
@@ -17,11 +18,27 @@ use crate::spreading::joined;
 
 fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> ClientId {
     let path = Path::parse(path).expect("tests write paths");
-    net.ask(host, Ask::Restore { id: id.short(), path, if_match: None, note: String::new() })
+    net.ask(
+        host,
+        Ask::Restore {
+            id: id.short(),
+            path,
+            if_match: None,
+            note: String::new(),
+        },
+    )
 }
 
 fn settle(net: &mut Net, host: usize, id: RecordId, keep: bool) -> ClientId {
-    net.ask(host, Ask::Settle { id: id.short(), keep, if_match: None, note: String::new() })
+    net.ask(
+        host,
+        Ask::Settle {
+            id: id.short(),
+            keep,
+            if_match: None,
+            note: String::new(),
+        },
+    )
 }
 
 fn problem(answer: Answer) -> Problem {
@@ -45,7 +62,8 @@ fn looked(net: &mut Net, host: usize) -> (usize, Older) {
     }
 }
 
-/// Two hosts that do not hear each other change the same place; afterwards all list what lost. Its ID, and the text that it wanted.
+/// Two hosts that do not hear each other change the same place; afterwards all list what lost. Its
+/// ID, and the text that it wanted.
 fn conflict(net: &mut Net, first: &str, second: &str) -> (RecordId, String) {
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
@@ -53,11 +71,18 @@ fn conflict(net: &mut Net, first: &str, second: &str) -> (RecordId, String) {
     let one = net.set(0, "/config/routes", first);
     let other = net.set(2, "/config/routes", second);
     net.heal();
-    let lists = |net: &mut Net, host: usize| net.conflicts(host).iter().any(|(_, state)| state == "open");
+    let lists =
+        |net: &mut Net, host: usize| net.conflicts(host).iter().any(|(_, state)| state == "open");
     let hosts = net.running();
-    net.until("it is listed", Duration::from_secs(90), |net| net.agree() && hosts.iter().all(|host| lists(net, *host)));
+    net.until("it is listed", Duration::from_secs(90), |net| {
+        net.agree() && hosts.iter().all(|host| lists(net, *host))
+    });
     net.settle(SOON);
-    if net.config(0).contains(first) { (other, second.to_owned()) } else { (one, first.to_owned()) }
+    if net.config(0).contains(first) {
+        (other, second.to_owned())
+    } else {
+        (one, first.to_owned())
+    }
 }
 
 /// A host joins that was not there; its number.
@@ -74,25 +99,50 @@ fn an_old_revision_is_restored_by_any_host_whole_or_at_a_path_and_all_follow() {
     for seed in seeds(4) {
         let mut net = joined(seed, 3);
         let old = net.set(0, "/config", r#"{"routes":["old"],"applications":{"a":1}}"#);
-        net.set(1, "/config", r#"{"routes":["new"],"applications":{"a":2,"b":3}}"#);
+        net.set(
+            1,
+            "/config",
+            r#"{"routes":["new"],"applications":{"a":2,"b":3}}"#,
+        );
         let other = net.set(1, "/config/listeners", "{}");
         net.settle(SOON);
         let client = restore(&mut net, 2, old, "/config/applications");
         let answer = net.answer(2, client);
         net.done(answer);
         net.settle(SOON);
-        assert_eq!(net.config(0), r#"{"routes":["new"],"applications":{"a":1},"listeners":{}}"#);
+        assert_eq!(
+            net.config(0),
+            r#"{"routes":["new"],"applications":{"a":1},"listeners":{}}"#
+        );
         let view = newest(&mut net, 1);
-        assert_eq!(view["note"], format!("restore of {}, /config/applications", old.short()).as_str());
-        let paths: Vec<&Value> = view["edit"].as_array().expect("a list").iter().map(|op| &op["path"]).collect();
-        assert_eq!(paths, ["/config/applications/a", "/config/applications/b"], "only what differs is touched");
+        assert_eq!(
+            view["note"],
+            format!("restore of {}, /config/applications", old.short()).as_str()
+        );
+        let paths: Vec<&Value> = view["edit"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|op| &op["path"])
+            .collect();
+        assert_eq!(
+            paths,
+            ["/config/applications/a", "/config/applications/b"],
+            "only what differs is touched"
+        );
 
         let client = restore(&mut net, 1, old, "/config");
         let answer = net.answer(1, client);
         let head = net.done(answer);
         net.settle(SOON);
-        assert_eq!(net.config(2), r#"{"routes":["old"],"applications":{"a":1}}"#);
-        assert_eq!(newest(&mut net, 0)["note"], format!("restore of {}, /config", old.short()).as_str());
+        assert_eq!(
+            net.config(2),
+            r#"{"routes":["old"],"applications":{"a":1}}"#
+        );
+        assert_eq!(
+            newest(&mut net, 0)["note"],
+            format!("restore of {}, /config", old.short()).as_str()
+        );
         // Once more it changes nothing; a listener is not there in either.
         let client = restore(&mut net, 0, old, "/config");
         assert!(matches!(net.answer(0, client), Answer::Done { revision, .. } if revision == head));
@@ -130,13 +180,25 @@ fn a_revision_whose_file_is_damaged_is_not_restored_until_a_peer_has_given_it_ag
         }
         let head = net.settle(SOON);
         let files = &mut net.hosts[1].disk.revisions;
-        let key = files.keys().find(|(_, name)| name.ends_with(&old.to_string())).expect("it is on disk").clone();
+        let key = files
+            .keys()
+            .find(|(_, name)| name.ends_with(&old.to_string()))
+            .expect("it is on disk")
+            .clone();
         files.get_mut(&key).expect("it was just found")[300] ^= 1;
         let client = restore(&mut net, 1, old, "/config");
         let refused = problem(net.answer(1, client));
-        assert_eq!((refused.status, refused.error), (500, "The revision cannot be read."));
-        assert!(refused.detail.contains("is damaged") && net.all_at(head), "{refused:?}");
-        net.until("it has it again", SOON, |net| net.hosts[1].disk.revisions.contains_key(&key));
+        assert_eq!(
+            (refused.status, refused.error),
+            (500, "The revision cannot be read.")
+        );
+        assert!(
+            refused.detail.contains("is damaged") && net.all_at(head),
+            "{refused:?}"
+        );
+        net.until("it has it again", SOON, |net| {
+            net.hosts[1].disk.revisions.contains_key(&key)
+        });
         let client = restore(&mut net, 1, old, "/config");
         let answer = net.answer(1, client);
         net.done(answer);
@@ -157,12 +219,19 @@ fn a_conflict_that_is_kept_is_made_and_settled_everywhere_also_for_late_joiners(
         net.settle(SOON);
         late(&mut net);
         for host in 0..4 {
-            assert!(net.config(host).contains(&wanted), "seed {seed}, host {host}: {}", net.config(host));
+            assert!(
+                net.config(host).contains(&wanted),
+                "seed {seed}, host {host}: {}",
+                net.config(host)
+            );
             assert_eq!(net.conflicts(host), vec![], "seed {seed}, host {host}");
         }
         let view = newest(&mut net, 3);
         assert_eq!(view["note"], format!("keep of {}", lost.short()).as_str());
-        assert_eq!((&view["kind"], &view["settled"][0]), (&"original".into(), &lost.to_string().into()));
+        assert_eq!(
+            (&view["kind"], &view["settled"][0]),
+            (&"original".into(), &lost.to_string().into())
+        );
         let client = settle(&mut net, 0, lost, true);
         assert_eq!(problem(net.answer(0, client)).status, 404, "it is settled");
     }
@@ -181,20 +250,33 @@ fn a_conflict_that_is_dropped_is_settled_by_a_revision_that_changes_nothing() {
         net.settle(SOON);
         let late = late(&mut net);
         for host in 0..4 {
-            assert_eq!((net.config(host), net.conflicts(host)), (before.clone(), vec![]), "seed {seed}, host {host}");
+            assert_eq!(
+                (net.config(host), net.conflicts(host)),
+                (before.clone(), vec![]),
+                "seed {seed}, host {host}"
+            );
             assert_eq!(net.head(host), Some(head), "seed {seed}, host {host}");
         }
         let view = newest(&mut net, late);
-        assert_eq!((&view["edit"], &view["settled"][0]), (&Value::Array(Vec::new()), &lost.to_string().into()));
+        assert_eq!(
+            (&view["edit"], &view["settled"][0]),
+            (&Value::Array(Vec::new()), &lost.to_string().into())
+        );
         assert_eq!(view["note"], format!("drop of {}", lost.short()).as_str());
-        let changed: Vec<u64> = net.hosts[..3].iter().map(|host| host.server.changes).collect();
+        let changed: Vec<u64> = net.hosts[..3]
+            .iter()
+            .map(|host| host.server.changes)
+            .collect();
         assert_eq!(changed, changes, "no server was given anything");
     }
 }
 
 #[test]
 fn a_long_value_is_kept_from_the_revision_that_wanted_it_however_old_that_is() {
-    let (first, second) = (format!("[\"{}\"]", "1".repeat(20_000)), format!("[\"{}\"]", "2".repeat(20_000)));
+    let (first, second) = (
+        format!("[\"{}\"]", "1".repeat(20_000)),
+        format!("[\"{}\"]", "2".repeat(20_000)),
+    );
     for seed in seeds(2) {
         let mut net = joined(seed, 3);
         let (lost, wanted) = conflict(&mut net, &first, &second);
@@ -202,29 +284,54 @@ fn a_long_value_is_kept_from_the_revision_that_wanted_it_however_old_that_is() {
             net.set(1, "/config/applications/n", &format!("{{\"n\":{number}}}"));
         }
         net.settle(SOON);
-        let kept = net.hosts[1].disk.revisions.keys().filter(|(_, name)| name.ends_with(&lost.to_string())).count();
-        assert_eq!(kept, 1, "seed {seed}: what is needed to settle it is not pruned");
+        let kept = net.hosts[1]
+            .disk
+            .revisions
+            .keys()
+            .filter(|(_, name)| name.ends_with(&lost.to_string()))
+            .count();
+        assert_eq!(
+            kept, 1,
+            "seed {seed}: what is needed to settle it is not pruned"
+        );
 
         let late = late(&mut net);
         let client = settle(&mut net, late, lost, true);
         let refused = problem(net.answer(late, client));
-        assert_eq!((refused.status, refused.error), (503, "What the change wanted is being fetched."));
+        assert_eq!(
+            (refused.status, refused.error),
+            (503, "What the change wanted is being fetched.")
+        );
         net.until("it is here", SOON, |net| {
-            net.hosts[late].disk.revisions.keys().any(|(_, name)| name.ends_with(&lost.to_string()))
+            net.hosts[late]
+                .disk
+                .revisions
+                .keys()
+                .any(|(_, name)| name.ends_with(&lost.to_string()))
         });
         let client = settle(&mut net, late, lost, true);
         let answer = net.answer(late, client);
         net.done(answer);
         net.settle(SOON);
         for host in 0..4 {
-            assert!(net.config(host).contains(&wanted) && net.conflicts(host).is_empty(), "seed {seed}, host {host}");
+            assert!(
+                net.config(host).contains(&wanted) && net.conflicts(host).is_empty(),
+                "seed {seed}, host {host}"
+            );
         }
         // Nothing keeps it any longer.
         net.set(1, "/config/applications/n", "{}");
         net.settle(SOON);
-        let gone =
-            |net: &Net, host: usize| !net.hosts[host].disk.revisions.keys().any(|(_, name)| name.ends_with(&lost.to_string()));
-        net.until("it is pruned", SOON, |net| gone(net, 0) && gone(net, 1) && gone(net, 2));
+        let gone = |net: &Net, host: usize| {
+            !net.hosts[host]
+                .disk
+                .revisions
+                .keys()
+                .any(|(_, name)| name.ends_with(&lost.to_string()))
+        };
+        net.until("it is pruned", SOON, |net| {
+            gone(net, 0) && gone(net, 1) && gone(net, 2)
+        });
     }
 }
 
@@ -236,7 +343,10 @@ fn what_nobody_has_any_more_cannot_be_kept_but_dropped() {
         let (lost, _) = conflict(&mut net, &long, &long.replace('x', "y"));
         for host in 0..3 {
             net.crash(host, false);
-            net.hosts[host].disk.revisions.retain(|(_, name), _| !name.ends_with(&lost.to_string()));
+            net.hosts[host]
+                .disk
+                .revisions
+                .retain(|(_, name), _| !name.ends_with(&lost.to_string()));
         }
         (0..3).for_each(|host| net.restart(host));
         net.settle(SOON);
@@ -247,7 +357,11 @@ fn what_nobody_has_any_more_cannot_be_kept_but_dropped() {
             last = Some((refused.status, refused.error));
             refused.status != 503
         });
-        assert_eq!(last, Some((409, "What the change wanted is not known here.")), "seed {seed}");
+        assert_eq!(
+            last,
+            Some((409, "What the change wanted is not known here.")),
+            "seed {seed}"
+        );
         let client = settle(&mut net, 1, lost, false);
         let answer = net.answer(1, client);
         net.done(answer);
@@ -266,11 +380,21 @@ fn whoever_joined_late_is_given_the_history_when_somebody_looks_and_not_before()
         net.settle(SOON);
         let late = late(&mut net);
         net.run(Duration::from_secs(120));
-        assert_eq!(net.hosts[late].disk.revisions.len(), 1, "seed {seed}: nobody has asked");
+        assert_eq!(
+            net.hosts[late].disk.revisions.len(),
+            1,
+            "seed {seed}: nobody has asked"
+        );
         assert_eq!(looked(&mut net, late), (1, Older::Asked));
-        net.until("all is here", SOON, |net| net.hosts[late].disk.revisions.len() == 20);
+        net.until("all is here", SOON, |net| {
+            net.hosts[late].disk.revisions.len() == 20
+        });
         assert_eq!(looked(&mut net, late), (20, Older::Nothing));
-        assert_eq!(net.history(late, Ask::Revisions(None)), net.history(0, Ask::Revisions(None)), "seed {seed}");
+        assert_eq!(
+            net.history(late, Ask::Revisions(None)),
+            net.history(0, Ask::Revisions(None)),
+            "seed {seed}"
+        );
         assert!(net.agree() && net.conflicts(late).is_empty());
     }
 }
@@ -285,7 +409,9 @@ fn no_more_of_the_history_is_fetched_than_is_kept_and_old_edits_are_no_conflicts
         net.settle(SOON);
         let late = late(&mut net);
         assert_eq!(looked(&mut net, late).1, Older::Asked);
-        net.until("as much as is kept is here", SOON, |net| net.hosts[late].disk.revisions.len() == HISTORY_KEPT + 1);
+        net.until("as much as is kept is here", SOON, |net| {
+            net.hosts[late].disk.revisions.len() == HISTORY_KEPT + 1
+        });
         assert_eq!(looked(&mut net, late), (HISTORY_KEPT + 1, Older::Pruned));
         net.run(Duration::from_secs(60));
         assert_eq!(net.hosts[late].disk.revisions.len(), HISTORY_KEPT + 1);
@@ -307,13 +433,23 @@ fn history_that_no_linked_peer_has_is_said_to_be_nowhere_and_asked_for_again_lat
         net.settle(SOON);
         // The founder has lost all but the head.
         net.crash(0, false);
-        let head = net.hosts[0].disk.revisions.keys().next_back().expect("there is one").clone();
+        let head = net.hosts[0]
+            .disk
+            .revisions
+            .keys()
+            .next_back()
+            .expect("there is one")
+            .clone();
         net.hosts[0].disk.revisions.retain(|key, _| *key == head);
         net.restart(0);
         net.settle(SOON);
-        net.until("it is nowhere", SOON, |net| looked(net, late) == (1, Older::Nowhere));
+        net.until("it is nowhere", SOON, |net| {
+            looked(net, late) == (1, Older::Nowhere)
+        });
         net.restart(1);
-        net.until("the other one has it", Duration::from_secs(90), |net| looked(net, late) == (5, Older::Nothing));
+        net.until("the other one has it", Duration::from_secs(90), |net| {
+            looked(net, late) == (5, Older::Nothing)
+        });
     }
 }
 
@@ -328,10 +464,21 @@ fn ids_that_fit_nothing_or_are_too_short_are_refused_before_anything_is_done() {
         if_match: None,
         note: String::new(),
     };
-    let settle = |id: &str| Ask::Settle { id: id.to_owned(), keep: false, if_match: None, note: String::new() };
+    let settle = |id: &str| Ask::Settle {
+        id: id.to_owned(),
+        keep: false,
+        if_match: None,
+        note: String::new(),
+    };
     let short = &head.to_string()[..3];
-    for ask in [restore("0000"), restore(short), restore(""), settle("0000"), settle(short), Ask::Conflicts(Some("0000".into()))]
-    {
+    for ask in [
+        restore("0000"),
+        restore(short),
+        restore(""),
+        settle("0000"),
+        settle(short),
+        Ask::Conflicts(Some("0000".into())),
+    ] {
         let client = net.ask(0, ask);
         assert_eq!(problem(net.answer(0, client)).status, 404);
     }

@@ -1,4 +1,5 @@
-//! What is kept on disk only: read back when it is wanted, and asked of the peers when its file is damaged.
+//! What is kept on disk only: read back when it is wanted, and asked of the peers when its file is
+//! damaged.
 
 use std::time::Duration;
 
@@ -12,9 +13,18 @@ use crate::seeds;
 use crate::spreading::joined;
 
 /// Changes the file of a revision on a host's disk; its name.
-fn damage(net: &mut Net, host: usize, id: RecordId, change: impl FnOnce(&mut Vec<u8>)) -> (String, String) {
+fn damage(
+    net: &mut Net,
+    host: usize,
+    id: RecordId,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> (String, String) {
     let files = &mut net.hosts[host].disk.revisions;
-    let key = files.keys().find(|(_, name)| name.ends_with(&id.to_string())).expect("it is on disk").clone();
+    let key = files
+        .keys()
+        .find(|(_, name)| name.ends_with(&id.to_string()))
+        .expect("it is on disk")
+        .clone();
     change(files.get_mut(&key).expect("it was just found"));
     key
 }
@@ -41,10 +51,14 @@ fn a_revision_of_the_history_whose_file_is_damaged_comes_back_from_a_peer() {
         net.hosts[1].disk.revisions.remove(&key);
         net.restart(1);
         net.hosts[1].node.want(old);
-        net.until("the damage is found", SOON, |net| !net.hosts[2].disk.revisions.contains_key(&key));
+        net.until("the damage is found", SOON, |net| {
+            !net.hosts[2].disk.revisions.contains_key(&key)
+        });
         net.restart(0);
         net.until("both have it again", Duration::from_secs(60), |net| {
-            [1, 2].iter().all(|host| net.hosts[*host].disk.revisions.get(&key) == Some(&sound))
+            [1, 2]
+                .iter()
+                .all(|host| net.hosts[*host].disk.revisions.get(&key) == Some(&sound))
         });
         let problems = net.view(2, Ask::Fleet)["problems"].to_string();
         assert!(problems.contains("is damaged"), "seed {seed}: {problems}");
@@ -67,17 +81,35 @@ fn a_host_with_a_full_disk_receives_in_memory_and_stores_all_when_there_is_room(
         let revisions = net.hosts[2].disk.revisions.len();
         let view = net.view(2, Ask::Fleet);
         assert_eq!(
-            (view["peer"]["in_memory"].clone(), view["group"]["head"]["stored"].clone()),
+            (
+                view["peer"]["in_memory"].clone(),
+                view["group"]["head"]["stored"].clone()
+            ),
             (1.into(), false.into()),
             "{seed}"
         );
-        net.until("the others are told", SOON, |net| net.view(0, Ask::Nodes(None)).to_string().contains("takes no writes"));
+        net.until("the others are told", SOON, |net| {
+            net.view(0, Ask::Nodes(None))
+                .to_string()
+                .contains("takes no writes")
+        });
         net.hosts[2].disk.failure = None;
-        net.until("it is all stored", Duration::from_secs(20), |net| net.problems(2).as_array().unwrap().is_empty());
+        net.until("it is all stored", Duration::from_secs(20), |net| {
+            net.problems(2).as_array().unwrap().is_empty()
+        });
         assert!(net.hosts[2].disk.revisions.len() > revisions);
-        assert!(net.hosts[2].disk.revisions.keys().any(|(_, name)| name.ends_with(&head.to_string())), "seed {seed}");
+        assert!(
+            net.hosts[2]
+                .disk
+                .revisions
+                .keys()
+                .any(|(_, name)| name.ends_with(&head.to_string())),
+            "seed {seed}"
+        );
         net.until("the others are told that too", SOON, |net| {
-            !net.view(0, Ask::Nodes(None)).to_string().contains("takes no writes")
+            !net.view(0, Ask::Nodes(None))
+                .to_string()
+                .contains("takes no writes")
         });
     }
 }

@@ -1,4 +1,5 @@
-//! The keys of certificates that were deleted or replaced leave the history of all hosts, and nothing that was written goes with them.
+//! The keys of certificates that were deleted or replaced leave the history of all hosts, and
+//! nothing that was written goes with them.
 
 use std::time::Duration;
 
@@ -21,15 +22,34 @@ const MINUTE: Duration = Duration::from_secs(60);
 const AWAY: Duration = Duration::from_secs(20 * 60);
 
 fn delete(net: &mut Net, host: usize, path: &str) -> RecordId {
-    let op = Op { path: Path::parse(path).expect("a path"), change: Edit::Delete };
-    let client = net.ask(host, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() }));
+    let op = Op {
+        path: Path::parse(path).expect("a path"),
+        change: Edit::Delete,
+    };
+    let client = net.ask(
+        host,
+        Ask::Write(Change {
+            op,
+            if_match: None,
+            note: String::new(),
+            settles: Vec::new(),
+        }),
+    );
     let answer = net.answer(host, client);
     net.done(answer)
 }
 
 fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> Answer {
     let path = Path::parse(path).expect("a path");
-    let client = net.ask(host, Ask::Restore { id: id.to_string(), path, if_match: None, note: String::new() });
+    let client = net.ask(
+        host,
+        Ask::Restore {
+            id: id.to_string(),
+            path,
+            if_match: None,
+            note: String::new(),
+        },
+    );
     net.answer(host, client)
 }
 
@@ -37,7 +57,9 @@ fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> Answer {
 fn files_with(net: &Net, host: usize, text: &str) -> usize {
     let disk = &net.hosts[host].disk;
     let files = disk.revisions.values().chain(disk.pending.values());
-    files.filter(|bytes| String::from_utf8_lossy(bytes).contains(text)).count()
+    files
+        .filter(|bytes| String::from_utf8_lossy(bytes).contains(text))
+        .count()
 }
 
 fn is_on(net: &Net, hosts: &[usize], text: &str) -> bool {
@@ -47,7 +69,12 @@ fn is_on(net: &Net, hosts: &[usize], text: &str) -> bool {
 /// The revisions that a host shows, with whether a key was struck out of them.
 fn struck(net: &mut Net, host: usize) -> Vec<(String, bool)> {
     let list = net.view(host, Ask::Revisions(None));
-    let of = |view: &Value| (view["id"].as_str().expect("text").to_owned(), view["struck"] == Value::Bool(true));
+    let of = |view: &Value| {
+        (
+            view["id"].as_str().expect("text").to_owned(),
+            view["struck"] == Value::Bool(true),
+        )
+    };
     list.as_array().expect("a list").iter().map(of).collect()
 }
 
@@ -68,13 +95,19 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         delete(&mut net, 2, "/certificates/a");
         net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
         let shown = struck(&mut net, 0);
-        assert_eq!(shown.iter().filter(|(_, struck)| *struck).count(), 3, "seed {seed}: {shown:?}");
+        assert_eq!(
+            shown.iter().filter(|(_, struck)| *struck).count(),
+            3,
+            "seed {seed}: {shown:?}"
+        );
         assert_eq!(shown.len(), 6);
         for host in [0, 1, 2] {
             net.crash(host, seed % 2 == 0);
             net.restart(host);
         }
-        net.until("they are back", MINUTE, |net| net.all_joined() && net.agree());
+        net.until("they are back", MINUTE, |net| {
+            net.all_joined() && net.agree()
+        });
         assert_eq!(struck(&mut net, 1), shown, "seed {seed}");
         // What was is shown, compared and restored, but for the key.
         match restore(&mut net, 1, uploaded, "/certificates/a") {
@@ -86,13 +119,21 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         let old = restore(&mut net, 1, before, "/");
         net.done(old);
         let late = net.add(Net::spec(3));
-        net.until("a late joiner has the head", SOON, |net| net.is_joined(late) && net.agree());
+        net.until("a late joiner has the head", SOON, |net| {
+            net.is_joined(late) && net.agree()
+        });
         for host in [0, late] {
             net.view(host, Ask::Revisions(None));
         }
         net.run(MINUTE);
-        assert!(!is_on(&net, &[0, 1, 2, late], KEY), "seed {seed}: it comes back");
-        assert!(struck(&mut net, late).iter().all(|(_, struck)| !struck), "what was struck goes to nobody");
+        assert!(
+            !is_on(&net, &[0, 1, 2, late], KEY),
+            "seed {seed}: it comes back"
+        );
+        assert!(
+            struck(&mut net, late).iter().all(|(_, struck)| !struck),
+            "what was struck goes to nobody"
+        );
     }
 }
 
@@ -103,17 +144,30 @@ fn what_is_uploaded_again_can_be_restored_from_what_was_struck() {
     let full = net.set(0, "/config/routes", "[1]");
     net.set(0, "/certificates/a", "\"the new key\"");
     net.set(1, "/config/routes", "[2]");
-    net.until("what was replaced is gone too", MINUTE, |net| !is_on(net, &[0, 1], KEY));
-    assert!(matches!(restore(&mut net, 1, full, "/"), Answer::Problem(problem) if problem.status == 410));
+    net.until("what was replaced is gone too", MINUTE, |net| {
+        !is_on(net, &[0, 1], KEY)
+    });
+    assert!(
+        matches!(restore(&mut net, 1, full, "/"), Answer::Problem(problem) if problem.status == 410)
+    );
     net.set(1, "/certificates/b", KEY);
     let restored = restore(&mut net, 1, full, "/");
     net.done(restored);
-    let document = net.hosts[1].node.own_head().expect("there is one").document.clone();
-    assert_eq!(json::compact(&document.value()["certificates"]), format!("{{\"a\":{KEY}}}"));
+    let document = net.hosts[1]
+        .node
+        .own_head()
+        .expect("there is one")
+        .document
+        .clone();
+    assert_eq!(
+        json::compact(&document.value()["certificates"]),
+        format!("{{\"a\":{KEY}}}")
+    );
     net.settle(SOON);
 }
 
-/// A host is cut off, and both sides write at different places, that side more; the key is deleted on the other. The edits of both.
+/// A host is cut off, and both sides write at different places, that side more; the key is deleted
+/// on the other. The edits of both.
 fn cut_off(net: &mut Net) -> Vec<String> {
     net.set(0, "/certificates/a", KEY);
     net.set(0, "/config", r#"{"applications":{}}"#);
@@ -133,8 +187,13 @@ fn cut_off(net: &mut Net) -> Vec<String> {
 
 /// Those that are neither in the head nor listed on a host.
 fn lost(net: &mut Net, host: usize, written: &[String]) -> Vec<String> {
-    let (config, listed) = (net.config(host), net.view(host, Ask::Conflicts(None)).to_string());
-    let is_lost = |name: &&String| !config.contains(&format!("\"{name}\"")) && !listed.contains(&format!("/{name}\""));
+    let (config, listed) = (
+        net.config(host),
+        net.view(host, Ask::Conflicts(None)).to_string(),
+    );
+    let is_lost = |name: &&String| {
+        !config.contains(&format!("\"{name}\"")) && !listed.contains(&format!("/{name}\""))
+    };
     written.iter().filter(is_lost).cloned().collect()
 }
 
@@ -144,13 +203,27 @@ fn a_host_that_is_away_is_waited_for_and_its_edits_are_made_again() {
         let mut net = joined(seed, 3);
         let written = cut_off(&mut net);
         net.run(10 * MINUTE);
-        assert!(files_with(&net, 0, KEY) >= 4, "seed {seed}: the files from which edits may have to be made again are whole");
+        assert!(
+            files_with(&net, 0, KEY) >= 4,
+            "seed {seed}: the files from which edits may have to be made again are whole"
+        );
         net.heal();
-        net.until("all is made again", 3 * MINUTE, |net| net.agree() && lost(net, 1, &written).is_empty());
-        net.until("nothing is left over", 3 * MINUTE, |net| net.agree() && net.conflicts(0).is_empty());
+        net.until("all is made again", 3 * MINUTE, |net| {
+            net.agree() && lost(net, 1, &written).is_empty()
+        });
+        net.until("nothing is left over", 3 * MINUTE, |net| {
+            net.agree() && net.conflicts(0).is_empty()
+        });
         let config = net.config(0);
-        assert!(written.iter().all(|name| config.contains(&format!("\"{name}\""))), "seed {seed}: {config}");
-        net.until("and the key goes", 3 * MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
+        assert!(
+            written
+                .iter()
+                .all(|name| config.contains(&format!("\"{name}\""))),
+            "seed {seed}: {config}"
+        );
+        net.until("and the key goes", 3 * MINUTE, |net| {
+            !is_on(net, &[0, 1, 2], KEY)
+        });
     }
 }
 
@@ -158,30 +231,48 @@ fn a_host_that_is_away_is_waited_for_and_its_edits_are_made_again() {
 fn nobody_is_waited_for_without_end_and_then_all_is_listed() {
     let mut net = Net::new(1);
     for number in 0..3 {
-        net.add(Spec { keys_kept: MINUTE..AWAY, ..Net::spec(number) });
+        net.add(Spec {
+            keys_kept: MINUTE..AWAY,
+            ..Net::spec(number)
+        });
     }
     net.until("all have joined", SOON, |net| net.all_joined());
     let written = cut_off(&mut net);
     let begun = net.now;
-    net.until("the key goes", AWAY + MINUTE, |net| !is_on(net, &[0, 1], KEY));
+    net.until("the key goes", AWAY + MINUTE, |net| {
+        !is_on(net, &[0, 1], KEY)
+    });
     assert!(net.now >= begun + AWAY);
-    assert!(is_on(&net, &[2], KEY), "of which the other host knows nothing");
+    assert!(
+        is_on(&net, &[2], KEY),
+        "of which the other host knows nothing"
+    );
     net.heal();
     net.until("nothing is lost", 10 * MINUTE, |net| {
-        net.agree() && [0, 1, 2].iter().all(|host| lost(net, *host, &written).is_empty())
+        net.agree()
+            && [0, 1, 2]
+                .iter()
+                .all(|host| lost(net, *host, &written).is_empty())
     });
-    net.until("and the key goes there too", 10 * MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
+    net.until("and the key goes there too", 10 * MINUTE, |net| {
+        !is_on(net, &[0, 1, 2], KEY)
+    });
     assert!(lost(&mut net, 2, &written).is_empty());
 }
 
 #[test]
 fn it_leaves_the_history_of_other_groups_too() {
     let mut net = Net::fleet(1, 2);
-    net.add(Spec { group: "edge".to_owned(), ..Net::spec(2) });
+    net.add(Spec {
+        group: "edge".to_owned(),
+        ..Net::spec(2)
+    });
     net.until("all have joined", SOON, |net| net.all_joined());
     net.set(0, "/certificates/a", KEY);
     net.set(1, "/config/routes", "[1]");
-    net.until("a host of another group has it", SOON, |net| is_on(net, &[2], KEY));
+    net.until("a host of another group has it", SOON, |net| {
+        is_on(net, &[2], KEY)
+    });
     delete(&mut net, 1, "/certificates/a");
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
 }
@@ -189,17 +280,30 @@ fn it_leaves_the_history_of_other_groups_too() {
 #[test]
 fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
     let mut net = Net::fleet(1, 2);
-    net.add(Spec { group: "edge".to_owned(), ..Net::spec(2) });
+    net.add(Spec {
+        group: "edge".to_owned(),
+        ..Net::spec(2)
+    });
     net.until("all have joined", SOON, |net| net.all_joined());
     net.set(0, "/certificates/a", KEY);
     net.set(1, "/config/routes", "[1]");
-    net.until("a host of another group has it", SOON, |net| is_on(net, &[2], KEY));
+    net.until("a host of another group has it", SOON, |net| {
+        is_on(net, &[2], KEY)
+    });
     delete(&mut net, 1, "/certificates/a");
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
     let struck = |net: &mut Net| {
-        let revisions = net.view(2, Ask::OfGroup("default".to_owned(), Box::new(Ask::Revisions(None)), None));
+        let revisions = net.view(
+            2,
+            Ask::OfGroup("default".to_owned(), Box::new(Ask::Revisions(None)), None),
+        );
         let is_struck = |view: &Value| view["struck"] == Value::Bool(true);
-        revisions.as_array().expect("a list").iter().map(is_struck).collect::<Vec<_>>()
+        revisions
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(is_struck)
+            .collect::<Vec<_>>()
     };
     net.run(MINUTE);
     let before = struck(&mut net);
@@ -209,6 +313,11 @@ fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
     net.restart(2);
     net.run(Duration::from_millis(500));
     assert_eq!(struck(&mut net), before);
-    let files = net.hosts[2].disk.revisions.keys().filter(|(group, _)| group == "default").count();
+    let files = net.hosts[2]
+        .disk
+        .revisions
+        .keys()
+        .filter(|(group, _)| group == "default")
+        .count();
     assert_eq!(files, before.len());
 }

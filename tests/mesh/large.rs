@@ -18,7 +18,9 @@ const MANY: usize = 20;
 /// A fleet whose hosts are all known to all.
 fn fleet(seed: u64, count: usize) -> Net {
     let mut net = Net::fleet(seed, count);
-    net.until("all have joined", Duration::from_secs(120), |net| net.all_joined());
+    net.until("all have joined", Duration::from_secs(120), |net| {
+        net.all_joined()
+    });
     net.run(Duration::from_secs(60));
     net
 }
@@ -30,12 +32,17 @@ fn twelve_hosts_keep_few_links_and_one_head() {
         for number in 0..10 {
             let author = net.below(COUNT);
             let head = net.set(author, "/config/routes", &format!("[{number}]"));
-            net.until("it is everywhere", Duration::from_secs(3), |net| net.all_at(head));
+            net.until("it is everywhere", Duration::from_secs(3), |net| {
+                net.all_at(head)
+            });
         }
         net.settle(SOON);
         for host in 0..COUNT {
             let degree = net.degree(host);
-            assert!((1..=DEGREE_MAX).contains(&degree), "seed {seed}: host {host} has {degree} links");
+            assert!(
+                (1..=DEGREE_MAX).contains(&degree),
+                "seed {seed}: host {host} has {degree} links"
+            );
         }
     }
 }
@@ -59,16 +66,22 @@ fn two_halves_that_were_apart_for_long_find_each_other_again() {
     }
 }
 
-/// Nothing is configured but a host that is gone for good; the others have found each other by mDNS, once.
+/// Nothing is configured but a host that is gone for good; the others have found each other by
+/// mDNS, once.
 #[test]
 fn a_host_that_is_gone_for_good_does_not_keep_two_halves_apart() {
     for seed in seeds(1) {
         let mut net = Net::new(seed);
         for number in 0..MANY {
-            net.add(Spec { peers: vec!["10.9.9.9:7117".to_owned()], ..Net::spec(number) });
+            net.add(Spec {
+                peers: vec!["10.9.9.9:7117".to_owned()],
+                ..Net::spec(number)
+            });
         }
         (0..MANY).for_each(|host| find_all(&mut net, host));
-        net.until("all have joined", Duration::from_secs(10), |net| net.all_joined());
+        net.until("all have joined", Duration::from_secs(10), |net| {
+            net.all_joined()
+        });
         net.run(Duration::from_secs(60));
         let half: Vec<usize> = (0..MANY / 2).map(|n| 2 * n + 1).collect();
         net.split(&half);
@@ -82,8 +95,17 @@ fn a_host_that_is_gone_for_good_does_not_keep_two_halves_apart() {
 fn find_all(net: &mut Net, host: usize) {
     let fleet = starlingd::sim::fleet();
     for other in (0..MANY).filter(|other| *other != host) {
-        let instance = fleet.key().instance(fleet.id(), &net.hosts[other].node.peer());
-        net.happens(host, Input::Found { instance, addresses: vec![address(other)], unheard: true });
+        let instance = fleet
+            .key()
+            .instance(fleet.id(), &net.hosts[other].node.peer());
+        net.happens(
+            host,
+            Input::Found {
+                instance,
+                addresses: vec![address(other)],
+                unheard: true,
+            },
+        );
     }
 }
 
@@ -99,7 +121,11 @@ fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
     let dials: u64 = net.hosts.iter().map(|host| host.dials).sum();
     net.run(Duration::from_secs(120));
     let dials = net.hosts.iter().map(|host| host.dials).sum::<u64>() - dials;
-    println!("24 hosts have {} links and dial {} times a minute", net.pairs().len(), dials / 2);
+    println!(
+        "24 hosts have {} links and dial {} times a minute",
+        net.pairs().len(),
+        dials / 2
+    );
     assert!(dials < 24 * 2 * 6, "{dials} dials in two minutes");
     let parts = parts(&net);
     assert_eq!(parts, 1, "the fleet is in {parts} parts");
@@ -110,32 +136,54 @@ fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
 fn links_made_while_a_fleet_looked_small_are_given_up_until_nobody_has_too_many() {
     for seed in seeds(3) {
         let mut net = Net::new(seed);
-        (0..MANY).for_each(|number| _ = net.add(Spec { peers: Vec::new(), ..Net::spec(number) }));
+        (0..MANY).for_each(|number| {
+            _ = net.add(Spec {
+                peers: Vec::new(),
+                ..Net::spec(number)
+            })
+        });
         (0..MANY).for_each(|host| find_all(&mut net, host));
-        net.until("somebody has too many", SOON, |net| (0..MANY).any(|host| net.degree(host) > DEGREE_MAX + 2));
+        net.until("somebody has too many", SOON, |net| {
+            (0..MANY).any(|host| net.degree(host) > DEGREE_MAX + 2)
+        });
         let most = TRIM_EVERY * 3 / 2 * MANY as u32 + DIALS_MET;
-        net.until("nobody has", most, |net| (0..MANY).all(|host| net.degree(host) <= DEGREE_MAX));
+        net.until("nobody has", most, |net| {
+            (0..MANY).all(|host| net.degree(host) <= DEGREE_MAX)
+        });
         for second in 0..60 {
             net.run(Duration::from_secs(1));
             assert_eq!(parts(&net), 1, "seed {seed}: {second} s");
         }
         let may_have = OUTGOING..=DEGREE_MAX;
-        net.until("all have enough", SOON, |net| (0..MANY).all(|host| may_have.contains(&net.degree(host))));
+        net.until("all have enough", SOON, |net| {
+            (0..MANY).all(|host| may_have.contains(&net.degree(host)))
+        });
     }
 }
 
-/// The others reach the first host only: the network lets no packet pass between them, from the start or from some time on.
+/// The others reach the first host only: the network lets no packet pass between them, from the
+/// start or from some time on.
 #[test]
 fn a_host_does_not_give_up_the_only_link_of_another() {
     for linked_before in [false, true] {
         let mut net = fleet_of_leaves(linked_before);
         let to_the_first = |net: &mut Net| net.pairs() == (1..MANY).map(|one| (0, one)).collect();
-        net.until("no other links are left", DEAD_AFTER * 2, |net| net.pairs().iter().all(|(first, _)| *first == 0));
-        let linked = net.pairs();
-        net.until("all are linked with the first", Duration::from_secs(200), |net| {
-            assert!(linked.is_subset(&net.pairs()), "{linked:?} stay: {:?}", net.pairs());
-            to_the_first(net)
+        net.until("no other links are left", DEAD_AFTER * 2, |net| {
+            net.pairs().iter().all(|(first, _)| *first == 0)
         });
+        let linked = net.pairs();
+        net.until(
+            "all are linked with the first",
+            Duration::from_secs(200),
+            |net| {
+                assert!(
+                    linked.is_subset(&net.pairs()),
+                    "{linked:?} stay: {:?}",
+                    net.pairs()
+                );
+                to_the_first(net)
+            },
+        );
         for second in 0..120 {
             net.run(Duration::from_secs(1));
             assert!(
@@ -149,21 +197,31 @@ fn a_host_does_not_give_up_the_only_link_of_another() {
 }
 
 fn fleet_of_leaves(linked_before: bool) -> Net {
-    let mut net = if linked_before { fleet(3, MANY) } else { Net::fleet(3, MANY) };
+    let mut net = if linked_before {
+        fleet(3, MANY)
+    } else {
+        Net::fleet(3, MANY)
+    };
     for one in 1..MANY {
         (1..MANY).for_each(|other| net.cut(one, other, true));
     }
     net
 }
 
-/// It has places for 64 links and is configured everywhere, so those links stay: the others must find somebody else.
+/// It has places for 64 links and is configured everywhere, so those links stay: the others must
+/// find somebody else.
 #[test]
 fn who_finds_no_room_at_the_only_host_that_is_known_gets_in_elsewhere() {
     let mut net = Net::new(1);
     for number in 0..LINKS_MAX + 6 {
-        net.add(Spec { server: false, ..Net::spec(number) });
+        net.add(Spec {
+            server: false,
+            ..Net::spec(number)
+        });
     }
-    net.until("all have joined", Duration::from_secs(20), |net| net.all_joined());
+    net.until("all have joined", Duration::from_secs(20), |net| {
+        net.all_joined()
+    });
 }
 
 /// In how many parts the fleet is.
@@ -175,8 +233,11 @@ fn parts(net: &Net) -> usize {
         parts += 1;
         let mut edge = vec![first];
         while let Some(here) = edge.pop() {
-            let near: Vec<usize> =
-                left.iter().copied().filter(|there| pairs.contains(&(here.min(*there), here.max(*there)))).collect();
+            let near: Vec<usize> = left
+                .iter()
+                .copied()
+                .filter(|there| pairs.contains(&(here.min(*there), here.max(*there))))
+                .collect();
             left.retain(|there| !near.contains(there));
             edge.extend(near);
         }

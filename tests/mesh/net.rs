@@ -1,4 +1,5 @@
-//! The simulated world as these scenarios use it: hosts by number, conditions that must come to hold.
+//! The simulated world as these scenarios use it: hosts by number, conditions that must come to
+//! hold.
 
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
@@ -27,7 +28,8 @@ impl Net {
         Self(World::new(seed, ()))
     }
 
-    /// So many hosts with servers, of which the first began the fleet and is configured at the others.
+    /// So many hosts with servers, of which the first began the fleet and is configured at the
+    /// others.
     pub fn fleet(seed: u64, count: usize) -> Self {
         let mut net = Self::new(seed);
         for number in 0..count {
@@ -45,7 +47,8 @@ impl Net {
         self.rng.below(bound as u64) as usize
     }
 
-    /// Cuts the network: hosts of different sides do not hear each other. Those not named are on the other side.
+    /// Cuts the network: hosts of different sides do not hear each other. Those not named are on
+    /// the other side.
     pub fn split(&mut self, others: &[usize]) {
         self.partition(&[others.to_vec()]);
     }
@@ -54,14 +57,23 @@ impl Net {
     pub fn until(&mut self, what: &str, most: Duration, mut holds: impl FnMut(&mut Self) -> bool) {
         let end = self.now + most;
         while !holds(self) {
-            assert!(self.now < end, "seed {}: not within {most:?}: {what}\n{}", self.seed, self.report());
+            assert!(
+                self.now < end,
+                "seed {}: not within {most:?}: {what}\n{}",
+                self.seed,
+                self.report()
+            );
             self.run(STEP);
         }
     }
 
     /// The pairs of hosts that are linked, the smaller number first.
     pub fn pairs(&self) -> BTreeSet<(usize, usize)> {
-        let ends = self.hosts.iter().enumerate().flat_map(|(here, host)| host.links.values().map(move |end| (here, end.other)));
+        let ends = self
+            .hosts
+            .iter()
+            .enumerate()
+            .flat_map(|(here, host)| host.links.values().map(move |end| (here, end.other)));
         let pair = |(here, other): (usize, Other)| match other {
             Other::Host(there, _) => Some((here.min(there), here.max(there))),
             Other::Puppet(_) => None,

@@ -1,4 +1,5 @@
-//! Patches and members that are added: made on the head when their turn has come, and side by side with what others do.
+//! Patches and members that are added: made on the head when their turn has come, and side by side
+//! with what others do.
 
 use std::time::Duration;
 
@@ -15,7 +16,13 @@ use crate::spreading::joined;
 
 pub fn patching(path: &str, patch: Patch) -> Patching {
     let path = Path::parse(path).expect("tests write paths");
-    Patching { path, patch, if_match: None, note: String::new(), settles: Vec::new() }
+    Patching {
+        path,
+        patch,
+        if_match: None,
+        note: String::new(),
+        settles: Vec::new(),
+    }
 }
 
 pub fn merge(path: &str, text: &str) -> Patching {
@@ -23,12 +30,23 @@ pub fn merge(path: &str, text: &str) -> Patching {
 }
 
 pub fn steps(path: &str, text: &str) -> Patching {
-    patching(path, Patch::Json(JsonPatch::read(&value(text)).expect("tests write patches")))
+    patching(
+        path,
+        Patch::Json(JsonPatch::read(&value(text)).expect("tests write patches")),
+    )
 }
 
 fn post(path: &str, text: &str) -> Ask {
-    let op = Op { path: Path::parse(path).expect("tests write paths"), change: Edit::Append(value(text)) };
-    Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() })
+    let op = Op {
+        path: Path::parse(path).expect("tests write paths"),
+        change: Edit::Append(value(text)),
+    };
+    Ask::Write(Change {
+        op,
+        if_match: None,
+        note: String::new(),
+        settles: Vec::new(),
+    })
 }
 
 fn problem(answer: Answer) -> Problem {
@@ -50,7 +68,9 @@ impl Net {
             self.done(answer);
         }
         self.settle(SOON);
-        self.until("nothing is left to be made again", SOON, |net| net.conflicts(0).is_empty() && net.all_applied());
+        self.until("nothing is left to be made again", SOON, |net| {
+            net.conflicts(0).is_empty() && net.all_applied()
+        });
     }
 }
 
@@ -60,12 +80,28 @@ fn patches_of_one_moment_on_one_host_do_not_lose_each_other() {
         let mut net = joined(seed, 2);
         net.set(0, "/config/applications", r#"{"a":{"n":1,"m":1}}"#);
         net.settle(SOON);
-        let one = net.ask(0, Ask::Patch(merge("/config/applications", r#"{"a":{"n":2}}"#)));
-        let two = net.ask(0, Ask::Patch(merge("/config/applications", r#"{"a":{"m":2},"b":{}}"#)));
-        let three =
-            net.ask(0, Ask::Patch(steps("/config", r#"[{"op":"copy","from":"/applications/a","path":"/applications/c"}]"#)));
+        let one = net.ask(
+            0,
+            Ask::Patch(merge("/config/applications", r#"{"a":{"n":2}}"#)),
+        );
+        let two = net.ask(
+            0,
+            Ask::Patch(merge("/config/applications", r#"{"a":{"m":2},"b":{}}"#)),
+        );
+        let three = net.ask(
+            0,
+            Ask::Patch(steps(
+                "/config",
+                r#"[{"op":"copy","from":"/applications/a","path":"/applications/c"}]"#,
+            )),
+        );
         net.all_done([(0, one), (0, two), (0, three)]);
-        assert!(net.config(1).contains(r#""applications":{"a":{"n":2,"m":2},"b":{},"c":{"n":2,"m":2}}"#), "{}", net.config(1));
+        assert!(
+            net.config(1)
+                .contains(r#""applications":{"a":{"n":2,"m":2},"b":{},"c":{"n":2,"m":2}}"#),
+            "{}",
+            net.config(1)
+        );
     }
 }
 
@@ -77,13 +113,18 @@ fn what_two_hosts_patch_at_once_in_different_places_survives_and_so_do_two_appen
         net.set(0, "/config/applications", r#"{"a":{"n":1,"m":1}}"#);
         net.settle(SOON);
         net.split(&[2]);
-        let here =
-            r#"[{"op":"add","path":"/routes/-","value":"here"},{"op":"replace","path":"/applications/a/n","value":"here"}]"#;
+        let here = r#"[{"op":"add","path":"/routes/-","value":"here"},{"op":"replace","path":"/applications/a/n","value":"here"}]"#;
         let there = r#"[{"op":"add","path":"/routes/-","value":"there"},{"op":"add","path":"/applications/b","value":"there"}]"#;
         let one = net.ask(0, Ask::Patch(steps("/config", here)));
         let two = net.ask(2, Ask::Patch(steps("/config", there)));
-        let three = net.ask(2, Ask::Patch(merge("/config/applications/a", r#"{"m":"there"}"#)));
-        let four = net.ask(2, post("/config/applications", r#"{"c":"there","d":"there"}"#));
+        let three = net.ask(
+            2,
+            Ask::Patch(merge("/config/applications/a", r#"{"m":"there"}"#)),
+        );
+        let four = net.ask(
+            2,
+            post("/config/applications", r#"{"c":"there","d":"there"}"#),
+        );
         for (host, client) in [(0, one), (2, two), (2, three), (2, four)] {
             let answer = net.answer(host, client);
             net.done(answer);
@@ -92,7 +133,12 @@ fn what_two_hosts_patch_at_once_in_different_places_survives_and_so_do_two_appen
         net.all_done([]);
         let config = value(&net.config(1));
         let routes = config["routes"].as_array().expect("an array");
-        assert!(routes.len() == 3 && routes.contains(&"here".into()) && routes.contains(&"there".into()), "{config}");
+        assert!(
+            routes.len() == 3
+                && routes.contains(&"here".into())
+                && routes.contains(&"there".into()),
+            "{config}"
+        );
         assert_eq!(
             config["applications"],
             value(r#"{"a":{"n":"here","m":"there"},"b":"there","c":"there","d":"there"}"#),
@@ -125,16 +171,28 @@ fn a_patch_is_worked_out_anew_when_the_head_moves_while_the_server_tries_it() {
                 r#"[{"op":"test","path":"/a/n","value":1},{"op":"replace","path":"/a/n","value":"mine"}]"#,
             ),
         ] {
-            let (mut net, answer) = meanwhile(seed, patching, "/config/applications/a/m", "\"theirs\"");
+            let (mut net, answer) =
+                meanwhile(seed, patching, "/config/applications/a/m", "\"theirs\"");
             net.done(answer);
             net.settle(SOON);
-            assert!(net.config(2).contains(r#"{"a":{"n":"mine","m":"theirs"}}"#), "{}", net.config(2));
+            assert!(
+                net.config(2).contains(r#"{"a":{"n":"mine","m":"theirs"}}"#),
+                "{}",
+                net.config(2)
+            );
         }
-        let append = steps("/config/routes", r#"[{"op":"add","path":"/-","value":"mine"}]"#);
+        let append = steps(
+            "/config/routes",
+            r#"[{"op":"add","path":"/-","value":"mine"}]"#,
+        );
         let (mut net, answer) = meanwhile(seed, append, "/config/routes", r#"[0,"theirs"]"#);
         net.done(answer);
         net.settle(SOON);
-        assert!(net.config(2).contains(r#""routes":[0,"theirs","mine"]"#), "{}", net.config(2));
+        assert!(
+            net.config(2).contains(r#""routes":[0,"theirs","mine"]"#),
+            "{}",
+            net.config(2)
+        );
     }
 }
 
@@ -142,9 +200,15 @@ fn a_patch_is_worked_out_anew_when_the_head_moves_while_the_server_tries_it() {
 fn a_patch_that_meets_another_change_where_it_changes_or_tests_is_answered_409() {
     for seed in seeds(5) {
         for (patching, path) in [
-            (merge("/config", r#"{"applications":{"a":{"n":"mine"}}}"#), "/config/applications/a/n"),
             (
-                steps("/config", r#"[{"op":"test","path":"/applications/a/n","value":1},{"op":"add","path":"/x","value":1}]"#),
+                merge("/config", r#"{"applications":{"a":{"n":"mine"}}}"#),
+                "/config/applications/a/n",
+            ),
+            (
+                steps(
+                    "/config",
+                    r#"[{"op":"test","path":"/applications/a/n","value":1},{"op":"add","path":"/x","value":1}]"#,
+                ),
                 "/config/applications/a/n",
             ),
         ] {
@@ -171,7 +235,9 @@ fn a_patch_that_lost_is_not_made_again_where_what_it_tested_has_changed() {
             net.set(0, "/config/applications/a/n", &number.to_string());
         }
         net.heal();
-        net.until("it is listed", SOON, |net| net.agree() && net.conflicts(1) == vec![(lost.to_string(), "open".to_owned())]);
+        net.until("it is listed", SOON, |net| {
+            net.agree() && net.conflicts(1) == vec![(lost.to_string(), "open".to_owned())]
+        });
         assert!(!net.config(0).contains("mine"), "seed {seed}");
     }
 }
@@ -183,24 +249,50 @@ fn what_does_not_fit_is_told_and_nothing_is_changed() {
     net.settle(SOON);
     let writes = net.hosts[0].server.changes;
     let cases = [
-        (r#"[{"op":"add","path":"/b","value":1},{"op":"test","path":"/a/n","value":2}]"#, "A test of the patch does not hold."),
-        (r#"[{"op":"add","path":"/b","value":1},{"op":"remove","path":"/z"}]"#, "The patch does not fit the document."),
+        (
+            r#"[{"op":"add","path":"/b","value":1},{"op":"test","path":"/a/n","value":2}]"#,
+            "A test of the patch does not hold.",
+        ),
+        (
+            r#"[{"op":"add","path":"/b","value":1},{"op":"remove","path":"/z"}]"#,
+            "The patch does not fit the document.",
+        ),
     ];
     for (patch, error) in cases {
         let problem = problem(net.patch(0, steps("/config/applications", patch)));
-        assert_eq!((problem.status, problem.error, problem.revision), (409, error, Some(head)));
-        assert!(problem.detail.starts_with("operation 1 ("), "{}", problem.detail);
+        assert_eq!(
+            (problem.status, problem.error, problem.revision),
+            (409, error, Some(head))
+        );
+        assert!(
+            problem.detail.starts_with("operation 1 ("),
+            "{}",
+            problem.detail
+        );
     }
     let client = net.ask(0, post("/config/applications", r#"{"b":{},"a":{}}"#));
     let exists = problem(net.answer(0, client));
-    assert_eq!((exists.status, exists.error, &exists.detail[..]), (409, "Value exists already.", "/config/applications/a"));
-    let guarded = Patching { if_match: Some("\"other\"".into()), ..merge("/config", r#"{"x":{}}"#) };
+    assert_eq!(
+        (exists.status, exists.error, &exists.detail[..]),
+        (409, "Value exists already.", "/config/applications/a")
+    );
+    let guarded = Patching {
+        if_match: Some("\"other\"".into()),
+        ..merge("/config", r#"{"x":{}}"#)
+    };
     assert_eq!(problem(net.patch(0, guarded)).status, 412);
     net.run(SOON);
     assert!(net.all_at(head) && net.hosts[0].server.changes == writes);
-    let guarded = Patching { if_match: Some(format!("\"{head}\"")), ..merge("/config", r#"{"x":{}}"#) };
+    let guarded = Patching {
+        if_match: Some(format!("\"{head}\"")),
+        ..merge("/config", r#"{"x":{}}"#)
+    };
     let answer = net.patch(0, guarded);
     net.done(answer);
     let unchanged = net.patch(0, merge("/config", r#"{"x":{},"y":null}"#));
-    assert_eq!(Some(net.done(unchanged)), net.head(0), "what is so already makes no revision");
+    assert_eq!(
+        Some(net.done(unchanged)),
+        net.head(0),
+        "what is so already makes no revision"
+    );
 }

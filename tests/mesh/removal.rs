@@ -1,4 +1,5 @@
-//! Removing a group: it goes everywhere and stays away, and nobody who follows it all the same loses anything.
+//! Removing a group: it goes everywhere and stays away, and nobody who follows it all the same
+//! loses anything.
 
 use std::time::Duration;
 
@@ -26,7 +27,10 @@ use crate::seeds;
 const AWAY: Duration = Duration::from_secs(300);
 
 fn of_group(number: usize, group: &str) -> Spec {
-    Spec { group: group.to_owned(), ..Net::spec(number) }
+    Spec {
+        group: group.to_owned(),
+        ..Net::spec(number)
+    }
 }
 
 /// Host 1 is in group `edge`, where something was published; hosts 0 and 2 are not.
@@ -39,12 +43,23 @@ fn of_two_groups(seed: u64) -> Net {
     net.set(1, "/config/routes", "[\"theirs\"]");
     let head = net.set(1, "/config/settings", "{}").to_string();
     let has_it = |view: Value| view["head"]["id"] == head;
-    net.until("the others hold it", SOON, |net| [0, 2].iter().all(|host| group_of(net, *host, "edge").is_some_and(has_it)));
+    net.until("the others hold it", SOON, |net| {
+        [0, 2]
+            .iter()
+            .all(|host| group_of(net, *host, "edge").is_some_and(has_it))
+    });
     net
 }
 
 fn remove(net: &mut Net, host: usize, group: &str, force: bool) -> Answer {
-    let client = net.ask(host, Ask::RemoveGroup { name: group.to_owned(), force, note: String::new() });
+    let client = net.ask(
+        host,
+        Ask::RemoveGroup {
+            name: group.to_owned(),
+            force,
+            note: String::new(),
+        },
+    );
     net.answer(host, client)
 }
 
@@ -58,7 +73,12 @@ fn refused(net: &mut Net, host: usize, group: &str, force: bool) -> (u16, String
 
 fn group_of(net: &mut Net, host: usize, group: &str) -> Option<Value> {
     let groups = net.view(host, Ask::Groups);
-    groups.as_array().expect("a list").iter().find(|view| view["name"] == group).cloned()
+    groups
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|view| view["name"] == group)
+        .cloned()
 }
 
 fn is_listed(net: &mut Net, host: usize, group: &str) -> bool {
@@ -70,7 +90,9 @@ fn follow_another(net: &mut Net) {
     net.crash(1, false);
     net.hosts[1].spec.group = "default".to_owned();
     net.restart(1);
-    net.until("it says so", SOON, |net| group_of(net, 0, "edge").is_some_and(|view| view["hosts"] == 0));
+    net.until("it says so", SOON, |net| {
+        group_of(net, 0, "edge").is_some_and(|view| view["hosts"] == 0)
+    });
 }
 
 #[test]
@@ -85,32 +107,65 @@ fn a_group_nobody_follows_goes_everywhere_and_who_was_away_does_not_revive_it() 
         net.crash(2, false);
         let removal = remove(&mut net, 0, "edge", false);
         let removal = net.done(removal);
-        net.until("it is gone", SOON, |net| [0, 1].iter().all(|host| group_of(net, *host, "edge").is_none()));
+        net.until("it is gone", SOON, |net| {
+            [0, 1]
+                .iter()
+                .all(|host| group_of(net, *host, "edge").is_none())
+        });
         net.until("nothing else of it is on disk", SOON, |net| {
             [0, 1].iter().all(|host| {
-                let files = net.hosts[*host].disk.revisions.keys().filter(|(group, _)| group == "edge");
-                files.map(|(_, name)| name.ends_with(&removal.to_string())).collect::<Vec<_>>() == [true]
+                let files = net.hosts[*host]
+                    .disk
+                    .revisions
+                    .keys()
+                    .filter(|(group, _)| group == "edge");
+                files
+                    .map(|(_, name)| name.ends_with(&removal.to_string()))
+                    .collect::<Vec<_>>()
+                    == [true]
             })
         });
         // A host that was killed before it could remove the files has them still.
         let left = net.hosts[2].disk.revisions.clone();
         net.crash(0, false);
-        net.hosts[0].disk.revisions.extend(left.into_iter().filter(|((group, _), _)| group == "edge"));
+        net.hosts[0]
+            .disk
+            .revisions
+            .extend(left.into_iter().filter(|((group, _), _)| group == "edge"));
         net.restart(0);
         net.run(Duration::from_millis(10));
-        assert_eq!(net.hosts[0].disk.revisions.keys().filter(|(group, _)| group == "edge").count(), 1, "seed {seed}");
+        assert_eq!(
+            net.hosts[0]
+                .disk
+                .revisions
+                .keys()
+                .filter(|(group, _)| group == "edge")
+                .count(),
+            1,
+            "seed {seed}"
+        );
         net.restart(2);
-        net.until("it is gone there", SOON, |net| group_of(net, 2, "edge").is_none());
+        net.until("it is gone there", SOON, |net| {
+            group_of(net, 2, "edge").is_none()
+        });
         net.run(AWAY);
-        assert!((0..3).all(|host| group_of(&mut net, host, "edge").is_none()), "seed {seed}: it has come back");
+        assert!(
+            (0..3).all(|host| group_of(&mut net, host, "edge").is_none()),
+            "seed {seed}: it has come back"
+        );
         match remove(&mut net, 2, "edge", false) {
-            Answer::Done { revision, changed: false, .. } => assert_eq!(revision, removal),
+            Answer::Done {
+                revision,
+                changed: false,
+                ..
+            } => assert_eq!(revision, removal),
             other => panic!("{other:?}"),
         }
     }
 }
 
-/// Host 1 is alone, for so long that the others do not count on it any more, and they remove its group.
+/// Host 1 is alone, for so long that the others do not count on it any more, and they remove its
+/// group.
 fn removed_behind_its_back(net: &mut Net) -> RecordId {
     net.split(&[1]);
     net.run(AWAY);
@@ -118,7 +173,11 @@ fn removed_behind_its_back(net: &mut Net) -> RecordId {
     assert!(status == 409 && detail.contains("host-2, away"), "{detail}");
     let removal = remove(net, 0, "edge", true);
     let removal = net.done(removal);
-    net.until("it is gone", SOON, |net| [0, 2].iter().all(|host| group_of(net, *host, "edge").is_none()));
+    net.until("it is gone", SOON, |net| {
+        [0, 2]
+            .iter()
+            .all(|host| group_of(net, *host, "edge").is_none())
+    });
     removal
 }
 
@@ -129,37 +188,61 @@ fn a_host_that_follows_it_all_the_same_keeps_it_and_its_server_notices_nothing()
         let (config, writes) = (net.config(1), net.hosts[1].server.changes);
         removed_behind_its_back(&mut net);
         net.heal();
-        net.until("the group is there again", SOON * 6, |net| [0, 1, 2].iter().all(|host| is_listed(net, *host, "edge")));
+        net.until("the group is there again", SOON * 6, |net| {
+            [0, 1, 2].iter().all(|host| is_listed(net, *host, "edge"))
+        });
         net.until("it is in step", SOON, |net| net.verdict(1) == "applied");
-        assert_eq!((net.config(1), net.hosts[1].server.changes), (config, writes), "seed {seed}");
+        assert_eq!(
+            (net.config(1), net.hosts[1].server.changes),
+            (config, writes),
+            "seed {seed}"
+        );
         let head = net.set(1, "/config/routes", "[\"more\"]");
-        net.until("all see it", SOON, |net| group_of(net, 2, "edge").expect("it is there")["head"]["id"] == head.to_string());
+        net.until("all see it", SOON, |net| {
+            group_of(net, 2, "edge").expect("it is there")["head"]["id"] == head.to_string()
+        });
     }
 }
 
 #[test]
 fn a_change_made_while_the_group_was_removed_elsewhere_is_not_lost_whichever_wins() {
     for seed in seeds(3) {
-        // A single change against a removal: the later of the two wins. Two changes win by their number.
+        // A single change against a removal: the later of the two wins. Two changes win by their
+        // number.
         for changes in [1, 2] {
             let mut net = of_two_groups(seed);
             net.split(&[1]);
             net.run(AWAY);
-            let late: Vec<String> = (0..changes).map(|number| format!("[\"late-{number}\"]")).collect();
-            late.iter().for_each(|value| _ = net.set(1, "/config/routes", value));
+            let late: Vec<String> = (0..changes)
+                .map(|number| format!("[\"late-{number}\"]"))
+                .collect();
+            late.iter()
+                .for_each(|value| _ = net.set(1, "/config/routes", value));
             net.run(Duration::from_secs(1));
             let removal = remove(&mut net, 0, "edge", true);
             net.done(removal);
             net.heal();
             let last = late.last().expect("there is one").clone();
-            net.until("the group is there with it", SOON * 6, |net| is_listed(net, 0, "edge") && net.config(1).contains(&last));
+            net.until("the group is there with it", SOON * 6, |net| {
+                is_listed(net, 0, "edge") && net.config(1).contains(&last)
+            });
             net.run(SOON * 3);
             assert!(net.config(1).contains(&last), "seed {seed}");
             let open = net.conflicts(1);
             // Which of the one and the removal is the later one depends on the clocks.
-            assert!(open.len() <= 1 && (changes == 1 || open.len() == 1), "seed {seed}: a removal that lost is listed: {open:?}");
-            let views: Vec<_> = (0..3).map(|host| group_of(&mut net, host, "edge").expect("it is there")).collect();
-            assert!(views.iter().all(|view| view["head"]["id"] == views[0]["head"]["id"]), "seed {seed}");
+            assert!(
+                open.len() <= 1 && (changes == 1 || open.len() == 1),
+                "seed {seed}: a removal that lost is listed: {open:?}"
+            );
+            let views: Vec<_> = (0..3)
+                .map(|host| group_of(&mut net, host, "edge").expect("it is there"))
+                .collect();
+            assert!(
+                views
+                    .iter()
+                    .all(|view| view["head"]["id"] == views[0]["head"]["id"]),
+                "seed {seed}"
+            );
         }
     }
 }
@@ -174,9 +257,14 @@ fn a_host_that_comes_to_a_removed_group_makes_it_anew_with_its_first_change() {
         let late = net.add(of_group(3, "edge"));
         net.until("it has joined", SOON, |net| net.is_joined(late));
         net.run(SOON);
-        assert!(!net.config(late).contains("theirs") && net.head(late).is_none(), "seed {seed}");
+        assert!(
+            !net.config(late).contains("theirs") && net.head(late).is_none(),
+            "seed {seed}"
+        );
         net.set(late, "/config/routes", "[\"new\"]");
-        net.until("all have it", SOON, |net| (0..3).all(|host| is_listed(net, host, "edge")));
+        net.until("all have it", SOON, |net| {
+            (0..3).all(|host| is_listed(net, host, "edge"))
+        });
         let head = group_of(&mut net, 0, "edge").expect("it is there")["head"].clone();
         assert_eq!(head["base"], removal.to_string(), "seed {seed}");
     }
@@ -186,19 +274,44 @@ const AUTHOR: u64 = 99;
 
 fn hello() -> Hello {
     let peer = PeerId::from_bytes(secret(AUTHOR).public()).expect("a key");
-    Hello { peer, run: 1, features: 0, addresses: Vec::new() }
+    Hello {
+        peer,
+        run: 1,
+        features: 0,
+        addresses: Vec::new(),
+    }
 }
 
 fn by_a_liar(group: &str, base: Option<&Revision>, ms: u64, draft: Draft) -> Revision {
     let (secret, stamp) = (secret(AUTHOR), Stamp::from_u64(ms << 16).expect("a stamp"));
-    Revision::author(&Author { secret: &secret, fleet: ours(), group, stamp }, base, draft).expect("it is small")
+    Revision::author(
+        &Author {
+            secret: &secret,
+            fleet: ours(),
+            group,
+            stamp,
+        },
+        base,
+        draft,
+    )
+    .expect("it is small")
 }
 
 /// The first revision of a group by somebody who is not there any more.
 fn first(group: &str, ms: u64) -> Revision {
-    let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+    let edit = Edit {
+        origin: Origin::Original,
+        operations: Vec::new(),
+    };
     let (opens, note) = (Default::default(), String::new());
-    let draft = Draft { edit, document: Document::factory(), opens, settles: Vec::new(), flags: 0, note };
+    let draft = Draft {
+        edit,
+        document: Document::factory(),
+        opens,
+        settles: Vec::new(),
+        flags: 0,
+        note,
+    };
     by_a_liar(group, None, ms, draft)
 }
 
@@ -210,22 +323,56 @@ fn a_group_that_somebody_removes_under_a_server_at_work_goes_on_as_it_was() {
             let mut net = of_two_groups(seed);
             let config = net.config(1);
             net.hosts[1].server.slow = Duration::from_millis(500);
-            let op = Op { path: Path::parse("/config/routes").expect("a path"), change: Change::Put(Value::from("tried")) };
-            let change = input::Change { op, if_match: None, note: String::new(), settles: Vec::new() };
-            let ask = if is_dry { Ask::DryRun(DryRun::Write(change)) } else { Ask::Write(change) };
+            let op = Op {
+                path: Path::parse("/config/routes").expect("a path"),
+                change: Change::Put(Value::from("tried")),
+            };
+            let change = input::Change {
+                op,
+                if_match: None,
+                note: String::new(),
+                settles: Vec::new(),
+            };
+            let ask = if is_dry {
+                Ask::DryRun(DryRun::Write(change))
+            } else {
+                Ask::Write(change)
+            };
             let client = net.ask(1, ask);
             net.run(Duration::from_millis(if is_dry { 700 } else { 100 }));
             let head = net.hosts[1].node.own_head().expect("it has one").clone();
             let puppet = net.puppet(1, hello());
-            let edit = Edit { origin: Origin::Original, operations: Vec::new() };
+            let edit = Edit {
+                origin: Origin::Original,
+                operations: Vec::new(),
+            };
             let (document, opens, note) = (Document::factory(), Default::default(), String::new());
-            let draft = Draft { edit, document, opens, settles: Vec::new(), flags: Header::REMOVED, note };
-            let gone = by_a_liar("edge", Some(&head), head.record.header.stamp.wall_ms() + 1, draft);
-            net.says(puppet, Frame::Record(gone.record.clone(), 0, Payload::Whole(gone.body.to_vec())).encode());
+            let draft = Draft {
+                edit,
+                document,
+                opens,
+                settles: Vec::new(),
+                flags: Header::REMOVED,
+                note,
+            };
+            let gone = by_a_liar(
+                "edge",
+                Some(&head),
+                head.record.header.stamp.wall_ms() + 1,
+                draft,
+            );
+            net.says(
+                puppet,
+                Frame::Record(gone.record.clone(), 0, Payload::Whole(gone.body.to_vec())).encode(),
+            );
             drop(net.answer(1, client));
-            net.until("the group is kept", SOON, |net| net.hosts[1].node.own_head().is_some() && is_listed(net, 2, "edge"));
+            net.until("the group is kept", SOON, |net| {
+                net.hosts[1].node.own_head().is_some() && is_listed(net, 2, "edge")
+            });
             let runs = |net: &Net| starlingd::model::json::compact(&net.hosts[1].server.config);
-            net.until("its server runs what it did", SOON * 2, |net| runs(net) == config && net.verdict(1) == "applied");
+            net.until("its server runs what it did", SOON * 2, |net| {
+                runs(net) == config && net.verdict(1) == "applied"
+            });
         }
     }
 }
@@ -240,9 +387,14 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
         for number in 0..=GROUPS_MAX {
             let revision = first(&format!("group-{number:02}"), 5);
             let payload = Payload::Whole(revision.body.to_vec());
-            net.says(puppet, Frame::Record(revision.record.clone(), 0, payload).encode());
+            net.says(
+                puppet,
+                Frame::Record(revision.record.clone(), 0, payload).encode(),
+            );
         }
-        net.until("all are full", SOON, |net| (0..3).all(|host| is_listed(net, host, "group-63")));
+        net.until("all are full", SOON, |net| {
+            (0..3).all(|host| is_listed(net, host, "group-63"))
+        });
         net.until("one is passed over, and that is said", SOON, |net| {
             let problems = net.problems(0).to_string();
             problems.contains("group-64") && problems.contains("starling groups remove")
@@ -250,52 +402,80 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
         assert!(!is_listed(&mut net, 0, "group-64"));
         match net.change(2, "/config/routes", "[1]") {
             Answer::Problem(problem) => {
-                assert!(problem.status == 503 && problem.detail.contains("starling groups remove"), "{problem:?}");
+                assert!(
+                    problem.status == 503 && problem.detail.contains("starling groups remove"),
+                    "{problem:?}"
+                );
             }
             other => panic!("it was begun: {other:?}"),
         }
-        // Of two that go one makes room for what was passed over, the other for what is to be begun.
+        // Of two that go one makes room for what was passed over, the other for what is to be
+        // begun.
         for group in ["group-00", "group-01"] {
             let removal = remove(&mut net, 1, group, true);
             net.done(removal);
         }
         net.says(puppet, {
             let revision = first("group-64", 5);
-            Frame::Record(revision.record.clone(), 0, Payload::Whole(revision.body.to_vec())).encode()
+            Frame::Record(
+                revision.record.clone(),
+                0,
+                Payload::Whole(revision.body.to_vec()),
+            )
+            .encode()
         });
-        net.until("the removals are everywhere", SOON, |net| (0..3).all(|host| !is_listed(net, host, "group-01")));
-        net.until("what was passed over is held", SOON * 4, |net| (0..3).all(|host| is_listed(net, host, "group-64")));
+        net.until("the removals are everywhere", SOON, |net| {
+            (0..3).all(|host| !is_listed(net, host, "group-01"))
+        });
+        net.until("what was passed over is held", SOON * 4, |net| {
+            (0..3).all(|host| is_listed(net, host, "group-64"))
+        });
         net.set(2, "/config/routes", "[1]");
-        net.until("all have the new one", SOON, |net| (0..3).all(|host| is_listed(net, host, "late")));
+        net.until("all have the new one", SOON, |net| {
+            (0..3).all(|host| is_listed(net, host, "late"))
+        });
         // All are taken again, and host 0 has begun nothing in its own.
         let problems = net.problems(0).to_string();
-        assert!(problems.contains("group default has no place") && !problems.contains("group-64"), "{problems}");
+        assert!(
+            problems.contains("group default has no place") && !problems.contains("group-64"),
+            "{problems}"
+        );
     }
 }
 
-/// What others have taken up and nobody is left to tell is listed by name, for its author may come back and find the group made anew without.
+/// What others have taken up and nobody is left to tell is listed by name, for its author may come
+/// back and find the group made anew without.
 #[test]
 fn who_keeps_a_group_without_its_last_changes_lists_them() {
     for seed in seeds(3) {
         let mut net = Net::fleet(seed, 1);
-        [1, 2].into_iter().for_each(|number| _ = net.add(of_group(number, "edge")));
+        [1, 2]
+            .into_iter()
+            .for_each(|number| _ = net.add(of_group(number, "edge")));
         net.until("all have joined", SOON, |net| net.all_joined());
         net.set(1, "/config/routes", "[\"theirs\"]");
         net.run(SOON);
         net.split(&[2]);
         let late = net.set(1, "/config/settings", "{\"late\":1}").to_string();
-        net.until("another has it", SOON, |net| group_of(net, 0, "edge").is_some_and(|view| view["head"]["id"] == late));
+        net.until("another has it", SOON, |net| {
+            group_of(net, 0, "edge").is_some_and(|view| view["head"]["id"] == late)
+        });
         net.crash(1, false);
         net.run(AWAY);
         let removal = remove(&mut net, 0, "edge", true);
         net.done(removal);
         net.heal();
-        net.until("the group is there again", SOON * 6, |net| is_listed(net, 0, "edge"));
+        net.until("the group is there again", SOON * 6, |net| {
+            is_listed(net, 0, "edge")
+        });
         net.restart(1);
         net.until("its author is back", SOON * 6, |net| net.all_joined());
         net.run(SOON * 6);
         let listed = net.view(1, Ask::Conflicts(None)).to_string();
-        assert!(net.config(1).contains("late") || listed.contains(&late), "seed {seed}: it is lost: {listed}");
+        assert!(
+            net.config(1).contains("late") || listed.contains(&late),
+            "seed {seed}: it is lost: {listed}"
+        );
         // What is held of the past of a group that was removed and kept is so after a restart.
         let revisions = |net: &mut Net| net.view(1, Ask::Revisions(None)).as_array().map(Vec::len);
         let before = revisions(&mut net);

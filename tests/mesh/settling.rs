@@ -1,4 +1,5 @@
-//! Where replays, settled conflicts, restarts and long absences meet: nothing twice, nothing lost without a word, nobody stuck.
+//! Where replays, settled conflicts, restarts and long absences meet: nothing twice, nothing lost
+//! without a word, nobody stuck.
 
 use std::time::Duration;
 
@@ -16,7 +17,15 @@ use crate::spreading::joined;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn keep(net: &mut Net, host: usize, id: RecordId) -> Answer {
-    let client = net.ask(host, Ask::Settle { id: id.to_string(), keep: true, if_match: None, note: String::new() });
+    let client = net.ask(
+        host,
+        Ask::Settle {
+            id: id.to_string(),
+            keep: true,
+            if_match: None,
+            note: String::new(),
+        },
+    );
     net.answer(host, client)
 }
 
@@ -26,14 +35,17 @@ fn beaten(seed: u64, count: usize) -> (Net, Vec<RecordId>) {
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     net.split(&[2, 3]);
-    let lost = (0..count).map(|n| net.set(3, &format!("/config/applications/b{n}"), "1")).collect();
+    let lost = (0..count)
+        .map(|n| net.set(3, &format!("/config/applications/b{n}"), "1"))
+        .collect();
     for number in 0..count + 2 {
         net.set(0, "/config/applications/a", &number.to_string());
     }
     (net, lost)
 }
 
-/// One edit that was asked for once is not made twice because two people took it up again on two sides of a cut.
+/// One edit that was asked for once is not made twice because two people took it up again on two
+/// sides of a cut.
 #[test]
 fn an_append_that_is_kept_on_two_sides_of_a_cut_is_there_once() {
     for seed in seeds(6) {
@@ -44,13 +56,26 @@ fn an_append_that_is_kept_on_two_sides_of_a_cut_is_there_once() {
         let head = net.head(3).expect("there is one");
         net.set(0, "/config/applications/a", "1");
         net.set(0, "/config/applications/b", "2");
-        let op = Op { path: Path::parse("/config/routes").expect("a path"), change: Edit::Append(value("9")) };
+        let op = Op {
+            path: Path::parse("/config/routes").expect("a path"),
+            change: Edit::Append(value("9")),
+        };
         let if_match = Some(format!("\"{head}\""));
-        let client = net.ask(3, Ask::Write(Change { op, if_match, note: String::new(), settles: Vec::new() }));
+        let client = net.ask(
+            3,
+            Ask::Write(Change {
+                op,
+                if_match,
+                note: String::new(),
+                settles: Vec::new(),
+            }),
+        );
         let answer = net.answer(3, client);
         let lost = net.done(answer);
         net.heal();
-        net.until("it is listed", MINUTE, |net| net.agree() && net.conflicts(0) == vec![(lost.to_string(), "open".to_owned())]);
+        net.until("it is listed", MINUTE, |net| {
+            net.agree() && net.conflicts(0) == vec![(lost.to_string(), "open".to_owned())]
+        });
         net.settle(SOON);
         net.split(&[2, 3]);
         for host in [0, 3] {
@@ -62,11 +87,17 @@ fn an_append_that_is_kept_on_two_sides_of_a_cut_is_there_once() {
         net.until("one head", MINUTE, |net| net.agree());
         net.run(MINUTE);
         net.settle(SOON);
-        assert_eq!(net.config(0).matches('9').count(), 1, "seed {seed}: {}", net.config(0));
+        assert_eq!(
+            net.config(0).matches('9').count(),
+            1,
+            "seed {seed}: {}",
+            net.config(0)
+        );
     }
 }
 
-/// All are restarted at a moment when both branches are on every disk and nothing was made again yet.
+/// All are restarted at a moment when both branches are on every disk and nothing was made again
+/// yet.
 #[test]
 fn edits_that_lost_and_were_not_made_again_before_a_restart_are_made_again_after_it() {
     for seed in seeds(8) {
@@ -83,8 +114,14 @@ fn edits_that_lost_and_were_not_made_again_before_a_restart_are_made_again_after
         net.run(3 * MINUTE);
         net.settle(SOON);
         let config = net.config(0);
-        let there = (0..lost.len()).filter(|n| config.contains(&format!("\"b{n}\""))).count();
-        assert_eq!((there, net.conflicts(0)), (lost.len(), vec![]), "seed {seed}: {config}");
+        let there = (0..lost.len())
+            .filter(|n| config.contains(&format!("\"b{n}\"")))
+            .count();
+        assert_eq!(
+            (there, net.conflicts(0)),
+            (lost.len(), vec![]),
+            "seed {seed}: {config}"
+        );
     }
 }
 
@@ -102,10 +139,14 @@ fn a_host_whose_only_peer_has_died_makes_its_own_edit_again_all_the_same() {
         net.hosts[1].server.slow = Duration::from_secs(3);
         net.heal();
         let head = net.head(0);
-        net.until("the other's head is here", MINUTE, |net| net.head(1) == head);
+        net.until("the other's head is here", MINUTE, |net| {
+            net.head(1) == head
+        });
         net.crash(0, false);
         net.hosts[1].server.slow = Duration::from_millis(3);
-        net.until("it is made again", 2 * MINUTE, |net| net.config(1).contains("\"b\":1") && net.conflicts(1).is_empty());
+        net.until("it is made again", 2 * MINUTE, |net| {
+            net.config(1).contains("\"b\":1") && net.conflicts(1).is_empty()
+        });
     }
 }
 
@@ -116,26 +157,36 @@ fn a_host_whose_head_was_damaged_takes_no_changes_after_a_second_restart_either(
         net.set(0, "/config/routes", "[0]");
         let head = net.set(0, "/config/applications/a", "1");
         net.settle(SOON);
-        // Long enough for the address book to be on disk: a host that knows nobody has nobody to wait for.
+        // Long enough for the address book to be on disk: a host that knows nobody has nobody to
+        // wait for.
         net.run(2 * MINUTE);
         net.split(&[1]);
         let files = &mut net.hosts[1].disk.revisions;
-        let name = files.keys().find(|(_, name)| name.ends_with(&head.to_string())).expect("it is on disk").clone();
+        let name = files
+            .keys()
+            .find(|(_, name)| name.ends_with(&head.to_string()))
+            .expect("it is on disk")
+            .clone();
         files.get_mut(&name).expect("it was just found")[200] ^= 1;
         for _ in 0..2 {
             net.crash(1, false);
             net.restart(1);
             net.run(MINUTE);
             let answer = net.change(1, "/config/applications/q", "1");
-            assert!(matches!(&answer, Answer::Problem(problem) if problem.status == 503), "seed {seed}: {answer:?}");
+            assert!(
+                matches!(&answer, Answer::Problem(problem) if problem.status == 503),
+                "seed {seed}: {answer:?}"
+            );
         }
         net.heal();
-        net.until("it is in step again", MINUTE, |net| net.is_joined(1) && net.head(1) == Some(head));
+        net.until("it is in step again", MINUTE, |net| {
+            net.is_joined(1) && net.head(1) == Some(head)
+        });
     }
 }
 
-/// Between two edits of the other side whose names a full ledger still has, and older than all of them: a replay would be forgotten by
-/// the very ledger that names it.
+/// Between two edits of the other side whose names a full ledger still has, and older than all of
+/// them: a replay would be forgotten by the very ledger that names it.
 #[test]
 fn no_edit_is_contained_and_listed_as_a_conflict_as_well() {
     for seed in seeds(1) {
@@ -150,7 +201,11 @@ fn no_edit_is_contained_and_listed_as_a_conflict_as_well() {
         for number in 0..40 {
             lost.push(net.set(3, &format!("/config/applications/b{number}"), "1"));
             for other in 0..8 {
-                net.set(0, "/config/applications/a", &format!("{}", 1000 + 8 * number + other));
+                net.set(
+                    0,
+                    "/config/applications/a",
+                    &format!("{}", 1000 + 8 * number + other),
+                );
             }
         }
         net.heal();
@@ -161,13 +216,17 @@ fn no_edit_is_contained_and_listed_as_a_conflict_as_well() {
         for (number, id) in lost.iter().enumerate() {
             let contained = config.contains(&format!("\"b{number}\""));
             let listed = open.iter().any(|(other, _)| *other == id.to_string());
-            assert!(contained != listed, "seed {seed}: b{number} contained {contained}, listed {listed}");
+            assert!(
+                contained != listed,
+                "seed {seed}: b{number} contained {contained}, listed {listed}"
+            );
         }
     }
 }
 
-/// Nobody knows any more what the head contains of long ago. Of a host that was away it is a false alarm, of one that was cut off it is not:
-/// it must be said, and nothing may be listed by the dozen.
+/// Nobody knows any more what the head contains of long ago. Of a host that was away it is a false
+/// alarm, of one that was cut off it is not: it must be said, and nothing may be listed by the
+/// dozen.
 #[test]
 fn what_nobody_can_tell_after_long_is_said_by_the_host_whose_edits_they_were() {
     for seed in seeds(1) {
@@ -185,8 +244,15 @@ fn what_nobody_can_tell_after_long_is_said_by_the_host_whose_edits_they_were() {
         net.run(2 * MINUTE);
         net.settle(SOON);
         let last = lost.last().expect("there are three").to_string();
-        assert_eq!(net.conflicts(0), vec![(last, "open".to_owned())], "seed {seed}");
+        assert_eq!(
+            net.conflicts(0),
+            vec![(last, "open".to_owned())],
+            "seed {seed}"
+        );
         let problems = net.problems(3).to_string();
-        assert!(problems.contains("nobody can tell"), "seed {seed}: {problems}");
+        assert!(
+            problems.contains("nobody can tell"),
+            "seed {seed}: {problems}"
+        );
     }
 }

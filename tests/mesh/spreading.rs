@@ -24,8 +24,14 @@ fn five_hosts_agree_on_each_of_fifty_changes_by_anybody() {
         let mut net = joined(seed, 5);
         for number in 0..50 {
             let author = net.below(5);
-            let head = net.set(author, &format!("/config/applications/app-{}", number % 7), &format!("{{\"n\":{number}}}"));
-            net.until("the change is everywhere", Duration::from_secs(2), |net| net.all_at(head));
+            let head = net.set(
+                author,
+                &format!("/config/applications/app-{}", number % 7),
+                &format!("{{\"n\":{number}}}"),
+            );
+            net.until("the change is everywhere", Duration::from_secs(2), |net| {
+                net.all_at(head)
+            });
         }
         net.settle(SOON);
         assert!(net.conflicts(0).is_empty());
@@ -80,26 +86,41 @@ fn after_a_cut_every_host_has_the_changes_of_both_sides_at_different_places() {
             net.set(0, &format!("/config/applications/a{number}"), "{}");
         }
         for number in 0..shorter {
-            net.set(3 + number % 2, &format!("/config/applications/b{number}"), "{}");
+            net.set(
+                3 + number % 2,
+                &format!("/config/applications/b{number}"),
+                "{}",
+            );
         }
         net.run(Duration::from_secs(20 * (seed % 4)));
         net.heal();
-        let marks = (0..longer).map(|n| format!("\"a{n}\"")).chain((0..shorter).map(|n| format!("\"b{n}\"")));
+        let marks = (0..longer)
+            .map(|n| format!("\"a{n}\""))
+            .chain((0..shorter).map(|n| format!("\"b{n}\"")));
         let marks: Vec<String> = marks.collect();
         net.until("all are in one document", MINUTES, |net| {
             let config = net.config(0);
             net.agree() && marks.iter().all(|mark| config.contains(mark))
         });
         net.settle(SOON);
-        assert!(net.conflicts(0).is_empty(), "seed {seed}: nothing collided: {:?}", net.conflicts(0));
+        assert!(
+            net.conflicts(0).is_empty(),
+            "seed {seed}: nothing collided: {:?}",
+            net.conflicts(0)
+        );
     }
 }
 
 fn listed(net: &mut Net) -> Vec<String> {
-    net.conflicts(0).into_iter().filter(|(_, state)| state == "open").map(|(id, _)| id).collect()
+    net.conflicts(0)
+        .into_iter()
+        .filter(|(_, state)| state == "open")
+        .map(|(id, _)| id)
+        .collect()
 }
 
-/// Whoever has to settle a conflict must see who wanted what, also of changes that others were made on.
+/// Whoever has to settle a conflict must see who wanted what, also of changes that others were made
+/// on.
 #[test]
 fn changes_that_lost_together_are_each_listed_with_author_and_what_was_wanted() {
     for seed in seeds(10) {
@@ -108,16 +129,39 @@ fn changes_that_lost_together_are_each_listed_with_author_and_what_was_wanted() 
         net.settle(SOON);
         net.split(&[2, 3]);
         for number in 0..5 {
-            net.set(0, &format!("/config/applications/a{}", number % 3), &format!("\"won {number}\""));
+            net.set(
+                0,
+                &format!("/config/applications/a{}", number % 3),
+                &format!("\"won {number}\""),
+            );
         }
-        let lost: Vec<String> = (0..3).map(|n| net.set(2, &format!("/config/applications/a{n}"), "{}").to_string()).collect();
+        let lost: Vec<String> = (0..3)
+            .map(|n| {
+                net.set(2, &format!("/config/applications/a{n}"), "{}")
+                    .to_string()
+            })
+            .collect();
         net.heal();
-        net.until("all is listed", MINUTES, |net| net.agree() && listed(net).len() == lost.len());
+        net.until("all is listed", MINUTES, |net| {
+            net.agree() && listed(net).len() == lost.len()
+        });
         let view = net.view(0, Ask::Conflicts(None));
         for id in &lost {
-            let conflict = view.as_array().unwrap().iter().find(|conflict| conflict["id"] == **id).expect("it is listed");
-            assert!(conflict["author"].is_string(), "seed {seed}: nobody is named as author of {id}");
-            assert_eq!(conflict["edit"].as_array().map(Vec::len), Some(1), "seed {seed}: what {id} wanted is not told");
+            let conflict = view
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|conflict| conflict["id"] == **id)
+                .expect("it is listed");
+            assert!(
+                conflict["author"].is_string(),
+                "seed {seed}: nobody is named as author of {id}"
+            );
+            assert_eq!(
+                conflict["edit"].as_array().map(Vec::len),
+                Some(1),
+                "seed {seed}: what {id} wanted is not told"
+            );
         }
     }
 }
@@ -136,7 +180,9 @@ fn a_host_that_was_off_comes_back_to_the_same_head() {
         }
         net.restart(3);
         // Half a minute: long before the exchange that happens anyway would have to.
-        net.until("it has caught up", Duration::from_secs(6), |net| net.agree());
+        net.until("it has caught up", Duration::from_secs(6), |net| {
+            net.agree()
+        });
         net.settle(SOON);
     }
 }
@@ -169,8 +215,12 @@ fn an_idle_fleet_writes_nothing_to_disk_and_says_little() {
     net.run(Duration::from_secs(600));
     let after: u64 = net.hosts.iter().map(|host| host.disk.writes).sum();
     assert_eq!(after, writes, "an idle fleet wears out no flash");
-    let (frames, bytes) = ((net.traffic.frames - frames) / 10, (net.traffic.bytes - bytes) / 10);
+    let (frames, bytes) = (
+        (net.traffic.frames - frames) / 10,
+        (net.traffic.bytes - bytes) / 10,
+    );
     println!("five idle hosts, ten links: {frames} frames and {bytes} bytes a minute");
-    // A ping and a pong on each of ten links every ten seconds are 120; node records and exchanges are the rest.
+    // A ping and a pong on each of ten links every ten seconds are 120; node records and exchanges
+    // are the rest.
     assert!(frames <= 400, "{frames} frames a minute");
 }

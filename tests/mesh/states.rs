@@ -1,4 +1,5 @@
-//! The one word for each host: judged against the head that is shown beside it, and never out of date without saying so.
+//! The one word for each host: judged against the head that is shown beside it, and never out of
+//! date without saying so.
 
 use std::time::Duration;
 
@@ -14,13 +15,22 @@ impl Net {
     fn state(&mut self, host: usize, of: usize) -> String {
         let peer = self.hosts[of].node.peer().to_string();
         let nodes = self.view(host, Ask::Nodes(None));
-        let node = nodes.as_array().expect("a list").iter().find(|node| node["id"] == peer[..]).cloned();
-        node.map_or("no row".to_owned(), |node| node["state"].as_str().expect("a word").to_owned())
+        let node = nodes
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|node| node["id"] == peer[..])
+            .cloned();
+        node.map_or("no row".to_owned(), |node| {
+            node["state"].as_str().expect("a word").to_owned()
+        })
     }
 
     fn all_in_step(&mut self) -> bool {
         let hosts = 0..self.hosts.len();
-        hosts.clone().all(|host| hosts.clone().all(|of| self.state(host, of) == "in step"))
+        hosts
+            .clone()
+            .all(|host| hosts.clone().all(|of| self.state(host, of) == "in step"))
     }
 }
 
@@ -30,8 +40,14 @@ fn whoever_has_applied_a_change_is_in_step_everywhere_before_half_a_second_is_ov
         let mut net = joined(seed, 4);
         for change in 0..3 {
             let head = net.set(change, "/config/routes", &format!("[{change}]"));
-            net.until("all have applied it", SOON, |net| net.all_at(head) && net.all_applied());
-            net.until("all are in step everywhere", Duration::from_millis(500), Net::all_in_step);
+            net.until("all have applied it", SOON, |net| {
+                net.all_at(head) && net.all_applied()
+            });
+            net.until(
+                "all are in step everywhere",
+                Duration::from_millis(500),
+                Net::all_in_step,
+            );
             net.run(Duration::from_secs(7));
         }
     }
@@ -51,7 +67,10 @@ fn a_host_that_lacks_the_head_shown_is_not_in_step() {
             net.run(Duration::from_millis(100));
             assert_ne!(net.state(0, 2), "in step", "seed {seed}");
         }
-        assert_eq!((net.state(0, 2), net.state(0, 1), net.state(2, 0)), ("away".into(), "in step".into(), "away".into()));
+        assert_eq!(
+            (net.state(0, 2), net.state(0, 1), net.state(2, 0)),
+            ("away".into(), "in step".into(), "away".into())
+        );
         net.heal();
         net.until("all are in step everywhere", 3 * SOON, Net::all_in_step);
     }
@@ -64,7 +83,9 @@ fn a_dead_server_and_a_host_that_has_gone_have_words_of_their_own() {
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
         net.hosts[1].server.up = false;
-        net.until("its server is missed", SOON, |net| net.state(0, 1) == "server down" && net.state(1, 1) == "server down");
+        net.until("its server is missed", SOON, |net| {
+            net.state(0, 1) == "server down" && net.state(1, 1) == "server down"
+        });
         net.hosts[1].server.up = true;
         net.until("it is back", SOON, Net::all_in_step);
         net.crash(2, false);

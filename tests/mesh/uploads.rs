@@ -1,4 +1,5 @@
-//! Certificates and modules travel like any change, get along with changes elsewhere, and are shown nowhere.
+//! Certificates and modules travel like any change, get along with changes elsewhere, and are shown
+//! nowhere.
 
 use std::sync::Arc;
 
@@ -24,14 +25,28 @@ fn quoted(text: &str) -> String {
 }
 
 fn delete(net: &mut Net, host: usize, path: &str) -> ClientId {
-    let op = Op { path: Path::parse(path).expect("a path"), change: Edit::Delete };
-    net.ask(host, Ask::Write(Change { op, if_match: None, note: String::new(), settles: Vec::new() }))
+    let op = Op {
+        path: Path::parse(path).expect("a path"),
+        change: Edit::Delete,
+    };
+    net.ask(
+        host,
+        Ask::Write(Change {
+            op,
+            if_match: None,
+            note: String::new(),
+            settles: Vec::new(),
+        }),
+    )
 }
 
 /// The text of the certificate that a host holds under a name.
 fn held(net: &Net, host: usize, name: &str) -> Option<String> {
     let document = &net.hosts[host].node.own_head()?.document;
-    document.value()["certificates"].get(name)?.as_str().map(str::to_owned)
+    document.value()["certificates"]
+        .get(name)?
+        .as_str()
+        .map(str::to_owned)
 }
 
 /// Three hosts that hold a certificate `a` and a list of routes.
@@ -44,9 +59,20 @@ fn with_certificate(seed: u64) -> Net {
 }
 
 /// What became of two changes asked for at once: the IDs, if both were published.
-fn both(net: &mut Net, first: (usize, ClientId), second: (usize, ClientId)) -> Option<(RecordId, RecordId)> {
+fn both(
+    net: &mut Net,
+    first: (usize, ClientId),
+    second: (usize, ClientId),
+) -> Option<(RecordId, RecordId)> {
     match (net.answer(first.0, first.1), net.answer(second.0, second.1)) {
-        (Answer::Done { revision: first, .. }, Answer::Done { revision: second, .. }) => Some((first, second)),
+        (
+            Answer::Done {
+                revision: first, ..
+            },
+            Answer::Done {
+                revision: second, ..
+            },
+        ) => Some((first, second)),
         _ => None,
     }
 }
@@ -54,13 +80,26 @@ fn both(net: &mut Net, first: (usize, ClientId), second: (usize, ClientId)) -> O
 /// Asserts that nobody shows any of these texts, whatever is asked for.
 fn shows_none_of(net: &mut Net, secrets: &[&str]) {
     for host in net.running() {
-        for ask in [Ask::Fleet, Ask::Conflicts(None), Ask::Revisions(None), Ask::Nodes(None)] {
+        for ask in [
+            Ask::Fleet,
+            Ask::Conflicts(None),
+            Ask::Revisions(None),
+            Ask::Nodes(None),
+        ] {
             let view = json::compact(&net.view(host, ask));
-            assert!(secrets.iter().all(|secret| !view.contains(secret)), "seed {}, host {host}: {view}", net.seed);
+            assert!(
+                secrets.iter().all(|secret| !view.contains(secret)),
+                "seed {}, host {host}: {view}",
+                net.seed
+            );
         }
     }
     let log = net.report();
-    assert!(secrets.iter().all(|secret| !log.contains(secret)), "seed {}: {log}", net.seed);
+    assert!(
+        secrets.iter().all(|secret| !log.contains(secret)),
+        "seed {}: {log}",
+        net.seed
+    );
 }
 
 #[test]
@@ -77,14 +116,20 @@ fn an_upload_and_a_change_at_once_are_both_made_and_a_late_joiner_has_the_bundle
         net.until("all three are in", SOON, |net| {
             let all = ["another key", "[1]", "export default {}"];
             net.agree()
-                && net.hosts[0].node.own_head().is_some_and(|head| all.iter().all(|text| head.document.text().contains(text)))
+                && net.hosts[0]
+                    .node
+                    .own_head()
+                    .is_some_and(|head| all.iter().all(|text| head.document.text().contains(text)))
         });
         net.settle(SOON);
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
         net.add(Net::spec(3));
         net.until("a fourth host has joined", SOON, |net| net.all_joined());
         net.settle(SOON);
-        assert_eq!((held(&net, 3, "a").as_deref(), held(&net, 3, "b").as_deref()), (Some(OLD), Some("another key")));
+        assert_eq!(
+            (held(&net, 3, "a").as_deref(), held(&net, 3, "b").as_deref()),
+            (Some(OLD), Some("another key"))
+        );
         shows_none_of(&mut net, &[OLD, "another key"]);
     }
 }
@@ -97,9 +142,14 @@ fn a_certificate_is_replaced_while_others_change_the_configuration_that_names_it
         net.settle(SOON);
         let replaced = net.put_config(1, "/certificates/a", &quoted("the new key"));
         let changed = net.put_config(2, "/config/listeners/*:444", LISTENER);
-        assert!(both(&mut net, (1, replaced), (2, changed)).is_some(), "seed {seed}");
+        assert!(
+            both(&mut net, (1, replaced), (2, changed)).is_some(),
+            "seed {seed}"
+        );
         net.until("both are in", SOON, |net| {
-            net.agree() && held(net, 0, "a").as_deref() == Some("the new key") && net.config(0).contains("*:444")
+            net.agree()
+                && held(net, 0, "a").as_deref() == Some("the new key")
+                && net.config(0).contains("*:444")
         });
         net.settle(SOON);
         assert!(net.conflicts(0).is_empty());
@@ -113,26 +163,58 @@ fn of_two_replacements_at_once_the_loser_is_listed_by_fingerprint_and_can_be_kep
         let mut net = with_certificate(seed);
         let first = net.put_config(0, "/certificates/a", &quoted("key one"));
         let second = net.put_config(1, "/certificates/a", &quoted("key two"));
-        let Some((first, second)) = both(&mut net, (0, first), (1, second)) else { continue };
+        let Some((first, second)) = both(&mut net, (0, first), (1, second)) else {
+            continue;
+        };
         collided += 1;
-        net.until("it is listed", SOON, |net| net.agree() && net.conflicts(2).iter().any(|(_, state)| state == "open"));
+        net.until("it is listed", SOON, |net| {
+            net.agree() && net.conflicts(2).iter().any(|(_, state)| state == "open")
+        });
         net.settle(SOON);
         let one_won = held(&net, 2, "a").as_deref() == Some("key one");
-        let (id, lost) = if one_won { (second, "key two") } else { (first, "key one") };
-        assert_eq!(net.conflicts(2), vec![(id.to_string(), "open".to_owned())], "seed {seed}");
+        let (id, lost) = if one_won {
+            (second, "key two")
+        } else {
+            (first, "key one")
+        };
+        assert_eq!(
+            net.conflicts(2),
+            vec![(id.to_string(), "open".to_owned())],
+            "seed {seed}"
+        );
         let conflict = net.view(2, Ask::Conflicts(None))[0].clone();
-        assert_eq!(conflict["edit"][0]["value"], resources::redacted(lost), "seed {seed}");
-        let found = conflict["edit"][0]["found"]["hash"].as_str().expect("it is named by hash");
-        assert_eq!(resources::redacted(OLD), format!("sha256:{found}"), "seed {seed}");
+        assert_eq!(
+            conflict["edit"][0]["value"],
+            resources::redacted(lost),
+            "seed {seed}"
+        );
+        let found = conflict["edit"][0]["found"]["hash"]
+            .as_str()
+            .expect("it is named by hash");
+        assert_eq!(
+            resources::redacted(OLD),
+            format!("sha256:{found}"),
+            "seed {seed}"
+        );
         shows_none_of(&mut net, &[OLD, "key one", "key two"]);
-        let keep = Ask::Settle { id: id.to_string(), keep: true, if_match: None, note: String::new() };
+        let keep = Ask::Settle {
+            id: id.to_string(),
+            keep: true,
+            if_match: None,
+            note: String::new(),
+        };
         let client = net.ask(2, keep);
         let answer = net.answer(2, client);
         net.done(answer);
-        net.until("it is kept", SOON, |net| net.agree() && held(net, 0, "a").as_deref() == Some(lost));
+        net.until("it is kept", SOON, |net| {
+            net.agree() && held(net, 0, "a").as_deref() == Some(lost)
+        });
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
     }
-    assert!(collided >= 1 || std::env::var("STARLING_SEED").is_ok(), "no seed had both replacements published");
+    assert!(
+        collided >= 1 || std::env::var("STARLING_SEED").is_ok(),
+        "no seed had both replacements published"
+    );
 }
 
 #[test]
@@ -142,33 +224,62 @@ fn a_certificate_that_is_deleted_on_one_host_and_named_on_another_is_never_missi
         let mut net = with_certificate(seed);
         let deleted = delete(&mut net, 0, "/certificates/a");
         let named = net.put_config(1, "/config/listeners/*:443", LISTENER);
-        let Some((deletion, naming)) = both(&mut net, (0, deleted), (1, named)) else { continue };
+        let Some((deletion, naming)) = both(&mut net, (0, deleted), (1, named)) else {
+            continue;
+        };
         collided += 1;
-        net.until("one is listed", SOON, |net| net.agree() && net.conflicts(2).iter().any(|(_, state)| state == "open"));
+        net.until("one is listed", SOON, |net| {
+            net.agree() && net.conflicts(2).iter().any(|(_, state)| state == "open")
+        });
         net.settle(SOON);
         let is_held = held(&net, 2, "a").is_some();
         assert_eq!(net.config(2).contains("*:443"), is_held, "seed {seed}");
         let lost = if is_held { deletion } else { naming };
-        assert_eq!(net.conflicts(2), vec![(lost.to_string(), "open".to_owned())], "seed {seed}");
+        assert_eq!(
+            net.conflicts(2),
+            vec![(lost.to_string(), "open".to_owned())],
+            "seed {seed}"
+        );
     }
-    assert!(collided >= 1 || std::env::var("STARLING_SEED").is_ok(), "no seed had both changes published");
+    assert!(
+        collided >= 1 || std::env::var("STARLING_SEED").is_ok(),
+        "no seed had both changes published"
+    );
 }
 
 #[test]
 fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has() {
     let mut net = joined(1, 2);
     let head = net.set(0, "/config/routes", "[0]");
-    let refused = |net: &mut Net, path: &str, text: &str, detail: &str| match net.change(0, path, text) {
-        Answer::Refused(Refusal { status, body, reason }) => {
-            let body = json::parse_own(&body).expect("it is JSON");
-            assert_eq!((status, &body["error"]), (400, &"Invalid configuration.".into()));
-            assert_eq!(body["detail"], detail);
-            assert!(reason.contains("upload it through Starling"), "{reason}");
-        }
-        other => panic!("{other:?}"),
-    };
-    refused(&mut net, "/config/listeners/*:443", LISTENER, "Certificate \"a\" is not found.");
-    refused(&mut net, "/config/settings", r#"{"js_module":["m"]}"#, "JS module \"m\" is not found.");
+    let refused =
+        |net: &mut Net, path: &str, text: &str, detail: &str| match net.change(0, path, text) {
+            Answer::Refused(Refusal {
+                status,
+                body,
+                reason,
+            }) => {
+                let body = json::parse_own(&body).expect("it is JSON");
+                assert_eq!(
+                    (status, &body["error"]),
+                    (400, &"Invalid configuration.".into())
+                );
+                assert_eq!(body["detail"], detail);
+                assert!(reason.contains("upload it through Starling"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        };
+    refused(
+        &mut net,
+        "/config/listeners/*:443",
+        LISTENER,
+        "Certificate \"a\" is not found.",
+    );
+    refused(
+        &mut net,
+        "/config/settings",
+        r#"{"js_module":["m"]}"#,
+        "JS module \"m\" is not found.",
+    );
     net.run(SOON);
     assert!(net.all_at(head), "something was published");
     net.set(0, "/certificates/a", &quoted(OLD));
@@ -180,8 +291,14 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
         other => panic!("{other:?}"),
     };
     for (path, expected) in [
-        ("/certificates/a", (400, "Certificate is used in the configuration.")),
-        ("/js_modules/m", (400, "JS module is used in the configuration.")),
+        (
+            "/certificates/a",
+            (400, "Certificate is used in the configuration."),
+        ),
+        (
+            "/js_modules/m",
+            (400, "JS module is used in the configuration."),
+        ),
         ("/certificates/b", (404, "Certificate doesn't exist.")),
         ("/js_modules/b", (404, "JS module doesn't exist.")),
     ] {
@@ -189,7 +306,10 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
         assert_eq!(problem(&mut net, client), expected, "{path}");
     }
     let client = net.put_config(0, "/js_modules/m", &quoted("y"));
-    assert_eq!(problem(&mut net, client), (400, "JS module already exists."));
+    assert_eq!(
+        problem(&mut net, client),
+        (400, "JS module already exists.")
+    );
 }
 
 #[test]
@@ -202,18 +322,27 @@ fn what_a_server_named_before_its_fleet_is_a_problem_until_it_is_uploaded() {
     for host in 0..2 {
         let problems = json::compact(&net.problems(host));
         assert!(
-            problems.contains(r#"Certificate \"a\" is named in the configuration and not held by the fleet"#),
+            problems.contains(
+                r#"Certificate \"a\" is named in the configuration and not held by the fleet"#
+            ),
             "host {host}: {problems}"
         );
     }
     net.set(1, "/config/routes", "[2]");
-    match net.change(1, "/config/listeners/*:444", &LISTENER.replace("\"a\"", "\"b\"")) {
+    match net.change(
+        1,
+        "/config/listeners/*:444",
+        &LISTENER.replace("\"a\"", "\"b\""),
+    ) {
         Answer::Refused(refusal) => assert_eq!(refusal.status, 400),
         other => panic!("{other:?}"),
     }
     net.set(1, "/certificates/a", &quoted(OLD));
     net.settle(SOON);
-    assert_eq!((net.problems(0), net.problems(1)), (value("[]"), value("[]")));
+    assert_eq!(
+        (net.problems(0), net.problems(1)),
+        (value("[]"), value("[]"))
+    );
     net.set(0, "/config/listeners/*:444", LISTENER);
 }
 
@@ -222,8 +351,13 @@ fn the_same_bundle_again_is_done_and_makes_no_revision() {
     let mut net = with_certificate(1);
     let head = net.head(0);
     match net.change(0, "/certificates/a", &quoted(OLD)) {
-        Answer::Done { success, revision, .. } => {
-            assert_eq!((success, Some(revision)), ("Certificate chain uploaded.", head));
+        Answer::Done {
+            success, revision, ..
+        } => {
+            assert_eq!(
+                (success, Some(revision)),
+                ("Certificate chain uploaded.", head)
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -1,4 +1,5 @@
-//! A client's change: tried, stored, published, answered; and what every failure on that way leaves behind.
+//! A client's change: tried, stored, published, answered; and what every failure on that way leaves
+//! behind.
 
 use std::time::Duration;
 
@@ -27,7 +28,10 @@ fn nothing_happened(net: &mut Net, host: usize, head: starlingd::model::record::
     assert!(net.all_at(head), "something was published");
     let config = net.config(host);
     assert_eq!(json::compact(&net.hosts[host].server.config), config);
-    assert!(net.hosts[host].disk.pending.is_empty(), "a pending file is left");
+    assert!(
+        net.hosts[host].disk.pending.is_empty(),
+        "a pending file is left"
+    );
 }
 
 #[test]
@@ -38,7 +42,9 @@ fn what_the_server_refuses_is_answered_in_its_own_words_and_goes_nowhere() {
         net.settle(SOON);
         net.hosts[1].server.refuses = Refuses::Member("bad".into());
         match net.change(1, "/config/bad", "{}") {
-            Answer::Refused(refusal) => assert_eq!((refusal.status, &refusal.body[..]), (400, REFUSAL)),
+            Answer::Refused(refusal) => {
+                assert_eq!((refusal.status, &refusal.body[..]), (400, REFUSAL))
+            }
             other => panic!("{other:?}"),
         }
         nothing_happened(&mut net, 1, head);
@@ -73,7 +79,10 @@ fn a_disk_that_takes_nothing_means_507_and_the_server_gets_back_what_it_ran() {
         let answer = net.change(1, "/config/routes", "[1]");
         assert_eq!(problem(answer).status, 507);
         nothing_happened(&mut net, 1, head);
-        assert!(!net.problems(1).as_array().unwrap().is_empty(), "a full disk is shown");
+        assert!(
+            !net.problems(1).as_array().unwrap().is_empty(),
+            "a full disk is shown"
+        );
     }
 }
 
@@ -91,12 +100,21 @@ fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_an_unstored_chang
         // Only the last step fails: the server has the change by then.
         net.hosts[1].disk.slow = Duration::from_millis(200);
         let client = net.put_config(1, "/config", r#"{"routes":[9]}"#);
-        net.until("the server has it", SOON, |net| !net.hosts[1].disk.pending.is_empty());
+        net.until("the server has it", SOON, |net| {
+            !net.hosts[1].disk.pending.is_empty()
+        });
         net.hosts[1].disk.failure = Some(Failure::Sync);
         let answer = net.answer(1, client);
         assert_eq!(problem(answer).status, 507, "seed {seed}");
         net.run(SOON);
-        assert_eq!((net.verdict(1).as_str(), json::compact(&net.hosts[1].server.config)), ("refused", ran), "seed {seed}");
+        assert_eq!(
+            (
+                net.verdict(1).as_str(),
+                json::compact(&net.hosts[1].server.config)
+            ),
+            ("refused", ran),
+            "seed {seed}"
+        );
     }
 }
 
@@ -118,10 +136,14 @@ fn before_the_first_revision_too_a_disk_that_fails_leaves_the_server_as_it_was()
 #[test]
 fn the_first_change_is_made_on_what_the_server_ran_and_that_is_kept() {
     let mut net = joined(1, 1);
-    net.hosts[0].server.config = value(r#"{"listeners":{},"routes":["mine"],"applications":{}}"#).into();
+    net.hosts[0].server.config =
+        value(r#"{"listeners":{},"routes":["mine"],"applications":{}}"#).into();
     net.run(SOON);
     net.set(0, "/config/applications/a", "{}");
-    assert_eq!(net.config(0), r#"{"listeners":{},"routes":["mine"],"applications":{"a":{}}}"#);
+    assert_eq!(
+        net.config(0),
+        r#"{"listeners":{},"routes":["mine"],"applications":{"a":{}}}"#
+    );
     net.run(SOON);
     let before = net.hosts[0].disk.before.clone().expect("it is kept");
     assert!(String::from_utf8(before).unwrap().contains("mine"));
@@ -138,7 +160,12 @@ fn if_match_lets_a_change_pass_on_its_revision_only() {
         assert_eq!(problem(answer).status == 412, !accepted);
     }
     assert!(net.all_at(head));
-    let client = net.put_if(1, "/config/routes", "[2]", Some(format!("\"other\", \"{head}\"")));
+    let client = net.put_if(
+        1,
+        "/config/routes",
+        "[2]",
+        Some(format!("\"other\", \"{head}\"")),
+    );
     let answer = net.answer(1, client);
     net.done(answer);
     let client = net.put_if(1, "/config/routes", "[3]", Some("*".to_owned()));
@@ -149,13 +176,19 @@ fn if_match_lets_a_change_pass_on_its_revision_only() {
     assert_eq!(problem(answer).status, 412);
 }
 
-/// Host 1's server is slow; while it tries, host 0 publishes `texts` at `path`, one after the other.
+/// Host 1's server is slow; while it tries, host 0 publishes `texts` at `path`, one after the
+/// other.
 fn meanwhile(seed: u64, if_match: bool, path: &str, changes: usize) -> (Net, Answer) {
     let mut net = joined(seed, 3);
     let head = net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     net.hosts[1].server.slow = Duration::from_millis(900);
-    let client = net.put_if(1, "/config/routes", "[\"mine\"]", if_match.then(|| format!("\"{head}\"")));
+    let client = net.put_if(
+        1,
+        "/config/routes",
+        "[\"mine\"]",
+        if_match.then(|| format!("\"{head}\"")),
+    );
     net.run(Duration::from_millis(200));
     for number in 0..changes {
         net.set(0, path, &format!("[{number},\"theirs\"]"));
@@ -189,7 +222,8 @@ fn a_change_that_meets_another_at_its_place_is_answered_409_and_leaves_no_trace(
     }
 }
 
-/// What the host appended before is for a moment not in the head that won, and is made again there first.
+/// What the host appended before is for a moment not in the head that won, and is made again there
+/// first.
 #[test]
 fn an_append_waits_for_what_it_follows_and_comes_after_it() {
     for seed in seeds(10) {
@@ -198,7 +232,11 @@ fn an_append_waits_for_what_it_follows_and_comes_after_it() {
         net.settle(SOON);
         net.split(&[1]);
         for number in 1..4 {
-            net.set(0, "/config/applications", &format!("{{\"a{number}\":{{}}}}"));
+            net.set(
+                0,
+                "/config/applications",
+                &format!("{{\"a{number}\":{{}}}}"),
+            );
         }
         let mine = append(&mut net, 1, "/config/routes", 1);
         net.answer(1, mine);
@@ -207,9 +245,17 @@ fn an_append_waits_for_what_it_follows_and_comes_after_it() {
         net.heal();
         let answer = net.answer(1, late);
         net.done(answer);
-        assert!(net.config(1).contains("[0,1,2]"), "seed {seed}: {}", net.config(1));
+        assert!(
+            net.config(1).contains("[0,1,2]"),
+            "seed {seed}: {}",
+            net.config(1)
+        );
         net.settle(SOON);
-        assert!(net.config(0).contains("[0,1,2]") && net.conflicts(0).is_empty(), "seed {seed}: {}", net.config(0));
+        assert!(
+            net.config(0).contains("[0,1,2]") && net.conflicts(0).is_empty(),
+            "seed {seed}: {}",
+            net.config(0)
+        );
     }
 }
 
@@ -233,7 +279,8 @@ fn a_change_that_never_gets_a_word_in_is_given_up_after_some_seconds() {
     }
 }
 
-/// The server is looked at every two seconds: sooner or later just when a change has been begun and is on its way to the disk.
+/// The server is looked at every two seconds: sooner or later just when a change has been begun and
+/// is on its way to the disk.
 #[test]
 fn a_change_begun_when_the_server_is_due_to_be_looked_at_is_tried_all_the_same() {
     for seed in seeds(10) {
@@ -269,9 +316,18 @@ fn of_a_change_being_made_durable_and_a_head_that_comes_the_server_runs_one() {
         net.run(Duration::from_secs(1));
         net.settle(SOON);
         net.run(SOON);
-        assert!(net.agree() && net.all_applied(), "seed {seed}: {answers:?}\n{}", net.report());
+        assert!(
+            net.agree() && net.all_applied(),
+            "seed {seed}: {answers:?}\n{}",
+            net.report()
+        );
         for host in 0..3 {
-            assert_eq!(net.view(host, starlingd::node::input::Ask::Fleet)["group"]["drift"].as_array().map(Vec::len), Some(0));
+            assert_eq!(
+                net.view(host, starlingd::node::input::Ask::Fleet)["group"]["drift"]
+                    .as_array()
+                    .map(Vec::len),
+                Some(0)
+            );
         }
     }
 }
@@ -319,14 +375,18 @@ fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_back(
     let mut net = joined(1, 1);
     net.hosts[0].disk.slow = Duration::from_millis(300);
     let client = net.put_config(0, "/config/routes", "[\"tried\"]");
-    net.until("it is tried", SOON, |net| net.hosts[0].server.config["routes"] == value(r#"["tried"]"#));
+    net.until("it is tried", SOON, |net| {
+        net.hosts[0].server.config["routes"] == value(r#"["tried"]"#)
+    });
     net.hosts[0].disk.failure = Some(Failure::Full);
     net.hosts[0].server.up = false;
     let answer = net.answer(0, client);
     assert_eq!(problem(answer).status, 507);
     net.run(SOON);
     net.hosts[0].server.up = true;
-    net.until("it is taken back", SOON, |net| net.hosts[0].server.config["routes"] == value("[]"));
+    net.until("it is taken back", SOON, |net| {
+        net.hosts[0].server.config["routes"] == value("[]")
+    });
 }
 
 #[test]
@@ -336,7 +396,9 @@ fn what_was_tried_before_there_was_a_head_is_not_what_the_next_change_is_made_on
         net.hosts[0].disk.slow = Duration::from_millis(300);
         let first = net.put_config(0, "/config/routes", "[\"tried\"]");
         let next = net.put_config(0, "/config/settings", "{}");
-        net.until("it is tried", SOON, |net| net.hosts[0].server.config["routes"] == value(r#"["tried"]"#));
+        net.until("it is tried", SOON, |net| {
+            net.hosts[0].server.config["routes"] == value(r#"["tried"]"#)
+        });
         net.hosts[0].disk.failure = Some(Failure::Full);
         let answer = net.answer(0, first);
         assert_eq!(problem(answer).status, 507);
@@ -345,7 +407,10 @@ fn what_was_tried_before_there_was_a_head_is_not_what_the_next_change_is_made_on
         net.done(answer);
         net.settle(SOON);
         let config = net.config(0);
-        assert!(!config.contains("tried") && config.contains("settings"), "seed {seed}: {config}");
+        assert!(
+            !config.contains("tried") && config.contains("settings"),
+            "seed {seed}: {config}"
+        );
     }
 }
 
@@ -386,13 +451,25 @@ fn an_overlay_that_changes_during_a_change_is_what_the_server_runs_with_in_the_e
             let pause = net.below(1200) as u64;
             net.run(Duration::from_millis(pause));
             let patch = Some(value(&format!(r#"{{"own":{round}}}"#)));
-            net.happens(1, Input::Overlay(Ok(Overlay { patch, ..Overlay::default() })));
+            net.happens(
+                1,
+                Input::Overlay(Ok(Overlay {
+                    patch,
+                    ..Overlay::default()
+                })),
+            );
             let answer = net.answer(author, client);
             let head = net.done(answer);
             net.run(Duration::from_secs(5));
             let runs = json::compact(&net.hosts[1].server.config);
-            assert!(runs.contains(&format!("\"own\":{round}")), "seed {seed}, {round}: {runs}");
-            assert!(runs.contains(&format!("[{round},1]")) && net.all_at(head), "seed {seed}, {round}: {runs}");
+            assert!(
+                runs.contains(&format!("\"own\":{round}")),
+                "seed {seed}, {round}: {runs}"
+            );
+            assert!(
+                runs.contains(&format!("[{round},1]")) && net.all_at(head),
+                "seed {seed}, {round}: {runs}"
+            );
             assert_eq!(net.verdict(1), "applied");
         }
     }

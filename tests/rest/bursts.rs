@@ -1,4 +1,5 @@
-//! Three daemons whose clients append to one array at once: hosts make their changes again themselves.
+//! Three daemons whose clients append to one array at once: hosts make their changes again
+//! themselves.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -11,7 +12,8 @@ use harness::http::Door;
 const CLIENTS: usize = 4;
 const EACH: usize = 10;
 
-/// Appends one element after the other; those that were made, and how many times the client was told to come again.
+/// Appends one element after the other; those that were made, and how many times the client was
+/// told to come again.
 fn client(door: &Door, name: &str) -> (Vec<String>, usize) {
     let (mut made, mut turned_away) = (Vec::new(), 0);
     for number in 0..EACH {
@@ -42,19 +44,32 @@ fn all_that_clients_who_append_at_once_were_acknowledged_is_there_once() {
         let mut host = Host::joined_to(&hosts[0]);
         let peers: Vec<String> = hosts.iter().map(Host::address).collect();
         host.start_linked(&peers);
-        until("it has joined", || host.json("/fleet")["peer"]["joined"] == true);
+        until("it has joined", || {
+            host.json("/fleet")["peer"]["joined"] == true
+        });
         hosts.push(host);
     }
-    hosts[0].change("PUT", "/config", r#"{"listeners":{},"routes":[],"applications":{}}"#);
-    until("all have the first document", || hosts.iter().all(|host| host.config()["routes"].is_array()));
+    hosts[0].change(
+        "PUT",
+        "/config",
+        r#"{"listeners":{},"routes":[],"applications":{}}"#,
+    );
+    until("all have the first document", || {
+        hosts.iter().all(|host| host.config()["routes"].is_array())
+    });
     let results: Vec<(Vec<String>, usize)> = thread::scope(|scope| {
-        let clients = hosts
-            .iter()
-            .enumerate()
-            .flat_map(|(number, host)| (0..CLIENTS).map(move |client| (number, client, host.door().clone())));
-        let clients: Vec<_> =
-            clients.map(|(number, name, door)| scope.spawn(move || client(&door, &format!("{number}-{name}")))).collect();
-        clients.into_iter().map(|client| client.join().expect("it is answered")).collect()
+        let clients = hosts.iter().enumerate().flat_map(|(number, host)| {
+            (0..CLIENTS).map(move |client| (number, client, host.door().clone()))
+        });
+        let clients: Vec<_> = clients
+            .map(|(number, name, door)| {
+                scope.spawn(move || client(&door, &format!("{number}-{name}")))
+            })
+            .collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().expect("it is answered"))
+            .collect()
     });
     let turned_away: usize = results.iter().map(|(_, turned_away)| turned_away).sum();
     let made: BTreeSet<String> = results.into_iter().flat_map(|(made, _)| made).collect();
@@ -67,5 +82,8 @@ fn all_that_clients_who_append_at_once_were_acknowledged_is_there_once() {
         };
         hosts.iter().all(there)
     });
-    assert_eq!(hosts[0].json("/fleet/conflicts"), starlingd::model::json::Value::Array(Vec::new()));
+    assert_eq!(
+        hosts[0].json("/fleet/conflicts"),
+        starlingd::model::json::Value::Array(Vec::new())
+    );
 }

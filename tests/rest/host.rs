@@ -1,4 +1,5 @@
-//! One host: the built program in a directory of its own, in front of a stand-in server, with both doors open.
+//! One host: the built program in a directory of its own, in front of a stand-in server, with both
+//! doors open.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,10 @@ impl Host {
     /// The same, but nothing runs yet save the server.
     pub fn founded() -> Self {
         let host = Self::outside();
-        let init = Command::new(STARLING).args(["init", "--fleet", "gulls", "--state"]).arg(host.path("state")).output();
+        let init = Command::new(STARLING)
+            .args(["init", "--fleet", "gulls", "--state"])
+            .arg(host.path("state"))
+            .output();
         assert!(init.expect("the program is built").status.success());
         host
     }
@@ -43,28 +47,62 @@ impl Host {
     /// In no fleet yet.
     pub fn outside() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("starling-rest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "starling-rest-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir(&dir).expect("the directory is new");
         write_private(&dir.join("token"), &format!("{TOKEN}\n"));
         std::fs::write(dir.join("empty.conf"), "{}").expect("the directory can be written");
-        let server = StandIn::start(Setup { socket: dir.join("unit.sock"), ..Setup::default() }).expect("the stand-in starts");
-        Self { dir, server, running: None, doors: None }
+        let server = StandIn::start(Setup {
+            socket: dir.join("unit.sock"),
+            ..Setup::default()
+        })
+        .expect("the stand-in starts");
+        Self {
+            dir,
+            server,
+            running: None,
+            doors: None,
+        }
     }
 
     pub fn start(&mut self) {
         let token = self.path("token");
-        self.start_as("exec \"$@\"", &["--api-token-file", token.to_str().expect("it is text")]);
+        self.start_as(
+            "exec \"$@\"",
+            &["--api-token-file", token.to_str().expect("it is text")],
+        );
     }
 
-    /// Through the shell command `how`, which is to `exec "$@"`, with `flags` besides; waits until it answers.
+    /// Through the shell command `how`, which is to `exec "$@"`, with `flags` besides; waits until
+    /// it answers.
     pub fn start_as(&mut self, how: &str, flags: &[&str]) {
         let mut command = Command::new("sh");
-        command.args(["-c", how, "sh", STARLING, "run", "--no-mdns", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"]);
-        command.args(["--name", "gull"]).args(self.flags()).args(flags);
+        command.args([
+            "-c",
+            how,
+            "sh",
+            STARLING,
+            "run",
+            "--no-mdns",
+            "--listen",
+            "127.0.0.1:0",
+            "--api",
+            "127.0.0.1:0",
+        ]);
+        command
+            .args(["--name", "gull"])
+            .args(self.flags())
+            .args(flags);
         command.stdin(Stdio::null());
         let daemon = Daemon::launch(command, &Log::default());
-        let api = daemon.says("REST on http://").parse().expect("it is an address");
+        let api = daemon
+            .says("REST on http://")
+            .parse()
+            .expect("it is an address");
         self.running = Some(daemon);
         self.doors = Some([Door::Unix(self.path("control.sock")), Door::Tcp(api)]);
         // The loop is the last to start.
@@ -74,7 +112,12 @@ impl Host {
     /// The flags that name what is this host's.
     pub fn flags(&self) -> Vec<PathBuf> {
         let file = |(flag, name): (&str, &str)| [PathBuf::from(flag), self.path(name)];
-        let all = [("--state", "state"), ("--control", "control.sock"), ("--unit", "unit.sock"), ("-f", "empty.conf")];
+        let all = [
+            ("--state", "state"),
+            ("--control", "control.sock"),
+            ("--unit", "unit.sock"),
+            ("-f", "empty.conf"),
+        ];
         all.into_iter().flat_map(file).collect()
     }
 
@@ -107,10 +150,12 @@ impl Drop for Host {
     }
 }
 
-/// A request that both doors let in: with a host, the token, and the body's length. `headers` end in CRLF each.
+/// A request that both doors let in: with a host, the token, and the body's length. `headers` end
+/// in CRLF each.
 pub fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    let own = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n");
+    let own =
+        format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n");
     format!("{method} {target} HTTP/1.1\r\n{own}{headers}\r\n{body}").into_bytes()
 }
 

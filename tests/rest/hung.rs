@@ -1,5 +1,5 @@
-//! What stands still around the daemon does not make it stand still: whoever reads its log. And should its loop stand all the same, nobody
-//! takes it for healthy, and it is ended.
+//! What stands still around the daemon does not make it stand still: whoever reads its log. And
+//! should its loop stand all the same, nobody takes it for healthy, and it is ended.
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -26,14 +26,33 @@ const PIPE: usize = 64 << 10;
 /// How long something may take that takes the program a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Starts the daemon with its standard error in a pipe that nobody reads, into which `before` bytes were written already.
+/// Starts the daemon with its standard error in a pipe that nobody reads, into which `before` bytes
+/// were written already.
 fn launch_unread(host: &Host, before: usize) -> Child {
     let pipe = host.path("log");
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("coreutils are there").success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .expect("coreutils are there")
+            .success()
+    );
     let how = format!("exec 2<>\"$0\"; head -c {before} /dev/zero >&2; exec \"$@\"");
     let mut command = Command::new("sh");
-    command.arg("-c").arg(how).arg(&pipe).arg(STARLING).args(["run", "--no-mdns", "--listen", "127.0.0.1:0", "--name", "gull"]);
-    command.args(host.flags()).stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("there is a shell")
+    command.arg("-c").arg(how).arg(&pipe).arg(STARLING).args([
+        "run",
+        "--no-mdns",
+        "--listen",
+        "127.0.0.1:0",
+        "--name",
+        "gull",
+    ]);
+    command
+        .args(host.flags())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("there is a shell")
 }
 
 /// The same, and waits until it answers.
@@ -53,13 +72,21 @@ fn say_much(host: &Host) {
     let bytes = PIPE + starlingd::limits::LOG_QUEUE_BYTES;
     // Its line names the place.
     for n in 0..=bytes / name.len() {
-        host.change("PUT", &format!("/config/routes/{name}"), &format!(r#"[{{"action":{{"return":{}}}}}]"#, 200 + n % 2));
+        host.change(
+            "PUT",
+            &format!("/config/routes/{name}"),
+            &format!(r#"[{{"action":{{"return":{}}}}}]"#, 200 + n % 2),
+        );
     }
 }
 
 /// What can be read of a pipe until a line says what is wanted.
 fn read_until(pipe: &Path, wanted: &str) -> String {
-    let mut file = OpenOptions::new().read(true).write(true).open(pipe).expect("it is there");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(pipe)
+        .expect("it is there");
     let (mut said, mut part) = (String::new(), [0; 4096]);
     while !said.contains(wanted) {
         let count = file.read(&mut part).expect("it can be read");
@@ -74,7 +101,10 @@ fn a_log_that_nobody_reads_stops_nothing_and_what_is_missing_is_counted() {
     start_unread(&mut host, 0);
     say_much(&host);
     assert_eq!(host.ask("GET", "/healthz", "").status, 200);
-    let said = read_until(&host.path("log"), "lines are missing here: the log was not read");
+    let said = read_until(
+        &host.path("log"),
+        "lines are missing here: the log was not read",
+    );
     assert!(said.contains("my peer ID is"), "{said:.300}");
     stops_unread(&mut host);
 }
@@ -89,7 +119,9 @@ fn a_start_on_a_log_that_is_full_and_not_read_serves_and_ends() {
     std::fs::remove_dir_all(host.path("state")).expect("it is ours");
     // Nor does a start wait that fails.
     let mut child = launch_unread(&host, PIPE);
-    until("it ends", || child.try_wait().expect("it is our child").is_some());
+    until("it ends", || {
+        child.try_wait().expect("it is our child").is_some()
+    });
     assert_eq!(child.wait().expect("it is our child").code(), Some(1));
 }
 
@@ -108,19 +140,26 @@ fn one_of_two_stands() -> (Host, Host, Standstill) {
     two.start_linked(&[one.address()]);
     until("they are linked", || is_linked(&one) && is_linked(&two));
     let held = Standstill::of_loop(one.running().child.id(), "futex");
-    until("it stands, and says so", || one.running().log().contains("the loop has not turned"));
+    until("it stands, and says so", || {
+        one.running().log().contains("the loop has not turned")
+    });
     (one, two, held)
 }
 
 fn is_linked(host: &Host) -> bool {
-    host.json("/fleet/links").as_array().is_some_and(|links| !links.is_empty())
+    host.json("/fleet/links")
+        .as_array()
+        .is_some_and(|links| !links.is_empty())
 }
 
-/// The exit of a process that is to end by itself, within two minutes. What is left of it is then only the thread that strace holds.
+/// The exit of a process that is to end by itself, within two minutes. What is left of it is then
+/// only the thread that strace holds.
 fn ends(host: &mut Host, held: Standstill) -> (ExitStatus, String) {
     let running = host.running.take().expect("it runs");
     let threads = format!("/proc/{}/task", running.child.id());
-    within(PATIENCE, "it ends", || std::fs::read_dir(&threads).map_or(true, |threads| threads.count() <= 1));
+    within(PATIENCE, "it ends", || {
+        std::fs::read_dir(&threads).map_or(true, |threads| threads.count() <= 1)
+    });
     drop(held);
     running.ended()
 }
@@ -132,11 +171,17 @@ fn a_loop_that_stands_gives_no_sign_of_life_and_its_process_is_ended() {
     }
     let (mut one, two, held) = one_of_two_stands();
     let reply = one.ask("GET", "/healthz", "");
-    assert_eq!((reply.status, &parsed(&reply.body)["error"]), (503, &"The daemon stands still.".into()));
+    assert_eq!(
+        (reply.status, &parsed(&reply.body)["error"]),
+        (503, &"The daemon stands still.".into())
+    );
     // Its peer gives up the link, and gets no other.
     until("the link is given up", || !is_linked(&two));
     let (status, said) = ends(&mut one, held);
-    assert!(!status.success() && said.contains("this process ends, to be started anew"), "{status} {said}");
+    assert!(
+        !status.success() && said.contains("this process ends, to be started anew"),
+        "{status} {said}"
+    );
     assert!(!is_linked(&two));
     one.start();
     one.is_unharmed();
@@ -150,7 +195,10 @@ fn a_loop_that_stands_does_not_keep_a_signal_from_ending_the_process() {
     let (mut one, _two, held) = one_of_two_stands();
     one.running().signal_to_end();
     let (status, said) = ends(&mut one, held);
-    assert!(status.code() == Some(1) && said.contains("did not stop in good order"), "{status} {said}");
+    assert!(
+        status.code() == Some(1) && said.contains("did not stop in good order"),
+        "{status} {said}"
+    );
 }
 
 #[test]
@@ -159,18 +207,41 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
     let mut two = Host::joined_to(&one);
     // Its key, with nothing behind its listener.
     let dir = StateDir::open(&two.path("state")).expect("it is ours");
-    let fleet = dir.membership().expect("it can be read").expect("it has joined").fleet;
+    let fleet = dir
+        .membership()
+        .expect("it can be read")
+        .expect("it has joined")
+        .fleet;
     let identity = dir.member_identity().expect("it is there");
-    let local = Arc::new(Local { identity, fleet, static_secret: [7; 32], run: 7, features: 0 });
+    let local = Arc::new(Local {
+        identity,
+        fleet,
+        static_secret: [7; 32],
+        run: 7,
+        features: 0,
+    });
     let listen = vec!["127.0.0.1:0".parse().expect("it is an address")];
-    let settings = Settings { listen, local, addresses: Arc::new(Vec::new), pulse: Pulse::new(Clock::new()) };
+    let settings = Settings {
+        listen,
+        local,
+        addresses: Arc::new(Vec::new),
+        pulse: Pulse::new(Clock::new()),
+    };
     let (tell, held) = std::sync::mpsc::channel();
-    let listener = Listener::start(settings, move |parts| tell.send(parts).unwrap_or(())).expect("a port is free");
+    let listener = Listener::start(settings, move |parts| tell.send(parts).unwrap_or(()))
+        .expect("a port is free");
     one.start_linked(&[listener.local_addrs()[0].to_string()]);
-    let named = |host: &Host| host.json("/fleet")["problems"].to_string().contains("takes connections and says nothing");
+    let named = |host: &Host| {
+        host.json("/fleet")["problems"]
+            .to_string()
+            .contains("takes connections and says nothing")
+    };
     within(PATIENCE, "it is named", || named(&one));
     // A dial may have been under way when the last of them ended.
-    let (links, most) = (held.try_iter().count(), starlingd::limits::SILENT_LINKS as usize + 1);
+    let (links, most) = (
+        held.try_iter().count(),
+        starlingd::limits::SILENT_LINKS as usize + 1,
+    );
     assert!(links + 1 >= most && links <= most, "{links} links");
     drop((dir, listener));
     two.start_linked(&[one.address()]);
@@ -186,23 +257,42 @@ fn a_disk_that_hangs_during_a_change_keeps_no_head_from_the_server() {
     one.start();
     let mut two = Host::joined_to(&one);
     two.start_linked(&[one.address()]);
-    until("the second has joined", || two.json("/fleet")["peer"]["joined"] == true);
+    until("the second has joined", || {
+        two.json("/fleet")["peer"]["joined"] == true
+    });
     one.change("PUT", "/config", r#"{"routes":["first"]}"#);
-    until("both run it", || two.server_config()["routes"][0] == "first");
+    until("both run it", || {
+        two.server_config()["routes"][0] == "first"
+    });
     let held = Standstill::of_all(one.running().child.id(), "fsync,fdatasync");
     // Whatever else is written meanwhile, the disk is seen to hang sooner or later.
     let reply = one.ask("PUT", "/config/routes", r#"["mine"]"#);
-    assert!(matches!(reply.status, 504 | 507) && reply.body.contains("the disk has not answered for 10 s"), "{reply:?}");
-    assert!(one.json("/fleet")["problems"].to_string().contains("the disk has not answered for 10 s"));
+    assert!(
+        matches!(reply.status, 504 | 507)
+            && reply.body.contains("the disk has not answered for 10 s"),
+        "{reply:?}"
+    );
+    assert!(
+        one.json("/fleet")["problems"]
+            .to_string()
+            .contains("the disk has not answered for 10 s")
+    );
     two.change("PUT", "/config/settings", r#"{"http":{"max_body_size":2}}"#);
-    until("it is applied", || one.server_config()["settings"]["http"]["max_body_size"] == 2);
+    until("it is applied", || {
+        one.server_config()["settings"]["http"]["max_body_size"] == 2
+    });
     assert_eq!(one.server_config()["routes"][0], "first");
     assert_eq!(one.ask("PUT", "/config/routes", r#"["again"]"#).status, 507);
     drop(held);
-    until("the disk answers", || one.json("/fleet")["problems"] == parsed("[]"));
+    until("the disk answers", || {
+        one.json("/fleet")["problems"] == parsed("[]")
+    });
     one.running.take().expect("it runs").terminate();
     one.start();
     until("it runs the head", || one.verdict() == "applied");
-    assert_eq!((&one.config()["routes"][0], &two.config()["routes"][0]), (&"first".into(), &"first".into()));
+    assert_eq!(
+        (&one.config()["routes"][0], &two.config()["routes"][0]),
+        (&"first".into(), &"first".into())
+    );
     one.is_unharmed();
 }

@@ -1,4 +1,5 @@
-//! What is passed through to the own server: the same status and body as the server's own, but for its defects and its names.
+//! What is passed through to the own server: the same status and body as the server's own, but for
+//! its defects and its names.
 
 use super::host::{Host, request};
 use super::uploads::BUNDLES;
@@ -11,8 +12,15 @@ const APP: &str = r#"{"listeners":{"*:8443":{"pass":"applications/a","tls":{"cer
 /// A host whose server has something of everything.
 fn furnished() -> Host {
     let host = Host::new();
-    assert_eq!(host.ask("PUT", "/certificates/shop", BUNDLES[0]).status, 200);
-    assert_eq!(host.ask("PUT", "/js_modules/m", "export default {}\n").status, 200);
+    assert_eq!(
+        host.ask("PUT", "/certificates/shop", BUNDLES[0]).status,
+        200
+    );
+    assert_eq!(
+        host.ask("PUT", "/js_modules/m", "export default {}\n")
+            .status,
+        200
+    );
     assert_eq!(host.ask("PUT", "/config", APP).status, 200);
     host
 }
@@ -30,7 +38,12 @@ fn through(host: &Host, method: &str, target: &str) -> (u16, String) {
 /// The one name that the server has for the certificate.
 fn internal(host: &Host) -> String {
     let listed = parsed(&direct(host, "GET", "/certificates").1);
-    let names: Vec<_> = listed.as_object().expect("it is a list").keys().cloned().collect();
+    let names: Vec<_> = listed
+        .as_object()
+        .expect("it is a list")
+        .keys()
+        .cloned()
+        .collect();
     assert_eq!(names.len(), 1, "{names:?}");
     names[0].clone()
 }
@@ -58,7 +71,11 @@ fn answers_are_the_servers_own_byte_for_byte() {
         ("PUT", "/status"),
         ("DELETE", "/"),
     ] {
-        assert_eq!(through(&host, method, target), direct(&host, method, target), "{method} {target}");
+        assert_eq!(
+            through(&host, method, target),
+            direct(&host, method, target),
+            "{method} {target}"
+        );
     }
 }
 
@@ -69,27 +86,63 @@ fn certificates_are_listed_and_asked_for_by_the_names_of_the_document() {
     assert!(internal.starts_with("shop~"), "{internal}");
     let plainly = |(status, body): (u16, String)| (status, body.replace(&internal, "shop"));
     for target in ["/certificates", "/"] {
-        assert_eq!(through(&host, "GET", target), plainly(direct(&host, "GET", target)), "{target}");
+        assert_eq!(
+            through(&host, "GET", target),
+            plainly(direct(&host, "GET", target)),
+            "{target}"
+        );
     }
     for rest in ["", "/key", "/chain/0/subject/common_name", "/chain/9"] {
-        let (ours, theirs) = (format!("/certificates/shop{rest}"), format!("/certificates/{internal}{rest}"));
-        assert_eq!(through(&host, "GET", &ours), direct(&host, "GET", &theirs), "{rest}");
+        let (ours, theirs) = (
+            format!("/certificates/shop{rest}"),
+            format!("/certificates/{internal}{rest}"),
+        );
+        assert_eq!(
+            through(&host, "GET", &ours),
+            direct(&host, "GET", &theirs),
+            "{rest}"
+        );
     }
     let left = format!("{}~0123456789ab", "shop");
     let put = request("PUT", &format!("/certificates/{left}"), "", BUNDLES[2]);
     assert_eq!(host.server_door().send(&put).status, 200);
-    assert!(!through(&host, "GET", "/certificates").1.contains('~'), "what is not needed any more is not shown");
+    assert!(
+        !through(&host, "GET", "/certificates").1.contains('~'),
+        "what is not needed any more is not shown"
+    );
 }
 
 #[test]
 fn a_slash_and_a_percent_sign_in_a_name_stay_as_they_are_written() {
     let host = Host::new();
     for name in ["a%2Fb", "a%25b", "a%2541"] {
-        assert_eq!(host.ask("PUT", &format!("/certificates/{name}"), BUNDLES[0]).status, 200);
-        assert_eq!(host.ask("PUT", &format!("/js_modules/{name}"), "export default {}\n").status, 200);
-        assert_eq!(host.ask("GET", &format!("/certificates/{name}/key"), "").body, "\"RSA (2048 bits)\"\r\n", "{name}");
-        assert_eq!(host.ask("GET", &format!("/js_modules/{name}"), "").status, 200, "{name}");
-        assert!(direct(&host, "GET", "/certificates").1.contains(&format!("\"{name}~")), "{name}");
+        assert_eq!(
+            host.ask("PUT", &format!("/certificates/{name}"), BUNDLES[0])
+                .status,
+            200
+        );
+        assert_eq!(
+            host.ask("PUT", &format!("/js_modules/{name}"), "export default {}\n")
+                .status,
+            200
+        );
+        assert_eq!(
+            host.ask("GET", &format!("/certificates/{name}/key"), "")
+                .body,
+            "\"RSA (2048 bits)\"\r\n",
+            "{name}"
+        );
+        assert_eq!(
+            host.ask("GET", &format!("/js_modules/{name}"), "").status,
+            200,
+            "{name}"
+        );
+        assert!(
+            direct(&host, "GET", "/certificates")
+                .1
+                .contains(&format!("\"{name}~")),
+            "{name}"
+        );
     }
 }
 
@@ -110,7 +163,10 @@ fn dots_that_are_encoded_lead_nowhere_on_the_server_either() {
 #[test]
 fn an_application_is_restarted_by_post_too() {
     let host = furnished();
-    assert_eq!(through(&host, "POST", "/control/applications/a/restart"), (200, "{\r\n\t\"success\": \"Ok\"\r\n}\r\n".into()));
+    assert_eq!(
+        through(&host, "POST", "/control/applications/a/restart"),
+        (200, "{\r\n\t\"success\": \"Ok\"\r\n}\r\n".into())
+    );
     assert!(host.server.tell("stats").contains(r#""asked_restarts":1"#));
 }
 
@@ -135,7 +191,11 @@ fn what_the_server_cuts_off_comes_whole_or_not_at_all() {
     }
     host.server.tell("ok");
     host.server.tell("cut 350");
-    assert_eq!(through(&host, "GET", "/status"), whole[0], "it is put together from its members");
+    assert_eq!(
+        through(&host, "GET", "/status"),
+        whole[0],
+        "it is put together from its members"
+    );
     host.server.tell("ok");
     let source = format!("export default {{}} // {}\n", "x".repeat(600));
     assert_eq!(host.ask("PUT", "/js_modules/long", &source).status, 200);
@@ -149,11 +209,28 @@ fn a_server_that_is_not_there_is_told_from_a_path_at_which_it_has_nothing() {
     let host = furnished();
     let long = format!("/status/{}", "x".repeat(1100));
     let (status, body) = through(&host, "GET", &long);
-    assert_eq!((status, &text(&parsed(&body)["error"])[..]), (404, "Value doesn't exist."));
+    assert_eq!(
+        (status, &text(&parsed(&body)["error"])[..]),
+        (404, "Value doesn't exist.")
+    );
     host.server.tell("down");
-    for target in ["/", "/status", "/certificates", "/js_modules/m", "/control/applications/a/restart"] {
+    for target in [
+        "/",
+        "/status",
+        "/certificates",
+        "/js_modules/m",
+        "/control/applications/a/restart",
+    ] {
         let (status, body) = through(&host, "GET", target);
-        assert_eq!((status, &text(&parsed(&body)["error"])[..]), (503, "The server cannot be reached."), "{target}");
+        assert_eq!(
+            (status, &text(&parsed(&body)["error"])[..]),
+            (503, "The server cannot be reached."),
+            "{target}"
+        );
     }
-    assert_eq!(host.ask("GET", "/config", "").status, 200, "the document is there all the same");
+    assert_eq!(
+        host.ask("GET", "/config", "").status,
+        200,
+        "the document is there all the same"
+    );
 }

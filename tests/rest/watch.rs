@@ -1,4 +1,5 @@
-//! Looking at a host from outside: is it alive, is it the same, what does it hold, what does it say, and does it come to pass.
+//! Looking at a host from outside: is it alive, is it the same, what does it hold, what does it
+//! say, and does it come to pass.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +35,10 @@ impl Host {
     pub fn change(&self, method: &str, target: &str, body: &str) -> String {
         let reply = self.ask(method, target, body);
         assert_eq!(reply.status, 200, "{method} {target}: {}", reply.body);
-        reply.header("Starling-Revision").expect("a change names its revision").to_owned()
+        reply
+            .header("Starling-Revision")
+            .expect("a change names its revision")
+            .to_owned()
     }
 
     /// The configuration, as the fleet has it.
@@ -44,7 +48,12 @@ impl Host {
 
     /// The configuration, as the server shows it itself.
     pub fn server_config(&self) -> Value {
-        parsed(&self.server_door().send(b"GET /config HTTP/1.1\r\n\r\n").body)
+        parsed(
+            &self
+                .server_door()
+                .send(b"GET /config HTTP/1.1\r\n\r\n")
+                .body,
+        )
     }
 
     /// What `/fleet` says of the server: applied, refused, unreachable.
@@ -64,7 +73,8 @@ impl Host {
         for door in self.doors() {
             for target in ["/healthz", "/config"] {
                 let mut reply = door.send(&request("GET", target, "", ""));
-                // Connections of a burst that was just reset may still hold their places: whoever is told so comes again.
+                // Connections of a burst that was just reset may still hold their places: whoever
+                // is told so comes again.
                 until("it has places again", || {
                     if reply.status == 503 {
                         reply = door.send(&request("GET", target, "", ""));
@@ -100,12 +110,17 @@ pub fn parsed(text: &str) -> Value {
 }
 
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
 }
 
-/// The debug build idles at 11 MiB; bodies and answers together may hold 24, and a document in the making its own size a few times, which
-/// on a machine that stands still now and then add up: 113 MiB were seen with the largest documents.
+/// The debug build idles at 11 MiB; bodies and answers together may hold 24, and a document in the
+/// making its own size a few times, which on a machine that stands still now and then add up: 113
+/// MiB were seen with the largest documents.
 const MEMORY_KIB_MAX: u64 = 160 << 10;
-/// Longer than anything takes that has not failed: a server that refused is asked again after five seconds.
+/// Longer than anything takes that has not failed: a server that refused is asked again after five
+/// seconds.
 const UNTIL_MAX: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use starlingd::limits::{
-    AHEAD_MAX_MS, AHEAD_SLACK_MS, HISTORY_KEPT, LINKS_MAX, NODES_MAX, PULLS_MAX, QUEUE_MAX, UNCONTAINED_MAX, WANTED_MAX,
-    WRITES_MAX,
+    AHEAD_MAX_MS, AHEAD_SLACK_MS, HISTORY_KEPT, LINKS_MAX, NODES_MAX, PULLS_MAX, QUEUE_MAX,
+    UNCONTAINED_MAX, WANTED_MAX, WRITES_MAX,
 };
 use starlingd::model::document::Document;
 use starlingd::model::fingerprint::Fingerprint;
@@ -25,7 +25,8 @@ use starlingd::wire::frame::{Frame, Payload};
 use crate::watch::{Seen, World};
 
 impl Seen {
-    /// After a start: what was acknowledged is there, and the head is the greatest of what is on disk.
+    /// After a start: what was acknowledged is there, and the head is the greatest of what is on
+    /// disk.
     pub fn check_start(&mut self, world: &World, host: usize) {
         let here = &world.hosts[host];
         if world.now == Duration::ZERO {
@@ -35,26 +36,50 @@ impl Seen {
         let memory = self.hosts.entry(host).or_default();
         (memory.applied, memory.trying, memory.given) = (None, None, Default::default());
         let missing = memory.acknowledged.iter().find(|id| {
-            let in_head =
-                || head.zip(self.revisions.get(id)).is_some_and(|(head, was)| head.standing(&was.edit_ref()) != Standing::Out);
+            let in_head = || {
+                head.zip(self.revisions.get(id))
+                    .is_some_and(|(head, was)| head.standing(&was.edit_ref()) != Standing::Out)
+            };
             !here.node.keeps(id) && !in_head()
         });
         let missing = missing.copied();
         let on_disk = |name: &str| here.disk.revisions.keys().any(|(_, other)| other == name);
-        let back = memory.head.as_ref().filter(|(rank, name)| on_disk(name) && head.is_none_or(|head| head.rank() < *rank));
-        let back = back.filter(|(rank, _)| !is_ahead(world, rank.stamp)).cloned();
+        let back = memory
+            .head
+            .as_ref()
+            .filter(|(rank, name)| on_disk(name) && head.is_none_or(|head| head.rank() < *rank));
+        let back = back
+            .filter(|(rank, _)| !is_ahead(world, rank.stamp))
+            .cloned();
         memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
-        let own = |revision: &&Revision| revision.record.header.author == here.node.peer() && here.node.keeps(&revision.id());
-        memory.stamp = self.revisions.values().filter(own).map(|revision| revision.record.header.stamp).max();
+        let own = |revision: &&Revision| {
+            revision.record.header.author == here.node.peer() && here.node.keeps(&revision.id())
+        };
+        memory.stamp = self
+            .revisions
+            .values()
+            .filter(own)
+            .map(|revision| revision.record.header.stamp)
+            .max();
         if let Some(id) = missing {
-            self.broken(world.now, format!("host {host} has acknowledged {id:?} and does not have it after a start"));
+            self.broken(
+                world.now,
+                format!("host {host} has acknowledged {id:?} and does not have it after a start"),
+            );
         }
         if let Some((rank, _)) = back {
-            self.broken(world.now, format!("host {host} was at {:?}, has it on disk, and is behind it after a start", rank.id));
+            self.broken(
+                world.now,
+                format!(
+                    "host {host} was at {:?}, has it on disk, and is behind it after a start",
+                    rank.id
+                ),
+            );
         }
     }
 
-    /// After an input: the head has not gone back, applied is what the server runs, and everything bounded is within its bounds.
+    /// After an input: the head has not gone back, applied is what the server runs, and everything
+    /// bounded is within its bounds.
     pub fn check_node(&mut self, world: &World, host: usize) {
         let here = &world.hosts[host];
         let head = here.node.own_head();
@@ -62,9 +87,13 @@ impl Seen {
         let memory = self.memory(host);
         let was = memory.head.as_ref().map(|(rank, _)| *rank);
         if rank < was && !was.is_some_and(|was| is_ahead(world, was.stamp)) {
-            self.broken(world.now, format!("the head of host {host} goes back from {was:?} to {rank:?}"));
+            self.broken(
+                world.now,
+                format!("the head of host {host} goes back from {was:?} to {rank:?}"),
+            );
         } else if rank != was {
-            memory.head = head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
+            memory.head =
+                head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
             if let Some(head) = head {
                 let kind = match head.edit.origin {
                     Origin::Original => "original",
@@ -81,9 +110,18 @@ impl Seen {
                 self.note(world.now, text);
                 self.check_known(world, host, &head.record);
                 self.check_date(world, host, &head.record);
-                let is_whole = self.revisions.get(&head.id()).is_none_or(|known| known.body == head.body);
+                let is_whole = self
+                    .revisions
+                    .get(&head.id())
+                    .is_none_or(|known| known.body == head.body);
                 if !is_whole {
-                    self.broken(world.now, format!("host {host} holds {:?} with another body than its author's", head.id()));
+                    self.broken(
+                        world.now,
+                        format!(
+                            "host {host} holds {:?} with another body than its author's",
+                            head.id()
+                        ),
+                    );
                 }
             }
         }
@@ -91,15 +129,31 @@ impl Seen {
         self.check_counts(world, host);
     }
 
-    /// No head is higher than its date permits, and where all clocks are right none is dated ahead of what may be.
+    /// No head is higher than its date permits, and where all clocks are right none is dated ahead
+    /// of what may be.
     fn check_date(&mut self, world: &World, host: usize, head: &Record) {
         let (height, stamp) = (head.header.height, head.header.stamp);
         if height > stamp.wall_ms() {
-            self.broken(world.now, format!("host {host} is at a height that nobody can have written: {height}"));
+            self.broken(
+                world.now,
+                format!("host {host} is at a height that nobody can have written: {height}"),
+            );
         }
-        let right = world.hosts.iter().all(|host| host.clock.off_ms == 0 && host.clock.stands_at_ms.is_none());
-        if right && is_ahead(world, Stamp::at(stamp.wall_ms().saturating_sub(AHEAD_SLACK_MS))) && !self.were_wrong {
-            self.broken(world.now, format!("host {host} is at a head that is dated ahead of all clocks: {stamp}"));
+        let right = world
+            .hosts
+            .iter()
+            .all(|host| host.clock.off_ms == 0 && host.clock.stands_at_ms.is_none());
+        if right
+            && is_ahead(
+                world,
+                Stamp::at(stamp.wall_ms().saturating_sub(AHEAD_SLACK_MS)),
+            )
+            && !self.were_wrong
+        {
+            self.broken(
+                world.now,
+                format!("host {host} is at a head that is dated ahead of all clocks: {stamp}"),
+            );
         }
         self.were_wrong |= !right;
     }
@@ -112,24 +166,48 @@ impl Seen {
             return;
         }
         memory.applied = applied;
-        let Some(revision) = applied.and_then(|id| self.revisions.get(&id)) else { return };
-        // What the server has lost since it was last asked, and what somebody has put there, nobody can know yet.
-        let is_theirs = self.hosts.get(&host).is_some_and(|memory| memory.theirs.is_some());
-        let runs = json::same(&here.server.config, revision.document.config()) || here.server.lost.is_some() || is_theirs;
+        let Some(revision) = applied.and_then(|id| self.revisions.get(&id)) else {
+            return;
+        };
+        // What the server has lost since it was last asked, and what somebody has put there, nobody
+        // can know yet.
+        let is_theirs = self
+            .hosts
+            .get(&host)
+            .is_some_and(|memory| memory.theirs.is_some());
+        let runs = json::same(&here.server.config, revision.document.config())
+            || here.server.lost.is_some()
+            || is_theirs;
         if here.spec.server && !runs {
             let id = revision.id();
-            self.broken(world.now, format!("host {host} says that its server runs {id:?}, which it does not"));
+            self.broken(
+                world.now,
+                format!("host {host} says that its server runs {id:?}, which it does not"),
+            );
         }
     }
 
-    /// What somebody has put on a server past Starling is not replaced unless it is kept on the host's disk.
+    /// What somebody has put on a server past Starling is not replaced unless it is kept on the
+    /// host's disk.
     pub fn check_theirs(&mut self, world: &World, host: usize) {
         let here = &world.hosts[host];
         let memory = self.memory(host);
-        let Some(theirs) = memory.theirs.take_if(|theirs| !json::same(theirs, &here.server.config)) else { return };
+        let Some(theirs) = memory
+            .theirs
+            .take_if(|theirs| !json::same(theirs, &here.server.config))
+        else {
+            return;
+        };
         let fingerprint = Fingerprint::of(&theirs);
-        let files = here.disk.drifts.iter().filter_map(|(name, text)| KeptFile::parse(name, text));
-        if !files.into_iter().any(|file| file.fingerprint == fingerprint) {
+        let files = here
+            .disk
+            .drifts
+            .iter()
+            .filter_map(|(name, text)| KeptFile::parse(name, text));
+        if !files
+            .into_iter()
+            .any(|file| file.fingerprint == fingerprint)
+        {
             self.broken(world.now, format!("host {host} has replaced what somebody had put on its server, and kept it nowhere"));
         }
     }
@@ -140,25 +218,36 @@ impl Seen {
             ("links", counts.links, LINKS_MAX),
             ("bytes queued for a link", counts.queued_max, 2 * QUEUE_MAX),
             ("pulls", counts.pulls, PULLS_MAX),
-            ("uncontained revisions", counts.uncontained_max, UNCONTAINED_MAX),
+            (
+                "uncontained revisions",
+                counts.uncontained_max,
+                UNCONTAINED_MAX,
+            ),
             ("revisions of the history", counts.history_max, HISTORY_KEPT),
             ("node records", counts.nodes, NODES_MAX),
             ("revisions wanted", counts.wanted, WANTED_MAX),
             ("changes that wait", counts.writes, WRITES_MAX),
         ];
-        if let Some((what, count, most)) = bounds.into_iter().find(|(_, count, most)| count > most) {
-            self.broken(world.now, format!("host {host} has {count} {what}; {most} are the most"));
+        if let Some((what, count, most)) = bounds.into_iter().find(|(_, count, most)| count > most)
+        {
+            self.broken(
+                world.now,
+                format!("host {host} has {count} {what}; {most} are the most"),
+            );
         }
     }
 
-    /// What goes to disk is a revision, rightly signed, under its own name, and above what its author has made before.
+    /// What goes to disk is a revision, rightly signed, under its own name, and above what its
+    /// author has made before.
     pub fn check_job(&mut self, world: &World, host: usize, job: &DiskJob) {
         match job {
             DiskJob::Pending(_, group, name, bytes) => {
                 self.check_file(world, host, group, name, bytes);
                 self.memory(host).trying = id_in(name);
             }
-            DiskJob::Store(_, group, name, bytes) => self.check_file(world, host, group, name, bytes),
+            DiskJob::Store(_, group, name, bytes) => {
+                self.check_file(world, host, group, name, bytes)
+            }
             DiskJob::Commit(..) => {
                 self.check_base(world, host);
                 self.memory(host).trying = None;
@@ -170,11 +259,22 @@ impl Seen {
 
     /// What was tried is published on the head, and thrown away if that has moved meanwhile.
     fn check_base(&mut self, world: &World, host: usize) {
-        let head = world.hosts[host].node.own_head().map_or(RecordId::NONE, |head| head.id());
-        let tried = self.memory(host).trying.and_then(|id| self.revisions.get(&id));
-        let moved = tried.filter(|tried| ![tried.record.header.base, tried.id()].contains(&head)).map(Revision::id);
+        let head = world.hosts[host]
+            .node
+            .own_head()
+            .map_or(RecordId::NONE, |head| head.id());
+        let tried = self
+            .memory(host)
+            .trying
+            .and_then(|id| self.revisions.get(&id));
+        let moved = tried
+            .filter(|tried| ![tried.record.header.base, tried.id()].contains(&head))
+            .map(Revision::id);
         if let Some(id) = moved {
-            self.broken(world.now, format!("host {host} publishes {id:?} on what is its head no more"));
+            self.broken(
+                world.now,
+                format!("host {host} publishes {id:?} on what is its head no more"),
+            );
         }
     }
 
@@ -183,47 +283,96 @@ impl Seen {
             return;
         }
         let Some(revision) = from_file(bytes, fleet().id().as_bytes()) else {
-            return self.broken(world.now, format!("host {host} stores {name}, which is no signed revision"));
+            return self.broken(
+                world.now,
+                format!("host {host} stores {name}, which is no signed revision"),
+            );
         };
         let header = &revision.record.header;
         if revision_name(header.height, &revision.id()) != name || header.key != group {
-            self.broken(world.now, format!("host {host} stores {name} of group {group} under a wrong name"));
+            self.broken(
+                world.now,
+                format!("host {host} stores {name} of group {group} under a wrong name"),
+            );
         }
         if header.author != world.hosts[host].node.peer() {
-            self.broken(world.now, format!("host {host} stores {name}, which its author has never written down"));
+            self.broken(
+                world.now,
+                format!("host {host} stores {name}, which its author has never written down"),
+            );
         }
         let (stamp, memory) = (header.stamp, self.memory(host));
-        // What was dated by a wrong clock that nobody was there to tell of is not followed for ever.
-        let rises = memory.stamp.is_none_or(|before| stamp > before || is_ahead(world, before)) || memory.unnatural;
+        // What was dated by a wrong clock that nobody was there to tell of is not followed for
+        // ever.
+        let rises = memory
+            .stamp
+            .is_none_or(|before| stamp > before || is_ahead(world, before))
+            || memory.unnatural;
         memory.stamp = Some(stamp);
         if !rises {
-            self.broken(world.now, format!("host {host} makes {name} with a stamp that is not above its last"));
+            self.broken(
+                world.now,
+                format!("host {host} makes {name} with a stamp that is not above its last"),
+            );
         }
         if let Origin::Replay(edit, _) = &revision.edit.origin
-            && self.revisions.get(&edit.id).is_some_and(|original| original.record.header.flags & Header::GUARDED != 0)
+            && self
+                .revisions
+                .get(&edit.id)
+                .is_some_and(|original| original.record.header.flags & Header::GUARDED != 0)
         {
-            self.broken(world.now, format!("host {host} replays {:?}, which was to be made on one head only", edit.id));
+            self.broken(
+                world.now,
+                format!(
+                    "host {host} replays {:?}, which was to be made on one head only",
+                    edit.id
+                ),
+            );
         }
         self.check_uploads(world, host, &revision);
         self.revisions.insert(revision.id(), revision);
         let (made, asked) = (self.revisions.len() - self.behind, self.asked.len());
         if made > MADE_MAX * (asked + 1) {
-            self.broken(world.now, format!("{made} revisions were made of {asked} changes, and it does not come to rest"));
+            self.broken(
+                world.now,
+                format!(
+                    "{made} revisions were made of {asked} changes, and it does not come to rest"
+                ),
+            );
         }
     }
 
-    /// No configuration names a certificate that is not there, and none stands beside the document in clear.
+    /// No configuration names a certificate that is not there, and none stands beside the document
+    /// in clear.
     fn check_uploads(&mut self, world: &World, host: usize, revision: &Revision) {
         let (id, document) = (revision.id(), revision.document.value());
         if let Some(named) = resources::missing(document).first() {
-            self.broken(world.now, format!("host {host} makes {id:?}, which names {named:?} and does not have it"));
+            self.broken(
+                world.now,
+                format!("host {host} makes {id:?}, which names {named:?} and does not have it"),
+            );
         }
-        let before = self.revisions.get(&revision.record.header.base).map(|base| base.document.value());
-        let bundles = [Some(document), before].into_iter().flatten().filter_map(|document| document["certificates"].as_object());
-        let texts: Vec<String> = bundles.flat_map(|held| held.values().map(json::compact)).collect();
-        let head = String::from_utf8_lossy(&revision.body).lines().next().unwrap_or_default().to_owned();
+        let before = self
+            .revisions
+            .get(&revision.record.header.base)
+            .map(|base| base.document.value());
+        let bundles = [Some(document), before]
+            .into_iter()
+            .flatten()
+            .filter_map(|document| document["certificates"].as_object());
+        let texts: Vec<String> = bundles
+            .flat_map(|held| held.values().map(json::compact))
+            .collect();
+        let head = String::from_utf8_lossy(&revision.body)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         if texts.iter().any(|text| head.contains(text)) {
-            self.broken(world.now, format!("host {host} makes {id:?}, which shows a certificate: {head}"));
+            self.broken(
+                world.now,
+                format!("host {host} makes {id:?}, which shows a certificate: {head}"),
+            );
         }
     }
 
@@ -237,72 +386,117 @@ impl Seen {
             Ok(Some(Frame::Record(record, _, payload))) => {
                 self.check_known(world, host, &record);
                 if self.came.contains(&(link, record.id)) {
-                    self.broken(world.now, format!("host {host} sends {:?} back to whom it came from", record.id));
+                    self.broken(
+                        world.now,
+                        format!(
+                            "host {host} sends {:?} back to whom it came from",
+                            record.id
+                        ),
+                    );
                 }
                 if let (Payload::Whole(body), false) = (&payload, self.broken.is_some())
                     && !record.matches(body)
                 {
-                    self.broken(world.now, format!("host {host} sends {:?} with another body", record.id));
+                    self.broken(
+                        world.now,
+                        format!("host {host} sends {:?} with another body", record.id),
+                    );
                 }
                 if matches!(payload, Payload::Whole(_)) {
                     self.count_crossing(world, host, link, record.id);
                 }
             }
-            Ok(Some(Frame::Piece { id, offset: 0, .. })) => self.count_crossing(world, host, link, id),
+            Ok(Some(Frame::Piece { id, offset: 0, .. })) => {
+                self.count_crossing(world, host, link, id)
+            }
             Ok(_) => {}
-            Err(error) => self.broken(world.now, format!("host {host} sends what nobody can read: {error}")),
+            Err(error) => self.broken(
+                world.now,
+                format!("host {host} sends what nobody can read: {error}"),
+            ),
         }
     }
 
-    /// A record that is held or sent: a document that its author has written down, or a node's that is signed.
+    /// A record that is held or sent: a document that its author has written down, or a node's that
+    /// is signed.
     fn check_known(&mut self, world: &World, host: usize, record: &Record) {
         let sound = match record.header.kind {
-            Kind::Document => self
-                .revisions
-                .get(&record.id)
-                .is_some_and(|known| known.record.bytes == record.bytes && known.record.signature == record.signature),
+            Kind::Document => self.revisions.get(&record.id).is_some_and(|known| {
+                known.record.bytes == record.bytes && known.record.signature == record.signature
+            }),
             _ if self.signed.contains(&record.id) => true,
             _ => record.is_signed() && self.signed.insert(record.id),
         };
         if !sound {
-            self.broken(world.now, format!("host {host} holds or sends {:?}, which its author never signed", record.id));
+            self.broken(
+                world.now,
+                format!(
+                    "host {host} holds or sends {:?}, which its author never signed",
+                    record.id
+                ),
+            );
         }
     }
 
-    /// A body has crossed a link when it went whole or with its first piece; a delta is no body, and is of no use where its base is not
-    /// held. In each direction once by a flood, and once by each exchange that was under way at that moment: either side may have begun
-    /// one. Whoever seems to lack it must then be sent it whatever was sent before, or exchanges would not be enough to converge.
+    /// A body has crossed a link when it went whole or with its first piece; a delta is no body,
+    /// and is of no use where its base is not held. In each direction once by a flood, and once
+    /// by each exchange that was under way at that moment: either side may have begun
+    /// one. Whoever seems to lack it must then be sent it whatever was sent before, or exchanges
+    /// would not be enough to converge.
     fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
         let count = self.crossed.entry((link, id)).or_default();
         *count += 1;
         if *count > CROSSINGS_MAX {
             let count = *count;
-            self.broken(world.now, format!("host {host} sends the body of {id:?} over link {link} for the {count}. time"));
+            self.broken(
+                world.now,
+                format!(
+                    "host {host} sends the body of {id:?} over link {link} for the {count}. time"
+                ),
+            );
         }
     }
 
-    /// Only what some server has accepted is given to a server, but for what is being tried there: that stands in `pending/`.
-    pub fn check_server_job(&mut self, world: &World, host: usize, ticket: Ticket, job: &ServerJob) {
+    /// Only what some server has accepted is given to a server, but for what is being tried there:
+    /// that stands in `pending/`.
+    pub fn check_server_job(
+        &mut self,
+        world: &World,
+        host: usize,
+        ticket: Ticket,
+        job: &ServerJob,
+    ) {
         let (document, tries) = match job {
             ServerJob::Try { document, .. } => (document, true),
             ServerJob::Apply(document, _) => (document, false),
             ServerJob::Observe => return,
         };
         self.tries += u64::from(tries);
-        let trying = self.memory(host).trying.and_then(|id| self.revisions.get(&id));
+        let trying = self
+            .memory(host)
+            .trying
+            .and_then(|id| self.revisions.get(&id));
         let tried = tries && trying.is_some_and(|revision| revision.document == *document);
         let untried = || {
-            let of = |revision: &Revision| revision.document == *document && revision.record.header.flags & Header::UNTRIED != 0;
+            let of = |revision: &Revision| {
+                revision.document == *document
+                    && revision.record.header.flags & Header::UNTRIED != 0
+            };
             self.revisions.values().any(of)
         };
         if !tried && !self.accepted.contains(document.text()) && !untried() {
-            self.broken(world.now, format!("host {host} gives its server a document that no server has accepted"));
+            self.broken(
+                world.now,
+                format!("host {host} gives its server a document that no server has accepted"),
+            );
         }
         self.memory(host).given.insert(ticket, document.clone());
     }
 
     pub fn server_reports(&mut self, world: &World, host: usize, report: &ServerReport) {
-        let Some(document) = self.memory(host).given.remove(&report.ticket) else { return };
+        let Some(document) = self.memory(host).given.remove(&report.ticket) else {
+            return;
+        };
         let accepted = match &report.outcome {
             Outcome::Applied | Outcome::Unverified(_) => true,
             Outcome::Unknown(_) => json::same(&world.hosts[host].server.config, document.config()),
@@ -314,7 +508,8 @@ impl Seen {
     }
 }
 
-/// Whether a stamp is so far ahead of the right time that it may be passed over, and need not be followed.
+/// Whether a stamp is so far ahead of the right time that it may be passed over, and need not be
+/// followed.
 fn is_ahead(world: &World, stamp: Stamp) -> bool {
     stamp.wall_ms() > Clock::default().wall_ms(world.now) + AHEAD_MAX_MS
 }
@@ -326,5 +521,6 @@ fn id_in(name: &str) -> Option<RecordId> {
 
 /// A flood, and an exchange begun by either side.
 const CROSSINGS_MAX: u32 = 3;
-/// Revisions that may be made for one change: it is tried three times, and made again or noted by each who stands in while heads move.
+/// Revisions that may be made for one change: it is tried three times, and made again or noted by
+/// each who stands in while heads move.
 const MADE_MAX: usize = 20;

@@ -1,9 +1,10 @@
 //! Clients: what they ask for, where, and how often.
 //!
-//! All of them write in one document, whose configuration has places of three kinds: `kv`, where everybody writes the same few members;
-//! `own`, where each host's clients have members of their own; and `lists`, which are appended to. Besides they upload, replace, use and
-//! delete one certificate that all know, and modules of their own. One change of the configuration in three is asked for as a merge
-//! patch and one as a JSON Patch that come to the same.
+//! All of them write in one document, whose configuration has places of three kinds: `kv`, where
+//! everybody writes the same few members; `own`, where each host's clients have members of their
+//! own; and `lists`, which are appended to. Besides they upload, replace, use and delete one
+//! certificate that all know, and modules of their own. One change of the configuration in three is
+//! asked for as a merge patch and one as a JSON Patch that come to the same.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use crate::content::{MARK, value_of};
 use crate::watch::World;
 
 /// What all changes are made on.
-pub const FIRST: &str = r#"{"listeners":{},"routes":[],"applications":{},"kv":{},"own":{},"lists":{"l0":[],"l1":[]}}"#;
+pub const FIRST: &str =
+    r#"{"listeners":{},"routes":[],"applications":{},"kv":{},"own":{},"lists":{"l0":[],"l1":[]}}"#;
 
 /// How the clients of a run behave.
 #[derive(Debug, Clone)]
@@ -41,7 +43,15 @@ pub struct Clients {
 
 impl Clients {
     pub fn new(pause: Duration, changes: u64) -> Self {
-        Self { pause, keys: 4, bursts: 50, dry: 0, single: false, tokens: 0, left: changes }
+        Self {
+            pause,
+            keys: 4,
+            bursts: 50,
+            dry: 0,
+            single: false,
+            tokens: 0,
+            left: changes,
+        }
     }
 
     /// Asks a host that is up for some change.
@@ -50,14 +60,28 @@ impl Clients {
             return;
         }
         let up = world.running();
-        let candidates = if self.single { &up[..up.len().min(1)] } else { &up[..] };
-        let Some(host) = world.rng.pick(candidates).copied() else { return };
-        let burst = if world.rng.below(1000) < self.bursts { 3 + world.rng.below(8) } else { 1 };
+        let candidates = if self.single {
+            &up[..up.len().min(1)]
+        } else {
+            &up[..]
+        };
+        let Some(host) = world.rng.pick(candidates).copied() else {
+            return;
+        };
+        let burst = if world.rng.below(1000) < self.bursts {
+            3 + world.rng.below(8)
+        } else {
+            1
+        };
         for _ in 0..burst.min(self.left) {
             self.left -= 1;
             let change = self.change(world, host);
             let is_dry = self.dry > 0 && world.rng.below(1000) < self.dry;
-            let ask = if is_dry { Ask::DryRun(DryRun::Write(change)) } else { dressed(change, self.left) };
+            let ask = if is_dry {
+                Ask::DryRun(DryRun::Write(change))
+            } else {
+                dressed(change, self.left)
+            };
             world.ask(host, ask);
             if !world.hosts[host].up {
                 return;
@@ -72,7 +96,11 @@ impl Clients {
         let change = put_at("/config/last", self.value());
         let client = world.ask(host, Ask::Write(change));
         let answered = |world: &World| world.hosts[host].answers.contains_key(&client);
-        world.run_until(Duration::from_millis(10), Duration::from_secs(10), |world| answered(world));
+        world.run_until(
+            Duration::from_millis(10),
+            Duration::from_secs(10),
+            |world| answered(world),
+        );
         match world.take_answer(host, client)? {
             Answer::Done { revision, .. } => Some(revision),
             _ => None,
@@ -84,7 +112,10 @@ impl Clients {
         let list = world.rng.below(2);
         let own = world.rng.below(3);
         let head = world.hosts[host].node.own_head();
-        let (guard, conflicts) = (head.map(|head| format!("\"{}\"", head.id())), head.is_some_and(|head| !head.open.is_empty()));
+        let (guard, conflicts) = (
+            head.map(|head| format!("\"{}\"", head.id())),
+            head.is_some_and(|head| !head.open.is_empty()),
+        );
         let value = self.value();
         let put = |path: String| put_at(&path, value.clone());
         match kind {
@@ -93,16 +124,27 @@ impl Clients {
             30..34 => put_at("/config/listeners/l", using("c", value)),
             34..36 => put(format!("/js_modules/h{host}-{own}")),
             36..50 => put(format!("/config/own/h{host}-{own}")),
-            50..72 => change(Op { path: path(&format!("/config/lists/l{list}")), change: Edit::Append(value) }),
+            50..72 => change(Op {
+                path: path(&format!("/config/lists/l{list}")),
+                change: Edit::Append(value),
+            }),
             72..75 => delete("/certificates/c"),
             75..78 => delete("/config/listeners/l"),
             78..79 => delete(&format!("/js_modules/h{host}-{own}")),
             79..82 => delete(&format!("/config/kv/k{key}")),
-            82..90 => Change { if_match: guard, ..put(format!("/config/kv/k{key}")) },
-            90..95 if conflicts => Change { settles: vec!["*".to_owned()], ..put(format!("/config/own/h{host}-{own}")) },
+            82..90 => Change {
+                if_match: guard,
+                ..put(format!("/config/kv/k{key}"))
+            },
+            90..95 if conflicts => Change {
+                settles: vec!["*".to_owned()],
+                ..put(format!("/config/own/h{host}-{own}"))
+            },
             _ => change(Op {
                 path: path("/config/kv"),
-                change: Edit::Put(Value::Object([("k0".to_owned(), value)].into_iter().collect())),
+                change: Edit::Put(Value::Object(
+                    [("k0".to_owned(), value)].into_iter().collect(),
+                )),
             }),
         }
     }
@@ -121,14 +163,23 @@ pub fn ask_for_first(world: &mut World, host: usize) {
 
 /// A client at `host` puts a value that bears this token below `/config/own`.
 pub fn write(world: &mut World, host: usize, member: &str, token: u64) {
-    world.ask(host, Ask::Write(put_at(&format!("/config/own/{member}"), value_of(token))));
+    world.ask(
+        host,
+        Ask::Write(put_at(&format!("/config/own/{member}"), value_of(token))),
+    );
 }
 
-/// As [`write`], with a value so long that its revision goes in pieces, and goes through as no delta.
+/// As [`write`], with a value so long that its revision goes in pieces, and goes through as no
+/// delta.
 pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
-    let noise: String = (0..1500).map(|_| format!("{:016x}", world.rng.draw())).collect();
+    let noise: String = (0..1500)
+        .map(|_| format!("{:016x}", world.rng.draw()))
+        .collect();
     let value = Value::Array(vec![value_of(token), Value::from(noise)]);
-    world.ask(host, Ask::Write(put_at(&format!("/config/own/{member}"), value)));
+    world.ask(
+        host,
+        Ask::Write(put_at(&format!("/config/own/{member}"), value)),
+    );
 }
 
 /// The same change, asked for in the one or the other way.
@@ -139,41 +190,90 @@ fn dressed(change: Change, number: u64) -> Ask {
     let steps = |op: &str, at: &str, value: Option<&Value>| {
         let mut step = vec![("op", Value::from(op)), ("path", at.into())];
         step.extend(value.map(|value| ("value", value.clone())));
-        let step = Value::Object(step.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        let step = Value::Object(
+            step.into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        );
         Patch::Json(JsonPatch::read(&Value::Array(vec![step])).expect("it is a patch"))
     };
-    let (last, above) = change.op.path.tokens().split_last().expect("no change is of everything");
+    let (last, above) = change
+        .op
+        .path
+        .tokens()
+        .split_last()
+        .expect("no change is of everything");
     let parent = path(&format!("/{}", above.join("/")));
     let (at, patch) = match (&change.op.change, number % 3) {
         // Merged, it would not replace the object that is there.
         (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
-        (Edit::Put(value), 1) => (parent, Patch::Merge(Value::Object([(last.clone(), value.clone())].into_iter().collect()))),
-        (Edit::Delete, 1) => (parent, Patch::Merge(Value::Object([(last.clone(), Value::Null)].into_iter().collect()))),
+        (Edit::Put(value), 1) => (
+            parent,
+            Patch::Merge(Value::Object(
+                [(last.clone(), value.clone())].into_iter().collect(),
+            )),
+        ),
+        (Edit::Delete, 1) => (
+            parent,
+            Patch::Merge(Value::Object(
+                [(last.clone(), Value::Null)].into_iter().collect(),
+            )),
+        ),
         (Edit::Put(value), 2) => (parent, steps("add", &format!("/{last}"), Some(value))),
         (Edit::Delete, 2) => (parent, steps("remove", &format!("/{last}"), None)),
         (Edit::Append(value), 1 | 2) => (change.op.path, steps("add", "/-", Some(value))),
         _ => return Ask::Write(change),
     };
-    let Change { if_match, note, settles, .. } = change;
-    Ask::Patch(Patching { path: at, patch, if_match, note, settles })
+    let Change {
+        if_match,
+        note,
+        settles,
+        ..
+    } = change;
+    Ask::Patch(Patching {
+        path: at,
+        patch,
+        if_match,
+        note,
+        settles,
+    })
 }
 
 fn put_at(at: &str, value: Value) -> Change {
-    change(Op { path: path(at), change: Edit::Put(value) })
+    change(Op {
+        path: path(at),
+        change: Edit::Put(value),
+    })
 }
 
 fn delete(at: &str) -> Change {
-    change(Op { path: path(at), change: Edit::Delete })
+    change(Op {
+        path: path(at),
+        change: Edit::Delete,
+    })
 }
 
 /// A listener that names a certificate.
 fn using(certificate: &str, token: Value) -> Value {
-    let tls = Value::Object([("certificate".to_owned(), certificate.into())].into_iter().collect());
-    Value::Object([("pass".to_owned(), token), ("tls".to_owned(), tls)].into_iter().collect())
+    let tls = Value::Object(
+        [("certificate".to_owned(), certificate.into())]
+            .into_iter()
+            .collect(),
+    );
+    Value::Object(
+        [("pass".to_owned(), token), ("tls".to_owned(), tls)]
+            .into_iter()
+            .collect(),
+    )
 }
 
 fn change(op: Op) -> Change {
-    Change { op, if_match: None, note: String::new(), settles: Vec::new() }
+    Change {
+        op,
+        if_match: None,
+        note: String::new(),
+        settles: Vec::new(),
+    }
 }
 
 fn path(text: &str) -> Path {

@@ -1,4 +1,5 @@
-//! Members that lie about heights, dates, and whose edits they make again: the worst that is permitted, and what is not.
+//! Members that lie about heights, dates, and whose edits they make again: the worst that is
+//! permitted, and what is not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use crate::watch::World;
 const SECOND: Duration = Duration::from_secs(1);
 const LIAR: u64 = 98;
 
-/// What a liar says of a revision of its own, which leaves the document as it is and contains what the head contains.
+/// What a liar says of a revision of its own, which leaves the document as it is and contains what
+/// the head contains.
 #[derive(Debug, Clone, Copy)]
 pub enum Lie {
     /// As high and as far ahead as is taken: its base never had the height that follows from that.
@@ -35,13 +37,15 @@ pub enum Lie {
     FarAhead,
     /// Higher than its date permits.
     TooHigh,
-    /// A replay of an edit that the author of the head never made; below the head, so that somebody has to deal with it.
+    /// A replay of an edit that the author of the head never made; below the head, so that somebody
+    /// has to deal with it.
     ReplayBelow,
     /// The same, as the head.
     ReplayAbove,
 }
 
-/// Draws lies and short jumps of clocks, for some seeds. Not from the world's own chance: what that draws stays as it is.
+/// Draws lies and short jumps of clocks, for some seeds. Not from the world's own chance: what that
+/// draws stays as it is.
 pub fn plan(nemesis: &mut Nemesis, world: &World) {
     let mut rng = Rng::new(world.seed ^ 0x6c69_6172);
     if rng.below(6) != 0 {
@@ -53,11 +57,21 @@ pub fn plan(nemesis: &mut Nemesis, world: &World) {
     let after = rng.up_to(20 * SECOND);
     nemesis.after(world, after, move |nemesis, world| {
         let usual = world.hosts[host].clock;
-        world.hosts[host].clock = Clock { off_ms: years, ..usual };
-        nemesis.after(world, 4 * SECOND, move |_, world| world.hosts[host].clock = usual);
+        world.hosts[host].clock = Clock {
+            off_ms: years,
+            ..usual
+        };
+        nemesis.after(world, 4 * SECOND, move |_, world| {
+            world.hosts[host].clock = usual
+        });
     });
     for _ in 0..rng.below(3) {
-        let lie = [Lie::Permitted, Lie::FarAhead, Lie::ReplayBelow, Lie::ReplayAbove][rng.below(4) as usize];
+        let lie = [
+            Lie::Permitted,
+            Lie::FarAhead,
+            Lie::ReplayBelow,
+            Lie::ReplayAbove,
+        ][rng.below(4) as usize];
         let after = rng.up_to(20 * SECOND);
         nemesis.after(world, after, move |_, world| tell(world, host, lie));
     }
@@ -65,63 +79,138 @@ pub fn plan(nemesis: &mut Nemesis, world: &World) {
 
 /// Somebody tells a host a lie.
 pub fn tell(world: &mut World, host: usize, lie: Lie) {
-    let Some(head) = world.hosts[host].node.own_head().filter(|_| world.hosts[host].up).map(Arc::clone) else { return };
-    // Where a clock is wrong, what is far ahead may be taken: whoever lies there is as good as any author.
-    let right = world.hosts.iter().all(|host| host.clock.off_ms == 0 && host.clock.stands_at_ms.is_none());
+    let Some(head) = world.hosts[host]
+        .node
+        .own_head()
+        .filter(|_| world.hosts[host].up)
+        .map(Arc::clone)
+    else {
+        return;
+    };
+    // Where a clock is wrong, what is far ahead may be taken: whoever lies there is as good as any
+    // author.
+    let right = world
+        .hosts
+        .iter()
+        .all(|host| host.clock.off_ms == 0 && host.clock.stands_at_ms.is_none());
     let until = Clock::default().wall_ms(world.now) + AHEAD_MAX_MS;
     let (height, stamp) = match lie {
         Lie::Permitted if head.rank().height < until - 1000 => (until, Stamp::at(until)),
         Lie::FarAhead if right => (1 << 45, Stamp::at(1 << 45)),
         Lie::TooHigh => ((1 << 48) - 1, Stamp::MAX),
         Lie::Permitted | Lie::FarAhead => return,
-        Lie::ReplayBelow => (head.rank().height, Stamp::at(head.record.header.stamp.wall_ms().saturating_sub(1))),
-        Lie::ReplayAbove => (head.rank().height + 1, Stamp::at(head.record.header.stamp.wall_ms() + 1)),
+        Lie::ReplayBelow => (
+            head.rank().height,
+            Stamp::at(head.record.header.stamp.wall_ms().saturating_sub(1)),
+        ),
+        Lie::ReplayAbove => (
+            head.rank().height + 1,
+            Stamp::at(head.record.header.stamp.wall_ms() + 1),
+        ),
     };
-    let revision = forged(&head, height, stamp, matches!(lie, Lie::ReplayBelow | Lie::ReplayAbove));
-    let peer = PeerId::from_bytes(secret(LIAR).public()).expect("a key pair's public half is sound");
-    let liar = world.puppet(host, Hello { peer, run: 1, features: 0, addresses: Vec::new() });
+    let revision = forged(
+        &head,
+        height,
+        stamp,
+        matches!(lie, Lie::ReplayBelow | Lie::ReplayAbove),
+    );
+    let peer =
+        PeerId::from_bytes(secret(LIAR).public()).expect("a key pair's public half is sound");
+    let liar = world.puppet(
+        host,
+        Hello {
+            peer,
+            run: 1,
+            features: 0,
+            addresses: Vec::new(),
+        },
+    );
     let frame = Frame::Record(revision.record.clone(), 0, Payload::Announced).encode();
     let (id, body) = (revision.id(), Arc::clone(&revision.body));
     let mut seen = world.observer().seen_mut();
-    seen.note(world.now, format!("host {host} is told a lie: {lie:?}, {id:?}"));
+    seen.note(
+        world.now,
+        format!("host {host} is told a lie: {lie:?}, {id:?}"),
+    );
     // Its author has signed it.
     seen.revisions.insert(id, revision);
     drop(seen);
     world.says(liar, frame);
     for (number, piece) in body.chunks(starlingd::limits::INLINE_MAX).enumerate() {
-        let offset = u32::try_from(number * starlingd::limits::INLINE_MAX).expect("bodies are short");
-        world.says(liar, Frame::Piece { id, offset, bytes: piece.to_vec() }.encode());
+        let offset =
+            u32::try_from(number * starlingd::limits::INLINE_MAX).expect("bodies are short");
+        world.says(
+            liar,
+            Frame::Piece {
+                id,
+                offset,
+                bytes: piece.to_vec(),
+            }
+            .encode(),
+        );
     }
 }
 
 fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, is_replay: bool) -> Revision {
     let secret = secret(LIAR);
-    let author = Author { secret: &secret, fleet: *fleet().id().as_bytes(), group: "default", stamp };
-    let invented = EditRef { stamp: head.record.header.stamp, id: RecordId([LIAR as u8; 32]) };
-    let op = Op { path: Path::parse("/config/lie").expect("it is one"), change: Change::Put(value_of(INVENTED)) };
+    let author = Author {
+        secret: &secret,
+        fleet: *fleet().id().as_bytes(),
+        group: "default",
+        stamp,
+    };
+    let invented = EditRef {
+        stamp: head.record.header.stamp,
+        id: RecordId([LIAR as u8; 32]),
+    };
+    let op = Op {
+        path: Path::parse("/config/lie").expect("it is one"),
+        change: Change::Put(value_of(INVENTED)),
+    };
     let edit = match is_replay {
         true => Edit {
             origin: Origin::Replay(invented, head.record.header.author),
             operations: operations(&head.document, std::slice::from_ref(&op)),
         },
-        false => Edit { origin: Origin::Original, operations: Vec::new() },
+        false => Edit {
+            origin: Origin::Original,
+            operations: Vec::new(),
+        },
     };
     // If it is made again, that is seen in the end.
     let is_below = is_replay && height == head.rank().height;
-    let document = if is_below { apply(&head.document, &op).expect("it is a member") } else { head.document.clone() };
-    let draft = Draft { edit, document, opens: Default::default(), settles: Vec::new(), flags: 0, note: String::new() };
+    let document = if is_below {
+        apply(&head.document, &op).expect("it is a member")
+    } else {
+        head.document.clone()
+    };
+    let draft = Draft {
+        edit,
+        document,
+        opens: Default::default(),
+        settles: Vec::new(),
+        flags: 0,
+        note: String::new(),
+    };
     let honest = Revision::author(&author, Some(head), draft).expect("it is small");
-    let header = Header { height, ..(*honest.record.header).clone() };
+    let header = Header {
+        height,
+        ..(*honest.record.header).clone()
+    };
     let record = Record::sign(header, &honest.body, &secret);
     Revision::decode(record, honest.body).expect("its author made it")
 }
 
 fn lied_to(lie: Lie) {
-    let told = move |world: &mut World| (0..world.hosts.len()).for_each(|host| tell(world, host, lie));
+    let told =
+        move |world: &mut World| (0..world.hosts.len()).for_each(|host| tell(world, host, lie));
     holds(4, || Plan {
         hosts: 4,
         clients: Clients::new(SECOND / 2, 20),
-        faults: vec![(4 * SECOND, Fault::Deed(Box::new(move |_, world| told(world))))],
+        faults: vec![(
+            4 * SECOND,
+            Fault::Deed(Box::new(move |_, world| told(world))),
+        )],
         length: 12 * SECOND,
         servers: Servers::All,
         past: 0,

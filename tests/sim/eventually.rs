@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use starlingd::limits::{
-    DEAD_AFTER, DEGREE_MAX, FULL_MESH, LINKS_MAX, OBSERVE_EVERY, REAPPLY_MAX, RETRY_MAX, RETRY_MIN, STAND_IN_AFTER, SYNC_EVERY,
+    DEAD_AFTER, DEGREE_MAX, FULL_MESH, LINKS_MAX, OBSERVE_EVERY, REAPPLY_MAX, RETRY_MAX, RETRY_MIN,
+    STAND_IN_AFTER, SYNC_EVERY,
 };
 use starlingd::model::json;
 use starlingd::model::record::RecordId;
@@ -20,22 +21,31 @@ pub struct Took {
     pub servers: Duration,
 }
 
-/// By when all hosts have the same head and nothing is uncontained: dead links are noticed, every contact is tried twice, a
-/// difference crosses the mesh by exchanges alone, one link after the other, and whoever does not stand up for his edits is stood in for.
+/// By when all hosts have the same head and nothing is uncontained: dead links are noticed, every
+/// contact is tried twice, a difference crosses the mesh by exchanges alone, one link after the
+/// other, and whoever does not stand up for his edits is stood in for.
 fn heads_by(hosts: usize) -> Duration {
     let diameter = if hosts <= FULL_MESH { 1 } else { 4 };
-    DEAD_AFTER + 2 * (RETRY_MIN + RETRY_MAX) + diameter * SYNC_EVERY * 3 / 2 + 2 * (STAND_IN_AFTER * 5 / 4)
+    DEAD_AFTER
+        + 2 * (RETRY_MIN + RETRY_MAX)
+        + diameter * SYNC_EVERY * 3 / 2
+        + 2 * (STAND_IN_AFTER * 5 / 4)
 }
 
 /// By when servers run it: what they did not answer is tried again after the longest wait.
-const SERVERS_BY: Duration = Duration::from_secs(REAPPLY_MAX.as_secs() + 5 * OBSERVE_EVERY.as_secs());
+const SERVERS_BY: Duration =
+    Duration::from_secs(REAPPLY_MAX.as_secs() + 5 * OBSERVE_EVERY.as_secs());
 /// For so long nothing may change any more.
 const AT_REST: Duration = Duration::from_secs(45);
 const STEP: Duration = Duration::from_millis(250);
 
 /// Waits until everything is as it must be in the end; the head, or what is not so.
 pub fn settle(world: &mut World, gone: &BTreeSet<usize>) -> Result<(RecordId, Took), String> {
-    let left = |world: &World| (0..world.hosts.len()).filter(|host| !gone.contains(host)).count();
+    let left = |world: &World| {
+        (0..world.hosts.len())
+            .filter(|host| !gone.contains(host))
+            .count()
+    };
     let most = heads_by(left(world));
     let start = world.now;
     wait(world, most, apart, "the hosts are not at one")?;
@@ -49,13 +59,22 @@ pub fn settle(world: &mut World, gone: &BTreeSet<usize>) -> Result<(RecordId, To
     world.run(AT_REST);
     match apart(world).or_else(|| misapplied(world)) {
         None if head_of(world) == Some(head) => Ok((head, Took { heads, servers })),
-        None => Err(format!("{head:?} was the head of all, and then another came without a cause")),
+        None => Err(format!(
+            "{head:?} was the head of all, and then another came without a cause"
+        )),
         Some(why) => Err(format!("all was well, and then {why}")),
     }
 }
 
-fn wait(world: &mut World, most: Duration, wrong: fn(&World) -> Option<String>, what: &str) -> Result<(), String> {
-    let well = world.run_until(STEP, most, |world| wrong(world).is_none() || world.observer().seen().broken.is_some());
+fn wait(
+    world: &mut World,
+    most: Duration,
+    wrong: fn(&World) -> Option<String>,
+    what: &str,
+) -> Result<(), String> {
+    let well = world.run_until(STEP, most, |world| {
+        wrong(world).is_none() || world.observer().seen().broken.is_some()
+    });
     match wrong(world).filter(|_| !well) {
         Some(why) => Err(format!("{what} {most:?} after faults have stopped: {why}")),
         None => Ok(()),
@@ -85,7 +104,10 @@ fn apart(world: &World) -> Option<String> {
             ));
         }
         if let Some(beaten) = node.uncontained().next() {
-            return Some(format!("host {host} holds {:?}, which the head does not contain", beaten.id()));
+            return Some(format!(
+                "host {host} holds {:?}, which the head does not contain",
+                beaten.id()
+            ));
         }
     }
     None
@@ -93,7 +115,10 @@ fn apart(world: &World) -> Option<String> {
 
 /// Whose server does not run the head, and has not refused it.
 fn misapplied(world: &World) -> Option<String> {
-    let hosts = world.running().into_iter().filter(|host| world.hosts[*host].spec.server);
+    let hosts = world
+        .running()
+        .into_iter()
+        .filter(|host| world.hosts[*host].spec.server);
     hosts.into_iter().find_map(|number| {
         let host = &world.hosts[number];
         let head = host.node.own_head()?;
@@ -101,7 +126,10 @@ fn misapplied(world: &World) -> Option<String> {
         match (host.node.verdict(), refused) {
             ("refused", true) => None,
             ("applied", false) if json::same(&host.server.config, head.document.config()) => None,
-            (verdict, _) => Some(format!("the server of host {number} is {verdict}, and does not run {:?}", head.id())),
+            (verdict, _) => Some(format!(
+                "the server of host {number} is {verdict}, and does not run {:?}",
+                head.id()
+            )),
         }
     })
 }
@@ -137,7 +165,8 @@ fn badly_linked(world: &World) -> Option<String> {
     let large = up.len() > FULL_MESH;
     up.into_iter().find_map(|host| {
         let links = world.hosts[host].node.counts().links;
-        // Whoever has only this one link is not sent away, and in a mesh that is one piece nobody is so poor for long.
+        // Whoever has only this one link is not sent away, and in a mesh that is one piece nobody
+        // is so poor for long.
         let most = if large { DEGREE_MAX } else { LINKS_MAX };
         (links > most).then(|| format!("host {host} has {links} links"))
     })
@@ -145,6 +174,14 @@ fn badly_linked(world: &World) -> Option<String> {
 
 fn unanswered(world: &World) -> Option<String> {
     let seen = world.observer().seen();
-    let waiting = seen.asked.iter().find(|(_, asked)| asked.answer.is_none() && !asked.hung_up);
-    waiting.map(|(client, asked)| format!("client {client} of host {} since {:?}", asked.host, asked.at))
+    let waiting = seen
+        .asked
+        .iter()
+        .find(|(_, asked)| asked.answer.is_none() && !asked.hung_up);
+    waiting.map(|(client, asked)| {
+        format!(
+            "client {client} of host {} since {:?}",
+            asked.host, asked.at
+        )
+    })
 }

@@ -1,7 +1,8 @@
 //! What goes wrong: a schedule of faults, drawn from the seed, each with its end.
 //!
-//! A fault is a deed now and another one later. When all is to be calm, what is still to be undone is undone at once: the network is
-//! whole, disks and servers are well, and every host is up but the clones. Clocks stay as wrong as they are.
+//! A fault is a deed now and another one later. When all is to be calm, what is still to be undone
+//! is undone at once: the network is whole, disks and servers are well, and every host is up but
+//! the clones. Clocks stay as wrong as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,7 +42,8 @@ pub struct Nemesis {
 }
 
 impl Nemesis {
-    /// What hosts are like from the beginning: some clocks are wrong, some servers refuse a part of all documents.
+    /// What hosts are like from the beginning: some clocks are wrong, some servers refuse a part of
+    /// all documents.
     pub fn characters(&mut self, world: &mut World) {
         for host in 0..world.hosts.len() {
             if world.rng.below(5) == 0 {
@@ -50,7 +52,10 @@ impl Nemesis {
             if world.rng.below(8) == 0 {
                 let salt = world.rng.draw();
                 world.hosts[host].server.refuses = Refuses::OneIn(5, salt);
-                note(world, &format!("the server of host {host} refuses one document in five"));
+                note(
+                    world,
+                    &format!("the server of host {host} refuses one document in five"),
+                );
             }
         }
     }
@@ -62,7 +67,11 @@ impl Nemesis {
 
     /// Does what is due.
     pub fn act(&mut self, world: &mut World) {
-        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= world.now) {
+        while let Some(entry) = self
+            .due
+            .first_entry()
+            .filter(|entry| entry.key().0 <= world.now)
+        {
             entry.remove()(self, world);
         }
     }
@@ -98,10 +107,18 @@ impl Nemesis {
             self.restart(world, host);
         }
         // Somebody looks after what others have put on servers past Starling.
-        let changed = |host: &usize| world.observer().seen().hosts.get(host).is_some_and(|memory| memory.theirs.is_some());
+        let changed = |host: &usize| {
+            world
+                .observer()
+                .seen()
+                .hosts
+                .get(host)
+                .is_some_and(|memory| memory.theirs.is_some())
+        };
         let changed: Vec<usize> = world.running().into_iter().filter(changed).collect();
         if !changed.is_empty() {
-            // Not before their disks have worked off what hung: nothing is given to a server while what it runs cannot be kept.
+            // Not before their disks have worked off what hung: nothing is given to a server while
+            // what it runs cannot be kept.
             world.run(Duration::from_secs(30));
         }
         for host in changed {
@@ -110,14 +127,22 @@ impl Nemesis {
     }
 
     /// Does something after a time.
-    pub fn after(&mut self, world: &World, after: Duration, deed: impl FnOnce(&mut Self, &mut World) + 'static) {
+    pub fn after(
+        &mut self,
+        world: &World,
+        after: Duration,
+        deed: impl FnOnce(&mut Self, &mut World) + 'static,
+    ) {
         self.number += 1;
-        self.due.insert((world.now + after, self.number), Box::new(deed));
+        self.due
+            .insert((world.now + after, self.number), Box::new(deed));
     }
 
     fn strike(&mut self, world: &mut World) {
         let up: Vec<usize> = world.running();
-        let Some(host) = world.rng.pick(&up).copied() else { return };
+        let Some(host) = world.rng.pick(&up).copied() else {
+            return;
+        };
         match world.rng.below(24) {
             22 | 23 => self.past_starling(world, host),
             0 | 1 => self.crash(world, host, false),
@@ -142,7 +167,13 @@ impl Nemesis {
     }
 
     fn crash(&mut self, world: &mut World, host: usize, power: bool) {
-        note(world, &format!("host {host} {}", if power { "loses power" } else { "is killed" }));
+        note(
+            world,
+            &format!(
+                "host {host} {}",
+                if power { "loses power" } else { "is killed" }
+            ),
+        );
         world.crash(host, power);
         self.restart_later(world, host, Duration::from_secs(15));
     }
@@ -150,7 +181,9 @@ impl Nemesis {
     fn away(&mut self, world: &mut World, host: usize, time: Duration) {
         note(world, &format!("host {host} is switched off for {time:?}"));
         world.crash(host, false);
-        self.after(world, time, move |nemesis, world| nemesis.restart(world, host));
+        self.after(world, time, move |nemesis, world| {
+            nemesis.restart(world, host)
+        });
     }
 
     fn crash_soon(&mut self, world: &mut World, host: usize) {
@@ -161,7 +194,9 @@ impl Nemesis {
 
     fn restart_later(&mut self, world: &mut World, host: usize, most: Duration) {
         let after = world.rng.up_to(most);
-        self.after(world, after, move |nemesis, world| nemesis.restart(world, host));
+        self.after(world, after, move |nemesis, world| {
+            nemesis.restart(world, host)
+        });
     }
 
     fn restart(&mut self, world: &mut World, host: usize) {
@@ -174,7 +209,8 @@ impl Nemesis {
     fn partition(&mut self, world: &mut World) {
         let count = 2 + world.rng.below(4) as usize;
         let mut parts = vec![Vec::new(); count];
-        (0..world.hosts.len()).for_each(|host| parts[world.rng.below(count as u64) as usize].push(host));
+        (0..world.hosts.len())
+            .for_each(|host| parts[world.rng.below(count as u64) as usize].push(host));
         note(world, &format!("the network is cut into {parts:?}"));
         world.partition(&parts);
         let mut after = Duration::ZERO;
@@ -188,19 +224,47 @@ impl Nemesis {
     }
 
     fn one_way(&mut self, world: &mut World, host: usize) {
-        let others: Vec<usize> = (0..world.hosts.len()).filter(|other| *other != host && world.rng.below(2) == 0).collect();
+        let others: Vec<usize> = (0..world.hosts.len())
+            .filter(|other| *other != host && world.rng.below(2) == 0)
+            .collect();
         let hears = world.rng.below(2) == 0;
-        note(world, &format!("host {host} {} by {others:?}", if hears { "is not heard" } else { "hears nothing said" }));
-        let ways: Vec<(usize, usize)> = others.iter().map(|other| if hears { (host, *other) } else { (*other, host) }).collect();
-        ways.iter().for_each(|(from, to)| world.cut(*from, *to, true));
+        note(
+            world,
+            &format!(
+                "host {host} {} by {others:?}",
+                if hears {
+                    "is not heard"
+                } else {
+                    "hears nothing said"
+                }
+            ),
+        );
+        let ways: Vec<(usize, usize)> = others
+            .iter()
+            .map(|other| {
+                if hears {
+                    (host, *other)
+                } else {
+                    (*other, host)
+                }
+            })
+            .collect();
+        ways.iter()
+            .for_each(|(from, to)| world.cut(*from, *to, true));
         let after = world.rng.up_to(Duration::from_secs(30));
-        self.after(world, after, move |_, world| ways.iter().for_each(|(from, to)| world.cut(*from, *to, false)));
+        self.after(world, after, move |_, world| {
+            ways.iter()
+                .for_each(|(from, to)| world.cut(*from, *to, false))
+        });
     }
 
     fn stall(&mut self, world: &mut World, host: usize) {
         let links: Vec<u64> = world.hosts[host].links.keys().copied().collect();
         if let Some(link) = world.rng.pick(&links).copied() {
-            note(world, &format!("what host {host} sends on link {link} is not read any more"));
+            note(
+                world,
+                &format!("what host {host} sends on link {link} is not read any more"),
+            );
             world.stall(host, link);
         }
     }
@@ -227,20 +291,38 @@ impl Nemesis {
     fn slow_reader(&mut self, world: &mut World, host: usize) {
         let pace = 2_000 + world.rng.below(20_000);
         note(world, &format!("host {host} reads {pace} bytes a second"));
-        let others: Vec<usize> = (0..world.hosts.len()).filter(|other| *other != host).collect();
+        let others: Vec<usize> = (0..world.hosts.len())
+            .filter(|other| *other != host)
+            .collect();
         for other in &others {
-            world.network.ways.insert((*other, host), Way { delay: None, pace: Some(pace) });
+            world.network.ways.insert(
+                (*other, host),
+                Way {
+                    delay: None,
+                    pace: Some(pace),
+                },
+            );
         }
         let after = world.rng.up_to(Duration::from_secs(30));
-        self.after(world, after, move |_, world| world.network.ways.retain(|(_, to), _| *to != host));
+        self.after(world, after, move |_, world| {
+            world.network.ways.retain(|(_, to), _| *to != host)
+        });
     }
 
     fn disk(&mut self, world: &mut World, host: usize) {
-        let failures = [Some(Failure::Full), Some(Failure::ReadOnly), Some(Failure::Sync), None];
+        let failures = [
+            Some(Failure::Full),
+            Some(Failure::ReadOnly),
+            Some(Failure::Sync),
+            None,
+        ];
         let chosen = world.rng.below(5) as usize;
         let Some(failure) = failures.get(chosen).copied() else {
             let time = world.rng.up_to(Duration::from_secs(60));
-            note(world, &format!("the disk of host {host} hangs for {time:?}"));
+            note(
+                world,
+                &format!("the disk of host {host} hangs for {time:?}"),
+            );
             world.hosts[host].disk.hangs_until = world.now + time;
             return;
         };
@@ -250,7 +332,10 @@ impl Nemesis {
             Some(_) => disk.failure = failure,
             None => disk.slow = Duration::from_millis(20 + world.rng.below(400)),
         }
-        note(world, &format!("the disk of host {host} is {failure:?} or slow"));
+        note(
+            world,
+            &format!("the disk of host {host} is {failure:?} or slow"),
+        );
         let after = world.rng.up_to(Duration::from_secs(20));
         self.after(world, after, move |_, world| {
             let disk = &mut world.hosts[host].disk;
@@ -290,7 +375,12 @@ impl Nemesis {
             world,
             &format!(
                 "the server of host {host} {}",
-                ["is down", "is slow", "does not always answer", "has lost everything"][kind as usize]
+                [
+                    "is down",
+                    "is slow",
+                    "does not always answer",
+                    "has lost everything"
+                ][kind as usize]
             ),
         );
         let after = world.rng.up_to(Duration::from_secs(20));
@@ -305,7 +395,10 @@ impl Nemesis {
         if !world.hosts[host].spec.server || world.hosts[host].node.own_head().is_none() {
             return;
         }
-        note(world, &format!("somebody changes the server of host {host}"));
+        note(
+            world,
+            &format!("somebody changes the server of host {host}"),
+        );
         let token = world.rng.below(1_000_000_000_000);
         let mut config = (*world.hosts[host].server.config).clone();
         config["theirs"] = token.into();
@@ -325,7 +418,10 @@ impl Nemesis {
                 }
             });
         };
-        note(world, &format!("host {host} is put back to what its disk was"));
+        note(
+            world,
+            &format!("host {host} is put back to what its disk was"),
+        );
         world.crash(host, false);
         world.hosts[host].disk = disk;
         forget(world, host, &self.gone);
@@ -338,10 +434,15 @@ impl Nemesis {
         }
         let mut spec = world.hosts[host].spec.clone();
         spec.copy = world.hosts.len() as u64;
-        note(world, &format!("host {} is a clone of host {host}", world.hosts.len()));
+        note(
+            world,
+            &format!("host {} is a clone of host {host}", world.hosts.len()),
+        );
         let disk = world.hosts[host].disk.copy();
         let clone = world.add_with(spec, disk);
-        [host, clone].into_iter().for_each(|host| world.observer().seen_mut().memory(host).unnatural = true);
+        [host, clone]
+            .into_iter()
+            .for_each(|host| world.observer().seen_mut().memory(host).unnatural = true);
         let after = world.rng.up_to(Duration::from_secs(30));
         self.after(world, after, move |nemesis, world| {
             note(world, &format!("clone {clone} is stopped for good"));
@@ -353,9 +454,20 @@ impl Nemesis {
 
     /// All hosts within a second, or one after the other.
     fn restarts(&mut self, world: &mut World, rolling: bool) {
-        note(world, if rolling { "hosts are started anew one after the other" } else { "all hosts are started anew" });
+        note(
+            world,
+            if rolling {
+                "hosts are started anew one after the other"
+            } else {
+                "all hosts are started anew"
+            },
+        );
         for (number, host) in world.running().into_iter().enumerate() {
-            let after = if rolling { Duration::from_secs(2 * number as u64) } else { world.rng.up_to(Duration::from_secs(1)) };
+            let after = if rolling {
+                Duration::from_secs(2 * number as u64)
+            } else {
+                world.rng.up_to(Duration::from_secs(1))
+            };
             self.after(world, after, move |nemesis, world| {
                 world.crash(host, false);
                 nemesis.restart_later(world, host, Duration::from_secs(1));
@@ -370,11 +482,22 @@ fn joiner(world: &mut World) {
     world.add(World::spec(number));
 }
 
-/// The disk of a host was changed for an older one, or is gone: what was acknowledged and is on no other is excused.
+/// The disk of a host was changed for an older one, or is gone: what was acknowledged and is on no
+/// other is excused.
 fn forget(world: &mut World, host: usize, gone: &BTreeSet<usize>) {
-    let left = world.hosts.iter().enumerate().filter(|(number, _)| !gone.contains(number));
-    let files: BTreeSet<&str> = left.flat_map(|(_, host)| host.disk.revisions.keys()).map(|(_, name)| &name[..]).collect();
-    world.observer().seen_mut().forget(host, |name| files.contains(name));
+    let left = world
+        .hosts
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !gone.contains(number));
+    let files: BTreeSet<&str> = left
+        .flat_map(|(_, host)| host.disk.revisions.keys())
+        .map(|(_, name)| &name[..])
+        .collect();
+    world
+        .observer()
+        .seen_mut()
+        .forget(host, |name| files.contains(name));
 }
 
 fn note(world: &World, text: &str) {

@@ -45,7 +45,10 @@ impl Failed {
         println!("seed {}: {}", self.seed, self.what);
         self.history.iter().for_each(|line| println!("  {line}"));
         println!("seed {}: {}", self.seed, self.what);
-        println!("SEED={} cargo test --test sim replay -- --nocapture", self.seed);
+        println!(
+            "SEED={} cargo test --test sim replay -- --nocapture",
+            self.seed
+        );
     }
 }
 
@@ -72,16 +75,30 @@ pub struct Plan {
 impl Plan {
     /// The usual mixture, drawn from the seed.
     fn draw(world: &mut World) -> Self {
-        let hosts = if world.rng.below(8) == 0 { 9 + world.rng.below(4) } else { 2 + world.rng.below(5) } as usize;
+        let hosts = if world.rng.below(8) == 0 {
+            9 + world.rng.below(4)
+        } else {
+            2 + world.rng.below(5)
+        } as usize;
         let changes = 10 + world.rng.below(50);
         let length = Duration::from_secs(20 + world.rng.below(60));
         let mut clients = Clients::new(length / changes as u32, changes);
         clients.single = world.rng.below(8) == 0;
         clients.keys = 1 + world.rng.below(6);
-        let faults = (0..world.rng.below(14)).map(|_| (world.rng.up_to(length), Fault::Any)).collect();
-        // In one run of four the ledger is full before anything happens. Nothing is drawn for that: the others stay what they were.
+        let faults = (0..world.rng.below(14))
+            .map(|_| (world.rng.up_to(length), Fault::Any))
+            .collect();
+        // In one run of four the ledger is full before anything happens. Nothing is drawn for that:
+        // the others stay what they were.
         let past = if world.seed % 4 == 1 { 300 } else { 0 };
-        Self { hosts, clients, faults, length, servers: Servers::Most, past }
+        Self {
+            hosts,
+            clients,
+            faults,
+            length,
+            servers: Servers::Most,
+            past,
+        }
     }
 }
 
@@ -101,14 +118,28 @@ pub fn run_with(seed: u64, plan: impl FnOnce(&mut World) -> Plan) -> Result<Ran,
     let what = match result {
         Ok(Ok(ran)) => return Ok(ran),
         Ok(Err(what)) => what,
-        Err(panic) => panic.downcast_ref::<String>().map_or("it panicked", |text| text).to_owned(),
+        Err(panic) => panic
+            .downcast_ref::<String>()
+            .map_or("it panicked", |text| text)
+            .to_owned(),
     };
     let history = std::mem::take(&mut watch.seen_mut().history);
-    Err(Failed { seed, what, history })
+    Err(Failed {
+        seed,
+        what,
+        history,
+    })
 }
 
 fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
-    let Plan { hosts, mut clients, faults, length, servers, past } = plan;
+    let Plan {
+        hosts,
+        mut clients,
+        faults,
+        length,
+        servers,
+        past,
+    } = plan;
     let mut nemesis = Nemesis::default();
     begin(world, hosts, servers, past)?;
     if faults.iter().any(|(_, fault)| matches!(fault, Fault::Any)) {
@@ -138,7 +169,11 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     spreads(world, &mut clients)?;
     held(world)?;
     let seen = world.observer().seen();
-    let done = seen.asked.values().filter(|asked| matches!(asked.answer, Some(Told::Done(_)))).count();
+    let done = seen
+        .asked
+        .values()
+        .filter(|asked| matches!(asked.answer, Some(Told::Done(_))))
+        .count();
     Ok(Ran {
         trace: seen.trace,
         took,
@@ -152,13 +187,27 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     })
 }
 
-/// With nothing wrong any more, a change is everywhere within a moment: floods alone carry it, no exchange is waited for.
+/// With nothing wrong any more, a change is everywhere within a moment: floods alone carry it, no
+/// exchange is waited for.
 fn spreads(world: &mut World, clients: &mut Clients) -> Result<(), String> {
     world.observer().seen_mut().calm = true;
-    let Some(revision) = clients.ask_once_more(world) else { return Ok(()) };
-    let everywhere = |world: &World| world.running().iter().all(|host| world.hosts[*host].node.keeps(&revision));
+    let Some(revision) = clients.ask_once_more(world) else {
+        return Ok(());
+    };
+    let everywhere = |world: &World| {
+        world
+            .running()
+            .iter()
+            .all(|host| world.hosts[*host].node.keeps(&revision))
+    };
     let spread = world.run_until(STEP, SPREAD_BY, |world| everywhere(world));
-    if spread { Ok(()) } else { Err(format!("{revision:?} is not everywhere after {SPREAD_BY:?}, with nothing wrong")) }
+    if spread {
+        Ok(())
+    } else {
+        Err(format!(
+            "{revision:?} is not everywhere after {SPREAD_BY:?}, with nothing wrong"
+        ))
+    }
 }
 
 /// A fleet whose hosts have all joined and have a document to write in.
@@ -178,16 +227,25 @@ fn begin(world: &mut World, hosts: usize, servers: Servers, edits: usize) -> Res
         };
     }
     let first = |world: &World| world.hosts.iter().all(|host| host.node.is_joined());
-    world.run_until(STEP, BEGUN_BY, |world| first(world)).then_some(()).ok_or("the hosts do not join")?;
+    world
+        .run_until(STEP, BEGUN_BY, |world| first(world))
+        .then_some(())
+        .ok_or("the hosts do not join")?;
     world.run(Duration::from_secs(3));
     let author = usize::from(serverless == 0);
     ask_for_first(world, author);
     let height = behind.len() as u64;
     let has_it = |world: &World| {
-        let heads = world.hosts.iter().map(|host| host.node.own_head().map_or(0, |head| head.rank().height));
+        let heads = world
+            .hosts
+            .iter()
+            .map(|host| host.node.own_head().map_or(0, |head| head.rank().height));
         heads.min().is_some_and(|least| least > height)
     };
-    world.run_until(STEP, BEGUN_BY, |world| has_it(world)).then_some(()).ok_or("the first change does not get around")?;
+    world
+        .run_until(STEP, BEGUN_BY, |world| has_it(world))
+        .then_some(())
+        .ok_or("the first change does not get around")?;
     held(world)
 }
 

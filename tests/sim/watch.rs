@@ -1,7 +1,9 @@
-//! Who looks on: keeps the history of a run, knows every revision that was ever made, and tells what must hold always.
+//! Who looks on: keeps the history of a run, knows every revision that was ever made, and tells
+//! what must hold always.
 //!
-//! A run is judged by what is seen here and by nothing that a node says of itself, where the two can differ. What the rules are stands
-//! in `always.rs` (after each step), `eventually.rs` (once faults have stopped) and `content.rs` (at the end).
+//! A run is judged by what is seen here and by nothing that a node says of itself, where the two
+//! can differ. What the rules are stands in `always.rs` (after each step), `eventually.rs` (once
+//! faults have stopped) and `content.rs` (at the end).
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +35,8 @@ pub struct Asked {
     pub answer: Option<Told>,
     /// The host crashed before it answered: anything may have become of it.
     pub hung_up: bool,
-    /// Its host's disk was put back to a state before it, or was a clone's, and nobody else had it: it may be lost.
+    /// Its host's disk was put back to a state before it, or was a clone's, and nobody else had
+    /// it: it may be lost.
     pub excused: bool,
 }
 
@@ -60,7 +63,8 @@ pub struct Memory {
     pub trying: Option<RecordId>,
     /// The greatest stamp of a document of its own that it has written.
     pub stamp: Option<Stamp>,
-    /// Whether it has been put back to an older state, or bears somebody else's identity: its stamps may repeat.
+    /// Whether it has been put back to an older state, or bears somebody else's identity: its
+    /// stamps may repeat.
     pub unnatural: bool,
     /// Changes that it has acknowledged.
     pub acknowledged: Vec<RecordId>,
@@ -114,7 +118,8 @@ impl Seen {
     /// What was made before the world begins, and that servers have taken it.
     pub fn remember(&mut self, past: &[Revision]) {
         for revision in past {
-            let again = Revision::decode(revision.record.clone(), revision.body.clone()).expect("it was just made");
+            let again = Revision::decode(revision.record.clone(), revision.body.clone())
+                .expect("it was just made");
             self.accepted.insert(again.document.text().to_owned());
             self.revisions.insert(again.id(), again);
         }
@@ -122,7 +127,8 @@ impl Seen {
     }
 
     pub fn note(&mut self, now: Duration, text: String) {
-        self.history.push(format!("{:10.3} {text}", now.as_secs_f64()));
+        self.history
+            .push(format!("{:10.3} {text}", now.as_secs_f64()));
     }
 
     /// A promise is broken. The first counts: what follows may be due to it.
@@ -137,7 +143,8 @@ impl Seen {
         self.hosts.entry(host).or_default()
     }
 
-    /// The disk of `host` was changed for another, or is gone for good. Acknowledged changes that are now on no disk may be lost.
+    /// The disk of `host` was changed for another, or is gone for good. Acknowledged changes that
+    /// are now on no disk may be lost.
     pub fn forget(&mut self, host: usize, is_on_disk: impl Fn(&str) -> bool) {
         let memory = self.memory(host);
         memory.acknowledged.clear();
@@ -178,19 +185,40 @@ impl Seen {
         self.fold(detail);
         if let Input::Frame(_, bytes) = input {
             self.frames += 1;
-            bytes.chunks(8).for_each(|chunk| self.fold(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))));
+            bytes.chunks(8).for_each(|chunk| {
+                self.fold(
+                    chunk
+                        .iter()
+                        .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+                )
+            });
         }
     }
 
-    fn asks(&mut self, now: Duration, host: usize, client: ClientId, (what, token): (String, Option<u64>)) {
+    fn asks(
+        &mut self,
+        now: Duration,
+        host: usize,
+        client: ClientId,
+        (what, token): (String, Option<u64>),
+    ) {
         self.note(now, format!("host {host}: client {client} asks: {what}"));
-        let asked = Asked { host, at: now, token, answer: None, hung_up: false, excused: false };
+        let asked = Asked {
+            host,
+            at: now,
+            token,
+            answer: None,
+            hung_up: false,
+            excused: false,
+        };
         self.asked.insert(client, asked);
     }
 
     fn answers(&mut self, world: &World, host: usize, client: ClientId, answer: &Answer) {
         let now = world.now;
-        let Some(asked) = self.asked.get_mut(&client) else { return };
+        let Some(asked) = self.asked.get_mut(&client) else {
+            return;
+        };
         let told = match answer {
             Answer::Done { revision, .. } => Told::Done(*revision),
             Answer::Edit(_) => Told::Refused(404),
@@ -200,16 +228,30 @@ impl Seen {
             // Whether it comes about nobody knows, and the client is told so.
             Answer::Problem(problem) if problem.status == 504 => Told::Unknown,
             Answer::Problem(problem) => Told::Refused(problem.status),
-            other => return self.broken(now, format!("client {client} of host {host} gets no answer to a change: {other:?}")),
+            other => {
+                return self.broken(
+                    now,
+                    format!("client {client} of host {host} gets no answer to a change: {other:?}"),
+                );
+            }
         };
         let twice = asked.answer.replace(told).is_some();
-        self.note(now, format!("host {host}: client {client} is told {told:?}"));
+        self.note(
+            now,
+            format!("host {host}: client {client} is told {told:?}"),
+        );
         if twice {
-            self.broken(now, format!("client {client} of host {host} is answered twice"));
+            self.broken(
+                now,
+                format!("client {client} of host {host} is answered twice"),
+            );
         }
         if let Told::Done(revision) = told {
             if !world.hosts[host].node.is_joined() {
-                self.broken(now, format!("host {host} takes a change before it is in step with its fleet"));
+                self.broken(
+                    now,
+                    format!("host {host} takes a change before it is in step with its fleet"),
+                );
             }
             self.memory(host).acknowledged.push(revision);
         }
@@ -226,7 +268,10 @@ impl Observer for Watch {
     fn crashing(&mut self, world: &World, host: usize) {
         let mut seen = self.seen_mut();
         seen.note(world.now, format!("host {host} crashes"));
-        let waiting = seen.asked.values_mut().filter(|asked| asked.host == host && asked.answer.is_none());
+        let waiting = seen
+            .asked
+            .values_mut()
+            .filter(|asked| asked.host == host && asked.answer.is_none());
         waiting.for_each(|asked| asked.hung_up = true);
     }
 

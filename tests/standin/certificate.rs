@@ -1,7 +1,8 @@
-//! A PEM bundle, read as far as unitd shows it: the kind of the key, and of each certificate names, issuer and validity.
+//! A PEM bundle, read as far as unitd shows it: the kind of the key, and of each certificate names,
+//! issuer and validity.
 //!
-//! Nothing is verified. unitd takes a key that belongs to another certificate, and a chain in the wrong order, and fails when a
-//! listener is to use it: [`Certificate::fits`].
+//! Nothing is verified. unitd takes a key that belongs to another certificate, and a chain in the
+//! wrong order, and fails when a listener is to use it: [`Certificate::fits`].
 
 use starlingd::model::json::{Map, Value};
 
@@ -15,7 +16,8 @@ pub struct Certificate {
     pub pem: String,
     /// What unitd answers when it is asked for it.
     pub shown: Value,
-    /// Whether the key is the first certificate's, or of another kind, which unitd does not notice.
+    /// Whether the key is the first certificate's, or of another kind, which unitd does not
+    /// notice.
     pub fits: bool,
 }
 
@@ -25,18 +27,35 @@ impl Certificate {
         let (mut key, mut chain) = (None, Vec::new());
         for (label, der) in pem::blocks(bundle)? {
             match label.as_str() {
-                "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => chain.push(Shown::read(&der)?),
-                label if !label.ends_with("PRIVATE KEY") || label.starts_with("ENCRYPTED") || key.is_some() => return None,
+                "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                    chain.push(Shown::read(&der)?)
+                }
+                label
+                    if !label.ends_with("PRIVATE KEY")
+                        || label.starts_with("ENCRYPTED")
+                        || key.is_some() =>
+                {
+                    return None;
+                }
                 "RSA PRIVATE KEY" => key = Some(Key::rsa(&der).or_else(|| Key::pkcs8(&der))?),
                 "EC PRIVATE KEY" => key = Some(Key::ec(&der).or_else(|| Key::pkcs8(&der))?),
                 _ => key = Some(Key::pkcs8(&der)?),
             }
         }
         let (key, first) = (key?, chain.first()?);
-        let fits = key.public.is_none() || key.kind != first.kind || key.public == Some(first.public.clone());
-        let links = chain.into_iter().map(|certificate| certificate.value).collect();
+        let fits = key.public.is_none()
+            || key.kind != first.kind
+            || key.public == Some(first.public.clone());
+        let links = chain
+            .into_iter()
+            .map(|certificate| certificate.value)
+            .collect();
         let shown = object([("key", key.words().into()), ("chain", Value::Array(links))]);
-        Some(Self { pem: String::from_utf8_lossy(bundle).into_owned(), shown, fits })
+        Some(Self {
+            pem: String::from_utf8_lossy(bundle).into_owned(),
+            shown,
+            fits,
+        })
     }
 }
 
@@ -71,7 +90,10 @@ impl Key {
     fn rsa(der: &[u8]) -> Option<Self> {
         let mut fields = sequence(der)?;
         fields.take(INTEGER)?;
-        Some(Self { kind: Kind::Rsa, public: Some(magnitude(fields.take(INTEGER)?)) })
+        Some(Self {
+            kind: Kind::Rsa,
+            public: Some(magnitude(fields.take(INTEGER)?)),
+        })
     }
 
     /// RFC 5915, section 3.
@@ -81,7 +103,10 @@ impl Key {
         fields.take(OCTETS)?;
         let point = std::iter::from_fn(|| fields.next()).find(|(tag, _)| *tag == TAGGED_1);
         let point = point.and_then(|(_, inner)| Some(Der(inner).take(BITS)?.get(1..)?.to_vec()));
-        Some(Self { kind: Kind::Ec, public: point })
+        Some(Self {
+            kind: Kind::Ec,
+            public: point,
+        })
     }
 
     fn words(&self) -> String {
@@ -118,15 +143,28 @@ impl Shown {
         let mut key = Der(fields.take(SEQUENCE)?);
         let kind = kind(key.take(SEQUENCE)?)?;
         let public = key.take(BITS)?.get(1..)?;
-        let public = if kind == Kind::Rsa { magnitude(sequence(public)?.take(INTEGER)?) } else { public.to_vec() };
+        let public = if kind == Kind::Rsa {
+            magnitude(sequence(public)?.take(INTEGER)?)
+        } else {
+            public.to_vec()
+        };
         let others = std::iter::from_fn(|| fields.next()).find(|(tag, _)| *tag == TAGGED_3);
-        let others = others.map(|(_, extensions)| host_names(extensions)).unwrap_or_default();
+        let others = others
+            .map(|(_, extensions)| host_names(extensions))
+            .unwrap_or_default();
         let value = object([
             ("subject", shown_name(&subject, others)),
             ("issuer", shown_name(&issuer, Vec::new())),
-            ("validity", object([("since", since.into()), ("until", until.into())])),
+            (
+                "validity",
+                object([("since", since.into()), ("until", until.into())]),
+            ),
         ]);
-        Some(Self { kind, public, value })
+        Some(Self {
+            kind,
+            public,
+            value,
+        })
     }
 }
 
@@ -138,7 +176,10 @@ fn shown_name(names: &[(Vec<u8>, String)], others: Vec<String>) -> Value {
             shown.insert(member.to_owned(), text.as_str().into());
         }
         if member == "common_name" && !others.is_empty() {
-            shown.insert("alt_names".to_owned(), Value::Array(others.iter().map(|name| name.as_str().into()).collect()));
+            shown.insert(
+                "alt_names".to_owned(),
+                Value::Array(others.iter().map(|name| name.as_str().into()).collect()),
+            );
         }
     }
     Value::Object(shown)
@@ -155,19 +196,28 @@ fn names(rdns: &[u8]) -> Option<Vec<(Vec<u8>, String)>> {
     Some(all)
 }
 
-/// The DNS names among the alternative ones (RFC 5280, section 4.2.1.6); unitd leaves the others out.
+/// The DNS names among the alternative ones (RFC 5280, section 4.2.1.6); unitd leaves the others
+/// out.
 fn host_names(extensions: &[u8]) -> Vec<String> {
     let mut all = Vec::new();
-    let Some(mut each) = sequence(extensions) else { return all };
+    let Some(mut each) = sequence(extensions) else {
+        return all;
+    };
     while let Some((_, extension)) = each.next() {
         let mut fields = Der(extension);
         if fields.take(OID) != Some(&ALTERNATIVE_NAMES) {
             continue;
         }
         let value = std::iter::from_fn(|| fields.next()).find(|(tag, _)| *tag == OCTETS);
-        let Some(mut names) = value.and_then(|(_, value)| sequence(value)) else { continue };
+        let Some(mut names) = value.and_then(|(_, value)| sequence(value)) else {
+            continue;
+        };
         while let Some((tag, name)) = names.next() {
-            all.extend(String::from_utf8(name.to_vec()).ok().filter(|_| tag == DNS_NAME));
+            all.extend(
+                String::from_utf8(name.to_vec())
+                    .ok()
+                    .filter(|_| tag == DNS_NAME),
+            );
         }
     }
     all
@@ -178,10 +228,20 @@ fn time((tag, digits): (u8, &[u8])) -> Option<String> {
     let text = std::str::from_utf8(digits).ok()?;
     let (year, rest) = text.split_at_checked(if tag == UTC_TIME { 2 } else { 4 })?;
     let year: u32 = year.parse().ok()?;
-    let year = if tag != UTC_TIME { year } else { year + if year < 50 { 2000 } else { 1900 } };
+    let year = if tag != UTC_TIME {
+        year
+    } else {
+        year + if year < 50 { 2000 } else { 1900 }
+    };
     let part = |at: usize| rest.get(at..at + 2)?.parse::<usize>().ok();
     let month = MONTHS.get(part(0)?.checked_sub(1)?)?;
-    Some(format!("{month} {:2} {:02}:{:02}:{:02} {year} GMT", part(2)?, part(4)?, part(6)?, part(8)?))
+    Some(format!(
+        "{month} {:2} {:02}:{:02}:{:02} {year} GMT",
+        part(2)?,
+        part(4)?,
+        part(6)?,
+        part(8)?
+    ))
 }
 
 fn kind(algorithm: &[u8]) -> Option<Kind> {
@@ -193,7 +253,11 @@ fn kind(algorithm: &[u8]) -> Option<Kind> {
 }
 
 fn magnitude(integer: &[u8]) -> Vec<u8> {
-    integer.iter().copied().skip_while(|byte| *byte == 0).collect()
+    integer
+        .iter()
+        .copied()
+        .skip_while(|byte| *byte == 0)
+        .collect()
 }
 
 fn sequence(der: &[u8]) -> Option<Der<'_>> {
@@ -209,8 +273,12 @@ impl<'a> Der<'a> {
         let (&first, mut rest) = rest.split_first()?;
         let mut length = usize::from(first);
         if first >= 0x80 {
-            let bytes = rest.get(..usize::from(first & 0x7f)).filter(|bytes| (1..=4).contains(&bytes.len()))?;
-            length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+            let bytes = rest
+                .get(..usize::from(first & 0x7f))
+                .filter(|bytes| (1..=4).contains(&bytes.len()))?;
+            length = bytes
+                .iter()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte));
             rest = &rest[bytes.len()..];
         }
         let (value, after) = rest.split_at_checked(length)?;
@@ -219,7 +287,9 @@ impl<'a> Der<'a> {
     }
 
     fn take(&mut self, wanted: u8) -> Option<&'a [u8]> {
-        self.next().filter(|(tag, _)| *tag == wanted).map(|(_, value)| value)
+        self.next()
+            .filter(|(tag, _)| *tag == wanted)
+            .map(|(_, value)| value)
     }
 }
 
@@ -238,6 +308,14 @@ const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 const ALTERNATIVE_NAMES: [u8; 3] = [0x55, 0x1d, 0x11];
 /// The last number of an attribute's name below 2.5.4, and what unitd calls it.
-const MEMBERS: [(u8, &str); 6] =
-    [(3, "common_name"), (6, "country"), (8, "state_or_province"), (7, "locality"), (10, "organization"), (11, "department")];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MEMBERS: [(u8, &str); 6] = [
+    (3, "common_name"),
+    (6, "country"),
+    (8, "state_or_province"),
+    (7, "locality"),
+    (10, "organization"),
+    (11, "department"),
+];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];

@@ -1,6 +1,7 @@
 //! The configuration as a resource: paths, edits, and how unitd lists an object of many members.
 //!
-//! Written anew from Unit's documentation and behaviour, not with the model's own paths and edits, so that one checks the other.
+//! Written anew from Unit's documentation and behaviour, not with the model's own paths and edits,
+//! so that one checks the other.
 
 use starlingd::model::json::{Map, Value};
 
@@ -67,7 +68,10 @@ fn find_mut<'a>(root: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
 }
 
 fn index(token: &str) -> Option<usize> {
-    token.bytes().all(|byte| byte.is_ascii_digit()).then(|| token.parse().ok())?
+    token
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| token.parse().ok())?
 }
 
 /// PUT, POST or DELETE at `path` of the configuration.
@@ -82,7 +86,9 @@ pub fn edit(root: &mut Value, method: &str, path: &[&str], body: Value) -> Resul
             _ => return Err(Denied::NotAllowed),
         },
         ("PUT", None) => *root = body,
-        ("PUT", Some((last, above))) => put(find_mut(root, above).ok_or(Denied::Missing)?, last, body)?,
+        ("PUT", Some((last, above))) => {
+            put(find_mut(root, above).ok_or(Denied::Missing)?, last, body)?
+        }
         (_, None) => *root = empty(),
         (_, Some((last, above))) => delete(find_mut(root, above).ok_or(Denied::Missing)?, last)?,
     }
@@ -121,7 +127,10 @@ pub fn listing(value: &Value) -> Value {
     match value {
         Value::Array(elements) => Value::Array(elements.iter().map(listing).collect()),
         Value::Object(members) => {
-            let mut listed: Vec<_> = members.iter().map(|(key, value)| (key.clone(), listing(value))).collect();
+            let mut listed: Vec<_> = members
+                .iter()
+                .map(|(key, value)| (key.clone(), listing(value)))
+                .collect();
             if members.len() > ORDERED_MAX {
                 listed.sort_by_key(|(key, _)| hash(key));
             }
@@ -133,12 +142,18 @@ pub fn listing(value: &Value) -> Value {
 
 /// FNV-1a: any order will do that is always the same and looks like none.
 fn hash(key: &str) -> u64 {
-    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// What unitd runs at its first start.
 pub fn factory() -> Value {
-    object([("listeners", empty()), ("routes", Value::Array(Vec::new())), ("applications", empty())])
+    object([
+        ("listeners", empty()),
+        ("routes", Value::Array(Vec::new())),
+        ("applications", empty()),
+    ])
 }
 
 /// `{}`.

@@ -7,10 +7,10 @@
 //!   hang             nothing is answered at all
 //!   close N          the next N changes end without an answer, not applied
 //!   close-applied N  … applied
-//!   cut BYTES        answers with a longer body are cut off after so many bytes of it, whichever socket they go to
+//!   cut BYTES        answers with a longer body are cut off after so many bytes
 //!   refuse-upload WORD  a certificate or module whose name contains WORD is answered 400
-//!   freeunit         says where a configuration is invalid, names what is empty so, and is version 1.36.0
-//!   stranger         whoever connects is cut off, as FreeUnit does with other users than root and its own
+//!   freeunit         says where a configuration is invalid, and is version 1.36.0
+//!   stranger         whoever connects is cut off, as FreeUnit does with foreign users
 //!   no-tls, no-js    built without OpenSSL, without njs: nothing is at these paths
 //!   ok               none of these any more
 //!   factory          the configuration becomes the default, as after a crash
@@ -80,7 +80,11 @@ impl Faults {
     /// Why, if a document of this text is to be refused.
     pub fn refusal(&self, text: &str) -> Option<Refusal> {
         let word = self.refuse.iter().find(|word| text.contains(*word))?;
-        Some(Refusal { at: String::new(), detail: format!("The word \"{word}\" is refused here."), freeunit: None })
+        Some(Refusal {
+            at: String::new(),
+            detail: format!("The word \"{word}\" is refused here."),
+            freeunit: None,
+        })
     }
 
     /// Whether an upload of this name is to be refused.
@@ -127,7 +131,8 @@ pub struct Stats {
     identical: u64,
     /// and such as only put members in another order.
     reordered: u64,
-    /// Applications that were there before and after with another text: unitd restarts their processes.
+    /// Applications that were there before and after with another text: unitd restarts their
+    /// processes.
     restarts: u64,
     /// Certificates and modules that were taken,
     pub uploads: u64,
@@ -146,16 +151,32 @@ impl Stats {
         } else if json::same(old, new) {
             self.reordered += 1;
         }
-        let (Some(old), Some(new)) = (applications(old), applications(new)) else { return };
-        let kept = old.iter().filter_map(|(name, was)| Some((was, new.get(name)?)));
-        let restarted = kept.filter(|(was, is)| json::compact(was) != json::compact(is)).count();
+        let (Some(old), Some(new)) = (applications(old), applications(new)) else {
+            return;
+        };
+        let kept = old
+            .iter()
+            .filter_map(|(name, was)| Some((was, new.get(name)?)));
+        let restarted = kept
+            .filter(|(was, is)| json::compact(was) != json::compact(is))
+            .count();
         self.restarts += restarted as u64;
     }
 
     /// One line of JSON.
     pub fn line(&self) -> String {
-        let Self { connections, reads, writes, applied, identical, reordered, restarts, uploads, removals, asked_restarts } =
-            self;
+        let Self {
+            connections,
+            reads,
+            writes,
+            applied,
+            identical,
+            reordered,
+            restarts,
+            uploads,
+            removals,
+            asked_restarts,
+        } = self;
         format!(
             "{{\"connections\":{connections},\"reads\":{reads},\"writes\":{writes},\"applied\":{applied},\"identical\":{identical},\
              \"reordered\":{reordered},\"restarts\":{restarts},\"uploads\":{uploads},\"removals\":{removals},\

@@ -1,4 +1,5 @@
-//! JavaScript as far as it is looked at: brackets must match, outside of strings and comments, and a function declared must have a name.
+//! JavaScript as far as it is looked at: brackets must match, outside of strings and comments, and
+//! a function declared must have a name.
 
 /// The source, or the detail of "Invalid JS module.": njs's own words, in quotes of their own.
 pub fn source(name: &str, body: &[u8]) -> Result<String, String> {
@@ -8,18 +9,29 @@ pub fn source(name: &str, body: &[u8]) -> Result<String, String> {
         let line = text[..at].matches('\n').count() + 1;
         Err(format!("\"SyntaxError: {what} in {name}:{line}\""))
     };
-    if text.trim_start().strip_prefix("function").is_some_and(|after| after.trim_start().starts_with('(')) {
+    if text
+        .trim_start()
+        .strip_prefix("function")
+        .is_some_and(|after| after.trim_start().starts_with('('))
+    {
         return complain("Unexpected token \"(\"", text.find('(').unwrap_or(0));
     }
     let mut open = Vec::new();
-    for (at, bracket) in text.char_indices().filter(|(_, character)| "()[]{}".contains(*character)) {
+    for (at, bracket) in text
+        .char_indices()
+        .filter(|(_, character)| "()[]{}".contains(*character))
+    {
         match "([{".find(bracket) {
             Some(kind) => open.push(kind),
             None if open.pop() == ")]}".find(bracket) => {}
             None => return complain(&format!("Unexpected token \"{bracket}\""), at),
         }
     }
-    if open.is_empty() { Ok(source) } else { complain("Unexpected end of input", text.len()) }
+    if open.is_empty() {
+        Ok(source)
+    } else {
+        complain("Unexpected end of input", text.len())
+    }
 }
 
 /// With blanks where strings and comments stand; lines stay.
@@ -34,7 +46,11 @@ fn bare(source: &str) -> String {
             _ => 0,
         };
         let (skipped, after) = rest.split_at(length);
-        bare.extend(skipped.chars().map(|character| if character == '\n' { '\n' } else { ' ' }));
+        bare.extend(
+            skipped
+                .chars()
+                .map(|character| if character == '\n' { '\n' } else { ' ' }),
+        );
         rest = after;
         if length == 0 {
             bare.push(first);

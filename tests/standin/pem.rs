@@ -1,4 +1,5 @@
-//! PEM as OpenSSL 3 reads it (`crypto/pem/pem_lib.c`: `get_name`, `get_header_and_data`), line by line, and Base64 after it.
+//! PEM as OpenSSL 3 reads it (`crypto/pem/pem_lib.c`: `get_name`, `get_header_and_data`), line by
+//! line, and Base64 after it.
 //!
 //! Written after that code, not after the model's reader, so that one checks the other.
 
@@ -12,7 +13,9 @@ enum Header {
 
 /// Labels and contents; `None` if a block is read with an error.
 pub fn blocks(text: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    let mut lines = text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end);
     let mut all = Vec::new();
     while let Some(label) = name(&mut lines) {
         let content = content(&mut lines, &label)?;
@@ -21,13 +24,21 @@ pub fn blocks(text: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     Some(all)
 }
 
-/// The label of the next line that begins a block. In the first line that is read, a byte order mark is passed over.
+/// The label of the next line that begins a block. In the first line that is read, a byte order
+/// mark is passed over.
 fn name<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Option<String> {
     let mut is_first = true;
     for line in lines {
-        let line = if is_first { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        let line = if is_first {
+            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
+        } else {
+            line
+        };
         is_first = false;
-        if let Some(label) = line.strip_prefix(b"-----BEGIN ").and_then(|line| line.strip_suffix(b"-----")) {
+        if let Some(label) = line
+            .strip_prefix(b"-----BEGIN ")
+            .and_then(|line| line.strip_suffix(b"-----"))
+        {
             return Some(String::from_utf8_lossy(label).into_owned());
         }
     }
@@ -47,9 +58,17 @@ fn content<'a>(lines: &mut impl Iterator<Item = &'a [u8]>, label: &str) -> Optio
             }
             state = Header::Post;
         } else if let Some(end) = line.strip_prefix(b"-----END ") {
-            let is_own = end.strip_prefix(label.as_bytes()).is_some_and(|rest| rest == b"-----");
-            let content = if state == Header::Maybe { before } else { after };
-            return is_own.then(|| base64(&content))?.filter(|content| !content.is_empty());
+            let is_own = end
+                .strip_prefix(label.as_bytes())
+                .is_some_and(|rest| rest == b"-----");
+            let content = if state == Header::Maybe {
+                before
+            } else {
+                after
+            };
+            return is_own
+                .then(|| base64(&content))?
+                .filter(|content| !content.is_empty());
         } else if is_last {
             return None;
         } else if state == Header::Post {
@@ -67,7 +86,11 @@ fn content<'a>(lines: &mut impl Iterator<Item = &'a [u8]>, label: &str) -> Optio
 
 fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     if !text.len().is_multiple_of(4) {
         return None;
     }

@@ -1,6 +1,7 @@
 //! What unitd answers at which path: the configuration, certificates, modules, status and control.
 //!
-//! The order of the checks is unitd's, and so are the texts, which differ from one resource to the next.
+//! The order of the checks is unitd's, and so are the texts, which differ from one resource to the
+//! next.
 
 use std::sync::MutexGuard;
 use std::time::Duration;
@@ -14,27 +15,40 @@ use super::faults::Ending;
 use super::{Shared, World, modules, validate};
 
 impl Shared {
-    /// A request that changes nothing. One for the configuration is answered at once, the others after the change under way.
+    /// A request that changes nothing. One for the configuration is answered at once, the others
+    /// after the change under way.
     pub(super) fn look(&self, request: &Request, run: u64) -> Option<Answer> {
         let (tokens, method) = (config::tokens(&request.target)?, request.method.as_str());
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let at_once = method != "GET" || matches!(tokens.first(), Some(&"config" | &"certificates" | &"js_modules"));
+        let at_once = method != "GET"
+            || matches!(
+                tokens.first(),
+                Some(&"config" | &"certificates" | &"js_modules")
+            );
         let _turn = (!at_once).then(|| self.turn());
         let mut world = self.wait(run, Duration::MAX)?;
         world.stats.reads += 1;
         Some(match (method, tokens.split_first()) {
             (_, Some((&"certificates", _))) if world.faults.no_tls => Answer::error(404, ABSENT),
             (_, Some((&"js_modules", _))) if world.faults.no_js => Answer::error(404, ABSENT),
-            ("GET", Some((&"config", path))) => found(config::find(&world.state.config, path), ABSENT),
-            ("GET", Some((&"status", path))) => found(config::find(&status(&world.state.config), path), WRONG_PATH),
+            ("GET", Some((&"config", path))) => {
+                found(config::find(&world.state.config, path), ABSENT)
+            }
+            ("GET", Some((&"status", path))) => {
+                found(config::find(&status(&world.state.config), path), WRONG_PATH)
+            }
             ("GET", Some((&"certificates", _))) => certificate(&world, &request.target)?,
             ("GET", Some((&"js_modules", _))) => module(&world, &request.target)?,
-            ("GET", Some((&"control", ["applications", name, "restart"]))) => restart(&mut world, name),
+            ("GET", Some((&"control", ["applications", name, "restart"]))) => {
+                restart(&mut world, name)
+            }
             ("GET", None) => Answer::listing(&everything(&world)),
             ("GET", Some(_)) => Answer::error(404, ABSENT),
             (_, Some((&"control", []))) => Answer::error(404, ABSENT),
             (_, Some((&"config" | &"control", _))) => Answer::error(405, NOT_ALLOWED),
-            (_, Some((&"certificates", path))) if path.len() != 1 => Answer::error(400, CERTIFICATE_NAME),
+            (_, Some((&"certificates", path))) if path.len() != 1 => {
+                Answer::error(400, CERTIFICATE_NAME)
+            }
             (_, Some((&"js_modules", path))) if path.len() != 1 => Answer::error(400, MODULE_NAME),
             (_, _) => Answer::error(405, NO_METHOD),
         })
@@ -48,7 +62,9 @@ impl Shared {
         let tokens = config::tokens(&request.target)?;
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
         match tokens.split_first() {
-            Some((&"certificates", _)) if !world.faults.no_tls => store_certificate(&mut world, request),
+            Some((&"certificates", _)) if !world.faults.no_tls => {
+                store_certificate(&mut world, request)
+            }
             Some((&"js_modules", _)) if !world.faults.no_js => store_module(&mut world, request),
             Some((&"config", path)) => self.edit(world, request, path, run),
             Some((&"control", [])) => Some(Answer::error(404, ABSENT)),
@@ -58,7 +74,13 @@ impl Shared {
         }
     }
 
-    fn edit(&self, world: MutexGuard<'_, World>, request: &Request, path: &[&str], run: u64) -> Option<Answer> {
+    fn edit(
+        &self,
+        world: MutexGuard<'_, World>,
+        request: &Request,
+        path: &[&str],
+        run: u64,
+    ) -> Option<Answer> {
         let body = match request.method.as_str() {
             "DELETE" => Value::Null,
             _ => match json::parse(&request.body) {
@@ -79,10 +101,17 @@ impl Shared {
     /// Validates the whole, takes its time, and puts it in force unless a fault says otherwise.
     fn apply(&self, world: MutexGuard<'_, World>, next: Value, run: u64) -> Option<Answer> {
         let text = json::compact(&next);
-        let refusal = world.faults.refusal(&text).or_else(|| validate::refusal(&next, &world.state.named()));
+        let refusal = world
+            .faults
+            .refusal(&text)
+            .or_else(|| validate::refusal(&next, &world.state.named()));
         if let Some(refusal) = refusal {
             let at = world.faults.freeunit.then_some(refusal.at.as_str());
-            let detail = refusal.freeunit.as_ref().filter(|_| at.is_some()).unwrap_or(&refusal.detail);
+            let detail = refusal
+                .freeunit
+                .as_ref()
+                .filter(|_| at.is_some())
+                .unwrap_or(&refusal.detail);
             return Some(Answer::invalid_configuration(detail, at));
         }
         let slow = world.faults.slow;
@@ -92,10 +121,17 @@ impl Shared {
         if ending == Ending::CloseNotApplied {
             return None;
         }
-        if world.faults.failure(&text) || validate::cannot_run(&next, &world.state.config, &world.state.certificates) {
+        if world.faults.failure(&text)
+            || validate::cannot_run(&next, &world.state.config, &world.state.certificates)
+        {
             return Some(Answer::error(500, "Failed to apply new configuration."));
         }
-        let World { stats, state, before, .. } = &mut *world;
+        let World {
+            stats,
+            state,
+            before,
+            ..
+        } = &mut *world;
         stats.count(&state.config, &next);
         *before = std::mem::replace(&mut state.config, next);
         (ending == Ending::Answer).then(|| Answer::success("Reconfiguration done."))
@@ -104,7 +140,10 @@ impl Shared {
 
 /// The name in the path, and what is below it; in a name `%2F` and `%25` stay as they are.
 fn name_and_rest(target: &str) -> Option<(String, Vec<String>)> {
-    let kept = target.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252f");
+    let kept = target
+        .replace("%25", "%2525")
+        .replace("%2F", "%252F")
+        .replace("%2f", "%252f");
     let mut tokens = config::tokens(&kept)?.into_iter().skip(1);
     Some((tokens.next().unwrap_or_default(), tokens.collect()))
 }
@@ -127,7 +166,10 @@ fn module(world: &World, target: &str) -> Option<Answer> {
         return Some(Answer::listing(&world.state.shown_modules()));
     }
     let source = world.state.modules.get(&name).filter(|_| rest.is_empty());
-    Some(source.map_or_else(|| Answer::error(404, NO_MODULE), |source| Answer::listing(&source.as_str().into())))
+    Some(source.map_or_else(
+        || Answer::error(404, NO_MODULE),
+        |source| Answer::listing(&source.as_str().into()),
+    ))
 }
 
 fn store_certificate(world: &mut World, request: &Request) -> Option<Answer> {
@@ -135,17 +177,26 @@ fn store_certificate(world: &mut World, request: &Request) -> Option<Answer> {
     if name.is_empty() || !rest.is_empty() {
         return Some(Answer::error(400, CERTIFICATE_NAME));
     }
-    let World { state, faults, stats, .. } = world;
+    let World {
+        state,
+        faults,
+        stats,
+        ..
+    } = world;
     Some(match request.method.as_str() {
-        "PUT" => match Certificate::parse(&request.body).filter(|_| !faults.refuses_upload(&name)) {
-            None => Answer::error(400, "Invalid certificate."),
-            Some(_) if state.certificates.contains_key(&name) => Answer::error(400, "Certificate already exists."),
-            Some(certificate) => {
-                state.certificates.insert(name, certificate);
-                stats.uploads += 1;
-                Answer::success("Certificate chain uploaded.")
+        "PUT" => {
+            match Certificate::parse(&request.body).filter(|_| !faults.refuses_upload(&name)) {
+                None => Answer::error(400, "Invalid certificate."),
+                Some(_) if state.certificates.contains_key(&name) => {
+                    Answer::error(400, "Certificate already exists.")
+                }
+                Some(certificate) => {
+                    state.certificates.insert(name, certificate);
+                    stats.uploads += 1;
+                    Answer::success("Certificate chain uploaded.")
+                }
             }
-        },
+        }
         "DELETE" if validate::certificates(&state.config).contains(&name.as_str()) => {
             Answer::error(400, "Certificate is used in the configuration.")
         }
@@ -163,12 +214,21 @@ fn store_module(world: &mut World, request: &Request) -> Option<Answer> {
     if name.is_empty() || !rest.is_empty() {
         return Some(Answer::error(400, MODULE_NAME));
     }
-    let World { state, faults, stats, .. } = world;
+    let World {
+        state,
+        faults,
+        stats,
+        ..
+    } = world;
     Some(match request.method.as_str() {
         "PUT" => match modules::source(&name, &request.body) {
             Err(detail) => Answer::invalid_module(&detail),
-            Ok(_) if faults.refuses_upload(&name) => Answer::invalid_module("\"this name is refused here\""),
-            Ok(_) if state.modules.contains_key(&name) => Answer::error(400, "JS module already exists."),
+            Ok(_) if faults.refuses_upload(&name) => {
+                Answer::invalid_module("\"this name is refused here\"")
+            }
+            Ok(_) if state.modules.contains_key(&name) => {
+                Answer::error(400, "JS module already exists.")
+            }
             Ok(source) => {
                 state.modules.insert(name, source);
                 stats.uploads += 1;
@@ -196,20 +256,43 @@ fn restart(world: &mut World, name: &str) -> Answer {
 }
 
 fn found(value: Option<&Value>, otherwise: &str) -> Answer {
-    value.map_or_else(|| Answer::error(404, otherwise), |value| Answer::listing(&listing(value)))
+    value.map_or_else(
+        || Answer::error(404, otherwise),
+        |value| Answer::listing(&listing(value)),
+    )
 }
 
-/// A server that nobody has asked anything yet, with the one module of the recorded one, and a process for each application.
+/// A server that nobody has asked anything yet, with the one module of the recorded one, and a
+/// process for each application.
 fn status(config: &Value) -> Value {
     let zero = |name| (name, Value::from(0));
-    let python = object([("version", "3.11.2".into()), ("lib", "/usr/lib/x86_64-gnu/unit/modules/python3.unit.so".into())]);
-    let processes = object([("running", 1.into()), ("starting", 0.into()), ("idle", 1.into())]);
-    let application = object([("processes", processes), ("requests", object([zero("active")]))]);
+    let python = object([
+        ("version", "3.11.2".into()),
+        (
+            "lib",
+            "/usr/lib/x86_64-gnu/unit/modules/python3.unit.so".into(),
+        ),
+    ]);
+    let processes = object([
+        ("running", 1.into()),
+        ("starting", 0.into()),
+        ("idle", 1.into()),
+    ]);
+    let application = object([
+        ("processes", processes),
+        ("requests", object([zero("active")])),
+    ]);
     let applications = config.get("applications").and_then(Value::as_object);
-    let applications = applications.into_iter().flatten().map(|(name, _)| (name.clone(), application.clone()));
+    let applications = applications
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| (name.clone(), application.clone()));
     object([
         ("modules", object([("python", python)])),
-        ("connections", object(["accepted", "active", "idle", "closed"].map(zero))),
+        (
+            "connections",
+            object(["accepted", "active", "idle", "closed"].map(zero)),
+        ),
         ("requests", object([zero("total")])),
         ("applications", Value::Object(applications.collect())),
     ])
@@ -224,7 +307,10 @@ fn everything(world: &World) -> Value {
         ("status", status(&state.config)),
     ]);
     if let Value::Object(members) = &mut all {
-        members.retain(|name, _| !(name == "certificates" && world.faults.no_tls || name == "js_modules" && world.faults.no_js));
+        members.retain(|name, _| {
+            !(name == "certificates" && world.faults.no_tls
+                || name == "js_modules" && world.faults.no_js)
+        });
     }
     all
 }

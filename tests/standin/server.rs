@@ -1,8 +1,10 @@
-//! A stand-in for unitd: the same answers on the same kind of socket, as observed with Unit 1.35.0, and faults on demand.
+//! A stand-in for unitd: the same answers on the same kind of socket, as observed with Unit 1.35.0,
+//! and faults on demand.
 //!
-//! Standard library and threads only, one thread a connection, so that a slow change delays no read, as with unitd. Tests take this
-//! file in by its path; the program `unit-standin` is the same with a faults socket. Everything one can ask of it is a line given to
-//! [`StandIn::tell`]: see `faults.rs`.
+//! Standard library and threads only, one thread a connection, so that a slow change delays no
+//! read, as with unitd. Tests take this file in by its path; the program `unit-standin` is the same
+//! with a faults socket. Everything one can ask of it is a line given to [`StandIn::tell`]: see
+//! `faults.rs`.
 
 mod certificate;
 mod config;
@@ -31,7 +33,8 @@ use state::State;
 pub struct Setup {
     /// The control socket.
     pub socket: PathBuf,
-    /// The file where the configuration outlives it, certificates and modules beside it; nowhere if there is none.
+    /// The file where the configuration outlives it, certificates and modules beside it; nowhere
+    /// if there is none.
     pub state: Option<PathBuf>,
     /// A TCP port on 127.0.0.1 besides.
     pub port: Option<u16>,
@@ -48,10 +51,16 @@ impl StandIn {
     /// Listens when this returns. Refuses if something answers at the socket's path.
     pub fn start(setup: Setup) -> io::Result<Self> {
         if UnixStream::connect(&setup.socket).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "socket already in use"));
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                "socket already in use",
+            ));
         }
         let world = World {
-            state: setup.state.as_deref().map_or_else(State::factory, State::load),
+            state: setup
+                .state
+                .as_deref()
+                .map_or_else(State::factory, State::load),
             before: config::factory(),
             faults: Faults::default(),
             stats: Stats::default(),
@@ -59,7 +68,12 @@ impl StandIn {
             up: false,
             ears: Vec::new(),
         };
-        let shared = Arc::new(Shared { setup, world: Mutex::new(world), moved: Condvar::new(), turn: Mutex::new(()) });
+        let shared = Arc::new(Shared {
+            setup,
+            world: Mutex::new(world),
+            moved: Condvar::new(),
+            turn: Mutex::new(()),
+        });
         shared.up()?;
         if let Some(path) = shared.setup.faults.clone() {
             listen_for_faults(&path, Arc::clone(&shared))?;
@@ -105,7 +119,9 @@ struct World {
 
 impl Shared {
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("no thread of the stand-in panics while it holds the world")
+        self.world
+            .lock()
+            .expect("no thread of the stand-in panics while it holds the world")
     }
 
     fn tell(self: &Arc<Self>, line: &str) -> String {
@@ -115,7 +131,9 @@ impl Shared {
                 self.down();
                 "down".to_owned()
             }
-            "up" => self.up().map_or_else(|error| error.to_string(), |()| "up".to_owned()),
+            "up" => self
+                .up()
+                .map_or_else(|error| error.to_string(), |()| "up".to_owned()),
             "wait" => loop {
                 thread::park();
             },
@@ -141,7 +159,8 @@ impl Shared {
         "set".to_owned()
     }
 
-    /// Stops and starts again, on another socket file, after `lose` has had its way with what is kept.
+    /// Stops and starts again, on another socket file, after `lose` has had its way with what is
+    /// kept.
     fn restart(self: &Arc<Self>, lose: impl FnOnce(&mut State, &Value)) -> String {
         self.down();
         {
@@ -149,7 +168,8 @@ impl Shared {
             lose(state, before);
         }
         self.store();
-        self.up().map_or_else(|error| error.to_string(), |()| "restarted".to_owned())
+        self.up()
+            .map_or_else(|error| error.to_string(), |()| "restarted".to_owned())
     }
 
     fn up(self: &Arc<Self>) -> io::Result<()> {
@@ -159,17 +179,25 @@ impl Shared {
         }
         let new = with_suffix(&self.setup.socket, ".tmp");
         let _ = std::fs::remove_file(&new);
-        let tcp = self.setup.port.map(|port| TcpListener::bind(("127.0.0.1", port))).transpose()?;
+        let tcp = self
+            .setup
+            .port
+            .map(|port| TcpListener::bind(("127.0.0.1", port)))
+            .transpose()?;
         let unix = UnixListener::bind(&new)?;
         std::fs::rename(&new, &self.setup.socket)?;
         world.run += 1;
         world.up = true;
         let run = world.run;
         let shared = Arc::clone(self);
-        world.ears.push(thread::spawn(move || shared.accept(run, || Ok(Conversation::Unix(unix.accept()?.0)))));
+        world.ears.push(thread::spawn(move || {
+            shared.accept(run, || Ok(Conversation::Unix(unix.accept()?.0)))
+        }));
         if let Some(tcp) = tcp {
             let shared = Arc::clone(self);
-            world.ears.push(thread::spawn(move || shared.accept(run, || Ok(Conversation::Tcp(tcp.accept()?.0)))));
+            world.ears.push(thread::spawn(move || {
+                shared.accept(run, || Ok(Conversation::Tcp(tcp.accept()?.0)))
+            }));
         }
         Ok(())
     }
@@ -185,7 +213,10 @@ impl Shared {
         drop(world);
         self.moved.notify_all();
         let unix = UnixStream::connect(&self.setup.socket).is_ok();
-        let tcp = self.setup.port.is_none_or(|port| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let tcp = self
+            .setup
+            .port
+            .is_none_or(|port| TcpStream::connect(("127.0.0.1", port)).is_ok());
         // Without that knock an ear stays in accept: somebody else took its socket away.
         if unix && tcp {
             for ear in ears {
@@ -210,14 +241,23 @@ impl Shared {
         if self.world().faults.stranger {
             return;
         }
-        let Some(request) = exchange::read(&mut conversation) else { return };
+        let Some(request) = exchange::read(&mut conversation) else {
+            return;
+        };
         self.world().stats.connections += 1;
         let changes = matches!(request.method.as_str(), "PUT" | "POST" | "DELETE");
-        let answer = if changes { self.change(&request, run) } else { self.look(&request, run) };
+        let answer = if changes {
+            self.change(&request, run)
+        } else {
+            self.look(&request, run)
+        };
         let Some(answer) = answer else { return };
         let (cut, version) = {
             let faults = &self.world().faults;
-            (faults.cut.unwrap_or(conversation.buffered()), faults.version())
+            (
+                faults.cut.unwrap_or(conversation.buffered()),
+                faults.version(),
+            )
         };
         let _ = exchange::write(&mut conversation, version, &answer, cut);
         drop(conversation);
@@ -227,10 +267,13 @@ impl Shared {
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().expect("no thread of the stand-in panics during its turn")
+        self.turn
+            .lock()
+            .expect("no thread of the stand-in panics during its turn")
     }
 
-    /// Waits while the server hangs, and besides for `pause` while it is slow; `None` when the run is over.
+    /// Waits while the server hangs, and besides for `pause` while it is slow; `None` when the run
+    /// is over.
     fn wait(&self, run: u64, pause: Duration) -> Option<MutexGuard<'_, World>> {
         let begun = Instant::now();
         let mut world = self.world();
@@ -238,13 +281,21 @@ impl Shared {
             if world.run != run {
                 return None;
             }
-            let left = if pause == Duration::MAX { Duration::ZERO } else { pause.saturating_sub(begun.elapsed()) };
+            let left = if pause == Duration::MAX {
+                Duration::ZERO
+            } else {
+                pause.saturating_sub(begun.elapsed())
+            };
             let slow = !left.is_zero() && !world.faults.slow.is_zero();
             if !world.faults.hang && !slow {
                 return Some(world);
             }
             let most = if world.faults.hang { LONG } else { left };
-            world = self.moved.wait_timeout(world, most).expect("no thread of the stand-in panics while it holds the world").0;
+            world = self
+                .moved
+                .wait_timeout(world, most)
+                .expect("no thread of the stand-in panics while it holds the world")
+                .0;
         }
     }
 
@@ -287,8 +338,8 @@ enum Conversation {
 }
 
 impl Conversation {
-    /// What unitd gets into the socket at once: it closes after that, whatever it has announced. On a Unix socket that is the kernel's
-    /// `wmem_default`.
+    /// What unitd gets into the socket at once: it closes after that, whatever it has announced. On
+    /// a Unix socket that is the kernel's `wmem_default`.
     fn buffered(&self) -> usize {
         match self {
             Self::Unix(_) => 212_992,

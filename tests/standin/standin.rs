@@ -1,4 +1,5 @@
-//! The stand-in for NGINX Unit, as a program: `unit-standin SOCKET [--state FILE] [--port N] [--faults SOCKET]`.
+//! The stand-in for NGINX Unit, as a program: `unit-standin SOCKET [--state FILE] [--port N]
+//! [--faults SOCKET]`.
 //!
 //! Runs until it is killed. The lines that its faults socket takes are listed in `faults.rs`.
 
@@ -14,7 +15,9 @@ fn main() -> ExitCode {
     let setup = match parse(std::env::args().skip(1)) {
         Ok(setup) => setup,
         Err(why) => {
-            eprintln!("unit-standin: {why}\nusage: unit-standin SOCKET [--state FILE] [--port N] [--faults SOCKET]");
+            eprintln!(
+                "unit-standin: {why}\nusage: unit-standin SOCKET [--state FILE] [--port N] [--faults SOCKET]"
+            );
             return ExitCode::from(2);
         }
     };
@@ -35,11 +38,21 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Setup, String> {
         match word.as_str() {
             "--state" => setup.state = Some(PathBuf::from(value()?)),
             "--faults" => setup.faults = Some(PathBuf::from(value()?)),
-            "--port" => setup.port = Some(value()?.parse().map_err(|_| "--port needs a number".to_owned())?),
+            "--port" => {
+                setup.port = Some(
+                    value()?
+                        .parse()
+                        .map_err(|_| "--port needs a number".to_owned())?,
+                )
+            }
             flag if flag.starts_with('-') => return Err(format!("unknown flag {flag}")),
             path if setup.socket.as_os_str().is_empty() => setup.socket = PathBuf::from(path),
             more => return Err(format!("what is {more}?")),
         }
     }
-    if setup.socket.as_os_str().is_empty() { Err("no control socket named".to_owned()) } else { Ok(setup) }
+    if setup.socket.as_os_str().is_empty() {
+        Err("no control socket named".to_owned())
+    } else {
+        Ok(setup)
+    }
 }

@@ -36,7 +36,15 @@ impl Host {
     /// A host with nothing running, keeping its things in `dir`.
     pub fn new(number: usize, dir: PathBuf) -> Host {
         fs::create_dir_all(&dir).expect("the scratch directory can be written");
-        Host { number, flags: Vec::new(), environment: Vec::new(), log: Log::default(), dir, starling: None, server: None }
+        Host {
+            number,
+            flags: Vec::new(),
+            environment: Vec::new(),
+            log: Log::default(),
+            dir,
+            starling: None,
+            server: None,
+        }
     }
 
     /// Starts Starling, in front of the stand-in server if that runs, and waits until it answers.
@@ -52,13 +60,32 @@ impl Host {
 
     /// Starts Starling through the shell command `how`, which is to `exec "$@"`. Does not wait.
     pub fn launch(&mut self, how: &str) {
-        let unit = if self.server.is_some() { self.unit_socket().into_os_string() } else { "none".into() };
+        let unit = if self.server.is_some() {
+            self.unit_socket().into_os_string()
+        } else {
+            "none".into()
+        };
         let mut command = Command::new(NETLAB);
         command.args(["exec", &self.number.to_string(), "env"]);
-        command.args(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
-        command.args(["sh", "-c", how, "sh"]).arg(program("starling")).arg("run");
-        command.arg("--state").arg(self.state()).arg("--control").arg(self.control_socket()).arg("--unit").arg(unit);
-        command.args(["--name", &format!("h{}", self.number)]).args(&self.flags);
+        command.args(
+            self.environment
+                .iter()
+                .map(|(name, value)| format!("{name}={value}")),
+        );
+        command
+            .args(["sh", "-c", how, "sh"])
+            .arg(program("starling"))
+            .arg("run");
+        command
+            .arg("--state")
+            .arg(self.state())
+            .arg("--control")
+            .arg(self.control_socket())
+            .arg("--unit")
+            .arg(unit);
+        command
+            .args(["--name", &format!("h{}", self.number)])
+            .args(&self.flags);
         command.stdin(Stdio::piped());
         self.starling = Some(Daemon::launch(command, &self.log));
     }
@@ -68,8 +95,8 @@ impl Host {
         self.starling.take().into_iter().for_each(Daemon::kill);
     }
 
-    /// Runs `starling COMMAND… --state DIR` with `input`, without any network, so that a token holds
-    /// no addresses; gives what it printed.
+    /// Runs `starling COMMAND… --state DIR` with `input`, without any network, so that a token
+    /// holds no addresses; gives what it printed.
     pub fn command(&self, arguments: &[&str], input: &str) -> String {
         let mut command = Command::new("unshare");
         command
@@ -81,36 +108,61 @@ impl Host {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("starling can be started");
-        child.stdin.take().expect("it was piped").write_all(input.as_bytes()).expect("it reads its input or ends");
+        child
+            .stdin
+            .take()
+            .expect("it was piped")
+            .write_all(input.as_bytes())
+            .expect("it reads its input or ends");
         let output = child.wait_with_output().expect("our own child");
-        assert!(output.status.success(), "starling {arguments:?}: {}", output.status);
+        assert!(
+            output.status.success(),
+            "starling {arguments:?}: {}",
+            output.status
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Asks this Starling. `None` when it does not answer, or not with 200.
     pub fn get(&self, target: &str) -> Option<Reply> {
-        http::request(&self.control_socket(), "GET", target, b"").ok().filter(|reply| reply.status == 200)
+        http::request(&self.control_socket(), "GET", target, b"")
+            .ok()
+            .filter(|reply| reply.status == 200)
     }
 
     /// Asks this Starling for JSON; `Null` when it does not answer.
     pub fn json(&self, target: &str) -> Value {
-        self.get(target).map(|reply| reply.json()).unwrap_or_default()
+        self.get(target)
+            .map(|reply| reply.json())
+            .unwrap_or_default()
     }
 
     /// Sends a change to this Starling and gives the answer.
     pub fn put(&self, target: &str, body: &[u8]) -> Reply {
         let answer = http::request(&self.control_socket(), "PUT", target, body);
-        answer.unwrap_or_else(|error| panic!("PUT {target} on host {}: {error}\n{}", self.number, self.log.tail(15)))
+        answer.unwrap_or_else(|error| {
+            panic!(
+                "PUT {target} on host {}: {error}\n{}",
+                self.number,
+                self.log.tail(15)
+            )
+        })
     }
 
     /// The ID of the head, when there is one.
     pub fn head(&self) -> Option<String> {
-        self.json("/fleet").pointer("/group/head/id").and_then(Value::as_str).map(str::to_owned)
+        self.json("/fleet")
+            .pointer("/group/head/id")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
     }
 
     /// The ends of this host's links.
     pub fn links(&self) -> Vec<Value> {
-        self.json("/fleet/links").as_array().cloned().unwrap_or_default()
+        self.json("/fleet/links")
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// A file of this host, beside its state directory.
@@ -142,17 +194,31 @@ impl Host {
         self.starling.as_ref().expect("it was started")
     }
 
-    /// The time on a processor of the running Starling, over all threads that live (the first field of `schedstat`).
+    /// The time on a processor of the running Starling, over all threads that live (the first field
+    /// of `schedstat`).
     pub fn processor_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the peer runs");
-        let stats = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
-        Duration::from_nanos(stats.filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok()).sum())
+        let stats = tasks
+            .flatten()
+            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+        Duration::from_nanos(
+            stats
+                .filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok())
+                .sum(),
+        )
     }
 
     /// What a person needs who looks into a failed test.
     pub fn account(&self) -> String {
-        let fleet = self.get("/fleet").map(|reply| reply.body).unwrap_or_else(|| "no answer".into());
-        format!("--- host {}: last words\n{}    GET /fleet: {fleet}\n", self.number, self.log.tail(15))
+        let fleet = self
+            .get("/fleet")
+            .map(|reply| reply.body)
+            .unwrap_or_else(|| "no answer".into());
+        format!(
+            "--- host {}: last words\n{}    GET /fleet: {fleet}\n",
+            self.number,
+            self.log.tail(15)
+        )
     }
 
     /// The socket of its REST endpoint.

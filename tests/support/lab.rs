@@ -17,7 +17,9 @@ pub struct Lab {
 impl Lab {
     /// Makes `count` hosts on `subnets` segments; their things go under `dir`. Nothing runs yet.
     pub fn up(dir: &Path, count: usize, subnets: usize) -> Lab {
-        let hosts = (1..=count).map(|i| Host::new(i, dir.join(format!("h{i}")))).collect();
+        let hosts = (1..=count)
+            .map(|i| Host::new(i, dir.join(format!("h{i}"))))
+            .collect();
         let lab = Lab { hosts };
         lab.net(&["up", &count.to_string(), "--subnets", &subnets.to_string()]);
         lab
@@ -35,7 +37,10 @@ impl Lab {
 
     /// Runs a command of `netlab.sh`; gives what it printed.
     pub fn net(&self, arguments: &[&str]) -> String {
-        let output = Command::new(NETLAB).args(arguments).output().expect("netlab.sh can be started");
+        let output = Command::new(NETLAB)
+            .args(arguments)
+            .output()
+            .expect("netlab.sh can be started");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "netlab.sh {arguments:?}: {errors}");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -57,7 +62,12 @@ impl Lab {
     }
 
     /// The same, with words that are only found when it fails.
-    pub fn wait_for(&self, within: Duration, what: impl Fn() -> String, done: impl Fn() -> bool) -> Duration {
+    pub fn wait_for(
+        &self,
+        within: Duration,
+        what: impl Fn() -> String,
+        done: impl Fn() -> bool,
+    ) -> Duration {
         let begin = Instant::now();
         while !done() {
             if begin.elapsed() > within {

@@ -19,6 +19,10 @@ pub fn program(name: &str) -> PathBuf {
         return PathBuf::from(other);
     }
     let own = std::env::current_exe().expect("a running program has a path");
-    let found = own.ancestors().skip(1).map(|dir: &Path| dir.join(name)).find(|path| path.is_file());
+    let found = own
+        .ancestors()
+        .skip(1)
+        .map(|dir: &Path| dir.join(name))
+        .find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not built: cargo build --bins --examples"))
 }

@@ -20,7 +20,11 @@ impl Scratch {
     /// Makes one in this directory.
     pub fn below(directory: &Path) -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("starling-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "starling-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = directory.join(name);
         fs::create_dir_all(&path).expect("the directory can be written");
         Scratch(path)
@@ -48,10 +52,16 @@ pub fn lacks() -> Option<String> {
     if let Some(tool) = TOOLS.iter().find(|tool| !in_path(tool)) {
         return Some(format!("the program `{tool}`"));
     }
-    let tried = Command::new(NETLAB).args(["private", NETLAB, "up", "2"]).stdin(Stdio::null()).output();
+    let tried = Command::new(NETLAB)
+        .args(["private", NETLAB, "up", "2"])
+        .stdin(Stdio::null())
+        .output();
     match tried {
         Ok(output) if output.status.success() => None,
-        Ok(output) => Some(format!("root or user namespaces ({})", String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => Some(format!(
+            "root or user namespaces ({})",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
         Err(error) => Some(format!("{NETLAB} to be runnable ({error})")),
     }
 }
@@ -59,13 +69,25 @@ pub fn lacks() -> Option<String> {
 /// Runs this program again inside, with `arguments`, its output going to `output` if given and
 /// else to ours. True when it ended well within the time; it is killed with all it started when the
 /// time is up.
-pub fn run_inside(scratch: &Scratch, arguments: &[&str], output: Option<&Path>, within: Duration) -> bool {
+pub fn run_inside(
+    scratch: &Scratch,
+    arguments: &[&str],
+    output: Option<&Path>,
+    within: Duration,
+) -> bool {
     let own = std::env::current_exe().expect("a running program has a path");
     let mut command = Command::new(NETLAB);
-    command.arg("private").arg(own).args(arguments).env(INSIDE, scratch.path()).stdin(Stdio::null());
+    command
+        .arg("private")
+        .arg(own)
+        .args(arguments)
+        .env(INSIDE, scratch.path())
+        .stdin(Stdio::null());
     if let Some(path) = output {
         let file = File::create(path).expect("the scratch directory can be written");
-        command.stdout(file.try_clone().expect("a file can be opened twice")).stderr(file);
+        command
+            .stdout(file.try_clone().expect("a file can be opened twice"))
+            .stderr(file);
     }
     let mut child = command.spawn().expect("netlab.sh was run a moment ago");
     let deadline = Instant::now() + within;

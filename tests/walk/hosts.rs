@@ -1,4 +1,5 @@
-//! Three hosts on this one, and a shell in which `starling`, `ssh` and `curl` are those of the host that the variable HOST names.
+//! Three hosts on this one, and a shell in which `starling`, `ssh` and `curl` are those of the host
+//! that the variable HOST names.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -31,17 +32,26 @@ impl Hosts {
         fs::create_dir_all(&bin).expect("the directory is new");
         for (name, script) in [("starling", STARLING), ("ssh", SSH), ("curl", CURL)] {
             fs::write(bin.join(name), script).expect("the directory can be written");
-            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755))
+                .expect("it is ours");
         }
         fs::write(dir.join("conf.json"), CONF).expect("the directory can be written");
         fs::write(dir.join("bundle.pem"), BUNDLE).expect("the directory can be written");
         fs::write(dir.join("empty.conf"), "{}").expect("the directory can be written");
         let server = |host: &&str| {
             fs::create_dir(dir.join(host)).expect("the directory can be written");
-            StandIn::start(Setup { socket: dir.join(host).join("unit.sock"), ..Setup::default() }).expect("the stand-in starts")
+            StandIn::start(Setup {
+                socket: dir.join(host).join("unit.sock"),
+                ..Setup::default()
+            })
+            .expect("the stand-in starts")
         };
         let servers = HOSTS.iter().map(server).collect();
-        Self { dir, running: Vec::new(), servers }
+        Self {
+            dir,
+            running: Vec::new(),
+            servers,
+        }
     }
 
     /// What `line` prints when it is typed on `host`.
@@ -52,15 +62,24 @@ impl Hosts {
 
     /// Starts `line` on `host`, and waits until REST answers there.
     pub fn run(&mut self, host: &str, line: &str) {
-        self.running.push(self.command(host, &format!("exec {line}")).spawn().expect("there is a shell"));
+        self.running.push(
+            self.command(host, &format!("exec {line}"))
+                .spawn()
+                .expect("there is a shell"),
+        );
         let late = Instant::now() + START_WAIT;
         while !self.log(host).contains("REST on") {
-            assert!(Instant::now() < late, "{host} did not start:\n{}", self.log(host));
+            assert!(
+                Instant::now() < late,
+                "{host} did not start:\n{}",
+                self.log(host)
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// Starts it on `host`; on one that is not the page's own, after `join`, which is the page's line for that one.
+    /// Starts it on `host`; on one that is not the page's own, after `join`, which is the page's
+    /// line for that one.
     pub fn join_and_run(&mut self, host: &str, join: &str) {
         if !self.dir.join(host).join("state").exists() {
             let (before, after) = join.split_once("| ssh ").expect("it is a line with ssh");
@@ -73,7 +92,11 @@ impl Hosts {
     /// `joined`, and whoever is still to join.
     pub fn others(&self, joined: &str) -> Vec<String> {
         let is_new = |host: &&str| **host == *joined || !self.dir.join(host).join("state").exists();
-        HOSTS.iter().filter(|host| is_new(host)).map(|host| (*host).to_owned()).collect()
+        HOSTS
+            .iter()
+            .filter(|host| is_new(host))
+            .map(|host| (*host).to_owned())
+            .collect()
     }
 
     /// What the daemon on `host` has said.
@@ -83,13 +106,21 @@ impl Hosts {
 
     /// The lines of `printed` without what differs each time.
     pub fn plain(&self, printed: &str) -> Vec<String> {
-        let known = HOSTS.iter().filter(|host| self.dir.join(host).join("state").exists());
-        let ids: Vec<String> = known.map(|host| self.shell(host, "starling id").trim().to_owned()).collect();
-        let ends: Vec<&str> = ids.iter().filter_map(|id| id.get(id.len().checked_sub(8)?..)).collect();
+        let known = HOSTS
+            .iter()
+            .filter(|host| self.dir.join(host).join("state").exists());
+        let ids: Vec<String> = known
+            .map(|host| self.shell(host, "starling id").trim().to_owned())
+            .collect();
+        let ends: Vec<&str> = ids
+            .iter()
+            .filter_map(|id| id.get(id.len().checked_sub(8)?..))
+            .collect();
         page::without_variables(printed, &ends)
     }
 
-    /// No server was given an application in another order or spelling, for which it would have been restarted.
+    /// No server was given an application in another order or spelling, for which it would have
+    /// been restarted.
     pub fn have_touched_no_application(&self) {
         for server in &self.servers {
             let stats = server.tell("stats");
@@ -100,8 +131,15 @@ impl Hosts {
     fn command(&self, host: &str, line: &str) -> Command {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = Command::new("sh");
-        command.args(["-c", line]).current_dir(&self.dir).stdin(Stdio::null()).env("HOST", host).env("DIR", &self.dir);
-        command.env("STARLING", Path::new(env!("CARGO_BIN_EXE_starling"))).env("SYSTEM_PATH", &path);
+        command
+            .args(["-c", line])
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .env("HOST", host)
+            .env("DIR", &self.dir);
+        command
+            .env("STARLING", Path::new(env!("CARGO_BIN_EXE_starling")))
+            .env("SYSTEM_PATH", &path);
         command.env("PATH", format!("{}:{path}", self.dir.join("bin").display()));
         command
     }
@@ -114,7 +152,9 @@ impl Drop for Hosts {
             let _ = child.wait();
         }
         if thread::panicking() {
-            HOSTS.iter().for_each(|host| eprintln!("--- {host}\n{}", self.log(host)));
+            HOSTS
+                .iter()
+                .for_each(|host| eprintln!("--- {host}\n{}", self.log(host)));
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -126,7 +166,8 @@ const CONF: &str = r#"{"listeners":{"*:8080":{"pass":"routes"}},"routes":[{"acti
 const BUNDLE: &str = include_str!("../fixtures/bundles/a.pem");
 /// More than a start takes on a busy machine with two cores.
 const START_WAIT: Duration = Duration::from_secs(30);
-/// Each host finds those that run already by their addresses: there is one network for all of them, and its mDNS is everybody's.
+/// Each host finds those that run already by their addresses: there is one network for all of them,
+/// and its mDNS is everybody's.
 const STARLING: &str = r#"#!/bin/sh
 own=$DIR/$HOST
 case $1 in

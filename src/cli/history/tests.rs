@@ -33,7 +33,10 @@ fn a_revision_is_shown_with_its_document() {
     let mut revision = parsed(REVISIONS)[2].clone();
     let members = revision.as_object_mut().unwrap();
     members.insert("untried".into(), true.into());
-    members.insert("document".into(), parsed("{\"config\": {\"a\": \"\u{9b}2J\"}}"));
+    members.insert(
+        "document".into(),
+        parsed("{\"config\": {\"a\": \"\u{9b}2J\"}}"),
+    );
     let expected = "\
 revision  cccccccccccc
 base      -
@@ -70,7 +73,10 @@ removed /config/c
   - 9000000 bytes, too long to be shown
 ";
     assert_eq!(diff_page(&parsed(answer)), expected);
-    assert!(diff_page(&parsed(r#"{"from": null, "changes": []}"#)).contains("from  nothing: the first revision of all\n"));
+    assert!(
+        diff_page(&parsed(r#"{"from": null, "changes": []}"#))
+            .contains("from  nothing: the first revision of all\n")
+    );
     assert!(diff_page(&parsed("{}")).ends_with("\nno difference\n"));
 }
 
@@ -85,15 +91,30 @@ fn blame_says_how_far_it_has_seen() {
     let set = "/config/a = 1\nsince aaaaaaaa by gull (AAAAAAAA), 2025-11-22 20:31 UTC: keep of 77\n  settled 77aabbcc\n";
     assert_eq!(blame("set"), set);
     assert_eq!(blame("kept"), format!("{set}it is older than that\n"));
-    assert!(blame("first").contains("the first revision of all") && blame("read").contains("not read at once"));
+    assert!(
+        blame("first").contains("the first revision of all")
+            && blame("read").contains("not read at once")
+    );
 }
 
 #[test]
 fn whatever_is_missing_or_odd_is_no_panic() {
-    for odd in
-        ["{}", "[]", "null", "3", r#"[{}, 3, null, {"edit": [1, {}], "settled": [[], 3]}]"#, r#"{"edit": 3, "changes": [1, {}]}"#]
-    {
+    for odd in [
+        "{}",
+        "[]",
+        "null",
+        "3",
+        r#"[{}, 3, null, {"edit": [1, {}], "settled": [[], 3]}]"#,
+        r#"{"edit": 3, "changes": [1, {}]}"#,
+    ] {
         let odd = parsed(odd);
-        [log_page(&odd), show_page(&odd), diff_page(&odd), blame_page(&odd)].iter().for_each(|page| assert!(!page.is_empty()));
+        [
+            log_page(&odd),
+            show_page(&odd),
+            diff_page(&odd),
+            blame_page(&odd),
+        ]
+        .iter()
+        .for_each(|page| assert!(!page.is_empty()));
     }
 }

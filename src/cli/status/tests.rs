@@ -54,19 +54,31 @@ problems elsewhere:
 #[test]
 fn rows_are_cut_at_the_terminals_width() {
     let page = page(&parsed(ANSWER), Some(40));
-    assert!(page.lines().all(|line| line.chars().count() <= 40), "{page}");
-    assert!(page.contains("\ntern       BBBBBBBB  refused  40       …\n"), "{page}");
+    assert!(
+        page.lines().all(|line| line.chars().count() <= 40),
+        "{page}"
+    );
+    assert!(
+        page.contains("\ntern       BBBBBBBB  refused  40       …\n"),
+        "{page}"
+    );
 }
 
 #[test]
 fn whatever_is_missing_or_odd_is_no_panic() {
     let whole = parsed(ANSWER);
-    for answer in
-        ["{}", "[]", "null", "3", r#"{"nodes": [{}, 3, null], "group": {"head": {}}, "conflicts": [[], 1], "problems": 3}"#]
-    {
+    for answer in [
+        "{}",
+        "[]",
+        "null",
+        "3",
+        r#"{"nodes": [{}, 3, null], "group": {"head": {}}, "conflicts": [[], 1], "problems": 3}"#,
+    ] {
         page(&parsed(answer), Some(0));
     }
-    let Value::Object(members) = &whole else { panic!("an object") };
+    let Value::Object(members) = &whole else {
+        panic!("an object")
+    };
     for missing in members.keys() {
         let mut fewer = members.clone();
         fewer.shift_remove(missing);

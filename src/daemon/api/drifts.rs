@@ -1,4 +1,5 @@
-//! What somebody had put on the server past Starling, and how a server is given the head again, over REST.
+//! What somebody had put on the server past Starling, and how a server is given the head again,
+//! over REST.
 //!
 //! A file is read on the answer thread, as revisions are: it may be as long as a configuration.
 
@@ -16,7 +17,11 @@ pub(super) fn deal_with(request: &Request, file: &str, adopts: bool) -> Result<A
     only("POST", request)?;
     let name = file.to_owned();
     Ok(match adopts {
-        true => Ask::AdoptDrift { name, if_match: if_match(request), note: note(request)? },
+        true => Ask::AdoptDrift {
+            name,
+            if_match: if_match(request),
+            note: note(request)?,
+        },
         false => Ask::AcknowledgeDrift(name),
     })
 }
@@ -26,7 +31,13 @@ pub(super) fn repair_host(request: &Request, id: &str) -> Result<Ask, Response> 
     only("POST", request)?;
     let (method, target) = ("POST".to_owned(), "/fleet/repair".to_owned());
     // Which group the host is of is for the node to say.
-    let errand = Errand { group: String::new(), method, target, headers: Vec::new(), body: Vec::new() };
+    let errand = Errand {
+        group: String::new(),
+        method,
+        target,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
     Ok(Ask::RepairHost(id.to_owned(), Box::new(errand)))
 }
 
@@ -35,7 +46,9 @@ pub(super) fn shown(name: &str, state: &FilePath) -> Response {
     match read_drift(&state.join(name)).map_err(|error| error.to_string()) {
         Ok(text) => match json::parse_own(&text) {
             Ok(file) => json_response(200, &file),
-            Err(error) => Response::error(500, "The file cannot be read.", &format!("{name}: {error}")),
+            Err(error) => {
+                Response::error(500, "The file cannot be read.", &format!("{name}: {error}"))
+            }
         },
         Err(error) => Response::error(500, "The file cannot be read.", &error),
     }

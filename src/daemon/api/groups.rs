@@ -13,7 +13,8 @@ pub(super) fn name(name: &str) -> Result<String, Response> {
     if is_name(name) {
         return Ok(name.to_owned());
     }
-    let detail = format!("expected 1 to {NAME_MAX} letters, digits, -, _ and ., not beginning with a dot");
+    let detail =
+        format!("expected 1 to {NAME_MAX} letters, digits, -, _ and ., not beginning with a dot");
     Err(Response::error(400, "That is no name of a group.", &detail))
 }
 
@@ -21,5 +22,9 @@ pub(super) fn name(name: &str) -> Result<String, Response> {
 pub(super) fn remove(request: &Request, group: &str) -> Result<Ask, Response> {
     only("DELETE", request)?;
     let force = query(request, "force").is_some();
-    Ok(Ask::RemoveGroup { name: name(group)?, force, note: note(request)? })
+    Ok(Ask::RemoveGroup {
+        name: name(group)?,
+        force,
+        note: note(request)?,
+    })
 }

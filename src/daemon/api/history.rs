@@ -1,8 +1,9 @@
-//! The history and the conflicts over REST: what is asked of them, and the answers that take documents from disk. Certificates are
-//! shown by their fingerprints.
+//! The history and the conflicts over REST: what is asked of them, and the answers that take
+//! documents from disk. Certificates are shown by their fingerprints.
 //!
-//! Documents are read and compared here, on the answer thread, one at a time, so that the loop does neither. A file that is gone was
-//! pruned since the node named it; one that cannot be read is said to be so, and nothing is guessed.
+//! Documents are read and compared here, on the answer thread, one at a time, so that the loop does
+//! neither. A file that is gone was pruned since the node named it; one that cannot be read is said
+//! to be so, and nothing is guessed.
 
 use std::path::Path as FilePath;
 
@@ -24,7 +25,10 @@ use crate::node::records::document_in;
 pub(super) fn revision(request: &Request, id: &str) -> Ask {
     match query(request, "diff") {
         None => Ask::Revisions(Some(id.to_owned())),
-        Some(from) => Ask::Difference { to: id.to_owned(), from: (!from.is_empty()).then(|| from.to_owned()) },
+        Some(from) => Ask::Difference {
+            to: id.to_owned(),
+            from: (!from.is_empty()).then(|| from.to_owned()),
+        },
     }
 }
 
@@ -41,17 +45,30 @@ pub(super) fn blame_of(request: &Request, tokens: &[&str]) -> Result<Ask, Respon
 pub(super) fn restore(request: &Request, id: &str) -> Result<Ask, Response> {
     only("POST", request)?;
     let wrong = |detail: &str| Response::error(400, "Invalid request path.", detail);
-    let path = Path::parse(query(request, "path").unwrap_or("/")).map_err(|error| wrong(&error.to_string()))?;
+    let path = Path::parse(query(request, "path").unwrap_or("/"))
+        .map_err(|error| wrong(&error.to_string()))?;
     if !path.tokens().is_empty() && !is_editable(&path, Verb::Put) {
-        return Err(wrong("what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, or all"));
+        return Err(wrong(
+            "what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, or all",
+        ));
     }
-    Ok(Ask::Restore { id: id.to_owned(), path, if_match: if_match(request), note: note(request)? })
+    Ok(Ask::Restore {
+        id: id.to_owned(),
+        path,
+        if_match: if_match(request),
+        note: note(request)?,
+    })
 }
 
 /// `POST /fleet/conflicts/ID/keep` and `…/drop`
 pub(super) fn settle(request: &Request, id: &str, keep: bool) -> Result<Ask, Response> {
     only("POST", request)?;
-    Ok(Ask::Settle { id: id.to_owned(), keep, if_match: if_match(request), note: note(request)? })
+    Ok(Ask::Settle {
+        id: id.to_owned(),
+        keep,
+        if_match: if_match(request),
+        note: note(request)?,
+    })
 }
 
 /// A revision and its document.
@@ -78,27 +95,50 @@ pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &Fil
     let config = Path::parse("/config").expect("it is a path");
     let mut ops = match &old {
         Some(old) => bounded_difference(&config, old.config(), new.config(), DIFFERENCE_MAX),
-        None => vec![Op { path: config, change: Change::Put(new.config().clone()) }],
+        None => vec![Op {
+            path: config,
+            change: Change::Put(new.config().clone()),
+        }],
     };
-    ops.extend(texts_difference(old.as_ref().unwrap_or(&Document::factory()), &new));
+    ops.extend(texts_difference(
+        old.as_ref().unwrap_or(&Document::factory()),
+        &new,
+    ));
     let mut room = DIFFERENCE_VALUES_MAX;
-    let changes: Vec<Value> = ops.iter().map(|op| change(op, old.as_ref(), &mut room)).collect();
+    let changes: Vec<Value> = ops
+        .iter()
+        .map(|op| change(op, old.as_ref(), &mut room))
+        .collect();
     let from = from.map_or(Value::Null, |from| from.view);
-    with_older(json_response(200, &object! { "from": from, "to": to.view, "changes": changes }.into()), older)
+    with_older(
+        json_response(
+            200,
+            &object! { "from": from, "to": to.view, "changes": changes }.into(),
+        ),
+        older,
+    )
 }
 
 /// Since which revision the value at a path stands there.
 pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath) -> Response {
     let mut line = line.into_iter().peekable();
     let mut read_bytes = line.peek().map_or(0, |head| head.size);
-    let Some(mut since) = line.next() else { return Response::error(404, NO_VALUE, "") };
+    let Some(mut since) = line.next() else {
+        return Response::error(404, NO_VALUE, "");
+    };
     let value = match read(&since, state) {
         Ok(head) => head.get(path).cloned(),
         Err(missing) => return missing.response(),
     };
-    let Some(value) = value else { return Response::error(404, NO_VALUE, "") };
+    let Some(value) = value else {
+        return Response::error(404, NO_VALUE, "");
+    };
     let text = json::compact(&value);
-    let mut reach = if older == Older::Nothing { "first" } else { "kept" };
+    let mut reach = if older == Older::Nothing {
+        "first"
+    } else {
+        "kept"
+    };
     for kept in line {
         read_bytes += kept.size;
         if read_bytes > BLAME_READ_MAX {
@@ -106,7 +146,11 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
             break;
         }
         match read(&kept, state) {
-            Ok(document) if document.get(path).is_none_or(|value| json::compact(value) != text) => {
+            Ok(document)
+                if document
+                    .get(path)
+                    .is_none_or(|value| json::compact(value) != text) =>
+            {
                 reach = "set";
                 break;
             }
@@ -126,16 +170,26 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
     with_older(json_response(200, &shown.into()), older)
 }
 
-/// Whether an edit is made at or above the path: of the first revision of all there is no other way to know whether it set a value.
+/// Whether an edit is made at or above the path: of the first revision of all there is no other way
+/// to know whether it set a value.
 fn covers(revision: &Value, path: &Path) -> bool {
-    let edit = revision.get("edit").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let edit = revision
+        .get("edit")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let at = |operation: &Value| Path::parse(operation.get("path")?.as_str()?).ok();
-    edit.iter().filter_map(at).any(|at| path.tokens().starts_with(at.tokens()))
+    edit.iter()
+        .filter_map(at)
+        .any(|at| path.tokens().starts_with(at.tokens()))
 }
 
 /// The answer, and whether there are older revisions than are kept here.
 pub(super) fn with_older(mut response: Response, older: Older) -> Response {
-    response.headers.extend(older.word().map(|word| ("Starling-Older".into(), word.into())));
+    response.headers.extend(
+        older
+            .word()
+            .map(|word| ("Starling-Older".into(), word.into())),
+    );
     response
 }
 
@@ -153,7 +207,9 @@ fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
     };
     let mut members = object! { "what": what, "path": op.path.to_string() };
     for (name, value) in [("old", old), ("new", new)] {
-        let Some(value) = value.map(|value| showable(&op.path, value)) else { continue };
+        let Some(value) = value.map(|value| showable(&op.path, value)) else {
+            continue;
+        };
         let len = json::compact(&value).len();
         if len <= *room {
             *room -= len;
@@ -176,13 +232,18 @@ enum Missing {
 impl Missing {
     fn response(self) -> Response {
         match self {
-            Self::Gone => Response::error(404, "No such revision.", "its file is not there any more"),
-            Self::Unreadable(reason) => Response::error(500, "The revision cannot be read.", &reason),
+            Self::Gone => {
+                Response::error(404, "No such revision.", "its file is not there any more")
+            }
+            Self::Unreadable(reason) => {
+                Response::error(500, "The revision cannot be read.", &reason)
+            }
         }
     }
 }
 
-/// The revision's document, with the fingerprints of bundles in their places: of some revisions that is all that is left of them.
+/// The revision's document, with the fingerprints of bundles in their places: of some revisions
+/// that is all that is left of them.
 fn read(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
     read_whole(kept, state).map(|document| document.struck(|_| true))
 }
@@ -193,8 +254,11 @@ fn read_whole(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
         Place::File { group, name } => (group, name),
     };
     let file = state.join("revisions").join(group).join(name);
-    let bytes = read_revision(&file).map_err(|error| Missing::Unreadable(error.to_string()))?.ok_or(Missing::Gone)?;
-    document_in(&bytes, &kept.id).ok_or_else(|| Missing::Unreadable(format!("the file of {} is damaged", kept.id.short())))
+    let bytes = read_revision(&file)
+        .map_err(|error| Missing::Unreadable(error.to_string()))?
+        .ok_or(Missing::Gone)?;
+    document_in(&bytes, &kept.id)
+        .ok_or_else(|| Missing::Unreadable(format!("the file of {} is damaged", kept.id.short())))
 }
 
 fn members(view: Value) -> Map<String, Value> {

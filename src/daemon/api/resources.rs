@@ -1,7 +1,8 @@
 //! Uploads and deletions of certificates and modules, at the paths that Unit has for them.
 //!
-//! A name is one piece of the path: `%2F` and `%25` stay in it as they are written, as in Unit, and all else is decoded. What is uploaded
-//! is text, not JSON. A bundle is looked at before anything else happens, for a server's own words about one are few.
+//! A name is one piece of the path: `%2F` and `%25` stay in it as they are written, as in Unit, and
+//! all else is decoded. What is uploaded is text, not JSON. A bundle is looked at before anything
+//! else happens, for a server's own words about one are few.
 
 use super::{Response, if_match, note, query, settles};
 use crate::daemon::gate::Request;
@@ -11,7 +12,8 @@ use crate::model::path::Path;
 use crate::model::resources::Kind;
 use crate::node::input::{Ask, Change, Question};
 
-/// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused. The time is that of the host's clock.
+/// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
+/// The time is that of the host's clock.
 pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, Response> {
     let path = path(request, kind)?;
     let change = match request.method.as_str() {
@@ -20,18 +22,30 @@ pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, 
         _ => return Err(Response::error(405, INVALID_METHOD, "")),
     };
     let op = Op { path, change };
-    Ok(Ask::Write(Change { op, if_match: if_match(request), note: note(request)?, settles: settles(request)? }))
+    Ok(Ask::Write(Change {
+        op,
+        if_match: if_match(request),
+        note: note(request)?,
+        settles: settles(request)?,
+    }))
 }
 
 /// `GET` of all of them, of one, or of something about one.
 pub(super) fn held(request: &Request, kind: Kind) -> Result<Ask, Response> {
     let path = parsed(request).ok_or_else(|| Response::error(400, invalid_name(kind), ""))?;
-    Ok(Ask::Server(Question::Held(kind, path.tokens()[1..].to_vec())))
+    Ok(Ask::Server(Question::Held(
+        kind,
+        path.tokens()[1..].to_vec(),
+    )))
 }
 
 /// The path with its names as Unit takes them.
 fn parsed(request: &Request) -> Option<Path> {
-    let target = request.target.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252f");
+    let target = request
+        .target
+        .replace("%25", "%2525")
+        .replace("%2F", "%252F")
+        .replace("%2f", "%252f");
     Path::parse(&target).ok()
 }
 
@@ -41,7 +55,8 @@ fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
         [_, name] => Some(name.as_str()),
         _ => None,
     });
-    name.and_then(|name| kind.path(name)).ok_or_else(|| Response::error(400, invalid_name(kind), ""))
+    name.and_then(|name| kind.path(name))
+        .ok_or_else(|| Response::error(400, invalid_name(kind), ""))
 }
 
 /// What is uploaded.
@@ -51,14 +66,33 @@ fn text(request: &Request, kind: Kind, now_ms: u64) -> Result<String, Response> 
         // What a module's source is worth only the server can tell.
         return String::from_utf8(request.body.clone()).map_err(|_| refused("it is not UTF-8"));
     }
-    let (bundle, text) = bundle::uploaded(&request.body).map_err(|error| refused(&error.to_string()))?;
+    let (bundle, text) =
+        bundle::uploaded(&request.body).map_err(|error| refused(&error.to_string()))?;
     if query(request, "force").is_none() {
-        bundle.check_time(now_ms).map_err(|error| refused(&error.to_string()))?;
+        bundle
+            .check_time(now_ms)
+            .map_err(|error| refused(&error.to_string()))?;
     }
-    let Bundle { names, key, until, is_matched, .. } = bundle;
-    let doubt = if is_matched { "" } else { "; whether the key belongs to it cannot be told" };
-    let cleaned = if text.as_bytes() == request.body { "" } else { "; what servers do not take was left out" };
-    log::info!("a certificate is uploaded: for {names:?}, {key}, valid until {until}{doubt}{cleaned}");
+    let Bundle {
+        names,
+        key,
+        until,
+        is_matched,
+        ..
+    } = bundle;
+    let doubt = if is_matched {
+        ""
+    } else {
+        "; whether the key belongs to it cannot be told"
+    };
+    let cleaned = if text.as_bytes() == request.body {
+        ""
+    } else {
+        "; what servers do not take was left out"
+    };
+    log::info!(
+        "a certificate is uploaded: for {names:?}, {key}, valid until {until}{doubt}{cleaned}"
+    );
     Ok(text)
 }
 

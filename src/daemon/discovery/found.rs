@@ -1,7 +1,7 @@
 //! Who has been heard, so that nobody is reported twice for the same thing.
 //!
-//! Everything here comes from whoever is on the wire: names and addresses are checked and counted, and nothing grows beyond its
-//! bound.
+//! Everything here comes from whoever is on the wire: names and addresses are checked and counted,
+//! and nothing grows beyond its bound.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -28,12 +28,18 @@ pub(super) struct News {
 }
 
 impl Known {
-    /// Nobody yet. Loopback addresses count only `with_loopback`: from the wire they would make this host dial itself.
+    /// Nobody yet. Loopback addresses count only `with_loopback`: from the wire they would make
+    /// this host dial itself.
     pub(super) fn new(with_loopback: bool) -> Self {
-        Self { instances: BTreeMap::new(), round: 0, with_loopback }
+        Self {
+            instances: BTreeMap::new(),
+            round: 0,
+            with_loopback,
+        }
     }
 
-    /// A new browse begins: who answers is news again, who answered neither of the last two is forgotten.
+    /// A new browse begins: who answers is news again, who answered neither of the last two is
+    /// forgotten.
     pub(super) fn next_round(&mut self) {
         self.round += 1;
         let round = self.round;
@@ -64,15 +70,25 @@ impl Known {
         if is_newcomer && self.instances.len() >= INSTANCES_MAX {
             return None;
         }
-        let heard = Heard { addresses: addresses.clone(), round: self.round };
+        let heard = Heard {
+            addresses: addresses.clone(),
+            round: self.round,
+        };
         self.instances.insert(instance.to_owned(), heard);
-        Some(News { addresses, is_newcomer })
+        Some(News {
+            addresses,
+            is_newcomer,
+        })
     }
 
-    /// Those that can be dialled, IPv4 first, link-local IPv6 last, at most [`FOUND_ADDRESSES_MAX`].
+    /// Those that can be dialled, IPv4 first, link-local IPv6 last, at most
+    /// [`FOUND_ADDRESSES_MAX`].
     fn usable(&self, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        let means_a_host = |ip: IpAddr| !ip.is_unspecified() && !ip.is_multicast() && (self.with_loopback || !ip.is_loopback());
-        addresses.retain(|address| address.port() != 0 && means_a_host(address.ip().to_canonical()));
+        let means_a_host = |ip: IpAddr| {
+            !ip.is_unspecified() && !ip.is_multicast() && (self.with_loopback || !ip.is_loopback())
+        };
+        addresses
+            .retain(|address| address.port() != 0 && means_a_host(address.ip().to_canonical()));
         addresses.sort_by_key(|address| (is_link_local(&address.ip()), *address));
         addresses.dedup();
         addresses.truncate(FOUND_ADDRESSES_MAX);
@@ -107,7 +123,12 @@ mod tests {
         let at = addresses(&["10.0.0.1:7"]);
         assert!(known.hear(ONE, at.clone()).unwrap().is_newcomer);
         assert!(known.hear(ONE, at.clone()).is_none());
-        assert!(!known.hear(ONE, addresses(&["10.0.0.1:7", "10.0.0.2:7"])).unwrap().is_newcomer);
+        assert!(
+            !known
+                .hear(ONE, addresses(&["10.0.0.1:7", "10.0.0.2:7"]))
+                .unwrap()
+                .is_newcomer
+        );
         known.next_round();
         assert!(!known.hear(ONE, at.clone()).unwrap().is_newcomer);
         known.forget(ONE);
@@ -128,16 +149,26 @@ mod tests {
     #[test]
     fn a_flood_of_instances_stops_at_the_bound() {
         let mut known = Known::new(false);
-        let reported =
-            (0..2 * INSTANCES_MAX).filter_map(|n| known.hear(&format!("{n:020x}"), addresses(&["10.0.0.1:7"]))).count();
+        let reported = (0..2 * INSTANCES_MAX)
+            .filter_map(|n| known.hear(&format!("{n:020x}"), addresses(&["10.0.0.1:7"])))
+            .count();
         assert_eq!((reported, known.count()), (INSTANCES_MAX, INSTANCES_MAX));
     }
 
     #[test]
     fn a_name_that_no_peer_would_bear_is_nobody() {
         let mut known = Known::new(false);
-        for name in ["", "0011223344556677889", "0011223344556677889G", "\n0112233445566778899", "00112233445566778899aa"] {
-            assert!(known.hear(name, addresses(&["10.0.0.1:7"])).is_none(), "{name:?}");
+        for name in [
+            "",
+            "0011223344556677889",
+            "0011223344556677889G",
+            "\n0112233445566778899",
+            "00112233445566778899aa",
+        ] {
+            assert!(
+                known.hear(name, addresses(&["10.0.0.1:7"])).is_none(),
+                "{name:?}"
+            );
         }
     }
 
@@ -155,9 +186,17 @@ mod tests {
         ];
         let known = Known::new(false);
         let mapped = [&all[..], &["[::ffff:127.0.0.1]:7"]].concat();
-        assert_eq!(known.usable(addresses(&mapped)), addresses(&["10.0.0.1:7", "[2001:db8::1]:7", "[fe80::1%3]:7"]));
-        assert_eq!(Known::new(true).usable(addresses(&["127.0.0.1:7"])), addresses(&["127.0.0.1:7"]));
-        let many: Vec<SocketAddr> = (0..99).map(|n| SocketAddr::from(([10, 0, 0, n], 7))).collect();
+        assert_eq!(
+            known.usable(addresses(&mapped)),
+            addresses(&["10.0.0.1:7", "[2001:db8::1]:7", "[fe80::1%3]:7"])
+        );
+        assert_eq!(
+            Known::new(true).usable(addresses(&["127.0.0.1:7"])),
+            addresses(&["127.0.0.1:7"])
+        );
+        let many: Vec<SocketAddr> = (0..99)
+            .map(|n| SocketAddr::from(([10, 0, 0, n], 7)))
+            .collect();
         assert_eq!(known.usable(many).len(), FOUND_ADDRESSES_MAX);
     }
 }

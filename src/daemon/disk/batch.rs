@@ -1,14 +1,17 @@
-//! How several jobs are performed at once: prepare each (write, fsync), publish each (rename, remove), then fsync each directory once.
+//! How several jobs are performed at once: prepare each (write, fsync), publish each (rename,
+//! remove), then fsync each directory once.
 //!
-//! Preparing one job before publishing another must not be seen, not even after a power cut: a job that touches a name again, or that
-//! takes something away, begins the next batch.
+//! Preparing one job before publishing another must not be seen, not even after a power cut: a job
+//! that touches a name again, or that takes something away, begins the next batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::state_dir::{Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary};
+use super::super::state_dir::{
+    Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary,
+};
 use super::Done;
 use crate::model::document::Bundle;
 use crate::node::effect::DiskJob;
@@ -33,7 +36,8 @@ struct Work {
 enum Prepared {
     /// Nothing.
     Finished,
-    /// The file is there already: make its name durable, for whoever gave it that may not have come to it.
+    /// The file is there already: make its name durable, for whoever gave it that may not have come
+    /// to it.
     Kept(PathBuf),
     /// Give the file its name, and make that durable.
     Rename { from: PathBuf, to: PathBuf },
@@ -55,7 +59,11 @@ impl Writer {
     pub(super) fn new(dir: StateDir) -> Self {
         // One that cannot be read is another than whatever comes to be kept.
         let addresses = dir.addresses().ok().flatten();
-        Self { dir, addresses, complaint: None }
+        Self {
+            dir,
+            addresses,
+            complaint: None,
+        }
     }
 
     /// Performs the jobs as if one after the other, and returns the answers in their order.
@@ -85,35 +93,60 @@ impl Writer {
             DiskJob::Commit(_, group, name) => {
                 let (_, from) = place(state, Shelf::Pending, group, name)?;
                 let (directory, to) = place(state, Shelf::Revisions, group, name)?;
-                open_own(&from)?.sync_all().map_err(|error| StateError::Io(from.clone(), error))?;
+                open_own(&from)?
+                    .sync_all()
+                    .map_err(|error| StateError::Io(from.clone(), error))?;
                 make_group(&directory)?;
                 Ok(Prepared::Rename { from, to })
             }
-            DiskJob::Store(_, group, name, bytes) => durable(place(state, Shelf::Revisions, group, name)?.1, bytes),
-            DiskJob::Strike(_, group, name, goes) => strike(place(state, Shelf::Revisions, group, name)?.1, goes),
-            DiskJob::Discard(group, name) => Ok(Prepared::Remove(place(state, Shelf::Pending, group, name)?.1)),
-            DiskJob::Remove(group, name) => Ok(Prepared::Remove(place(state, Shelf::Revisions, group, name)?.1)),
+            DiskJob::Store(_, group, name, bytes) => {
+                durable(place(state, Shelf::Revisions, group, name)?.1, bytes)
+            }
+            DiskJob::Strike(_, group, name, goes) => {
+                strike(place(state, Shelf::Revisions, group, name)?.1, goes)
+            }
+            DiskJob::Discard(group, name) => Ok(Prepared::Remove(
+                place(state, Shelf::Pending, group, name)?.1,
+            )),
+            DiskJob::Remove(group, name) => Ok(Prepared::Remove(
+                place(state, Shelf::Revisions, group, name)?.1,
+            )),
             DiskJob::Probe(_) => self.dir.probe().map(|()| Prepared::Finished),
             DiskJob::SetAside(group, name) => self.set_aside(group, name),
-            DiskJob::Addresses(bytes) if self.addresses.as_ref() == Some(bytes) => Ok(Prepared::Finished),
-            DiskJob::Addresses(bytes) => self.dir.keep_addresses(bytes).map(|()| Prepared::Finished),
+            DiskJob::Addresses(bytes) if self.addresses.as_ref() == Some(bytes) => {
+                Ok(Prepared::Finished)
+            }
+            DiskJob::Addresses(bytes) => {
+                self.dir.keep_addresses(bytes).map(|()| Prepared::Finished)
+            }
             DiskJob::Given(bytes) => self.dir.keep_given(bytes).map(|()| Prepared::Finished),
             DiskJob::Joined => self.dir.set_joined(true).map(|()| Prepared::Finished),
-            DiskJob::BeforeStarling(_, bytes) => self.dir.keep_before_starling(bytes).map(|()| Prepared::Finished),
-            DiskJob::KeepDrift(_, name, bytes, goes) => {
-                self.dir.keep_drift(name, bytes, goes.as_deref()).map(|()| Prepared::Finished)
-            }
-            DiskJob::AcknowledgeDrift(_, name) => self.dir.acknowledge_drift(name).map(|()| Prepared::Finished),
+            DiskJob::BeforeStarling(_, bytes) => self
+                .dir
+                .keep_before_starling(bytes)
+                .map(|()| Prepared::Finished),
+            DiskJob::KeepDrift(_, name, bytes, goes) => self
+                .dir
+                .keep_drift(name, bytes, goes.as_deref())
+                .map(|()| Prepared::Finished),
+            DiskJob::AcknowledgeDrift(_, name) => self
+                .dir
+                .acknowledge_drift(name)
+                .map(|()| Prepared::Finished),
             DiskJob::Applied(group, id, document) => {
                 let fingerprint = document.fingerprint();
-                self.dir.remember_applied(group, id, fingerprint).map(|()| Prepared::Finished)
+                self.dir
+                    .remember_applied(group, id, fingerprint)
+                    .map(|()| Prepared::Finished)
             }
         }
     }
 
     fn set_aside(&self, group: &str, name: &str) -> Result<Prepared, StateError> {
         match self.dir.set_revision_aside(group, name) {
-            Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Prepared::Finished),
+            Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Prepared::Finished)
+            }
             other => other.map(|_| Prepared::Finished),
         }
     }
@@ -128,18 +161,28 @@ impl Writer {
                 work.result = Err(error.to_string());
             }
         }
-        let failed: BTreeMap<PathBuf, String> =
-            directories.into_iter().filter_map(|path| sync(&path).err().map(|error| (path, error.to_string()))).collect();
-        works.into_iter().filter_map(|work| self.answer(work, &failed)).collect()
+        let failed: BTreeMap<PathBuf, String> = directories
+            .into_iter()
+            .filter_map(|path| sync(&path).err().map(|error| (path, error.to_string())))
+            .collect();
+        works
+            .into_iter()
+            .filter_map(|work| self.answer(work, &failed))
+            .collect()
     }
 
     fn answer(&mut self, work: Work, failed: &BTreeMap<PathBuf, String>) -> Option<Done> {
-        let result = work.result.and_then(|prepared| match prepared.directory().and_then(|directory| failed.get(directory)) {
-            Some(reason) => {
-                undo(&work.job, &prepared);
-                Err(reason.clone())
+        let result = work.result.and_then(|prepared| {
+            match prepared
+                .directory()
+                .and_then(|directory| failed.get(directory))
+            {
+                Some(reason) => {
+                    undo(&work.job, &prepared);
+                    Err(reason.clone())
+                }
+                None => Ok(()),
             }
-            None => Ok(()),
         });
         let ticket = work.job.ticket();
         if ticket.is_none() {
@@ -161,10 +204,14 @@ impl Writer {
     }
 }
 
-/// Whether all before `job` must be done and durable before it is begun: if one of them changes the same name, and if the job relies
-/// on them. A removed revision was replaced by one that must be safe first, and a host that is marked as joined must hold what it took.
+/// Whether all before `job` must be done and durable before it is begun: if one of them changes the
+/// same name, and if the job relies on them. A removed revision was replaced by one that must be
+/// safe first, and a host that is marked as joined must hold what it took.
 fn must_come_after(job: &DiskJob, works: &[Work]) -> bool {
-    let is_new_content = matches!(job, DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..));
+    let is_new_content = matches!(
+        job,
+        DiskJob::Pending(..) | DiskJob::Commit(..) | DiskJob::Store(..)
+    );
     !is_new_content || works.iter().any(|work| touched(&work.job) == touched(job))
 }
 
@@ -189,7 +236,8 @@ fn touched(job: &DiskJob) -> (&str, &str) {
     }
 }
 
-/// A revision that is there already is not written again: that spares the flash, and no failure can harm what is kept.
+/// A revision that is there already is not written again: that spares the flash, and no failure can
+/// harm what is kept.
 fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
     if fs::symlink_metadata(&to).is_ok_and(|metadata| metadata.len() == bytes.len() as u64)
         && read_revision(&to).is_ok_and(|kept| kept.is_some_and(|kept| kept == bytes))
@@ -206,9 +254,12 @@ fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
     }
 }
 
-/// A revision that is there gets a file without these bundles. It keeps its time, which is when the revision came.
+/// A revision that is there gets a file without these bundles. It keeps its time, which is when the
+/// revision came.
 fn strike(to: PathBuf, goes: &[Bundle]) -> Result<Prepared, StateError> {
-    let Some(text) = read_revision(&to)?.and_then(|bytes| struck_text(&bytes, goes)) else { return Ok(Prepared::Finished) };
+    let Some(text) = read_revision(&to)?.and_then(|bytes| struck_text(&bytes, goes)) else {
+        return Ok(Prepared::Finished);
+    };
     let written = fs::metadata(&to).and_then(|found| found.modified());
     let prepared = durable(to, &text)?;
     if let (Ok(written), Prepared::Rename { from, .. }) = (written, &prepared) {
@@ -218,10 +269,13 @@ fn strike(to: PathBuf, goes: &[Bundle]) -> Result<Prepared, StateError> {
     Ok(prepared)
 }
 
-/// After a failure: nothing may be found in `revisions/` at the next start whose author was told that it failed. What was being tried
-/// stays in `pending/`, which says at the next start that the server may run it.
+/// After a failure: nothing may be found in `revisions/` at the next start whose author was told
+/// that it failed. What was being tried stays in `pending/`, which says at the next start that the
+/// server may run it.
 fn undo(job: &DiskJob, prepared: &Prepared) {
-    let Prepared::Rename { from, to } = prepared else { return };
+    let Prepared::Rename { from, to } = prepared else {
+        return;
+    };
     match (job, from.exists()) {
         (DiskJob::Commit(..), true) => {}
         // What is left of it is the revision all the same.
@@ -248,11 +302,18 @@ fn publish(prepared: &Prepared, directories: &mut BTreeSet<PathBuf>) -> Result<(
         }
         Prepared::Rename { from, to } => {
             rename(from, to)?;
-            directories.extend([from, to].into_iter().filter_map(|path| path.parent()).map(Path::to_owned));
+            directories.extend(
+                [from, to]
+                    .into_iter()
+                    .filter_map(|path| path.parent())
+                    .map(Path::to_owned),
+            );
             Ok(())
         }
         Prepared::Remove(path) => match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::Io(path.clone(), error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StateError::Io(path.clone(), error))
+            }
             _ => Ok(()),
         },
     }

@@ -10,11 +10,15 @@ fn start(dir: &Path) -> (Disk, Receiver<Done>) {
     let mut state = StateDir::create(dir).unwrap();
     state.lock().unwrap();
     let (sink, done) = channel();
-    (Disk::start(state, move |answer| sink.send(answer).unwrap_or(())).unwrap(), done)
+    (
+        Disk::start(state, move |answer| sink.send(answer).unwrap_or(())).unwrap(),
+        done,
+    )
 }
 
 fn answer(done: &Receiver<Done>) -> Done {
-    done.recv_timeout(Duration::from_secs(10)).expect("every job with a ticket is answered")
+    done.recv_timeout(Duration::from_secs(10))
+        .expect("every job with a ticket is answered")
 }
 
 fn pending(ticket: u64, name: &str, bytes: &[u8]) -> DiskJob {
@@ -45,12 +49,20 @@ fn writer(dir: &Path) -> Writer {
 }
 
 fn good(tickets: &[u64]) -> Vec<Done> {
-    tickets.iter().map(|ticket| Done { ticket: *ticket, result: Ok(()) }).collect()
+    tickets
+        .iter()
+        .map(|ticket| Done {
+            ticket: *ticket,
+            result: Ok(()),
+        })
+        .collect()
 }
 
 fn names(directory: PathBuf) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -60,11 +72,29 @@ fn a_tried_revision_moves_from_pending_to_revisions() {
     let scratch = Scratch::new();
     let (disk, done) = start(scratch.path());
     disk.submit(pending(1, "1-aa", b"whole")).unwrap();
-    assert_eq!(answer(&done), Done { ticket: 1, result: Ok(()) });
-    assert_eq!(fs::read(scratch.path().join("pending/edge/1-aa")).unwrap(), b"whole");
+    assert_eq!(
+        answer(&done),
+        Done {
+            ticket: 1,
+            result: Ok(())
+        }
+    );
+    assert_eq!(
+        fs::read(scratch.path().join("pending/edge/1-aa")).unwrap(),
+        b"whole"
+    );
     disk.submit(commit(2, "1-aa")).unwrap();
-    assert_eq!(answer(&done), Done { ticket: 2, result: Ok(()) });
-    assert_eq!(fs::read(scratch.path().join("revisions/edge/1-aa")).unwrap(), b"whole");
+    assert_eq!(
+        answer(&done),
+        Done {
+            ticket: 2,
+            result: Ok(())
+        }
+    );
+    assert_eq!(
+        fs::read(scratch.path().join("revisions/edge/1-aa")).unwrap(),
+        b"whole"
+    );
     assert!(names(scratch.path().join("pending/edge")).is_empty());
     assert!(disk.stop());
 }
@@ -87,9 +117,18 @@ fn jobs_of_one_batch_take_effect_in_their_order() {
         remove("4-dd"),
     ];
     assert_eq!(writer.perform(jobs), good(&[1, 2, 3, 4, 5, 6, 7]));
-    assert_eq!(names(scratch.path().join("revisions/edge")), ["1-aa", "2-bb"]);
-    assert_eq!(fs::read(scratch.path().join("revisions/edge/1-aa")).unwrap(), b"b");
-    assert_eq!(fs::read(scratch.path().join("revisions/edge/2-bb")).unwrap(), b"d");
+    assert_eq!(
+        names(scratch.path().join("revisions/edge")),
+        ["1-aa", "2-bb"]
+    );
+    assert_eq!(
+        fs::read(scratch.path().join("revisions/edge/1-aa")).unwrap(),
+        b"b"
+    );
+    assert_eq!(
+        fs::read(scratch.path().join("revisions/edge/2-bb")).unwrap(),
+        b"d"
+    );
     assert!(names(scratch.path().join("pending/edge")).is_empty());
 }
 
@@ -98,14 +137,33 @@ fn a_failing_job_is_told_with_path_and_reason_and_harms_no_other() {
     let scratch = Scratch::new();
     let mut writer = writer(scratch.path());
     fs::create_dir(scratch.path().join("revisions")).unwrap();
-    fs::write(scratch.path().join("revisions/stuck"), b"a file where a directory should be").unwrap();
+    fs::write(
+        scratch.path().join("revisions/stuck"),
+        b"a file where a directory should be",
+    )
+    .unwrap();
     let stuck = DiskJob::Store(1, "stuck".to_owned(), "1-aa".to_owned(), vec![1]);
     let answers = writer.perform(vec![stuck, store(2, "1-aa", b"a"), commit(3, "9-none")]);
     assert_eq!(answers.len(), 3);
     let words = answers[0].result.clone().unwrap_err();
-    assert!(words.contains("revisions/stuck") && words.contains("ot a directory"), "{words}");
-    assert_eq!(answers[1], Done { ticket: 2, result: Ok(()) });
-    assert!(answers[2].result.clone().unwrap_err().contains("pending/edge/9-none"));
+    assert!(
+        words.contains("revisions/stuck") && words.contains("ot a directory"),
+        "{words}"
+    );
+    assert_eq!(
+        answers[1],
+        Done {
+            ticket: 2,
+            result: Ok(())
+        }
+    );
+    assert!(
+        answers[2]
+            .result
+            .clone()
+            .unwrap_err()
+            .contains("pending/edge/9-none")
+    );
     assert_eq!(names(scratch.path().join("revisions/edge")), ["1-aa"]);
 }
 
@@ -140,7 +198,10 @@ fn a_failed_commit_leaves_the_revision_pending() {
     let mut writer = writer(scratch.path());
     fs::create_dir_all(scratch.path().join("revisions/edge/1-aa/full")).unwrap();
     let answers = writer.perform(vec![pending(1, "1-aa", b"a"), commit(2, "1-aa")]);
-    assert!(answers[0].result.is_ok() && answers[1].result.is_err(), "{answers:?}");
+    assert!(
+        answers[0].result.is_ok() && answers[1].result.is_err(),
+        "{answers:?}"
+    );
     assert_eq!(names(scratch.path().join("pending/edge")), ["1-aa"]);
 }
 
@@ -148,9 +209,19 @@ fn a_failed_commit_leaves_the_revision_pending() {
 fn names_that_lead_elsewhere_are_refused() {
     let scratch = Scratch::new();
     let mut writer = writer(scratch.path());
-    for (group, name) in [("..", "1-aa"), ("a/b", "1-aa"), ("edge", "../1"), ("edge", ".new-1"), ("edge", ""), ("", "1-aa")] {
+    for (group, name) in [
+        ("..", "1-aa"),
+        ("a/b", "1-aa"),
+        ("edge", "../1"),
+        ("edge", ".new-1"),
+        ("edge", ""),
+        ("", "1-aa"),
+    ] {
         let job = DiskJob::Store(1, group.to_owned(), name.to_owned(), vec![]);
-        assert!(writer.perform(vec![job])[0].result.is_err(), "{group:?} {name:?}");
+        assert!(
+            writer.perform(vec![job])[0].result.is_err(),
+            "{group:?} {name:?}"
+        );
     }
     assert_eq!(names(scratch.path().to_owned()), ["lock"]);
 }
@@ -182,8 +253,14 @@ fn what_the_server_ran_before_is_kept_once() {
     let keep = |bytes: &[u8]| vec![DiskJob::BeforeStarling(0, bytes.to_owned())];
     writer.perform(keep(b"first"));
     writer.perform(keep(b"second"));
-    assert_eq!(fs::read(scratch.path().join("before-starling.json")).unwrap(), b"first");
-    assert_eq!(names(scratch.path().to_owned()), ["before-starling.json", "lock"]);
+    assert_eq!(
+        fs::read(scratch.path().join("before-starling.json")).unwrap(),
+        b"first"
+    );
+    assert_eq!(
+        names(scratch.path().to_owned()),
+        ["before-starling.json", "lock"]
+    );
 }
 
 #[test]
@@ -205,5 +282,8 @@ fn a_full_queue_gives_the_job_back_and_a_stop_writes_what_is_queued() {
     assert!(matches!(refused, DiskJob::Store(ticket, ..) if ticket == accepted));
     drop(gate);
     assert!(disk.stop());
-    assert_eq!(names(scratch.path().join("revisions/edge")).len() as u64, accepted);
+    assert_eq!(
+        names(scratch.path().join("revisions/edge")).len() as u64,
+        accepted
+    );
 }

@@ -1,7 +1,7 @@
 //! What a client sends, taken in whole: head and body, under deadlines and bounds.
 //!
-//! [`Inbox`] reads one request from a connection and nothing after it. [`Held`] counts the bytes that all connections hold together,
-//! as they arrive: what is only declared costs nothing.
+//! [`Inbox`] reads one request from a connection and nothing after it. [`Held`] counts the bytes
+//! that all connections hold together, as they arrive: what is only declared costs nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,9 @@ use super::head::{self, Head, Length};
 use super::{Ending, Timing};
 use crate::daemon::http::Response;
 use crate::daemon::stream::{Deadline, Stream};
-use crate::limits::{GATE_BODY_MAX, GATE_CHUNK_LINE_MAX, GATE_HEAD_MAX, GATE_HELD_MAX, GATE_READ_BYTES};
+use crate::limits::{
+    GATE_BODY_MAX, GATE_CHUNK_LINE_MAX, GATE_HEAD_MAX, GATE_HELD_MAX, GATE_READ_BYTES,
+};
 
 /// A part of the memory that all connections may hold together; given back when dropped.
 #[derive(Debug)]
@@ -22,14 +24,20 @@ pub(super) struct Held {
 impl Held {
     /// Nothing yet, of what `all` counts.
     pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
-        Self { all: all.clone(), own: 0 }
+        Self {
+            all: all.clone(),
+            own: 0,
+        }
     }
 
     /// Counts `more` bytes, or says 503 if they would be too many just now.
     pub(super) fn grow(&mut self, more: usize) -> Result<(), Response> {
         let fits = |all: usize| all.checked_add(more).filter(|sum| *sum <= GATE_HELD_MAX);
-        let grown = self.all.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
-        grown.map_err(|_| Response::error(503, "Too many large requests at once. Try again.", ""))?;
+        let grown = self
+            .all
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
+        grown
+            .map_err(|_| Response::error(503, "Too many large requests at once. Try again.", ""))?;
         self.own += more;
         Ok(())
     }
@@ -56,7 +64,11 @@ pub(super) struct Inbox<'a> {
 
 impl<'a> Inbox<'a> {
     pub(super) fn new(stream: &'a Stream) -> Self {
-        Self { stream, buffer: Vec::new(), at: 0 }
+        Self {
+            stream,
+            buffer: Vec::new(),
+            at: 0,
+        }
     }
 
     /// The head. A client that leaves without a word gets none.
@@ -67,22 +79,36 @@ impl<'a> Inbox<'a> {
             if let Some(end) = head::end(&self.buffer, seen) {
                 self.at = end;
                 let fits = end <= GATE_HEAD_MAX;
-                return if fits { Ok(Head::parse(&self.buffer[..end])?) } else { Err(head::too_large().into()) };
+                return if fits {
+                    Ok(Head::parse(&self.buffer[..end])?)
+                } else {
+                    Err(head::too_large().into())
+                };
             }
             seen = self.buffer.len();
             if seen > GATE_HEAD_MAX {
                 return Err(head::too_large().into());
             }
             if self.fill(&deadline)? == 0 {
-                return Err(if seen == 0 { Ending::Gone } else { cut_short().into() });
+                return Err(if seen == 0 {
+                    Ending::Gone
+                } else {
+                    cut_short().into()
+                });
             }
         }
     }
 
     /// The body, decoded.
-    pub(super) fn body(&mut self, length: Length, held: &mut Held, timing: &Timing) -> Result<Vec<u8>, Ending> {
+    pub(super) fn body(
+        &mut self,
+        length: Length,
+        held: &mut Held,
+        timing: &Timing,
+    ) -> Result<Vec<u8>, Ending> {
         let deadline = Deadline::new(timing.body, timing.idle);
-        // It grows as it comes: room for what is only declared may not be there, and failing to get it would end the process.
+        // It grows as it comes: room for what is only declared may not be there, and failing to get
+        // it would end the process.
         let mut body = Vec::new();
         match length {
             Length::Bytes(count) => self.move_into(&mut body, count, held, &deadline)?,
@@ -92,7 +118,12 @@ impl<'a> Inbox<'a> {
     }
 
     /// RFC 9112, section 7.1. Extensions and trailers are thrown away, as they may be.
-    fn chunks_into(&mut self, body: &mut Vec<u8>, held: &mut Held, deadline: &Deadline) -> Result<(), Ending> {
+    fn chunks_into(
+        &mut self,
+        body: &mut Vec<u8>,
+        held: &mut Held,
+        deadline: &Deadline,
+    ) -> Result<(), Ending> {
         loop {
             let line = self.line(GATE_CHUNK_LINE_MAX, deadline)?;
             let count = chunk_size(&line)?;
@@ -142,7 +173,13 @@ impl<'a> Inbox<'a> {
         Ok(self.buffer[self.at - 1])
     }
 
-    fn move_into(&mut self, body: &mut Vec<u8>, count: usize, held: &mut Held, deadline: &Deadline) -> Result<(), Ending> {
+    fn move_into(
+        &mut self,
+        body: &mut Vec<u8>,
+        count: usize,
+        held: &mut Held,
+        deadline: &Deadline,
+    ) -> Result<(), Ending> {
         let mut left = count;
         while left > 0 {
             self.some(deadline)?;
@@ -171,14 +208,19 @@ impl<'a> Inbox<'a> {
         let old = self.buffer.len();
         self.buffer.resize(old + GATE_READ_BYTES, 0);
         let result = self.stream.read_by(&mut self.buffer[old..], deadline);
-        self.buffer.truncate(old + result.as_ref().map_or(0, |count| *count));
+        self.buffer
+            .truncate(old + result.as_ref().map_or(0, |count| *count));
         Ok(result?)
     }
 }
 
 /// Hexadecimal digits, then perhaps an extension.
 fn chunk_size(line: &[u8]) -> Result<usize, Response> {
-    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let digits = line
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(bad_chunk());
     }

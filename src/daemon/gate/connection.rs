@@ -1,4 +1,5 @@
-//! One connection, from its first byte to its last: on a thread of its own, which may block as long as its deadlines allow.
+//! One connection, from its first byte to its last: on a thread of its own, which may block as long
+//! as its deadlines allow.
 //!
 //! ```text
 //! Head ──► Body ──► Answer ──► Linger ──► closed
@@ -6,7 +7,8 @@
 //!   └────────┴───────────────────┴──────► Evicted   (the listener needs the place)
 //! ```
 //!
-//! One request, one answer, and the end: what else the client sends is thrown away, as Unit does it.
+//! One request, one answer, and the end: what else the client sends is thrown away, as Unit does
+//! it.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -17,7 +19,8 @@ use crate::daemon::http::{Origin, Request, Response};
 use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::GATE_READ_BYTES;
 
-/// A connection that was let in. Its listener knows it too, and may take its place away while the client owes something.
+/// A connection that was let in. Its listener knows it too, and may take its place away while the
+/// client owes something.
 pub(super) struct Connection {
     pub(super) stream: Stream,
     phase: AtomicU8,
@@ -41,7 +44,10 @@ pub(super) enum Phase {
 
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, phase: AtomicU8::new(Phase::Head as u8) }
+        Self {
+            stream,
+            phase: AtomicU8::new(Phase::Head as u8),
+        }
     }
 
     pub(super) fn is_in(&self, phase: Phase) -> bool {
@@ -52,7 +58,8 @@ impl Connection {
     pub(super) fn evict(&self, phase: Phase, bytes: &[u8]) -> bool {
         let evicted = self.change(phase, Phase::Evicted).is_ok();
         if evicted {
-            self.stream.turn_away(if phase == Phase::Linger { b"" } else { bytes });
+            self.stream
+                .turn_away(if phase == Phase::Linger { b"" } else { bytes });
         }
         evicted
     }
@@ -62,7 +69,8 @@ impl Connection {
         let mut phase = Phase::Head;
         let answered = self.exchange(shared, origin, &mut phase);
         // From any phase in which nobody else may answer: an evicted client has been told.
-        if answered.is_err() && phase != Phase::Answer && self.change(phase, Phase::Answer).is_err() {
+        if answered.is_err() && phase != Phase::Answer && self.change(phase, Phase::Answer).is_err()
+        {
             return;
         }
         let (bytes, _held) = match answered {
@@ -71,14 +79,22 @@ impl Connection {
             Err(Ending::Gone) => return,
         };
         let timing = &shared.timing;
-        if let Err(error) = self.stream.write_all_by(&bytes, &Deadline::new(timing.write, timing.idle)) {
+        if let Err(error) = self
+            .stream
+            .write_all_by(&bytes, &Deadline::new(timing.write, timing.idle))
+        {
             log::debug!("a client did not take its answer: {error}");
             return;
         }
         self.linger(timing);
     }
 
-    fn exchange(&self, shared: &Shared, origin: Origin, phase: &mut Phase) -> Result<(Vec<u8>, Held), Ending> {
+    fn exchange(
+        &self,
+        shared: &Shared,
+        origin: Origin,
+        phase: &mut Phase,
+    ) -> Result<(Vec<u8>, Held), Ending> {
         let timing = &shared.timing;
         let mut inbox = Inbox::new(&self.stream);
         let head = inbox.head(timing)?;
@@ -88,7 +104,8 @@ impl Connection {
         self.change(Phase::Head, Phase::Body)?;
         *phase = Phase::Body;
         if head.expects {
-            self.stream.write_all_by(CONTINUE, &Deadline::new(timing.idle, timing.idle))?;
+            self.stream
+                .write_all_by(CONTINUE, &Deadline::new(timing.idle, timing.idle))?;
         }
         let mut held = Held::new(&shared.held);
         let body = inbox.body(head.length, &mut held, timing)?;
@@ -96,13 +113,24 @@ impl Connection {
         self.change(Phase::Body, Phase::Answer)?;
         *phase = Phase::Answer;
         let headers = head.lasting().cloned().collect();
-        let request = Request { method: head.method, target: head.target, headers, body, origin };
+        let request = Request {
+            method: head.method,
+            target: head.target,
+            headers,
+            body,
+            origin,
+        };
         // Whether a request that is not answered was acted on cannot be known here.
         let silent = |_| Response::error(503, "The daemon did not answer.", "");
-        Ok(shared.handover.ask(request, held).recv_timeout(timing.answer).map_err(silent)??)
+        Ok(shared
+            .handover
+            .ask(request, held)
+            .recv_timeout(timing.answer)
+            .map_err(silent)??)
     }
 
-    /// Lets the client read its answer before the connection goes: closed with input unread, it would be reset.
+    /// Lets the client read its answer before the connection goes: closed with input unread, it
+    /// would be reset.
     fn linger(&self, timing: &Timing) {
         if self.change(Phase::Answer, Phase::Linger).is_err() {
             return;
@@ -115,7 +143,9 @@ impl Connection {
 
     /// The only place where a phase changes.
     fn change(&self, from: Phase, to: Phase) -> Result<(), Ending> {
-        let changed = self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire);
+        let changed =
+            self.phase
+                .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire);
         changed.map(drop).map_err(|_| Ending::Gone)
     }
 }

@@ -1,9 +1,12 @@
-//! The way of a request from the connection's thread to the loop, and of its answer back: two threads and two bounded queues.
+//! The way of a request from the connection's thread to the loop, and of its answer back: two
+//! threads and two bounded queues.
 //!
-//! The thread `http` calls `on_request` for one request at a time, so that of many large bodies one is understood at once. The thread
-//! `answer` makes and prints one answer at a time, for the same reason, and for it has the stack that a deep document takes.
+//! The thread `http` calls `on_request` for one request at a time, so that of many large bodies one
+//! is understood at once. The thread `answer` makes and prints one answer at a time, for the same
+//! reason, and for it has the stack that a deep document takes.
 //!
-//! Invariant: neither thread ever waits for a client. An answer goes to its connection whole, or to nobody.
+//! Invariant: neither thread ever waits for a client. An answer goes to its connection whole, or to
+//! nobody.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -27,25 +30,42 @@ pub(super) struct Handover {
 
 impl Handover {
     /// Starts both threads. Nothing runs after an error.
-    pub(super) fn start(on_request: impl Fn(Request, Responder) + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start(
+        on_request: impl Fn(Request, Responder) + Send + 'static,
+    ) -> io::Result<Self> {
         let (asked, requests) = mpsc::sync_channel::<(Request, Reply)>(QUEUE_MAX);
         let (jobs, todo) = mpsc::sync_channel::<Job>(QUEUE_MAX);
-        thread::Builder::new().name("answer".to_owned()).spawn(move || answer_all(&todo))?;
+        thread::Builder::new()
+            .name("answer".to_owned())
+            .spawn(move || answer_all(&todo))?;
         let pass_on = move || {
             for (request, reply) in requests {
-                on_request(request, Responder { reply: Some(reply), jobs: jobs.clone() });
+                on_request(
+                    request,
+                    Responder {
+                        reply: Some(reply),
+                        jobs: jobs.clone(),
+                    },
+                );
             }
         };
-        thread::Builder::new().name("http".to_owned()).spawn(pass_on)?;
+        thread::Builder::new()
+            .name("http".to_owned())
+            .spawn(pass_on)?;
         Ok(Self { asked })
     }
 
-    /// Hands a request over; its answer comes from what is returned, which ends without one if it cannot be given. `held` counts the
-    /// request's body until then. Never blocks.
+    /// Hands a request over; its answer comes from what is returned, which ends without one if it
+    /// cannot be given. `held` counts the request's body until then. Never blocks.
     pub(super) fn ask(&self, request: Request, held: Held) -> Receiver<Answered> {
         let (to, answered) = mpsc::sync_channel(1);
-        let reply = Reply { to, held, is_to_head: request.method == "HEAD" };
-        // The queue has a place for every connection that the gate lets in. Were it full all the same, the client hears 503.
+        let reply = Reply {
+            to,
+            held,
+            is_to_head: request.method == "HEAD",
+        };
+        // The queue has a place for every connection that the gate lets in. Were it full all the
+        // same, the client hears 503.
         if self.asked.try_send((request, reply)).is_err() {
             log::debug!("a request found no place in the queue");
         }
@@ -66,7 +86,9 @@ impl Responder {
     }
 
     fn send(&mut self, answer: Answer) {
-        let Some(reply) = self.reply.take() else { return };
+        let Some(reply) = self.reply.take() else {
+            return;
+        };
         // As above: a client whose answer finds no place hears 503.
         if self.jobs.try_send((reply, answer)).is_err() {
             log::debug!("an answer found no place in the queue");
@@ -76,7 +98,9 @@ impl Responder {
 
 impl Drop for Responder {
     fn drop(&mut self) {
-        self.send(Box::new(|| Response::error(503, "The request could not be answered.", "")));
+        self.send(Box::new(|| {
+            Response::error(503, "The request could not be answered.", "")
+        }));
     }
 }
 
@@ -92,7 +116,15 @@ type Job = (Reply, Answer);
 
 /// The thread `answer`.
 fn answer_all(todo: &Receiver<Job>) {
-    for (Reply { to, held, is_to_head }, answer) in todo {
+    for (
+        Reply {
+            to,
+            held,
+            is_to_head,
+        },
+        answer,
+    ) in todo
+    {
         // The request's body has been used up by whoever made the answer.
         let held = held.renew();
         // The place is free, and a connection that has given up is gone.
@@ -108,5 +140,6 @@ fn print(response: Response, is_to_head: bool, mut held: Held) -> Answered {
     Ok((response.print(is_to_head), held))
 }
 
-/// Each connection, on either listener, may wait for one answer, and as many may have given up waiting.
+/// Each connection, on either listener, may wait for one answer, and as many may have given up
+/// waiting.
 const QUEUE_MAX: usize = 4 * GATE_CONNECTIONS_MAX;

@@ -1,8 +1,8 @@
 //! The gate's listeners: who is let in.
 //!
-//! Each has a thread that accepts and a bounded number of places. When all are taken, the one that has owed something the longest
-//! loses its place, for an honest client sends its request at once and an idle one may come again. No error ends a listener: want of
-//! descriptors passes.
+//! Each has a thread that accepts and a bounded number of places. When all are taken, the one that
+//! has owed something the longest loses its place, for an honest client sends its request at once
+//! and an idle one may come again. No error ends a listener: want of descriptors passes.
 
 use std::io;
 use std::net::TcpListener;
@@ -16,7 +16,9 @@ use super::Shared;
 use super::connection::{Connection, Phase};
 use crate::daemon::http::{Origin, Response};
 use crate::daemon::stream::{Deadline, Stream};
-use crate::limits::{GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES};
+use crate::limits::{
+    GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES,
+};
 
 /// A bound socket.
 pub(super) enum Listener {
@@ -35,13 +37,17 @@ impl Listener {
             Self::Unix(_) => "gate-unix",
             Self::Tcp(_) => "gate-tcp",
         };
-        thread::Builder::new().name(name.to_owned()).spawn(move || self.run(&shared))?;
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || self.run(&shared))?;
         Ok(handle)
     }
 
     fn run(&self, shared: &Shared) {
-        let mut places =
-            Places { open: Vec::new(), full: Response::error(503, "Too many connections. Try again.", "").print(false) };
+        let mut places = Places {
+            open: Vec::new(),
+            full: Response::error(503, "Too many connections. Try again.", "").print(false),
+        };
         let mut has_failed = false;
         loop {
             let accepted = self.accept();
@@ -101,7 +107,9 @@ impl Places {
         let connection = Arc::new(Connection::new(stream));
         self.open.push(Arc::downgrade(&connection));
         let (served, shared) = (connection.clone(), shared.clone());
-        let thread = thread::Builder::new().name("gate".to_owned()).stack_size(GATE_STACK_BYTES);
+        let thread = thread::Builder::new()
+            .name("gate".to_owned())
+            .stack_size(GATE_STACK_BYTES);
         if let Err(error) = thread.spawn(move || served.serve(&shared, origin)) {
             log::debug!("a connection found no thread: {error}");
             connection.stream.turn_away(&self.full);
@@ -122,23 +130,40 @@ impl Places {
         has
     }
 
-    /// Whether there is one, made if need be. An evicted connection's thread ends at once, but is counted until it has, or a flood of
-    /// connections on a busy host would have any number of threads.
+    /// Whether there is one, made if need be. An evicted connection's thread ends at once, but is
+    /// counted until it has, or a flood of connections on a busy host would have any number of
+    /// threads.
     fn has_place(&self) -> bool {
-        let evicted = self.open.iter().filter_map(Weak::upgrade).filter(|connection| connection.is_in(Phase::Evicted)).count();
-        evicted < GATE_CONNECTIONS_MAX && (self.open.len() - evicted < GATE_CONNECTIONS_MAX || self.evict_oldest())
+        let evicted = self
+            .open
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|connection| connection.is_in(Phase::Evicted))
+            .count();
+        evicted < GATE_CONNECTIONS_MAX
+            && (self.open.len() - evicted < GATE_CONNECTIONS_MAX || self.evict_oldest())
     }
 
-    /// Ends the connection that has been waited for the longest; of those that wait for the daemon, none.
+    /// Ends the connection that has been waited for the longest; of those that wait for the daemon,
+    /// none.
     fn evict_oldest(&self) -> bool {
-        [Phase::Linger, Phase::Head, Phase::Body].into_iter().any(|phase| {
-            let mut open = self.open.iter().filter_map(Weak::upgrade);
-            open.find(|connection| connection.is_in(phase)).is_some_and(|oldest| oldest.evict(phase, &self.full))
-        })
+        [Phase::Linger, Phase::Head, Phase::Body]
+            .into_iter()
+            .any(|phase| {
+                let mut open = self.open.iter().filter_map(Weak::upgrade);
+                open.find(|connection| connection.is_in(phase))
+                    .is_some_and(|oldest| oldest.evict(phase, &self.full))
+            })
     }
 }
 
-/// The client was gone before it was accepted, or a signal came: nothing is wrong with the listener.
+/// The client was gone before it was accepted, or a signal came: nothing is wrong with the
+/// listener.
 fn is_of_one_client(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
 }

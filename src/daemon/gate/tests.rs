@@ -1,4 +1,5 @@
-//! The gate as clients meet it: real sockets, through both doors, with waits short enough to be waited for.
+//! The gate as clients meet it: real sockets, through both doors, with waits short enough to be
+//! waited for.
 
 use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
@@ -36,7 +37,9 @@ struct Doors {
 impl Doors {
     fn connect(&self, door: Origin) -> Stream {
         match door {
-            Origin::Unix => Stream::Unix(UnixStream::connect(&self.control).expect("the control socket is there")),
+            Origin::Unix => Stream::Unix(
+                UnixStream::connect(&self.control).expect("the control socket is there"),
+            ),
             Origin::Tcp => Stream::Tcp(TcpStream::connect(self.api).expect("the port is open")),
         }
     }
@@ -53,15 +56,30 @@ impl Rig {
     fn new(timing: Timing, token: Option<&str>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("starling-gate-{}-{count}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("starling-gate-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory for the test");
         let control = directory.join("control.sock");
-        let api = TcpApi { listen: "127.0.0.1:0".parse().expect("an address"), token: token.map(str::to_owned) };
-        let settings = GateSettings { control: control.clone(), rights: Rights::PRIVATE, api: Some(api) };
+        let api = TcpApi {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            token: token.map(str::to_owned),
+        };
+        let settings = GateSettings {
+            control: control.clone(),
+            rights: Rights::PRIVATE,
+            api: Some(api),
+        };
         let gate = start_with(settings, timing, echo).expect("the gate opens");
         assert_eq!(gate.control(), control);
-        let doors = Doors { control, api: gate.api().expect("TCP is on") };
-        Self { gate: Some(gate), directory, doors }
+        let doors = Doors {
+            control,
+            api: gate.api().expect("TCP is on"),
+        };
+        Self {
+            gate: Some(gate),
+            directory,
+            doors,
+        }
     }
 
     fn open() -> Self {
@@ -70,7 +88,12 @@ impl Rig {
 
     fn hasty() -> Self {
         let short = Duration::from_millis(300);
-        let timing = Timing { head: short, idle: short, body: 4 * short, ..Timing::default() };
+        let timing = Timing {
+            head: short,
+            idle: short,
+            body: 4 * short,
+            ..Timing::default()
+        };
         Self::new(timing, Some(TOKEN))
     }
 
@@ -88,7 +111,10 @@ impl Rig {
 
     fn expect(&self, door: Origin, bytes: &[u8], status: u16) -> String {
         let answer = self.ask(door, bytes);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{door:?}: wanted {status}, got {answer:.300}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{door:?}: wanted {status}, got {answer:.300}"
+        );
         answer
     }
 
@@ -111,28 +137,54 @@ impl Drop for Rig {
 
 /// Tells what it was asked; `/big`, `/drop`, `/later` and `/threads` do what they say.
 fn echo(request: Request, responder: Responder) {
-    let Request { method, target, origin, body, .. } = &request;
-    let text = format!("{method} {target} {origin:?} {} {:?}", body.len(), request.headers).into_bytes();
+    let Request {
+        method,
+        target,
+        origin,
+        body,
+        ..
+    } = &request;
+    let text = format!(
+        "{method} {target} {origin:?} {} {:?}",
+        body.len(),
+        request.headers
+    )
+    .into_bytes();
     match target.as_str() {
         "/drop" => {}
         "/threads" => {
             let asked = thread_name();
-            responder.respond(Box::new(move || ok(format!("{asked} {}", thread_name()).into_bytes())));
+            responder.respond(Box::new(move || {
+                ok(format!("{asked} {}", thread_name()).into_bytes())
+            }));
         }
         "/big" => responder.respond(Box::new(|| ok(vec![b'x'; BIG]))),
-        "/later" => drop(std::thread::spawn(move || responder.respond(Box::new(move || ok(text))))),
+        "/later" => drop(std::thread::spawn(move || {
+            responder.respond(Box::new(move || ok(text)))
+        })),
         _ => responder.respond(Box::new(move || ok(text))),
     }
 }
 
 fn thread_name() -> String {
-    std::thread::current().name().unwrap_or("nameless").to_owned()
+    std::thread::current()
+        .name()
+        .unwrap_or("nameless")
+        .to_owned()
 }
 
 fn ok(body: Vec<u8>) -> Response {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let headers = vec![header("Content-Type", "text/plain"), header("ETag", "\"1\""), header("Bad", "a\r\nb: c")];
-    Response { status: 200, headers, body }
+    let headers = vec![
+        header("Content-Type", "text/plain"),
+        header("ETag", "\"1\""),
+        header("Bad", "a\r\nb: c"),
+    ];
+    Response {
+        status: 200,
+        headers,
+        body,
+    }
 }
 
 fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
@@ -159,22 +211,47 @@ fn a_request_and_its_answer_come_through_whole_by_either_door() {
     let rig = Rig::open();
     for door in DOORS {
         let head = "Content-Length: 5\r\nX-One: 1\r\nx-one: 2\r\nConnection: keep-alive\r\nTE: chunked\r\n";
-        let answer = rig.expect(door, &request("PUT", "/config/a%2Fb/\u{e9}?x=1", head, "hello"), 200);
-        assert!(answer.contains(&format!("\r\n\r\nPUT /config/a%2Fb/%C3%A9?x=1 {door:?} 5 [")), "{answer}");
-        assert!(answer.contains(r#"("X-One", "1"), ("x-one", "2")]"#), "{answer}");
-        for header in
-            ["Server: Starling/", "Date: ", "Content-Type: text/plain", "ETag: \"1\"", "Content-Length: ", "Connection: close"]
-        {
-            assert!(answer.contains(&format!("\r\n{header}")), "{header}: {answer}");
-        }
-        assert!(!answer.contains("b: c"), "a header that ends the head early was sent");
-        rig.expect(door, &request("foo!", "/later", "", ""), 200);
-        assert!(
-            rig.ask(door, &request("GET", "/drop", "", ""))
-                .ends_with("\r\n\r\n{\r\n\t\"error\": \"The request could not be answered.\"\r\n}\r\n")
+        let answer = rig.expect(
+            door,
+            &request("PUT", "/config/a%2Fb/\u{e9}?x=1", head, "hello"),
+            200,
         );
+        assert!(
+            answer.contains(&format!(
+                "\r\n\r\nPUT /config/a%2Fb/%C3%A9?x=1 {door:?} 5 ["
+            )),
+            "{answer}"
+        );
+        assert!(
+            answer.contains(r#"("X-One", "1"), ("x-one", "2")]"#),
+            "{answer}"
+        );
+        for header in [
+            "Server: Starling/",
+            "Date: ",
+            "Content-Type: text/plain",
+            "ETag: \"1\"",
+            "Content-Length: ",
+            "Connection: close",
+        ] {
+            assert!(
+                answer.contains(&format!("\r\n{header}")),
+                "{header}: {answer}"
+            );
+        }
+        assert!(
+            !answer.contains("b: c"),
+            "a header that ends the head early was sent"
+        );
+        rig.expect(door, &request("foo!", "/later", "", ""), 200);
+        assert!(rig.ask(door, &request("GET", "/drop", "", "")).ends_with(
+            "\r\n\r\n{\r\n\t\"error\": \"The request could not be answered.\"\r\n}\r\n"
+        ));
         let answer = rig.expect(door, &request("HEAD", "/big", "", ""), 200);
-        assert!(answer.ends_with("\r\n\r\n") && answer.contains(&format!("Content-Length: {BIG}")), "{answer:.300}");
+        assert!(
+            answer.ends_with("\r\n\r\n") && answer.contains(&format!("Content-Length: {BIG}")),
+            "{answer:.300}"
+        );
     }
 }
 
@@ -183,11 +260,16 @@ fn an_answer_of_six_mebibytes_comes_whole_though_others_do_not_take_theirs() {
     let rig = Rig::open();
     let lazy: Vec<_> = DOORS.map(|door| rig.connect(door)).into();
     for stream in &lazy {
-        stream.write_all_by(&request("GET", "/big", "", ""), &patience()).expect("a request is taken");
+        stream
+            .write_all_by(&request("GET", "/big", "", ""), &patience())
+            .expect("a request is taken");
     }
     for door in DOORS {
         let answer = rig.expect(door, &request("GET", "/big", "", ""), 200);
-        assert_eq!(answer.split_once("\r\n\r\n").map(|(_, body)| body.len()), Some(BIG));
+        assert_eq!(
+            answer.split_once("\r\n\r\n").map(|(_, body)| body.len()),
+            Some(BIG)
+        );
     }
     rig.still_serves();
 }
@@ -196,7 +278,10 @@ fn an_answer_of_six_mebibytes_comes_whole_though_others_do_not_take_theirs() {
 fn a_request_is_handed_to_one_thread_and_its_answer_to_one_other() {
     let rig = Rig::open();
     for door in DOORS {
-        assert!(rig.expect(door, &request("GET", "/threads", "", ""), 200).ends_with("\r\n\r\nhttp answer"));
+        assert!(
+            rig.expect(door, &request("GET", "/threads", "", ""), 200)
+                .ends_with("\r\n\r\nhttp answer")
+        );
     }
 }
 
@@ -205,9 +290,27 @@ fn an_answer_is_printed_once_with_its_length_and_the_end_of_the_connection() {
     let rig = Rig::open();
     let answer = rig.expect(Origin::Unix, &request("GET", "/later", "", ""), 200);
     let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
-    let names: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
-    assert_eq!(names, ["Date", "Server", "Content-Type", "ETag", "Content-Length", "Connection"]);
-    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
+    let names: Vec<_> = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "Date",
+            "Server",
+            "Content-Type",
+            "ETag",
+            "Content-Length",
+            "Connection"
+        ]
+    );
+    assert!(
+        head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())),
+        "{head}"
+    );
 }
 
 /// Trigger (a).
@@ -215,8 +318,17 @@ fn an_answer_is_printed_once_with_its_length_and_the_end_of_the_connection() {
 fn a_declared_length_beyond_all_bounds_is_refused_unread() {
     let rig = Rig::open();
     for door in DOORS {
-        for length in ["9000000000000000000", "18446744073709551615", "99999999999999999999999", "6291457"] {
-            rig.expect(door, &request("POST", "/x", &format!("Content-Length: {length}\r\n"), ""), 413);
+        for length in [
+            "9000000000000000000",
+            "18446744073709551615",
+            "99999999999999999999999",
+            "6291457",
+        ] {
+            rig.expect(
+                door,
+                &request("POST", "/x", &format!("Content-Length: {length}\r\n"), ""),
+                413,
+            );
         }
     }
     rig.still_serves();
@@ -228,11 +340,16 @@ fn clients_that_reset_their_connection_harm_nobody() {
     let rig = Rig::open();
     for _ in 0..100 {
         let stream = rig.connect(Origin::Tcp);
-        stream.write_all_by(&request("GET", "/", "", ""), &patience()).expect("a request is taken");
-        let Stream::Tcp(stream) = stream else { unreachable!("it is TCP") };
+        stream
+            .write_all_by(&request("GET", "/", "", ""), &patience())
+            .expect("a request is taken");
+        let Stream::Tcp(stream) = stream else {
+            unreachable!("it is TCP")
+        };
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let look = || stream.peek(&mut [0]).map_err(|error| error.kind());
-        let there = std::iter::repeat_with(look).find(|looked| *looked != Err(ErrorKind::Interrupted));
+        let there =
+            std::iter::repeat_with(look).find(|looked| *looked != Err(ErrorKind::Interrupted));
         assert_eq!(there, Some(Ok(1)), "the answer is there");
         drop(stream);
         drop(rig.connect(Origin::Tcp));
@@ -247,11 +364,15 @@ fn a_body_that_never_comes_is_given_up_and_holds_up_nobody() {
     for door in DOORS {
         for framing in ["Content-Length: 2000\r\n", "Transfer-Encoding: chunked\r\n"] {
             let stream = rig.connect(door);
-            stream.write_all_by(&request("PUT", "/x", framing, ""), &patience()).expect("a head is taken");
+            stream
+                .write_all_by(&request("PUT", "/x", framing, ""), &patience())
+                .expect("a head is taken");
             rig.still_serves();
             assert!(rest(&stream).starts_with("HTTP/1.1 408 "));
             let stream = rig.connect(door);
-            stream.write_all_by(&request("PUT", "/x", framing, "7d0\r\nabc"), &patience()).expect("a part is taken");
+            stream
+                .write_all_by(&request("PUT", "/x", framing, "7d0\r\nabc"), &patience())
+                .expect("a part is taken");
             stream.shutdown(Shutdown::Write);
             assert!(rest(&stream).starts_with("HTTP/1.1 400 "));
         }
@@ -267,7 +388,9 @@ fn a_head_or_body_that_comes_byte_by_byte_must_still_be_there_in_time() {
             String::from_utf8(request("PUT", "/", "Content-Length: 999999\r\n", "")).expect("text"),
         ] {
             let stream = rig.connect(door);
-            stream.write_all_by(start.as_bytes(), &patience()).expect("the start is taken");
+            stream
+                .write_all_by(start.as_bytes(), &patience())
+                .expect("the start is taken");
             let begun = Instant::now();
             let pace = Deadline::new(PATIENCE, Duration::from_millis(20));
             // Reading is the pause between two bytes; the answer ends it.
@@ -289,7 +412,11 @@ fn two_hundred_idle_connections_keep_nobody_out() {
         let idle: Vec<_> = (0..200).map(|_| rig.connect(door)).collect();
         rig.still_serves();
         let refused = rest(&idle[0]);
-        assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\"error\": \"Too many connections"), "{refused}");
+        assert!(
+            refused.starts_with("HTTP/1.1 503 ")
+                && refused.contains("\"error\": \"Too many connections"),
+            "{refused}"
+        );
     }
 }
 
@@ -301,8 +428,14 @@ fn two_hundred_clients_at_once_each_get_an_answer() {
             for _ in 0..200 {
                 let doors = rig.doors.clone();
                 scope.spawn(move || {
-                    let answer = doors.ask(door, &request("PUT", "/", "Content-Length: 2000\r\n", &"x".repeat(2000)));
-                    assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{door:?}: {answer:?}");
+                    let answer = doors.ask(
+                        door,
+                        &request("PUT", "/", "Content-Length: 2000\r\n", &"x".repeat(2000)),
+                    );
+                    assert!(
+                        answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "),
+                        "{door:?}: {answer:?}"
+                    );
                 });
             }
         });
@@ -315,11 +448,37 @@ fn two_hundred_clients_at_once_each_get_an_answer() {
 fn a_head_that_does_not_end_is_refused_at_its_bound() {
     let rig = Rig::open();
     for door in DOORS {
-        rig.expect(door, &request("GET", "/", &format!("X: {}", "a".repeat(1 << 20)), ""), 431);
-        rig.expect(door, &request("GET", "/", &"a: b\r\n".repeat(limits::GATE_HEADERS_MAX + 1), ""), 431);
-        rig.expect(door, &request("GET", "/", &format!("X: {}\r\n", "a".repeat(30 << 10)), ""), 200);
-        let answer = rig.expect(door, &request("GET", "/", &format!("X: {}\r\n", "a".repeat(32 << 10)), ""), 431);
-        assert!(answer.ends_with("\r\n\r\n{\r\n\t\"error\": \"The request's head is too large.\"\r\n}\r\n"), "{answer}");
+        rig.expect(
+            door,
+            &request("GET", "/", &format!("X: {}", "a".repeat(1 << 20)), ""),
+            431,
+        );
+        rig.expect(
+            door,
+            &request(
+                "GET",
+                "/",
+                &"a: b\r\n".repeat(limits::GATE_HEADERS_MAX + 1),
+                "",
+            ),
+            431,
+        );
+        rig.expect(
+            door,
+            &request("GET", "/", &format!("X: {}\r\n", "a".repeat(30 << 10)), ""),
+            200,
+        );
+        let answer = rig.expect(
+            door,
+            &request("GET", "/", &format!("X: {}\r\n", "a".repeat(32 << 10)), ""),
+            431,
+        );
+        assert!(
+            answer.ends_with(
+                "\r\n\r\n{\r\n\t\"error\": \"The request's head is too large.\"\r\n}\r\n"
+            ),
+            "{answer}"
+        );
     }
     rig.still_serves();
 }
@@ -330,11 +489,16 @@ fn a_stopped_gate_leaves_no_socket_and_can_be_opened_again() {
     for _ in 0..3 {
         let mut rig = Rig::open();
         let idle = rig.connect(Origin::Unix);
-        let mode = std::fs::metadata(rig.control()).expect("the socket is there").permissions().mode();
+        let mode = std::fs::metadata(rig.control())
+            .expect("the socket is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         rig.still_serves();
         rig.gate.take().expect("it is open").stop();
-        let left = std::fs::read_dir(&rig.directory).expect("the directory is there").count();
+        let left = std::fs::read_dir(&rig.directory)
+            .expect("the directory is there")
+            .count();
         assert_eq!(left, 0);
         drop(idle);
     }
@@ -345,10 +509,22 @@ fn a_stopped_gate_leaves_no_socket_and_can_be_opened_again() {
 fn a_second_request_on_a_connection_is_dropped() {
     let rig = Rig::open();
     for door in DOORS {
-        let chunked = request("POST", "/first", "Transfer-Encoding: chunked\r\n", "3;x=y\r\nabc\r\n0\r\nTrailer: t\r\n\r\n");
+        let chunked = request(
+            "POST",
+            "/first",
+            "Transfer-Encoding: chunked\r\n",
+            "3;x=y\r\nabc\r\n0\r\nTrailer: t\r\n\r\n",
+        );
         for first in [request("GET", "/first", "", ""), chunked] {
-            let answer = rig.expect(door, &[first, request("GET", "/second", "", "")].concat(), 200);
-            assert!(answer.contains("/first") && !answer.contains("/second"), "{answer}");
+            let answer = rig.expect(
+                door,
+                &[first, request("GET", "/second", "", "")].concat(),
+                200,
+            );
+            assert!(
+                answer.contains("/first") && !answer.contains("/second"),
+                "{answer}"
+            );
         }
     }
     rig.still_serves();
@@ -357,15 +533,27 @@ fn a_second_request_on_a_connection_is_dropped() {
 #[test]
 fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_served() {
     let rig = Rig::open();
-    let (count, length) = (limits::GATE_HELD_MAX / limits::GATE_BODY_MAX + 1, limits::GATE_BODY_MAX);
-    let all = request("PUT", "/", &format!("Content-Length: {length}\r\n"), &"x".repeat(length));
+    let (count, length) = (
+        limits::GATE_HELD_MAX / limits::GATE_BODY_MAX + 1,
+        limits::GATE_BODY_MAX,
+    );
+    let all = request(
+        "PUT",
+        "/",
+        &format!("Content-Length: {length}\r\n"),
+        &"x".repeat(length),
+    );
     let streams: Vec<_> = (0..count).map(|_| rig.connect(Origin::Unix)).collect();
     for stream in &streams {
         // One that is refused half-way may not take the rest.
         let _ = stream.write_all_by(&all[..all.len() - 1], &patience());
     }
     let (begun, look) = (Instant::now(), Duration::from_millis(10));
-    let refused = |stream: &Stream| stream.read_by(&mut [0; "HTTP/1.1 ".len()], &Deadline::new(look, look)).is_ok();
+    let refused = |stream: &Stream| {
+        stream
+            .read_by(&mut [0; "HTTP/1.1 ".len()], &Deadline::new(look, look))
+            .is_ok()
+    };
     let first = loop {
         assert!(begun.elapsed() < PATIENCE, "all that is held was let in");
         if let Some(at) = streams.iter().position(refused) {
@@ -377,7 +565,12 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
         let _ = stream.write_all_by(b"x", &patience());
         let answer = rest(stream);
         served += usize::from(answer.starts_with("HTTP/1.1 200 "));
-        assert!(at != first || answer.starts_with("503 Service Unavailable") && answer.contains("Too many large"), "{answer}");
+        assert!(
+            at != first
+                || answer.starts_with("503 Service Unavailable")
+                    && answer.contains("Too many large"),
+            "{answer}"
+        );
     }
     assert!(served > 0, "refusing one made no room for the others");
     rig.expect(Origin::Unix, &all, 200);
@@ -385,17 +578,42 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
 
 #[test]
 fn why_the_gate_does_not_open_is_said_with_what_to_do() {
-    let home = std::env::temp_dir().join(format!("starling-gate-missing-{}/run", std::process::id()));
+    let home =
+        std::env::temp_dir().join(format!("starling-gate-missing-{}/run", std::process::id()));
     let control = home.join("starling/control.sock");
     let refused = |control: &Path, api: Option<TcpApi>| {
-        let settings = GateSettings { control: control.to_owned(), rights: Rights::PRIVATE, api };
-        start(settings, |_, _| ()).expect_err("it does not open").to_string()
+        let settings = GateSettings {
+            control: control.to_owned(),
+            rights: Rights::PRIVATE,
+            api,
+        };
+        start(settings, |_, _| ())
+            .expect_err("it does not open")
+            .to_string()
     };
     let words = refused(&control, None);
-    assert!(words.ends_with("make it, or name another place with --control"), "{words}");
-    assert!(words.contains(&format!("there is no directory {}", control.parent().unwrap().display())), "{words}");
+    assert!(
+        words.ends_with("make it, or name another place with --control"),
+        "{words}"
+    );
+    assert!(
+        words.contains(&format!(
+            "there is no directory {}",
+            control.parent().unwrap().display()
+        )),
+        "{words}"
+    );
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let listen = taken.local_addr().expect("it is bound");
-    let words = refused(&std::env::temp_dir().join("starling-gate-taken.sock"), Some(TcpApi { listen, token: None }));
-    assert!(words.contains(&format!("by process {} ", std::process::id())), "{words}");
+    let words = refused(
+        &std::env::temp_dir().join("starling-gate-taken.sock"),
+        Some(TcpApi {
+            listen,
+            token: None,
+        }),
+    );
+    assert!(
+        words.contains(&format!("by process {} ", std::process::id())),
+        "{words}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Over which interfaces the rest of the world is reached, as Linux tells it in `/proc/net` (proc(5)).
+//! Over which interfaces the rest of the world is reached, as Linux tells it in `/proc/net`
+//! (proc(5)).
 //!
 //! On a system that does not say there are no default routes, and nothing else changes.
 
@@ -30,8 +31,11 @@ impl Routes {
     }
 
     fn of(four: &str, six: &str) -> Self {
-        let mut found: Vec<(u32, &str)> =
-            four.lines().filter_map(default_of_four).chain(six.lines().filter_map(default_of_six)).collect();
+        let mut found: Vec<(u32, &str)> = four
+            .lines()
+            .filter_map(default_of_four)
+            .chain(six.lines().filter_map(default_of_six))
+            .collect();
         found.sort_by_key(|(metric, _)| *metric);
         let mut names: Vec<String> = Vec::new();
         for (_, name) in found {
@@ -44,26 +48,46 @@ impl Routes {
 
     #[cfg(test)]
     pub(super) fn to(names: &[&str]) -> Self {
-        Self { names: names.iter().map(|name| (*name).to_owned()).collect() }
+        Self {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
     }
 }
 
 fn default_of_four(line: &str) -> Option<(u32, &str)> {
     let row: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [name, "00000000", _, flags, _, _, metric, "00000000", ..] = row[..] else { return None };
+    let [name, "00000000", _, flags, _, _, metric, "00000000", ..] = row[..] else {
+        return None;
+    };
     leads_somewhere(flags)?;
     Some((metric.parse().ok()?, name))
 }
 
 fn default_of_six(line: &str) -> Option<(u32, &str)> {
     let row: Vec<&str> = line.split_ascii_whitespace().collect();
-    let ["00000000000000000000000000000000", "00", _, "00", _, metric, _, _, flags, name] = row[..] else { return None };
+    let [
+        "00000000000000000000000000000000",
+        "00",
+        _,
+        "00",
+        _,
+        metric,
+        _,
+        _,
+        flags,
+        name,
+    ] = row[..]
+    else {
+        return None;
+    };
     leads_somewhere(flags)?;
     Some((u32::from_str_radix(metric, 16).ok()?, name))
 }
 
 fn leads_somewhere(flags: &str) -> Option<()> {
-    u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & UP != 0 && flags & REJECT == 0).then_some(())
+    u32::from_str_radix(flags, 16)
+        .is_ok_and(|flags| flags & UP != 0 && flags & REJECT == 0)
+        .then_some(())
 }
 
 /// Flags of a route (linux/route.h).
@@ -86,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_default_route_with_the_smallest_metric_comes_first() {
-        let names = |four: &str, six: &str| Routes::of(four, six).names().cloned().collect::<Vec<_>>();
+        let names =
+            |four: &str, six: &str| Routes::of(four, six).names().cloned().collect::<Vec<_>>();
         assert_eq!(names(FOUR, SIX), ["eth0", "wlan0", "eth1"]);
         assert_eq!(names("", SIX), ["eth1"]);
         assert!(Routes::of("one\n\n", "00000000000000000000000000000000 00\n").is_empty());

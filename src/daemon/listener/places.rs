@@ -1,14 +1,18 @@
 //! The handshake places, and who gets the next one.
 //!
-//! Whoever waits for one has shown knowledge of the fleet key, or plays back the first flight of somebody who has. So nobody takes more
-//! than a few from one IP, and IPs from which a handshake was completed come first.
+//! Whoever waits for one has shown knowledge of the fleet key, or plays back the first flight of
+//! somebody who has. So nobody takes more than a few from one IP, and IPs from which a handshake
+//! was completed come first.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
-use crate::limits::{HANDSHAKES_FROM_ONE, HANDSHAKES_KEPT, HANDSHAKES_MAX, MET_IPS_MAX, VERIFIED_FROM_ONE, VERIFIED_MAX};
+use crate::limits::{
+    HANDSHAKES_FROM_ONE, HANDSHAKES_KEPT, HANDSHAKES_MAX, MET_IPS_MAX, VERIFIED_FROM_ONE,
+    VERIFIED_MAX,
+};
 
 /// Wakes the thread `listen`, from any other.
 pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -44,7 +48,13 @@ impl Places {
     /// All of them free. `wake` is called when one is given back.
     pub(super) fn new(wake: Wake) -> Self {
         let (back, given_back) = mpsc::sync_channel(HANDSHAKES_MAX);
-        Self { taken: BTreeMap::new(), met: Met::default(), back, given_back, wake }
+        Self {
+            taken: BTreeMap::new(),
+            met: Met::default(),
+            back,
+            given_back,
+            wake,
+        }
     }
 
     /// Whether somebody from `ip` may wait beside those from `waiting`.
@@ -56,7 +66,10 @@ impl Places {
         if waiting.len() < VERIFIED_MAX {
             return Caller::Waits;
         }
-        let stranger = waiting.iter().rposition(|other| !self.met.has(other)).filter(|_| self.met.has(&ip));
+        let stranger = waiting
+            .iter()
+            .rposition(|other| !self.met.has(other))
+            .filter(|_| self.met.has(&ip));
         stranger.map_or(Caller::TurnedAway, Caller::InsteadOf)
     }
 
@@ -73,16 +86,30 @@ impl Places {
         self.taken.retain(|_, count| *count > 0);
     }
 
-    /// Takes a place for one of those who wait, the first to come at the front, if one may have one: which, and the place.
+    /// Takes a place for one of those who wait, the first to come at the front, if one may have
+    /// one: which, and the place.
     pub(super) fn take(&mut self, waiting: &[IpAddr]) -> Option<(usize, Place)> {
         let free = HANDSHAKES_MAX.saturating_sub(self.taken.values().sum());
-        let has_few = |ip: &IpAddr| self.taken.get(ip).copied().unwrap_or_default() < HANDSHAKES_FROM_ONE;
-        let first = |is_met: bool| waiting.iter().position(|ip| self.met.has(ip) == is_met && has_few(ip));
+        let has_few =
+            |ip: &IpAddr| self.taken.get(ip).copied().unwrap_or_default() < HANDSHAKES_FROM_ONE;
+        let first = |is_met: bool| {
+            waiting
+                .iter()
+                .position(|ip| self.met.has(ip) == is_met && has_few(ip))
+        };
         let met = first(true).filter(|_| free > 0);
         let next = met.or_else(|| first(false).filter(|_| free > HANDSHAKES_KEPT))?;
         let ip = waiting[next];
         *self.taken.entry(ip).or_default() += 1;
-        Some((next, Place { ip, met: false, back: self.back.clone(), wake: Arc::clone(&self.wake) }))
+        Some((
+            next,
+            Place {
+                ip,
+                met: false,
+                back: self.back.clone(),
+                wake: Arc::clone(&self.wake),
+            },
+        ))
     }
 }
 
@@ -151,11 +178,21 @@ mod tests {
     fn one_ip_takes_two_places_and_eight_wait_from_it() {
         let mut places = places();
         let waiting = [ip(1), ip(1), ip(1), ip(2)];
-        let taken: Vec<(usize, Place)> = [0; 3].iter().map_while(|_| places.take(&waiting)).collect();
-        assert_eq!(taken.iter().map(|(next, _)| *next).collect::<Vec<_>>(), [0, 0, 3]);
+        let taken: Vec<(usize, Place)> =
+            [0; 3].iter().map_while(|_| places.take(&waiting)).collect();
+        assert_eq!(
+            taken.iter().map(|(next, _)| *next).collect::<Vec<_>>(),
+            [0, 0, 3]
+        );
         assert!(places.take(&waiting[..3]).is_none());
-        assert_eq!(places.admit(&[ip(1); VERIFIED_FROM_ONE], ip(1)), Caller::TurnedAway);
-        assert_eq!(places.admit(&[ip(1); VERIFIED_FROM_ONE], ip(2)), Caller::Waits);
+        assert_eq!(
+            places.admit(&[ip(1); VERIFIED_FROM_ONE], ip(1)),
+            Caller::TurnedAway
+        );
+        assert_eq!(
+            places.admit(&[ip(1); VERIFIED_FROM_ONE], ip(2)),
+            Caller::Waits
+        );
         drop(taken);
         places.take_back();
         assert!(places.take(&waiting[..3]).is_some());
@@ -168,11 +205,24 @@ mod tests {
         let strangers: Vec<IpAddr> = (100..200).map(ip).collect();
         let (next, _place) = places.take(&[strangers[0], ip(1)]).unwrap();
         assert_eq!(next, 1);
-        let held: Vec<(usize, Place)> = strangers.iter().map_while(|stranger| places.take(&[*stranger])).collect();
+        let held: Vec<(usize, Place)> = strangers
+            .iter()
+            .map_while(|stranger| places.take(&[*stranger]))
+            .collect();
         assert_eq!(held.len(), HANDSHAKES_MAX - HANDSHAKES_KEPT - 1);
-        assert!(places.take(&[strangers[50], ip(1)]).is_some_and(|(next, _)| next == 1));
-        assert_eq!(places.admit(&strangers[..VERIFIED_MAX], ip(1)), Caller::InsteadOf(VERIFIED_MAX - 1));
-        assert_eq!(places.admit(&strangers[..VERIFIED_MAX], strangers[70]), Caller::TurnedAway);
+        assert!(
+            places
+                .take(&[strangers[50], ip(1)])
+                .is_some_and(|(next, _)| next == 1)
+        );
+        assert_eq!(
+            places.admit(&strangers[..VERIFIED_MAX], ip(1)),
+            Caller::InsteadOf(VERIFIED_MAX - 1)
+        );
+        assert_eq!(
+            places.admit(&strangers[..VERIFIED_MAX], strangers[70]),
+            Caller::TurnedAway
+        );
     }
 
     #[test]
@@ -180,6 +230,9 @@ mod tests {
         let mut met = Met::default();
         let ips = (0..MET_IPS_MAX as u32 + 10).map(|number| IpAddr::from(number.to_be_bytes()));
         ips.clone().for_each(|ip| met.add(ip));
-        assert_eq!((met.order.len(), ips.filter(|ip| met.has(ip)).count()), (MET_IPS_MAX, MET_IPS_MAX));
+        assert_eq!(
+            (met.order.len(), ips.filter(|ip| met.has(ip)).count()),
+            (MET_IPS_MAX, MET_IPS_MAX)
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! Lines on their way to whoever reads the log, and the thread `log`, which alone waits for that one.
+//! Lines on their way to whoever reads the log, and the thread `log`, which alone waits for that
+//! one.
 //!
-//! The queue is bounded in lines and in bytes. A line for which there is no room is dropped and counted; the next one that finds room
-//! takes the count along, so that it is said where the lines are missing. If none follows, the thread says it when it has written all.
+//! The queue is bounded in lines and in bytes. A line for which there is no room is dropped and
+//! counted; the next one that finds room takes the count along, so that it is said where the lines
+//! are missing. If none follows, the thread says it when it has written all.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -35,12 +37,19 @@ enum Item {
 }
 
 impl Queue {
-    /// Starts the thread, which writes into `sink`. An error means that there is no thread to be had.
+    /// Starts the thread, which writes into `sink`. An error means that there is no thread to be
+    /// had.
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let (items, queue) = sync_channel(LOG_QUEUE_LINES);
         let counts = Arc::new(Counts::default());
-        let writer = Writer { sink, counts: Arc::clone(&counts) };
-        thread::Builder::new().name("log".to_owned()).stack_size(LOG_STACK).spawn(move || writer.run(&queue))?;
+        let writer = Writer {
+            sink,
+            counts: Arc::clone(&counts),
+        };
+        thread::Builder::new()
+            .name("log".to_owned())
+            .stack_size(LOG_STACK)
+            .spawn(move || writer.run(&queue))?;
         Ok(Self { items, counts })
     }
 
@@ -98,19 +107,27 @@ impl<W: Write> Writer<W> {
 
     fn tell(&mut self, dropped: u64) {
         if dropped > 0 {
-            self.write(format!("warn log: {dropped} lines are missing here: the log was not read\n").as_bytes());
+            self.write(
+                format!("warn log: {dropped} lines are missing here: the log was not read\n")
+                    .as_bytes(),
+            );
         }
     }
 
-    /// Writes all of it, for as long as it takes. Whoever closed our standard error does not want the line; there is nobody else to tell.
-    #[expect(clippy::disallowed_methods, reason = "a pipe that is full tells nobody who may not block when it is not")]
+    /// Writes all of it, for as long as it takes. Whoever closed our standard error does not want
+    /// the line; there is nobody else to tell.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pipe that is full tells nobody who may not block when it is not"
+    )]
     fn write(&mut self, mut rest: &[u8]) {
         while !rest.is_empty() {
             match self.sink.write(rest) {
                 Ok(0) => return,
                 Ok(count) => rest = &rest[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Somebody else who has the same pipe or terminal open has made it so that nobody waits at it.
+                // Somebody else who has the same pipe or terminal open has made it so that nobody
+                // waits at it.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOG_RETRY),
                 Err(_) => return,
             }
@@ -134,8 +151,12 @@ mod tests {
     impl Write for Reader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _nobody_asks = self.busy.send(());
-            self.leave.recv().map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
-            self.written.send(String::from_utf8_lossy(bytes).into_owned()).map_err(|_| ErrorKind::BrokenPipe)?;
+            self.leave
+                .recv()
+                .map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
+            self.written
+                .send(String::from_utf8_lossy(bytes).into_owned())
+                .map_err(|_| ErrorKind::BrokenPipe)?;
             Ok(bytes.len())
         }
 
@@ -147,7 +168,12 @@ mod tests {
     #[test]
     fn a_reader_that_stands_still_is_not_waited_for_and_hears_later_what_it_missed() {
         let ((go, leave), (written, lines), (busy, begun)) = (channel(), channel(), channel());
-        let queue = Queue::start(Reader { leave, written, busy }).expect("there is a thread");
+        let queue = Queue::start(Reader {
+            leave,
+            written,
+            busy,
+        })
+        .expect("there is a thread");
         queue.push("first\n".to_owned());
         begun.recv().expect("the thread writes");
         let long = format!("{}\n", "x".repeat(999));
@@ -155,18 +181,30 @@ mod tests {
         (0..room + 7).for_each(|_| queue.push(long.clone()));
         queue.flush(Duration::from_millis(1));
         (0..room + 1).for_each(|_| go.send(()).expect("the thread writes"));
-        (0..room + 1).for_each(|_| assert!(!lines.recv().expect("a line comes").contains("missing")));
-        begun.iter().nth(room).expect("the count is being written, as nothing followed");
+        (0..room + 1)
+            .for_each(|_| assert!(!lines.recv().expect("a line comes").contains("missing")));
+        begun
+            .iter()
+            .nth(room)
+            .expect("the count is being written, as nothing followed");
         queue.push("last\n".to_owned());
         (0..2).for_each(|_| go.send(()).expect("the thread writes"));
-        assert_eq!(lines.recv().expect("a line comes"), "warn log: 7 lines are missing here: the log was not read\n");
+        assert_eq!(
+            lines.recv().expect("a line comes"),
+            "warn log: 7 lines are missing here: the log was not read\n"
+        );
         assert_eq!(lines.recv().expect("a line comes"), "last\n");
     }
 
     #[test]
     fn a_count_stands_where_the_lines_are_missing() {
         let ((go, leave), (written, lines), (busy, begun)) = (channel(), channel(), channel());
-        let queue = Queue::start(Reader { leave, written, busy }).expect("there is a thread");
+        let queue = Queue::start(Reader {
+            leave,
+            written,
+            busy,
+        })
+        .expect("there is a thread");
         queue.push("first\n".to_owned());
         begun.recv().expect("the thread writes");
         queue.push("x".repeat(LOG_QUEUE_BYTES));
@@ -174,6 +212,14 @@ mod tests {
         queue.push("third\n".to_owned());
         (0..4).for_each(|_| go.send(()).expect("the thread writes"));
         let said: Vec<String> = lines.iter().take(4).collect();
-        assert_eq!(said, ["first\n", "warn log: 1 lines are missing here: the log was not read\n", "second\n", "third\n"]);
+        assert_eq!(
+            said,
+            [
+                "first\n",
+                "warn log: 1 lines are missing here: the log was not read\n",
+                "second\n",
+                "third\n"
+            ]
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! What can be said of a state directory by reading it: `starling fsck`.
 //!
-//! Nothing is written and no lock is taken, so a running daemon is not disturbed; a file that it takes away meanwhile is passed over.
-//! Only what is certain counts as wrong: what Starling would refuse or set aside at its next start. Everything else that a person may
-//! wonder about is a remark.
+//! Nothing is written and no lock is taken, so a running daemon is not disturbed; a file that it
+//! takes away meanwhile is passed over. Only what is certain counts as wrong: what Starling would
+//! refuse or set aside at its next start. Everything else that a person may wonder about is a
+//! remark.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +16,8 @@ use super::error::{StateError, at, cure_of};
 use super::revisions::names;
 use super::write::{Shelf, TEMPORARY, entries, place};
 use super::{
-    ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, GIVEN, IDENTITY, LOCK, OTHERS, OWNER, StateDir, owner, read_bounded, refuse_open,
+    ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, GIVEN, IDENTITY, LOCK, OTHERS, OWNER, StateDir,
+    owner, read_bounded, refuse_open,
 };
 use crate::limits;
 use crate::model::json;
@@ -51,7 +53,10 @@ pub struct Report {
 impl Report {
     /// How many things are wrong.
     pub fn faults(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.is_wrong).count()
+        self.findings
+            .iter()
+            .filter(|finding| finding.is_wrong)
+            .count()
     }
 
     /// How many sound revisions there are.
@@ -60,18 +65,32 @@ impl Report {
     }
 
     fn wrong(&mut self, path: &Path, what: impl Into<String>, cure: impl Into<String>) {
-        self.findings.push(Finding { path: path.to_owned(), is_wrong: true, what: what.into(), cure: cure.into() });
+        self.findings.push(Finding {
+            path: path.to_owned(),
+            is_wrong: true,
+            what: what.into(),
+            cure: cure.into(),
+        });
     }
 
     fn remark(&mut self, path: &Path, what: impl Into<String>, cure: impl Into<String>) {
-        self.findings.push(Finding { path: path.to_owned(), is_wrong: false, what: what.into(), cure: cure.into() });
+        self.findings.push(Finding {
+            path: path.to_owned(),
+            is_wrong: false,
+            what: what.into(),
+            cure: cure.into(),
+        });
     }
 
     /// Takes note of an error, unless the file has just gone away.
     fn error(&mut self, path: &Path, error: &StateError) {
         match error {
             StateError::Io(_, gone) if gone.kind() == io::ErrorKind::NotFound => {}
-            _ => self.wrong(path, error.wrong(), error.cure().unwrap_or_else(|| LOOK.to_owned())),
+            _ => self.wrong(
+                path,
+                error.wrong(),
+                error.cure().unwrap_or_else(|| LOOK.to_owned()),
+            ),
         }
     }
 }
@@ -80,24 +99,40 @@ impl Report {
 pub fn check(path: &Path) -> Result<Report, StateError> {
     let metadata = fs::metadata(path).map_err(at(path))?;
     if !metadata.is_dir() {
-        return Err(StateError::Io(path.to_owned(), io::ErrorKind::NotADirectory.into()));
+        return Err(StateError::Io(
+            path.to_owned(),
+            io::ErrorKind::NotADirectory.into(),
+        ));
     }
-    let dir = StateDir { path: path.to_owned(), lock: None };
+    let dir = StateDir {
+        path: path.to_owned(),
+        lock: None,
+    };
     let mut report = Report::default();
     owner::refuse_foreign(path, &metadata).unwrap_or_else(|error| report.error(path, &error));
     refuse_open(path, &metadata).unwrap_or_else(|error| report.error(path, &error));
-    owner::foreign(path).iter().for_each(|(path, error)| report.error(path, error));
+    owner::foreign(path)
+        .iter()
+        .for_each(|(path, error)| report.error(path, error));
     let listed = entries(path)?;
     let fleet = keys(&dir, &mut report);
     hints(&dir, &mut report);
     for path in &listed {
-        match path.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
+        match path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+        {
             IDENTITY | OWNER | FLEET | ADDRESSES | BEFORE | APPLIED | GIVEN | LOCK => {}
             name if is_name(name) => drift(path, name, &mut report),
             // The REST endpoint's, where the system has no other place for them.
             name if name.starts_with(CONTROL) => {}
-            name if name == Shelf::Revisions.name() => shelf(&dir, Shelf::Revisions, fleet.as_ref(), &mut report),
-            name if name == Shelf::Pending.name() => shelf(&dir, Shelf::Pending, fleet.as_ref(), &mut report),
+            name if name == Shelf::Revisions.name() => {
+                shelf(&dir, Shelf::Revisions, fleet.as_ref(), &mut report)
+            }
+            name if name == Shelf::Pending.name() => {
+                shelf(&dir, Shelf::Pending, fleet.as_ref(), &mut report)
+            }
             name => stray(path, name, &mut report),
         }
     }
@@ -109,7 +144,11 @@ fn keys(dir: &StateDir, report: &mut Report) -> Option<[u8; 32]> {
     for name in [IDENTITY, OWNER, FLEET] {
         let path = dir.path.join(name);
         let is_open = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & OTHERS != 0);
-        if is_open && let Err(error) = fs::metadata(&path).map_err(at(&path)).and_then(|found| refuse_open(&path, &found)) {
+        if is_open
+            && let Err(error) = fs::metadata(&path)
+                .map_err(at(&path))
+                .and_then(|found| refuse_open(&path, &found))
+        {
             report.error(&path, &error);
         }
     }
@@ -119,11 +158,23 @@ fn keys(dir: &StateDir, report: &mut Report) -> Option<[u8; 32]> {
     let member = dir.membership().inspect_err(|error| note(FLEET, error));
     let (identity_path, fleet_path) = (dir.path.join(IDENTITY), dir.path.join(FLEET));
     match (&identity, &member) {
-        (Ok(None), Ok(Some(_))) => report.wrong(&identity_path, "is missing", cure_of(&identity_path).unwrap_or(LOOK)),
+        (Ok(None), Ok(Some(_))) => report.wrong(
+            &identity_path,
+            "is missing",
+            cure_of(&identity_path).unwrap_or(LOOK),
+        ),
         (_, Ok(None)) if dir.path.join(Shelf::Revisions.name()).exists() => {
-            report.wrong(&fleet_path, "is missing", cure_of(&fleet_path).unwrap_or(LOOK));
+            report.wrong(
+                &fleet_path,
+                "is missing",
+                cure_of(&fleet_path).unwrap_or(LOOK),
+            );
         }
-        (_, Ok(None)) => report.remark(&fleet_path, "is not there: this host is in no fleet", "type: starling init, or join"),
+        (_, Ok(None)) => report.remark(
+            &fleet_path,
+            "is not there: this host is in no fleet",
+            "type: starling init, or join",
+        ),
         _ => {}
     }
     let member = member.ok().flatten()?;
@@ -134,15 +185,21 @@ fn keys(dir: &StateDir, report: &mut Report) -> Option<[u8; 32]> {
 /// Files that Starling can do without.
 fn hints(dir: &StateDir, report: &mut Report) {
     match dir.addresses() {
-        Ok(Some(book)) if !StateDir::is_address_book(&book) => {
-            report.wrong(&dir.path.join(ADDRESSES), "is no address book", ASIDE_AT_START)
-        }
+        Ok(Some(book)) if !StateDir::is_address_book(&book) => report.wrong(
+            &dir.path.join(ADDRESSES),
+            "is no address book",
+            ASIDE_AT_START,
+        ),
         Ok(_) => {}
         Err(error) => report.error(&dir.path.join(ADDRESSES), &error),
     }
     match dir.read(BEFORE, limits::REVISION_FILE_MAX) {
         Ok(Some(config)) if json::parse_own(&config).is_err() => {
-            report.wrong(&dir.path.join(BEFORE), "is no JSON", "move it away; Starling does not need it");
+            report.wrong(
+                &dir.path.join(BEFORE),
+                "is no JSON",
+                "move it away; Starling does not need it",
+            );
         }
         Ok(_) => {}
         Err(error) => report.error(&dir.path.join(BEFORE), &error),
@@ -152,17 +209,30 @@ fn hints(dir: &StateDir, report: &mut Report) {
 /// Everything below `revisions/` or `pending/`.
 fn shelf(dir: &StateDir, shelf: Shelf, fleet: Option<&[u8; 32]>, report: &mut Report) {
     let top = dir.path.join(shelf.name());
-    let groups = entries(&top).inspect_err(|error| report.error(&top, error)).unwrap_or_default();
+    let groups = entries(&top)
+        .inspect_err(|error| report.error(&top, error))
+        .unwrap_or_default();
     for group in groups {
-        if !group.is_dir() || !crate::wire::fleet::is_name(&group.file_name().unwrap_or_default().to_string_lossy()) {
+        if !group.is_dir()
+            || !crate::wire::fleet::is_name(
+                &group.file_name().unwrap_or_default().to_string_lossy(),
+            )
+        {
             report.remark(&group, "is no group's directory", FOREIGN);
             continue;
         }
-        let files = entries(&group).inspect_err(|error| report.error(&group, error)).unwrap_or_default();
+        let files = entries(&group)
+            .inspect_err(|error| report.error(&group, error))
+            .unwrap_or_default();
         for path in files {
-            let named = names(&path).filter(|(group, name)| place(&dir.path, shelf, group, name).is_ok());
+            let named =
+                names(&path).filter(|(group, name)| place(&dir.path, shelf, group, name).is_ok());
             match (named, shelf, fleet) {
-                (None, ..) => stray(&path, &path.file_name().unwrap_or_default().to_string_lossy(), report),
+                (None, ..) => stray(
+                    &path,
+                    &path.file_name().unwrap_or_default().to_string_lossy(),
+                    report,
+                ),
                 (Some(_), Shelf::Pending, _) => {
                     report.remark(
                         &path,
@@ -170,7 +240,9 @@ fn shelf(dir: &StateDir, shelf: Shelf, fleet: Option<&[u8; 32]>, report: &mut Re
                         "nothing: the next start clears it away",
                     );
                 }
-                (Some((group, name)), Shelf::Revisions, Some(fleet)) => revision(&path, group, &name, fleet, report),
+                (Some((group, name)), Shelf::Revisions, Some(fleet)) => {
+                    revision(&path, group, &name, fleet, report)
+                }
                 // Nothing can be said without the fleet's key, which has been found missing.
                 (Some(_), Shelf::Revisions, None) => {}
             }
@@ -190,7 +262,11 @@ fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &m
     match judge_file(&bytes, fleet).map(|filed| filed.revision) {
         Err(fault) => report.wrong(path, fault.to_string(), REFETCHED),
         Ok(revision) if revision.record.header.key != group => {
-            report.wrong(path, format!("belongs to group {}", revision.record.header.key), RENAMED);
+            report.wrong(
+                path,
+                format!("belongs to group {}", revision.record.header.key),
+                RENAMED,
+            );
         }
         Ok(revision) if name != revision_name(revision.rank().height, &revision.id()) => {
             let right = revision_name(revision.rank().height, &revision.id());
@@ -207,8 +283,16 @@ fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &m
 fn drift(path: &Path, name: &str, report: &mut Report) {
     match read_drift(path).map(|text| KeptFile::parse(name, &text)) {
         Ok(Some(file)) if file.acknowledged => {}
-        Ok(Some(_)) => report.remark(path, "holds what somebody had put on the server and was replaced", SEE_DRIFT),
-        Ok(None) => report.wrong(path, "is damaged", "start starling again, which sets it aside"),
+        Ok(Some(_)) => report.remark(
+            path,
+            "holds what somebody had put on the server and was replaced",
+            SEE_DRIFT,
+        ),
+        Ok(None) => report.wrong(
+            path,
+            "is damaged",
+            "start starling again, which sets it aside",
+        ),
         Err(error) => report.error(path, &error),
     }
 }
@@ -216,9 +300,17 @@ fn drift(path: &Path, name: &str, report: &mut Report) {
 /// A file under a name that Starling does not take for one of its own.
 fn stray(path: &Path, name: &str, report: &mut Report) {
     if name.starts_with(TEMPORARY) {
-        report.remark(path, "is being written, or was when this host stopped", "nothing: the next start clears it away");
+        report.remark(
+            path,
+            "is being written, or was when this host stopped",
+            "nothing: the next start clears it away",
+        );
     } else if name.contains(DAMAGED) {
-        report.remark(path, "was found damaged and set aside", "remove it when you have seen it");
+        report.remark(
+            path,
+            "was found damaged and set aside",
+            "remove it when you have seen it",
+        );
     } else {
         report.remark(path, "does not belong here", FOREIGN);
     }
@@ -229,6 +321,8 @@ const CONTROL: &str = "control.sock";
 const SEE_DRIFT: &str = "type: starling drift";
 const LOOK: &str = "look at the disk and at the file's owner and mode";
 const FOREIGN: &str = "Starling leaves it alone";
-const ASIDE_AT_START: &str = "start starling again, which sets it aside and goes by what else it knows";
+const ASIDE_AT_START: &str =
+    "start starling again, which sets it aside and goes by what else it knows";
 const RENAMED: &str = "start starling again, which gives it its own name, or sets it aside if there is another of that name";
-const REFETCHED: &str = "start starling again, which sets it aside and fetches the revision from other hosts";
+const REFETCHED: &str =
+    "start starling again, which sets it aside and fetches the revision from other hosts";

@@ -1,7 +1,7 @@
 //! What can be wrong with the state directory, in words that say what to do.
 //!
-//! One type for all that reads and writes there. It decides nothing: whether to set a file aside, to report or to end is for the
-//! caller.
+//! One type for all that reads and writes there. It decides nothing: whether to set a file aside,
+//! to report or to end is for the caller.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::{FLEET, IDENTITY, OWNER};
 
-/// Why the state directory could not be read or written. Each says which path; what was there before is still there.
+/// Why the state directory could not be read or written. Each says which path; what was there
+/// before is still there.
 #[derive(Debug)]
 pub enum StateError {
     /// The system refused.
@@ -72,7 +73,9 @@ impl StateError {
     /// What it is about: a path, or a name that is none.
     fn subject(&self) -> String {
         match self {
-            Self::Io(path, _) | Self::Exists(path) | Self::Damaged(path) | Self::Link(path) => path.display().to_string(),
+            Self::Io(path, _) | Self::Exists(path) | Self::Damaged(path) | Self::Link(path) => {
+                path.display().to_string()
+            }
             Self::Open { path, .. }
             | Self::Owner { path, .. }
             | Self::Held { path, .. }
@@ -87,10 +90,15 @@ impl StateError {
         match self {
             Self::Io(_, error) => error.to_string(),
             Self::Open { .. } => "others can read it".to_owned(),
-            Self::Owner { owner, user, .. } => format!("belongs to user {owner}, and this is user {user}"),
+            Self::Owner { owner, user, .. } => {
+                format!("belongs to user {owner}, and this is user {user}")
+            }
             Self::Link(_) => "is a symbolic link".to_owned(),
             Self::Held { process: None, .. } => "another starling uses it".to_owned(),
-            Self::Held { process: Some(process), .. } => format!("another starling uses it, process {process}"),
+            Self::Held {
+                process: Some(process),
+                ..
+            } => format!("another starling uses it, process {process}"),
             Self::Content { wrong, .. } => wrong.clone(),
             Self::TooLong { most, .. } => format!("longer than {most} bytes"),
             Self::Exists(_) => "exists already".to_owned(),
@@ -103,12 +111,22 @@ impl StateError {
     pub(super) fn cure(&self) -> Option<String> {
         match self {
             Self::Open { path, mode } => Some(format!("type: chmod {mode:o} {}", path.display())),
-            Self::Owner { path, owner, user, is_directory } => {
+            Self::Owner {
+                path,
+                owner,
+                user,
+                is_directory,
+            } => {
                 let all = if *is_directory { "-R " } else { "" };
-                Some(format!("type this as user {owner}, or: chown -h {all}{user} {}", path.display()))
+                Some(format!(
+                    "type this as user {owner}, or: chown -h {all}{user} {}",
+                    path.display()
+                ))
             }
             Self::Link(_) => Some("put what it leads to in its place, or move it away".to_owned()),
-            Self::Content { path, .. } | Self::TooLong { path, .. } => cure_of(path).map(str::to_owned),
+            Self::Content { path, .. } | Self::TooLong { path, .. } => {
+                cure_of(path).map(str::to_owned)
+            }
             Self::Damaged(_) => Some("look at the disk".to_owned()),
             Self::Io(..) | Self::Held { .. } | Self::Exists(_) | Self::Name(_) => None,
         }
@@ -132,7 +150,9 @@ pub(super) fn cure_of(path: &Path) -> Option<&'static str> {
              peer then",
         ),
         OWNER => Some("put back a copy of it; this version does without it"),
-        FLEET => Some("put back a copy of it, or move it away and join again with the token of a member: all else is kept"),
+        FLEET => Some(
+            "put back a copy of it, or move it away and join again with the token of a member: all else is kept",
+        ),
         _ => None,
     }
 }

@@ -1,7 +1,9 @@
-//! Reading back the revisions, one after another: a group's history can be far larger than the memory of a small board.
+//! Reading back the revisions, one after another: a group's history can be far larger than the
+//! memory of a small board.
 //!
-//! Only names and lengths are judged here, never the content: whether a file is whole and rightly signed is found out by whoever
-//! takes it. One that turns out to be damaged gets another name and is not deleted; one that is only misnamed gets its own.
+//! Only names and lengths are judged here, never the content: whether a file is whole and rightly
+//! signed is found out by whoever takes it. One that turns out to be damaged gets another name and
+//! is not deleted; one that is only misnamed gets its own.
 
 use std::fs;
 use std::io;
@@ -13,7 +15,8 @@ use super::write::{Shelf, entries, make_group, place, sync};
 use super::{StateDir, read_bounded};
 use crate::limits;
 
-/// A revision as it was stored. Whether it is whole and rightly signed is for the reader to find out.
+/// A revision as it was stored. Whether it is whole and rightly signed is for the reader to find
+/// out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
     /// The group.
@@ -35,19 +38,22 @@ pub struct Unread {
     pub error: StateError,
 }
 
-/// The bytes of one stored revision; `None` if there is no such file. One that is too long for a revision reads as empty, which is none,
-/// and so does a directory in its place.
+/// The bytes of one stored revision; `None` if there is no such file. One that is too long for a
+/// revision reads as empty, which is none, and so does a directory in its place.
 pub(crate) fn read_revision(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     match read_bounded(path, limits::REVISION_FILE_MAX) {
         Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::IsADirectory => Ok(Some(Vec::new())),
+        Err(StateError::Io(_, error)) if error.kind() == io::ErrorKind::IsADirectory => {
+            Ok(Some(Vec::new()))
+        }
         Err(StateError::TooLong { .. }) => Ok(Some(Vec::new())),
         other => other.map(Some),
     }
 }
 
 impl StateDir {
-    /// Hands over each stored revision, by group and then by name, and returns what could not be read; the rest is read all the same.
+    /// Hands over each stored revision, by group and then by name, and returns what could not be
+    /// read; the rest is read all the same.
     pub(crate) fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
         self.load(Shelf::Revisions, each)
     }
@@ -57,15 +63,24 @@ impl StateDir {
         self.load(Shelf::Pending, each)
     }
 
-    /// Sets a stored revision aside that turned out to be damaged; what that one is called now. Needs the lock.
-    pub(crate) fn set_revision_aside(&self, group: &str, name: &str) -> Result<PathBuf, StateError> {
+    /// Sets a stored revision aside that turned out to be damaged; what that one is called now.
+    /// Needs the lock.
+    pub(crate) fn set_revision_aside(
+        &self,
+        group: &str,
+        name: &str,
+    ) -> Result<PathBuf, StateError> {
         let (_, path) = place(&self.path, Shelf::Revisions, group, name)?;
         self.set_aside(&path)
     }
 
-    /// Gives a sound revision that was found under another group and name its own, durably. Needs the lock. [`StateError::Exists`] if it is there
-    /// already.
-    pub(crate) fn rename_revision(&self, found: (&str, &str), right: (&str, &str)) -> Result<(), StateError> {
+    /// Gives a sound revision that was found under another group and name its own, durably. Needs
+    /// the lock. [`StateError::Exists`] if it is there already.
+    pub(crate) fn rename_revision(
+        &self,
+        found: (&str, &str),
+        right: (&str, &str),
+    ) -> Result<(), StateError> {
         let (_, from) = place(&self.locked().path, Shelf::Revisions, found.0, found.1)?;
         let (directory, to) = place(&self.path, Shelf::Revisions, right.0, right.1)?;
         if fs::symlink_metadata(&to).is_ok() {
@@ -78,19 +93,36 @@ impl StateDir {
 
     fn load(&self, shelf: Shelf, mut each: impl FnMut(StoredFile)) -> Vec<Unread> {
         let mut unread = Vec::new();
-        let mut listed =
-            |directory: &Path| entries(directory).map_err(|error| unread.push(Unread { file: None, error })).unwrap_or_default();
+        let mut listed = |directory: &Path| {
+            entries(directory)
+                .map_err(|error| unread.push(Unread { file: None, error }))
+                .unwrap_or_default()
+        };
         let groups = listed(&self.path.join(shelf.name()));
-        let found: Vec<PathBuf> = groups.iter().filter(|group| group.is_dir()).flat_map(|group| listed(group)).collect();
+        let found: Vec<PathBuf> = groups
+            .iter()
+            .filter(|group| group.is_dir())
+            .flat_map(|group| listed(group))
+            .collect();
         for path in found {
             // Set aside, being written, or not ours: none of these has a name that is taken here.
-            let Some((group, name)) = names(&path).filter(|(group, name)| place(&self.path, shelf, group, name).is_ok()) else {
+            let Some((group, name)) =
+                names(&path).filter(|(group, name)| place(&self.path, shelf, group, name).is_ok())
+            else {
                 continue;
             };
             match read_revision(&path) {
-                Ok(Some(bytes)) => each(StoredFile { group, name, bytes, written_ms: written_ms(&path) }),
+                Ok(Some(bytes)) => each(StoredFile {
+                    group,
+                    name,
+                    bytes,
+                    written_ms: written_ms(&path),
+                }),
                 Ok(None) => {}
-                Err(error) => unread.push(Unread { file: Some((group, name)), error }),
+                Err(error) => unread.push(Unread {
+                    file: Some((group, name)),
+                    error,
+                }),
             }
         }
         unread
@@ -100,7 +132,12 @@ impl StateDir {
 /// When a file was written. It keeps that when it is renamed.
 fn written_ms(path: &Path) -> u64 {
     let found = fs::metadata(path).ok();
-    let ms = found.map(|found| found.mtime().saturating_mul(1000).saturating_add(found.mtime_nsec() / 1_000_000));
+    let ms = found.map(|found| {
+        found
+            .mtime()
+            .saturating_mul(1000)
+            .saturating_add(found.mtime_nsec() / 1_000_000)
+    });
     ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default()
 }
 

@@ -12,7 +12,8 @@ impl Scratch {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("starling-test-{}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("starling-test-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         Self(path)
     }
@@ -52,7 +53,12 @@ fn some_membership(joined: bool) -> Membership {
 fn tree(path: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = vec![(path.to_owned(), mode(path))];
     if path.is_dir() {
-        found.extend(write::entries(path).unwrap().iter().flat_map(|path| tree(path)));
+        found.extend(
+            write::entries(path)
+                .unwrap()
+                .iter()
+                .flat_map(|path| tree(path)),
+        );
     }
     found
 }
@@ -71,7 +77,12 @@ fn everything_in_it_is_for_its_owner_alone() {
     let tree = tree(scratch.path());
     assert_eq!(tree.len(), 10, "{tree:?}");
     for (path, mode) in tree {
-        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+        assert_eq!(
+            mode,
+            if path.is_dir() { 0o700 } else { 0o600 },
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -82,12 +93,18 @@ fn a_directory_or_key_that_others_can_read_is_refused_with_what_to_type() {
     dir.keep_identity(&SecretKey::from_seed(&[1; 32])).unwrap();
     chmod(scratch.path(), 0o750);
     let words = StateDir::open(scratch.path()).unwrap_err().to_string();
-    assert!(words.ends_with(&format!("type: chmod 700 {}", scratch.path().display())), "{words}");
+    assert!(
+        words.ends_with(&format!("type: chmod 700 {}", scratch.path().display())),
+        "{words}"
+    );
     chmod(scratch.path(), 0o700);
     let key = scratch.path().join("identity.key");
     chmod(&key, 0o640);
     let words = StateDir::open(scratch.path()).unwrap_err().to_string();
-    assert!(words.ends_with(&format!("type: chmod 600 {}", key.display())), "{words}");
+    assert!(
+        words.ends_with(&format!("type: chmod 600 {}", key.display())),
+        "{words}"
+    );
     chmod(&key, 0o600);
     assert!(StateDir::open(scratch.path()).is_ok());
 }
@@ -108,7 +125,10 @@ fn what_is_kept_is_read_back() {
     assert!(!read.joined);
     dir.set_joined(true).unwrap();
     assert!(dir.membership().unwrap().unwrap().joined);
-    assert_eq!(dir.membership().unwrap().unwrap().fleet, some_membership(true).fleet);
+    assert_eq!(
+        dir.membership().unwrap().unwrap().fleet,
+        some_membership(true).fleet
+    );
 }
 
 #[test]
@@ -116,10 +136,16 @@ fn a_key_is_made_once_and_a_membership_too() {
     let scratch = Scratch::new();
     let dir = locked(&scratch);
     dir.keep_identity(&SecretKey::from_seed(&[1; 32])).unwrap();
-    assert!(matches!(dir.keep_identity(&SecretKey::from_seed(&[9; 32])), Err(StateError::Exists(_))));
+    assert!(matches!(
+        dir.keep_identity(&SecretKey::from_seed(&[9; 32])),
+        Err(StateError::Exists(_))
+    ));
     assert_eq!(dir.identity().unwrap().unwrap().seed(), [1; 32]);
     dir.keep_membership(&some_membership(true)).unwrap();
-    assert!(matches!(dir.keep_membership(&some_membership(false)), Err(StateError::Exists(_))));
+    assert!(matches!(
+        dir.keep_membership(&some_membership(false)),
+        Err(StateError::Exists(_))
+    ));
     assert!(dir.membership().unwrap().unwrap().joined);
 }
 
@@ -131,10 +157,20 @@ fn a_key_file_says_what_it_is_and_nothing_else_is_taken_for_one() {
     let text = fs::read_to_string(scratch.path().join("owner.key")).unwrap();
     assert!(text.starts_with("starling owner key 1, secret"));
     let identity = scratch.path().join("identity.key");
-    for wrong in ["", "\n", "02", text.as_str(), &text.replace("owner", "identity")[..60], "starling identity key 1\nzz\n"] {
+    for wrong in [
+        "",
+        "\n",
+        "02",
+        text.as_str(),
+        &text.replace("owner", "identity")[..60],
+        "starling identity key 1\nzz\n",
+    ] {
         fs::write(&identity, wrong).unwrap();
         chmod(&identity, 0o600);
-        assert!(matches!(dir.identity(), Err(StateError::Content { .. })), "{wrong:?}");
+        assert!(
+            matches!(dir.identity(), Err(StateError::Content { .. })),
+            "{wrong:?}"
+        );
     }
     fs::write(&identity, vec![b'x'; limits::STATE_FILE_MAX + 1]).unwrap();
     assert!(matches!(dir.identity(), Err(StateError::TooLong { .. })));
@@ -147,7 +183,13 @@ fn a_membership_that_was_tampered_with_is_refused_by_name() {
     dir.keep_membership(&some_membership(true)).unwrap();
     let path = scratch.path().join("fleet.json");
     let text = fs::read_to_string(&path).unwrap();
-    for (from, to) in [("gulls", "../x"), ("0505", "05"), ("true", "1"), ("joined", "jioned"), ("{", "[")] {
+    for (from, to) in [
+        ("gulls", "../x"),
+        ("0505", "05"),
+        ("true", "1"),
+        ("joined", "jioned"),
+        ("{", "["),
+    ] {
         fs::write(&path, text.replacen(from, to, 1)).unwrap();
         let words = dir.membership().expect_err(to).to_string();
         assert!(words.contains("fleet.json: "), "{words}");
@@ -160,8 +202,14 @@ fn a_second_process_is_told_who_has_it() {
     let _held = locked(&scratch);
     let mut second = StateDir::open(scratch.path()).unwrap();
     let error = second.lock().unwrap_err();
-    assert!(matches!(error, StateError::Held { process: Some(process), .. } if process == std::process::id()));
-    assert!(error.to_string().contains("another starling uses it, process "));
+    assert!(
+        matches!(error, StateError::Held { process: Some(process), .. } if process == std::process::id())
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("another starling uses it, process ")
+    );
 }
 
 #[test]
@@ -180,8 +228,12 @@ fn what_a_crash_left_half_written_is_cleared_away_and_only_that() {
     let (_, torn) = place(dir.path(), Shelf::Pending, "edge", "2-bb").unwrap();
     let (temporary, _) = write_temporary(&kept, b"x").unwrap();
     fs::rename(temporary, &kept).unwrap();
-    let leftovers =
-        [write_temporary(&torn, b"h").unwrap().0, write_temporary(&scratch.path().join("fleet.json"), b"{").unwrap().0];
+    let leftovers = [
+        write_temporary(&torn, b"h").unwrap().0,
+        write_temporary(&scratch.path().join("fleet.json"), b"{")
+            .unwrap()
+            .0,
+    ];
     drop(dir);
     assert!(leftovers.iter().all(|path| path.exists()));
     locked(&scratch);
@@ -205,12 +257,26 @@ fn a_damaged_file_is_set_aside_and_never_replaces_another() {
     for (number, bytes) in [(1, b"one"), (2, b"two")] {
         dir.keep_addresses(bytes).unwrap();
         let aside = dir.set_aside(&dir.addresses_path()).unwrap();
-        assert_eq!(aside, scratch.path().join(format!("addresses.json.damaged-{number}")));
+        assert_eq!(
+            aside,
+            scratch
+                .path()
+                .join(format!("addresses.json.damaged-{number}"))
+        );
         assert!(dir.addresses().unwrap().is_none());
     }
-    assert_eq!(fs::read(scratch.path().join("addresses.json.damaged-1")).unwrap(), b"one");
-    assert_eq!(fs::read(scratch.path().join("addresses.json.damaged-2")).unwrap(), b"two");
-    assert!(matches!(dir.set_aside(&dir.addresses_path()), Err(StateError::Io(..))));
+    assert_eq!(
+        fs::read(scratch.path().join("addresses.json.damaged-1")).unwrap(),
+        b"one"
+    );
+    assert_eq!(
+        fs::read(scratch.path().join("addresses.json.damaged-2")).unwrap(),
+        b"two"
+    );
+    assert!(matches!(
+        dir.set_aside(&dir.addresses_path()),
+        Err(StateError::Io(..))
+    ));
 }
 
 #[test]
@@ -228,7 +294,12 @@ fn a_damaged_file_of_a_directory_that_is_named_from_here_is_set_aside_too() {
 fn revisions_are_read_in_order_and_what_is_not_one_is_passed_over() {
     let scratch = Scratch::new();
     let dir = locked(&scratch);
-    for (group, name) in [("edge", "0002-bb"), ("edge", "0001-aa"), ("default", "0003-cc"), ("edge", "0004-dd")] {
+    for (group, name) in [
+        ("edge", "0002-bb"),
+        ("edge", "0001-aa"),
+        ("default", "0003-cc"),
+        ("edge", "0004-dd"),
+    ] {
         let (_, path) = place(dir.path(), Shelf::Revisions, group, name).unwrap();
         let (temporary, _) = write_temporary(&path, name.as_bytes()).unwrap();
         fs::rename(temporary, path).unwrap();
@@ -236,7 +307,10 @@ fn revisions_are_read_in_order_and_what_is_not_one_is_passed_over() {
     let edge = scratch.path().join("revisions/edge");
     fs::write(edge.join("0009-ee"), vec![0; limits::REVISION_FILE_MAX + 1]).unwrap();
     fs::write(edge.join("notes.txt"), b"mine").unwrap();
-    assert_eq!(dir.set_revision_aside("edge", "0004-dd").unwrap(), edge.join("0004-dd.damaged-1"));
+    assert_eq!(
+        dir.set_revision_aside("edge", "0004-dd").unwrap(),
+        edge.join("0004-dd.damaged-1")
+    );
     let mut read = Vec::new();
     fs::create_dir(edge.join("0008-dd")).unwrap();
     let unread = dir.load_revisions(|file| read.push((file.group, file.name, file.bytes)));
@@ -248,9 +322,19 @@ fn revisions_are_read_in_order_and_what_is_not_one_is_passed_over() {
         ("edge", "0008-dd", ""),
         ("edge", "0009-ee", ""),
     ];
-    assert_eq!(read, expected.map(|(group, name, text)| (group.to_owned(), name.to_owned(), text.as_bytes().to_owned())));
+    assert_eq!(
+        read,
+        expected.map(|(group, name, text)| (
+            group.to_owned(),
+            name.to_owned(),
+            text.as_bytes().to_owned()
+        ))
+    );
     assert!(unread.is_empty(), "{unread:?}");
-    assert!(dir.load_pending(|_| panic!("nothing is pending")).is_empty());
+    assert!(
+        dir.load_pending(|_| panic!("nothing is pending"))
+            .is_empty()
+    );
 }
 
 #[test]
@@ -274,10 +358,15 @@ fn a_link_in_it_is_refused_and_what_it_leads_to_is_not_touched() {
         let link = scratch.path().join(name);
         std::os::unix::fs::symlink(&target, &link).unwrap();
         let error = dir.lock().unwrap_err();
-        assert!(matches!(&error, StateError::Link(path) if *path == link), "{name}: {error}");
+        assert!(
+            matches!(&error, StateError::Link(path) if *path == link),
+            "{name}: {error}"
+        );
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious", "{name}");
         let report = check(scratch.path()).unwrap();
-        assert!(report.findings.iter().any(|found| found.path == link && found.is_wrong && found.what == "is a symbolic link"));
+        assert!(report.findings.iter().any(|found| found.path == link
+            && found.is_wrong
+            && found.what == "is a symbolic link"));
         fs::remove_file(&target).unwrap();
     }
     let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
@@ -286,9 +375,14 @@ fn a_link_in_it_is_refused_and_what_it_leads_to_is_not_touched() {
     fs::create_dir_all(elsewhere.path()).unwrap();
     fs::create_dir_all(group.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), &group).unwrap();
-    assert!(matches!(StateDir::open(scratch.path()).unwrap().lock(), Err(StateError::Link(path)) if path == group));
+    assert!(
+        matches!(StateDir::open(scratch.path()).unwrap().lock(), Err(StateError::Link(path)) if path == group)
+    );
     let file = group.join("1-aa");
-    assert!(write_temporary(&file, b"x").is_err() && fs::read_dir(elsewhere.path()).unwrap().next().is_none());
+    assert!(
+        write_temporary(&file, b"x").is_err()
+            && fs::read_dir(elsewhere.path()).unwrap().next().is_none()
+    );
 }
 
 #[test]
@@ -305,7 +399,11 @@ fn what_belongs_to_another_user_is_refused_with_what_to_do() {
     for name in ["lock", "addresses.json"] {
         let path = scratch.path().join(name);
         nobody(&path);
-        let error = StateDir::open(scratch.path()).unwrap().lock().unwrap_err().to_string();
+        let error = StateDir::open(scratch.path())
+            .unwrap()
+            .lock()
+            .unwrap_err()
+            .to_string();
         let expected = format!(
             "{0}: belongs to user 65534, and this is user 0; type this as user 65534, or: chown -h 0 {0}",
             path.display()
@@ -315,6 +413,16 @@ fn what_belongs_to_another_user_is_refused_with_what_to_do() {
     }
     nobody(scratch.path());
     let error = StateDir::open(scratch.path()).unwrap_err().to_string();
-    assert!(error.ends_with(&format!("or: chown -h -R 0 {}", scratch.path().display())), "{error}");
-    assert!(matches!(StateDir::create(scratch.path()), Err(StateError::Owner { owner: 65_534, user: 0, .. })));
+    assert!(
+        error.ends_with(&format!("or: chown -h -R 0 {}", scratch.path().display())),
+        "{error}"
+    );
+    assert!(matches!(
+        StateDir::create(scratch.path()),
+        Err(StateError::Owner {
+            owner: 65_534,
+            user: 0,
+            ..
+        })
+    ));
 }

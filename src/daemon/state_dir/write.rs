@@ -1,7 +1,8 @@
-//! Writing so that a power cut leaves the old or the new, never a half: temporary name, fsync, rename, fsync of the directory.
+//! Writing so that a power cut leaves the old or the new, never a half: temporary name, fsync,
+//! rename, fsync of the directory.
 //!
-//! `rename` alone orders nothing on most file systems: without the first fsync the new name can point at an empty file, without
-//! the second the old name can come back.
+//! `rename` alone orders nothing on most file systems: without the first fsync the new name can
+//! point at an empty file, without the second the old name can come back.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -32,8 +33,14 @@ impl Shelf {
     }
 }
 
-/// The directory of a group and the path of a file in it. Refuses names that could lead elsewhere: they come from peers.
-pub(in crate::daemon) fn place(state: &Path, shelf: Shelf, group: &str, name: &str) -> Result<(PathBuf, PathBuf), StateError> {
+/// The directory of a group and the path of a file in it. Refuses names that could lead elsewhere:
+/// they come from peers.
+pub(in crate::daemon) fn place(
+    state: &Path,
+    shelf: Shelf,
+    group: &str,
+    name: &str,
+) -> Result<(PathBuf, PathBuf), StateError> {
     if !is_name(group) {
         return Err(StateError::Name(group.to_owned()));
     }
@@ -46,34 +53,52 @@ pub(in crate::daemon) fn place(state: &Path, shelf: Shelf, group: &str, name: &s
     Ok((directory, file))
 }
 
-/// Writes a file beside `path` that is to be renamed to it, and returns it, not yet synced. Makes the directory of a group, durably,
-/// if it is not there. On an error nothing is left behind.
-pub(in crate::daemon) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(PathBuf, File), StateError> {
-    let directory = path.parent().expect("every path here is below the state directory");
+/// Writes a file beside `path` that is to be renamed to it, and returns it, not yet synced. Makes
+/// the directory of a group, durably, if it is not there. On an error nothing is left behind.
+pub(in crate::daemon) fn write_temporary(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(PathBuf, File), StateError> {
+    let directory = path
+        .parent()
+        .expect("every path here is below the state directory");
     make_group(directory)?;
-    let name = path.file_name().expect("every path here ends in a name").to_string_lossy();
+    let name = path
+        .file_name()
+        .expect("every path here ends in a name")
+        .to_string_lossy();
     let temporary = directory.join(format!("{TEMPORARY}{name}"));
     let written = write_fresh(&temporary, bytes);
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    written.map(|file| (temporary.clone(), file)).map_err(at(&temporary))
+    written
+        .map(|file| (temporary.clone(), file))
+        .map_err(at(&temporary))
 }
 
 /// Makes the names in a directory durable.
 pub(in crate::daemon) fn sync(directory: &Path) -> Result<(), StateError> {
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(at(directory))
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(at(directory))
 }
 
 /// Writes a whole file durably, in place of an old one.
 pub(super) fn whole(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StateError> {
-    finish(directory, name, bytes, |temporary, path| fs::rename(temporary, path))
+    finish(directory, name, bytes, |temporary, path| {
+        fs::rename(temporary, path)
+    })
 }
 
-/// Writes a whole file durably; [`io::ErrorKind::AlreadyExists`] if there is one, which is then untouched.
+/// Writes a whole file durably; [`io::ErrorKind::AlreadyExists`] if there is one, which is then
+/// untouched.
 pub(super) fn whole_new(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StateError> {
-    // Unlike a rename, a link does not replace: the system itself sees to it that a key is made once.
-    finish(directory, name, bytes, |temporary, path| fs::hard_link(temporary, path).and_then(|()| fs::remove_file(temporary)))
+    // Unlike a rename, a link does not replace: the system itself sees to it that a key is made
+    // once.
+    finish(directory, name, bytes, |temporary, path| {
+        fs::hard_link(temporary, path).and_then(|()| fs::remove_file(temporary))
+    })
 }
 
 fn finish(
@@ -97,7 +122,11 @@ fn write_fresh(temporary: &Path, bytes: &[u8]) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(temporary)?;
     file.write_all(bytes)?;
     Ok(file)
 }
@@ -107,8 +136,12 @@ pub(in crate::daemon) fn make_group(directory: &Path) -> Result<(), StateError> 
     if fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
-    let shelf = directory.parent().expect("a group's directory is below a shelf");
-    let state = shelf.parent().expect("a shelf is below the state directory");
+    let shelf = directory
+        .parent()
+        .expect("a group's directory is below a shelf");
+    let state = shelf
+        .parent()
+        .expect("a shelf is below the state directory");
     for made in [shelf, directory] {
         make_directory(made)?;
         if fs::symlink_metadata(made).map_err(at(made))?.is_symlink() {
@@ -116,36 +149,55 @@ pub(in crate::daemon) fn make_group(directory: &Path) -> Result<(), StateError> 
         }
     }
     // One that is there counts as durable: one that is not must not be there.
-    sync(shelf).and_then(|()| sync(state)).inspect_err(|_| drop(fs::remove_dir(directory)))
+    sync(shelf)
+        .and_then(|()| sync(state))
+        .inspect_err(|_| drop(fs::remove_dir(directory)))
 }
 
 /// Makes the state directory and those above it, durably, as far as they are not there.
 pub(super) fn make_with_parents(path: &Path) -> Result<(), StateError> {
-    let made: Vec<&Path> = path.ancestors().take_while(|above| !or_here(above).is_dir()).collect();
+    let made: Vec<&Path> = path
+        .ancestors()
+        .take_while(|above| !or_here(above).is_dir())
+        .collect();
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(at(parent))?;
     }
     make_directory(path)?;
     // Above may be a directory that we may not read: then this is left to the system.
-    made.into_iter().filter_map(Path::parent).for_each(|above| drop(sync(or_here(above))));
+    made.into_iter()
+        .filter_map(Path::parent)
+        .for_each(|above| drop(sync(or_here(above))));
     Ok(())
 }
 
 /// What is above a relative path of one name.
 fn or_here(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    }
 }
 
-/// Makes every name in the state directory durable: whoever gave it may have been killed before it could, and what is found at the
-/// start is what clients are told of. An error is left to those who write there next.
+/// Makes every name in the state directory durable: whoever gave it may have been killed before it
+/// could, and what is found at the start is what clients are told of. An error is left to those who
+/// write there next.
 pub(super) fn settle(state: &Path) {
     let shelves = [Shelf::Revisions, Shelf::Pending].map(|shelf| state.join(shelf.name()));
-    let groups = shelves.iter().flat_map(|shelf| entries(shelf).unwrap_or_default());
-    let directories = groups.chain(shelves.iter().cloned()).filter(|directory| directory.is_dir());
-    directories.chain([state.to_owned()]).for_each(|directory| drop(sync(&directory)));
+    let groups = shelves
+        .iter()
+        .flat_map(|shelf| entries(shelf).unwrap_or_default());
+    let directories = groups
+        .chain(shelves.iter().cloned())
+        .filter(|directory| directory.is_dir());
+    directories
+        .chain([state.to_owned()])
+        .for_each(|directory| drop(sync(&directory)));
 }
 
-/// Removes what a crash left under temporary names, in the state directory and on the shelves. Only for whoever holds the lock.
+/// Removes what a crash left under temporary names, in the state directory and on the shelves. Only
+/// for whoever holds the lock.
 pub(super) fn clear_leftovers(state: &Path) -> Result<(), StateError> {
     clear(state)?;
     for shelf in [Shelf::Revisions, Shelf::Pending] {
@@ -160,7 +212,10 @@ pub(super) fn clear_leftovers(state: &Path) -> Result<(), StateError> {
 
 fn clear(directory: &Path) -> Result<(), StateError> {
     for path in entries(directory)? {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY)) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
+        {
             fs::remove_file(&path).map_err(at(&path))?;
         }
     }
@@ -174,7 +229,9 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StateError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(StateError::Io(directory.to_owned(), error)),
     };
-    let paths: io::Result<Vec<PathBuf>> = listed.map(|entry| entry.map(|entry| entry.path())).collect();
+    let paths: io::Result<Vec<PathBuf>> = listed
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect();
     let mut paths = paths.map_err(at(directory))?;
     paths.sort();
     Ok(paths)

@@ -1,7 +1,7 @@
 //! What the server may be given is put over nothing that was not kept.
 //!
-//! Right before a change the server is read once more. If it runs neither what it was given nor what is kept, it is left alone and that is
-//! reported; nothing of the change has been begun then.
+//! Right before a change the server is read once more. If it runs neither what it was given nor
+//! what is kept, it is left alone and that is reported; nothing of the change has been begun then.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,8 @@ use crate::model::shown::Shown;
 use crate::node::input::Outcome;
 use crate::node::over::Over;
 
-/// What the server was given in this run and has taken, the newest first: it may come back with any of it, and nothing is lost then.
+/// What the server was given in this run and has taken, the newest first: it may come back with any
+/// of it, and nothing is lost then.
 #[derive(Debug, Default)]
 pub(super) struct Own(VecDeque<Fingerprint>);
 
@@ -35,9 +36,15 @@ impl Worker {
     /// What the server runs, if the document may not be put over it.
     pub(super) fn withheld(&self, before: &Shown, over: &Over) -> Option<Outcome> {
         let fingerprint = before.fingerprint();
-        if over.permits(&fingerprint) || self.interim.as_ref() == Some(before.value()) || self.own.has(&fingerprint) {
+        if over.permits(&fingerprint)
+            || self.interim.as_ref() == Some(before.value())
+            || self.own.has(&fingerprint)
+        {
             return None;
         }
-        Some(Outcome::Found { config: stripped_config(before.value().clone()).into(), fingerprint })
+        Some(Outcome::Found {
+            config: stripped_config(before.value().clone()).into(),
+            fingerprint,
+        })
     }
 }

@@ -1,8 +1,10 @@
 //! What the server runs: the look that is taken every two seconds, at the least price.
 //!
-//! Besides the configuration it is certificates and modules that may have gone, which costs a request more only where the document has
-//! some; and whether the server was started anew. Unit binds its socket under another name and renames it, so then the socket's file
-//! is another, though the server may never have been away for a look. Everything is told with the names of the document.
+//! Besides the configuration it is certificates and modules that may have gone, which costs a
+//! request more only where the document has some; and whether the server was started anew. Unit
+//! binds its socket under another name and renames it, so then the socket's file is another, though
+//! the server may never have been away for a look. Everything is told with the names of the
+//! document.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -11,8 +13,8 @@ use super::stock::{Shelves, Wanted};
 use crate::daemon::unit::{Control, Failure, Sight, Unit};
 use crate::node::input::Outcome;
 
-/// Which file a control socket is: device and number, and when it was made, for a number may be given again. Who changes its mode or owner
-/// changes none of these.
+/// Which file a control socket is: device and number, and when it was made, for a number may be
+/// given again. Who changes its mode or owner changes none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SocketFile {
     device: u64,
@@ -23,20 +25,29 @@ pub(super) struct SocketFile {
 impl SocketFile {
     /// `None` if there is none, or the control socket is of TCP.
     fn of(unit: &Unit) -> Option<Self> {
-        let Control::Unix(path) = unit.control() else { return None };
+        let Control::Unix(path) = unit.control() else {
+            return None;
+        };
         let found = std::fs::metadata(path).ok()?;
-        Some(Self { device: found.dev(), number: found.ino(), made: (found.mtime(), found.mtime_nsec()) })
+        Some(Self {
+            device: found.dev(),
+            number: found.ino(),
+            made: (found.mtime(), found.mtime_nsec()),
+        })
     }
 }
 
 impl Worker {
     pub(super) fn observe(&mut self) -> Outcome {
-        // Before anything is read: what is read then is of this server, or of a later one, which the next look will notice.
+        // Before anything is read: what is read then is of this server, or of a later one, which
+        // the next look will notice.
         let file = SocketFile::of(&self.unit);
         let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         let is_same = match self.observe_config() {
             Ok(is_same) => is_same,
-            Err(failure @ Failure::Unreadable(_)) => return Outcome::Unreadable(failure.to_string()),
+            Err(failure @ Failure::Unreadable(_)) => {
+                return Outcome::Unreadable(failure.to_string());
+            }
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         let shelves = match self.shelves(&self.watched()) {
@@ -64,9 +75,13 @@ impl Worker {
             Ok(missing) => missing,
             Err(failure) => return Outcome::Unknown(failure.to_string()),
         };
-        let Some(seen) = &self.seen else { return Outcome::Unknown("nothing was seen before".to_owned()) };
+        let Some(seen) = &self.seen else {
+            return Outcome::Unknown("nothing was seen before".to_owned());
+        };
         let config = match &self.taken {
-            Some(taken) if !taken.aliases.is_empty() => taken.aliases.plain(seen.config().value().clone()).into(),
+            Some(taken) if !taken.aliases.is_empty() => {
+                taken.aliases.plain(seen.config().value().clone()).into()
+            }
             _ => seen.config().clone(),
         };
         self.shelves = shelves;
@@ -74,18 +89,30 @@ impl Worker {
         if !self.owed.is_empty() {
             self.tidy(&Shelves::default());
         }
-        Outcome::Observed { config, missing, restarted }
+        Outcome::Observed {
+            config,
+            missing,
+            restarted,
+        }
     }
 
-    /// Whether it is what the last observation showed. What does not come whole is looked at by its beginning and its length, and a few parts
-    /// each time.
+    /// Whether it is what the last observation showed. What does not come whole is looked at by its
+    /// beginning and its length, and a few parts each time.
     fn observe_config(&mut self) -> Result<bool, Failure> {
-        let hint = self.taken.as_ref().filter(|_| self.seen.is_none()).map(Wanted::config);
+        let hint = self
+            .taken
+            .as_ref()
+            .filter(|_| self.seen.is_none())
+            .map(Wanted::config);
         let mut sight = self.unit.see(self.seen.as_ref(), hint)?;
         if !self.unit.look_on(&mut sight)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
-        let is_same = self.is_told && self.seen.as_ref().is_some_and(|seen| seen.config().is_one_with(sight.config()));
+        let is_same = self.is_told
+            && self
+                .seen
+                .as_ref()
+                .is_some_and(|seen| seen.config().is_one_with(sight.config()));
         self.seen = Some(sight);
         self.is_told &= is_same;
         Ok(is_same)

@@ -1,9 +1,11 @@
 //! From what the server has to what it is to have, and back if it will not.
 //!
-//! First comes what the new configuration may name, then the configuration; what only the old one named goes last, so that at no moment
-//! the configuration names something that is not there. Only a module of another source under the same name does not fit into that,
-//! because Unit lets nobody touch one that is in use: one that the new configuration does not name is replaced after it, one that both
-//! name needs the listeners closed for a moment. If the server refuses in the end, everything is put back as it was.
+//! First comes what the new configuration may name, then the configuration; what only the old one
+//! named goes last, so that at no moment the configuration names something that is not there. Only
+//! a module of another source under the same name does not fit into that, because Unit lets nobody
+//! touch one that is in use: one that the new configuration does not name is replaced after it, one
+//! that both name needs the listeners closed for a moment. If the server refuses in the end,
+//! everything is put back as it was.
 
 use super::Worker;
 use super::stock::{Lacking, Shelves, Wanted, called, words};
@@ -28,7 +30,13 @@ struct Done {
 
 impl Worker {
     /// Has the server take the document. `before` is what it runs, if that is known.
-    pub(super) fn change(&mut self, wanted: Wanted, lacking: Vec<Lacking>, before: Option<&Value>, shelves: &Shelves) -> Outcome {
+    pub(super) fn change(
+        &mut self,
+        wanted: Wanted,
+        lacking: Vec<Lacking>,
+        before: Option<&Value>,
+        shelves: &Shelves,
+    ) -> Outcome {
         let last = self.seen.as_ref().map(|seen| seen.config().clone());
         let mut done = Done::default();
         let outcome = match self.bring(&wanted, lacking, before, &mut done) {
@@ -75,23 +83,42 @@ impl Worker {
         self.survey_leftovers(shelves);
     }
 
-    fn bring(&mut self, wanted: &Wanted, lacking: Vec<Lacking>, before: Option<&Value>, done: &mut Done) -> Result<(), Outcome> {
-        let (mut others, new): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|lacking| lacking.is_other);
+    fn bring(
+        &mut self,
+        wanted: &Wanted,
+        lacking: Vec<Lacking>,
+        before: Option<&Value>,
+        done: &mut Done,
+    ) -> Result<(), Outcome> {
+        let (mut others, new): (Vec<_>, Vec<_>) =
+            lacking.into_iter().partition(|lacking| lacking.is_other);
         for lacking in new {
             self.upload(&lacking, &wanted.aliases)?;
-            done.uploaded.push(Named { kind: lacking.kind, name: lacking.name });
+            done.uploaded.push(Named {
+                kind: lacking.kind,
+                name: lacking.name,
+            });
         }
         if others.is_empty() {
             return Ok(());
         }
-        others.iter_mut().try_for_each(|module| self.keep_other(module))?;
+        others
+            .iter_mut()
+            .try_for_each(|module| self.keep_other(module))?;
         let running = match before {
             Some(before) => before.clone(),
             None => self.running()?,
         };
-        let (now, then) = (resources::js_modules(&running), resources::js_modules(wanted.config()));
-        let (used, unused): (Vec<_>, Vec<_>) = others.into_iter().partition(|module| now.contains(module.name.as_str()));
-        let (both, late): (Vec<_>, Vec<_>) = used.into_iter().partition(|module| then.contains(module.name.as_str()));
+        let (now, then) = (
+            resources::js_modules(&running),
+            resources::js_modules(wanted.config()),
+        );
+        let (used, unused): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|module| now.contains(module.name.as_str()));
+        let (both, late): (Vec<_>, Vec<_>) = used
+            .into_iter()
+            .partition(|module| then.contains(module.name.as_str()));
         done.late = late;
         for module in &unused {
             self.replace(module, &wanted.aliases, &mut done.replaced)?;
@@ -100,17 +127,28 @@ impl Worker {
             self.pause(&running, &both)?;
             done.paused = Some(running.clone());
         }
-        both.iter().try_for_each(|module| self.replace(module, &wanted.aliases, &mut done.replaced))
+        both.iter()
+            .try_for_each(|module| self.replace(module, &wanted.aliases, &mut done.replaced))
     }
 
-    /// The source that a module is about to take the place of is kept on the server itself, under a name of its own, unless it is that of the
-    /// document before: nobody else may have it.
+    /// The source that a module is about to take the place of is kept on the server itself, under a
+    /// name of its own, unless it is that of the document before: nobody else may have it.
     fn keep_other(&mut self, module: &mut Lacking) -> Result<(), Outcome> {
-        let unkept = |failure: Failure| Outcome::Unreadable(format!("{}: {failure}", called(module.kind, &module.plain)));
-        let before = self.taken.as_ref().and_then(|taken| taken.held(module.kind).find(|(_, name, _)| *name == module.name));
+        let unkept = |failure: Failure| {
+            Outcome::Unreadable(format!("{}: {failure}", called(module.kind, &module.plain)))
+        };
+        let before = self.taken.as_ref().and_then(|taken| {
+            taken
+                .held(module.kind)
+                .find(|(_, name, _)| *name == module.name)
+        });
         let before = before.map(|(.., text)| text);
         // Of one that does not come whole it can be told whether it is this one, and no more.
-        let stands = |text: &str| self.unit.standing(&Shelf::UNREAD, module.kind, &module.name, text) == Ok(Standing::There);
+        let stands = |text: &str| {
+            self.unit
+                .standing(&Shelf::UNREAD, module.kind, &module.name, text)
+                == Ok(Standing::There)
+        };
         let source = match (&module.other, before) {
             (Some(source), _) => source.clone(),
             (None, Some(text)) if stands(text) => text.to_owned(),
@@ -119,7 +157,17 @@ impl Worker {
         if before.is_none_or(|text| text != source) {
             let name = alias(&module.name, &source);
             let (kind, plain, text) = (module.kind, name.clone(), source.clone());
-            self.upload(&Lacking { kind, plain, name: name.clone(), text, is_other: false, other: None }, &Aliases::default())?;
+            self.upload(
+                &Lacking {
+                    kind,
+                    plain,
+                    name: name.clone(),
+                    text,
+                    is_other: false,
+                    other: None,
+                },
+                &Aliases::default(),
+            )?;
             self.given.copied(&name);
             let what = called(module.kind, &module.plain);
             log::warn!(target: "server", "{what} was another on the server, which is kept there as {name:?}");
@@ -144,16 +192,28 @@ impl Worker {
         let interim = self.interim.insert(paused(running)).clone();
         match self.send(&interim) {
             Ok(Reply { status: 200, .. }) => Ok(()),
-            Ok(Reply { body, .. }) => Err(Outcome::Unreachable(format!("it will not pause: {}", words(&body)))),
+            Ok(Reply { body, .. }) => Err(Outcome::Unreachable(format!(
+                "it will not pause: {}",
+                words(&body)
+            ))),
             Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
-            Err(failure) => Err(Outcome::Unknown(format!("{failure}, while modules were being replaced"))),
+            Err(failure) => Err(Outcome::Unknown(format!(
+                "{failure}, while modules were being replaced"
+            ))),
         }
     }
 
     /// Puts a module in the place of another that is not in use.
-    fn replace(&self, module: &Lacking, aliases: &Aliases, replaced: &mut Vec<(String, Option<String>)>) -> Result<(), Outcome> {
+    fn replace(
+        &self,
+        module: &Lacking,
+        aliases: &Aliases,
+        replaced: &mut Vec<(String, Option<String>)>,
+    ) -> Result<(), Outcome> {
         match self.unit.remove(module.kind, &module.name) {
-            Ok(Reply { status: 200 | 404, .. }) => {}
+            Ok(Reply {
+                status: 200 | 404, ..
+            }) => {}
             Ok(Reply { body, .. }) => return Err(Outcome::Unreachable(words(&body))),
             Err(failure) => return Err(Outcome::Unknown(failure.to_string())),
         }
@@ -165,14 +225,19 @@ impl Worker {
     fn undo(&mut self, done: Done) {
         let told = |what: &str, result: Result<Reply, Failure>| match result {
             Ok(Reply { status: 200, .. }) => {}
-            Ok(Reply { body, .. }) => log::warn!(target: "server", "{what} could not be put back: {}", words(&body)),
+            Ok(Reply { body, .. }) => {
+                log::warn!(target: "server", "{what} could not be put back: {}", words(&body))
+            }
             Err(failure) => log::warn!(target: "server", "{what} could not be put back: {failure}"),
         };
         for (name, source) in done.replaced {
             // It may not be there: the new one may have been refused.
             let _ = self.unit.remove(Kind::JsModule, &name);
             if let Some(source) = source {
-                told(&called(Kind::JsModule, &name), self.unit.upload(Kind::JsModule, &name, &source));
+                told(
+                    &called(Kind::JsModule, &name),
+                    self.unit.upload(Kind::JsModule, &name, &source),
+                );
             }
         }
         if let Some(running) = done.paused {
@@ -186,20 +251,34 @@ impl Worker {
 fn why(outcome: Outcome) -> String {
     match outcome {
         Outcome::Refused(refusal) => words(&refusal.body),
-        Outcome::Unreachable(why) | Outcome::Unreadable(why) | Outcome::Unknown(why) | Outcome::Unverified(why) => why,
-        Outcome::Applied | Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => String::new(),
+        Outcome::Unreachable(why)
+        | Outcome::Unreadable(why)
+        | Outcome::Unknown(why)
+        | Outcome::Unverified(why) => why,
+        Outcome::Applied
+        | Outcome::Observed { .. }
+        | Outcome::Found { .. }
+        | Outcome::Unchanged => String::new(),
     }
 }
 
 /// A configuration in which no module is in use, and the same applications run.
 fn paused(running: &Value) -> Value {
-    let mut settings = running.get("settings").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut settings = running
+        .get("settings")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     settings.retain(|name, _| name != "js_module");
     let mut paused = object! { "listeners": Map::new() };
     if !settings.is_empty() {
         paused.extend(object! { "settings": settings });
     }
-    paused.extend(running.get("applications").map(|applications| ("applications".to_owned(), applications.clone())));
+    paused.extend(
+        running
+            .get("applications")
+            .map(|applications| ("applications".to_owned(), applications.clone())),
+    );
     Value::Object(paused)
 }
 
@@ -214,9 +293,11 @@ mod tests {
             br#"{"listeners":{"*:1":{"pass":"routes"}},"settings":{"js_module":"m","http":{"idle_timeout":1}},
                 "applications":{"a":{"type":"python","path":"/a"}},"routes":[{"action":{"location":"`${m.f()}`"}}]}"#,
         );
-        let expected =
-            r#"{"listeners":{},"settings":{"http":{"idle_timeout":1}},"applications":{"a":{"type":"python","path":"/a"}}}"#;
+        let expected = r#"{"listeners":{},"settings":{"http":{"idle_timeout":1}},"applications":{"a":{"type":"python","path":"/a"}}}"#;
         assert_eq!(json::compact(&paused(&running.unwrap())), expected);
-        assert_eq!(json::compact(&paused(&Value::Object(Map::new()))), r#"{"listeners":{}}"#);
+        assert_eq!(
+            json::compact(&paused(&Value::Object(Map::new()))),
+            r#"{"listeners":{}}"#
+        );
     }
 }

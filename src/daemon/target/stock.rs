@@ -1,9 +1,12 @@
-//! Certificates and modules on the server: what a document lacks there, bringing it, and taking away what is not needed any more.
+//! Certificates and modules on the server: what a document lacks there, bringing it, and taking
+//! away what is not needed any more.
 //!
-//! A certificate lies there under its internal name (`model::alias`), so one that is there is the right one, and a new bundle never
-//! touches the old. A module has its plain name, for templates refer to it; one with another source has to be replaced (`replacing`).
-//! Taken away is only what is Starling's own for certain: internal names that this state directory has given, and modules that a document
-//! had which this thread has put. A key cannot be read back from a server, so what another state directory has left there stays.
+//! A certificate lies there under its internal name (`model::alias`), so one that is there is the
+//! right one, and a new bundle never touches the old. A module has its plain name, for templates
+//! refer to it; one with another source has to be replaced (`replacing`). Taken away is only what
+//! is Starling's own for certain: internal names that this state directory has given, and modules
+//! that a document had which this thread has put. A key cannot be read back from a server, so what
+//! another state directory has left there stays.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -32,14 +35,21 @@ impl Wanted {
     pub(super) fn new(document: Document) -> Self {
         let aliases = Aliases::of(&document);
         let held = Kind::ALL.map(|kind| document.value()[kind.member()].clone());
-        Self { document, aliases, held, renamed: OnceLock::new() }
+        Self {
+            document,
+            aliases,
+            held,
+            renamed: OnceLock::new(),
+        }
     }
 
     /// The configuration with internal names.
     pub(super) fn config(&self) -> &Value {
         match self.aliases.is_empty() {
             true => self.document.config(),
-            false => self.renamed.get_or_init(|| self.aliases.on_server(self.document.config().clone())),
+            false => self
+                .renamed
+                .get_or_init(|| self.aliases.on_server(self.document.config().clone())),
         }
     }
 
@@ -53,14 +63,19 @@ impl Wanted {
 
     /// What it has of a kind: the name in the document, the name on the server, the text.
     pub(super) fn held(&self, kind: Kind) -> impl Iterator<Item = (&str, &str, &str)> {
-        let held = Kind::ALL.into_iter().zip(&self.held).filter(move |(of, _)| *of == kind);
-        held.filter_map(|(_, members)| members.as_object()).flatten().filter_map(move |(name, text)| {
-            let there = match kind {
-                Kind::Certificate => self.aliases.alias(name)?,
-                Kind::JsModule => name,
-            };
-            Some((name.as_str(), there, text.as_str()?))
-        })
+        let held = Kind::ALL
+            .into_iter()
+            .zip(&self.held)
+            .filter(move |(of, _)| *of == kind);
+        held.filter_map(|(_, members)| members.as_object())
+            .flatten()
+            .filter_map(move |(name, text)| {
+                let there = match kind {
+                    Kind::Certificate => self.aliases.alias(name)?,
+                    Kind::JsModule => name,
+                };
+                Some((name.as_str(), there, text.as_str()?))
+            })
     }
 
     fn names(&self, kind: Kind) -> BTreeSet<&str> {
@@ -85,11 +100,16 @@ pub(super) struct Shelves(Vec<(Kind, Shelf)>);
 
 impl Shelves {
     pub(super) fn of(&self, kind: Kind) -> Option<&Shelf> {
-        self.0.iter().find(|(of, _)| *of == kind).map(|(_, shelf)| shelf)
+        self.0
+            .iter()
+            .find(|(of, _)| *of == kind)
+            .map(|(_, shelf)| shelf)
     }
 
     pub(super) fn are_like(&self, before: &Self) -> bool {
-        let alike = |((kind, now), (was, then)): (&(Kind, Shelf), &(Kind, Shelf))| kind == was && now.is_like(then);
+        let alike = |((kind, now), (was, then)): (&(Kind, Shelf), &(Kind, Shelf))| {
+            kind == was && now.is_like(then)
+        };
         self.0.len() == before.0.len() && self.0.iter().zip(&before.0).all(alike)
     }
 }
@@ -111,12 +131,15 @@ pub(super) struct Lacking {
 impl Worker {
     /// Reads what has to be known before a change.
     pub(super) fn survey(&self, wanted: &Wanted) -> Result<Shelves, Failure> {
-        let has = |kind: &Kind| wanted.has(*kind) || self.taken.as_ref().is_some_and(|taken| taken.has(*kind));
+        let has = |kind: &Kind| {
+            wanted.has(*kind) || self.taken.as_ref().is_some_and(|taken| taken.has(*kind))
+        };
         self.shelves(&Kind::ALL.into_iter().filter(has).collect::<Vec<_>>())
     }
 
-    /// What an earlier run of this program left is told by its name, which is remembered, but only of certificates. A host whose documents have never had any
-    /// pays this one request, after its first change.
+    /// What an earlier run of this program left is told by its name, which is remembered, but only
+    /// of certificates. A host whose documents have never had any pays this one request, after
+    /// its first change.
     pub(super) fn survey_leftovers(&mut self, shelves: &Shelves) {
         if self.surveyed {
             return;
@@ -130,14 +153,25 @@ impl Worker {
     }
 
     pub(super) fn shelves(&self, kinds: &[Kind]) -> Result<Shelves, Failure> {
-        kinds.iter().map(|kind| Ok((*kind, self.unit.shelf(*kind)?))).collect::<Result<_, _>>().map(Shelves)
+        kinds
+            .iter()
+            .map(|kind| Ok((*kind, self.unit.shelf(*kind)?)))
+            .collect::<Result<_, _>>()
+            .map(Shelves)
     }
 
-    /// What has to be brought. A server that can have none of a kind lacks nothing if the configuration names none.
-    pub(super) fn lacking(&self, wanted: &Wanted, shelves: &Shelves) -> Result<Vec<Lacking>, Outcome> {
+    /// What has to be brought. A server that can have none of a kind lacks nothing if the
+    /// configuration names none.
+    pub(super) fn lacking(
+        &self,
+        wanted: &Wanted,
+        shelves: &Shelves,
+    ) -> Result<Vec<Lacking>, Outcome> {
         let mut lacking = Vec::new();
         for kind in Kind::ALL {
-            let Some(shelf) = shelves.of(kind) else { continue };
+            let Some(shelf) = shelves.of(kind) else {
+                continue;
+            };
             if matches!(shelf, Shelf::Absent) {
                 let names = wanted.names(kind);
                 match wanted.held(kind).find(|(plain, ..)| names.contains(plain)) {
@@ -147,15 +181,25 @@ impl Worker {
             }
             for (plain, name, text) in wanted.held(kind) {
                 let standing = self.unit.standing(shelf, kind, name, text);
-                let standing = standing.map_err(|failure| Outcome::Unreachable(failure.to_string()))?;
+                let standing =
+                    standing.map_err(|failure| Outcome::Unreachable(failure.to_string()))?;
                 if standing != Standing::There {
                     let is_other = standing == Standing::Other;
                     let other = match shelf {
-                        Shelf::Whole(_, members) => members.get(name).and_then(Value::as_str).map(str::to_owned),
+                        Shelf::Whole(_, members) => {
+                            members.get(name).and_then(Value::as_str).map(str::to_owned)
+                        }
                         _ => None,
                     };
                     let [plain, name, text] = [plain, name, text].map(str::to_owned);
-                    lacking.push(Lacking { kind, plain, name, text, is_other, other });
+                    lacking.push(Lacking {
+                        kind,
+                        plain,
+                        name,
+                        text,
+                        is_other,
+                        other,
+                    });
                 }
             }
         }
@@ -164,8 +208,15 @@ impl Worker {
 
     /// Uploads one. An upload without an answer has been made if the server shows it.
     pub(super) fn upload(&self, lacking: &Lacking, aliases: &Aliases) -> Result<(), Outcome> {
-        let Lacking { kind, plain, name, text, .. } = lacking;
-        let is_there = || self.unit.standing(&Shelf::UNREAD, *kind, name, text) == Ok(Standing::There);
+        let Lacking {
+            kind,
+            plain,
+            name,
+            text,
+            ..
+        } = lacking;
+        let is_there =
+            || self.unit.standing(&Shelf::UNREAD, *kind, name, text) == Ok(Standing::There);
         match self.unit.upload(*kind, name, text) {
             Ok(Reply { status: 200, .. }) => Ok(()),
             Ok(_) if is_there() => Ok(()),
@@ -176,52 +227,95 @@ impl Worker {
                     Kind::JsModule => String::new(),
                 };
                 let reason = format!("the server does not take {}{why}", called(*kind, plain));
-                Err(Outcome::Refused(Refusal { status, body: aliases.plain_words(&body), reason }))
+                Err(Outcome::Refused(Refusal {
+                    status,
+                    body: aliases.plain_words(&body),
+                    reason,
+                }))
             }
             Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
             Err(_) if is_there() => Ok(()),
-            Err(failure) => Err(Outcome::Unreachable(format!("{failure}, on uploading {}", called(*kind, plain)))),
+            Err(failure) => Err(Outcome::Unreachable(format!(
+                "{failure}, on uploading {}",
+                called(*kind, plain)
+            ))),
         }
     }
 
-    /// The document is on the server: what only earlier ones needed goes. What cannot be taken away is tried again later.
+    /// The document is on the server: what only earlier ones needed goes. What cannot be taken away
+    /// is tried again later.
     pub(super) fn tidy(&mut self, shelves: &Shelves) {
         let Some(taken) = &self.taken else { return };
-        let mut unneeded: Vec<Named> = self.owed.iter().filter(|named| !taken.needs(named)).cloned().collect();
-        let own = self.unneeded_on(shelves).filter(|named| self.given.has(&named.name) && !self.owed.contains(named));
+        let mut unneeded: Vec<Named> = self
+            .owed
+            .iter()
+            .filter(|named| !taken.needs(named))
+            .cloned()
+            .collect();
+        let own = self
+            .unneeded_on(shelves)
+            .filter(|named| self.given.has(&named.name) && !self.owed.contains(named));
         unneeded.extend(own);
         let copies = self.given.copies();
         let copies = copies[..copies.len().saturating_sub(COPIES_KEPT)].iter();
-        let copies = copies.map(|name| Named { kind: Kind::JsModule, name: name.clone() });
+        let copies = copies.map(|name| Named {
+            kind: Kind::JsModule,
+            name: name.clone(),
+        });
         let copies: Vec<Named> = copies.filter(|named| !taken.needs(named)).collect();
-        unneeded.extend(copies.iter().filter(|named| !self.owed.contains(named)).cloned());
+        unneeded.extend(
+            copies
+                .iter()
+                .filter(|named| !self.owed.contains(named))
+                .cloned(),
+        );
         self.owed.clear();
         self.discard(unneeded);
-        copies.iter().filter(|named| !self.owed.contains(named)).for_each(|named| self.given.forget_copy(&named.name));
+        copies
+            .iter()
+            .filter(|named| !self.owed.contains(named))
+            .for_each(|named| self.given.forget_copy(&named.name));
         self.look_for_left(shelves);
     }
 
-    /// Certificates that lie there under names which only Starling gives, and that the document does not need.
+    /// Certificates that lie there under names which only Starling gives, and that the document
+    /// does not need.
     fn unneeded_on(&self, shelves: &Shelves) -> impl Iterator<Item = Named> {
         let members = match shelves.of(Kind::Certificate) {
             Some(Shelf::Whole(_, members)) => Some(members),
             _ => None,
         };
-        let own = members.into_iter().flatten().map(|(name, _)| name).filter(|name| is_alias(name));
-        let own = own.map(|name| Named { kind: Kind::Certificate, name: name.clone() });
+        let own = members
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+            .filter(|name| is_alias(name));
+        let own = own.map(|name| Named {
+            kind: Kind::Certificate,
+            name: name.clone(),
+        });
         own.filter(|named| !self.taken.as_ref().is_some_and(|taken| taken.needs(named)))
     }
 
-    /// Whoever gave the others their names may have had the last copy of their keys: they are left, and that is said.
+    /// Whoever gave the others their names may have had the last copy of their keys: they are left,
+    /// and that is said.
     pub(super) fn look_for_left(&mut self, shelves: &Shelves) {
         // Where there are no certificates at all none is left.
-        if !matches!(shelves.of(Kind::Certificate), Some(Shelf::Whole(..) | Shelf::Absent)) {
+        if !matches!(
+            shelves.of(Kind::Certificate),
+            Some(Shelf::Whole(..) | Shelf::Absent)
+        ) {
             return;
         }
-        let left: Vec<String> = self.unneeded_on(shelves).map(|named| named.name).filter(|name| !self.given.has(name)).collect();
+        let left: Vec<String> = self
+            .unneeded_on(shelves)
+            .map(|named| named.name)
+            .filter(|name| !self.given.has(name))
+            .collect();
         let left = (!left.is_empty()).then(|| left_words(&left, self.unit.control()));
         if self.left != left {
-            left.iter().for_each(|left| log::warn!(target: "server", "{left}"));
+            left.iter()
+                .for_each(|left| log::warn!(target: "server", "{left}"));
             self.left = left;
         }
     }
@@ -230,7 +324,9 @@ impl Worker {
     pub(super) fn discard(&mut self, unneeded: Vec<Named>) {
         for named in unneeded {
             let why = match self.unit.remove(named.kind, &named.name) {
-                Ok(Reply { status: 200 | 404, .. }) => continue,
+                Ok(Reply {
+                    status: 200 | 404, ..
+                }) => continue,
                 Ok(Reply { body, .. }) => words(&body),
                 Err(failure) => failure.to_string(),
             };
@@ -243,8 +339,14 @@ impl Worker {
     /// Paths of what the last document has and the server has not.
     pub(super) fn missing(&self, shelves: &Shelves) -> Result<Vec<String>, Failure> {
         let mut missing = Vec::new();
-        let Some(taken) = &self.taken else { return Ok(missing) };
-        for (kind, shelf) in shelves.0.iter().filter(|(_, shelf)| !matches!(shelf, Shelf::Absent)) {
+        let Some(taken) = &self.taken else {
+            return Ok(missing);
+        };
+        for (kind, shelf) in shelves
+            .0
+            .iter()
+            .filter(|(_, shelf)| !matches!(shelf, Shelf::Absent))
+        {
             for (plain, name, text) in taken.held(*kind) {
                 if self.unit.standing(shelf, *kind, name, text)? != Standing::There {
                     missing.extend(kind.path(plain).map(|path| path.to_string()));
@@ -254,11 +356,15 @@ impl Worker {
         Ok(missing)
     }
 
-    /// The kinds that an observation has to look at: those of the document, and what somebody has been asked to take away.
+    /// The kinds that an observation has to look at: those of the document, and what somebody has
+    /// been asked to take away.
     pub(super) fn watched(&self) -> Vec<Kind> {
         let is_left = |kind: Kind| kind == Kind::Certificate && self.left.is_some();
         let has = |kind: Kind| self.taken.as_ref().is_some_and(|taken| taken.has(kind));
-        Kind::ALL.into_iter().filter(|kind| has(*kind) || is_left(*kind)).collect()
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| has(*kind) || is_left(*kind))
+            .collect()
     }
 }
 
@@ -268,17 +374,31 @@ fn built_without(kind: Kind, plain: &str) -> Outcome {
         Kind::Certificate => "this host's server was built without TLS",
         Kind::JsModule => "this host's server was built without njs",
     };
-    Outcome::Refused(Refusal::invalid(&format!("{kind} \"{plain}\" cannot be used: {lacks}."), lacks))
+    Outcome::Refused(Refusal::invalid(
+        &format!("{kind} \"{plain}\" cannot be used: {lacks}."),
+        lacks,
+    ))
 }
 
 /// What is said of certificates that are left, with what to do about the first.
 fn left_words(names: &[String], control: &Control) -> String {
-    let shown: Vec<String> = names.iter().take(LEFT_SHOWN).map(|name| format!("{name:?}")).collect();
+    let shown: Vec<String> = names
+        .iter()
+        .take(LEFT_SHOWN)
+        .map(|name| format!("{name:?}"))
+        .collect();
     let more = names.len().saturating_sub(LEFT_SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     let path = resource_path(Kind::Certificate.member(), &names[0]);
     let whole = match control {
-        Control::Unix(socket) => format!("--unix-socket {} 'http://localhost{path}'", socket.display()),
+        Control::Unix(socket) => format!(
+            "--unix-socket {} 'http://localhost{path}'",
+            socket.display()
+        ),
         Control::Tcp(address) => format!("'http://{address}{path}'"),
     };
     format!(
@@ -298,5 +418,8 @@ pub(super) fn called(kind: Kind, name: &str) -> String {
 
 /// A refusal on one line.
 pub(super) fn words(body: &[u8]) -> String {
-    ErrorBody::read(body).map_or_else(|| "an answer that cannot be read".to_owned(), |body| body.error)
+    ErrorBody::read(body).map_or_else(
+        || "an answer that cannot be read".to_owned(),
+        |body| body.error,
+    )
 }

@@ -1,7 +1,9 @@
-//! Whose a server's control socket is, for a user that is not let in: what to say, and what to do about it.
+//! Whose a server's control socket is, for a user that is not let in: what to say, and what to do
+//! about it.
 //!
-//! Two things keep a user out: the mode of the socket, and FreeUnit, which looks at who connects (SO_PEERCRED) and closes at once unless
-//! it is root or its own user. Nothing is asked of the server here.
+//! Two things keep a user out: the mode of the socket, and FreeUnit, which looks at who connects
+//! (SO_PEERCRED) and closes at once unless it is root or its own user. Nothing is asked of the
+//! server here.
 
 use std::fs;
 use std::io;
@@ -18,7 +20,8 @@ pub enum Whose {
     Starling,
 }
 
-/// What to say of a connection that was closed before a byte of an answer: nothing, if it cannot be because of who we are.
+/// What to say of a connection that was closed before a byte of an answer: nothing, if it cannot be
+/// because of who we are.
 pub(super) fn cut_off(socket: &Path) -> Option<String> {
     let (own, owner) = (own_user()?, fs::metadata(socket).ok()?.uid());
     unwanted(own, owner)
@@ -64,7 +67,10 @@ mod tests {
     fn only_a_user_that_is_neither_root_nor_the_servers_is_told_to_be_unwanted() {
         assert_eq!((unwanted(0, 33), unwanted(33, 33)), (None, None));
         let words = unwanted(65_534, 33).unwrap();
-        assert!(words.contains("user 65534") && words.contains("run starling as user 33 or as root"), "{words}");
+        assert!(
+            words.contains("user 65534") && words.contains("run starling as user 33 or as root"),
+            "{words}"
+        );
     }
 
     #[test]
@@ -73,9 +79,14 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let owner = fs::metadata(&path).unwrap().uid();
-        for (whose, cure) in [(Whose::Server, "or start NGINX Unit with"), (Whose::Starling, "or have starling run with")] {
+        for (whose, cure) in [
+            (Whose::Server, "or start NGINX Unit with"),
+            (Whose::Starling, "or have starling run with"),
+        ] {
             let words = closed(&path, whose);
-            let is_right = words.starts_with(&format!("the socket has mode 0600 and is user {owner}'s")) && words.contains(cure);
+            let is_right = words
+                .starts_with(&format!("the socket has mode 0600 and is user {owner}'s"))
+                && words.contains(cure);
             assert!(is_right, "{words}");
         }
         fs::remove_file(&path).unwrap();

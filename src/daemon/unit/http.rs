@@ -1,9 +1,11 @@
 //! HTTP/1.1 to one control socket: the one door to `ureq`.
 //!
-//! Asks one question on one connection, as Unit wants it: a head of at most 1024 bytes, `Content-Length` and never chunks, no
-//! `Expect`, no proxy, no redirects, nothing kept open. `ureq` is given a connector of ours, because it knows no Unix sockets, and a
-//! resolver that resolves nothing, because its own starts a thread for each request. What went wrong is told by how far the request
-//! came: not at all ([`Failure::Unreachable`]), or so far that the server may have acted on it.
+//! Asks one question on one connection, as Unit wants it: a head of at most 1024 bytes,
+//! `Content-Length` and never chunks, no `Expect`, no proxy, no redirects, nothing kept open.
+//! `ureq` is given a connector of ours, because it knows no Unix sockets, and a resolver that
+//! resolves nothing, because its own starts a thread for each request. What went wrong is told by
+//! how far the request came: not at all ([`Failure::Unreachable`]), or so far that the server may
+//! have acted on it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,7 +17,9 @@ use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
 use ureq::{Agent, Body, Error};
 
 use super::access::{self, Whose};
@@ -83,22 +87,41 @@ impl Http {
         self.fits(method, path, headers, body)?;
         let request = |uri: Uri, method: Method| {
             let request = Request::builder().method(method).uri(uri);
-            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+            headers.iter().fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
         };
-        let uri = format!("http://{}{path}", self.authority).parse::<Uri>().map_err(unsendable)?;
+        let uri = format!("http://{}{path}", self.authority)
+            .parse::<Uri>()
+            .map_err(unsendable)?;
         let method = Method::from_bytes(method.as_bytes()).map_err(unsendable)?;
         let answer = match body {
             Some(body) => {
                 let request = request(uri, method).body(body).map_err(unsendable)?;
-                self.agent.run(self.agent.configure_request(request).timeout_global(Some(wait)).build())
+                self.agent.run(
+                    self.agent
+                        .configure_request(request)
+                        .timeout_global(Some(wait))
+                        .build(),
+                )
             }
             None => {
                 let request = request(uri, method).body(()).map_err(unsendable)?;
-                self.agent.run(self.agent.configure_request(request).timeout_global(Some(wait)).build())
+                self.agent.run(
+                    self.agent
+                        .configure_request(request)
+                        .timeout_global(Some(wait))
+                        .build(),
+                )
             }
         };
         let answer = answer.map_err(|error| self.failure(error))?;
-        self.software.set(answer.headers().get("server").and_then(|value| Software::parse(value.to_str().ok()?)));
+        self.software.set(
+            answer
+                .headers()
+                .get("server")
+                .and_then(|value| Software::parse(value.to_str().ok()?)),
+        );
         receive(answer)
     }
 
@@ -107,32 +130,58 @@ impl Http {
         self.software.get()
     }
 
-    /// What no byte of an answer came of. A server that closes at once may not want this user: FreeUnit does that.
+    /// What no byte of an answer came of. A server that closes at once may not want this user:
+    /// FreeUnit does that.
     fn failure(&self, error: Error) -> Failure {
         let is_closed = match &error {
             Error::Io(error) => {
-                let kinds = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+                let kinds = [
+                    io::ErrorKind::UnexpectedEof,
+                    io::ErrorKind::ConnectionReset,
+                    io::ErrorKind::BrokenPipe,
+                ];
                 kinds.contains(&error.kind())
             }
             _ => false,
         };
-        match (failure(error), self.socket.as_deref().filter(|_| is_closed).and_then(access::cut_off)) {
+        match (
+            failure(error),
+            self.socket
+                .as_deref()
+                .filter(|_| is_closed)
+                .and_then(access::cut_off),
+        ) {
             (Failure::Lost(words), Some(why)) => Failure::Lost(format!("{words}; {why}")),
             (failure, _) => failure,
         }
     }
 
     /// Unit closes without a word on a head of 1025 bytes, which would look like a crash.
-    fn fits(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<(), Failure> {
-        let lines: usize = headers.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len()).sum();
-        let length = body.map_or(0, |body| format!("content-length: {}\r\n", body.len()).len());
+    fn fits(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<(), Failure> {
+        let lines: usize = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + ": \r\n".len())
+            .sum();
+        let length = body.map_or(0, |body| {
+            format!("content-length: {}\r\n", body.len()).len()
+        });
         let fixed = " ".len() + " HTTP/1.1\r\n".len() + "host: \r\n".len() + "\r\n".len();
         let head = method.len() + path.len() + self.authority.len() + lines + length + fixed;
         if !path.starts_with('/') {
-            return Err(Failure::Unreachable("the path does not begin with a slash".to_owned()));
+            return Err(Failure::Unreachable(
+                "the path does not begin with a slash".to_owned(),
+            ));
         }
         if head > self.head_max {
-            return Err(Failure::Unreachable(format!("a request head of {head} bytes, more than the server takes")));
+            return Err(Failure::Unreachable(format!(
+                "a request head of {head} bytes, more than the server takes"
+            )));
         }
         Ok(())
     }
@@ -141,20 +190,44 @@ impl Http {
 /// The body, whole, or what came of it.
 fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
     let status = answer.status().as_u16();
-    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| {
+        answer
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let (older, kept) = (header("starling-older"), header("starling-kept"));
     let is_unchanged = header("starling-changed").as_deref() == Some("no");
     let expected = answer.body().content_length();
     if let Some(expected) = expected.filter(|expected| *expected > ANSWER_MAX) {
-        return Err(Failure::Cut { received: Vec::new(), expected });
+        return Err(Failure::Cut {
+            received: Vec::new(),
+            expected,
+        });
     }
     let mut body = Vec::new();
-    let read = answer.into_body().into_reader().take(ANSWER_MAX + 1).read_to_end(&mut body);
+    let read = answer
+        .into_body()
+        .into_reader()
+        .take(ANSWER_MAX + 1)
+        .read_to_end(&mut body);
     match (read.map_err(Error::from), expected) {
-        (Ok(_), None) if body.len() as u64 > ANSWER_MAX => Err(Failure::Lost("an answer without end".to_owned())),
-        (Ok(_), _) => Ok(Reply { status, body, older, is_unchanged, kept }),
+        (Ok(_), None) if body.len() as u64 > ANSWER_MAX => {
+            Err(Failure::Lost("an answer without end".to_owned()))
+        }
+        (Ok(_), _) => Ok(Reply {
+            status,
+            body,
+            older,
+            is_unchanged,
+            kept,
+        }),
         (Err(error @ Error::Timeout(_)), _) | (Err(error), None) => Err(failure(error)),
-        (Err(_), Some(expected)) => Err(Failure::Cut { received: body, expected }),
+        (Err(_), Some(expected)) => Err(Failure::Cut {
+            received: body,
+            expected,
+        }),
     }
 }
 
@@ -167,10 +240,16 @@ fn unsendable(error: impl fmt::Display) -> Failure {
 fn failure(error: Error) -> Failure {
     match error {
         Error::Timeout(_) => Failure::Late("no answer in time".to_owned()),
-        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NotConnected>()) => {
+        Error::Io(error)
+            if error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<NotConnected>()) =>
+        {
             Failure::Unreachable(error.to_string())
         }
-        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Failure::Lost("closed without an answer".to_owned()),
+        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Failure::Lost("closed without an answer".to_owned())
+        }
         other => Failure::Lost(other.to_string()),
     }
 }
@@ -209,7 +288,9 @@ impl Dial {
                 let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
                 for address in address.to_socket_addrs()? {
                     match TcpStream::connect_timeout(&address, CONNECT_WAIT) {
-                        Ok(stream) => return stream.set_nodelay(true).map(|()| Stream::Tcp(stream)),
+                        Ok(stream) => {
+                            return stream.set_nodelay(true).map(|()| Stream::Tcp(stream));
+                        }
                         Err(error) => last = error,
                     }
                 }
@@ -226,7 +307,9 @@ impl Dial {
             Control::Unix(path) if error.kind() == io::ErrorKind::PermissionDenied => {
                 format!("{}: {error}; {}", self.0, access::closed(path, self.1))
             }
-            control if self.1 == Whose::Starling => format!("{control}: {error}; is `starling run` running here?"),
+            control if self.1 == Whose::Starling => {
+                format!("{control}: {error}; is `starling run` running here?")
+            }
             control => format!("{control}: {error}"),
         }
     }
@@ -235,10 +318,23 @@ impl Dial {
 impl Connector for Dial {
     type Out = Wire;
 
-    fn connect(&self, details: &ConnectionDetails, _chained: Option<()>) -> Result<Option<Wire>, Error> {
-        let stream = self.open().map_err(|error| io::Error::new(error.kind(), NotConnected(self.words(&error))))?;
-        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Wire { stream, buffers, deaf: false }))
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _chained: Option<()>,
+    ) -> Result<Option<Wire>, Error> {
+        let stream = self
+            .open()
+            .map_err(|error| io::Error::new(error.kind(), NotConnected(self.words(&error))))?;
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Wire {
+            stream,
+            buffers,
+            deaf: false,
+        }))
     }
 }
 
@@ -263,8 +359,16 @@ impl Transport for Wire {
         self.stream.set_write_timeout(left(timeout)?)?;
         let sent = (&self.stream).write_all(&self.buffers.output()[..amount]);
         match sent {
-            // A server may answer and close before it has read a body that it will not have: its words count, not the pipe.
-            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => self.deaf = true,
+            // A server may answer and close before it has read a body that it will not have: its
+            // words count, not the pipe.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                self.deaf = true
+            }
             other => other.map_err(|error| blocked(error, timeout))?,
         }
         Ok(())

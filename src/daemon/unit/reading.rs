@@ -1,9 +1,11 @@
 //! What a server runs, whole, also where it does not show it so.
 //!
-//! Unit cuts off answers beyond its socket's send buffer, some 213 kB on a Unix socket, and has no way to ask for a part of an array. What
-//! came before the cut counts. The element or member that the cut went through is asked for by itself, then the elements after it one by one,
-//! and the members after it by the names that they may have: those of a configuration, of what was last known, and those that something
-//! refers to. Whether these are all is told by the length that Unit announced. At the end the beginning is asked for once more, so that parts
+//! Unit cuts off answers beyond its socket's send buffer, some 213 kB on a Unix socket, and has no
+//! way to ask for a part of an array. What came before the cut counts. The element or member that
+//! the cut went through is asked for by itself, then the elements after it one by one,
+//! and the members after it by the names that they may have: those of a configuration, of what was
+//! last known, and those that something refers to. Whether these are all is told by the length that
+//! Unit announced. At the end the beginning is asked for once more, so that parts
 //! of two configurations are never taken for one.
 
 use std::collections::BTreeSet;
@@ -31,7 +33,12 @@ pub struct Sight {
 
 impl Sight {
     pub(super) fn new(glance: Glance, config: Shown) -> Self {
-        Self { glance, config, rest: None, at: 0 }
+        Self {
+            glance,
+            config,
+            rest: None,
+            at: 0,
+        }
     }
 
     /// Goes on with the look at what does not come whole where that had come to in another sight.
@@ -53,10 +60,14 @@ impl Sight {
 
     /// The parts that did not come, and how many of them have been looked at.
     fn rest(&mut self) -> (&Rest, &mut usize) {
-        let rest = self.rest.get_or_insert_with(|| match json::parse_beginning(&self.glance.received) {
-            Ok(beginning) if !self.glance.is_whole() => Rest::of(&self.config, &beginning, self.glance.received.len()),
-            _ => Rest::default(),
-        });
+        let rest =
+            self.rest
+                .get_or_insert_with(|| match json::parse_beginning(&self.glance.received) {
+                    Ok(beginning) if !self.glance.is_whole() => {
+                        Rest::of(&self.config, &beginning, self.glance.received.len())
+                    }
+                    _ => Rest::default(),
+                });
         (rest, &mut self.at)
     }
 }
@@ -71,7 +82,10 @@ pub(super) struct Glance {
 
 impl Glance {
     pub(super) fn new(expected: u64, received: Vec<u8>) -> Self {
-        Self { received: Arc::new(received), expected }
+        Self {
+            received: Arc::new(received),
+            expected,
+        }
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -86,25 +100,30 @@ impl Glance {
 }
 
 impl Unit {
-    /// What the server runs now. If its beginning and its length are those of `before` it is taken for the same, and for that very value. `hint`
-    /// is a configuration that it may resemble.
+    /// What the server runs now. If its beginning and its length are those of `before` it is taken
+    /// for the same, and for that very value. `hint` is a configuration that it may resemble.
     pub fn see(&self, before: Option<&Sight>, hint: Option<&Value>) -> Result<Sight, Failure> {
         let glance = self.glance()?;
         match before {
             Some(before) if before.glance.is_like(&glance) => Ok(before.clone()),
-            _ => self.whole(glance, before.map(|before| before.config().value()).or(hint)),
+            _ => self.whole(
+                glance,
+                before.map(|before| before.config().value()).or(hint),
+            ),
         }
     }
 
-    /// Looks at the next few parts of what does not come whole, whether they are still as they were seen; in some sixty calls at all of them.
+    /// Looks at the next few parts of what does not come whole, whether they are still as they were
+    /// seen; in some sixty calls at all of them.
     pub(crate) fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
         let (rest, at) = sight.rest();
         let parts = rest.next(at);
         self.are_as_seen(sight, &parts)
     }
 
-    /// Looks at what does not come whole right before it is replaced by `want`, whether it is still as it was seen: at the parts that this
-    /// changes, and at as many others as are worth it, which is all of them unless they are many.
+    /// Looks at what does not come whole right before it is replaced by `want`, whether it is still
+    /// as it was seen: at the parts that this changes, and at as many others as are worth it,
+    /// which is all of them unless they are many.
     pub(crate) fn look_before(&self, sight: &mut Sight, want: &Value) -> Result<bool, Failure> {
         if sight.glance.is_whole() {
             return Ok(true);
@@ -126,13 +145,17 @@ impl Unit {
 
     fn is_as_seen(&self, sight: &Sight, part: &Part) -> Result<bool, Failure> {
         match self.request("GET", &part.path, None) {
-            Ok(reply) if reply.status == 200 => Ok(Fingerprint::of(&readable(&reply.body)?) == part.fingerprint),
+            Ok(reply) if reply.status == 200 => {
+                Ok(Fingerprint::of(&readable(&reply.body)?) == part.fingerprint)
+            }
             Ok(reply) if reply.status == 404 => Ok(false),
             Ok(reply) => Err(answered(&part.path, reply.status)),
             // A text that is longer than what comes at once.
             Err(Failure::Cut { received, expected }) => {
                 let path = Path::parse(&*part.path).ok();
-                let want = path.as_ref().and_then(|path| found(&sight.config, &path.tokens()[1..]));
+                let want = path
+                    .as_ref()
+                    .and_then(|path| found(&sight.config, &path.tokens()[1..]));
                 Ok(want.is_some_and(|want| seems(&Glance::new(expected, received), want)))
             }
             Err(failure) => Err(failure),
@@ -141,7 +164,9 @@ impl Unit {
 
     pub(super) fn glance(&self) -> Result<Glance, Failure> {
         match self.request("GET", CONFIG, None) {
-            Ok(reply) if reply.status == 200 => Ok(Glance::new(reply.body.len() as u64, reply.body)),
+            Ok(reply) if reply.status == 200 => {
+                Ok(Glance::new(reply.body.len() as u64, reply.body))
+            }
             Ok(reply) => Err(answered(CONFIG, reply.status)),
             Err(Failure::Cut { received, expected }) => Ok(Glance::new(expected, received)),
             Err(failure) => Err(failure),
@@ -158,12 +183,16 @@ impl Unit {
             let read = Reader::new(self).read(&glance, hint);
             let again = self.glance()?;
             match read {
-                Ok(config) if again.is_like(&glance) => return Ok(Sight::new(glance, config.into())),
+                Ok(config) if again.is_like(&glance) => {
+                    return Ok(Sight::new(glance, config.into()));
+                }
                 Err(Halt::Failed(failure)) => return Err(failure),
                 Ok(_) | Err(Halt::Moved) => glance = again,
             }
         }
-        Err(Failure::Unreadable("it is changed again and again while it is read in parts".to_owned()))
+        Err(Failure::Unreadable(
+            "it is changed again and again while it is read in parts".to_owned(),
+        ))
     }
 }
 
@@ -190,10 +219,15 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(unit: &'a Unit) -> Self {
-        Self { unit, names: BTreeSet::new(), short: None }
+        Self {
+            unit,
+            names: BTreeSet::new(),
+            short: None,
+        }
     }
 
-    /// Reads all of it; once more if names have come to light that were not known when they were needed.
+    /// Reads all of it; once more if names have come to light that were not known when they were
+    /// needed.
     fn read(&mut self, glance: &Glance, hint: Option<&Value>) -> Result<Value, Halt> {
         loop {
             let known = self.names.len();
@@ -206,7 +240,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands at a path, and how many bytes longer or shorter than in this order of members it may be; `None` if nothing does.
+    /// What stands at a path, and how many bytes longer or shorter than in this order of members it
+    /// may be; `None` if nothing does.
     fn at(&mut self, path: &str, hint: Option<&Value>) -> Result<Option<(Value, u64)>, Halt> {
         match self.unit.request("GET", path, None) {
             Ok(reply) if reply.status == 200 => {
@@ -216,21 +251,34 @@ impl<'a> Reader<'a> {
             }
             Ok(reply) if reply.status == 404 => Ok(None),
             Ok(reply) => Err(answered(path, reply.status).into()),
-            Err(Failure::Cut { received, expected }) => self.complete(path, &received, expected, hint).map(Some),
+            Err(Failure::Cut { received, expected }) => {
+                self.complete(path, &received, expected, hint).map(Some)
+            }
             Err(failure) => Err(failure.into()),
         }
     }
 
     /// Reads the rest of what stands at a path and did not come whole.
-    fn complete(&mut self, path: &str, received: &[u8], expected: u64, hint: Option<&Value>) -> Result<(Value, u64), Halt> {
+    fn complete(
+        &mut self,
+        path: &str,
+        received: &[u8],
+        expected: u64,
+        hint: Option<&Value>,
+    ) -> Result<(Value, u64), Halt> {
         if received.first().is_none_or(|byte| !b"{[".contains(byte)) || is_too_deep(path) {
             return match hint {
                 Some(hint) if is_beginning(received, expected, hint) => Ok((hint.clone(), 0)),
                 _ => Err(too_long(path, expected).into()),
             };
         }
-        let Beginning { mut value, open, next } = json::parse_beginning(received)
-            .map_err(|error| Failure::Unreadable(format!("the beginning of {path} cannot be read: {error}")))?;
+        let Beginning {
+            mut value,
+            open,
+            next,
+        } = json::parse_beginning(received).map_err(|error| {
+            Failure::Unreadable(format!("the beginning of {path} cannot be read: {error}"))
+        })?;
         self.note_names(&value);
         let slack = match &mut value {
             _ if open == 0 => 0,
@@ -239,8 +287,13 @@ impl<'a> Reader<'a> {
                 self.elements(path, elements, hint)?
             }
             Value::Object(members) => {
-                let last = if open > 1 { members.keys().next_back().cloned() } else { None };
-                last.iter().for_each(|last| drop(members.shift_remove(last)));
+                let last = if open > 1 {
+                    members.keys().next_back().cloned()
+                } else {
+                    None
+                };
+                last.iter()
+                    .for_each(|last| drop(members.shift_remove(last)));
                 self.members(path, members, last.or(next), hint)?
             }
             _ => 0,
@@ -251,11 +304,20 @@ impl<'a> Reader<'a> {
         Ok((value, slack))
     }
 
-    fn elements(&mut self, path: &str, elements: &mut Vec<Value>, hint: Option<&Value>) -> Result<u64, Halt> {
+    fn elements(
+        &mut self,
+        path: &str,
+        elements: &mut Vec<Value>,
+        hint: Option<&Value>,
+    ) -> Result<u64, Halt> {
         let mut slack = 0;
         loop {
             let place = elements.len();
-            let Some((element, own)) = self.at(&format!("{path}/{place}"), hint.and_then(|hint| hint.get(place)))? else {
+            let Some((element, own)) = self.at(
+                &format!("{path}/{place}"),
+                hint.and_then(|hint| hint.get(place)),
+            )?
+            else {
                 return Ok(slack);
             };
             elements.push(element);
@@ -263,7 +325,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The order in which members are found need not be that in which Unit has them, and with it goes an empty line.
+    /// The order in which members are found need not be that in which Unit has them, and with it
+    /// goes an empty line.
     fn members(
         &mut self,
         path: &str,
@@ -273,8 +336,14 @@ impl<'a> Reader<'a> {
     ) -> Result<u64, Halt> {
         let mut slack = EMPTY_LINE;
         let is_known = next.is_some();
-        for (place, name) in next.into_iter().chain(self.candidates(path, hint)).enumerate() {
-            let (false, Ok(below)) = (members.contains_key(&name), below(path, &name)) else { continue };
+        for (place, name) in next
+            .into_iter()
+            .chain(self.candidates(path, hint))
+            .enumerate()
+        {
+            let (false, Ok(below)) = (members.contains_key(&name), below(path, &name)) else {
+                continue;
+            };
             match self.at(&below, hint.and_then(|hint| hint.get(&name)))? {
                 Some((member, own)) => {
                     members.insert(name, member);
@@ -289,13 +358,25 @@ impl<'a> Reader<'a> {
 
     /// The names that members of an object may have.
     fn candidates(&self, path: &str, hint: Option<&Value>) -> Vec<String> {
-        let mut names: Vec<String> =
-            hint.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        let place = path.strip_prefix(CONFIG).unwrap_or(path).trim_start_matches('/');
+        let mut names: Vec<String> = hint
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect();
+        let place = path
+            .strip_prefix(CONFIG)
+            .unwrap_or(path)
+            .trim_start_matches('/');
         if place.is_empty() {
             names.extend(MEMBERS.map(str::to_owned));
         }
-        names.extend(self.names.iter().filter(|(of, _)| of == place).map(|(_, name)| name.clone()));
+        names.extend(
+            self.names
+                .iter()
+                .filter(|(of, _)| of == place)
+                .map(|(_, name)| name.clone()),
+        );
         if place == "applications"
             && let Ok(reply) = self.unit.wait_and_get("/status/applications")
             && let Ok(Value::Object(running)) = json::parse_own(&reply.body)
@@ -333,7 +414,9 @@ pub(super) fn answered(path: &str, status: u16) -> Failure {
 }
 
 fn too_long(path: &str, expected: u64) -> Failure {
-    Failure::Unreadable(format!("of {path}, {expected} bytes long, only the beginning comes over its control socket; {CURE}"))
+    Failure::Unreadable(format!(
+        "of {path}, {expected} bytes long, only the beginning comes over its control socket; {CURE}"
+    ))
 }
 
 fn hidden(path: &str) -> Failure {
@@ -343,8 +426,16 @@ fn hidden(path: &str) -> Failure {
 }
 
 /// A TCP socket takes some megabytes at once, and a Unix socket what the system says.
-const CURE: &str = "raise net.core.wmem_default with sysctl, or start NGINX Unit with --control 127.0.0.1:PORT";
+const CURE: &str =
+    "raise net.core.wmem_default with sysctl, or start NGINX Unit with --control 127.0.0.1:PORT";
 /// The bytes of one: see [`json::unit_format`].
 const EMPTY_LINE: u64 = 2;
 /// What a configuration may have.
-const MEMBERS: [&str; 6] = ["settings", "listeners", "routes", "applications", "upstreams", "access_log"];
+const MEMBERS: [&str; 6] = [
+    "settings",
+    "listeners",
+    "routes",
+    "applications",
+    "upstreams",
+    "access_log",
+];

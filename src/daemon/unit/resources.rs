@@ -1,7 +1,7 @@
 //! Certificates and modules on a server: which there are, one more, one less.
 //!
-//! A list that Unit cuts off is not lost: each name that somebody cares for can be asked for by itself. A server that was built without
-//! OpenSSL, or without njs, has no such resource at all.
+//! A list that Unit cuts off is not lost: each name that somebody cares for can be asked for by
+//! itself. A server that was built without OpenSSL, or without njs, has no such resource at all.
 
 use super::{Failure, Reply, Unit, json, resource_path};
 use crate::model::json::{Map, Value};
@@ -12,7 +12,8 @@ use crate::model::resources::Kind;
 pub enum Shelf {
     /// The server was built without them.
     Absent,
-    /// All that there are, as the server describes them: of a module it shows the source, of a certificate never the key.
+    /// All that there are, as the server describes them: of a module it shows the source, of a
+    /// certificate never the key.
     Whole(Vec<u8>, Map<String, Value>),
     /// More than came.
     Cut {
@@ -25,16 +26,23 @@ pub enum Shelf {
 
 impl Shelf {
     /// Of which nothing was read: each thing is asked for by itself.
-    pub(crate) const UNREAD: Self = Self::Cut { received: Vec::new(), expected: 0 };
+    pub(crate) const UNREAD: Self = Self::Cut {
+        received: Vec::new(),
+        expected: 0,
+    };
 
     /// Whether it shows the same as before, as far as can be seen.
     pub(crate) fn is_like(&self, before: &Self) -> bool {
         match (self, before) {
             (Self::Absent, Self::Absent) => true,
             (Self::Whole(now, _), Self::Whole(then, _)) => now == then,
-            (Self::Cut { received, expected }, Self::Cut { received: was, expected: expected_then }) => {
-                expected == expected_then && received.iter().zip(was).all(|(is, was)| is == was)
-            }
+            (
+                Self::Cut { received, expected },
+                Self::Cut {
+                    received: was,
+                    expected: expected_then,
+                },
+            ) => expected == expected_then && received.iter().zip(was).all(|(is, was)| is == was),
             _ => false,
         }
     }
@@ -56,8 +64,12 @@ impl Unit {
     pub(crate) fn shelf(&self, kind: Kind) -> Result<Shelf, Failure> {
         let path = format!("/{}", kind.member());
         match self.request("GET", &path, None) {
-            Ok(Reply { status: 200, body, .. }) => {
-                let Ok(Value::Object(members)) = json::parse_own(&body) else { return Err(unreadable(&path)) };
+            Ok(Reply {
+                status: 200, body, ..
+            }) => {
+                let Ok(Value::Object(members)) = json::parse_own(&body) else {
+                    return Err(unreadable(&path));
+                };
                 Ok(Shelf::Whole(body, members))
             }
             Ok(Reply { status: 404, .. }) => Ok(Shelf::Absent),
@@ -67,28 +79,49 @@ impl Unit {
         }
     }
 
-    /// How one of these stands on the shelf. Of a certificate only the name is compared; one that is on a shelf that was cut off is asked
-    /// for by itself.
-    pub fn standing(&self, shelf: &Shelf, kind: Kind, name: &str, text: &str) -> Result<Standing, Failure> {
-        let same = |is_same: bool| if is_same { Standing::There } else { Standing::Other };
+    /// How one of these stands on the shelf. Of a certificate only the name is compared; one that
+    /// is on a shelf that was cut off is asked for by itself.
+    pub fn standing(
+        &self,
+        shelf: &Shelf,
+        kind: Kind,
+        name: &str,
+        text: &str,
+    ) -> Result<Standing, Failure> {
+        let same = |is_same: bool| {
+            if is_same {
+                Standing::There
+            } else {
+                Standing::Other
+            }
+        };
         match shelf {
             Shelf::Absent => Ok(Standing::Missing),
             Shelf::Whole(_, members) => Ok(match members.get(name) {
                 None => Standing::Missing,
                 Some(shown) => same(kind == Kind::Certificate || shown.as_str() == Some(text)),
             }),
-            Shelf::Cut { .. } => match self.request("GET", &resource_path(kind.member(), name), None) {
-                Ok(Reply { status: 404, .. }) => Ok(Standing::Missing),
-                Ok(Reply { status: 200, body, .. }) => {
-                    let shown = json::parse_own(&body).ok();
-                    Ok(same(kind == Kind::Certificate || shown.is_some_and(|shown| shown == text)))
+            Shelf::Cut { .. } => {
+                match self.request("GET", &resource_path(kind.member(), name), None) {
+                    Ok(Reply { status: 404, .. }) => Ok(Standing::Missing),
+                    Ok(Reply {
+                        status: 200, body, ..
+                    }) => {
+                        let shown = json::parse_own(&body).ok();
+                        Ok(same(
+                            kind == Kind::Certificate || shown.is_some_and(|shown| shown == text),
+                        ))
+                    }
+                    Ok(Reply { status, .. }) => {
+                        Err(answered(&resource_path(kind.member(), name), status))
+                    }
+                    Err(Failure::Cut { received, expected }) => Ok(same(
+                        kind == Kind::Certificate
+                            || is_beginning(&received, expected, &text.into()),
+                    )),
+                    Err(failure) => Err(failure),
                 }
-                Ok(Reply { status, .. }) => Err(answered(&resource_path(kind.member(), name), status)),
-                Err(Failure::Cut { received, expected }) => {
-                    Ok(same(kind == Kind::Certificate || is_beginning(&received, expected, &text.into())))
-                }
-                Err(failure) => Err(failure),
-            },
+            }
         }
     }
 
@@ -96,21 +129,27 @@ impl Unit {
     pub(crate) fn module_source(&self, name: &str) -> Result<String, Failure> {
         let path = resource_path(Kind::JsModule.member(), name);
         match self.request("GET", &path, None) {
-            Ok(Reply { status: 200, body, .. }) => match json::parse_own(&body) {
+            Ok(Reply {
+                status: 200, body, ..
+            }) => match json::parse_own(&body) {
                 Ok(Value::String(source)) => Ok(source),
                 _ => Err(unreadable(&path)),
             },
             Ok(Reply { status, .. }) => Err(answered(&path, status)),
-            Err(Failure::Cut { expected, .. }) => {
-                Err(Failure::Unreadable(format!("of its source, {expected} bytes long, only the beginning comes")))
-            }
+            Err(Failure::Cut { expected, .. }) => Err(Failure::Unreadable(format!(
+                "of its source, {expected} bytes long, only the beginning comes"
+            ))),
             Err(failure) => Err(failure),
         }
     }
 
     /// Puts one there; the server refuses if it has one of that name.
     pub fn upload(&self, kind: Kind, name: &str, text: &str) -> Result<Reply, Failure> {
-        self.request("PUT", &resource_path(kind.member(), name), Some(text.as_bytes()))
+        self.request(
+            "PUT",
+            &resource_path(kind.member(), name),
+            Some(text.as_bytes()),
+        )
     }
 
     /// Takes one away; the server refuses while its configuration names it.
@@ -119,7 +158,8 @@ impl Unit {
     }
 }
 
-/// Whether what came of an answer is the beginning of `value` as Unit prints it, and the announced length that of the whole.
+/// Whether what came of an answer is the beginning of `value` as Unit prints it, and the announced
+/// length that of the whole.
 pub(crate) fn is_beginning(received: &[u8], expected: u64, value: &Value) -> bool {
     let whole = json::unit_format(value);
     whole.len() as u64 == expected && whole.as_bytes().starts_with(received)
@@ -141,8 +181,16 @@ mod tests {
     fn a_text_that_is_cut_off_is_known_by_its_beginning_and_length() {
         let text = Value::from("x".repeat(100));
         let whole = json::unit_format(&text);
-        assert!(is_beginning(&whole.as_bytes()[..40], whole.len() as u64, &text));
-        assert!(!is_beginning(&whole.as_bytes()[..40], whole.len() as u64 + 1, &text));
+        assert!(is_beginning(
+            &whole.as_bytes()[..40],
+            whole.len() as u64,
+            &text
+        ));
+        assert!(!is_beginning(
+            &whole.as_bytes()[..40],
+            whole.len() as u64 + 1,
+            &text
+        ));
         assert!(!is_beginning(b"\"y", whole.len() as u64, &text));
     }
 }

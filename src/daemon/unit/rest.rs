@@ -1,7 +1,8 @@
 //! The parts of a configuration that lie beyond what Unit shows of it, in order, a few at a time.
 //!
-//! Whether somebody has changed one of them for another of equal length shows in no length and in no beginning: so all are looked at in turn.
-//! Right before a change more of them are: all, or as many as take no longer than the change itself, those first that the change lies in.
+//! Whether somebody has changed one of them for another of equal length shows in no length and in
+//! no beginning: so all are looked at in turn. Right before a change more of them are: all, or as
+//! many as take no longer than the change itself, those first that the change lies in.
 
 use std::sync::Arc;
 
@@ -27,7 +28,13 @@ impl Rest {
     pub(super) fn of(config: &Value, beginning: &Beginning, bytes: usize) -> Self {
         let mut parts = Vec::new();
         // What is deeper in a configuration is longer there, by tabs.
-        add(&mut parts, CONFIG, config, Some((&beginning.value, beginning.open)), bytes as u64 / 2);
+        add(
+            &mut parts,
+            CONFIG,
+            config,
+            Some((&beginning.value, beginning.open)),
+            bytes as u64 / 2,
+        );
         Self(parts.into())
     }
 
@@ -36,11 +43,18 @@ impl Rest {
         self.next_of(at, self.0.len().div_ceil(ROUND_LOOKS))
     }
 
-    /// What is to be looked at before a change of the values at these paths: the parts that they lie in or that lie in them, and as many others as are worth it.
+    /// What is to be looked at before a change of the values at these paths: the parts that they
+    /// lie in or that lie in them, and as many others as are worth it.
     pub(super) fn before_change(&self, at: &mut usize, paths: &[String]) -> Vec<Part> {
-        let holds = |part: &str, path: &str| path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let holds = |part: &str, path: &str| {
+            path.strip_prefix(part)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         let meets = |part: &str, path: &str| holds(part, path) || holds(path, part);
-        let changed = self.0.iter().filter(|part| paths.iter().any(|path| meets(&part.path, path)));
+        let changed = self
+            .0
+            .iter()
+            .filter(|part| paths.iter().any(|path| meets(&part.path, path)));
         let mut parts: Vec<Part> = changed.take(LOOK_BEFORE_MAX).cloned().collect();
         let most = self.0.len().min(LOOK_BEFORE_MAX - parts.len());
         let first = self.next_of(at, most);
@@ -61,25 +75,49 @@ impl Rest {
     }
 }
 
-fn add(parts: &mut Vec<Part>, path: &str, value: &Value, beginning: Option<(&Value, usize)>, fits: u64) {
+fn add(
+    parts: &mut Vec<Part>,
+    path: &str,
+    value: &Value,
+    beginning: Option<(&Value, usize)>,
+    fits: u64,
+) {
     for (place, (name, child)) in children(value).enumerate() {
         let came = beginning.and_then(|(value, open)| came(value, open, name, place));
-        let Some(path) = name.map_or_else(|| Ok(format!("{path}/{place}")), |name| below(path, name)).ok() else { continue };
+        let Some(path) = name
+            .map_or_else(|| Ok(format!("{path}/{place}")), |name| below(path, name))
+            .ok()
+        else {
+            continue;
+        };
         match came {
             Some((_, 0)) => {}
-            _ if json::unit_length(child) > fits && children(child).next().is_some() => add(parts, &path, child, came, fits),
-            _ => parts.push(Part { path: path.into(), fingerprint: Fingerprint::of(child) }),
+            _ if json::unit_length(child) > fits && children(child).next().is_some() => {
+                add(parts, &path, child, came, fits)
+            }
+            _ => parts.push(Part {
+                path: path.into(),
+                fingerprint: Fingerprint::of(child),
+            }),
         }
     }
 }
 
-/// What came of an element or member: itself, and how much of it is open, which is nothing if it came whole.
-fn came<'a>(value: &'a Value, open: usize, name: Option<&String>, place: usize) -> Option<(&'a Value, usize)> {
+/// What came of an element or member: itself, and how much of it is open, which is nothing if it
+/// came whole.
+fn came<'a>(
+    value: &'a Value,
+    open: usize,
+    name: Option<&String>,
+    place: usize,
+) -> Option<(&'a Value, usize)> {
     if open == 0 {
         return Some((value, 0));
     }
     let (child, is_last) = match (value, name) {
-        (Value::Object(members), Some(name)) => (members.get(name)?, members.keys().next_back() == Some(name)),
+        (Value::Object(members), Some(name)) => {
+            (members.get(name)?, members.keys().next_back() == Some(name))
+        }
         (Value::Array(elements), None) => (elements.get(place)?, place + 1 == elements.len()),
         _ => return None,
     };
@@ -90,7 +128,9 @@ fn came<'a>(value: &'a Value, open: usize, name: Option<&String>, place: usize) 
 fn children(value: &Value) -> Box<dyn Iterator<Item = (Option<&String>, &Value)> + '_> {
     match value {
         Value::Array(elements) => Box::new(elements.iter().map(|element| (None, element))),
-        Value::Object(members) => Box::new(members.iter().map(|(name, member)| (Some(name), member))),
+        Value::Object(members) => {
+            Box::new(members.iter().map(|(name, member)| (Some(name), member)))
+        }
         _ => Box::new(std::iter::empty()),
     }
 }

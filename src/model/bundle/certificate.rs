@@ -1,4 +1,5 @@
-//! Certificates (RFC 5280): of each only its names, its dates, its key, and what its place in a chain depends on.
+//! Certificates (RFC 5280): of each only its names, its dates, its key, and what its place in a
+//! chain depends on.
 //!
 //! No signature is checked: a server that is given a chain does not check them either.
 
@@ -19,7 +20,8 @@ pub(super) struct Certificate {
     pub key: Public,
 }
 
-/// A distinguished name: its attributes, each with its value in lower case, for issuers write a name in another string type than its owner.
+/// A distinguished name: its attributes, each with its value in lower case, for issuers write a
+/// name in another string type than its owner.
 pub(super) type Name = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// A moment, to the second.
@@ -34,48 +36,92 @@ pub struct Time {
 impl Time {
     /// Milliseconds since 1970; negative before.
     pub fn ms(self) -> i64 {
-        let Self { year, month, day, second } = self;
-        // Days from 1 March of year 0 (H. Hinnant, `days_from_civil`): leap days are last in their years.
-        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let Self {
+            year,
+            month,
+            day,
+            second,
+        } = self;
+        // Days from 1 March of year 0 (H. Hinnant, `days_from_civil`): leap days are last in their
+        // years.
+        let (year, month) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
         let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-        let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day - 1 - 719_468;
+        let days =
+            era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day
+                - 1
+                - 719_468;
         (days * 86_400 + second) * 1000
     }
 
     /// The second in which this moment lies, in milliseconds since 1970.
     pub fn at(ms: i64) -> Self {
         let seconds = ms.div_euclid(1000);
-        let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
+        let (days, second) = (
+            seconds.div_euclid(86_400) + 719_468,
+            seconds.rem_euclid(86_400),
+        );
         // `civil_from_days`, the way back from [`Time::ms`].
         let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year + year / 4 - year / 100);
         let month = (5 * of_year + 2) / 153;
         let day = of_year - (153 * month + 2) / 5 + 1;
-        let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-        Self { year: era * 400 + year + later, month, day, second }
+        let (month, later) = if month < 10 {
+            (month + 3, 0)
+        } else {
+            (month - 9, 1)
+        };
+        Self {
+            year: era * 400 + year + later,
+            month,
+            day,
+            second,
+        }
     }
 
     /// Shown to the minute.
     pub(super) fn minute(self) -> String {
-        format!("{self} {:02}:{:02} UTC", self.second / 3600, self.second / 60 % 60)
+        format!(
+            "{self} {:02}:{:02} UTC",
+            self.second / 3600,
+            self.second / 60 % 60
+        )
     }
 
     fn parse(tag: u8, text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?.strip_suffix('Z').filter(|text| text.bytes().all(|c| c.is_ascii_digit()))?;
+        let text = std::str::from_utf8(text)
+            .ok()?
+            .strip_suffix('Z')
+            .filter(|text| text.bytes().all(|c| c.is_ascii_digit()))?;
         let (year, rest) = match (tag, text.len()) {
             // 50 to 99 are of the last century (RFC 5280, section 4.1.2.5.1).
             (tag::UTC_TIME, 12) => {
                 let year: i64 = text[..2].parse().ok()?;
-                (if year < 50 { 2000 + year } else { 1900 + year }, &text[2..])
+                (
+                    if year < 50 { 2000 + year } else { 1900 + year },
+                    &text[2..],
+                )
             }
             (tag::TIME, 14) => (text[..4].parse().ok()?, &text[4..]),
             _ => return None,
         };
         let two = |at: usize| rest[at..at + 2].parse::<i64>().ok();
         let (month, day, hour, minute, second) = (two(0)?, two(2)?, two(4)?, two(6)?, two(8)?);
-        let is_sound = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
-        is_sound.then_some(Self { year, month, day, second: hour * 3600 + minute * 60 + second })
+        let is_sound = (1..=12).contains(&month)
+            && (1..=31).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second < 60;
+        is_sound.then_some(Self {
+            year,
+            month,
+            day,
+            second: hour * 3600 + minute * 60 + second,
+        })
     }
 }
 
@@ -103,14 +149,24 @@ impl Certificate {
         let subject = name(body.open(tag::SEQUENCE)?)?;
         let key = Public::of_certificate(body.open(tag::SEQUENCE)?)?;
         let mut names = Vec::new();
-        let common = subject.iter().filter(|(kind, _)| kind == COMMON_NAME).map(|(_, value)| value.as_slice());
+        let common = subject
+            .iter()
+            .filter(|(kind, _)| kind == COMMON_NAME)
+            .map(|(_, value)| value.as_slice());
         for found in common.chain(dns_names(body)) {
             let text = String::from_utf8_lossy(found).into_owned();
             if names.len() < CERTIFICATE_NAMES_MAX && !names.contains(&text) {
                 names.push(text);
             }
         }
-        Some(Self { issuer, subject, names, since, until, key })
+        Some(Self {
+            issuer,
+            subject,
+            names,
+            since,
+            until,
+            key,
+        })
     }
 }
 
@@ -132,18 +188,27 @@ fn name(mut der: Der<'_>) -> Option<Name> {
     Some(name)
 }
 
-/// The DNS names among the alternative names, as far as they can be read: they are shown, and nothing depends on them.
+/// The DNS names among the alternative names, as far as they can be read: they are shown, and
+/// nothing depends on them.
 fn dns_names(mut body: Der<'_>) -> Vec<&[u8]> {
     let mut names = Vec::new();
     let extensions = std::iter::from_fn(|| body.next()).find(|(tag, _)| *tag == tag::FOURTH);
-    let mut list = extensions.and_then(|(_, content)| Der(content).open(tag::SEQUENCE)).unwrap_or(Der(&[]));
+    let mut list = extensions
+        .and_then(|(_, content)| Der(content).open(tag::SEQUENCE))
+        .unwrap_or(Der(&[]));
     while let Some(mut extension) = list.open(tag::SEQUENCE) {
         if extension.take(tag::OID) != Some(ALTERNATIVE_NAMES) {
             continue;
         }
         let value = std::iter::from_fn(|| extension.next()).find(|(tag, _)| *tag == tag::OCTETS);
-        let mut all = value.and_then(|(_, content)| Der(content).open(tag::SEQUENCE)).unwrap_or(Der(&[]));
-        names.extend(std::iter::from_fn(|| all.next()).filter(|(tag, _)| *tag == tag::DNS_NAME).map(|(_, name)| name));
+        let mut all = value
+            .and_then(|(_, content)| Der(content).open(tag::SEQUENCE))
+            .unwrap_or(Der(&[]));
+        names.extend(
+            std::iter::from_fn(|| all.next())
+                .filter(|(tag, _)| *tag == tag::DNS_NAME)
+                .map(|(_, name)| name),
+        );
     }
     names
 }
@@ -169,9 +234,14 @@ mod tests {
             assert_eq!(Time::at(ms).ms(), ms);
         }
         assert_eq!(Time::at(1_709_251_199_999).minute(), "2024-02-29 23:59 UTC");
-        for bad in
-            ["20241301000000Z", "20240101240000Z", "20240101000000", "2024010100000Z", "2024010100 000Z", "20240101000000+01"]
-        {
+        for bad in [
+            "20241301000000Z",
+            "20240101240000Z",
+            "20240101000000",
+            "2024010100000Z",
+            "2024010100 000Z",
+            "20240101000000+01",
+        ] {
             assert_eq!(ms(tag::TIME, bad), None, "{bad}");
         }
     }

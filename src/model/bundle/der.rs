@@ -1,7 +1,8 @@
 //! DER (X.690), read strictly: what keys and certificates are written in.
 //!
-//! A reader walks over bytes that are borrowed and keeps nothing. Lengths are definite and as short as they can be, and nothing reaches
-//! beyond what holds it. What a tag's content means is for the caller.
+//! A reader walks over bytes that are borrowed and keeps nothing. Lengths are definite and as short
+//! as they can be, and nothing reaches beyond what holds it. What a tag's content means is for the
+//! caller.
 
 /// The tags that keys and certificates are made of.
 pub(super) mod tag {
@@ -33,7 +34,9 @@ impl<'a> Der<'a> {
             0..=0x7f => (usize::from(first), rest),
             0x81..=0x84 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                let length = bytes.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+                let length = bytes
+                    .iter()
+                    .fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
                 let is_shortest = length >= 0x80 && bytes[0] != 0;
                 (is_shortest.then_some(length)?, rest)
             }
@@ -47,7 +50,9 @@ impl<'a> Der<'a> {
 
     /// The content of the next element, which must have this tag.
     pub fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.next().filter(|(found, _)| *found == tag).map(|(_, content)| content)
+        self.next()
+            .filter(|(found, _)| *found == tag)
+            .map(|(_, content)| content)
     }
 
     /// The same for what is made of elements.

@@ -1,7 +1,9 @@
-//! Keys: the public half of a private key (PKCS#1, PKCS#8, SEC1) and of a certificate, to be compared.
+//! Keys: the public half of a private key (PKCS#1, PKCS#8, SEC1) and of a certificate, to be
+//! compared.
 //!
-//! Nothing is computed with numbers of hundreds of digits: an RSA key and an EC key carry their public half. An EC key may leave it out,
-//! and then nothing can be said; of Ed25519 it is computed.
+//! Nothing is computed with numbers of hundreds of digits: an RSA key and an EC key carry their
+//! public half. An EC key may leave it out, and then nothing can be said; of Ed25519 it is
+//! computed.
 
 use std::fmt;
 
@@ -81,8 +83,14 @@ impl Public {
         let name = algorithm.take(tag::OID)?;
         let key = info.bits()?;
         match name {
-            RSA | RSA_PSS => Der(key).open(tag::SEQUENCE)?.number().map(|modulus| Self::Rsa(modulus.to_owned())),
-            EC => Some(Self::Ec(Curve::named(algorithm.take_if(tag::OID)), Some(compressed(key)?))),
+            RSA | RSA_PSS => Der(key)
+                .open(tag::SEQUENCE)?
+                .number()
+                .map(|modulus| Self::Rsa(modulus.to_owned())),
+            EC => Some(Self::Ec(
+                Curve::named(algorithm.take_if(tag::OID)),
+                Some(compressed(key)?),
+            )),
             ED25519 => key.try_into().ok().map(Self::Ed25519),
             _ => Some(Self::Other),
         }
@@ -101,9 +109,12 @@ impl Public {
     /// What kind it is.
     pub fn kind(&self) -> KeyKind {
         match self {
-            Self::Rsa(modulus) => {
-                KeyKind::Rsa(8 * modulus.len() - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize))
-            }
+            Self::Rsa(modulus) => KeyKind::Rsa(
+                8 * modulus.len()
+                    - modulus
+                        .first()
+                        .map_or(0, |byte| byte.leading_zeros() as usize),
+            ),
             Self::Ec(Curve::P256, _) => KeyKind::P256,
             Self::Ec(Curve::P384, _) => KeyKind::P384,
             Self::Ec(Curve::P521, _) => KeyKind::P521,
@@ -124,7 +135,8 @@ impl Curve {
     }
 }
 
-/// The parameters of the curve that an EC key in a block with this label names, in DER (RFC 5480, section 2.1.1).
+/// The parameters of the curve that an EC key in a block with this label names, in DER (RFC 5480,
+/// section 2.1.1).
 pub(super) fn curve(label: &str, content: &[u8]) -> Option<Vec<u8>> {
     let mut key = Der(content).open(tag::SEQUENCE)?;
     key.number()?;
@@ -163,7 +175,9 @@ fn rsa_private(mut key: Der<'_>) -> Option<Public> {
 fn ec_private(mut key: Der<'_>, curve: Option<&[u8]>) -> Option<Public> {
     key.number()?;
     key.take(tag::OCTETS)?;
-    let own = key.take_if(tag::FIRST).and_then(|content| Der(content).take(tag::OID));
+    let own = key
+        .take_if(tag::FIRST)
+        .and_then(|content| Der(content).take(tag::OID));
     let point = match key.take_if(tag::SECOND) {
         Some(content) => Some(compressed(Der(content).bits()?)?),
         None => None,
@@ -171,7 +185,8 @@ fn ec_private(mut key: Der<'_>, curve: Option<&[u8]>) -> Option<Public> {
     Some(Public::Ec(Curve::named(curve.or(own)), point))
 }
 
-/// A point (SEC 1, section 2.3.3) in its short form, for one may stand in the key and the other in the certificate.
+/// A point (SEC 1, section 2.3.3) in its short form, for one may stand in the key and the other in
+/// the certificate.
 fn compressed(point: &[u8]) -> Option<Vec<u8>> {
     match point {
         [4, both @ ..] if !both.is_empty() && both.len() % 2 == 0 => {

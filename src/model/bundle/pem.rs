@@ -1,8 +1,9 @@
 //! PEM (RFC 7468): the blocks of a text, and what is in each.
 //!
-//! Read as OpenSSL's own reader does it, for that is what servers read it with: text of whatever encoding may stand around blocks, a
-//! byte order mark before one, header lines and an empty line in one. What a label promises is judged here, what is in a block by whoever
-//! decodes it further. The one door to `base64`.
+//! Read as OpenSSL's own reader does it, for that is what servers read it with: text of whatever
+//! encoding may stand around blocks, a byte order mark before one, header lines and an empty line
+//! in one. What a label promises is judged here, what is in a block by whoever decodes it further.
+//! The one door to `base64`.
 
 use std::ops::Range;
 
@@ -42,11 +43,19 @@ impl Block<'_> {
 
     /// What is in it, decoded.
     pub fn content(&self) -> Option<Vec<u8>> {
-        let base64: Vec<u8> = self.lines.concat().into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let base64: Vec<u8> = self
+            .lines
+            .concat()
+            .into_iter()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect();
         let lenient = GeneralPurposeConfig::new()
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
-        GeneralPurpose::new(&STANDARD, lenient).decode(base64).ok().filter(|content| !content.is_empty())
+        GeneralPurpose::new(&STANDARD, lenient)
+            .decode(base64)
+            .ok()
+            .filter(|content| !content.is_empty())
     }
 }
 
@@ -54,13 +63,17 @@ impl Block<'_> {
 pub(super) struct Pem<'a> {
     /// The blocks; whatever stands between them is explanatory (RFC 7468, section 5.2).
     pub blocks: Vec<Block<'a>>,
-    /// Where byte order marks stand that OpenSSL passes over: in the first line, and in the line after a block.
+    /// Where byte order marks stand that OpenSSL passes over: in the first line, and in the line
+    /// after a block.
     pub marks: Vec<Range<usize>>,
 }
 
 /// Takes a text apart.
 pub(super) fn read(text: &[u8]) -> Result<Pem<'_>, BadBundle> {
-    let mut pem = Pem { blocks: Vec::new(), marks: Vec::new() };
+    let mut pem = Pem {
+        blocks: Vec::new(),
+        marks: Vec::new(),
+    };
     let mut rest = Lines { text, at: 0 };
     let mut is_first = true;
     while let Some((start, mut line)) = rest.next() {
@@ -70,7 +83,10 @@ pub(super) fn read(text: &[u8]) -> Result<Pem<'_>, BadBundle> {
             line = after;
         }
         is_first = false;
-        if let Some(label) = line.strip_prefix(BEGIN).and_then(|line| line.strip_suffix(DASHES)) {
+        if let Some(label) = line
+            .strip_prefix(BEGIN)
+            .and_then(|line| line.strip_suffix(DASHES))
+        {
             let block = block(sound(label)?, start, &mut rest)?;
             pem.blocks.push(block);
             is_first = true;
@@ -81,7 +97,12 @@ pub(super) fn read(text: &[u8]) -> Result<Pem<'_>, BadBundle> {
 
 /// The block whose first line, at `start`, has just been read.
 fn block<'a>(label: &'a str, start: usize, rest: &mut Lines<'a>) -> Result<Block<'a>, BadBundle> {
-    let mut block = Block { label, encrypted: false, lines: Vec::new(), place: start..start };
+    let mut block = Block {
+        label,
+        encrypted: false,
+        lines: Vec::new(),
+        place: start..start,
+    };
     let (mut has_colon, mut has_headers) = (false, false);
     while let Some((_, line)) = rest.next() {
         if let Some(end) = line.strip_prefix(END) {
@@ -99,16 +120,21 @@ fn block<'a>(label: &'a str, start: usize, rest: &mut Lines<'a>) -> Result<Block
         }
         has_colon |= line.contains(&b':');
         match (line.is_empty(), has_headers) {
-            // What stood before it were headers; OpenSSL does without colons, and loses the lines then.
+            // What stood before it were headers; OpenSSL does without colons, and loses the lines
+            // then.
             (true, false) if has_colon || block.lines.is_empty() => {
-                let says = |line: &&[u8]| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+                let says =
+                    |line: &&[u8]| line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
                 block.encrypted = block.lines.iter().any(says);
                 block.lines.clear();
                 has_headers = true;
             }
             (true, _) => return Err(BadBundle::EmptyLine),
             // After headers lines are as long as OpenSSL writes them, but for the last.
-            (false, true) if line.len() > LINE || block.lines.last().is_some_and(|last| last.len() < LINE) => {
+            (false, true)
+                if line.len() > LINE
+                    || block.lines.last().is_some_and(|last| last.len() < LINE) =>
+            {
                 return Err(BadBundle::LineLength);
             }
             (false, _) => block.lines.push(line),
@@ -117,15 +143,20 @@ fn block<'a>(label: &'a str, start: usize, rest: &mut Lines<'a>) -> Result<Block
     Err(BadBundle::Unended)
 }
 
-/// The label, if it can be one. What else stands there may be anything, even a key in one line, and is not shown.
+/// The label, if it can be one. What else stands there may be anything, even a key in one line, and
+/// is not shown.
 fn sound(label: &[u8]) -> Result<&str, BadBundle> {
-    let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'#' | b'.' | b'-');
-    let text = std::str::from_utf8(label).ok().filter(|text| text.len() <= LABEL_MAX && text.bytes().all(is_sound));
-    text.filter(|text| !text.contains("--")).ok_or(BadBundle::NoLabel)
+    let is_sound =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'#' | b'.' | b'-');
+    let text = std::str::from_utf8(label)
+        .ok()
+        .filter(|text| text.len() <= LABEL_MAX && text.bytes().all(is_sound));
+    text.filter(|text| !text.contains("--"))
+        .ok_or(BadBundle::NoLabel)
 }
 
-/// The lines of a text, each with its place, and without blanks and control characters at its end. They are not kept: there may be
-/// millions of them in a bundle that is none.
+/// The lines of a text, each with its place, and without blanks and control characters at its end.
+/// They are not kept: there may be millions of them in a bundle that is none.
 struct Lines<'a> {
     text: &'a [u8],
     /// Where the next one begins.
@@ -140,9 +171,15 @@ impl<'a> Iterator for Lines<'a> {
         if rest.is_empty() {
             return None;
         }
-        let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+        let length = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(rest.len(), |end| end + 1);
         self.at += length;
-        let last = rest[..length].iter().rposition(|byte| *byte > b' ').map_or(0, |last| last + 1);
+        let last = rest[..length]
+            .iter()
+            .rposition(|byte| *byte > b' ')
+            .map_or(0, |last| last + 1);
         Some((start, &rest[..last]))
     }
 }

@@ -1,7 +1,8 @@
 //! Which bundles a document holds, and the same document without some of them.
 //!
-//! Asked of every revision that is kept, without making its values, so that the key of a bundle that was deleted does not stay in the
-//! history for ever: see `node::keys`. Where a bundle is struck out, what it is shown by stands in its place.
+//! Asked of every revision that is kept, without making its values, so that the key of a bundle
+//! that was deleted does not stay in the history for ever: see `node::keys`. Where a bundle is
+//! struck out, what it is shown by stands in its place.
 
 use std::borrow::Cow;
 
@@ -9,19 +10,25 @@ use super::Document;
 use crate::model::json::{self, Make, Value};
 use crate::model::resources::{self, Kind};
 
-/// A bundle, whatever it is called: the beginning of its fingerprint, which is enough to tell one from another.
+/// A bundle, whatever it is called: the beginning of its fingerprint, which is enough to tell one
+/// from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bundle(pub u64);
 
 impl Bundle {
     /// The one of this text.
     pub fn of(text: &str) -> Self {
-        Self(u64::from_be_bytes(resources::fingerprint(text)[..8].try_into().expect("a hash is longer")))
+        Self(u64::from_be_bytes(
+            resources::fingerprint(text)[..8]
+                .try_into()
+                .expect("a hash is longer"),
+        ))
     }
 }
 
 impl Document {
-    /// The bundles that it holds, sorted, each once. What stands for one that was struck out is none.
+    /// The bundles that it holds, sorted, each once. What stands for one that was struck out is
+    /// none.
     pub fn bundles(&self) -> Vec<Bundle> {
         // Most documents have none.
         if !self.text().contains(SOME) {
@@ -44,8 +51,16 @@ impl Document {
     /// The same with each bundle in its place again that was struck out and that `other` holds.
     pub fn filled_from(&self, other: &Self) -> Self {
         let held = other.value()[Kind::Certificate.member()].as_object();
-        let texts = || held.into_iter().flat_map(|held| held.values()).filter_map(Value::as_str);
-        self.with_bundles(|mark| texts().find(|text| resources::redacted(text) == mark && *text != mark).map(str::to_owned))
+        let texts = || {
+            held.into_iter()
+                .flat_map(|held| held.values())
+                .filter_map(Value::as_str)
+        };
+        self.with_bundles(|mark| {
+            texts()
+                .find(|text| resources::redacted(text) == mark && *text != mark)
+                .map(str::to_owned)
+        })
     }
 
     /// Puts another text in the place of those bundles for which there is one.
@@ -125,7 +140,8 @@ impl<'a> Make<'a> for Texts {
     }
 }
 
-/// How a compact text goes on where there are some. It may be a configuration that says so; within a string it cannot stand.
+/// How a compact text goes on where there are some. It may be a configuration that says so; within
+/// a string it cannot stand.
 const SOME: &str = "\"certificates\":{\"";
 
 #[cfg(test)]
@@ -133,17 +149,31 @@ mod tests {
     use super::*;
 
     fn document(config: &str, certificates: &str) -> Document {
-        let text = format!(r#"{{"config":{config},"certificates":{certificates},"js_modules":{{"a":"b"}}}}"#);
+        let text = format!(
+            r#"{{"config":{config},"certificates":{certificates},"js_modules":{{"a":"b"}}}}"#
+        );
         Document::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn the_bundles_of_a_document_are_told_by_their_texts() {
-        let of = |certificates: &str| document(r#"{"certificates":{"x":"y"}}"#, certificates).bundles();
+        let of =
+            |certificates: &str| document(r#"{"certificates":{"x":"y"}}"#, certificates).bundles();
         assert_eq!(of("{}"), []);
-        assert_eq!(of(r#"{"a":"k","b":"k"}"#), [Bundle::of("k")], "two names make no second one");
-        assert_eq!(of(r#"{"a":"l\n","b":"k"}"#), of(r#"{"b":"k","c":"l\n"}"#), "whatever their order and names");
-        assert_eq!(document(r#"{"certificates":{}}"#, r#"{"a":"k"}"#).bundles(), [Bundle::of("k")]);
+        assert_eq!(
+            of(r#"{"a":"k","b":"k"}"#),
+            [Bundle::of("k")],
+            "two names make no second one"
+        );
+        assert_eq!(
+            of(r#"{"a":"l\n","b":"k"}"#),
+            of(r#"{"b":"k","c":"l\n"}"#),
+            "whatever their order and names"
+        );
+        assert_eq!(
+            document(r#"{"certificates":{}}"#, r#"{"a":"k"}"#).bundles(),
+            [Bundle::of("k")]
+        );
     }
 
     #[test]
@@ -151,10 +181,18 @@ mod tests {
         let whole = document(r#"{"certificates":{},"n":1.0}"#, r#"{"a":"k","b":"l"}"#);
         let struck = whole.struck(|bundle| bundle == Bundle::of("k"));
         assert_eq!(struck.bundles(), [Bundle::of("l")]);
-        assert_eq!(struck.text(), whole.text().replace("\"k\"", &format!("\"{}\"", resources::redacted("k"))));
+        assert_eq!(
+            struck.text(),
+            whole
+                .text()
+                .replace("\"k\"", &format!("\"{}\"", resources::redacted("k")))
+        );
         assert_eq!(struck.struck(|bundle| bundle == Bundle::of("k")), struck);
         let root = crate::model::path::Path::parse("/").unwrap();
-        assert_eq!(resources::showable(&root, struck.value()), resources::showable(&root, whole.value()));
+        assert_eq!(
+            resources::showable(&root, struck.value()),
+            resources::showable(&root, whole.value())
+        );
         assert_eq!(struck.filled_from(&document("1", r#"{"z":"k"}"#)), whole);
         assert_eq!(struck.filled_from(&document("1", r#"{"a":"m"}"#)), struck);
         assert_eq!(struck.filled_from(&struck), struck);

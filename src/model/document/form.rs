@@ -1,7 +1,8 @@
-//! Whether a text is a document, without making its values: a megabyte of text would make thirty of them.
+//! Whether a text is a document, without making its values: a megabyte of text would make thirty of
+//! them.
 //!
-//! Every revision that comes is judged by this, whichever its group, so that all hosts judge alike; only whoever looks into a document
-//! has its tree made.
+//! Every revision that comes is judged by this, whichever its group, so that all hosts judge alike;
+//! only whoever looks into a document has its tree made.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,7 +15,9 @@ use crate::model::resources::{Kind, is_resource_name};
 /// Judges a text as [`super::Document::new`] judges a value. Says whether it is compact.
 pub(super) fn check(text: &[u8]) -> Result<bool, NotADocument> {
     let whole = json::read_own::<Form>(text).map_err(NotADocument::Json)?;
-    let Shape::Object(sketch) = whole.made else { return Err(NotADocument::NotAnObject) };
+    let Shape::Object(sketch) = whole.made else {
+        return Err(NotADocument::NotAnObject);
+    };
     if let Some(unknown) = sketch.unknown {
         return Err(NotADocument::Unknown(unknown.chars().take(SHOWN).collect()));
     }
@@ -22,7 +25,11 @@ pub(super) fn check(text: &[u8]) -> Result<bool, NotADocument> {
         return Err(NotADocument::Missing(MEMBERS[place]));
     }
     let mut count = 0;
-    for (name, member) in MEMBERS.into_iter().zip(sketch.members).filter(|(name, _)| Kind::ALL.map(Kind::member).contains(name)) {
+    for (name, member) in MEMBERS
+        .into_iter()
+        .zip(sketch.members)
+        .filter(|(name, _)| Kind::ALL.map(Kind::member).contains(name))
+    {
         count += match member {
             Some(Member::Texts(texts)) => texts,
             Some(Member::Object) => return Err(NotADocument::NotAResourceIn(name)),
@@ -71,7 +78,12 @@ enum Member {
 
 impl Default for Sketch<'_> {
     fn default() -> Self {
-        Self { names: Names::default(), members: Default::default(), unknown: None, are_texts: true }
+        Self {
+            names: Names::default(),
+            members: Default::default(),
+            unknown: None,
+            are_texts: true,
+        }
     }
 }
 
@@ -157,11 +169,17 @@ mod tests {
     use super::*;
     use crate::model::json::compact;
 
-    /// What the two ways to judge a text say of it must be the same: one host makes a document, all others judge its text.
+    /// What the two ways to judge a text say of it must be the same: one host makes a document, all
+    /// others judge its text.
     #[test]
     fn a_text_is_judged_as_its_value_is() {
-        let names: Vec<String> = (0..40).map(|number| format!("\"m{}\":\"\"", number % 39)).collect();
-        let many = format!(r#"{{"config":{{{}}},"certificates":{{}},"js_modules":{{}}}}"#, names.join(","));
+        let names: Vec<String> = (0..40)
+            .map(|number| format!("\"m{}\":\"\"", number % 39))
+            .collect();
+        let many = format!(
+            r#"{{"config":{{{}}},"certificates":{{}},"js_modules":{{}}}}"#,
+            names.join(",")
+        );
         for text in [
             r#"{"config":1,"certificates":{},"js_modules":{}}"#,
             r#"{"certificates":{"a":"b"},"config":{"config":[],"x":{"y":null}},"js_modules":{"m":"é\n\u0007"}}"#,
@@ -174,14 +192,22 @@ mod tests {
             r#""config""#,
             &many,
         ] {
-            let by_value = json::parse_own(text.as_bytes()).map_err(NotADocument::Json).and_then(Document::new);
-            assert_eq!(check(text.as_bytes()).map(drop), by_value.map(drop), "{text}");
+            let by_value = json::parse_own(text.as_bytes())
+                .map_err(NotADocument::Json)
+                .and_then(Document::new);
+            assert_eq!(
+                check(text.as_bytes()).map(drop),
+                by_value.map(drop),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_text_that_is_written_otherwise_than_it_is_printed_is_noticed() {
-        let around = |config: &str| format!(r#"{{"config":{config},"certificates":{{}},"js_modules":{{}}}}"#);
+        let around = |config: &str| {
+            format!(r#"{{"config":{config},"certificates":{{}},"js_modules":{{}}}}"#)
+        };
         for (config, expected) in [
             ("[1,2.50,1e3,{\"a\\\"b\":\"\\u0001\\n\",\"\":[]}]", true),
             ("[1, 2]", false),

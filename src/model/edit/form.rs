@@ -1,7 +1,8 @@
 //! The JSON forms of an operation's verb and of what it found, as they stand in a revision's body.
 //!
-//! Reading is strict: every member that the form has, no other, each in the one spelling that writing gives it. Bodies are compared
-//! by their bytes, and a form that could be read two ways would be two edits.
+//! Reading is strict: every member that the form has, no other, each in the one spelling that
+//! writing gives it. Bodies are compared by their bytes, and a form that could be read two ways
+//! would be two edits.
 
 use std::fmt;
 
@@ -22,20 +23,25 @@ impl Verb {
 
     /// The verb that [`Verb::word`] wrote.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Put, Self::Append, Self::Delete].into_iter().find(|verb| verb.word() == word)
+        [Self::Put, Self::Append, Self::Delete]
+            .into_iter()
+            .find(|verb| verb.word() == word)
     }
 }
 
 impl Found {
-    /// `{"is": "absent"}`, `{"is": "short", "value": …}`, `{"is": "long", "hash": "…"}`, `{"is": "array", "len": …, "hash": "…"}` or
-    /// `{"is": "inside", "depth": …, "hash": "…"}`; hashes in lower-case hexadecimal.
+    /// `{"is": "absent"}`, `{"is": "short", "value": …}`, `{"is": "long", "hash": "…"}`, `{"is":
+    /// "array", "len": …, "hash": "…"}` or `{"is": "inside", "depth": …, "hash": "…"}`; hashes
+    /// in lower-case hexadecimal.
     pub fn to_json(&self) -> Value {
         Value::Object(match self {
             Self::Absent => object! { "is": ABSENT },
             Self::Short(value) => object! { "is": SHORT, "value": value.clone() },
             Self::Long { hash } => object! { "is": LONG, "hash": hex(hash) },
             Self::Array { len, hash } => object! { "is": ARRAY, "len": *len, "hash": hex(hash) },
-            Self::Inside { depth, hash } => object! { "is": INSIDE, "depth": *depth, "hash": hex(hash) },
+            Self::Inside { depth, hash } => {
+                object! { "is": INSIDE, "depth": *depth, "hash": hex(hash) }
+            }
         })
     }
 
@@ -48,7 +54,9 @@ impl Found {
                 form.only(&["is", "value"])?;
                 let value = form.0.get("value").ok_or(BadForm::Missing("value"))?;
                 let is_short = compact(value).len() <= SHORT_MAX;
-                is_short.then(|| Self::Short(value.clone())).ok_or(BadForm::Wrong("value"))
+                is_short
+                    .then(|| Self::Short(value.clone()))
+                    .ok_or(BadForm::Wrong("value"))
             }
             LONG => {
                 form.only(&["is", "hash"])?;
@@ -56,11 +64,17 @@ impl Found {
             }
             ARRAY => {
                 form.only(&["is", "len", "hash"])?;
-                Ok(Self::Array { len: form.count("len")?, hash: form.hash()? })
+                Ok(Self::Array {
+                    len: form.count("len")?,
+                    hash: form.hash()?,
+                })
             }
             INSIDE => {
                 form.only(&["is", "depth", "hash"])?;
-                Ok(Self::Inside { depth: form.count("depth")?, hash: form.hash()? })
+                Ok(Self::Inside {
+                    depth: form.count("depth")?,
+                    hash: form.hash()?,
+                })
             }
             _ => Err(BadForm::Wrong("is")),
         }
@@ -110,11 +124,19 @@ impl<'a> Form<'a> {
     }
 
     fn text(&self, name: &'static str) -> Result<&'a str, BadForm> {
-        self.0.get(name).ok_or(BadForm::Missing(name))?.as_str().ok_or(BadForm::Wrong(name))
+        self.0
+            .get(name)
+            .ok_or(BadForm::Missing(name))?
+            .as_str()
+            .ok_or(BadForm::Wrong(name))
     }
 
     fn count(&self, name: &'static str) -> Result<u64, BadForm> {
-        self.0.get(name).ok_or(BadForm::Missing(name))?.as_u64().ok_or(BadForm::Wrong(name))
+        self.0
+            .get(name)
+            .ok_or(BadForm::Missing(name))?
+            .as_u64()
+            .ok_or(BadForm::Wrong(name))
     }
 
     fn hash(&self) -> Result<[u8; 32], BadForm> {

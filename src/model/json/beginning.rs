@@ -1,7 +1,8 @@
 //! The beginning of a text that was cut off: what of it is whole.
 //!
-//! Unit closes its socket in the middle of a long answer. What came before is worth keeping: all elements and members that are whole, and
-//! which one the cut went through. Only Unit's own output is read so, which has no comments.
+//! Unit closes its socket in the middle of a long answer. What came before is worth keeping: all
+//! elements and members that are whole, and which one the cut went through. Only Unit's own output
+//! is read so, which has no comments.
 
 use super::{JsonError, Value, parse};
 
@@ -10,7 +11,8 @@ use super::{JsonError, Value, parse};
 pub struct Beginning {
     /// What came whole, in the arrays and objects that it stands in.
     pub value: Value,
-    /// How many of those are not whole: `value` itself, the last that is in it, and so on. With 0 the value is whole.
+    /// How many of those are not whole: `value` itself, the last that is in it, and so on. With 0
+    /// the value is whole.
     pub open: usize,
     /// The name of the member that comes next in the innermost of them, if it could be read.
     pub next: Option<String>,
@@ -18,12 +20,24 @@ pub struct Beginning {
 
 /// Reads the beginning of a text, under the rules of [`parse`].
 pub fn parse_beginning(text: &[u8]) -> Result<Beginning, JsonError> {
-    let mut scan = Scan { text, at: 0, open: Vec::new(), whole: 0, name: None };
+    let mut scan = Scan {
+        text,
+        at: 0,
+        open: Vec::new(),
+        whole: 0,
+        name: None,
+    };
     while scan.step().is_some() {}
     let mut whole = text[..scan.whole].to_vec();
     whole.extend(scan.open.iter().rev());
-    let next = scan.name.and_then(|(from, to)| parse(&text[from..to]).ok()?.as_str().map(str::to_owned));
-    Ok(Beginning { value: parse(&whole)?, open: scan.open.len(), next })
+    let next = scan
+        .name
+        .and_then(|(from, to)| parse(&text[from..to]).ok()?.as_str().map(str::to_owned));
+    Ok(Beginning {
+        value: parse(&whole)?,
+        open: scan.open.len(),
+        next,
+    })
 }
 
 /// Goes through a text from value to value. What is wrong with it is for the parser to say.
@@ -98,14 +112,32 @@ mod tests {
     #[test]
     fn what_is_whole_before_a_cut_is_read_and_no_more() {
         let next = |name: &str| Some(name.to_owned());
-        assert_eq!(read(r#"{"a": [1, 20, 3"#), (r#"{"a":[1,20]}"#.to_owned(), 2, None));
-        assert_eq!(read(r#"{"a": [1, 20, "#), (r#"{"a":[1,20]}"#.to_owned(), 2, None));
-        assert_eq!(read(r#"{"a": {"b": "x,}\"]", "c\u0041": "long"#), (r#"{"a":{"b":"x,}\"]"}}"#.to_owned(), 2, next("cA")));
+        assert_eq!(
+            read(r#"{"a": [1, 20, 3"#),
+            (r#"{"a":[1,20]}"#.to_owned(), 2, None)
+        );
+        assert_eq!(
+            read(r#"{"a": [1, 20, "#),
+            (r#"{"a":[1,20]}"#.to_owned(), 2, None)
+        );
+        assert_eq!(
+            read(r#"{"a": {"b": "x,}\"]", "c\u0041": "long"#),
+            (r#"{"a":{"b":"x,}\"]"}}"#.to_owned(), 2, next("cA"))
+        );
         assert_eq!(read(r#"{"a": 1, "b"#), (r#"{"a":1}"#.to_owned(), 1, None));
-        assert_eq!(read(r#"{"a": 1, "b": "#), (r#"{"a":1}"#.to_owned(), 1, next("b")));
-        assert_eq!(read(r#"{"a": 1, "b": tru"#), (r#"{"a":1}"#.to_owned(), 1, next("b")));
+        assert_eq!(
+            read(r#"{"a": 1, "b": "#),
+            (r#"{"a":1}"#.to_owned(), 1, next("b"))
+        );
+        assert_eq!(
+            read(r#"{"a": 1, "b": tru"#),
+            (r#"{"a":1}"#.to_owned(), 1, next("b"))
+        );
         assert_eq!(read(r#"{"a": {"#), (r#"{"a":{}}"#.to_owned(), 2, None));
-        assert_eq!(read("{\"a\": {}\r\n}\r"), (r#"{"a":{}}"#.to_owned(), 0, None));
+        assert_eq!(
+            read("{\"a\": {}\r\n}\r"),
+            (r#"{"a":{}}"#.to_owned(), 0, None)
+        );
         assert!(parse_beginning(br#""a text of which the end is not th"#).is_err());
         assert!(parse_beginning(b"").is_err());
     }
@@ -119,7 +151,11 @@ mod tests {
         let mut last = 0;
         for end in 1..text.len() {
             let Beginning { value, open, .. } = parse_beginning(&text.as_bytes()[..end]).unwrap();
-            assert!(is_part(&value, &whole, open), "{}", &text[..text.floor_char_boundary(end)]);
+            assert!(
+                is_part(&value, &whole, open),
+                "{}",
+                &text[..text.floor_char_boundary(end)]
+            );
             let length = compact(&value).len();
             assert!(length >= last, "more text, and no less of a value");
             last = length;
@@ -130,13 +166,19 @@ mod tests {
     fn is_part(part: &Value, whole: &Value, open: usize) -> bool {
         match (part, whole) {
             _ if open == 0 => part == whole,
-            (Value::Array(some), Value::Array(all)) => some.iter().zip(all).enumerate().all(|(at, (a, b))| {
-                is_part(a, b, if at + 1 == some.len() { open - 1 } else { 0 }) || (at + 1 == some.len() && a == b)
-            }),
-            (Value::Object(some), Value::Object(all)) => some.iter().enumerate().all(|(at, (name, a))| {
-                let b = all.get(name).unwrap();
-                is_part(a, b, if at + 1 == some.len() { open - 1 } else { 0 }) || (at + 1 == some.len() && a == b)
-            }),
+            (Value::Array(some), Value::Array(all)) => {
+                some.iter().zip(all).enumerate().all(|(at, (a, b))| {
+                    is_part(a, b, if at + 1 == some.len() { open - 1 } else { 0 })
+                        || (at + 1 == some.len() && a == b)
+                })
+            }
+            (Value::Object(some), Value::Object(all)) => {
+                some.iter().enumerate().all(|(at, (name, a))| {
+                    let b = all.get(name).unwrap();
+                    is_part(a, b, if at + 1 == some.len() { open - 1 } else { 0 })
+                        || (at + 1 == some.len() && a == b)
+                })
+            }
             _ => false,
         }
     }

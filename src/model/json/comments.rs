@@ -1,20 +1,28 @@
 //! Comments of Unit's JSON dialect.
 //!
-//! How long one is, for whoever reads over it; and how a text is read in which they are not UTF-8, as all the rest of it must be.
+//! How long one is, for whoever reads over it; and how a text is read in which they are not UTF-8,
+//! as all the rest of it must be.
 
 use std::borrow::Cow;
 
-/// How long the comment is that begins here, to the end of its line or of its mark; `None` if none does, or it has no end.
+/// How long the comment is that begins here, to the end of its line or of its mark; `None` if none
+/// does, or it has no end.
 pub(super) fn length(text: &[u8]) -> Option<usize> {
     match text {
-        [b'/', b'/', comment @ ..] => comment.iter().position(|byte| *byte == b'\n').map(|end| 2 + end + 1),
-        [b'/', b'*', comment @ ..] => comment.windows(2).position(|pair| pair == b"*/").map(|end| 2 + end + 2),
+        [b'/', b'/', comment @ ..] => comment
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|end| 2 + end + 1),
+        [b'/', b'*', comment @ ..] => comment
+            .windows(2)
+            .position(|pair| pair == b"*/")
+            .map(|end| 2 + end + 2),
         _ => None,
     }
 }
 
-/// The same text, with a question mark in place of each byte of a comment that is not UTF-8: no place changes. Unit takes whatever stands
-/// in a comment: the comment goes, and its bytes with it.
+/// The same text, with a question mark in place of each byte of a comment that is not UTF-8: no
+/// place changes. Unit takes whatever stands in a comment: the comment goes, and its bytes with it.
 pub(super) fn sound(text: &[u8]) -> Cow<'_, [u8]> {
     if std::str::from_utf8(text).is_ok() {
         return Cow::Borrowed(text);
@@ -24,7 +32,9 @@ pub(super) fn sound(text: &[u8]) -> Cow<'_, [u8]> {
     while at < text.len() {
         at += match text[at] {
             b'"' => string_length(&text[at..]),
-            b'/' => length(&text[at..]).inspect(|length| mend(&mut text[at..at + length])).unwrap_or(1),
+            b'/' => length(&text[at..])
+                .inspect(|length| mend(&mut text[at..at + length]))
+                .unwrap_or(1),
             _ => 1,
         };
     }
@@ -46,7 +56,9 @@ fn mend(comment: &mut [u8]) {
     let mut at = 0;
     while let Err(error) = std::str::from_utf8(&comment[at..]) {
         let start = at + error.valid_up_to();
-        at = error.error_len().map_or(comment.len(), |length| start + length);
+        at = error
+            .error_len()
+            .map_or(comment.len(), |length| start + length);
         comment[start..at].fill(b'?');
     }
 }

@@ -1,11 +1,12 @@
-//! What the parser makes of a text: a tree of values, or less where somebody only wants to know whether it is sound.
-//! A tree takes many times the memory of its text.
+//! What the parser makes of a text: a tree of values, or less where somebody only wants to know
+//! whether it is sound. A tree takes many times the memory of its text.
 
 use std::borrow::Cow;
 
 use super::{Map, Number, Value};
 
-/// What is made of a text while it is read: a tree of values, or only what somebody wants to know of them.
+/// What is made of a text while it is read: a tree of values, or only what somebody wants to know
+/// of them.
 pub(in crate::model) trait Make<'a> {
     /// What a value becomes.
     type Made;

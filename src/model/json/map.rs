@@ -1,7 +1,8 @@
 //! The members of an object, in the order in which they came.
 //!
-//! Copies share what they hold until one of them is changed, so a document and the next one have all in common but what lies on the way to the
-//! change, and whether two are the same is mostly told by a pointer. Objects have a handful of members as a rule: those are looked through
+//! Copies share what they hold until one of them is changed, so a document and the next one have
+//! all in common but what lies on the way to the change, and whether two are the same is mostly
+//! told by a pointer. Objects have a handful of members as a rule: those are looked through
 //! one by one, and only of many is it noted where each stands.
 
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 
 use super::Value;
 
-/// The members of an object. Two are equal if they have the same members, in whatever order. A clone costs nothing.
+/// The members of an object. Two are equal if they have the same members, in whatever order. A
+/// clone costs nothing.
 #[derive(Clone)]
 pub struct Map<K, V>(Arc<Members<K, V>>);
 
@@ -23,12 +25,16 @@ struct Members<K, V> {
 
 type Entry = (String, Value);
 /// Goes through names and values.
-pub type Iter<'a> = std::iter::Map<std::slice::Iter<'a, Entry>, fn(&'a Entry) -> (&'a String, &'a Value)>;
+pub type Iter<'a> =
+    std::iter::Map<std::slice::Iter<'a, Entry>, fn(&'a Entry) -> (&'a String, &'a Value)>;
 
 impl Map<String, Value> {
     /// Without members.
     pub fn new() -> Self {
-        Self(Arc::new(Members { entries: Vec::new(), places: BTreeMap::new() }))
+        Self(Arc::new(Members {
+            entries: Vec::new(),
+            places: BTreeMap::new(),
+        }))
     }
 
     /// Gives back the room that was meant for more.
@@ -82,7 +88,8 @@ impl Map<String, Value> {
         self.0.place(name).is_some()
     }
 
-    /// Puts a value in the place of the member of this name, which is given back, or adds it as the last.
+    /// Puts a value in the place of the member of this name, which is given back, or adds it as the
+    /// last.
     pub fn insert(&mut self, name: String, value: Value) -> Option<Value> {
         match self.get_mut(&name) {
             Some(member) => Some(std::mem::replace(member, value)),
@@ -100,14 +107,19 @@ impl Map<String, Value> {
         let (_, value) = members.entries.remove(place);
         if members.entries.len() > FEW {
             members.places.remove(name);
-            members.places.values_mut().filter(|other| **other > place).for_each(|other| *other -= 1);
+            members
+                .places
+                .values_mut()
+                .filter(|other| **other > place)
+                .for_each(|other| *other -= 1);
         } else {
             members.places.clear();
         }
         Some(value)
     }
 
-    /// Takes out all members that `patch` has as `null`, at once: one by one each of those behind would be moved each time.
+    /// Takes out all members that `patch` has as `null`, at once: one by one each of those behind
+    /// would be moved each time.
     pub(crate) fn remove_nulls(&mut self, patch: &Self) {
         let goes = |name: &str| patch.get(name).is_some_and(Value::is_null);
         if self.keys().any(|name| goes(name)) {
@@ -118,7 +130,9 @@ impl Map<String, Value> {
     /// Leaves only what `keeps` says.
     pub fn retain(&mut self, mut keeps: impl FnMut(&String, &mut Value) -> bool) {
         let members = self.own();
-        members.entries.retain_mut(|(name, value)| keeps(name, value));
+        members
+            .entries
+            .retain_mut(|(name, value)| keeps(name, value));
         members.places = places_of(&members.entries);
     }
 
@@ -129,7 +143,10 @@ impl Map<String, Value> {
 
     /// The same, the values to be changed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&String, &mut Value)> {
-        self.own().entries.iter_mut().map(|(name, value)| (&*name, value))
+        self.own()
+            .entries
+            .iter_mut()
+            .map(|(name, value)| (&*name, value))
     }
 
     /// The names, in their order.
@@ -168,7 +185,10 @@ impl Members<String, Value> {
 
 fn places_of(entries: &[Entry]) -> BTreeMap<String, usize> {
     let many = if entries.len() > FEW { entries } else { &[] };
-    many.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect()
+    many.iter()
+        .enumerate()
+        .map(|(place, (name, _))| (name.clone(), place))
+        .collect()
 }
 
 impl Default for Map<String, Value> {
@@ -180,10 +200,16 @@ impl Default for Map<String, Value> {
 impl PartialEq for Map<String, Value> {
     fn eq(&self, other: &Self) -> bool {
         // As a rule the members have the same order, and nothing need be looked up.
-        let is_there = |((name, value), (beside, other_value)): ((&String, &Value), (&String, &Value))| {
-            if name == beside { value == other_value } else { other.get(name) == Some(value) }
-        };
-        self.is_one_with(other) || (self.len() == other.len() && self.iter().zip(other.iter()).all(is_there))
+        let is_there =
+            |((name, value), (beside, other_value)): ((&String, &Value), (&String, &Value))| {
+                if name == beside {
+                    value == other_value
+                } else {
+                    other.get(name) == Some(value)
+                }
+            };
+        self.is_one_with(other)
+            || (self.len() == other.len() && self.iter().zip(other.iter()).all(is_there))
     }
 }
 
@@ -215,7 +241,9 @@ impl<'a> IntoIterator for &'a Map<String, Value> {
 
 impl Extend<Entry> for Map<String, Value> {
     fn extend<I: IntoIterator<Item = Entry>>(&mut self, entries: I) {
-        entries.into_iter().for_each(|(name, value)| _ = self.insert(name, value));
+        entries
+            .into_iter()
+            .for_each(|(name, value)| _ = self.insert(name, value));
     }
 }
 
@@ -235,7 +263,9 @@ mod tests {
     use super::*;
 
     fn of(names: impl Iterator<Item = usize>) -> Map<String, Value> {
-        names.map(|number| (format!("m{number}"), number.into())).collect()
+        names
+            .map(|number| (format!("m{number}"), number.into()))
+            .collect()
     }
 
     #[test]
@@ -244,17 +274,37 @@ mod tests {
             let mut map = of(0..count);
             assert_eq!((map.len(), map.is_empty()), (count, count == 0));
             for number in 0..count {
-                assert_eq!(map.get(&format!("m{number}")), Some(&number.into()), "{number} of {count}");
+                assert_eq!(
+                    map.get(&format!("m{number}")),
+                    Some(&number.into()),
+                    "{number} of {count}"
+                );
             }
             assert_eq!(map.get("m"), None);
             assert_eq!(map.insert("m0".into(), "other".into()).is_some(), count > 0);
             assert_eq!(map.shift_remove("m0"), Some("other".into()));
-            assert!((1..count).all(|number| map.get(&format!("m{number}")) == Some(&number.into())));
+            assert!(
+                (1..count).all(|number| map.get(&format!("m{number}")) == Some(&number.into()))
+            );
             let names: Vec<&String> = map.keys().collect();
-            assert_eq!(names, (1..count).map(|number| format!("m{number}")).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+            assert_eq!(
+                names,
+                (1..count)
+                    .map(|number| format!("m{number}"))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .collect::<Vec<_>>()
+            );
             map.retain(|_, value| value.as_u64().is_some_and(|number| number % 2 == 0));
-            assert_eq!(map, of((1..count).filter(|number| number % 2 == 0)), "{count}");
-            assert!((1..count).all(|number| map.contains_key(&format!("m{number}")) == (number % 2 == 0)));
+            assert_eq!(
+                map,
+                of((1..count).filter(|number| number % 2 == 0)),
+                "{count}"
+            );
+            assert!(
+                (1..count)
+                    .all(|number| map.contains_key(&format!("m{number}")) == (number % 2 == 0))
+            );
         }
     }
 

@@ -1,7 +1,8 @@
 //! The parser of Unit's JSON dialect.
 //!
-//! It makes one pass, keeps the open arrays and objects in a list of its own instead of on the stack, and stops at the first fault.
-//! Which fault is reported where two could be follows Unit 1.35.0 (`src/nxt_conf.c`), as do the words.
+//! It makes one pass, keeps the open arrays and objects in a list of its own instead of on the
+//! stack, and stops at the first fault. Which fault is reported where two could be follows Unit
+//! 1.35.0 (`src/nxt_conf.c`), as do the words.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -20,19 +21,48 @@ pub(in crate::model) struct Bounds {
 }
 
 /// Reads the whole of `text`; see [`super::parse`].
-pub(in crate::model) fn parse<'a, M: Make<'a>>(text: &'a [u8], bounds: Bounds) -> Result<Whole<M::Made>, JsonError> {
+pub(in crate::model) fn parse<'a, M: Make<'a>>(
+    text: &'a [u8],
+    bounds: Bounds,
+) -> Result<Whole<M::Made>, JsonError> {
     let bytes = text.strip_prefix(BOM).unwrap_or(text);
     let has_mark = bytes.len() < text.len();
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) => return Err(located(bytes, Fault { detail: NOT_UTF8, offset: error.valid_up_to() })),
+        Err(error) => {
+            return Err(located(
+                bytes,
+                Fault {
+                    detail: NOT_UTF8,
+                    offset: error.valid_up_to(),
+                },
+            ));
+        }
     };
-    let mut parser =
-        Parser::<'a, M> { text, bytes, at: 0, values: 0, levels: 0, is_compact: !has_mark, bounds, makes: PhantomData };
+    let mut parser = Parser::<'a, M> {
+        text,
+        bytes,
+        at: 0,
+        values: 0,
+        levels: 0,
+        is_compact: !has_mark,
+        bounds,
+        makes: PhantomData,
+    };
     match parser.document() {
         Ok(made) => {
-            let Parser { is_compact, levels, values, .. } = parser;
-            Ok(Whole { made, is_compact, levels, values })
+            let Parser {
+                is_compact,
+                levels,
+                values,
+                ..
+            } = parser;
+            Ok(Whole {
+                made,
+                is_compact,
+                levels,
+                values,
+            })
         }
         Err(fault) => Err(located(bytes, fault)),
     }
@@ -46,11 +76,22 @@ struct Fault {
 /// Counts lines and columns: only once something is wrong. Everything before a fault is UTF-8.
 fn located(bytes: &[u8], fault: Fault) -> JsonError {
     let before = &bytes[..fault.offset];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let line_start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
     let is_first_of_character = |byte: &&u8| **byte & 0xc0 != 0x80;
-    let column = 1 + before[line_start..].iter().filter(is_first_of_character).count();
-    JsonError { detail: fault.detail, offset: fault.offset, line, column }
+    let column = 1 + before[line_start..]
+        .iter()
+        .filter(is_first_of_character)
+        .count();
+    JsonError {
+        detail: fault.detail,
+        offset: fault.offset,
+        line,
+        column,
+    }
 }
 
 /// An array or object whose end has not been seen.
@@ -76,11 +117,18 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
     fn document(&mut self) -> Result<M::Made, Fault> {
         self.skip_space();
         if self.peek().is_none() {
-            return Err(Fault { detail: EMPTY, offset: 0 });
+            return Err(Fault {
+                detail: EMPTY,
+                offset: 0,
+            });
         }
         let value = self.value()?;
         self.skip_space();
-        if self.peek().is_some() { self.fault(AFTER_THE_END) } else { Ok(value) }
+        if self.peek().is_some() {
+            self.fault(AFTER_THE_END)
+        } else {
+            Ok(value)
+        }
     }
 
     fn value(&mut self) -> Result<M::Made, Fault> {
@@ -94,7 +142,9 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
                 Begun::Done(value) => value,
             };
             loop {
-                let Some(container) = open.pop() else { return Ok(done) };
+                let Some(container) = open.pop() else {
+                    return Ok(done);
+                };
                 match self.put(container, done)? {
                     Begun::Open(container) => {
                         open.push(container);
@@ -106,7 +156,8 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         }
     }
 
-    /// Reads a scalar, an empty array or object, or the beginning of another up to its first value. `depth` are open around it.
+    /// Reads a scalar, an empty array or object, or the beginning of another up to its first value.
+    /// `depth` are open around it.
     fn begin(&mut self, depth: usize) -> Result<Begun<'a, M>, Fault> {
         if self.values == self.bounds.values {
             return self.fault(TOO_MANY_VALUES);
@@ -127,7 +178,8 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         }
     }
 
-    /// Adds a value to the array or object that it belongs to, and reads on to the next value or past the end.
+    /// Adds a value to the array or object that it belongs to, and reads on to the next value or
+    /// past the end.
     fn put(&mut self, container: Open<'a, M>, value: M::Made) -> Result<Begun<'a, M>, Fault> {
         self.skip_space();
         match container {
@@ -153,7 +205,11 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
     }
 
     /// From a bracket or comma to the next element's first byte, or past the closing bracket.
-    fn next_element(&mut self, elements: M::Elements, is_first: bool) -> Result<Begun<'a, M>, Fault> {
+    fn next_element(
+        &mut self,
+        elements: M::Elements,
+        is_first: bool,
+    ) -> Result<Begun<'a, M>, Fault> {
         self.at += 1;
         self.skip_space();
         self.is_compact &= is_first || self.peek() != Some(b']');
@@ -164,7 +220,8 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         }
     }
 
-    /// From a brace or comma over a member's name and colon to its value's first byte, or past the closing brace.
+    /// From a brace or comma over a member's name and colon to its value's first byte, or past the
+    /// closing brace.
     fn next_member(&mut self, members: M::Members, is_first: bool) -> Result<Begun<'a, M>, Fault> {
         self.at += 1;
         self.skip_space();
@@ -178,7 +235,10 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         let offset = self.at;
         let name = self.string()?;
         if M::has(&members, &name) {
-            return Err(Fault { detail: DUPLICATE, offset });
+            return Err(Fault {
+                detail: DUPLICATE,
+                offset,
+            });
         }
         self.skip_space();
         match self.peek() {
@@ -187,7 +247,11 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
             Some(_) => return self.fault(COLON_EXPECTED),
         }
         self.skip_space();
-        if self.peek().is_none() { self.fault(NO_VALUE) } else { Ok(Begun::Open(Open::Object(members, name))) }
+        if self.peek().is_none() {
+            self.fault(NO_VALUE)
+        } else {
+            Ok(Begun::Open(Open::Object(members, name)))
+        }
     }
 
     fn closed(&mut self, value: M::Made) -> Result<Begun<'a, M>, Fault> {
@@ -197,7 +261,11 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
 
     fn literal_or_number(&mut self) -> Result<M::Made, Fault> {
         let rest = &self.bytes[self.at..];
-        for (text, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)] {
+        for (text, value) in [
+            ("true", Value::Bool(true)),
+            ("false", Value::Bool(false)),
+            ("null", Value::Null),
+        ] {
             if rest.starts_with(text.as_bytes()) {
                 self.at += text.len();
                 return Ok(M::literal(value));
@@ -209,18 +277,28 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         }
         let number = self.number()?;
         let end = self.at + number.len();
-        if self.bytes.get(end).is_some_and(|next| !AFTER_A_NUMBER.contains(next)) {
+        if self
+            .bytes
+            .get(end)
+            .is_some_and(|next| !AFTER_A_NUMBER.contains(next))
+        {
             return self.fault(VALUE_EXPECTED);
         }
         self.at = end;
         Ok(M::number(number))
     }
 
-    /// Reads the number that begins here, without passing it: the caller may still find fault with what follows.
+    /// Reads the number that begins here, without passing it: the caller may still find fault with
+    /// what follows.
     fn number(&self) -> Result<&'a str, Fault> {
         let start = self.at;
         let fault = |detail, offset| Err(Fault { detail, offset });
-        let digits_from = |from: usize| from + self.bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits_from = |from: usize| {
+            from + self.bytes[from..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count()
+        };
         let first = start + usize::from(self.bytes[start] == b'-');
         let whole_end = digits_from(first);
         let mut end = whole_end;
@@ -230,12 +308,14 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
                 return fault(NO_FRACTION, first);
             }
         }
-        // Unit lets a minus sign hide leading zeros; no JSON number type could carry that text on, so it is refused the same way.
+        // Unit lets a minus sign hide leading zeros; no JSON number type could carry that text on,
+        // so it is refused the same way.
         if whole_end - first > 1 && self.bytes[first] == b'0' {
             return fault(LEADING_ZEROS, first);
         }
         if matches!(self.bytes.get(end), Some(b'e' | b'E')) {
-            let exponent = end + 1 + usize::from(matches!(self.bytes.get(end + 1), Some(b'-' | b'+')));
+            let exponent =
+                end + 1 + usize::from(matches!(self.bytes.get(end + 1), Some(b'-' | b'+')));
             end = digits_from(exponent);
             if end == exponent {
                 return fault(NO_EXPONENT, start);
@@ -252,8 +332,8 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         Ok(text)
     }
 
-    /// Reads a string from its first quote past its last. Two passes, as in Unit: surrogates are looked at only in a string that
-    /// is otherwise whole.
+    /// Reads a string from its first quote past its last. Two passes, as in Unit: surrogates are
+    /// looked at only in a string that is otherwise whole.
     fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         let start = self.at + 1;
         let (end, is_plain) = self.string_end(start)?;
@@ -263,23 +343,35 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
             return Ok(Cow::Borrowed(&text[start..end]));
         }
         let string = self.unescaped(start, end)?;
-        self.is_compact = self.is_compact && print::quoted(&string).as_bytes() == &self.bytes[start - 1..=end];
+        self.is_compact =
+            self.is_compact && print::quoted(&string).as_bytes() == &self.bytes[start - 1..=end];
         Ok(Cow::Owned(string))
     }
 
-    /// Where the string that begins at `start` has its last quote, and whether it is without escapes.
+    /// Where the string that begins at `start` has its last quote, and whether it is without
+    /// escapes.
     fn string_end(&self, start: usize) -> Result<(usize, bool), Fault> {
         let mut at = start;
         let mut is_plain = true;
         loop {
             match self.bytes.get(at) {
-                None => return Err(Fault { detail: STRING_NOT_CLOSED, offset: at }),
+                None => {
+                    return Err(Fault {
+                        detail: STRING_NOT_CLOSED,
+                        offset: at,
+                    });
+                }
                 Some(b'"') => return Ok((at, is_plain)),
                 Some(b'\\') => {
                     is_plain = false;
                     at = self.escape_end(at)?;
                 }
-                Some(..=0x1f) => return Err(Fault { detail: CONTROL_CHARACTER, offset: at }),
+                Some(..=0x1f) => {
+                    return Err(Fault {
+                        detail: CONTROL_CHARACTER,
+                        offset: at,
+                    });
+                }
                 Some(_) => at += 1,
             }
         }
@@ -288,16 +380,36 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
     fn escape_end(&self, backslash: usize) -> Result<usize, Fault> {
         let digits = backslash + 2;
         match self.bytes.get(backslash + 1) {
-            None => return Err(Fault { detail: STRING_NOT_CLOSED, offset: backslash + 1 }),
+            None => {
+                return Err(Fault {
+                    detail: STRING_NOT_CLOSED,
+                    offset: backslash + 1,
+                });
+            }
             Some(b'"' | b'\\' | b'/' | b'n' | b'r' | b't' | b'b' | b'f') => return Ok(digits),
             Some(b'u') => {}
-            Some(_) => return Err(Fault { detail: STRAY_BACKSLASH, offset: backslash }),
+            Some(_) => {
+                return Err(Fault {
+                    detail: STRAY_BACKSLASH,
+                    offset: backslash,
+                });
+            }
         }
         for at in digits..digits + 4 {
             match self.bytes.get(at) {
-                None => return Err(Fault { detail: STRING_NOT_CLOSED, offset: at }),
+                None => {
+                    return Err(Fault {
+                        detail: STRING_NOT_CLOSED,
+                        offset: at,
+                    });
+                }
                 Some(digit) if digit.is_ascii_hexdigit() => {}
-                Some(_) => return Err(Fault { detail: BAD_ESCAPE, offset: at }),
+                Some(_) => {
+                    return Err(Fault {
+                        detail: BAD_ESCAPE,
+                        offset: at,
+                    });
+                }
             }
         }
         Ok(digits + 4)
@@ -321,25 +433,38 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         Ok(string)
     }
 
-    /// The character that one `\uXXXX` or a surrogate pair of two stands for, and how many bytes that was.
+    /// The character that one `\uXXXX` or a surrogate pair of two stands for, and how many bytes
+    /// that was.
     fn code_point(&self, at: usize) -> Result<(char, usize), Fault> {
-        let unit = |at: usize| u32::from_str_radix(&self.text[at + 2..at + 6], 16).expect("four digits were seen");
+        let unit = |at: usize| {
+            u32::from_str_radix(&self.text[at + 2..at + 6], 16).expect("four digits were seen")
+        };
         let high = unit(at);
         if let Some(character) = char::from_u32(high) {
             return Ok((character, 6));
         }
         if high > 0xdbff || !self.bytes[at + 6..].starts_with(b"\\u") {
-            return Err(Fault { detail: LONE_SURROGATE, offset: at });
+            return Err(Fault {
+                detail: LONE_SURROGATE,
+                offset: at,
+            });
         }
         let low = unit(at + 6);
         if !(0xdc00..=0xdfff).contains(&low) {
-            return Err(Fault { detail: BAD_SURROGATE_PAIR, offset: at });
+            return Err(Fault {
+                detail: BAD_SURROGATE_PAIR,
+                offset: at,
+            });
         }
         let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-        Ok((char::from_u32(code).expect("a surrogate pair stands for a character"), 12))
+        Ok((
+            char::from_u32(code).expect("a surrogate pair stands for a character"),
+            12,
+        ))
     }
 
-    /// Passes white space and comments. A comment without its end is left standing: the caller will not expect a slash.
+    /// Passes white space and comments. A comment without its end is left standing: the caller will
+    /// not expect a slash.
     fn skip_space(&mut self) {
         loop {
             let rest = &self.bytes[self.at..];
@@ -358,7 +483,10 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
     }
 
     fn fault<T>(&self, detail: &'static str) -> Result<T, Fault> {
-        Err(Fault { detail, offset: self.at })
+        Err(Fault {
+            detail,
+            offset: self.at,
+        })
     }
 }
 
@@ -381,10 +509,12 @@ fn simple_escape(letter: u8) -> char {
     }
 }
 
-/// Unit keeps the text but wants `strtod` to make something of it: nothing above 2^63, and nothing that is not zero but so small
-/// that a double loses it.
+/// Unit keeps the text but wants `strtod` to make something of it: nothing above 2^63, and nothing
+/// that is not zero but so small that a double loses it.
 fn is_representable(text: &str) -> bool {
-    let Ok(number) = text.parse::<f64>() else { return false };
+    let Ok(number) = text.parse::<f64>() else {
+        return false;
+    };
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let is_zero = !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
     number.abs() <= TWO_TO_63 && (is_zero || number.abs() >= f64::MIN_POSITIVE)
@@ -399,31 +529,39 @@ const EMPTY: &str = "An empty JSON payload isn't allowed.  It must be either a l
 const AFTER_THE_END: &str = "Unexpected character after the end of a valid JSON value.";
 const VALUE_EXPECTED: &str = "A valid JSON value is expected here.  It must be either a literal (null, true, or false), a number, a \
     string (in double quotes \"\"), an array (with brackets []), or an object (with braces {}).";
-const OBJECT_NOT_CLOSED: &str = "Unexpected end of JSON payload.  There's an object without a closing brace (}).";
+const OBJECT_NOT_CLOSED: &str =
+    "Unexpected end of JSON payload.  There's an object without a closing brace (}).";
 const NAME_EXPECTED: &str = "A double quote (\") is expected here.  There must be a valid JSON object member starts with a name, \
     which is a string enclosed in double quotes.";
 const DUPLICATE: &str = "Duplicate object member.  All JSON object members must have unique names.";
 const NO_VALUE: &str = "Unexpected end of JSON payload.  There's an object member without a value.";
-const COLON_EXPECTED: &str = "A colon (:) is expected here.  There must be a colon after a JSON member name.";
+const COLON_EXPECTED: &str =
+    "A colon (:) is expected here.  There must be a colon after a JSON member name.";
 const BRACE_OR_COMMA: &str = "Either a closing brace (}) or a comma (,) is expected here.  Each JSON object must be enclosed in \
     braces and its members must be separated by commas.";
-const ARRAY_NOT_CLOSED: &str = "Unexpected end of JSON payload.  There's an array without a closing bracket (]).";
+const ARRAY_NOT_CLOSED: &str =
+    "Unexpected end of JSON payload.  There's an array without a closing bracket (]).";
 const BRACKET_OR_COMMA: &str = "Either a closing bracket (]) or a comma (,) is expected here.  Each array must be enclosed in \
     brackets and its members must be separated by commas.";
-const CONTROL_CHARACTER: &str = "Unexpected character.  All control characters in a JSON string must be escaped.";
-const STRAY_BACKSLASH: &str =
-    "Unexpected backslash.  A literal backslash in a JSON string must be escaped with a second backslash (\\\\).";
+const CONTROL_CHARACTER: &str =
+    "Unexpected character.  All control characters in a JSON string must be escaped.";
+const STRAY_BACKSLASH: &str = "Unexpected backslash.  A literal backslash in a JSON string must be escaped with a second backslash (\\\\).";
 const BAD_ESCAPE: &str = "Invalid escape sequence.  An escape sequence in a JSON string must start with a backslash, followed by \
     the lowercase letter u, followed by four hexadecimal digits (\\uXXXX).";
-const STRING_NOT_CLOSED: &str = "Unexpected end of JSON payload.  There's a string without a final double quote (\").";
-const BAD_SURROGATE_PAIR: &str =
-    "Invalid JSON encoding sequence.  This 12-byte sequence composes an illegal UTF-16 surrogate pair.";
+const STRING_NOT_CLOSED: &str =
+    "Unexpected end of JSON payload.  There's a string without a final double quote (\").";
+const BAD_SURROGATE_PAIR: &str = "Invalid JSON encoding sequence.  This 12-byte sequence composes an illegal UTF-16 surrogate pair.";
 const LONE_SURROGATE: &str = "Invalid JSON encoding sequence.  This 6-byte sequence does not represent a valid UTF character.";
-const NO_FRACTION: &str = "The number is invalid.  A fraction part in JSON numbers must contain at least one digit.";
-const LEADING_ZEROS: &str = "The number is invalid.  Leading zeros are not allowed in JSON numbers.";
-const NO_EXPONENT: &str = "The number is invalid.  An exponent part in JSON numbers must contain at least one digit.";
-const NUMBER_TOO_LONG: &str = "The number is too long.  Such a long JSON number value is not supported.";
-const OUT_OF_RANGE: &str = "The number is out of representable range.  Such JSON number value is not supported.";
+const NO_FRACTION: &str =
+    "The number is invalid.  A fraction part in JSON numbers must contain at least one digit.";
+const LEADING_ZEROS: &str =
+    "The number is invalid.  Leading zeros are not allowed in JSON numbers.";
+const NO_EXPONENT: &str =
+    "The number is invalid.  An exponent part in JSON numbers must contain at least one digit.";
+const NUMBER_TOO_LONG: &str =
+    "The number is too long.  Such a long JSON number value is not supported.";
+const OUT_OF_RANGE: &str =
+    "The number is out of representable range.  Such JSON number value is not supported.";
 /// FreeUnit's words.
 const TOO_DEEP: &str = "JSON nesting exceeds the maximum supported depth.";
 /// Starling's own, for what Unit has no words.

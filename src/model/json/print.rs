@@ -1,7 +1,7 @@
 //! Writing JSON, in Unit's spelling: compact, as in its `conf.json`, or laid out as in its answers.
 //!
-//! Member order and number text are the value's own. Escapes are Unit's (`src/nxt_conf.c`): quote, backslash and control characters
-//! only, hexadecimal digits in upper case.
+//! Member order and number text are the value's own. Escapes are Unit's (`src/nxt_conf.c`): quote,
+//! backslash and control characters only, hexadecimal digits in upper case.
 
 use super::Value;
 
@@ -12,8 +12,8 @@ pub fn compact(value: &Value) -> String {
     text
 }
 
-/// The body of Unit's answer: indented by tabs, lines ended by CR LF, an empty line after a member that is a non-empty object or
-/// array, one line end after the value.
+/// The body of Unit's answer: indented by tabs, lines ended by CR LF, an empty line after a member
+/// that is a non-empty object or array, one line end after the value.
 pub fn unit_format(value: &Value) -> String {
     let mut text = String::new();
     print(value, Some(0), &mut text);
@@ -67,8 +67,18 @@ fn print(value: &Value, level: Option<usize>, text: &mut impl Sink) {
         Value::Bool(false) => text.push_str("false"),
         Value::Number(number) => text.push_str(number.as_str()),
         Value::String(string) => print_string(string, text),
-        Value::Array(elements) => print_all(elements.iter().map(|element| (None, element)), b"[]", level, text),
-        Value::Object(members) => print_all(members.iter().map(|(name, value)| (Some(name), value)), b"{}", level, text),
+        Value::Array(elements) => print_all(
+            elements.iter().map(|element| (None, element)),
+            b"[]",
+            level,
+            text,
+        ),
+        Value::Object(members) => print_all(
+            members.iter().map(|(name, value)| (Some(name), value)),
+            b"{}",
+            level,
+            text,
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A value of JSON, as small as can be: a document has many.
 //!
-//! A number is its text, for Unit tells `1` from `1.0`. Objects are shared by those that are the same by descent.
+//! A number is its text, for Unit tells `1` from `1.0`. Objects are shared by those that are the
+//! same by descent.
 
 use std::fmt;
 use std::ops::{Index, IndexMut};
@@ -66,12 +67,20 @@ impl Value {
 
     /// What a JSON Pointer leads to.
     pub fn pointer(&self, pointer: &str) -> Option<&Self> {
-        let tokens = if pointer.is_empty() { "" } else { pointer.strip_prefix('/')? };
-        let tokens = tokens.split('/').take(if pointer.is_empty() { 0 } else { usize::MAX });
-        tokens.map(|token| token.replace("~1", "/").replace("~0", "~")).try_fold(self, |value, token| match value {
-            Self::Array(elements) => elements.get(token.parse::<usize>().ok()?),
-            value => value.get(&token[..]),
-        })
+        let tokens = if pointer.is_empty() {
+            ""
+        } else {
+            pointer.strip_prefix('/')?
+        };
+        let tokens = tokens
+            .split('/')
+            .take(if pointer.is_empty() { 0 } else { usize::MAX });
+        tokens
+            .map(|token| token.replace("~1", "/").replace("~0", "~"))
+            .try_fold(self, |value, token| match value {
+                Self::Array(elements) => elements.get(token.parse::<usize>().ok()?),
+                value => value.get(&token[..]),
+            })
     }
 
     /// Leaves `null`.
@@ -81,47 +90,83 @@ impl Value {
 
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        if let Self::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// Whether it is `true`, if it is one of the two.
     pub fn as_bool(&self) -> Option<bool> {
-        if let Self::Bool(is_so) = self { Some(*is_so) } else { None }
+        if let Self::Bool(is_so) = self {
+            Some(*is_so)
+        } else {
+            None
+        }
     }
 
     /// A number that is written without fraction and exponent, and fits.
     pub fn as_u64(&self) -> Option<u64> {
-        if let Self::Number(number) = self { number.0.parse().ok() } else { None }
+        if let Self::Number(number) = self {
+            number.0.parse().ok()
+        } else {
+            None
+        }
     }
 
     /// The same, which may be below zero.
     pub fn as_i64(&self) -> Option<i64> {
-        if let Self::Number(number) = self { number.0.parse().ok() } else { None }
+        if let Self::Number(number) = self {
+            number.0.parse().ok()
+        } else {
+            None
+        }
     }
 
     /// About a number.
     pub fn as_f64(&self) -> Option<f64> {
-        if let Self::Number(number) = self { number.0.parse().ok() } else { None }
+        if let Self::Number(number) = self {
+            number.0.parse().ok()
+        } else {
+            None
+        }
     }
 
     /// The elements of an array.
     pub fn as_array(&self) -> Option<&Vec<Self>> {
-        if let Self::Array(elements) = self { Some(elements) } else { None }
+        if let Self::Array(elements) = self {
+            Some(elements)
+        } else {
+            None
+        }
     }
 
     /// The same, to be changed.
     pub fn as_array_mut(&mut self) -> Option<&mut Vec<Self>> {
-        if let Self::Array(elements) = self { Some(elements) } else { None }
+        if let Self::Array(elements) = self {
+            Some(elements)
+        } else {
+            None
+        }
     }
 
     /// The members of an object.
     pub fn as_object(&self) -> Option<&Map<String, Self>> {
-        if let Self::Object(members) = self { Some(members) } else { None }
+        if let Self::Object(members) = self {
+            Some(members)
+        } else {
+            None
+        }
     }
 
     /// The same, to be changed.
     pub fn as_object_mut(&mut self) -> Option<&mut Map<String, Self>> {
-        if let Self::Object(members) = self { Some(members) } else { None }
+        if let Self::Object(members) = self {
+            Some(members)
+        } else {
+            None
+        }
     }
 
     /// Whether it is `null`.
@@ -188,7 +233,9 @@ impl IndexMut<&str> for Value {
         if self.is_null() {
             *self = Self::Object(Map::new());
         }
-        self.as_object_mut().expect("only an object has members").get_or_null(name)
+        self.as_object_mut()
+            .expect("only an object has members")
+            .get_or_null(name)
     }
 }
 
@@ -230,7 +277,11 @@ impl From<bool> for Value {
 
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
-        if number.is_finite() { Self::Number(Number::unchecked(&format!("{number:?}"))) } else { Self::Null }
+        if number.is_finite() {
+            Self::Number(Number::unchecked(&format!("{number:?}")))
+        } else {
+            Self::Null
+        }
     }
 }
 

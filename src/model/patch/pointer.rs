@@ -1,6 +1,7 @@
 //! JSON Pointer (RFC 6901): how a JSON Patch names a value.
 //!
-//! Unlike a path it is not percent-encoded, can name a member whose name is empty, and names elements by digits without leading zeros.
+//! Unlike a path it is not percent-encoded, can name a member whose name is empty, and names
+//! elements by digits without leading zeros.
 
 use super::super::json::Value;
 
@@ -11,13 +12,14 @@ pub struct Pointer {
 }
 
 impl Pointer {
-    /// Reads `/a~1b/0`; `~1` is a slash and `~0` a tilde within a name. `None` if it is neither empty nor begins with a slash, or if a tilde
-    /// is followed by something else.
+    /// Reads `/a~1b/0`; `~1` is a slash and `~0` a tilde within a name. `None` if it is neither
+    /// empty nor begins with a slash, or if a tilde is followed by something else.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self { tokens: Vec::new() });
         }
-        let tokens: Option<Vec<String>> = text.strip_prefix('/')?.split('/').map(unescaped).collect();
+        let tokens: Option<Vec<String>> =
+            text.strip_prefix('/')?.split('/').map(unescaped).collect();
         Some(Self { tokens: tokens? })
     }
 
@@ -52,7 +54,8 @@ pub fn member_mut(value: &mut Value, token: impl AsRef<str>) -> Option<&mut Valu
 
 /// The index that a token is: digits, without leading zeros (RFC 6901, section 4).
 pub fn index(token: &str) -> Option<usize> {
-    let plain = token.bytes().all(|byte| byte.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
+    let plain = token.bytes().all(|byte| byte.is_ascii_digit())
+        && (token == "0" || !token.starts_with('0'));
     token.parse().ok().filter(|_| plain)
 }
 

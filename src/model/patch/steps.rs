@@ -1,8 +1,9 @@
 //! JSON Patch (RFC 6902): a list of operations, each made on what the one before has left.
 //!
-//! What a text must be to be a patch is decided once, when it is read; whether it fits is decided where it is made. Errors name the
-//! operation by its place in the list, counted from 0. What `copy` and `move` carry is bounded by what a document may hold, or forty
-//! copies of the whole into itself would fill any memory.
+//! What a text must be to be a patch is decided once, when it is read; whether it fits is decided
+//! where it is made. Errors name the operation by its place in the list, counted from 0. What
+//! `copy` and `move` carry is bounded by what a document may hold, or forty copies of the whole
+//! into itself would fill any memory.
 
 use std::fmt;
 
@@ -66,10 +67,15 @@ impl fmt::Display for BadPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAList => f.write_str("a JSON Patch is an array of operations"),
-            Self::TooMany => write!(f, "a JSON Patch has at most {PATCH_OPERATIONS_MAX} operations"),
+            Self::TooMany => write!(
+                f,
+                "a JSON Patch has at most {PATCH_OPERATIONS_MAX} operations"
+            ),
             Self::NotAnObject(index) => write!(f, "operation {index} is not an object"),
             Self::Missing(index, name) => write!(f, "operation {index} has no member \"{name}\""),
-            Self::Wrong(index, name, must) => write!(f, "operation {index}, member \"{name}\": {must}"),
+            Self::Wrong(index, name, must) => {
+                write!(f, "operation {index}, member \"{name}\": {must}")
+            }
         }
     }
 }
@@ -130,13 +136,24 @@ impl JsonPatch {
         if list.len() > PATCH_OPERATIONS_MAX {
             return Err(BadPatch::TooMany);
         }
-        list.iter().enumerate().map(|(index, step)| Step::read(index, step)).collect::<Result<_, _>>().map(Self)
+        list.iter()
+            .enumerate()
+            .map(|(index, step)| Step::read(index, step))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// What the patch makes of a value. The places that it touches are noted.
     pub(super) fn made_on(&self, target: &Value, places: &mut Places) -> Result<Value, PatchError> {
-        let room = Room { bytes: DOCUMENT_MAX, values: VALUES_MAX };
-        let mut making = Making { value: target.clone(), places, room };
+        let room = Room {
+            bytes: DOCUMENT_MAX,
+            values: VALUES_MAX,
+        };
+        let mut making = Making {
+            value: target.clone(),
+            places,
+            room,
+        };
         for (index, step) in self.0.iter().enumerate() {
             making.make(step).map_err(|halt| halt.at(index, step))?;
         }
@@ -148,25 +165,46 @@ impl Step {
     fn read(index: usize, step: &Value) -> Result<Self, BadPatch> {
         let members = step.as_object().ok_or(BadPatch::NotAnObject(index))?;
         let member = |name| members.get(name).ok_or(BadPatch::Missing(index, name));
-        let text = |name| member(name)?.as_str().ok_or(BadPatch::Wrong(index, name, "it is a string"));
-        let pointer = |name| Pointer::parse(text(name)?).ok_or(BadPatch::Wrong(index, name, A_POINTER));
+        let text = |name| {
+            member(name)?
+                .as_str()
+                .ok_or(BadPatch::Wrong(index, name, "it is a string"))
+        };
+        let pointer =
+            |name| Pointer::parse(text(name)?).ok_or(BadPatch::Wrong(index, name, A_POINTER));
         let value = || member("value").cloned();
         let word = text("op")?;
         let path = pointer("path")?;
         let what = match word {
             "add" => What::Add(value()?),
-            "remove" if path.tokens().is_empty() => return Err(BadPatch::Wrong(index, "path", NOT_THE_WHOLE)),
+            "remove" if path.tokens().is_empty() => {
+                return Err(BadPatch::Wrong(index, "path", NOT_THE_WHOLE));
+            }
             "remove" => What::Remove,
             "replace" => What::Replace(value()?),
             "move" => What::Move(pointer("from")?),
             "copy" => What::Copy(pointer("from")?),
             "test" => What::Test(value()?),
-            _ => return Err(BadPatch::Wrong(index, "op", "it is add, remove, replace, move, copy or test")),
+            _ => {
+                return Err(BadPatch::Wrong(
+                    index,
+                    "op",
+                    "it is add, remove, replace, move, copy or test",
+                ));
+            }
         };
         if matches!(&what, What::Move(from) if path.is_within(from)) {
-            return Err(BadPatch::Wrong(index, "path", "nothing can be moved into itself"));
+            return Err(BadPatch::Wrong(
+                index,
+                "path",
+                "nothing can be moved into itself",
+            ));
         }
-        Ok(Self { what, text: text("path")?.to_owned(), path })
+        Ok(Self {
+            what,
+            text: text("path")?.to_owned(),
+            path,
+        })
     }
 }
 
@@ -183,10 +221,18 @@ impl Halt {
         let word = step.what.word();
         let (at, why) = match self {
             Self::TooLarge => return PatchError::Edit(EditError::TooLarge),
-            Self::At(why) => (format!("\"{}\"", step.text.chars().take(SHOWN).collect::<String>()), why),
+            Self::At(why) => (
+                format!("\"{}\"", step.text.chars().take(SHOWN).collect::<String>()),
+                why,
+            ),
             Self::From(why) => ("\"from\"".to_owned(), why),
         };
-        PatchError::Misfit(Misfit { index, word, at, why })
+        PatchError::Misfit(Misfit {
+            index,
+            word,
+            at,
+            why,
+        })
     }
 }
 
@@ -216,7 +262,9 @@ impl Making<'_> {
                 self.carry(&value)?;
                 self.add(path, value)
             }
-            What::Move(from) if from == path => self.find(from).map(drop).ok_or(Halt::From(Why::Nothing)),
+            What::Move(from) if from == path => {
+                self.find(from).map(drop).ok_or(Halt::From(Why::Nothing))
+            }
             What::Move(from) => {
                 let value = self.remove(from).map_err(Halt::From)?;
                 self.carry(&value)?;
@@ -247,7 +295,9 @@ impl Making<'_> {
                 self.places.touch(above, How::Append);
             }
             Value::Array(elements) => {
-                let index = pointer::index(last).filter(|index| *index <= elements.len()).ok_or(Halt::At(Why::NoIndex))?;
+                let index = pointer::index(last)
+                    .filter(|index| *index <= elements.len())
+                    .ok_or(Halt::At(Why::NoIndex))?;
                 elements.insert(index, value);
                 self.places.touch(above, How::Set);
             }
@@ -267,7 +317,9 @@ impl Making<'_> {
                 Ok(value)
             }
             Value::Array(elements) => {
-                let index = pointer::index(last).filter(|index| *index < elements.len()).ok_or(Why::NoIndex)?;
+                let index = pointer::index(last)
+                    .filter(|index| *index < elements.len())
+                    .ok_or(Why::NoIndex)?;
                 let value = elements.remove(index);
                 self.places.touch(tokens, How::Cut);
                 Ok(value)
@@ -279,7 +331,10 @@ impl Making<'_> {
     fn replace(&mut self, at: &Pointer, value: &Value) -> Result<(), Halt> {
         let tokens = at.tokens();
         is_shallow(value, tokens)?;
-        let present = tokens.iter().try_fold(&mut self.value, pointer::member_mut).ok_or(Halt::At(Why::Nothing))?;
+        let present = tokens
+            .iter()
+            .try_fold(&mut self.value, pointer::member_mut)
+            .ok_or(Halt::At(Why::Nothing))?;
         *present = value.clone();
         self.places.touch(tokens, How::Set);
         Ok(())
@@ -298,30 +353,48 @@ impl Making<'_> {
     }
 
     fn holder(&mut self, above: &[String]) -> Result<&mut Value, Why> {
-        above.iter().try_fold(&mut self.value, pointer::member_mut).ok_or(Why::NoHolder)
+        above
+            .iter()
+            .try_fold(&mut self.value, pointer::member_mut)
+            .ok_or(Why::NoHolder)
     }
 
     fn carry(&mut self, value: &Value) -> Result<(), Halt> {
         let fits = json::count_down(value, DEPTH_MAX, &mut self.room.values);
-        let bytes = if fits { self.room.bytes.checked_sub(json::compact(value).len()) } else { None };
+        let bytes = if fits {
+            self.room.bytes.checked_sub(json::compact(value).len())
+        } else {
+            None
+        };
         self.room.bytes = bytes.ok_or(Halt::TooLarge)?;
         Ok(())
     }
 }
 
-/// Refuses what would stand deeper than anything in a document: what is deep enough cannot even be dropped.
+/// Refuses what would stand deeper than anything in a document: what is deep enough cannot even be
+/// dropped.
 fn is_shallow(value: &Value, tokens: &[String]) -> Result<(), Halt> {
     let depth = DEPTH_MAX.checked_sub(tokens.len());
-    depth.is_some_and(|depth| json::fits(value, depth, usize::MAX)).then_some(()).ok_or(Halt::TooLarge)
+    depth
+        .is_some_and(|depth| json::fits(value, depth, usize::MAX))
+        .then_some(())
+        .ok_or(Halt::TooLarge)
 }
 
-/// Whether two values are equal as a test sees it: numbers by what they are worth (RFC 6902, section 4.6), members in any order.
+/// Whether two values are equal as a test sees it: numbers by what they are worth (RFC 6902,
+/// section 4.6), members in any order.
 fn is_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || Decimal::of(a).is_some_and(|a| Some(a) == Decimal::of(b)),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || Decimal::of(a).is_some_and(|a| Some(a) == Decimal::of(b))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_equal(a, b)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(name, a)| b.get(name).is_some_and(|b| is_equal(a, b)))
         }
         _ => a == b,
     }
@@ -339,17 +412,28 @@ impl Decimal {
     /// `None` if its exponent is beyond all reason.
     fn of(number: &Number) -> Option<Self> {
         let text = number.to_string();
-        let (negative, text) = text.strip_prefix('-').map_or((false, &text[..]), |rest| (true, rest));
+        let (negative, text) = text
+            .strip_prefix('-')
+            .map_or((false, &text[..]), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = format!("{whole}{fraction}");
         let kept = digits.trim_end_matches('0');
-        let shift = i64::try_from(digits.len() - kept.len()).ok()? - i64::try_from(fraction.len()).ok()?;
+        let shift =
+            i64::try_from(digits.len() - kept.len()).ok()? - i64::try_from(fraction.len()).ok()?;
         let significant = kept.trim_start_matches('0');
         let power = exponent.parse::<i64>().ok()?.checked_add(shift)?;
         match significant {
-            "" => Some(Self { negative: false, digits: String::new(), power: 0 }),
-            _ => Some(Self { negative, digits: significant.to_owned(), power }),
+            "" => Some(Self {
+                negative: false,
+                digits: String::new(),
+                power: 0,
+            }),
+            _ => Some(Self {
+                negative,
+                digits: significant.to_owned(),
+                power,
+            }),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What is kept of the past of a group: the line that leads to the head, what falls out of it, and what comes back.
+//! What is kept of the past of a group: the line that leads to the head, what falls out of it, and
+//! what comes back.
 //!
-//! The newest of the old revisions are kept for people, as many as were asked for; whatever it takes to settle a conflict, or to make an
-//! edit again, is kept whatever its age.
+//! The newest of the old revisions are kept for people, as many as were asked for; whatever it
+//! takes to settle a conflict, or to make an edit again, is kept whatever its age.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
 
 impl Group {
-    /// What falls out of the history: all but the newest so many, the head, the uncontained, and the originals of open conflicts that
-    /// are listed by hash. To be removed from disk.
+    /// What falls out of the history: all but the newest so many, the head, the uncontained, and
+    /// the originals of open conflicts that are listed by hash. To be removed from disk.
     pub fn prune(&mut self) -> Vec<Record> {
         // It is made anew within moments, and lists again what the removal has settled.
         if self.is_own && self.is_removed() {
@@ -35,15 +36,26 @@ impl Group {
     fn prune_once(&mut self) -> Vec<Record> {
         let originals = self.originals();
         let surplus = usize::try_from(self.surplus(&originals)).unwrap_or_default();
-        let old = self.history.iter().filter(|(_, summary)| !self.is_needed(summary, &originals)).take(surplus);
+        let old = self
+            .history
+            .iter()
+            .filter(|(_, summary)| !self.is_needed(summary, &originals))
+            .take(surplus);
         let old: Vec<Rank> = old.map(|(rank, _)| *rank).collect();
-        old.iter().filter_map(|rank| self.history.remove(rank)).map(|summary| summary.record).collect()
+        old.iter()
+            .filter_map(|rank| self.history.remove(rank))
+            .map(|summary| summary.record)
+            .collect()
     }
 
-    /// The names of revisions in the history that the head turns out not to contain: another branch has won. Their bodies are on disk;
-    /// with them they can be taken back by [`Group::revive`]. Those out of which bundles were struck cannot.
+    /// The names of revisions in the history that the head turns out not to contain: another branch
+    /// has won. Their bodies are on disk; with them they can be taken back by
+    /// [`Group::revive`]. Those out of which bundles were struck cannot.
     pub fn fallen(&self) -> Vec<Record> {
-        let fallen = self.history.values().filter(|summary| self.is_fallen(summary) && !summary.is_struck);
+        let fallen = self
+            .history
+            .values()
+            .filter(|summary| self.is_fallen(summary) && !summary.is_struck);
         fallen.map(|summary| summary.record.clone()).collect()
     }
 
@@ -58,11 +70,13 @@ impl Group {
             (beaten.revision, beaten.needed) = (revision, now);
             return false;
         }
-        let is_history = self.history.contains_key(&revision.rank()) && !self.counts(&revision.id());
+        let is_history =
+            self.history.contains_key(&revision.rank()) && !self.counts(&revision.id());
         let revived = is_history && self.standing(&revision.edit_ref()) == Standing::Out;
         if revived {
             self.unstrike(&revision);
-            self.beaten.insert(revision.id(), Beaten::new(revision, now));
+            self.beaten
+                .insert(revision.id(), Beaten::new(revision, now));
         }
         revived
     }
@@ -77,14 +91,27 @@ impl Group {
 
     /// The head, what it was made on, what that was made on, and so on as far as they are kept.
     pub fn line(&self) -> impl Iterator<Item = &Summary> {
-        let kept: BTreeMap<RecordId, &Summary> = self.history.values().map(|summary| (summary.record.id, summary)).collect();
-        let head = self.head.as_ref().and_then(|head| kept.get(&head.id()).copied());
-        std::iter::successors(head, move |summary| kept.get(&summary.record.header.base).copied())
+        let kept: BTreeMap<RecordId, &Summary> = self
+            .history
+            .values()
+            .map(|summary| (summary.record.id, summary))
+            .collect();
+        let head = self
+            .head
+            .as_ref()
+            .and_then(|head| kept.get(&head.id()).copied());
+        std::iter::successors(head, move |summary| {
+            kept.get(&summary.record.header.base).copied()
+        })
     }
 
-    /// What the oldest of the head's line was made on and is not kept; `None` if that is the first revision of all.
+    /// What the oldest of the head's line was made on and is not kept; `None` if that is the first
+    /// revision of all.
     pub fn beyond(&self) -> Option<RecordId> {
-        self.line().last().map(|oldest| oldest.record.header.base).filter(|base| *base != RecordId::NONE)
+        self.line()
+            .last()
+            .map(|oldest| oldest.record.header.base)
+            .filter(|base| *base != RecordId::NONE)
     }
 
     /// Whether there is room for one more revision of the history.
@@ -98,7 +125,10 @@ impl Group {
     }
 
     pub(super) fn spare_but(&self, originals: &BTreeSet<RecordId>) -> usize {
-        self.history.values().filter(|summary| !self.is_needed(summary, originals)).count()
+        self.history
+            .values()
+            .filter(|summary| !self.is_needed(summary, originals))
+            .count()
     }
 
     /// By how many they are more than are kept.
@@ -106,30 +136,51 @@ impl Group {
         self.spare_but(originals) as isize - self.kept() as isize
     }
 
-    /// The revisions that it takes to make edits again: the originals of those that the head lists by hash, also such as are not held yet,
-    /// and where they are not to be had what else carries the edit; and the originals of those of which a replay is kept, for that may lose
+    /// The revisions that it takes to make edits again: the originals of those that the head lists
+    /// by hash, also such as are not held yet, and where they are not to be had what else
+    /// carries the edit; and the originals of those of which a replay is kept, for that may lose
     /// again, however old the original has become meanwhile.
     pub(super) fn originals(&self) -> BTreeSet<RecordId> {
-        let replayed = self.history.values().filter_map(|summary| match &summary.origin {
-            Origin::Replay(edit, _) => Some(edit.id),
-            _ => None,
-        });
+        let replayed = self
+            .history
+            .values()
+            .filter_map(|summary| match &summary.origin {
+                Origin::Replay(edit, _) => Some(edit.id),
+                _ => None,
+            });
         self.listed_originals().chain(replayed).collect()
     }
 
     /// Those among them that the head lists by hash.
     pub(super) fn listed_originals(&self) -> impl Iterator<Item = RecordId> {
-        let open = self.head.iter().flat_map(|head| &head.open).filter(|(_, conflict)| !conflict.is_whole());
-        open.flat_map(|(edit, _)| [Some(edit.id), self.carrying(edit).map(|summary| summary.record.id)]).flatten()
+        let open = self
+            .head
+            .iter()
+            .flat_map(|head| &head.open)
+            .filter(|(_, conflict)| !conflict.is_whole());
+        open.flat_map(|(edit, _)| {
+            [
+                Some(edit.id),
+                self.carrying(edit).map(|summary| summary.record.id),
+            ]
+        })
+        .flatten()
     }
 
-    /// The revision of the history that says what an edit wants: its original, or else the greatest replay of it.
+    /// The revision of the history that says what an edit wants: its original, or else the greatest
+    /// replay of it.
     pub fn carrying(&self, edit: &EditRef) -> Option<&Summary> {
-        let carries = |summary: &&Summary| summary.edit_ref() == *edit && !matches!(summary.origin, Origin::Note(..));
-        self.history.values().filter(carries).max_by_key(|summary| (summary.origin == Origin::Original, summary.record.rank()))
+        let carries = |summary: &&Summary| {
+            summary.edit_ref() == *edit && !matches!(summary.origin, Origin::Note(..))
+        };
+        self.history
+            .values()
+            .filter(carries)
+            .max_by_key(|summary| (summary.origin == Origin::Original, summary.record.rank()))
     }
 
-    /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that are still being read back, and originals.
+    /// Whether a revision is kept whatever its age: the head, the uncontained, those of them that
+    /// are still being read back, and originals.
     pub(super) fn is_needed(&self, summary: &Summary, originals: &BTreeSet<RecordId>) -> bool {
         let id = &summary.record.id;
         self.counts(id) || originals.contains(id) || self.is_fallen(summary)

@@ -1,6 +1,7 @@
 //! What is remembered of each revision that is held, whether its body is in memory or not.
 //!
-//! It is what histories show, what a conflict would be listed with, and what a branch has for itself.
+//! It is what histories show, what a conflict would be listed with, and what a branch has for
+//! itself.
 
 use std::sync::Arc;
 
@@ -21,13 +22,16 @@ pub struct Summary {
     pub conflict: OpenConflict,
     /// The open conflicts that it settles.
     pub settled: Vec<EditRef>,
-    /// When it came to this host, by its clock, in milliseconds since 1970, if that showed a possible time.
+    /// When it came to this host, by its clock, in milliseconds since 1970, if that showed a
+    /// possible time.
     pub received: Option<u64>,
     /// The open conflicts that it lists, without those that its base listed, if that was at hand.
     pub(super) listed: Vec<EditRef>,
-    /// The bundles that its document still holds, sorted; most revisions share the list with another.
+    /// The bundles that its document still holds, sorted; most revisions share the list with
+    /// another.
     pub(super) bundles: Arc<[Bundle]>,
-    /// Whether bundles were struck out of its file: it can be shown, and serves nobody who wants what its author has signed.
+    /// Whether bundles were struck out of its file: it can be shown, and serves nobody who wants
+    /// what its author has signed.
     pub is_struck: bool,
     /// About how many bytes of memory this takes.
     pub(super) weight: usize,
@@ -36,13 +40,27 @@ pub struct Summary {
 impl Summary {
     pub(super) fn of(revision: &Revision, base: Option<&Revision>, known: &Arc<[Bundle]>) -> Self {
         let before = |edit: &&EditRef| base.is_some_and(|base| base.open.contains_key(edit));
-        let listed: Vec<EditRef> = revision.open.keys().filter(|edit| !before(edit)).copied().collect();
+        let listed: Vec<EditRef> = revision
+            .open
+            .keys()
+            .filter(|edit| !before(edit))
+            .copied()
+            .collect();
         let conflict = revision.as_conflict();
         let bundles = revision.document.bundles();
-        let bundles = if bundles[..] == known[..] { Arc::clone(known) } else { bundles.into() };
-        let own = if Arc::ptr_eq(&bundles, known) { 0 } else { size_of_val(&bundles[..]) };
+        let bundles = if bundles[..] == known[..] {
+            Arc::clone(known)
+        } else {
+            bundles.into()
+        };
+        let own = if Arc::ptr_eq(&bundles, known) {
+            0
+        } else {
+            size_of_val(&bundles[..])
+        };
         let names = size_of_val(&revision.settled[..]) + size_of_val(&listed[..]) + own;
-        let weight = size_of::<Self>() + 2 * revision.record.bytes.len() + conflict.weight() + names;
+        let weight =
+            size_of::<Self>() + 2 * revision.record.bytes.len() + conflict.weight() + names;
         Self {
             record: revision.record.clone(),
             origin: revision.edit.origin.clone(),
@@ -56,7 +74,8 @@ impl Summary {
         }
     }
 
-    /// All edits that a revision adds to what its base contained, and perhaps some that were contained before.
+    /// All edits that a revision adds to what its base contained, and perhaps some that were
+    /// contained before.
     pub(super) fn adds(&self) -> impl Iterator<Item = EditRef> {
         std::iter::once(self.edit_ref()).chain(self.settled.iter().chain(&self.listed).copied())
     }
@@ -64,7 +83,10 @@ impl Summary {
     /// The edit that it carries, under the edit's own name.
     pub fn edit_ref(&self) -> EditRef {
         match &self.origin {
-            Origin::Original => EditRef { stamp: self.record.header.stamp, id: self.record.id },
+            Origin::Original => EditRef {
+                stamp: self.record.header.stamp,
+                id: self.record.id,
+            },
             Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
         }
     }

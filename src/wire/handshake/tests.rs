@@ -6,12 +6,25 @@ use crate::wire::fleet::FleetKey;
 
 fn fleet(owner: u8, keys: &[u8]) -> Fleet {
     let id = FleetId::from_bytes(SecretKey::from_seed(&[owner; 32]).public()).unwrap();
-    Fleet::new("example".to_owned(), id, keys.iter().map(|key| FleetKey::from_bytes([*key; 32])).collect()).unwrap()
+    Fleet::new(
+        "example".to_owned(),
+        id,
+        keys.iter()
+            .map(|key| FleetKey::from_bytes([*key; 32]))
+            .collect(),
+    )
+    .unwrap()
 }
 
 fn local(identity: u8, fleet: Fleet) -> Local {
     let run = u64::from_be_bytes(std::array::from_fn(|at| identity + 3 + at as u8));
-    Local { identity: SecretKey::from_seed(&[identity; 32]), fleet, static_secret: [identity + 1; 32], run, features: 0 }
+    Local {
+        identity: SecretKey::from_seed(&[identity; 32]),
+        fleet,
+        static_secret: [identity + 1; 32],
+        run,
+        features: 0,
+    }
 }
 
 fn dialler() -> Local {
@@ -30,7 +43,9 @@ fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
 fn dial(local: &Local) -> (Dialling, [u8; FIRST_LEN]) {
     let psk = local.fleet.key().psk(local.fleet.id());
     let prologue = prologue(&CLEAR, local.fleet.id());
-    let builder = builder(local, &psk, &prologue).unwrap().fixed_ephemeral_key_for_testing_only(&[0x13; 32]);
+    let builder = builder(local, &psk, &prologue)
+        .unwrap()
+        .fixed_ephemeral_key_for_testing_only(&[0x13; 32]);
     let (dialling, first) = Dialling::start(builder.build_initiator().unwrap()).unwrap();
     (dialling, first.try_into().unwrap())
 }
@@ -38,18 +53,31 @@ fn dial(local: &Local) -> (Dialling, [u8; FIRST_LEN]) {
 fn listen(local: &Local, first: &[u8; FIRST_LEN]) -> Listening {
     let psk = local.fleet.key().psk(local.fleet.id());
     let prologue = prologue(first.first_chunk().unwrap(), local.fleet.id());
-    let builder = builder(local, &psk, &prologue).unwrap().fixed_ephemeral_key_for_testing_only(&[0x23; 32]);
-    Listening::verified(builder.build_responder().unwrap(), first.last_chunk().unwrap()).unwrap()
+    let builder = builder(local, &psk, &prologue)
+        .unwrap()
+        .fixed_ephemeral_key_for_testing_only(&[0x23; 32]);
+    Listening::verified(
+        builder.build_responder().unwrap(),
+        first.last_chunk().unwrap(),
+    )
+    .unwrap()
 }
 
 /// A listener that has sent message 2, and message 2 without its length.
 fn second(local: &Local, first: &[u8; FIRST_LEN]) -> (AwaitingThird, Vec<u8>) {
-    let (framed, awaiting) = listen(local, first).reply(local, &addresses(&["192.0.2.2:7411", "[2001:db8::2]:7411"])).unwrap();
+    let (framed, awaiting) = listen(local, first)
+        .reply(local, &addresses(&["192.0.2.2:7411", "[2001:db8::2]:7411"]))
+        .unwrap();
     (awaiting, framed[PREFIX..].to_vec())
 }
 
-fn third(dialling: Dialling, local: &Local, message2: &[u8]) -> Result<(Vec<u8>, Hello, Session), HandshakeError> {
-    let (framed, hello, session) = dialling.answer(local, &addresses(&["192.0.2.1:7411"]), message2)?;
+fn third(
+    dialling: Dialling,
+    local: &Local,
+    message2: &[u8],
+) -> Result<(Vec<u8>, Hello, Session), HandshakeError> {
+    let (framed, hello, session) =
+        dialling.answer(local, &addresses(&["192.0.2.1:7411"]), message2)?;
     Ok((framed[PREFIX..].to_vec(), hello, session))
 }
 
@@ -67,23 +95,38 @@ fn answer_to(payload: impl FnOnce(&Listening) -> Vec<u8>) -> Option<HandshakeErr
 }
 
 fn honest_payload(listening: &Listening) -> Vec<u8> {
-    hello_bytes(&[VERSION], &listener(), &[], LISTENER, &hash(&listening.noise))
+    hello_bytes(
+        &[VERSION],
+        &listener(),
+        &[],
+        LISTENER,
+        &hash(&listening.noise),
+    )
 }
 
 #[test]
 fn the_bytes_of_a_handshake_never_change() {
     let (dialling, first) = dial(&dialler());
     assert_eq!(hex(&first), FIRST);
-    let (message2, awaiting) =
-        listen(&listener(), &first).reply(&listener(), &addresses(&["192.0.2.2:7411", "[2001:db8::2]:7411"])).unwrap();
+    let (message2, awaiting) = listen(&listener(), &first)
+        .reply(
+            &listener(),
+            &addresses(&["192.0.2.2:7411", "[2001:db8::2]:7411"]),
+        )
+        .unwrap();
     assert_eq!(hex(&message2), SECOND);
-    let answer = dialling.answer(&dialler(), &addresses(&["192.0.2.1:7411"]), &message2[PREFIX..]);
+    let answer = dialling.answer(
+        &dialler(),
+        &addresses(&["192.0.2.1:7411"]),
+        &message2[PREFIX..],
+    );
     let (message3, _, at_dialler) = answer.unwrap();
     assert_eq!(hex(&message3), THIRD);
     let (_, at_listener) = awaiting.finish(&listener(), &message3[PREFIX..]).unwrap();
-    for (session, frame, sealed) in
-        [(at_dialler, "from the dialler", FROM_DIALLER), (at_listener, "from the listener", FROM_LISTENER)]
-    {
+    for (session, frame, sealed) in [
+        (at_dialler, "from the dialler", FROM_DIALLER),
+        (at_listener, "from the listener", FROM_LISTENER),
+    ] {
         let mut out = Vec::new();
         session.split().0.seal(frame.as_bytes(), &mut out).unwrap();
         assert_eq!(hex(&out), sealed);
@@ -94,14 +137,26 @@ fn the_bytes_of_a_handshake_never_change() {
 fn the_bytes_of_a_payload_never_change() {
     let (mut dialling, first) = dial(&dialler());
     let (mut awaiting, message2) = second(&listener(), &first);
-    assert_eq!(hex(&read(&mut dialling.noise, &message2).unwrap()), PAYLOAD_2);
+    assert_eq!(
+        hex(&read(&mut dialling.noise, &message2).unwrap()),
+        PAYLOAD_2
+    );
     let (message3, ..) = third(dial(&dialler()).0, &dialler(), &message2).unwrap();
-    assert_eq!(hex(&read(&mut awaiting.noise, &message3).unwrap()), PAYLOAD_3);
+    assert_eq!(
+        hex(&read(&mut awaiting.noise, &message3).unwrap()),
+        PAYLOAD_3
+    );
 }
 
 #[test]
 fn each_side_learns_who_the_other_is() {
-    let (dialler, listener) = (dialler(), Local { features: 5, ..listener() });
+    let (dialler, listener) = (
+        dialler(),
+        Local {
+            features: 5,
+            ..listener()
+        },
+    );
     let (dialling, first) = Dialling::begin(&dialler).unwrap();
     let listening = Listening::receive(&listener, first.as_slice().try_into().unwrap()).unwrap();
     assert_eq!(listening.ephemeral()[..], first[10..42]);
@@ -117,21 +172,35 @@ fn each_side_learns_who_the_other_is() {
         "1.2.3.4:9",
     ]);
     let (message2, awaiting) = listening.reply(&listener, &nine).unwrap();
-    assert_eq!(usize::from(u16::from_be_bytes([message2[0], message2[1]])), message2.len() - PREFIX);
+    assert_eq!(
+        usize::from(u16::from_be_bytes([message2[0], message2[1]])),
+        message2.len() - PREFIX
+    );
     let (message3, hello, _) = dialling.answer(&dialler, &[], &message2[PREFIX..]).unwrap();
     assert_eq!(hello.peer.as_bytes(), &listener.identity.public());
     assert_eq!((hello.run, hello.features), (listener.run, 5));
-    assert_eq!(hello.addresses[0], "[fe80::1]:1".parse().unwrap(), "a scope means nothing on another host");
+    assert_eq!(
+        hello.addresses[0],
+        "[fe80::1]:1".parse().unwrap(),
+        "a scope means nothing on another host"
+    );
     assert_eq!(hello.addresses[1..], nine[1..8]);
     let (hello, _) = awaiting.finish(&listener, &message3[PREFIX..]).unwrap();
-    let expected =
-        Hello { peer: PeerId::from_bytes(dialler.identity.public()).unwrap(), run: dialler.run, features: 0, addresses: vec![] };
+    let expected = Hello {
+        peer: PeerId::from_bytes(dialler.identity.public()).unwrap(),
+        run: dialler.run,
+        features: 0,
+        addresses: vec![],
+    };
     assert_eq!(hello, expected);
 }
 
 #[test]
 fn each_handshake_draws_its_own_ephemeral_key() {
-    let (one, two) = (Dialling::begin(&dialler()).unwrap().1, Dialling::begin(&dialler()).unwrap().1);
+    let (one, two) = (
+        Dialling::begin(&dialler()).unwrap().1,
+        Dialling::begin(&dialler()).unwrap().1,
+    );
     assert_ne!(one[10..42], two[10..42]);
 }
 
@@ -141,7 +210,10 @@ fn a_first_flight_with_any_bit_flipped_is_not_answered() {
     for at in 0..first.len() {
         let mut flipped = first;
         flipped[at] ^= 1 << (at % 8);
-        assert!(Listening::receive(&listener(), &flipped).is_err(), "byte {at}");
+        assert!(
+            Listening::receive(&listener(), &flipped).is_err(),
+            "byte {at}"
+        );
     }
 }
 
@@ -152,13 +224,23 @@ fn a_second_message_with_any_bit_flipped_or_cut_anywhere_makes_no_session() {
     for at in 0..message2.len() {
         let mut flipped = message2.clone();
         flipped[at] ^= 1 << (at % 8);
-        assert_eq!(third(dial(&dialler()).0, &dialler(), &flipped).err(), Some(HandshakeError::Noise), "byte {at}");
+        assert_eq!(
+            third(dial(&dialler()).0, &dialler(), &flipped).err(),
+            Some(HandshakeError::Noise),
+            "byte {at}"
+        );
     }
     for length in (0..message2.len()).step_by(7) {
-        assert!(third(dial(&dialler()).0, &dialler(), &message2[..length]).is_err(), "{length} bytes");
+        assert!(
+            third(dial(&dialler()).0, &dialler(), &message2[..length]).is_err(),
+            "{length} bytes"
+        );
     }
     let longer = [&message2[..], &[0]].concat();
-    assert_eq!(third(dial(&dialler()).0, &dialler(), &longer).err(), Some(HandshakeError::Noise));
+    assert_eq!(
+        third(dial(&dialler()).0, &dialler(), &longer).err(),
+        Some(HandshakeError::Noise)
+    );
 }
 
 #[test]
@@ -173,7 +255,9 @@ fn a_third_message_with_any_bit_flipped_or_cut_anywhere_makes_no_session() {
         assert_eq!(finished.err(), Some(HandshakeError::Noise), "byte {at}");
     }
     for length in (0..message3.len()).step_by(7) {
-        let finished = second(&listener(), &first).0.finish(&listener(), &message3[..length]);
+        let finished = second(&listener(), &first)
+            .0
+            .finish(&listener(), &message3[..length]);
         assert!(finished.is_err(), "{length} bytes");
     }
 }
@@ -182,7 +266,10 @@ fn a_third_message_with_any_bit_flipped_or_cut_anywhere_makes_no_session() {
 fn another_fleet_key_or_another_fleet_is_a_stranger_at_the_first_message() {
     for foreign in [fleet(1, &[3]), fleet(9, &[2])] {
         let (_, first) = dial(&local(0x11, foreign));
-        assert_eq!(Listening::receive(&listener(), &first).err(), Some(HandshakeError::Stranger));
+        assert_eq!(
+            Listening::receive(&listener(), &first).err(),
+            Some(HandshakeError::Stranger)
+        );
     }
 }
 
@@ -195,7 +282,11 @@ fn a_listener_accepts_each_of_its_fleet_s_keys() {
     let (message3, ..) = third(dialling, &dialler(), &message2[PREFIX..]).unwrap();
     assert!(awaiting.finish(&changing, &message3).is_ok());
     let (_, first) = dial(&local(0x11, fleet(1, &[9, 2])));
-    assert_eq!(Listening::receive(&changing, &first).err(), Some(HandshakeError::Stranger), "the first key alone dials");
+    assert_eq!(
+        Listening::receive(&changing, &first).err(),
+        Some(HandshakeError::Stranger),
+        "the first key alone dials"
+    );
 }
 
 #[test]
@@ -207,19 +298,35 @@ fn versions_are_agreed_on_and_cannot_be_altered_on_the_way() {
         Listening::receive(&listener(), &altered).err()
     };
     for (lowest, highest) in [(2, 3), (0, 0), (1, 0), (2, 1)] {
-        assert_eq!(offer(lowest, highest), Some(HandshakeError::Version { lowest, highest }));
+        assert_eq!(
+            offer(lowest, highest),
+            Some(HandshakeError::Version { lowest, highest })
+        );
     }
-    assert_eq!(offer(1, 2), Some(HandshakeError::Stranger), "the range is in the prologue");
+    assert_eq!(
+        offer(1, 2),
+        Some(HandshakeError::Stranger),
+        "the range is in the prologue"
+    );
     assert_eq!(offer(0, 1), Some(HandshakeError::Stranger));
 }
 
 #[test]
 fn a_later_dialler_that_still_speaks_version_1_is_answered() {
     let (later, clear) = (dialler(), *b"STARLG\x01\x07");
-    let (psk, prologue) = (later.fleet.key().psk(later.fleet.id()), prologue(&clear, later.fleet.id()));
-    let mut noise = builder(&later, &psk, &prologue).unwrap().build_initiator().unwrap();
+    let (psk, prologue) = (
+        later.fleet.key().psk(later.fleet.id()),
+        prologue(&clear, later.fleet.id()),
+    );
+    let mut noise = builder(&later, &psk, &prologue)
+        .unwrap()
+        .build_initiator()
+        .unwrap();
     let first = [&clear[..], &write(&mut noise, &[]).unwrap()].concat();
-    let (message2, _) = Listening::receive(&listener(), &first.try_into().unwrap()).unwrap().reply(&listener(), &[]).unwrap();
+    let (message2, _) = Listening::receive(&listener(), &first.try_into().unwrap())
+        .unwrap()
+        .reply(&listener(), &[])
+        .unwrap();
     assert_eq!(read(&mut noise, &message2[PREFIX..]).unwrap()[0], 1);
 }
 
@@ -227,7 +334,13 @@ fn a_later_dialler_that_still_speaks_version_1_is_answered() {
 fn a_dialler_refuses_a_version_that_it_did_not_offer() {
     for version in [0, 2, 255] {
         let refused = answer_to(|listening| [&[version], &honest_payload(listening)[1..]].concat());
-        assert_eq!(refused, Some(HandshakeError::Version { lowest: version, highest: version }));
+        assert_eq!(
+            refused,
+            Some(HandshakeError::Version {
+                lowest: version,
+                highest: version
+            })
+        );
     }
     assert_eq!(answer_to(honest_payload), None);
 }
@@ -240,9 +353,36 @@ fn what_is_not_a_first_flight_is_malformed() {
         altered[at..at + bytes.len()].copy_from_slice(bytes);
         Listening::receive(&listener(), &altered).err()
     };
-    assert_eq!(refused(0, b"GET / HTTP/1.1"), Some(Malformed { what: "magic", at: 0 }.into()));
-    assert_eq!(refused(8, &[0, 49]), Some(Malformed { what: "message length", at: 10 }.into()));
-    assert_eq!(refused(10, &[0; 32]), Some(Malformed { what: "ephemeral key", at: 10 }.into()));
+    assert_eq!(
+        refused(0, b"GET / HTTP/1.1"),
+        Some(
+            Malformed {
+                what: "magic",
+                at: 0
+            }
+            .into()
+        )
+    );
+    assert_eq!(
+        refused(8, &[0, 49]),
+        Some(
+            Malformed {
+                what: "message length",
+                at: 10
+            }
+            .into()
+        )
+    );
+    assert_eq!(
+        refused(10, &[0; 32]),
+        Some(
+            Malformed {
+                what: "ephemeral key",
+                at: 10
+            }
+            .into()
+        )
+    );
 }
 
 #[test]
@@ -251,13 +391,36 @@ fn a_zero_ephemeral_key_of_a_listener_is_refused() {
     let (_, mut message2) = second(&listener(), &first);
     message2[..32].fill(0);
     let refused = third(dialling, &dialler(), &message2).err();
-    assert_eq!(refused, Some(Malformed { what: "ephemeral key", at: 0 }.into()));
+    assert_eq!(
+        refused,
+        Some(
+            Malformed {
+                what: "ephemeral key",
+                at: 0
+            }
+            .into()
+        )
+    );
 }
 
 #[test]
 fn a_message_longer_than_any_is_refused_before_it_is_read() {
-    let refused = third(dial(&dialler()).0, &dialler(), &[1; HANDSHAKE_MESSAGE_MAX + 1]).err();
-    assert_eq!(refused, Some(Malformed { what: "message length", at: 0 }.into()));
+    let refused = third(
+        dial(&dialler()).0,
+        &dialler(),
+        &[1; HANDSHAKE_MESSAGE_MAX + 1],
+    )
+    .err();
+    assert_eq!(
+        refused,
+        Some(
+            Malformed {
+                what: "message length",
+                at: 0
+            }
+            .into()
+        )
+    );
 }
 
 #[test]
@@ -273,10 +436,21 @@ fn a_member_that_names_another_s_identity_is_refused() {
 
 #[test]
 fn a_signature_for_another_role_handshake_static_key_or_fleet_is_refused() {
-    let other_static = Local { static_secret: [9; 32], ..listener() };
+    let other_static = Local {
+        static_secret: [9; 32],
+        ..listener()
+    };
     let other_fleet = local(0x21, fleet(9, &[2]));
     let say = |by: &Local, role, before: Option<[u8; 32]>| {
-        answer_to(|listening| hello_bytes(&[VERSION], by, &[], role, &before.unwrap_or(hash(&listening.noise))))
+        answer_to(|listening| {
+            hello_bytes(
+                &[VERSION],
+                by,
+                &[],
+                role,
+                &before.unwrap_or(hash(&listening.noise)),
+            )
+        })
     };
     let refused = Some(HandshakeError::Signature);
     assert_eq!(say(&listener(), DIALLER, None), refused);
@@ -317,8 +491,14 @@ fn a_payload_of_another_form_is_malformed() {
     assert_eq!(malformed(&Vec::clear), "version");
     assert_eq!(malformed(&|payload| payload.truncate(10)), "peer ID");
     assert_eq!(malformed(&|payload| payload[COUNT] = 9), "addresses");
-    assert_eq!(malformed(&|payload| drop(payload.splice(COUNT..=COUNT, [1, 5, 1, 2, 3, 4, 0, 1]))), "address family");
-    assert_eq!(malformed(&|payload| payload.truncate(COUNT + 60)), "signature");
+    assert_eq!(
+        malformed(&|payload| drop(payload.splice(COUNT..=COUNT, [1, 5, 1, 2, 3, 4, 0, 1]))),
+        "address family"
+    );
+    assert_eq!(
+        malformed(&|payload| payload.truncate(COUNT + 60)),
+        "signature"
+    );
     assert_eq!(malformed(&|payload| payload.push(0)), "end");
     let oversized = |payload: &mut Vec<u8>| {
         payload.truncate(payload.len() - 2);
@@ -345,17 +525,29 @@ fn a_connection_to_oneself_is_noticed_by_both_sides_another_run_is_another_peer(
     let one = dialler();
     let (dialling, first) = dial(&one);
     let (_, message2) = second(&one, &first);
-    assert_eq!(third(dialling, &one, &message2).err(), Some(HandshakeError::Oneself));
-    let again = Local { run: one.run + 1, ..dialler() };
+    assert_eq!(
+        third(dialling, &one, &message2).err(),
+        Some(HandshakeError::Oneself)
+    );
+    let again = Local {
+        run: one.run + 1,
+        ..dialler()
+    };
     let (dialling, first) = dial(&again);
     let (awaiting, message2) = second(&one, &first);
     let (message3, hello, _) = third(dialling, &again, &message2).unwrap();
     assert_eq!(hello.run, one.run);
     assert!(awaiting.finish(&one, &message3).is_ok());
     let (awaiting, _) = second(&again, &first);
-    let mirrored = Local { run: again.run, ..dialler() };
+    let mirrored = Local {
+        run: again.run,
+        ..dialler()
+    };
     let (message3, ..) = third(dial(&mirrored).0, &one, &second(&again, &first).1).unwrap();
-    assert_eq!(awaiting.finish(&one, &message3).err(), Some(HandshakeError::Oneself));
+    assert_eq!(
+        awaiting.finish(&one, &message3).err(),
+        Some(HandshakeError::Oneself)
+    );
 }
 
 #[test]
@@ -363,7 +555,10 @@ fn a_second_message_belongs_to_one_first_message() {
     let (_, first) = dial(&dialler());
     let (_, message2) = second(&listener(), &first);
     let (another, _) = Dialling::begin(&dialler()).unwrap();
-    assert_eq!(third(another, &dialler(), &message2).err(), Some(HandshakeError::Noise));
+    assert_eq!(
+        third(another, &dialler(), &message2).err(),
+        Some(HandshakeError::Noise)
+    );
 }
 
 #[test]
@@ -371,11 +566,17 @@ fn a_first_message_is_answered_once_among_the_last_4096() {
     let ephemeral = |number: u32| std::array::from_fn(|at| number.to_be_bytes()[at % 4]);
     let mut seen = SeenEphemerals::default();
     assert!((0..4096).all(|number| seen.is_new(ephemeral(number))));
-    assert!((0..4096).all(|number| !seen.is_new(ephemeral(number))), "seeing one again drops none");
+    assert!(
+        (0..4096).all(|number| !seen.is_new(ephemeral(number))),
+        "seeing one again drops none"
+    );
     assert!(seen.is_new(ephemeral(4096)));
     assert!(!seen.is_new(ephemeral(1)) && !seen.is_new(ephemeral(4096)));
     assert!(seen.is_new(ephemeral(0)), "the oldest has made room");
-    assert_eq!((seen.order.len(), seen.known.len()), (SEEN_EPHEMERALS, SEEN_EPHEMERALS));
+    assert_eq!(
+        (seen.order.len(), seen.known.len()),
+        (SEEN_EPHEMERALS, SEEN_EPHEMERALS)
+    );
 }
 
 #[test]
@@ -392,7 +593,12 @@ fn garbage_of_any_kind_is_refused_without_a_panic() {
     let (_, first) = dial(&dialler);
     for length in (0..1100).step_by(25) {
         assert!(third(dial(&dialler).0, &dialler, &random.bytes(length)).is_err());
-        assert!(second(&listener, &first).0.finish(&listener, &random.bytes(length)).is_err());
+        assert!(
+            second(&listener, &first)
+                .0
+                .finish(&listener, &random.bytes(length))
+                .is_err()
+        );
     }
     for length in 0..800 {
         let mut payload = random.bytes(length);
@@ -425,9 +631,10 @@ fn the_example_can_be_read_back() {
     assert!(Listening::receive(&listener(), &first).is_ok());
 }
 
-// One whole handshake, worked out by another program: Noise, HKDF and the payloads written out in Python from their specifications,
-// with the `cryptography` package for X25519, Ed25519, ChaCha20-Poly1305. Owner's seed 01…, fleet key 02…; dialler: identity
-// seed 11…, static key 12…, ephemeral 13…, run 1415161718191a1b; listener the same from 21… on.
+// One whole handshake, worked out by another program: Noise, HKDF and the payloads written out in
+// Python from their specifications, with the `cryptography` package for X25519, Ed25519,
+// ChaCha20-Poly1305. Owner's seed 01…, fleet key 02…; dialler: identity seed 11…, static key 12…,
+// ephemeral 13…, run 1415161718191a1b; listener the same from 21… on.
 
 /// The first flight: clear bytes, length, message 1.
 const FIRST: &str = concat!(
@@ -464,4 +671,5 @@ const PAYLOAD_3: &str = concat!(
 /// The first frame of the dialler, `from the dialler`, sealed.
 const FROM_DIALLER: &str = "0020ce9a5ad50daef51195eab6cd210edd06cc82ef292742e39faef279ae6aeb44fa";
 /// The first frame of the listener, `from the listener`, sealed.
-const FROM_LISTENER: &str = "0021454216911fb3dc33b5332ec535acb71601548f173ec7ed2de16a2b7b728fea9787";
+const FROM_LISTENER: &str =
+    "0021454216911fb3dc33b5332ec535acb71601548f173ec7ed2de16a2b7b728fea9787";

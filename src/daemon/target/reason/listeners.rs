@@ -1,7 +1,9 @@
-//! What keeps a server from listening: the address is not here, somebody else is there, the right is missing.
+//! What keeps a server from listening: the address is not here, somebody else is there, the right
+//! is missing.
 //!
-//! An address is tried by binding a socket to it that never listens, and is closed at once: no client can ever meet it. One that the
-//! server listens at already is not tried: it would be found to be taken, by the server.
+//! An address is tried by binding a socket to it that never listens, and is closed at once: no
+//! client can ever meet it. One that the server listens at already is not tried: it would be found
+//! to be taken, by the server.
 
 use std::fs;
 use std::io;
@@ -17,7 +19,8 @@ use crate::daemon::unix;
 use crate::limits::LISTENERS_TRIED_MAX;
 use crate::model::json::{Map, Value};
 
-/// Adds what is wrong with these listeners for a server of that user; `runs` says of which the server says that it runs one of that name.
+/// Adds what is wrong with these listeners for a server of that user; `runs` says of which the
+/// server says that it runs one of that name.
 pub(super) fn look(
     listeners: &[(&str, &Map<String, Value>)],
     runs: impl Fn(&str) -> bool,
@@ -31,7 +34,9 @@ pub(super) fn look(
         match (name.strip_prefix("unix:"), address(name)) {
             _ if runs(name) => {}
             // A name that is no path is taken or free, and who may have it nobody decides.
-            (Some(path), _) if path.starts_with('/') => found.extend(wrong_path(Path::new(path), server_user)),
+            (Some(path), _) if path.starts_with('/') => {
+                found.extend(wrong_path(Path::new(path), server_user))
+            }
             (None, Some(address)) => found.extend(wrong_address(address, server_user)),
             _ => {}
         }
@@ -41,7 +46,10 @@ pub(super) fn look(
 /// The address that a listener's name means; `*` is all of IPv4.
 fn address(name: &str) -> Option<SocketAddr> {
     match name.strip_prefix("*:") {
-        Some(port) => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.parse().ok()?))),
+        Some(port) => Some(SocketAddr::from((
+            Ipv4Addr::UNSPECIFIED,
+            port.parse().ok()?,
+        ))),
         None => name.parse().ok(),
     }
 }
@@ -51,16 +59,18 @@ fn wrong_address(address: SocketAddr, server_user: Option<u32>) -> Option<String
     match bind(address) {
         Ok(()) if is_privileged(address.port()) => not_allowed(address.port(), server_user),
         Ok(()) => None,
-        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-            Some(format!("no interface of this host has the address {}", address.ip()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Some(listening_at(address).map_or_else(|| format!("{address} is taken by another process"), taken))
-        }
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Some(format!(
+            "no interface of this host has the address {}",
+            address.ip()
+        )),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Some(
+            listening_at(address)
+                .map_or_else(|| format!("{address} is taken by another process"), taken),
+        ),
         // This process may not, which does not mean that the server may not.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            listening_at(address).map(taken).or_else(|| not_allowed(address.port(), server_user))
-        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => listening_at(address)
+            .map(taken)
+            .or_else(|| not_allowed(address.port(), server_user)),
         Err(_) => None,
     }
 }
@@ -83,7 +93,9 @@ fn is_privileged(port: u16) -> bool {
 /// Root may do everything, and what capabilities another user's process has is not looked at.
 fn not_allowed(port: u16, server_user: Option<u32>) -> Option<String> {
     let user = server_user.filter(|user| *user != 0)?;
-    Some(format!("port {port} is privileged, and the server's control socket belongs to user {user}, not to root"))
+    Some(format!(
+        "port {port} is privileged, and the server's control socket belongs to user {user}, not to root"
+    ))
 }
 
 fn wrong_path(path: &Path, server_user: Option<u32>) -> Option<String> {
@@ -97,21 +109,34 @@ fn wrong_path(path: &Path, server_user: Option<u32>) -> Option<String> {
             Some(format!("the directory {} does not exist", home.display()))
         }
         (Ok(found), _) if !found.is_dir() => Some(format!("{} is no directory", home.display())),
-        (_, Ok(found)) if !found.file_type().is_socket() => Some(format!("{shown} exists and is no socket")),
+        (_, Ok(found)) if !found.file_type().is_socket() => {
+            Some(format!("{shown} exists and is no socket"))
+        }
         (_, Ok(_)) if is_left(path) => Some(left(path)),
         (Ok(found), _) => {
             let user = server_user.filter(|user| !may_write(&found, *user))?;
-            Some(format!("user {user}, to whom the server's control socket belongs, cannot write to {}", home.display()))
+            Some(format!(
+                "user {user}, to whom the server's control socket belongs, cannot write to {}",
+                home.display()
+            ))
         }
         _ => None,
     }
 }
 
-/// Adds the sockets of listeners that nobody listens at, though their files are there: Unit binds a socket and never takes away what is
-/// in its place, and a router that was killed leaves the files of all its listeners. What the server says that it runs tells nothing here.
-pub(super) fn look_for_left(listeners: impl Iterator<Item = impl AsRef<str>>, found: &mut Vec<String>) {
+/// Adds the sockets of listeners that nobody listens at, though their files are there: Unit binds a
+/// socket and never takes away what is in its place, and a router that was killed leaves the files
+/// of all its listeners. What the server says that it runs tells nothing here.
+pub(super) fn look_for_left(
+    listeners: impl Iterator<Item = impl AsRef<str>>,
+    found: &mut Vec<String>,
+) {
     for name in listeners.take(LISTENERS_TRIED_MAX) {
-        let path = name.as_ref().strip_prefix("unix:").map(Path::new).filter(|path| path.is_absolute());
+        let path = name
+            .as_ref()
+            .strip_prefix("unix:")
+            .map(Path::new)
+            .filter(|path| path.is_absolute());
         if let Some(path) = path.filter(|path| listening_at_path(path).is_none() && is_left(path)) {
             let line = left(path);
             if !found.contains(&line) {
@@ -121,15 +146,19 @@ pub(super) fn look_for_left(listeners: impl Iterator<Item = impl AsRef<str>>, fo
     }
 }
 
-/// Whether it is a socket that nobody listens at. The table of sockets has only those of this network namespace, so one that it does not
-/// have is asked itself.
+/// Whether it is a socket that nobody listens at. The table of sockets has only those of this
+/// network namespace, so one that it does not have is asked itself.
 fn is_left(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    is_socket && unix::answers(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    is_socket
+        && unix::answers(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn left(path: &Path) -> String {
-    format!("{0} is a socket that a crash left, and nobody listens at it: remove it, rm {0}", path.display())
+    format!(
+        "{0} is a socket that a crash left, and nobody listens at it: remove it, rm {0}",
+        path.display()
+    )
 }
 
 /// Whether that user may make files there, as far as it can be told: nobody knows its groups.
@@ -151,7 +180,11 @@ mod tests {
             ("*:x", None),
             ("localhost:80", None),
         ] {
-            assert_eq!(address(name), expected.map(|text| text.parse().unwrap()), "{name}");
+            assert_eq!(
+                address(name),
+                expected.map(|text| text.parse().unwrap()),
+                "{name}"
+            );
         }
     }
 
@@ -162,7 +195,10 @@ mod tests {
         assert_eq!(bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(listener);
         bind(address).unwrap();
-        assert!(std::net::TcpStream::connect(address).is_err(), "nothing listens there");
+        assert!(
+            std::net::TcpStream::connect(address).is_err(),
+            "nothing listens there"
+        );
         std::net::TcpListener::bind(address).unwrap();
     }
 }
