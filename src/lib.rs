@@ -99,9 +99,9 @@
 //!    by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and `check_frame`
 //!    of tests/sim/always.rs (nothing unsigned is held, stored or sent, no head goes back), `apart`
 //!    of tests/sim/eventually.rs (one head everywhere).
-//! 2. A change is tried first, on its author's own server, or is marked untried: `node::trial`.
-//!    *Checked by* `check_server_job` (a server is given only what some server has accepted),
-//!    `check_base` (what was tried is published on the head it was made on) and
+//! 2. A change is tried first, on its author's own server, or is marked untried:
+//!    `node::transaction`. *Checked by* `check_server_job` (a server is given only what some server
+//!    has accepted), `check_base` (what was tried is published on the head it was made on) and
 //!    tests/rest/faults.rs. That what is only tried is found nowhere afterwards: the dry runs of
 //!    tests/sim/scenarios.rs and tests/rest/dry_runs.rs.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200:

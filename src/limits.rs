@@ -199,20 +199,20 @@ pub const GROUPS_NAMED: usize = 4;
 pub const GROUP_HOSTS_NAMED: usize = 8;
 /// A request that a peer of another group is asked to carry out, in bytes, and its answer: the
 /// queue of a link takes it at once.
-pub const ERRAND_MAX: usize = 512 << 10;
+pub const FORWARDED_MAX: usize = 512 << 10;
 /// Headers that travel with either.
-pub const ERRAND_HEADERS_MAX: usize = 16;
+pub const FORWARDED_HEADERS_MAX: usize = 16;
 /// Such requests under way at once, and as many that others have asked for.
 pub const RELAYED_MAX: usize = 16;
 /// Hosts that are dialled to find one,
-pub const ERRAND_DIALS_MAX: usize = 16;
+pub const FORWARDED_DIALS_MAX: usize = 16;
 /// so many of them at once,
-pub const ERRAND_DIALS: usize = 3;
+pub const FORWARDED_DIALS: usize = 3;
 /// and how long somebody is looked for: twice three that are gone without a word.
-pub const ERRAND_SEEK: Duration = Duration::from_secs(20);
+pub const FORWARDED_SEEK: Duration = Duration::from_secs(20);
 /// How long a client waits for one: longer than a server may take for a change, with a turn to be
 /// waited for.
-pub const ERRAND_WAIT: Duration = Duration::from_secs(90);
+pub const FORWARDED_WAIT: Duration = Duration::from_secs(90);
 /// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the
 /// settings say otherwise: weeks of a busy fleet's changes, and a few megabytes of a small flash at
 /// usual sizes.
@@ -340,7 +340,7 @@ pub const DIAL_EVERY: Duration = Duration::from_millis(250);
 /// and so many at once after a calm: all of a full mesh at two addresses each.
 pub const DIAL_BURST: u32 = 16;
 /// Dials that clients who wait may have on account of those to come.
-pub const DIALS_OWED_MAX: u32 = ERRAND_DIALS_MAX as u32;
+pub const DIALS_OWED_MAX: u32 = FORWARDED_DIALS_MAX as u32;
 /// Dials in vain after which an address is forgotten that is only somebody's word,
 pub const UNSURE_ROUNDS: u32 = 3;
 /// ports of one IP that are tried on such words: more is a search for open ones, made by this host
@@ -564,4 +564,7 @@ const _: () = assert!(
     BODY_MAX >= DOCUMENT_MAX + OPEN_LISTED_MAX * (OPEN_VALUE_MAX + 2048),
     "conflicts fit beside the document"
 );
-const _: () = assert!(ERRAND_MAX <= QUEUE_MAX, "an errand must not cost the link");
+const _: () = assert!(
+    FORWARDED_MAX <= QUEUE_MAX,
+    "a forwarded request must not cost the link"
+);

@@ -25,7 +25,7 @@ use crate::model::resources::Kind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Question, Refusal};
 use crate::settings::nearest::nearest;
-use crate::wire::errand::{Errand, Told};
+use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the
 /// host's clock shows, in milliseconds since 1970.
@@ -43,21 +43,21 @@ pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
     };
     Ok(match group(request)? {
         Some(group) => {
-            let errand = (request.method != "GET").then(|| Box::new(errand(request, &group)));
-            Ask::OfGroup(group, Box::new(ask), errand)
+            let forwarded = (request.method != "GET").then(|| Box::new(forwarded(request, &group)));
+            Ask::OfGroup(group, Box::new(ask), forwarded)
         }
         None => ask,
     })
 }
 
 /// The request as it goes to a host of that group.
-fn errand(request: &Request, group: &str) -> Errand {
+fn forwarded(request: &Request, group: &str) -> ForwardedRequest {
     let known = |name: &str| {
         PASSED_ON
             .iter()
             .any(|known| name.eq_ignore_ascii_case(known))
     };
-    Errand {
+    ForwardedRequest {
         group: group.to_owned(),
         method: request.method.clone(),
         target: request.target.clone(),
@@ -73,14 +73,14 @@ fn errand(request: &Request, group: &str) -> Errand {
 
 /// What a peer wants done, like a request of this host's own clients; and the answer, if it is at
 /// fault or is no change of a document.
-pub fn ask_for_peer(errand: Errand, now_ms: u64) -> Result<Ask, Response> {
-    let Errand {
+pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, Response> {
+    let ForwardedRequest {
         method,
         target,
         headers,
         body,
         ..
-    } = errand;
+    } = forwarded;
     let request = Request {
         method,
         target,
@@ -261,7 +261,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
         }
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
         Answer::Problem(problem) => problem_response(&problem),
-        Answer::Relayed(Told {
+        Answer::Relayed(ForwardedResponse {
             status,
             headers,
             body,

@@ -33,7 +33,7 @@ use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
 use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket, Trouble};
-use crate::wire::errand::{Errand, Told};
+use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What the threads tell the loop.
 pub(super) enum Event {
@@ -95,8 +95,8 @@ pub(super) struct Loop {
     links: BTreeMap<LinkId, Link>,
     next_link: LinkId,
     clients: BTreeMap<ClientId, Responder>,
-    /// Requests that are carried out for peers: which errand each is.
-    errands: BTreeMap<ClientId, u64>,
+    /// Requests that are carried out for peers: which forwarded request each is.
+    forwarding: BTreeMap<ClientId, u64>,
     next_client: ClientId,
     /// Jobs for which the disk had no room yet.
     waiting: VecDeque<DiskJob>,
@@ -115,7 +115,7 @@ impl Loop {
             links: BTreeMap::new(),
             next_link: 0,
             clients: BTreeMap::new(),
-            errands: BTreeMap::new(),
+            forwarding: BTreeMap::new(),
             next_client: 0,
             waiting: VecDeque::new(),
             loads: VecDeque::new(),
@@ -273,11 +273,11 @@ impl Loop {
                     pass.ask(question, document, responder);
                 }
             }
-            Effect::Errand(number, errand) => self.carry_out(number, errand),
-            Effect::Answer(client, answer) if self.errands.contains_key(&client) => {
+            Effect::ForwardedRequest(number, forwarded) => self.carry_out(number, forwarded),
+            Effect::Answer(client, answer) if self.forwarding.contains_key(&client) => {
                 // The answer to a change is short.
                 let response = api::render(answer, &self.parts.state);
-                self.errands
+                self.forwarding
                     .remove(&client)
                     .into_iter()
                     .for_each(|number| self.inputs.push_back(done(number, response.clone())));
@@ -293,12 +293,12 @@ impl Loop {
     }
 
     /// A peer's client wants a change: it is asked for like by a client of this host's.
-    fn carry_out(&mut self, number: u64, errand: Errand) {
+    fn carry_out(&mut self, number: u64, forwarded: ForwardedRequest) {
         let (_, now_ms) = self.parts.clock.now();
-        match api::ask_for_peer(errand, now_ms) {
+        match api::ask_for_peer(forwarded, now_ms) {
             Ok(ask) => {
                 self.next_client += 1;
-                self.errands.insert(self.next_client, number);
+                self.forwarding.insert(self.next_client, number);
                 self.inputs.push_back(Input::Asked(self.next_client, ask));
             }
             Err(response) => self.inputs.push_back(done(number, response)),
@@ -474,9 +474,9 @@ fn done(number: u64, response: Response) -> Input {
         headers,
         body,
     } = response;
-    Input::ErrandDone(
+    Input::ForwardedDone(
         number,
-        Told {
+        ForwardedResponse {
             status,
             headers,
             body,

@@ -362,7 +362,7 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
     fn give_places(&mut self) {
         let now = clock::instant();
         self.verified.retain(|waiting| waiting.deadline > now);
-        self.places.take_back();
+        self.places.roll_back_transaction();
         while let Some((next, mut place)) = self.next_with_place() {
             let (local, addresses, sink) = (
                 Arc::clone(&self.local),

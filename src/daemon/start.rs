@@ -282,7 +282,7 @@ fn load(node: &mut Node, dir: &StateDir) {
     remember(node, dir);
     let unfinished = dir.load_pending(|StoredFile { group, name, bytes, .. }| {
         log::warn!("a change was under way when this host stopped; it was not published and is put back");
-        node.remember_trial(&bytes);
+        node.remember_transaction(&bytes);
         node.forget_pending(group, name);
     });
     unfinished

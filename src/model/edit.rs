@@ -2,10 +2,10 @@
 //!
 //! [`apply`] gives PUT, POST and DELETE below `/config` exactly the meaning they have in Unit's
 //! control API; a certificate or a module is put or deleted as one. [`found`] says what an edit
-//! met, and [`still_there`] whether a later document still has it: that decides whether a beaten
-//! edit is made again or becomes a conflict. Elements of arrays have no lasting names, so whatever
-//! is changed inside an array has met the whole array; only an append gets along with other
-//! appends.
+//! met, and [`still_there`] whether a later document still has it: that decides whether an
+//! uncontained edit is made again or becomes a conflict. Elements of arrays have no lasting names,
+//! so whatever is changed inside an array has met the whole array; only an append gets along with
+//! other appends.
 
 use std::fmt;
 

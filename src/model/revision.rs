@@ -33,7 +33,7 @@ pub enum Origin {
     Original,
     /// The revision applies an edit that was beaten, on a newer base.
     Replay(EditRef, PeerId),
-    /// The revision leaves the document alone and lists a beaten edit as open conflict.
+    /// The revision leaves the document alone and lists an uncontained edit as open conflict.
     Note(EditRef, PeerId),
 }
 

@@ -10,7 +10,7 @@ use crate::model::edit::EditError;
 use crate::model::json::Value;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
-use crate::wire::errand::Told;
+use crate::wire::forwarded::ForwardedResponse;
 
 /// The answer to one request.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub enum Answer {
     /// state directory.
     KeptDrift(String),
     /// A host of another group has answered.
-    Relayed(Told),
+    Relayed(ForwardedResponse),
     /// The request cannot be carried out.
     Problem(Problem),
 }

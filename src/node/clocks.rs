@@ -102,7 +102,7 @@ impl Node {
             return false;
         };
         let (dated, until) = (record.header.stamp.wall_ms(), now + AHEAD_MAX_MS);
-        if dated <= until || self.exchange.wanted.contains(&record.id) {
+        if dated <= until || self.exchange.missing.contains(&record.id) {
             return false;
         }
         self.store.replica.judge_by(Some(until + AHEAD_SLACK_MS));
@@ -238,7 +238,9 @@ impl Node {
             // One whose body is on disk only is looked at again when it is here.
             match revision.is_light() {
                 true if self.cx.is_being_read(&revision.id()) => {}
-                true => self.cx.read_kept(revision.record.clone(), Reading::Fallen),
+                true => self
+                    .cx
+                    .read_kept(revision.record.clone(), Reading::Uncontained),
                 false => self.take_revision(None, revision),
             }
         }
@@ -270,7 +272,7 @@ impl Node {
             .map_or(self.cx.now.elapsed, |(_, since)| since);
         self.peers.clocks.ahead = Some((head.id(), since));
         let is_due = header.author == self.cx.me || since + STAND_IN_AFTER <= self.cx.now.elapsed;
-        let is_busy = self.changes.trial.is_some()
+        let is_busy = self.changes.transaction.is_some()
             || self
                 .cx
                 .tickets

@@ -117,7 +117,7 @@ impl Store {
         contained.retain(asked);
         out.retain(asked);
         group.learn(&contained, &out);
-        self.load_fallen(cx, name);
+        self.read_uncontained(cx, name);
         if name == cx.setup.group {
             cx.rebase_soon(REBASE_JITTER);
         }

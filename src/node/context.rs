@@ -35,7 +35,7 @@ pub(super) struct Context {
     pub(super) tickets: BTreeMap<Ticket, Waiting>,
     pub(super) next_ticket: Ticket,
     pub(super) effects: Vec<Effect>,
-    /// Links that have ended, and of which the exchange and the errands have not heard.
+    /// Links that have ended, and of which the exchange and the forwarded requests have not heard.
     pub(super) gone: Vec<LinkId>,
     /// Whether there is something new to say in the own node record.
     pub(super) news: bool,
@@ -71,7 +71,7 @@ pub(super) enum Waiting {
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
     /// The revision in the making.
-    Trial,
+    Transaction,
     /// The removal of a group, for a client who waits.
     Removal(Box<Removal>),
     /// The server's job in hand.

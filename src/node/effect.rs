@@ -13,7 +13,7 @@ use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
 use crate::model::document::{Bundle, Document};
 use crate::model::record::RecordId;
-use crate::wire::errand::Errand;
+use crate::wire::forwarded::ForwardedRequest;
 
 /// Something to be done.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub enum Effect {
     /// Ask the server.
     Server(Ticket, ServerJob),
     /// Carry out what a peer asks for, like a request of a client of this host's.
-    Errand(u64, Errand),
+    ForwardedRequest(u64, ForwardedRequest),
     /// Answer a client.
     Answer(ClientId, Answer),
     /// Write a line into the log: at `Error` a person must act, at `Warn` something odd was

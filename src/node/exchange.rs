@@ -16,7 +16,7 @@ pub(super) struct Exchange {
     /// The newest of the records that are held.
     pub(super) lately_held: VecDeque<RecordId>,
     /// Revisions that peers are asked for by ID.
-    pub(super) wanted: BTreeSet<RecordId>,
+    pub(super) missing: BTreeSet<RecordId>,
     /// The one of them that somebody waits for who looks at the history.
     pub(super) fetch: Option<Fetch>,
     /// Whether an exchange about documents has ended in this run: before that, what is held may be
@@ -31,7 +31,7 @@ impl Exchange {
         Self {
             pulls: Pulls::default(),
             lately_held: VecDeque::new(),
-            wanted: BTreeSet::new(),
+            missing: BTreeSet::new(),
             fetch: None,
             exchanged: false,
             joined,

@@ -87,7 +87,7 @@ impl Node {
     /// first.
     pub(super) fn fetch_on(&mut self) {
         let come =
-            |fetch: &mut Fetch| fetch.asked.is_some() && !self.exchange.wanted.contains(&fetch.id);
+            |fetch: &mut Fetch| fetch.asked.is_some() && !self.exchange.missing.contains(&fetch.id);
         let Some(fetch) = self.exchange.fetch.take_if(come) else {
             return;
         };
@@ -130,7 +130,7 @@ impl Node {
             rest,
             since: self.cx.now.elapsed,
         }) {
-            self.exchange.wanted.remove(&old.id);
+            self.exchange.missing.remove(&old.id);
         }
         self.ask_another()
     }
@@ -143,16 +143,17 @@ impl Node {
         fetch.since = self.cx.now.elapsed;
         fetch.asked = std::iter::from_fn(|| fetch.rest.pop())
             .find(|link| self.peers.links.contains_key(link));
-        let is_room = self.exchange.wanted.len() < WANTED_MAX || self.exchange.wanted.contains(&id);
+        let is_room =
+            self.exchange.missing.len() < WANTED_MAX || self.exchange.missing.contains(&id);
         match fetch.asked.filter(|_| is_room) {
             Some(link) => {
-                self.exchange.wanted.insert(id);
+                self.exchange.missing.insert(id);
                 self.peers.answer(&mut self.cx, link, &Frame::Want(id));
                 Older::Asked
             }
             None => {
                 fetch.asked = None;
-                self.exchange.wanted.remove(&id);
+                self.exchange.missing.remove(&id);
                 Older::Nowhere
             }
         }

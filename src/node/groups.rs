@@ -2,8 +2,8 @@
 //!
 //! All groups' revisions are held here, so whatever can be read of the own group can be read of
 //! any. A change is tried on a server that runs the group's document, which this host's does not: a
-//! host of that group is asked to make it (`errands`), or, if none can be reached, it is refused,
-//! naming the hosts that could.
+//! host of that group is asked to make it (`forwarding`), or, if none can be reached, it is
+//! refused, naming the hosts that could.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
 use crate::model::json::{Value, object};
 use crate::model::name::is_name;
 use crate::model::path::Path;
-use crate::wire::errand::Errand;
+use crate::wire::forwarded::ForwardedRequest;
 
 /// How many hosts follow a group, by their node records.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Node {
         client: ClientId,
         group: &str,
         ask: Ask,
-        errand: Option<Errand>,
+        forwarded: Option<ForwardedRequest>,
     ) {
         let answer = match ask {
             _ if !self.is_known_group(group) => self.unknown_group(group).into(),
@@ -62,8 +62,8 @@ impl Node {
             | Ask::Patch(_)
             | Ask::DryRun(_)
             | Ask::Restore { .. }
-            | Ask::Settle { .. } => match errand {
-                Some(errand) => return self.send_errand(client, &errand),
+            | Ask::Settle { .. } => match forwarded {
+                Some(forwarded) => return self.forward(client, &forwarded),
                 None => self.peers.not_ours(&self.cx, group).into(),
             },
             // Which of its servers is meant only that host's own client can say.

@@ -17,11 +17,16 @@ use super::writes::{Request, Wish, others_are_changing};
 use super::{Changes, Context, Local};
 use crate::limits::OBSERVE_EVERY;
 use crate::model::record::RecordId;
-use crate::wire::errand::Errand;
+use crate::wire::forwarded::ForwardedRequest;
 
 impl Node {
     /// A client wants another host's server to run the head: the request goes there.
-    pub(super) fn repair_elsewhere(&mut self, client: ClientId, ending: &str, errand: Errand) {
+    pub(super) fn repair_elsewhere(
+        &mut self,
+        client: ClientId,
+        ending: &str,
+        forwarded: ForwardedRequest,
+    ) {
         let matches: Vec<_> = self
             .peers
             .roster
@@ -35,7 +40,7 @@ impl Node {
             [(peer, node)] => {
                 let (peer, said) = (*peer, node.said());
                 let group = text(&said, "group").unwrap_or_default().to_owned();
-                return self.send_errand_to(client, peer, &Errand { group, ..errand });
+                return self.forward_to(client, peer, &ForwardedRequest { group, ..forwarded });
             }
             [] => Problem::new(
                 404,
@@ -143,8 +148,8 @@ impl Node {
         match job {
             Job::Apply(applied) => self.not_applied(&applied.id),
             Job::InStep(_, request) => self.cx.reply(request.client, problem),
-            Job::Try => self.drop_trial(problem),
-            Job::PutBack | Job::FallBack(_) | Job::Observe => {
+            Job::Try => self.drop_transaction(problem),
+            Job::RollBack | Job::RollBackToApplied(_) | Job::Observe => {
                 self.local.server.try_later(self.cx.now.elapsed)
             }
         }

@@ -19,7 +19,7 @@ use crate::model::path::Path;
 use crate::model::resources::Kind;
 use crate::model::revision::Revision;
 use crate::model::shown::Shown;
-use crate::wire::errand::{Errand, Told};
+use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::handshake::Hello;
 
 /// What may not work for a while.
@@ -101,7 +101,7 @@ pub enum Input {
     /// cannot be read, for this reason.
     Overlay(Result<Overlay, String>),
     /// What a peer asked for was carried out, or not: the answer to it.
-    ErrandDone(u64, Told),
+    ForwardedDone(u64, ForwardedResponse),
     /// A client asks.
     Asked(ClientId, Ask),
     /// The deadline has come.
@@ -234,7 +234,7 @@ pub enum Ask {
     /// Any of the others with `Starling-Group` or `?group`: of the document of this group,
     /// whichever this host's own is. A change comes with the request itself, for a host of that
     /// group; one that was passed on already does not.
-    OfGroup(String, Box<Ask>, Option<Box<Errand>>),
+    OfGroup(String, Box<Ask>, Option<Box<ForwardedRequest>>),
     /// `GET /fleet`
     Fleet,
     /// `GET /fleet/groups`
@@ -307,7 +307,7 @@ pub enum Ask {
     /// `POST /fleet/repair`: have the server run the head.
     Repair,
     /// `POST /fleet/nodes/ID/repair`: have another host's server do so, to which the request goes.
-    RepairHost(String, Box<Errand>),
+    RepairHost(String, Box<ForwardedRequest>),
     /// What only this host's own server can answer.
     Server(Question),
     /// `GET /healthz`

@@ -61,7 +61,7 @@ impl Node {
             .replica
             .group(&self.cx.setup.group)
             .into_iter()
-            .flat_map(|group| group.beaten().map(|beaten| &beaten.revision))
+            .flat_map(|group| group.uncontained().map(|uncontained| &uncontained.revision))
     }
 
     /// Whether a revision is held in any form.
@@ -123,13 +123,13 @@ impl Node {
             links: self.peers.links.len(),
             queued_max: most(&mut self.peers.links.values().map(super::link::Link::queued)),
             pulls: self.exchange.pulls.len(),
-            uncontained_max: most(&mut groups().map(|group| group.beaten().count())),
+            uncontained_max: most(&mut groups().map(|group| group.uncontained().count())),
             uncontained_memory: self.store.replica.memory(),
             files_bytes: self.store.replica.files_bytes(),
             history_max: most(&mut groups().map(Group::spare)),
             nodes: self.peers.roster.iter().count(),
             known: self.peers.book.known(),
-            wanted: self.exchange.wanted.len(),
+            wanted: self.exchange.missing.len(),
             writes: self.changes.writes.len(),
         }
     }

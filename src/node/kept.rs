@@ -10,9 +10,9 @@
 //!         the server is left as it is, and that is said
 //! ```
 //!
-//! All that goes to the server passes [`Node::permit`], whatever it is for: a new head, a trial, a
-//! dry run, what is put back. Of what an earlier run gave it nothing is lost either, but that is no
-//! news; so what is applied is remembered on disk, once a head and at most once in
+//! All that goes to the server passes [`Node::permit`], whatever it is for: a new head, a
+//! transaction, a dry run, what is put back. Of what an earlier run gave it nothing is lost either,
+//! but that is no news; so what is applied is remembered on disk, once a head and at most once in
 //! [`REMEMBER_EVERY`].
 
 use std::time::Duration;
@@ -196,7 +196,7 @@ impl Node {
     }
 
     /// A revision was being tried when the last run ended: the server may run it.
-    pub fn remember_trial(&mut self, file: &[u8]) {
+    pub fn remember_transaction(&mut self, file: &[u8]) {
         let revision = from_file(file, self.cx.setup.fleet.id().as_bytes());
         if let Some(effective) =
             revision.and_then(|revision| self.cx.effective(&revision.document).ok())
@@ -327,7 +327,7 @@ impl Node {
             .changed_at(found, super::drift::DRIFT_SHOWN)
             .join(", ");
         let detail = format!("a dry run would undo what was changed at {paths}");
-        self.drop_trial(Problem::new(
+        self.drop_transaction(Problem::new(
             409,
             "The server runs something else than the head.",
             detail,

@@ -110,7 +110,7 @@ impl<'a> Loading<'a> {
         std::mem::take(&mut self.newest)
             .keys()
             .for_each(|group| self.node.prune(group));
-        self.node.store.load_all_fallen(&mut self.node.cx);
+        self.node.store.read_all_uncontained(&mut self.node.cx);
     }
 
     fn take(&mut self, filed: Filed, written_ms: u64) {
@@ -161,12 +161,12 @@ impl Node {
             .take(Arc::clone(&revision), self.cx.now.elapsed);
         self.store.note_received(&revision, received_ms);
         self.remove_dropped();
-        let beaten = self
+        let uncontained = self
             .store
             .replica
             .group(&self.cx.setup.group)
-            .is_some_and(|group| group.beaten().next().is_some());
-        self.cx.timers.rebase = beaten.then_some(RETRY_MIN);
+            .is_some_and(|group| group.uncontained().next().is_some());
+        self.cx.timers.rebase = uncontained.then_some(RETRY_MIN);
     }
 
     /// What this host dates from now on is later than what it has dated before.

@@ -99,7 +99,7 @@ impl Node {
             .peers
             .outgoing()
             .into_iter()
-            .filter(|id| !self.peers.is_configured(*id) && !self.changes.errands.need(*id))
+            .filter(|id| !self.peers.is_configured(*id) && !self.changes.forwarding.need(*id))
             .collect();
         if outgoing.len() > OUTGOING {
             let gone = *self
@@ -142,7 +142,7 @@ impl Node {
         let Some(link) = self.peers.links.get(&id) else {
             return;
         };
-        let others = if self.changes.errands.seek(&link.hello.peer) {
+        let others = if self.changes.forwarding.seek(&link.hello.peer) {
             0
         } else {
             self.peers.links.len() - 1
@@ -203,7 +203,7 @@ impl Node {
     fn is_spare(&self, link: &Link) -> bool {
         let is_kept = link.outgoing
             && (self.peers.outgoing().len() <= OUTGOING || self.peers.is_configured(link.id));
-        link.others > 0 && !is_kept && !self.changes.errands.need(link.id)
+        link.others > 0 && !is_kept && !self.changes.forwarding.need(link.id)
     }
 }
 

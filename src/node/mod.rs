@@ -25,10 +25,10 @@ mod drift_files;
 mod dry_run;
 pub mod effect;
 mod effective;
-mod errands;
 mod exchange;
 mod fetch;
 mod fold;
+mod forwarding;
 pub mod given;
 mod groups;
 mod history;
@@ -48,7 +48,6 @@ mod peers;
 mod plan;
 mod problems;
 mod pulls;
-mod put_back;
 mod ration;
 mod reading;
 mod rebase;
@@ -56,6 +55,7 @@ pub mod records;
 mod removal;
 mod replica;
 pub mod rng;
+mod roll_back;
 mod roster;
 mod server;
 mod settle;
@@ -66,7 +66,7 @@ mod state;
 mod store;
 mod storing;
 mod sync;
-mod trial;
+mod transaction;
 mod turn;
 mod uploads;
 mod views;
@@ -240,11 +240,11 @@ impl Node {
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Overlay(overlay) => self.local.overlay_changed(&mut self.cx, overlay),
-            Input::ErrandDone(number, told) => self.errand_done(number, &told),
-            Input::Asked(client, Ask::OfGroup(group, ask, errand))
+            Input::ForwardedDone(number, told) => self.forwarded_done(number, &told),
+            Input::Asked(client, Ask::OfGroup(group, ask, forwarded))
                 if group != self.cx.setup.group =>
             {
-                self.ask_of_group(client, &group, *ask, errand.map(|errand| *errand));
+                self.ask_of_group(client, &group, *ask, forwarded.map(|forwarded| *forwarded));
             }
             Input::Asked(client, Ask::OfGroup(_, ask, _)) => self.asked(client, *ask),
             Input::Asked(client, ask) => self.asked(client, ask),
@@ -300,7 +300,9 @@ impl Node {
                 .publish_local(&mut self.cx, client, force, if_match, note),
             Ask::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
             Ask::RemoveGroup { name, force, note } => self.remove_group(client, &name, force, note),
-            Ask::RepairHost(ending, errand) => self.repair_elsewhere(client, &ending, *errand),
+            Ask::RepairHost(ending, forwarded) => {
+                self.repair_elsewhere(client, &ending, *forwarded)
+            }
             ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => {
                 self.ask_of_drifts(client, ask)
             }
@@ -313,7 +315,7 @@ impl Node {
         while let Some(id) = self.cx.gone.pop() {
             self.tell_degree_of_the_other(id);
             self.pulls_without(id);
-            self.changes.errands_without(&mut self.cx, id);
+            self.changes.forwarding_without(&mut self.cx, id);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::wire::frame::{Frame, Payload};
 /// Who wants a revision of the history, and what for.
 pub(super) enum Reading {
     /// The head does not contain it any more: another branch has won.
-    Fallen,
+    Uncontained,
     /// The own group was removed: this is what it was before.
     Former,
     /// A peer has asked for it by its ID alone.
@@ -47,9 +47,9 @@ impl Node {
             reading,
             filed.map(|filed| (filed.is_struck, Arc::new(filed.revision))),
         ) {
-            (Reading::Fallen, Ok((false, revision))) => self.revive(revision),
+            (Reading::Uncontained, Ok((false, revision))) => self.hold_again(revision),
             (Reading::Former, Ok((false, revision))) => self.keep_group_as(&revision),
-            (Reading::Fallen | Reading::Former, _) => {}
+            (Reading::Uncontained | Reading::Former, _) => {}
             (Reading::Wanted(link), Ok((false, revision))) => self.offer_revision(link, &revision),
             (Reading::Pulled(link, offset), Ok((false, revision))) => {
                 self.peers.serve_body(&mut self.cx, link, &revision, offset)
@@ -107,10 +107,10 @@ impl Node {
     /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.
     /// `false` if too many are asked for already.
     pub fn want(&mut self, id: RecordId) -> bool {
-        if self.exchange.wanted.len() >= WANTED_MAX {
+        if self.exchange.missing.len() >= WANTED_MAX {
             return false;
         }
-        self.exchange.wanted.insert(id);
+        self.exchange.missing.insert(id);
         let links: Vec<LinkId> = self.peers.links.keys().copied().collect();
         links
             .into_iter()
@@ -120,7 +120,7 @@ impl Node {
 
     /// A new link is asked for what is still wanted.
     pub(super) fn want_from(&mut self, link: LinkId) {
-        let wanted: Vec<RecordId> = self.exchange.wanted.iter().copied().collect();
+        let wanted: Vec<RecordId> = self.exchange.missing.iter().copied().collect();
         wanted
             .into_iter()
             .for_each(|id| self.peers.answer(&mut self.cx, link, &Frame::Want(id)));
@@ -145,12 +145,12 @@ impl Node {
         }
     }
 
-    fn revive(&mut self, revision: Arc<Revision>) {
+    fn hold_again(&mut self, revision: Arc<Revision>) {
         let group = revision.record.header.key.clone();
         if self
             .store
             .replica
-            .revive(Arc::clone(&revision), self.cx.now.elapsed)
+            .hold_again(Arc::clone(&revision), self.cx.now.elapsed)
         {
             self.flood_revision(None, &revision);
         }
@@ -193,32 +193,34 @@ impl Node {
 impl Store {
     /// Another branch has won: what it does not contain of the old one is read from disk and
     /// becomes uncontained again.
-    pub(super) fn load_fallen(&mut self, cx: &mut Context, group: &str) {
-        let fallen = self
+    pub(super) fn read_uncontained(&mut self, cx: &mut Context, group: &str) {
+        let uncontained_on_disk = self
             .replica
             .group(group)
-            .map(super::replica::Group::fallen)
+            .map(super::replica::Group::uncontained_on_disk)
             .unwrap_or_default();
         let reads = cx.tickets.values().filter_map(|waiting| match waiting {
-            Waiting::Read(record, Reading::Fallen) => Some(record.id),
+            Waiting::Read(record, Reading::Uncontained) => Some(record.id),
             _ => None,
         });
         let reads: BTreeSet<RecordId> = reads.collect();
-        let fallen = fallen
+        let uncontained_on_disk = uncontained_on_disk
             .into_iter()
             .filter(|record| !reads.contains(&record.id));
-        fallen.for_each(|record| cx.read_kept(record, Reading::Fallen));
+        uncontained_on_disk.for_each(|record| cx.read_kept(record, Reading::Uncontained));
     }
 
-    /// Reads back what has fallen in whatever group: after the start, and where a read has failed
-    /// before.
-    pub(super) fn load_all_fallen(&mut self, cx: &mut Context) {
+    /// Reads back what is uncontained in whatever group: after the start, and where a read has
+    /// failed before.
+    pub(super) fn read_all_uncontained(&mut self, cx: &mut Context) {
         let groups: Vec<String> = self
             .replica
             .groups()
             .map(|(name, _)| name.to_owned())
             .collect();
-        groups.iter().for_each(|group| self.load_fallen(cx, group));
+        groups
+            .iter()
+            .for_each(|group| self.read_uncontained(cx, group));
     }
 }
 
@@ -227,7 +229,7 @@ impl Context {
     pub(super) fn is_being_read(&self, id: &RecordId) -> bool {
         let mut waiting = self.tickets.values();
         waiting.any(
-            |waiting| matches!(waiting, Waiting::Read(record, Reading::Fallen) if record.id == *id),
+            |waiting| matches!(waiting, Waiting::Read(record, Reading::Uncontained) if record.id == *id),
         )
     }
 

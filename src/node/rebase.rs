@@ -3,7 +3,7 @@
 //! The author of an uncontained edit *replays* it: if every place that it touches still holds what
 //! it found, or what it wanted, and the own server accepts the result, the edit is published again
 //! on the head. Otherwise it publishes a *note*: the head's document unchanged, the edit among its
-//! open conflicts, so that every host lists it. Oldest edits come first. Edits that the beaten
+//! open conflicts, so that every host lists it. Oldest edits come first. Edits that the uncontained
 //! revision was made on, and that nobody holds any more, are listed with it. Only an original shows
 //! what its author asked for, by his signature: who replays an edit only says whose it is. So
 //! nothing is made again from a replay; the original is sought for ten seconds, and then the
@@ -19,9 +19,9 @@ use super::answer::Answer;
 use super::effect::{DiskJob, Level};
 use super::reading::Reading;
 use super::records::file_text;
-use super::replica::{Beaten, Group};
+use super::replica::{Group, Uncontained};
 use super::server::Verdict;
-use super::trial::Cause;
+use super::transaction::Cause;
 use super::{Context, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, REBASE_JITTER, STAND_IN_AFTER};
@@ -36,7 +36,7 @@ use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 
 /// Of each uncontained edit a revision that carries it, oldest edit first.
-type Held<'a> = BTreeMap<EditRef, &'a Beaten>;
+type Held<'a> = BTreeMap<EditRef, &'a Uncontained>;
 
 /// When edits are to be looked at again.
 type Later = BTreeMap<EditRef, Duration>;
@@ -66,11 +66,11 @@ impl Node {
         let awaited = |waiting: &Waiting| {
             matches!(
                 waiting,
-                Waiting::Note(_) | Waiting::Read(_, Reading::Fallen | Reading::Former)
+                Waiting::Note(_) | Waiting::Read(_, Reading::Uncontained | Reading::Former)
             )
         };
         let busy = self.store.storing.hangs()
-            || self.changes.trial.is_some()
+            || self.changes.transaction.is_some()
             || !self.local.server.is_free()
             || self.cx.tickets.values().any(awaited);
         self.cx.timers.rebase.filter(|_| !busy)
@@ -93,15 +93,15 @@ impl Node {
     }
 
     /// A replay could not be made: noted if the server refused it, else tried again later.
-    pub(super) fn replay_failed(&mut self, beaten: &Arc<Revision>, answer: &Answer) {
-        let name = beaten.edit_ref().id.short();
+    pub(super) fn replay_failed(&mut self, uncontained: &Arc<Revision>, answer: &Answer) {
+        let name = uncontained.edit_ref().id.short();
         match answer {
-            Answer::Refused(..) if !self.store.is_last_resort(&self.cx, beaten) => {
+            Answer::Refused(..) if !self.store.is_last_resort(&self.cx, uncontained) => {
                 // Only this host's server may refuse it, for want of a module, say: another that
                 // holds the edit may do better.
                 if let Some(head) = self.store.head(&self.cx).map(|head| head.id()) {
                     self.changes.refused = (head, std::mem::take(&mut self.changes.refused.1));
-                    self.changes.refused.1.insert(beaten.edit_ref());
+                    self.changes.refused.1.insert(uncontained.edit_ref());
                 }
                 self.cx.timers.rebase = Some(self.cx.now.elapsed + STAND_IN_AFTER);
             }
@@ -111,7 +111,7 @@ impl Node {
                     "rebase",
                     format!("the edit {name} does not fit the head any more"),
                 );
-                self.note(std::slice::from_ref(beaten));
+                self.note(std::slice::from_ref(uncontained));
             }
             _ => self.cx.timers.rebase = Some(self.cx.now.elapsed + REAPPLY_MIN),
         }
@@ -166,7 +166,7 @@ impl Node {
             return;
         };
         let held = carriers(group);
-        let sought = self.store.missing(group, &held);
+        let missing = self.store.missing(group, &held);
         let unruled = group.unruled();
         let mut next = unruled
             .as_ref()
@@ -174,20 +174,20 @@ impl Node {
             .filter(|at| *at > self.cx.now.elapsed);
         let mut noted: Vec<Arc<Revision>> = Vec::new();
         let (mut replay, mut done, mut later, mut load) = (None, Vec::new(), BTreeMap::new(), None);
-        for beaten in held.values() {
-            match self.remedy(group, head, &held, &later, beaten) {
+        for uncontained in held.values() {
+            match self.remedy(group, head, &held, &later, uncontained) {
                 Remedy::Later(at) => {
-                    later.insert(beaten.revision.edit_ref(), at);
+                    later.insert(uncontained.revision.edit_ref(), at);
                     next = Some(next.map_or(at, |next| next.min(at)));
                 }
-                Remedy::Note => noted.push(Arc::clone(&beaten.revision)),
-                Remedy::Nothing => done.push(beaten.revision.edit_ref()),
+                Remedy::Note => noted.push(Arc::clone(&uncontained.revision)),
+                Remedy::Nothing => done.push(uncontained.revision.edit_ref()),
                 Remedy::Load => {
-                    load = Some(beaten.revision.record.clone());
+                    load = Some(uncontained.revision.record.clone());
                     break;
                 }
                 Remedy::Replay(document) if noted.is_empty() => {
-                    replay = Some((Arc::clone(&beaten.revision), document));
+                    replay = Some((Arc::clone(&uncontained.revision), document));
                     break;
                 }
                 Remedy::Replay(_) => break,
@@ -195,10 +195,10 @@ impl Node {
         }
         match replay {
             _ if !noted.is_empty() => self.note(&noted),
-            Some((beaten, document)) => self.replay(beaten, document),
+            Some((uncontained, document)) => self.replay(uncontained, document),
             None if load.is_some() => {
                 load.into_iter()
-                    .for_each(|record| self.cx.read_kept(record, Reading::Fallen));
+                    .for_each(|record| self.cx.read_kept(record, Reading::Uncontained));
                 self.cx.timers.rebase = Some(self.cx.now.elapsed + STAND_IN_AFTER);
             }
             // Jitter, so that not all hosts stand in at once for one that is away.
@@ -206,7 +206,7 @@ impl Node {
                 self.cx.timers.rebase = next.map(|at| at + self.cx.rng.up_to(STAND_IN_AFTER / 4))
             }
         }
-        self.seek(sought);
+        self.seek(missing);
         if let (Some((_, edits)), None) = (unruled, next) {
             self.cx.report_unruled(&edits);
         }
@@ -217,22 +217,25 @@ impl Node {
 
     /// Asks peers for the originals of edits; what was asked for before and is not needed any more
     /// is asked for no more.
-    fn seek(&mut self, sought: BTreeSet<RecordId>) {
-        for done in self.changes.sought.difference(&sought) {
-            self.exchange.wanted.remove(done);
+    fn seek(&mut self, missing: BTreeSet<RecordId>) {
+        for done in self.changes.missing.difference(&missing) {
+            self.exchange.missing.remove(done);
         }
         let (asked, new): (BTreeSet<RecordId>, Vec<RecordId>) = {
-            let new = sought.difference(&self.changes.sought).copied().collect();
+            let new = missing.difference(&self.changes.missing).copied().collect();
             (
-                sought.intersection(&self.changes.sought).copied().collect(),
+                missing
+                    .intersection(&self.changes.missing)
+                    .copied()
+                    .collect(),
                 new,
             )
         };
-        self.changes.sought = asked;
+        self.changes.missing = asked;
         for id in new {
             // Those for which there is no room come when others have been found.
             if self.want(id) {
-                self.changes.sought.insert(id);
+                self.changes.missing.insert(id);
             }
         }
     }
@@ -244,10 +247,10 @@ impl Node {
         head: &Arc<Revision>,
         held: &Held<'_>,
         later: &Later,
-        beaten: &Beaten,
+        uncontained: &Uncontained,
     ) -> Remedy {
-        let (now, revision) = (self.cx.now.elapsed, &beaten.revision);
-        let stand_in = beaten.since + STAND_IN_AFTER;
+        let (now, revision) = (self.cx.now.elapsed, &uncontained.revision);
+        let stand_in = uncontained.since + STAND_IN_AFTER;
         if stand_in > now && !(is_original(revision) && is_by(group, revision, &self.cx.me)) {
             return Remedy::Later(stand_in);
         }
@@ -262,9 +265,9 @@ impl Node {
         let is_unknown = |edit: &EditRef| group.standing(edit) == Standing::Unknown;
         let doubted = made_on.iter().any(is_unknown) || is_unknown(&revision.edit_ref());
         let decided = if doubted {
-            beaten.since + 3 * STAND_IN_AFTER
+            uncontained.since + 3 * STAND_IN_AFTER
         } else {
-            beaten.since
+            uncontained.since
         };
         if decided > now {
             return Remedy::Later(decided);
@@ -346,35 +349,35 @@ impl Node {
         }
     }
 
-    fn replay(&mut self, beaten: Arc<Revision>, document: Document) {
-        self.store.report_beyond(&mut self.cx, &beaten);
+    fn replay(&mut self, uncontained: Arc<Revision>, document: Document) {
+        self.store.report_beyond(&mut self.cx, &uncontained);
         let Some(head) = self.store.head(&self.cx).cloned() else {
             return;
         };
-        let origin = Origin::Replay(beaten.edit_ref(), beaten.edit_author());
-        let mut opens = self.store.lost_with(&self.cx, &beaten);
+        let origin = Origin::Replay(uncontained.edit_ref(), uncontained.edit_author());
+        let mut opens = self.store.lost_with(&self.cx, &uncontained);
         if opens.len() > room_on(&head) {
-            return self.note(std::slice::from_ref(&beaten));
+            return self.note(std::slice::from_ref(&uncontained));
         }
-        opens.retain(|edit, _| !beaten.settled.contains(edit));
+        opens.retain(|edit, _| !uncontained.settled.contains(edit));
         let draft = Draft {
             // What it found is what it found when it was asked for: on a newer base that is still
             // there, else it would not be replayed.
             edit: Edit {
                 origin,
-                operations: beaten.edit.operations.clone(),
+                operations: uncontained.edit.operations.clone(),
             },
             document,
             opens,
-            settles: beaten.settled.clone(),
+            settles: uncontained.settled.clone(),
             flags: if self.local.server.present {
                 0
             } else {
                 Header::UNTRIED
             },
-            note: beaten.record.header.note.clone(),
+            note: uncontained.record.header.note.clone(),
         };
-        self.begin_trial(Cause::Replay(beaten), draft, head.document.clone());
+        self.begin_transaction(Cause::Replay(uncontained), draft, head.document.clone());
     }
 
     /// Lists edits as open conflicts, the oldest first and as many as fit: the others come when
@@ -443,8 +446,8 @@ impl Store {
         let group = self.replica.group(&cx.setup.group);
         let others = group.is_some_and(|group| {
             group
-                .beaten()
-                .any(|beaten| !is_by(group, &beaten.revision, &cx.me))
+                .uncontained()
+                .any(|uncontained| !is_by(group, &uncontained.revision, &cx.me))
         });
         if others {
             REBASE_JITTER
@@ -455,14 +458,14 @@ impl Store {
 
     /// Whether it is this host that has to list an edit which its server refuses: it is its own, or
     /// nobody else has done anything about it.
-    fn is_last_resort(&self, cx: &Context, beaten: &Revision) -> bool {
+    fn is_last_resort(&self, cx: &Context, uncontained: &Revision) -> bool {
         let Some(group) = self.replica.group(&cx.setup.group) else {
             return true;
         };
         let since = carriers(group)
-            .get(&beaten.edit_ref())
-            .map(|beaten| beaten.since);
-        is_by(group, beaten, &cx.me)
+            .get(&uncontained.edit_ref())
+            .map(|uncontained| uncontained.since);
+        is_by(group, uncontained, &cx.me)
             || since.is_none_or(|since| since + 2 * STAND_IN_AFTER <= cx.now.elapsed)
     }
 
@@ -471,11 +474,11 @@ impl Store {
     fn missing(&self, group: &Group, held: &Held<'_>) -> BTreeSet<RecordId> {
         let said = held
             .values()
-            .filter(|beaten| !is_original(&beaten.revision))
-            .map(|beaten| beaten.revision.edit_ref());
+            .filter(|uncontained| !is_original(&uncontained.revision))
+            .map(|uncontained| uncontained.revision.edit_ref());
         let made_on = held
             .values()
-            .flat_map(|beaten| made_on(group, &beaten.revision));
+            .flat_map(|uncontained| made_on(group, &uncontained.revision));
         let all = said.chain(made_on.filter(|edit| is_missing(group, held, edit)));
         all.map(|edit| edit.id)
             .filter(|id| self.replica.whole(id).is_none())
@@ -484,15 +487,15 @@ impl Store {
 
     /// A branch that lost may be longer than a ledger: of its first edits not even the names are
     /// known.
-    fn report_beyond(&mut self, cx: &mut Context, beaten: &Revision) {
+    fn report_beyond(&mut self, cx: &mut Context, uncontained: &Revision) {
         let Some(group) = self.replica.group(&cx.setup.group) else {
             return;
         };
-        let first = beaten.ledger.entries().next();
-        if beaten.ledger.floor() > Stamp::default()
+        let first = uncontained.ledger.entries().next();
+        if uncontained.ledger.floor() > Stamp::default()
             && first.is_some_and(|edit| group.standing(edit) == Standing::Out)
         {
-            let name = beaten.id().short();
+            let name = uncontained.id().short();
             cx.report_problem(format!("the branch of revision {name} lost and is so long that its first changes are not listed"));
         }
     }
@@ -542,10 +545,15 @@ impl Store {
 }
 
 impl Context {
-    /// The uncontained edits that a beaten revision was made on. A newer one is none of these,
-    /// though a replay of this edit may have been made on it: else two that were made again on
-    /// each other's branches would wait for each other.
-    fn pending<'a>(&self, group: &Group, held: &Held<'a>, revision: &Revision) -> Vec<&'a Beaten> {
+    /// The uncontained edits that an uncontained revision was made on. A newer one is none of
+    /// these, though a replay of this edit may have been made on it: else two that were made
+    /// again on each other's branches would wait for each other.
+    fn pending<'a>(
+        &self,
+        group: &Group,
+        held: &Held<'a>,
+        revision: &Revision,
+    ) -> Vec<&'a Uncontained> {
         let own = revision.edit_ref();
         let others = made_on(group, revision)
             .into_iter()
@@ -594,8 +602,8 @@ impl Context {
 fn made_on(group: &Group, revision: &Revision) -> BTreeSet<EditRef> {
     let edit = revision.edit_ref();
     let carriers = group
-        .beaten()
-        .map(|beaten| &beaten.revision)
+        .uncontained()
+        .map(|uncontained| &uncontained.revision)
         .filter(|other| other.edit_ref() == edit);
     carriers
         .flat_map(|carrier| carrier.ledger.entries().chain(carrier.open.keys()))
@@ -657,19 +665,21 @@ fn is_original(revision: &Revision) -> bool {
 /// Of each uncontained edit the revision that carries it, oldest edit first: the original if it is
 /// held, for that shows what the author saw; else the greatest of those that have its values.
 fn carriers(group: &Group) -> Held<'_> {
-    let worth = |beaten: &Beaten| {
-        let kind = match beaten.revision.edit.origin {
+    let worth = |uncontained: &Uncontained| {
+        let kind = match uncontained.revision.edit.origin {
             Origin::Original => 2,
             Origin::Replay(..) => 1,
             Origin::Note(..) => 0,
         };
-        (kind, beaten.revision.rank())
+        (kind, uncontained.revision.rank())
     };
     let mut edits: Held<'_> = BTreeMap::new();
-    for beaten in group.beaten() {
-        let best = edits.entry(beaten.revision.edit_ref()).or_insert(beaten);
-        if worth(beaten) > worth(best) {
-            *best = beaten;
+    for uncontained in group.uncontained() {
+        let best = edits
+            .entry(uncontained.revision.edit_ref())
+            .or_insert(uncontained);
+        if worth(uncontained) > worth(best) {
+            *best = uncontained;
         }
     }
     edits
@@ -678,8 +688,9 @@ fn carriers(group: &Group) -> Held<'_> {
 /// Whether the edit, or a held revision that carries it, is by `peer`.
 fn is_by(group: &Group, revision: &Revision, peer: &PeerId) -> bool {
     let edit = revision.edit_ref();
-    let carries = |beaten: &Beaten| {
-        beaten.revision.edit_ref() == edit && beaten.revision.record.header.author == *peer
+    let carries = |uncontained: &Uncontained| {
+        uncontained.revision.edit_ref() == edit
+            && uncontained.revision.record.header.author == *peer
     };
-    revision.edit_author() == *peer || group.beaten().any(carries)
+    revision.edit_author() == *peer || group.uncontained().any(carries)
 }

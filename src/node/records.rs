@@ -105,8 +105,10 @@ impl Node {
             Frame::Addresses(addresses) => addresses
                 .iter()
                 .for_each(|address| self.peers.book.hint(address)),
-            Frame::Errand(ticket, more, bytes) => self.errand_comes(id, ticket, more, &bytes),
-            Frame::Told(ticket, more, bytes) => self.told(id, ticket, more, &bytes),
+            Frame::ForwardedRequest(ticket, more, bytes) => {
+                self.forwarded_request_comes(id, ticket, more, &bytes)
+            }
+            Frame::ForwardedResponse(ticket, more, bytes) => self.told(id, ticket, more, &bytes),
             Frame::Bye(why, text) => self.goodbye(id, why, &text),
         }
     }
@@ -161,7 +163,7 @@ impl Node {
     pub(super) fn document_record(&mut self, id: LinkId, record: Record, payload: Payload) {
         // Judged by its header, before a body is fetched or a delta, a few bytes perhaps, becomes
         // megabytes.
-        let has_room = self.exchange.wanted.contains(&record.id)
+        let has_room = self.exchange.missing.contains(&record.id)
             || self.store.has_place_for(&mut self.cx, &record)
                 && self.store.replica.has_room_for(&record);
         if !has_room {
@@ -205,7 +207,7 @@ impl Node {
             .store
             .replica
             .group(&record.header.key)
-            .filter(|_| !self.exchange.wanted.contains(&record.id));
+            .filter(|_| !self.exchange.missing.contains(&record.id));
         let head = group
             .filter(|group| !group.demotes(&record.rank()))
             .and_then(|group| group.head());
@@ -231,7 +233,7 @@ impl Node {
     ///    which needs all of the above.
     pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
         self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
-        self.exchange.wanted.remove(&revision.id());
+        self.exchange.missing.remove(&revision.id());
         let group = revision.record.header.key.clone();
         let taken = self
             .store
@@ -245,7 +247,7 @@ impl Node {
         match taken {
             Taken::Head(was) => {
                 self.flood_revision(from, &revision);
-                self.store.load_fallen(&mut self.cx, &group);
+                self.store.read_uncontained(&mut self.cx, &group);
                 if was
                     .as_ref()
                     .is_some_and(|was| revision.standing(&was.edit_ref()) != Standing::In)

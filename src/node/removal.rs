@@ -32,7 +32,7 @@ use super::reading::Reading;
 use super::records::file_text;
 use super::replica::Group;
 use super::roster::NodeRecord;
-use super::trial::not_stored;
+use super::transaction::not_stored;
 use super::views::text;
 use super::writes::others_are_changing;
 use super::{Context, Local, Peers, Store};
@@ -63,18 +63,18 @@ impl Node {
         let Some(base) = self.store.replica.tip(name).cloned() else {
             return self.cx.reply(client, self.unknown_group(name));
         };
-        let beaten = self
+        let uncontained = self
             .store
             .replica
             .group(name)
             .into_iter()
-            .flat_map(Group::beaten)
-            .map(|beaten| beaten.revision.edit_ref());
+            .flat_map(Group::uncontained)
+            .map(|uncontained| uncontained.revision.edit_ref());
         let settles: Vec<EditRef> = base
             .open
             .keys()
             .copied()
-            .chain(beaten)
+            .chain(uncontained)
             .take(OPEN_LISTED_MAX)
             .collect();
         // Guarded: where it has lost, nobody makes it again but a person.
@@ -287,7 +287,7 @@ impl Node {
         };
         let until = group.head_since() + STAND_IN_AFTER;
         if self.store.replica.kept(&base).is_some() || until <= self.cx.now.elapsed {
-            self.exchange.wanted.remove(&base);
+            self.exchange.missing.remove(&base);
             return false;
         }
         self.want(base);

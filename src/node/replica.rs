@@ -49,7 +49,7 @@ pub enum Taken {
 
 /// An uncontained revision, and since when.
 #[derive(Debug, Clone)]
-pub struct Beaten {
+pub struct Uncontained {
     /// The revision.
     pub revision: Arc<Revision>,
     /// Since when the head does not contain it.
@@ -58,7 +58,7 @@ pub struct Beaten {
     needed: Duration,
 }
 
-impl Beaten {
+impl Uncontained {
     fn new(revision: Arc<Revision>, now: Duration) -> Self {
         Self {
             revision,
@@ -81,7 +81,7 @@ pub struct Group {
     head: Option<Arc<Revision>>,
     /// When the head was put there.
     head_since: Duration,
-    beaten: BTreeMap<RecordId, Beaten>,
+    uncontained: BTreeMap<RecordId, Uncontained>,
     containment: Containment,
     history: BTreeMap<Rank, Summary>,
     /// The head's body as a delta against its base's, when that was the head before it.
@@ -100,8 +100,8 @@ impl Group {
     }
 
     /// The uncontained revisions.
-    pub fn beaten(&self) -> impl Iterator<Item = &Beaten> {
-        self.beaten.values()
+    pub fn uncontained(&self) -> impl Iterator<Item = &Uncontained> {
+        self.uncontained.values()
     }
 
     /// Everything kept, oldest first: head, uncontained and history.
@@ -117,18 +117,22 @@ impl Group {
     /// The head or an uncontained revision by its ID, if its body is in memory.
     pub fn find(&self, id: &RecordId) -> Option<&Arc<Revision>> {
         let head = self.head.as_ref().filter(|head| head.id() == *id);
-        head.or_else(|| self.beaten.get(id).map(|beaten| &beaten.revision))
-            .filter(|found| !found.is_light())
+        head.or_else(|| {
+            self.uncontained
+                .get(id)
+                .map(|uncontained| &uncontained.revision)
+        })
+        .filter(|found| !found.is_light())
     }
 
     /// Whether it is the head or uncontained.
     fn counts(&self, id: &RecordId) -> bool {
-        self.is_head(id) || self.beaten.contains_key(id)
+        self.is_head(id) || self.uncontained.contains_key(id)
     }
 
     /// Open conflicts and uncontained revisions together.
     pub fn unsettled(&self) -> usize {
-        self.beaten.len() + self.head.as_ref().map_or(0, |head| head.open.len())
+        self.uncontained.len() + self.head.as_ref().map_or(0, |head| head.open.len())
     }
 
     /// Takes a revision in. The caller has checked signature and body.
@@ -139,7 +143,7 @@ impl Group {
         let demotes = self.demotes(&revision.rank());
         if let Some(summary) = self.history.get(&revision.rank()).filter(|_| !demotes) {
             // Another branch has won, and it was not read back yet: here it is.
-            let revived = self.is_fallen(summary) && self.revive(revision, now);
+            let revived = self.is_uncontained(summary) && self.hold_again(revision, now);
             return if revived {
                 Taken::Uncontained
             } else {
@@ -170,8 +174,8 @@ impl Group {
             return Taken::History;
         }
         self.remember(&revision);
-        self.beaten
-            .insert(revision.id(), Beaten::new(revision, now));
+        self.uncontained
+            .insert(revision.id(), Uncontained::new(revision, now));
         Taken::Uncontained
     }
 
@@ -180,7 +184,11 @@ impl Group {
         let base = self
             .head
             .iter()
-            .chain(self.beaten.get(base).map(|beaten| &beaten.revision))
+            .chain(
+                self.uncontained
+                    .get(base)
+                    .map(|uncontained| &uncontained.revision),
+            )
             .find(|held| held.id() == *base);
         let summary = Summary::of(revision, base.map(|base| &**base), &self.last_bundles());
         self.history.insert(revision.rank(), summary);
@@ -217,9 +225,9 @@ impl Group {
     /// far ahead of the time.
     pub fn rightful(&self) -> Option<Arc<Revision>> {
         let sound = self
-            .beaten
+            .uncontained
             .values()
-            .map(|beaten| &beaten.revision)
+            .map(|uncontained| &uncontained.revision)
             .filter(|revision| self.demotes(&revision.rank()));
         sound.max_by_key(|revision| revision.rank()).cloned()
     }
@@ -269,7 +277,11 @@ impl Group {
     /// that uncontained revisions were made on, for nothing is decided about a revision
     /// before it is known what is lost with it.
     pub fn unsure(&self) -> Vec<EditRef> {
-        let revisions = || self.beaten.values().map(|beaten| &beaten.revision);
+        let revisions = || {
+            self.uncontained
+                .values()
+                .map(|uncontained| &uncontained.revision)
+        };
         let carried = revisions().map(|revision| revision.edit_ref());
         let made_on = revisions()
             .flat_map(|revision| revision.ledger.entries().chain(revision.open.keys()))
@@ -324,10 +336,10 @@ impl Group {
             });
         let was = self.head.replace(revision);
         if let Some(was) = &was {
-            // A beaten document is seldom looked into again, and its value is many times as large
-            // as its text.
-            self.beaten
-                .insert(was.id(), Beaten::new(Arc::new(was.folded()), now));
+            // An uncontained document is seldom looked into again, and its value is many times as
+            // large as its text.
+            self.uncontained
+                .insert(was.id(), Uncontained::new(Arc::new(was.folded()), now));
         }
         let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");
@@ -371,9 +383,11 @@ impl Group {
     }
 
     fn drop_contained(&mut self) {
-        let mut still = std::mem::take(&mut self.beaten);
-        still.retain(|_, beaten| self.standing(&beaten.revision.edit_ref()) != Standing::In);
-        self.beaten = still;
+        let mut still = std::mem::take(&mut self.uncontained);
+        still.retain(|_, uncontained| {
+            self.standing(&uncontained.revision.edit_ref()) != Standing::In
+        });
+        self.uncontained = still;
     }
 }
 
@@ -495,12 +509,12 @@ impl Replica {
 
     /// Takes back a revision of the history that its group's head does not contain, or the body of
     /// one that is uncontained. Says whether it is uncontained only now.
-    pub fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
+    pub fn hold_again(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
         let (name, id) = (revision.record.header.key.clone(), revision.id());
         let revived = self
             .groups
             .get_mut(&name)
-            .is_some_and(|group| group.revive(revision, now));
+            .is_some_and(|group| group.hold_again(revision, now));
         self.balance();
         revived && self.kept(&id).is_some()
     }
@@ -536,7 +550,7 @@ impl Replica {
             group
                 .history
                 .get(rank)
-                .is_some_and(|summary| !group.is_fallen(summary) && !group.demotes(rank))
+                .is_some_and(|summary| !group.is_uncontained(summary) && !group.demotes(rank))
         };
         self.group(group).is_some_and(held)
     }
@@ -544,10 +558,12 @@ impl Replica {
     /// What anti-entropy is about: heads and uncontained revisions.
     pub fn exchanged(&self) -> impl Iterator<Item = &Arc<Revision>> {
         self.groups.values().flat_map(|group| {
-            group
-                .head
-                .iter()
-                .chain(group.beaten.values().map(|beaten| &beaten.revision))
+            group.head.iter().chain(
+                group
+                    .uncontained
+                    .values()
+                    .map(|uncontained| &uncontained.revision),
+            )
         })
     }
 }

@@ -64,12 +64,12 @@ pub(in crate::node::replica) fn child(
 }
 
 /// A note by `who` on `head` that lists the edit of `beaten`.
-fn note(head: &Arc<Revision>, beaten: &Revision, who: u8, ms: u64) -> Arc<Revision> {
+fn note(head: &Arc<Revision>, uncontained: &Revision, who: u8, ms: u64) -> Arc<Revision> {
     let edit = Edit {
-        origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()),
-        operations: beaten.edit.operations.clone(),
+        origin: Origin::Note(uncontained.edit_ref(), uncontained.edit_author()),
+        operations: uncontained.edit.operations.clone(),
     };
-    let opens = BTreeMap::from([(beaten.edit_ref(), beaten.as_conflict())]);
+    let opens = BTreeMap::from([(uncontained.edit_ref(), uncontained.as_conflict())]);
     let draft = Draft {
         edit,
         document: head.document.clone(),
@@ -108,10 +108,10 @@ fn taken<'a>(revisions: impl IntoIterator<Item = &'a Arc<Revision>>) -> Replica 
         disk.insert(revision.id(), Arc::clone(revision));
         replica.take(Arc::clone(revision), Duration::ZERO);
         let group = replica.group_mut("default").unwrap();
-        let fallen = group.fallen();
+        let uncontained_on_disk = group.uncontained_on_disk();
         group.prune();
-        for fallen in fallen {
-            replica.revive(Arc::clone(&disk[&fallen.id]), Duration::ZERO);
+        for uncontained_on_disk in uncontained_on_disk {
+            replica.hold_again(Arc::clone(&disk[&uncontained_on_disk.id]), Duration::ZERO);
         }
     }
     replica
@@ -120,10 +120,13 @@ fn taken<'a>(revisions: impl IntoIterator<Item = &'a Arc<Revision>>) -> Replica 
 /// All that two hosts must agree on: head, uncontained, digest.
 fn state(replica: &Replica) -> (RecordId, BTreeSet<RecordId>, Digest) {
     let group = replica.group("default").unwrap();
-    let beaten = group.beaten().map(|beaten| beaten.revision.id()).collect();
+    let uncontained = group
+        .uncontained()
+        .map(|uncontained| uncontained.revision.id())
+        .collect();
     (
         group.head().unwrap().id(),
-        beaten,
+        uncontained,
         Digest::of(replica.exchanged().map(|revision| revision.id())),
     )
 }
@@ -186,9 +189,9 @@ fn after_an_overflow_of_the_ledger_hosts_agree_on_the_head_and_what_it_reaches()
         let group = replica.group("default").unwrap();
         let floor = group.head().unwrap().ledger.floor();
         group
-            .beaten()
-            .filter(|beaten| beaten.revision.edit_ref().stamp > floor)
-            .map(|beaten| beaten.revision.id())
+            .uncontained()
+            .filter(|uncontained| uncontained.revision.edit_ref().stamp > floor)
+            .map(|uncontained| uncontained.revision.id())
             .collect()
     };
     let straight = taken(&set);
@@ -205,7 +208,7 @@ fn after_an_overflow_of_the_ledger_hosts_agree_on_the_head_and_what_it_reaches()
 fn an_edit_seen_contained_stays_so_when_the_ledger_forgets_it() {
     let set = chain(270);
     let replica = taken(&set);
-    assert_eq!(replica.group("default").unwrap().beaten().count(), 0);
+    assert_eq!(replica.group("default").unwrap().uncontained().count(), 0);
     let mut newcomer = taken(&set[269..]);
     assert!(
         matches!(
@@ -234,8 +237,8 @@ fn a_child_beats_its_base_and_a_long_branch_a_late_one() {
     let group = replica.group("default").unwrap();
     assert_eq!(
         group
-            .beaten()
-            .map(|beaten| beaten.revision.id())
+            .uncontained()
+            .map(|uncontained| uncontained.revision.id())
             .collect::<Vec<_>>(),
         vec![late.id()]
     );
@@ -251,8 +254,8 @@ fn a_contained_revision_is_uncontained_again_when_a_longer_branch_lacks_it() {
     let mut other = vec![child(Some(&base), 4, 4)];
     (5..8).for_each(|ms| other.push(child(other.last(), 5, ms)));
     let replica = taken([&base, &lost, &last].into_iter().chain(&other));
-    let beaten = state(&replica).1;
-    assert_eq!(beaten, BTreeSet::from([lost.id(), last.id()]));
+    let uncontained = state(&replica).1;
+    assert_eq!(uncontained, BTreeSet::from([lost.id(), last.id()]));
     assert!(
         replica.find(&lost.id()).is_some(),
         "with its body, for whoever lacks it"
@@ -267,7 +270,7 @@ fn a_note_settles_what_was_uncontained() {
     let replica = taken([&base, &won, &lost, &noted]);
     let group = replica.group("default").unwrap();
     assert_eq!(group.head().unwrap().id(), noted.id());
-    assert_eq!((group.beaten().count(), group.unsettled()), (0, 1));
+    assert_eq!((group.uncontained().count(), group.unsettled()), (0, 1));
 }
 
 #[test]
@@ -292,7 +295,7 @@ fn pruning_keeps_the_head_the_uncontained_and_64_besides() {
     }
     let group = replica.group("default").unwrap();
     assert_eq!(group.history().count(), HISTORY_KEPT + 1 + 2);
-    assert_eq!(group.beaten().count(), 2);
+    assert_eq!(group.uncontained().count(), 2);
     assert!(
         sides.iter().all(|side| !removed.contains(&side.id())),
         "the uncontained are never pruned"
@@ -389,7 +392,7 @@ fn what_is_held_is_not_taken_twice_and_what_has_no_room_not_at_all() {
         .iter()
         .for_each(|revision| drop(replica.take(Arc::clone(revision), Duration::ZERO)));
     assert_eq!(
-        replica.group("default").unwrap().beaten().count(),
+        replica.group("default").unwrap().uncontained().count(),
         UNCONTAINED_MAX
     );
     assert!(
@@ -467,7 +470,11 @@ fn what_the_head_was_made_on_is_history_however_far_back_it_is_fetched() {
     }
     let group = replica.group("default").unwrap();
     assert_eq!(
-        (group.beyond(), group.beaten().count(), group.line().count()),
+        (
+            group.beyond(),
+            group.uncontained().count(),
+            group.line().count()
+        ),
         (None, 0, set.len())
     );
     // One of which nothing but its age is known is not taken for contained.
@@ -544,12 +551,12 @@ fn what_a_fork_contained_is_known_for_contained_after_another_branch_has_won() {
 fn what_only_the_branch_that_lost_had_listed_is_not_taken_for_contained() {
     let base = aged();
     let early = child(None, 7, 50);
-    let beaten = child(None, 8, 1500);
+    let uncontained = child(None, 8, 1500);
     let edit = Edit {
-        origin: Origin::Note(beaten.edit_ref(), beaten.edit_author()),
+        origin: Origin::Note(uncontained.edit_ref(), uncontained.edit_author()),
         operations: Vec::new(),
     };
-    let opens = [&beaten, &early]
+    let opens = [&uncontained, &early]
         .into_iter()
         .map(|lost| (lost.edit_ref(), lost.as_conflict()))
         .collect();
@@ -564,9 +571,13 @@ fn what_only_the_branch_that_lost_had_listed_is_not_taken_for_contained() {
     let noted = sign(Some(&base), 2, 2000, draft);
     assert_eq!(noted.standing(&early.edit_ref()), Standing::In);
     let won = branch(&base, 3, 3, 3000);
-    let replica = taken([&base, &early, &beaten, &noted].into_iter().chain(&won));
+    let replica = taken(
+        [&base, &early, &uncontained, &noted]
+            .into_iter()
+            .chain(&won),
+    );
     let group = replica.group("default").unwrap();
-    assert_eq!(group.standing(&beaten.edit_ref()), Standing::Out);
+    assert_eq!(group.standing(&uncontained.edit_ref()), Standing::Out);
     assert_eq!(group.standing(&early.edit_ref()), Standing::Unknown);
     assert!(
         group.unsure().contains(&early.edit_ref()),

@@ -17,7 +17,7 @@ use super::effect::{Level, ServerJob};
 use super::input::{Known, Outcome, Refusal, ServerReport};
 use super::kept::Found;
 use super::plan::config_path;
-use super::put_back::Former;
+use super::roll_back::Former;
 use super::writes::Request;
 use super::{Context, Local};
 use crate::limits::{
@@ -111,8 +111,8 @@ pub(super) enum Job {
     Apply(Applied),
     /// The same, for a client who is answered after it.
     InStep(Applied, Box<Request>),
-    PutBack,
-    FallBack(Applied),
+    RollBack,
+    RollBackToApplied(Applied),
     Observe,
     Try,
 }
@@ -239,7 +239,7 @@ impl Node {
         // be called applied.
         if !self.local.server.present
             || !self.local.server.is_free()
-            || self.changes.trial.is_some()
+            || self.changes.transaction.is_some()
         {
             return;
         }
@@ -268,7 +268,7 @@ impl Node {
                 }
             }
             Some(_) => self.local.server.apply_at = Duration::MAX,
-            None => self.local.put_back_without_head(&mut self.cx),
+            None => self.local.roll_back_without_head(&mut self.cx),
         }
         if self.local.server.is_free() && self.local.server.observe_at <= now {
             self.local
@@ -304,9 +304,10 @@ impl Node {
             Some(Job::InStep(applied, request)) => self.is_put_in_step(applied, *request, report),
             Some(Job::Observe) => self.observed(report.outcome),
             Some(Job::Try) => self.tried(report.outcome),
-            Some(Job::PutBack) => self.was_put_back(report.outcome),
-            Some(Job::FallBack(applied)) => {
-                self.local.fell_back(&mut self.cx, applied, report.outcome)
+            Some(Job::RollBack) => self.rolled_back(report.outcome),
+            Some(Job::RollBackToApplied(applied)) => {
+                self.local
+                    .rolled_back_to_applied(&mut self.cx, applied, report.outcome)
             }
             None => {}
         }
@@ -343,7 +344,7 @@ impl Node {
         let text = format!("revision {} is not applied: {words}", head.id().short());
         self.local
             .judge(&mut self.cx, Verdict::Refused(words), Level::Warn, text);
-        self.fall_back(&head.id());
+        self.roll_back_to_applied(&head.id());
     }
 
     /// A revision could not be applied: it is tried again after a while, unless there is another
@@ -391,7 +392,7 @@ impl Node {
                     Level::Warn,
                     text,
                 );
-                self.fall_back(&id);
+                self.roll_back_to_applied(&id);
             }
             Outcome::Unreachable(reason) => {
                 self.local.server.apply_at = self.cx.now.elapsed + OBSERVE_EVERY;

@@ -274,13 +274,13 @@ impl Store {
             conflict: conflict.clone(),
             open: true,
         });
-        let beaten = self
+        let uncontained = self
             .replica
             .group(group)
             .into_iter()
-            .flat_map(replica::Group::beaten)
-            .map(|beaten| &beaten.revision);
-        let held = beaten.map(|revision| Shown {
+            .flat_map(replica::Group::uncontained)
+            .map(|uncontained| &uncontained.revision);
+        let held = uncontained.map(|revision| Shown {
             edit: revision.edit_ref(),
             conflict: revision.as_conflict(),
             open: false,

@@ -123,7 +123,7 @@ impl Node {
         }
         match waiting {
             Waiting::Note(note) => self.note_stored(note, result.is_ok()),
-            Waiting::Trial => self.trial_stored(result),
+            Waiting::Transaction => self.transaction_stored(result),
             Waiting::Removal(removal) => self.removal_stored(*removal, result),
             Waiting::Stored(id) => {
                 self.store.storing.writing.remove(&ticket);

@@ -143,7 +143,7 @@ impl Node {
             link.vouches = complete;
             self.exchange.exchanged = true;
             self.ask_about_edits(id);
-            self.store.load_all_fallen(&mut self.cx);
+            self.store.read_all_uncontained(&mut self.cx);
             self.judge_heads();
             self.cx.rebase_soon(REBASE_JITTER);
             self.join_if_done(id);

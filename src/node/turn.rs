@@ -68,8 +68,8 @@ const ALL: [Recurring; 22] = [
         act: Node::serve_early_reads,
     },
     Recurring {
-        due: |node| node.changes.errands.due(),
-        act: Node::late_errands,
+        due: |node| node.changes.forwarding.due(),
+        act: Node::late_forwarded,
     },
     Recurring {
         due: |node| node.changes.writes.due(),
@@ -80,7 +80,7 @@ const ALL: [Recurring; 22] = [
             node.local
                 .server
                 .due()
-                .filter(|_| node.changes.trial.is_none())
+                .filter(|_| node.changes.transaction.is_none())
         },
         act: Node::serve_server,
     },

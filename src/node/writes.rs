@@ -1,9 +1,10 @@
 //! Changes by clients: taken in order of arrival, one at a time, each made on the head at its turn.
 //!
-//! What a change comes to is decided in `plan`, the way from there to the answer is in `trial`. If
-//! the head moves meanwhile, a change whose place still holds what it found is made anew on the new
-//! head, after a moment and for some seconds; one that collides is answered 409. An append collides
-//! with nothing, but waits for what it follows, if that is still to be made again on the new head.
+//! What a change comes to is decided in `plan`, the way from there to the answer is in
+//! `transaction`. If the head moves meanwhile, a change whose place still holds what it found is
+//! made anew on the new head, after a moment and for some seconds; one that collides is answered
+//! 409. An append collides with nothing, but waits for what it follows, if that is still to be made
+//! again on the new head.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::effect::Effect;
 use super::input::{Change, ClientId, DryRun, Patching};
 use super::kept_file::Changed;
 use super::plan::Plan;
-use super::trial::{Cause, not_stored};
+use super::transaction::{Cause, not_stored};
 use super::{Changes, Context, Store};
 use crate::limits::{TRIED_FOR, TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::document::Document;
@@ -148,10 +149,10 @@ impl Node {
     pub(super) fn serve_writes(&mut self) {
         self.resume_writes();
         self.turn_away_writes();
-        while self.changes.trial.is_none()
+        while self.changes.transaction.is_none()
             && self.local.server.is_free()
             && !self.local.server.is_unseen()
-            && !self.is_to_be_put_back()
+            && !self.is_to_roll_back()
         {
             let Some(mut request) = self.changes.writes.queue.pop_front() else {
                 return;
@@ -257,7 +258,7 @@ impl Node {
             flags,
             note,
         };
-        self.begin_trial(Cause::Client(Box::new(request)), draft, plan.before);
+        self.begin_transaction(Cause::Client(Box::new(request)), draft, plan.before);
     }
 
     /// Changes that have paused have their turn, the oldest first and before all others.
@@ -403,8 +404,8 @@ impl Changes {
             .is_some_and(|request| matches!(request.wish, Wish::Local { force: true }))
     }
 
-    /// A change whose trial came too late has its turn again after a moment. `follows` is what was
-    /// tried, if edits that it was made on are to be made again first.
+    /// A change whose transaction came too late has its turn again after a moment. `follows` is
+    /// what was tried, if edits that it was made on are to be made again first.
     pub(super) fn retry(
         &mut self,
         cx: &mut Context,

@@ -17,8 +17,8 @@ use crate::node::input::{ClientId, LinkId, Now};
 use crate::node::kept_file::KeptFile;
 use crate::node::load::Loading;
 use crate::node::{Node, Setup};
-use crate::wire::errand::Errand;
 use crate::wire::fleet::{Fleet, FleetId, FleetKey};
+use crate::wire::forwarded::ForwardedRequest;
 use crate::wire::handshake::Hello;
 
 /// What a host is made of; a restart takes the same again.
@@ -76,7 +76,7 @@ pub struct Host {
     pub answers: BTreeMap<ClientId, Answer>,
     /// What peers have asked for on behalf of their clients. A simulated host has no REST
     /// endpoint: whoever drives the world answers.
-    pub errands: Vec<(u64, Errand)>,
+    pub forwarding: Vec<(u64, ForwardedRequest)>,
     /// The last lines of its log.
     pub said: VecDeque<String>,
     /// How often it has dialled.
@@ -131,7 +131,7 @@ impl Host {
             server: Server::new(),
             clock,
             answers: BTreeMap::new(),
-            errands: Vec::new(),
+            forwarding: Vec::new(),
             said: VecDeque::new(),
             dials: 0,
             crash_after: None,
@@ -251,7 +251,7 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
         .filter_map(|(name, text)| KeptFile::parse(name, text));
     drifts.for_each(|file| node.remember_drift(file));
     for ((group, name), bytes) in &disk.pending {
-        node.remember_trial(bytes);
+        node.remember_transaction(bytes);
         node.forget_pending(group.clone(), name.clone());
     }
     disk.joined &= !node.is_distrusted() || disk.failure.is_some();

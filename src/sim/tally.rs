@@ -51,7 +51,7 @@ pub struct Tally {
     pub follows: bool,
     /// When a head last changed anywhere.
     pub moved: Duration,
-    /// Revisions that made a beaten edit again.
+    /// Revisions that made an uncontained edit again.
     pub replays: u64,
     /// Revisions that listed one as a conflict.
     pub notes: u64,

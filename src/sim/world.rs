@@ -421,7 +421,9 @@ impl<O: Observer> World<O> {
                 let at = self.hosts[host].server.done_at(self.now);
                 self.arrange(host, at, None, What::Server(ticket, job));
             }
-            Effect::Errand(number, errand) => self.hosts[host].errands.push((number, errand)),
+            Effect::ForwardedRequest(number, forwarded) => {
+                self.hosts[host].forwarding.push((number, forwarded))
+            }
             Effect::Answer(client, answer) => {
                 let twice = self.hosts[host].answers.insert(client, answer);
                 assert!(

@@ -108,9 +108,9 @@ pub enum Frame {
     },
     /// A piece of a request that the receiver is to carry out, at most 16 KiB: the sender's number
     /// for it, whether more follows, the bytes.
-    Errand(u64, bool, Vec<u8>),
+    ForwardedRequest(u64, bool, Vec<u8>),
     /// A piece of the answer to one, under the same number.
-    Told(u64, bool, Vec<u8>),
+    ForwardedResponse(u64, bool, Vec<u8>),
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),
 }
@@ -208,12 +208,12 @@ impl Frame {
                 ),
                 not,
             ),
-            Self::Errand(ticket, more, bytes) => out
-                .u8(frame_type::ERRAND)
+            Self::ForwardedRequest(ticket, more, bytes) => out
+                .u8(frame_type::FORWARDED)
                 .u64(*ticket)
                 .u8(u8::from(*more))
                 .medium(bytes),
-            Self::Told(ticket, more, bytes) => out
+            Self::ForwardedResponse(ticket, more, bytes) => out
                 .u8(frame_type::TOLD)
                 .u64(*ticket)
                 .u8(u8::from(*more))
@@ -284,12 +284,12 @@ impl Frame {
                     out,
                 }
             }
-            frame_type::ERRAND => Self::Errand(
+            frame_type::FORWARDED => Self::ForwardedRequest(
                 r.u64("number")?,
                 flag(&mut r)?,
-                r.medium(INLINE_MAX, "errand")?.to_vec(),
+                r.medium(INLINE_MAX, "forwarded request")?.to_vec(),
             ),
-            frame_type::TOLD => Self::Told(
+            frame_type::TOLD => Self::ForwardedResponse(
                 r.u64("number")?,
                 flag(&mut r)?,
                 r.medium(INLINE_MAX, "answer")?.to_vec(),

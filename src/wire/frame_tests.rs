@@ -72,8 +72,8 @@ fn every_frame() -> Vec<Frame> {
             contained: vec![edit(1), edit(2)],
             out: vec![edit(3)],
         },
-        Frame::Errand(1, true, vec![1; INLINE_MAX]),
-        Frame::Told(u64::MAX, false, Vec::new()),
+        Frame::ForwardedRequest(1, true, vec![1; INLINE_MAX]),
+        Frame::ForwardedResponse(u64::MAX, false, Vec::new()),
     ]
 }
 
@@ -136,11 +136,11 @@ fn the_bytes_of_frames_are_these() {
         ["100167", &"07".repeat(32), "0000", "0001", &named].concat()
     );
     assert_eq!(
-        text(Frame::Errand(2, true, vec![0xab])),
+        text(Frame::ForwardedRequest(2, true, vec![0xab])),
         "110000000000000002010001ab"
     );
     assert_eq!(
-        text(Frame::Told(2, false, vec![])),
+        text(Frame::ForwardedResponse(2, false, vec![])),
         "120000000000000002000000"
     );
 }

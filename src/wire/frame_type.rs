@@ -34,7 +34,7 @@ pub const WANT: u8 = 14;
 pub const DOUBTS: u8 = 15;
 /// The type of [`Frame::ContainmentReply`](super::frame::Frame::ContainmentReply).
 pub const RULINGS: u8 = 16;
-/// The type of [`Frame::Errand`](super::frame::Frame::Errand).
-pub const ERRAND: u8 = 17;
-/// The type of [`Frame::Told`](super::frame::Frame::Told).
+/// The type of [`Frame::ForwardedRequest`](super::frame::Frame::ForwardedRequest).
+pub const FORWARDED: u8 = 17;
+/// The type of [`Frame::ForwardedResponse`](super::frame::Frame::ForwardedResponse).
 pub const TOLD: u8 = 18;

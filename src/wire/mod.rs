@@ -4,8 +4,8 @@
 //! Nothing here owns a socket, a thread or a clock. Bytes go in, bytes and values come out, and
 //! every error means that the connection is closed without a word.
 
-pub mod errand;
 pub mod fleet;
+pub mod forwarded;
 pub mod frame;
 pub(crate) mod frame_type;
 pub mod handshake;

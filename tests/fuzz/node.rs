@@ -17,7 +17,7 @@ use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, Input};
 use starlingd::node::rng::Rng;
 use starlingd::sim::{World, fleet, secret};
-use starlingd::wire::errand::Errand;
+use starlingd::wire::forwarded::ForwardedRequest;
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
@@ -264,8 +264,8 @@ impl Liar {
                 contained: edits.clone(),
                 out: edits,
             },
-            14 => Frame::Errand(self.rng.below(4), flag, self.errand(bytes)),
-            15 => Frame::Told(self.rng.below(4), flag, bytes),
+            14 => Frame::ForwardedRequest(self.rng.below(4), flag, self.forwarded(bytes)),
+            15 => Frame::ForwardedResponse(self.rng.below(4), flag, bytes),
             16 if self.below(4) == 0 => Frame::Bye(Goodbye::Leaving, "enough".into()),
             17 if !self.records.is_empty() => {
                 let place = self.below(self.records.len());
@@ -287,17 +287,17 @@ impl Liar {
         }
     }
 
-    fn errand(&mut self, body: Vec<u8>) -> Vec<u8> {
+    fn forwarded(&mut self, body: Vec<u8>) -> Vec<u8> {
         let target =
             ["/config", "/config/routes", "/fleet", "/certificates/a"][self.below(4)].to_owned();
-        let errand = Errand {
+        let forwarded = ForwardedRequest {
             group: "default".into(),
             method: "PUT".into(),
             target,
             headers: Vec::new(),
             body,
         };
-        errand.encode().expect("it is short")
+        forwarded.encode().expect("it is short")
     }
 
     fn payload(&mut self, body: Vec<u8>) -> Payload {

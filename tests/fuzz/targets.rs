@@ -20,8 +20,8 @@ use starlingd::model::{bundle, conflict, delta, merge};
 use starlingd::node::records::{document_in, file_text, from_file};
 use starlingd::settings::{Environment, Resolved, SettingsFile};
 use starlingd::sim::World;
-use starlingd::wire::errand::{Errand, Told};
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
+use starlingd::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, Local};
 use starlingd::wire::token::Token;
@@ -54,16 +54,16 @@ pub fn all() -> Vec<Target> {
     let mut targets = vec![
         target("frame", frames(), FRAME_MAX, frame),
         target(
-            "errand",
-            vec![errand().encode().expect("it is short")],
+            "forwarded request",
+            vec![forwarded().encode().expect("it is short")],
             1_000,
-            decode_errand,
+            decode_forwarded_request,
         ),
         target(
-            "told",
+            "forwarded response",
             vec![told().encode().expect("it is short")],
             1_000,
-            decode_told,
+            decode_forwarded_response,
         ),
         target(
             "record",
@@ -159,19 +159,19 @@ fn frame(bytes: &[u8]) -> Verdict {
     }
 }
 
-fn decode_errand(bytes: &[u8]) -> Verdict {
-    let errand = Errand::decode(bytes);
+fn decode_forwarded_request(bytes: &[u8]) -> Verdict {
+    let forwarded = ForwardedRequest::decode(bytes);
     assert!(
-        errand
+        forwarded
             .as_ref()
-            .is_ok_and(|errand| errand.encode().as_deref() == Some(bytes))
-            || errand.is_err()
+            .is_ok_and(|forwarded| forwarded.encode().as_deref() == Some(bytes))
+            || forwarded.is_err()
     );
-    verdict(errand)
+    verdict(forwarded)
 }
 
-fn decode_told(bytes: &[u8]) -> Verdict {
-    let told = Told::decode(bytes);
+fn decode_forwarded_response(bytes: &[u8]) -> Verdict {
+    let told = ForwardedResponse::decode(bytes);
     assert!(
         told.as_ref()
             .is_ok_and(|told| told.encode().as_deref() == Some(bytes))
@@ -479,8 +479,8 @@ fn headers() -> Vec<(String, String)> {
     ]
 }
 
-fn errand() -> Errand {
-    Errand {
+fn forwarded() -> ForwardedRequest {
+    ForwardedRequest {
         group: "edge".into(),
         method: "PUT".into(),
         target: "/config".into(),
@@ -489,8 +489,8 @@ fn errand() -> Errand {
     }
 }
 
-fn told() -> Told {
-    Told {
+fn told() -> ForwardedResponse {
+    ForwardedResponse {
         status: 200,
         headers: headers(),
         body: b"{}".to_vec(),
@@ -550,8 +550,8 @@ pub fn frames() -> Vec<Vec<u8>> {
             contained: edits.clone(),
             out: edits,
         },
-        Frame::Errand(1, true, vec![1; 50]),
-        Frame::Told(2, false, vec![2; 50]),
+        Frame::ForwardedRequest(1, true, vec![1; 50]),
+        Frame::ForwardedResponse(2, false, vec![2; 50]),
     ];
     all.iter().map(Frame::encode).collect()
 }

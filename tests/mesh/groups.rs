@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use starlingd::limits::{DEGREE_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT};
+use starlingd::limits::{DEGREE_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT};
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::Value;
 use starlingd::model::path::Path;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, ClientId, Input};
 use starlingd::sim::Spec;
-use starlingd::wire::errand::{Errand, Told};
+use starlingd::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 use crate::client::{SOON, without_receipt};
 use crate::net::Net;
@@ -99,9 +99,9 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
     }
 }
 
-fn errand(group: &str) -> Option<Box<Errand>> {
+fn forwarded(group: &str) -> Option<Box<ForwardedRequest>> {
     let (method, target) = ("PUT".to_owned(), "/config/routes".to_owned());
-    Some(Box::new(Errand {
+    Some(Box::new(ForwardedRequest {
         group: group.to_owned(),
         method,
         target,
@@ -126,7 +126,7 @@ fn change_of(net: &mut Net, host: usize, group: &str) -> ClientId {
         Ask::OfGroup(
             group.to_owned(),
             Box::new(Ask::Write(change)),
-            errand(group),
+            forwarded(group),
         ),
     )
 }
@@ -149,7 +149,7 @@ fn a_change_that_a_host_of_its_group_never_answers_is_unknown_after_a_while() {
     let mut net = of_two_groups(1);
     net.run(Duration::from_secs(5));
     let client = change_of(&mut net, 0, "edge");
-    let (status, detail) = problem(&mut net, 0, client, ERRAND_WAIT + SOON);
+    let (status, detail) = problem(&mut net, 0, client, FORWARDED_WAIT + SOON);
     assert!(status == 503 && detail.contains("in time"), "{detail}");
 }
 
@@ -181,15 +181,15 @@ fn large_change_of(net: &mut Net, host: usize, group: &str, size: usize) -> Clie
         note: String::new(),
         settles: Vec::new(),
     };
-    let errand = errand(group).map(|errand| {
-        Box::new(Errand {
+    let forwarded = forwarded(group).map(|forwarded| {
+        Box::new(ForwardedRequest {
             body: vec![b' '; size],
-            ..*errand
+            ..*forwarded
         })
     });
     net.ask(
         host,
-        Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), errand),
+        Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), forwarded),
     )
 }
 
@@ -199,7 +199,7 @@ fn more_changes_of_another_group_than_a_link_takes_are_refused_and_it_stays() {
     net.run(Duration::from_secs(5));
     let links = net.pairs();
     let clients: Vec<ClientId> = (0..8)
-        .map(|_| large_change_of(&mut net, 0, "edge", ERRAND_MAX - 1000))
+        .map(|_| large_change_of(&mut net, 0, "edge", FORWARDED_MAX - 1000))
         .collect();
     assert_eq!(net.pairs(), links, "{}", net.report());
     let refused = clients
@@ -254,14 +254,14 @@ fn strangers(net: &Net) -> Vec<usize> {
 
 /// Has whoever was asked for something say yes; gives who it was.
 fn done(net: &mut Net) -> Option<usize> {
-    let host = (0..net.hosts.len()).find(|host| !net.hosts[*host].errands.is_empty())?;
-    let (number, errand) = net.hosts[host].errands.remove(0);
-    assert_eq!(errand.group, "edge");
+    let host = (0..net.hosts.len()).find(|host| !net.hosts[*host].forwarding.is_empty())?;
+    let (number, forwarded) = net.hosts[host].forwarding.remove(0);
+    assert_eq!(forwarded.group, "edge");
     net.happens(
         host,
-        Input::ErrandDone(
+        Input::ForwardedDone(
             number,
-            Told {
+            ForwardedResponse {
                 status: 200,
                 headers: Vec::new(),
                 body: Vec::new(),
@@ -345,7 +345,7 @@ fn a_change_for_which_nobody_can_be_reached_is_refused_after_a_while() {
         net.run(Duration::from_secs(20));
         let dials = net.hosts[here].dials;
         let client = change_of(&mut net, here, "edge");
-        let (status, detail) = problem(&mut net, here, client, ERRAND_SEEK + SOON);
+        let (status, detail) = problem(&mut net, here, client, FORWARDED_SEEK + SOON);
         assert!(status == 409 && detail.contains("host-19"), "{detail}");
         let dials = net.hosts[here].dials - dials;
         assert!((2..10).contains(&dials), "{dials} dials");

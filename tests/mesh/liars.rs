@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use starlingd::limits::{ERRAND_MAX, ERRAND_WAIT, INLINE_MAX, NAMES_AHEAD_MAX, RELAYED_MAX};
+use starlingd::limits::{FORWARDED_MAX, FORWARDED_WAIT, INLINE_MAX, NAMES_AHEAD_MAX, RELAYED_MAX};
 use starlingd::model::document::Document;
 use starlingd::model::edit::{Change, Op, apply};
 use starlingd::model::ledger::EditRef;
@@ -15,7 +15,7 @@ use starlingd::node::answer::Answer;
 use starlingd::node::input::{self, Ask};
 use starlingd::node::rng::Rng;
 use starlingd::sim::{fleet, secret};
-use starlingd::wire::errand::Errand;
+use starlingd::wire::forwarded::ForwardedRequest;
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
@@ -128,8 +128,8 @@ fn lies() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("a flag that is none", vec![11, 0, 2]),
         (
-            "an errand that is none",
-            Frame::Errand(1, false, b"no errand".to_vec()).encode(),
+            "a forwarded request that is none",
+            Frame::ForwardedRequest(1, false, b"no forwarded request".to_vec()).encode(),
         ),
         ("an empty frame", Vec::new()),
     ]
@@ -214,48 +214,60 @@ fn pieces_that_are_not_of_the_body_end_the_link() {
 }
 
 #[test]
-fn errands_without_end_end_the_link() {
+fn forwarded_requests_without_end_end_the_link() {
     let mut net = joined(1, 1);
     let puppet = net.puppet(0, hello());
     for number in 0..RELAYED_MAX as u64 {
-        net.says(puppet, Frame::Errand(number, true, vec![1; 100]).encode());
+        net.says(
+            puppet,
+            Frame::ForwardedRequest(number, true, vec![1; 100]).encode(),
+        );
     }
     assert!(!net.puppets[puppet].closed, "so many may be on their way");
-    net.says(puppet, Frame::Errand(u64::MAX, true, vec![1; 100]).encode());
+    net.says(
+        puppet,
+        Frame::ForwardedRequest(u64::MAX, true, vec![1; 100]).encode(),
+    );
     assert!(net.puppets[puppet].closed, "and no more");
     let puppet = net.puppet(0, hello());
-    for _ in 0..=ERRAND_MAX / INLINE_MAX {
-        net.says(puppet, Frame::Errand(7, true, vec![1; INLINE_MAX]).encode());
+    for _ in 0..=FORWARDED_MAX / INLINE_MAX {
+        net.says(
+            puppet,
+            Frame::ForwardedRequest(7, true, vec![1; INLINE_MAX]).encode(),
+        );
     }
     assert!(net.puppets[puppet].closed, "nor one that is too long");
 }
 
 #[test]
-fn errands_that_never_end_keep_others_out_for_a_while_only() {
+fn forwarded_requests_that_never_end_keep_others_out_for_a_while() {
     let mut net = joined(1, 1);
     let liar = net.puppet(0, hello());
     for number in 0..RELAYED_MAX as u64 {
-        net.says(liar, Frame::Errand(number, true, vec![1; 100]).encode());
+        net.says(
+            liar,
+            Frame::ForwardedRequest(number, true, vec![1; 100]).encode(),
+        );
     }
     let peer = PeerId::from_bytes(secret(LIAR + 1).public()).unwrap();
     let honest = net.puppet(0, Hello { peer, ..hello() });
-    let errand = Errand {
+    let forwarded = ForwardedRequest {
         group: "default".into(),
         method: "PUT".into(),
         target: "/config".into(),
         headers: Vec::new(),
         body: vec![b' '; 2 * INLINE_MAX],
     };
-    let bytes = errand.encode().unwrap();
+    let bytes = forwarded.encode().unwrap();
     let ask = |net: &mut Net, number: u64| {
         let pieces: Vec<&[u8]> = bytes.chunks(INLINE_MAX).collect();
         for (place, piece) in pieces.iter().enumerate() {
             net.says(
                 honest,
-                Frame::Errand(number, place + 1 < pieces.len(), piece.to_vec()).encode(),
+                Frame::ForwardedRequest(number, place + 1 < pieces.len(), piece.to_vec()).encode(),
             );
         }
-        let told = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Told(told, ..))) if told == number);
+        let told = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::ForwardedResponse(told, ..))) if told == number);
         let refused = net.puppets[honest].frames.iter().any(told);
         assert!(!net.puppets[honest].closed, "{}", net.report());
         refused
@@ -268,7 +280,7 @@ fn errands_that_never_end_keep_others_out_for_a_while_only() {
         if !ask(&mut net, number) {
             break;
         }
-        assert!(net.now < 2 * ERRAND_WAIT, "it is kept out for ever");
+        assert!(net.now < 2 * FORWARDED_WAIT, "it is kept out for ever");
         net.run(Duration::from_secs(5));
     }
     assert!(!net.puppets[liar].closed);

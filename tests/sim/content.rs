@@ -21,7 +21,7 @@ use starlingd::model::record::RecordId;
 use starlingd::model::revision::{Origin, Revision};
 use starlingd::node::input::{Ask, Change, DryRun, Patching};
 
-use crate::watch::{Asked, Seen, Told};
+use crate::watch::{Asked, ForwardedResponse, Seen};
 
 /// What begins a token in a document.
 pub const MARK: &str = "edit-";
@@ -156,7 +156,7 @@ impl<'a> Chain<'a> {
     }
 
     fn judge(&self, asked: &Asked) -> Result<(), String> {
-        let Some(Told::Done(edit)) = asked.answer else {
+        let Some(ForwardedResponse::Done(edit)) = asked.answer else {
             return self.judge_refused(asked);
         };
         match asked.token {
@@ -166,7 +166,7 @@ impl<'a> Chain<'a> {
     }
 
     fn judge_refused(&self, asked: &Asked) -> Result<(), String> {
-        let is_refused = matches!(asked.answer, Some(Told::Refused(_)));
+        let is_refused = matches!(asked.answer, Some(ForwardedResponse::Refused(_)));
         let Some(token) = asked.token.filter(|_| is_refused) else {
             return Ok(());
         };

@@ -11,7 +11,7 @@ use crate::content;
 use crate::dated;
 use crate::eventually::{Took, settle};
 use crate::nemesis::{Fault, Nemesis};
-use crate::watch::{Told, Watch, World};
+use crate::watch::{ForwardedResponse, Watch, World};
 
 /// What came of a run in which all held.
 #[derive(Debug, Clone, Copy)]
@@ -172,7 +172,7 @@ fn play(world: &mut World, plan: Plan) -> Result<Ran, String> {
     let done = seen
         .asked
         .values()
-        .filter(|asked| matches!(asked.answer, Some(Told::Done(_))))
+        .filter(|asked| matches!(asked.answer, Some(ForwardedResponse::Done(_))))
         .count();
     Ok(Ran {
         trace: seen.trace,

@@ -32,7 +32,7 @@ pub struct Asked {
     pub at: Duration,
     /// The number that its value bears, if it has a value.
     pub token: Option<u64>,
-    pub answer: Option<Told>,
+    pub answer: Option<ForwardedResponse>,
     /// The host crashed before it answered: anything may have become of it.
     pub hung_up: bool,
     /// Its host's disk was put back to a state before it, or was a clone's, and nobody else had
@@ -42,7 +42,7 @@ pub struct Asked {
 
 /// What a client was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum ForwardedResponse {
     Done(RecordId),
     /// With this status: nothing has changed.
     Refused(u16),
@@ -150,7 +150,7 @@ impl Seen {
         memory.acknowledged.clear();
         (memory.unnatural, memory.head) = (true, None);
         for asked in self.asked.values_mut() {
-            if let Some(Told::Done(id)) = asked.answer
+            if let Some(ForwardedResponse::Done(id)) = asked.answer
                 && let Some(revision) = self.revisions.get(&id)
             {
                 asked.excused |= !is_on_disk(&revision_name(revision.rank().height, &id));
@@ -178,7 +178,7 @@ impl Seen {
             Input::Server(report) => (10, report.ticket),
             Input::Asked(client, _) => (11, *client),
             Input::Overlay(_) => (13, 0),
-            Input::ErrandDone(number, _) => (14, *number),
+            Input::ForwardedDone(number, _) => (14, *number),
             Input::Tick => (12, 0),
         };
         self.fold(host as u64 | kind << 32);
@@ -220,14 +220,14 @@ impl Seen {
             return;
         };
         let told = match answer {
-            Answer::Done { revision, .. } => Told::Done(*revision),
-            Answer::Edit(_) => Told::Refused(404),
+            Answer::Done { revision, .. } => ForwardedResponse::Done(*revision),
+            Answer::Edit(_) => ForwardedResponse::Refused(404),
             // It must not be found anywhere, like what was refused.
-            Answer::DryRun { .. } => Told::Refused(200),
-            Answer::Refused(refusal) => Told::Refused(refusal.status),
+            Answer::DryRun { .. } => ForwardedResponse::Refused(200),
+            Answer::Refused(refusal) => ForwardedResponse::Refused(refusal.status),
             // Whether it comes about nobody knows, and the client is told so.
-            Answer::Problem(problem) if problem.status == 504 => Told::Unknown,
-            Answer::Problem(problem) => Told::Refused(problem.status),
+            Answer::Problem(problem) if problem.status == 504 => ForwardedResponse::Unknown,
+            Answer::Problem(problem) => ForwardedResponse::Refused(problem.status),
             other => {
                 return self.broken(
                     now,
@@ -246,7 +246,7 @@ impl Seen {
                 format!("client {client} of host {host} is answered twice"),
             );
         }
-        if let Told::Done(revision) = told {
+        if let ForwardedResponse::Done(revision) = told {
             if !world.hosts[host].node.is_joined() {
                 self.broken(
                     now,

@@ -10,7 +10,7 @@ use crate::daemon::gate::Request;
 use crate::daemon::state_dir::read_drift;
 use crate::model::json;
 use crate::node::input::Ask;
-use crate::wire::errand::Errand;
+use crate::wire::forwarded::ForwardedRequest;
 
 /// `POST /fleet/drift/FILE/acknowledge` and `…/adopt`
 pub(super) fn deal_with(request: &Request, file: &str, adopts: bool) -> Result<Ask, Response> {
@@ -31,14 +31,14 @@ pub(super) fn repair_host(request: &Request, id: &str) -> Result<Ask, Response> 
     only("POST", request)?;
     let (method, target) = ("POST".to_owned(), "/fleet/repair".to_owned());
     // Which group the host is of is for the node to say.
-    let errand = Errand {
+    let forwarded = ForwardedRequest {
         group: String::new(),
         method,
         target,
         headers: Vec::new(),
         body: Vec::new(),
     };
-    Ok(Ask::RepairHost(id.to_owned(), Box::new(errand)))
+    Ok(Ask::RepairHost(id.to_owned(), Box::new(forwarded)))
 }
 
 /// The whole of a file. `name` is that of one that is kept.

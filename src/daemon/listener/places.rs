@@ -74,7 +74,7 @@ impl Places {
     }
 
     /// Takes back the places of handshakes that are over.
-    pub(super) fn take_back(&mut self) {
+    pub(super) fn roll_back_transaction(&mut self) {
         for (ip, is_met) in self.given_back.try_iter() {
             if let Some(count) = self.taken.get_mut(&ip) {
                 *count -= 1;
@@ -171,7 +171,7 @@ mod tests {
         let (_, mut place) = places.take(&[ip]).unwrap();
         place.is_met();
         drop(place);
-        places.take_back();
+        places.roll_back_transaction();
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
             Caller::Waits
         );
         drop(taken);
-        places.take_back();
+        places.roll_back_transaction();
         assert!(places.take(&waiting[..3]).is_some());
     }
 

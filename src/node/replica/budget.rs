@@ -148,8 +148,11 @@ impl Replica {
     /// Gives back the values of all large documents.
     pub fn fold(&mut self) {
         let all = self.groups.values_mut().flat_map(|group| {
-            let beaten = group.beaten.values_mut().map(|beaten| &mut beaten.revision);
-            group.head.iter_mut().chain(beaten)
+            let uncontained = group
+                .uncontained
+                .values_mut()
+                .map(|uncontained| &mut uncontained.revision);
+            group.head.iter_mut().chain(uncontained)
         });
         all.filter(|revision| is_large(&revision.document))
             .for_each(|revision| *revision = Arc::new(revision.folded()));
@@ -166,7 +169,7 @@ impl Replica {
         let Some(group) = self.groups.get_mut(group) else {
             return;
         };
-        group.beaten.remove(&rank.id);
+        group.uncontained.remove(&rank.id);
         self.dropped.extend(
             group
                 .history
@@ -207,11 +210,11 @@ impl Replica {
                     .iter()
                     .filter(|_| *name != self.own)
                     .map(|head| (group.head_since, head));
-                let beaten = group
-                    .beaten
+                let uncontained = group
+                    .uncontained
                     .values()
-                    .map(|beaten| (beaten.needed, &beaten.revision));
-                head.chain(beaten)
+                    .map(|uncontained| (uncontained.needed, &uncontained.revision));
+                head.chain(uncontained)
                     .map(move |(needed, revision)| (needed, revision, name))
             });
         let fit = all.filter(|(_, revision, _)| {
@@ -254,11 +257,11 @@ impl Replica {
 
 impl Group {
     fn shares<'a>(&'a self, name: &'a str, me: &'a PeerId) -> impl Iterator<Item = Share<'a>> {
-        let beaten = self.beaten.values().map(move |beaten| {
-            let revision = &beaten.revision;
+        let uncontained = self.uncontained.values().map(move |uncontained| {
+            let revision = &uncontained.revision;
             // Not each time that it was made again: the original is what was promised, and stays.
             let is_first = revision.edit.origin == Origin::Original
-                || !self.beaten.contains_key(&revision.edit_ref().id);
+                || !self.uncontained.contains_key(&revision.edit_ref().id);
             let is_promised = revision.record.header.author == *me && is_first;
             let (rank, bytes) = (revision.rank(), file_bytes(&revision.record));
             Share {
@@ -274,7 +277,7 @@ impl Group {
             let id = &summary.record.id;
             originals.contains(id) && !self.counts(id)
         });
-        beaten.chain(listed.map(move |summary| {
+        uncontained.chain(listed.map(move |summary| {
             let (rank, bytes) = (summary.record.rank(), file_bytes(&summary.record));
             Share {
                 group: name,
@@ -290,8 +293,8 @@ impl Group {
         if let Some(head) = self.head.as_mut().filter(|head| head.id() == *id) {
             *head = Arc::new(head.light());
         }
-        if let Some(beaten) = self.beaten.get_mut(id) {
-            beaten.revision = Arc::new(beaten.revision.light());
+        if let Some(uncontained) = self.uncontained.get_mut(id) {
+            uncontained.revision = Arc::new(uncontained.revision.light());
         }
     }
 
@@ -301,8 +304,12 @@ impl Group {
             .iter()
             .filter(|_| !is_own)
             .map(|head| head.weight());
-        head.chain(self.beaten.values().map(|beaten| beaten.revision.weight()))
-            .sum()
+        head.chain(
+            self.uncontained
+                .values()
+                .map(|uncontained| uncontained.revision.weight()),
+        )
+        .sum()
     }
 
     fn history_memory(&self) -> usize {

@@ -59,8 +59,11 @@ fn assert_within(replica: &Replica) {
         "{} bytes of memory",
         replica.memory()
     );
-    let beaten: u64 = replica.shares().iter().map(|share| share.bytes).sum();
-    assert!(beaten <= UNCONTAINED_BYTES_MAX, "{beaten} bytes of disk");
+    let uncontained: u64 = replica.shares().iter().map(|share| share.bytes).sum();
+    assert!(
+        uncontained <= UNCONTAINED_BYTES_MAX,
+        "{uncontained} bytes of disk"
+    );
 }
 
 /// Each head contains nothing of the one before it, so each is uncontained as soon as it is beaten.
@@ -181,7 +184,7 @@ fn bodies_that_nobody_needs_leave_memory_and_come_back() {
     assert!(light.is_light() && light.ops().is_none());
     assert_eq!(light.as_conflict(), flood[0].as_conflict());
     assert!(
-        !replica.revive(Arc::clone(&flood[0]), Duration::from_secs(9)),
+        !replica.hold_again(Arc::clone(&flood[0]), Duration::from_secs(9)),
         "it was uncontained all the time"
     );
     assert!(replica.find(&first).is_some());

@@ -60,9 +60,12 @@ impl Group {
 
     /// Whether the head is known to contain everything that is kept.
     pub fn is_settled(&self) -> bool {
-        self.beaten.is_empty()
+        self.uncontained.is_empty()
             && self.unsure().is_empty()
-            && !self.history.values().any(|summary| self.is_fallen(summary))
+            && !self
+                .history
+                .values()
+                .any(|summary| self.is_uncontained(summary))
     }
 
     /// The revisions that hold some of these bundles and may do without, oldest first: all but the

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Beaten, Group, Summary};
+use super::{Group, Summary, Uncontained};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
@@ -50,24 +50,26 @@ impl Group {
 
     /// The names of revisions in the history that the head turns out not to contain: another branch
     /// has won. Their bodies are on disk; with them they can be taken back by
-    /// [`Group::revive`]. Those out of which bundles were struck cannot.
-    pub fn fallen(&self) -> Vec<Record> {
-        let fallen = self
+    /// [`Group::hold_again`]. Those out of which bundles were struck cannot.
+    pub fn uncontained_on_disk(&self) -> Vec<Record> {
+        let uncontained_on_disk = self
             .history
             .values()
-            .filter(|summary| self.is_fallen(summary) && !summary.is_struck);
-        fallen.map(|summary| summary.record.clone()).collect()
+            .filter(|summary| self.is_uncontained(summary) && !summary.is_struck);
+        uncontained_on_disk
+            .map(|summary| summary.record.clone())
+            .collect()
     }
 
-    pub(super) fn is_fallen(&self, summary: &Summary) -> bool {
+    pub(super) fn is_uncontained(&self, summary: &Summary) -> bool {
         !self.counts(&summary.record.id) && self.standing(&summary.edit_ref()) == Standing::Out
     }
 
     /// Takes back a revision of the history that the head does not contain. Says whether it did.
-    pub(super) fn revive(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
-        if let Some(beaten) = self.beaten.get_mut(&revision.id()) {
+    pub(super) fn hold_again(&mut self, revision: Arc<Revision>, now: Duration) -> bool {
+        if let Some(uncontained) = self.uncontained.get_mut(&revision.id()) {
             // The body of an uncontained revision is wanted in memory again.
-            (beaten.revision, beaten.needed) = (revision, now);
+            (uncontained.revision, uncontained.needed) = (revision, now);
             return false;
         }
         let is_history =
@@ -75,8 +77,8 @@ impl Group {
         let revived = is_history && self.standing(&revision.edit_ref()) == Standing::Out;
         if revived {
             self.unstrike(&revision);
-            self.beaten
-                .insert(revision.id(), Beaten::new(revision, now));
+            self.uncontained
+                .insert(revision.id(), Uncontained::new(revision, now));
         }
         revived
     }
@@ -85,7 +87,7 @@ impl Group {
     pub fn forget(&mut self, rank: &Rank) {
         if self.find(&rank.id).is_none() {
             self.history.remove(rank);
-            self.beaten.remove(&rank.id);
+            self.uncontained.remove(&rank.id);
         }
     }
 
@@ -183,6 +185,6 @@ impl Group {
     /// are still being read back, and originals.
     pub(super) fn is_needed(&self, summary: &Summary, originals: &BTreeSet<RecordId>) -> bool {
         let id = &summary.record.id;
-        self.counts(id) || originals.contains(id) || self.is_fallen(summary)
+        self.counts(id) || originals.contains(id) || self.is_uncontained(summary)
     }
 }

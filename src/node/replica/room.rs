@@ -58,7 +58,7 @@ impl Group {
 
     /// The removal, if it is all that there is to be kept of the group.
     fn removal(&self) -> Option<(Stamp, RecordId)> {
-        let alone = self.is_removed() && !self.is_own && self.beaten.is_empty();
+        let alone = self.is_removed() && !self.is_own && self.uncontained.is_empty();
         self.head
             .as_ref()
             .filter(|_| alone)

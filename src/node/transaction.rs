@@ -41,7 +41,7 @@ pub(super) enum Cause {
 }
 
 /// A revision in the making.
-pub(super) struct Trial {
+pub(super) struct Transaction {
     cause: Cause,
     revision: Arc<Revision>,
     base: Option<Arc<Revision>>,
@@ -62,7 +62,7 @@ enum Phase {
     TakingBack(Arc<Revision>),
 }
 
-impl Trial {
+impl Transaction {
     fn is_dry(&self) -> bool {
         matches!(&self.cause, Cause::Client(request) if request.is_dry)
     }
@@ -70,7 +70,7 @@ impl Trial {
 
 impl Node {
     /// Makes the child of the present head that `draft` describes; `before` is what it changes.
-    pub(super) fn begin_trial(&mut self, cause: Cause, draft: Draft, before: Document) {
+    pub(super) fn begin_transaction(&mut self, cause: Cause, draft: Draft, before: Document) {
         let base = self.store.tip(&self.cx).cloned();
         let Some(revision) = self.author(base.as_deref(), draft).map(Arc::new) else {
             let detail = "with the edit and the open conflicts it would be longer than peers take";
@@ -104,7 +104,7 @@ impl Node {
             );
         }
         let (group, name) = file_of(&revision);
-        let ticket = self.cx.ticket(Waiting::Trial);
+        let ticket = self.cx.ticket(Waiting::Transaction);
         let phase = if self.local.server.present {
             Phase::Pending
         } else {
@@ -115,7 +115,7 @@ impl Node {
             Phase::Pending => DiskJob::Pending(ticket, group, name, text),
             _ => DiskJob::Store(ticket, group, name, text),
         });
-        self.changes.trial = Some(Trial {
+        self.changes.transaction = Some(Transaction {
             cause,
             revision,
             base,
@@ -149,29 +149,29 @@ impl Node {
     }
 
     /// The revision in hand is on disk, as pending or for good; or could not be written.
-    pub(super) fn trial_stored(&mut self, result: Result<(), String>) {
-        let Some(mut trial) = self.changes.trial.take() else {
+    pub(super) fn transaction_stored(&mut self, result: Result<(), String>) {
+        let Some(mut transaction) = self.changes.transaction.take() else {
             return;
         };
-        match (&trial.phase, result) {
+        match (&transaction.phase, result) {
             (Phase::Pending, Ok(())) => {
-                let document = trial.effective.clone();
+                let document = transaction.effective.clone();
                 // What the server may run already must not be sent to it again: it might restart
                 // applications.
-                let look_first = match &trial.cause {
+                let look_first = match &transaction.cause {
                     Cause::Replay(_) => true,
                     Cause::Client(request) => {
                         matches!(request.wish, Wish::Local { .. } | Wish::Settle(_))
                     }
                 };
-                trial.phase = Phase::Trying;
-                self.changes.trial = Some(trial);
+                transaction.phase = Phase::Trying;
+                self.changes.transaction = Some(transaction);
                 self.local
                     .try_on_server(&mut self.cx, ServerJob::attempt(document, look_first));
             }
-            (_, Ok(())) => self.publish(trial),
+            (_, Ok(())) => self.publish(transaction),
             (_, Err(error)) => self.give_up(
-                trial,
+                transaction,
                 Problem::new(507, "The change cannot be stored.", error).into(),
                 true,
             ),
@@ -181,20 +181,20 @@ impl Node {
     /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows
     /// then, so it is not published, and removed as soon as the disk does anything again.
     pub(super) fn give_up_what_hangs(&mut self) {
-        let Some(trial) = self
+        let Some(transaction) = self
             .changes
-            .trial
-            .take_if(|trial| matches!(trial.phase, Phase::Pending | Phase::Committing))
+            .transaction
+            .take_if(|transaction| matches!(transaction.phase, Phase::Pending | Phase::Committing))
         else {
             return;
         };
         // What the disk says of it later is nobody's any more.
         self.cx
             .tickets
-            .retain(|_, waiting| !matches!(waiting, Waiting::Trial));
-        let problem = match trial.phase {
+            .retain(|_, waiting| !matches!(waiting, Waiting::Transaction));
+        let problem = match transaction.phase {
             Phase::Committing => {
-                let record = trial.revision.record.clone();
+                let record = transaction.revision.record.clone();
                 self.cx.remove_file(&record);
                 let detail = "it was taken back; but should this host stop before the disk answers, it may come about after all";
                 Problem::new(
@@ -205,49 +205,55 @@ impl Node {
             }
             _ => not_stored(),
         };
-        self.give_up(trial, problem.into(), true);
+        self.give_up(transaction, problem.into(), true);
     }
 
     /// The server has tried the revision in hand.
     pub(super) fn tried(&mut self, outcome: Outcome) {
-        let Some(mut trial) = self.changes.trial.take() else {
+        let Some(mut transaction) = self.changes.transaction.take() else {
             return;
         };
         let unreachable = |reason: String| {
             Answer::from(Problem::new(503, "The server cannot be reached.", reason))
         };
-        if let Phase::TakingBack(head) = &trial.phase {
+        if let Phase::TakingBack(head) = &transaction.phase {
             let head = Arc::clone(head);
-            return self.taken_back(trial, &head, outcome);
+            return self.transaction_rolled_back(transaction, &head, outcome);
         }
         match outcome {
-            Outcome::Applied | Outcome::Unverified(_) if trial.is_dry() => self.take_back(trial),
-            Outcome::Applied | Outcome::Unverified(_) if self.store.has_moved(&self.cx, &trial) => {
-                self.begin_anew(trial)
+            Outcome::Applied | Outcome::Unverified(_) if transaction.is_dry() => {
+                self.roll_back_transaction(transaction)
+            }
+            Outcome::Applied | Outcome::Unverified(_)
+                if self.store.has_moved(&self.cx, &transaction) =>
+            {
+                self.begin_anew(transaction)
             }
             Outcome::Applied | Outcome::Unverified(_) => {
-                trial.verified = matches!(outcome, Outcome::Applied);
-                trial.phase = Phase::Committing;
-                let (group, name) = file_of(&trial.revision);
-                let ticket = self.cx.ticket(Waiting::Trial);
+                transaction.verified = matches!(outcome, Outcome::Applied);
+                transaction.phase = Phase::Committing;
+                let (group, name) = file_of(&transaction.revision);
+                let ticket = self.cx.ticket(Waiting::Transaction);
                 self.cx.disk(DiskJob::Commit(ticket, group, name));
-                self.changes.trial = Some(trial);
+                self.changes.transaction = Some(transaction);
             }
-            Outcome::Refused(refusal) => self.turn_down(trial, refusal),
-            Outcome::Unreachable(reason) => self.give_up(trial, unreachable(reason), false),
-            Outcome::Unknown(reason) => self.give_up(trial, unreachable(reason), true),
-            Outcome::Unreadable(reason) => {
-                self.give_up(trial, Problem::new(503, UNTOUCHED, reason).into(), false)
-            }
+            Outcome::Refused(refusal) => self.turn_down(transaction, refusal),
+            Outcome::Unreachable(reason) => self.give_up(transaction, unreachable(reason), false),
+            Outcome::Unknown(reason) => self.give_up(transaction, unreachable(reason), true),
+            Outcome::Unreadable(reason) => self.give_up(
+                transaction,
+                Problem::new(503, UNTOUCHED, reason).into(),
+                false,
+            ),
             Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
-                self.give_up(trial, unreachable("no answer".into()), true)
+                self.give_up(transaction, unreachable("no answer".into()), true)
             }
         }
     }
 
-    fn turn_down(&mut self, trial: Trial, refusal: Refusal) {
-        let answer = self.refused(&trial.cause, refusal);
-        self.give_up(trial, answer, false);
+    fn turn_down(&mut self, transaction: Transaction, refusal: Refusal) {
+        let answer = self.refused(&transaction.cause, refusal);
+        self.give_up(transaction, answer, false);
     }
 
     /// The answer to a refusal. Where the head is refused too, a change that mends it is taken; for
@@ -275,30 +281,35 @@ impl Node {
 
     /// The server has taken a dry run, and is given back what it is to run before anything else
     /// happens.
-    fn take_back(&mut self, mut trial: Trial) {
+    fn roll_back_transaction(&mut self, mut transaction: Transaction) {
         // Not what it was begun on, if that is not the head any more: the server would have to be
         // given another once more. Where the group was removed meanwhile the server stays
         // as it was.
         let head = self
             .store
             .head(&self.cx)
-            .or(trial.base.as_ref())
+            .or(transaction.base.as_ref())
             .cloned()
             .expect("a dry run is begun on a head");
         let document = match self.cx.effective(&head.document) {
             Ok(document) => document,
-            Err(unfit) => return self.not_taken_back(trial, unfit.to_string()),
+            Err(unfit) => return self.transaction_not_rolled_back(transaction, unfit.to_string()),
         };
-        trial.effective = document.clone();
-        trial.phase = Phase::TakingBack(head);
-        self.changes.trial = Some(trial);
+        transaction.effective = document.clone();
+        transaction.phase = Phase::TakingBack(head);
+        self.changes.transaction = Some(transaction);
         self.local
             .try_on_server(&mut self.cx, ServerJob::apply(document));
     }
 
     /// The server runs what it is to run after a dry run, or cannot be given it: then that is done
     /// again as after any failure, and shown.
-    fn taken_back(&mut self, trial: Trial, head: &Revision, outcome: Outcome) {
+    fn transaction_rolled_back(
+        &mut self,
+        transaction: Transaction,
+        head: &Revision,
+        outcome: Outcome,
+    ) {
         let failure = match outcome {
             Outcome::Applied => None,
             Outcome::Refused(refusal) => Some(words(&refusal)),
@@ -311,22 +322,22 @@ impl Node {
             }
         };
         if let Some(reason) = failure {
-            return self.not_taken_back(trial, reason);
+            return self.transaction_not_rolled_back(transaction, reason);
         }
         self.local
             .server
-            .set_applied(head, trial.effective.clone(), true);
+            .set_applied(head, transaction.effective.clone(), true);
         self.local.runs_revision(&self.cx);
         self.cx.own_record_changed();
-        if self.store.has_moved(&self.cx, &trial) {
-            return match self.store.why_not_again(&self.cx, &trial) {
-                Some(answer) => self.give_up(trial, answer, false),
-                None => self.again(trial),
+        if self.store.has_moved(&self.cx, &transaction) {
+            return match self.store.why_not_again(&self.cx, &transaction) {
+                Some(answer) => self.give_up(transaction, answer, false),
+                None => self.again(transaction),
             };
         }
         let text = format!(
             "dry run: the server takes {}; it runs {} again",
-            summary(&trial.revision),
+            summary(&transaction.revision),
             head.id().short()
         );
         self.cx.say(Level::Info, "config", text);
@@ -335,10 +346,10 @@ impl Node {
             head: head.id(),
             applied: self.local.applied_id(),
         };
-        self.give_up(trial, answer, false);
+        self.give_up(transaction, answer, false);
     }
 
-    fn not_taken_back(&mut self, trial: Trial, reason: String) {
+    fn transaction_not_rolled_back(&mut self, transaction: Transaction, reason: String) {
         self.cx.say(
             Level::Warn,
             "server",
@@ -349,48 +360,51 @@ impl Node {
             "The server took the change, and was not given back what it ran.",
             reason,
         );
-        self.give_up(trial, problem.into(), true);
+        self.give_up(transaction, problem.into(), true);
     }
 
     /// The head has moved while the server tried: once more on the new head, if a client's change
     /// still fits there.
-    fn begin_anew(&mut self, trial: Trial) {
-        if let Some(answer) = self.store.why_not_again(&self.cx, &trial) {
-            return self.give_up(trial, answer, true);
+    fn begin_anew(&mut self, transaction: Transaction) {
+        if let Some(answer) = self.store.why_not_again(&self.cx, &transaction) {
+            return self.give_up(transaction, answer, true);
         }
         // The server still runs what it tried: unless the next try is published, the head is put
         // back. That comes within a moment, and the server should not flap.
         self.local
             .server
-            .put_back(None, self.cx.now.elapsed + FLAP_PATIENCE);
-        self.again(trial);
+            .roll_back(None, self.cx.now.elapsed + FLAP_PATIENCE);
+        self.again(transaction);
     }
 
     /// The cause has its turn again.
-    fn again(&mut self, trial: Trial) {
-        self.cx.discard(&trial);
-        match trial.cause {
+    fn again(&mut self, transaction: Transaction) {
+        self.cx.discard(&transaction);
+        match transaction.cause {
             Cause::Client(request) => {
                 let fits = self
                     .store
                     .head(&self.cx)
-                    .is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
-                self.changes
-                    .retry(&mut self.cx, *request, (!fits).then_some(trial.revision));
+                    .is_some_and(|head| replayed(&head.document, &transaction.revision).is_some());
+                self.changes.retry(
+                    &mut self.cx,
+                    *request,
+                    (!fits).then_some(transaction.revision),
+                );
             }
             Cause::Replay(_) => self.cx.rebase_soon(REBASE_JITTER),
         }
     }
 
-    fn publish(&mut self, trial: Trial) {
+    fn publish(&mut self, transaction: Transaction) {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had
         // that head come a moment later.
-        let revision = trial.revision;
+        let revision = transaction.revision;
         // Not a server that has been found since.
         if revision.record.header.flags & Header::UNTRIED == 0 {
             self.local
                 .server
-                .set_applied(&revision, trial.effective, trial.verified);
+                .set_applied(&revision, transaction.effective, transaction.verified);
             self.local.runs_revision(&self.cx);
         }
         let name = revision.id().short();
@@ -409,17 +423,17 @@ impl Node {
         };
         self.cx.say(Level::Info, "config", text);
         self.take_revision(None, Arc::clone(&revision));
-        if trial.base.is_none() {
+        if transaction.base.is_none() {
             self.store
                 .missing_uploads(&self.cx)
                 .collect::<Vec<_>>()
                 .into_iter()
                 .for_each(|text| self.cx.say(Level::Warn, "config", text));
         }
-        if matches!(trial.cause, Cause::Replay(_)) {
+        if matches!(transaction.cause, Cause::Replay(_)) {
             self.cx.rebase_soon(self.store.rebase_jitter(&self.cx));
         }
-        if let Cause::Client(request) = trial.cause {
+        if let Cause::Client(request) = transaction.cause {
             let (success, applied) = (success(&request.wish), self.local.applied_id());
             let done = Answer::Done {
                 success,
@@ -433,47 +447,51 @@ impl Node {
     }
 
     /// The revision in hand did not come to the server.
-    pub(super) fn drop_trial(&mut self, problem: Problem) {
-        if let Some(trial) = self.changes.trial.take() {
-            self.give_up(trial, problem.into(), false);
+    pub(super) fn drop_transaction(&mut self, problem: Problem) {
+        if let Some(transaction) = self.changes.transaction.take() {
+            self.give_up(transaction, problem.into(), false);
         }
     }
 
-    fn give_up(&mut self, trial: Trial, answer: Answer, put_back: bool) {
-        self.cx.discard(&trial);
-        if put_back && self.local.server.present {
-            let has_head = trial.base.as_ref().is_some_and(|base| !base.is_removal());
-            let base = (!has_head).then(|| trial.before.clone());
-            self.local.server.put_back(base, self.cx.now.elapsed);
+    fn give_up(&mut self, transaction: Transaction, answer: Answer, roll_back: bool) {
+        self.cx.discard(&transaction);
+        if roll_back && self.local.server.present {
+            let has_head = transaction
+                .base
+                .as_ref()
+                .is_some_and(|base| !base.is_removal());
+            let base = (!has_head).then(|| transaction.before.clone());
+            self.local.server.roll_back(base, self.cx.now.elapsed);
         }
-        self.abandon(trial.cause, answer);
+        self.abandon(transaction.cause, answer);
     }
 
     fn abandon(&mut self, cause: Cause, answer: Answer) {
         match cause {
             Cause::Client(request) => self.cx.effects.push(Effect::Answer(request.client, answer)),
-            Cause::Replay(beaten) => self.replay_failed(&beaten, &answer),
+            Cause::Replay(uncontained) => self.replay_failed(&uncontained, &answer),
         }
     }
 }
 
 impl Store {
-    fn has_moved(&self, cx: &Context, trial: &Trial) -> bool {
-        self.tip(cx).map(|head| head.id()) != trial.base.as_ref().map(|base| base.id())
+    fn has_moved(&self, cx: &Context, transaction: &Transaction) -> bool {
+        self.tip(cx).map(|head| head.id()) != transaction.base.as_ref().map(|base| base.id())
     }
 
     /// Why a client's change cannot be made once more on the head that has come meanwhile.
-    fn why_not_again(&self, cx: &Context, trial: &Trial) -> Option<Answer> {
-        let Cause::Client(request) = &trial.cause else {
+    fn why_not_again(&self, cx: &Context, transaction: &Transaction) -> Option<Answer> {
+        let Cause::Client(request) = &transaction.cause else {
             return None;
         };
         let head = self.head(cx);
         let met = head.map(|head| head.id());
-        let still = head.is_some_and(|head| replayed(&head.document, &trial.revision).is_some());
+        let still =
+            head.is_some_and(|head| replayed(&head.document, &transaction.revision).is_some());
         let guarded = check_if_match(request.if_match.as_deref(), met).err();
         match () {
             () if guarded.is_some() => guarded,
-            () if !still && !is_append(&trial.revision) => Some(
+            () if !still && !is_append(&transaction.revision) => Some(
                 Problem::new(409, "It collides with a newer change.", "")
                     .at(met)
                     .into(),
@@ -487,15 +505,15 @@ impl Store {
 impl Changes {
     /// Whether the revision in hand is a dry run's, and the server has not taken it yet.
     pub(super) fn is_tried_only(&self) -> bool {
-        self.trial
-            .as_ref()
-            .is_some_and(|trial| trial.is_dry() && matches!(trial.phase, Phase::Trying))
+        self.transaction.as_ref().is_some_and(|transaction| {
+            transaction.is_dry() && matches!(transaction.phase, Phase::Trying)
+        })
     }
 }
 
 impl Context {
-    fn discard(&mut self, trial: &Trial) {
-        let (group, name) = file_of(&trial.revision);
+    fn discard(&mut self, transaction: &Transaction) {
+        let (group, name) = file_of(&transaction.revision);
         self.disk(DiskJob::Discard(group, name));
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Former {
 impl Server {
     /// The server was given something that is not to stay: the head is put back, or, without a
     /// head, what was there before.
-    pub(super) fn put_back(&mut self, base: Option<Document>, now: Duration) {
+    pub(super) fn roll_back(&mut self, base: Option<Document>, now: Duration) {
         self.former = Former {
             applied: self.applied.take().or(self.former.applied.take()),
             document: base,
@@ -59,7 +59,7 @@ impl Node {
     /// Whether the server still runs what was tried before there was a head, so that no change may
     /// be made on what it runs. One that is away is asked all the same, for a client must hear
     /// of that.
-    pub(super) fn is_to_be_put_back(&self) -> bool {
+    pub(super) fn is_to_roll_back(&self) -> bool {
         self.store.head(&self.cx).is_none()
             && self.local.server.former.document.is_some()
             && !matches!(
@@ -69,7 +69,7 @@ impl Node {
     }
 
     /// What was there before is there again; or cannot be given to the server now.
-    pub(super) fn was_put_back(&mut self, outcome: Outcome) {
+    pub(super) fn rolled_back(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Unreachable(reason)
             | Outcome::Unreadable(reason)
@@ -86,7 +86,7 @@ impl Node {
 
     /// This revision cannot be applied. If it is the head, and the server was left with what was
     /// only tried, it is given what it ran before that.
-    pub(super) fn fall_back(&mut self, refused: &RecordId) {
+    pub(super) fn roll_back_to_applied(&mut self, refused: &RecordId) {
         let is_head = self
             .store
             .head(&self.cx)
@@ -95,7 +95,7 @@ impl Node {
             let document = applied.effective.clone();
             self.local.ask_server(
                 &mut self.cx,
-                Job::FallBack(applied),
+                Job::RollBackToApplied(applied),
                 ServerJob::apply(document),
             );
         }
@@ -104,19 +104,24 @@ impl Node {
 
 impl Local {
     /// Without a head: what was there before the first change was tried.
-    pub(super) fn put_back_without_head(&mut self, cx: &mut Context) {
+    pub(super) fn roll_back_without_head(&mut self, cx: &mut Context) {
         if self.server.apply_at > cx.now.elapsed {
             return;
         }
         self.server.apply_at = Duration::MAX;
         if let Some(document) = self.server.former.document.clone() {
-            self.ask_server(cx, Job::PutBack, ServerJob::apply(document));
+            self.ask_server(cx, Job::RollBack, ServerJob::apply(document));
         }
     }
 
     /// The server runs what it ran before, or will not, or cannot be reached: then it is tried
     /// again after the head.
-    pub(super) fn fell_back(&mut self, cx: &mut Context, applied: Applied, outcome: Outcome) {
+    pub(super) fn rolled_back_to_applied(
+        &mut self,
+        cx: &mut Context,
+        applied: Applied,
+        outcome: Outcome,
+    ) {
         match outcome {
             Outcome::Applied => {
                 cx.say(

@@ -1,19 +1,20 @@
-//! Errands: a client's request that a peer of another group carries out, and what it answers, as
-//! bytes.
+//! Forwarded requests: a client's request that a peer of another group carries out, and what it
+//! answers, as bytes.
 //!
 //! A change of a group's document is tried on a server of that group, so a host of another group
 //! asks one that has such a server. What travels is the client's own request and the answer to it;
-//! both are cut into pieces by [`super::frame::Frame::Errand`] and [`super::frame::Frame::Told`].
+//! both are cut into pieces by [`super::frame::Frame::ForwardedRequest`] and
+//! [`super::frame::Frame::ForwardedResponse`].
 
 use std::fmt;
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::limits::{ERRAND_HEADERS_MAX, ERRAND_MAX, NAME_MAX, NOTE_MAX, PATH_MAX};
+use crate::limits::{FORWARDED_HEADERS_MAX, FORWARDED_MAX, NAME_MAX, NOTE_MAX, PATH_MAX};
 use crate::model::name::is_name;
 
 /// A request.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Errand {
+pub struct ForwardedRequest {
     /// Whose document is to be changed.
     pub group: String,
     /// As the client sent it.
@@ -26,12 +27,12 @@ pub struct Errand {
     pub body: Vec<u8>,
 }
 
-impl fmt::Debug for Errand {
+impl fmt::Debug for ForwardedRequest {
     /// Without headers and body: there may be a private key in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Errand({}, {} {}, {} bytes)",
+            "ForwardedRequest({}, {} {}, {} bytes)",
             self.group,
             self.method,
             self.target,
@@ -42,7 +43,7 @@ impl fmt::Debug for Errand {
 
 /// The answer to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ForwardedResponse {
     /// The status code.
     pub status: u16,
     /// The request's headers.
@@ -51,8 +52,8 @@ pub struct Told {
     pub body: Vec<u8>,
 }
 
-impl Errand {
-    /// The encoded bytes; `None` if there would be more than [`ERRAND_MAX`].
+impl ForwardedRequest {
+    /// The encoded bytes; `None` if there would be more than [`FORWARDED_MAX`].
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut out = Writer::new();
         if self.method.len() > NAME_MAX
@@ -68,7 +69,7 @@ impl Errand {
         finish(out, &self.body)
     }
 
-    /// Reads what [`Errand::encode`] writes.
+    /// Reads what [`ForwardedRequest::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes);
         let group = text(r.short(NAME_MAX, "group")?)
@@ -87,8 +88,8 @@ impl Errand {
     }
 }
 
-impl Told {
-    /// The encoded bytes; `None` if there would be more than [`ERRAND_MAX`].
+impl ForwardedResponse {
+    /// The encoded bytes; `None` if there would be more than [`FORWARDED_MAX`].
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut out = Writer::new();
         if !are_short(&self.headers) {
@@ -99,7 +100,7 @@ impl Told {
         finish(out, &self.body)
     }
 
-    /// Reads what [`Told::encode`] writes.
+    /// Reads what [`ForwardedResponse::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes);
         let status = r.u16("status")?;
@@ -117,11 +118,11 @@ impl Told {
 
 fn finish(mut out: Writer, body: &[u8]) -> Option<Vec<u8>> {
     out.raw(body);
-    Some(out.finish()).filter(|bytes| bytes.len() <= ERRAND_MAX)
+    Some(out.finish()).filter(|bytes| bytes.len() <= FORWARDED_MAX)
 }
 
 fn are_short(headers: &[(String, String)]) -> bool {
-    headers.len() <= ERRAND_HEADERS_MAX
+    headers.len() <= FORWARDED_HEADERS_MAX
         && headers
             .iter()
             .all(|(name, value)| name.len() <= NAME_MAX && value.len() <= VALUE_MAX)
@@ -136,7 +137,7 @@ fn headers(out: &mut Writer, headers: &[(String, String)]) {
 
 fn read_headers(r: &mut Reader<'_>) -> Result<Vec<(String, String)>, Malformed> {
     let count = usize::from(r.u8("number of headers")?);
-    if count > ERRAND_HEADERS_MAX {
+    if count > FORWARDED_HEADERS_MAX {
         return Err(r.malformed("number of headers"));
     }
     (0..count)
@@ -162,9 +163,9 @@ const _: () = assert!(NOTE_MAX <= VALUE_MAX && TARGET_MAX < 1 << 16 && NAME_MAX 
 mod tests {
     use super::*;
 
-    fn errand(body: usize) -> Errand {
+    fn forwarded(body: usize) -> ForwardedRequest {
         let headers = vec![("If-Match".to_owned(), "\"x\"".to_owned())];
-        Errand {
+        ForwardedRequest {
             group: "edge".into(),
             method: "PUT".into(),
             target: "/config?x".into(),
@@ -175,47 +176,50 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        assert_eq!(Errand::decode(&errand(3).encode().unwrap()), Ok(errand(3)));
-        let told = Told {
+        assert_eq!(
+            ForwardedRequest::decode(&forwarded(3).encode().unwrap()),
+            Ok(forwarded(3))
+        );
+        let told = ForwardedResponse {
             status: 412,
-            headers: errand(0).headers,
+            headers: forwarded(0).headers,
             body: b"{}".to_vec(),
         };
-        assert_eq!(Told::decode(&told.encode().unwrap()), Ok(told));
+        assert_eq!(ForwardedResponse::decode(&told.encode().unwrap()), Ok(told));
     }
 
     #[test]
     fn what_is_uploaded_is_not_shown() {
         assert_eq!(
-            format!("{:?}", errand(3)),
-            "Errand(edge, PUT /config?x, 3 bytes)"
+            format!("{:?}", forwarded(3)),
+            "ForwardedRequest(edge, PUT /config?x, 3 bytes)"
         );
     }
 
     #[test]
     fn what_is_too_long_or_malformed_is_refused() {
-        assert_eq!(errand(ERRAND_MAX).encode(), None);
+        assert_eq!(forwarded(FORWARDED_MAX).encode(), None);
         assert_eq!(
-            Errand {
+            ForwardedRequest {
                 target: "x".repeat(TARGET_MAX + 1),
-                ..errand(0)
+                ..forwarded(0)
             }
             .encode(),
             None
         );
-        let bytes = errand(0).encode().unwrap();
+        let bytes = forwarded(0).encode().unwrap();
         assert!(
-            (0..bytes.len()).all(|end| Errand::decode(&bytes[..end]).is_err()),
+            (0..bytes.len()).all(|end| ForwardedRequest::decode(&bytes[..end]).is_err()),
             "cut anywhere, nothing of it is left"
         );
-        assert!(Told::decode(&[0, 1, 0]).is_err(), "status 1");
+        assert!(ForwardedResponse::decode(&[0, 1, 0]).is_err(), "status 1");
         assert!(
-            Errand {
+            ForwardedRequest {
                 group: "a/b".into(),
-                ..errand(0)
+                ..forwarded(0)
             }
             .encode()
-            .is_some_and(|bytes| Errand::decode(&bytes).is_err())
+            .is_some_and(|bytes| ForwardedRequest::decode(&bytes).is_err())
         );
     }
 }

@@ -17,13 +17,13 @@ use super::input::{ClientId, LinkId};
 use super::views::text;
 use super::{Changes, Context, Peers};
 use crate::limits::{
-    ERRAND_DIALS, ERRAND_DIALS_MAX, ERRAND_MAX, ERRAND_SEEK, ERRAND_WAIT, INLINE_MAX, QUEUE_MAX,
-    RELAYED_MAX,
+    FORWARDED_DIALS, FORWARDED_DIALS_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT,
+    INLINE_MAX, QUEUE_MAX, RELAYED_MAX,
 };
 use crate::model::error_body;
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
-use crate::wire::errand::{Errand, Told};
+use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::frame::Frame;
 
 /// What a client here wants done.
@@ -32,8 +32,8 @@ struct Wish {
     group: String,
     /// The one host that is meant, if one is.
     host: Option<PeerId>,
-    /// The errand, as bytes.
-    errand: Vec<u8>,
+    /// The forwarded request, as bytes.
+    forwarded: Vec<u8>,
     /// By when somebody who can do it must be found.
     until: Duration,
     /// Whom to dial yet, the last first.
@@ -42,7 +42,7 @@ struct Wish {
     dialled: Vec<PeerId>,
 }
 
-/// An errand that waits for a peer's answer.
+/// A forwarded request that waits for a peer's answer.
 struct Asked {
     wish: Wish,
     link: LinkId,
@@ -60,10 +60,10 @@ struct Coming {
 
 /// What is under way.
 #[derive(Default)]
-pub(super) struct Errands {
+pub(super) struct Forwarding {
     next: u64,
     /// For which nobody is linked.
-    sought: Vec<Wish>,
+    missing: Vec<Wish>,
     /// Asked of others, by ticket.
     asked: BTreeMap<u64, Asked>,
     coming: BTreeMap<(LinkId, u64), Coming>,
@@ -71,7 +71,7 @@ pub(super) struct Errands {
     doing: BTreeMap<u64, (LinkId, u64)>,
 }
 
-impl Errands {
+impl Forwarding {
     /// When the next client has waited long enough, here or elsewhere.
     pub(super) fn due(&self) -> Option<Duration> {
         let kept = self
@@ -79,18 +79,18 @@ impl Errands {
             .values()
             .filter(|coming| coming.bytes.is_some())
             .map(|coming| coming.until);
-        let sought = self.sought.iter().map(|wish| wish.until);
+        let missing = self.missing.iter().map(|wish| wish.until);
         self.asked
             .values()
             .map(|asked| asked.until)
-            .chain(sought)
+            .chain(missing)
             .chain(kept)
             .min()
     }
 
     /// Whether a peer was dialled for something that it is to do.
     pub(super) fn seek(&self, peer: &PeerId) -> bool {
-        self.sought.iter().any(|wish| wish.dialled.contains(peer))
+        self.missing.iter().any(|wish| wish.dialled.contains(peer))
     }
 
     /// Whether a link is needed until an answer has been given.
@@ -122,74 +122,80 @@ impl Errands {
 
 impl Node {
     /// Sends a client's change to a host that can make it.
-    pub(super) fn send_errand(&mut self, client: ClientId, errand: &Errand) {
-        let under_way = self.changes.errands.asked.len() + self.changes.errands.sought.len();
-        let problem = match errand.encode() {
+    pub(super) fn forward(&mut self, client: ClientId, forwarded: &ForwardedRequest) {
+        let under_way = self.changes.forwarding.asked.len() + self.changes.forwarding.missing.len();
+        let problem = match forwarded.encode() {
             _ if under_way >= RELAYED_MAX => too_many(),
             None => {
                 let detail = format!(
-                    "send it to a host of group {}: over a link go {ERRAND_MAX} bytes at most",
-                    errand.group
+                    "send it to a host of group {}: over a link go {FORWARDED_MAX} bytes at most",
+                    forwarded.group
                 );
                 Problem::new(413, "The change is too large to be passed on.", detail)
             }
-            Some(bytes) => return self.seek_doer(client, &errand.group, bytes),
+            Some(bytes) => return self.seek_executor(client, &forwarded.group, bytes),
         };
         self.cx.reply(client, problem);
     }
 
     /// Sends a request of a client's to the one host that is meant.
-    pub(super) fn send_errand_to(&mut self, client: ClientId, host: PeerId, errand: &Errand) {
-        let Some(errand_bytes) = errand.encode().filter(|_| {
-            self.changes.errands.asked.len() + self.changes.errands.sought.len() < RELAYED_MAX
+    pub(super) fn forward_to(
+        &mut self,
+        client: ClientId,
+        host: PeerId,
+        forwarded: &ForwardedRequest,
+    ) {
+        let Some(forwarded_bytes) = forwarded.encode().filter(|_| {
+            self.changes.forwarding.asked.len() + self.changes.forwarding.missing.len()
+                < RELAYED_MAX
         }) else {
             return self.cx.reply(client, too_many());
         };
-        let until = self.cx.now.elapsed + ERRAND_SEEK;
-        let (group, left) = (errand.group.clone(), vec![host]);
-        self.changes.errands.sought.push(Wish {
+        let until = self.cx.now.elapsed + FORWARDED_SEEK;
+        let (group, left) = (forwarded.group.clone(), vec![host]);
+        self.changes.forwarding.missing.push(Wish {
             client,
             group,
             host: Some(host),
-            errand: errand_bytes,
+            forwarded: forwarded_bytes,
             until,
             left,
             dialled: Vec::new(),
         });
-        self.find_doers();
+        self.find_executors();
     }
 
-    fn seek_doer(&mut self, client: ClientId, group: &str, errand: Vec<u8>) {
-        let mut left = self.peers.doers(&self.cx, group);
-        while left.len() > ERRAND_DIALS_MAX {
+    fn seek_executor(&mut self, client: ClientId, group: &str, forwarded: Vec<u8>) {
+        let mut left = self.peers.executors(&self.cx, group);
+        while left.len() > FORWARDED_DIALS_MAX {
             left.swap_remove(self.cx.rng.below(left.len() as u64) as usize);
         }
-        let until = self.cx.now.elapsed + ERRAND_SEEK;
-        self.changes.errands.sought.push(Wish {
+        let until = self.cx.now.elapsed + FORWARDED_SEEK;
+        self.changes.forwarding.missing.push(Wish {
             client,
             group: group.to_owned(),
             host: None,
-            errand,
+            forwarded,
             until,
             left,
             dialled: Vec::new(),
         });
-        self.find_doers();
+        self.find_executors();
     }
 
     /// Asks whoever is linked by now, and dials those who are not.
-    pub(super) fn find_doers(&mut self) {
-        for mut wish in std::mem::take(&mut self.changes.errands.sought) {
+    pub(super) fn find_executors(&mut self) {
+        for mut wish in std::mem::take(&mut self.changes.forwarding.missing) {
             let link = match &wish.host {
                 Some(host) => self.peers.link_to(host),
-                None => self.peers.doer(&wish.group),
+                None => self.peers.executor(&wish.group),
             };
             if let Some(link) = link {
-                self.ask_errand(link, wish);
+                self.ask_forwarded(link, wish);
             } else if wish.until > self.cx.now.elapsed
-                && self.peers.dial_doers(&mut self.cx, &mut wish)
+                && self.peers.dial_executors(&mut self.cx, &mut wish)
             {
-                self.changes.errands.sought.push(wish);
+                self.changes.forwarding.missing.push(wish);
             } else {
                 let problem = match &wish.host {
                     Some(host) => Problem::new(
@@ -204,20 +210,20 @@ impl Node {
         }
     }
 
-    fn ask_errand(&mut self, link: LinkId, wish: Wish) {
+    fn ask_forwarded(&mut self, link: LinkId, wish: Wish) {
         // What does not fit would cost the link, and all that waits for an answer over it.
         if self
             .peers
             .links
             .get(&link)
-            .is_none_or(|link| link.queued() + wish.errand.len() > QUEUE_MAX)
+            .is_none_or(|link| link.queued() + wish.forwarded.len() > QUEUE_MAX)
         {
             return self.cx.reply(wish.client, too_many());
         }
-        self.changes.errands.next += 1;
-        let (ticket, bytes) = (self.changes.errands.next, wish.errand.clone());
-        let until = self.cx.now.elapsed + ERRAND_WAIT;
-        self.changes.errands.asked.insert(
+        self.changes.forwarding.next += 1;
+        let (ticket, bytes) = (self.changes.forwarding.next, wish.forwarded.clone());
+        let until = self.cx.now.elapsed + FORWARDED_WAIT;
+        self.changes.forwarding.asked.insert(
             ticket,
             Asked {
                 wish,
@@ -228,7 +234,7 @@ impl Node {
         );
         self.peers
             .send_pieces(&mut self.cx, link, &bytes, |more, bytes| {
-                Frame::Errand(ticket, more, bytes)
+                Frame::ForwardedRequest(ticket, more, bytes)
             });
     }
 
@@ -237,7 +243,7 @@ impl Node {
     pub(super) fn ask_others(&mut self, link: LinkId) {
         let over: Vec<u64> = self
             .changes
-            .errands
+            .forwarding
             .asked
             .iter()
             .filter(|(_, asked)| asked.link == link)
@@ -245,24 +251,30 @@ impl Node {
             .collect();
         let wishes = over
             .iter()
-            .filter_map(|ticket| self.changes.errands.asked.remove(ticket))
+            .filter_map(|ticket| self.changes.forwarding.asked.remove(ticket))
             .map(|asked| asked.wish);
-        self.changes.errands.sought.extend(wishes);
-        self.find_doers();
+        self.changes.forwarding.missing.extend(wishes);
+        self.find_executors();
     }
 
     /// A piece of what a peer asks for.
-    pub(super) fn errand_comes(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
-        if !self.changes.errands.coming.contains_key(&(link, ticket))
-            && self.changes.errands.coming_from(link) >= RELAYED_MAX
+    pub(super) fn forwarded_request_comes(
+        &mut self,
+        link: LinkId,
+        ticket: u64,
+        more: bool,
+        bytes: &[u8],
+    ) {
+        if !self.changes.forwarding.coming.contains_key(&(link, ticket))
+            && self.changes.forwarding.coming_from(link) >= RELAYED_MAX
         {
             return self
                 .peers
-                .fault(&mut self.cx, link, "too many errands at once");
+                .fault(&mut self.cx, link, "too many forwarded requests at once");
         }
         let (has_room, until) = (
-            self.changes.errands.has_room(),
-            self.cx.now.elapsed + ERRAND_WAIT,
+            self.changes.forwarding.has_room(),
+            self.cx.now.elapsed + FORWARDED_WAIT,
         );
         let begin = || Coming {
             bytes: has_room.then(Vec::new),
@@ -270,7 +282,7 @@ impl Node {
         };
         let coming = self
             .changes
-            .errands
+            .forwarding
             .coming
             .entry((link, ticket))
             .or_insert_with(begin);
@@ -281,18 +293,18 @@ impl Node {
         if coming
             .bytes
             .as_ref()
-            .is_some_and(|kept| kept.len() > ERRAND_MAX)
+            .is_some_and(|kept| kept.len() > FORWARDED_MAX)
         {
             return self
                 .peers
-                .fault(&mut self.cx, link, "an errand that is too long");
+                .fault(&mut self.cx, link, "a forwarded request that is too long");
         }
         if more {
             return;
         }
         let Some(whole) = self
             .changes
-            .errands
+            .forwarding
             .coming
             .remove(&(link, ticket))
             .and_then(|coming| coming.bytes)
@@ -304,10 +316,10 @@ impl Node {
                 &failure(503, "Too many changes are waiting."),
             );
         };
-        match Errand::decode(&whole) {
+        match ForwardedRequest::decode(&whole) {
             Err(error) => self.peers.fault(&mut self.cx, link, &error.to_string()),
             // It may have changed its group since its node record was made.
-            Ok(errand) if errand.group != self.cx.setup.group => {
+            Ok(forwarded) if forwarded.group != self.cx.setup.group => {
                 self.peers.tell(
                     &mut self.cx,
                     link,
@@ -318,18 +330,20 @@ impl Node {
                     ),
                 );
             }
-            Ok(errand) => {
-                self.changes.errands.next += 1;
-                let number = self.changes.errands.next;
-                self.changes.errands.doing.insert(number, (link, ticket));
-                self.cx.effects.push(Effect::Errand(number, errand));
+            Ok(forwarded) => {
+                self.changes.forwarding.next += 1;
+                let number = self.changes.forwarding.next;
+                self.changes.forwarding.doing.insert(number, (link, ticket));
+                self.cx
+                    .effects
+                    .push(Effect::ForwardedRequest(number, forwarded));
             }
         }
     }
 
     /// What a peer asked for is done, or is not.
-    pub(super) fn errand_done(&mut self, number: u64, told: &Told) {
-        if let Some((link, ticket)) = self.changes.errands.doing.remove(&number) {
+    pub(super) fn forwarded_done(&mut self, number: u64, told: &ForwardedResponse) {
+        if let Some((link, ticket)) = self.changes.forwarding.doing.remove(&number) {
             self.peers.tell(&mut self.cx, link, ticket, told);
         }
     }
@@ -338,7 +352,7 @@ impl Node {
     pub(super) fn told(&mut self, link: LinkId, ticket: u64, more: bool, bytes: &[u8]) {
         let Some(asked) = self
             .changes
-            .errands
+            .forwarding
             .asked
             .get_mut(&ticket)
             .filter(|asked| asked.link == link)
@@ -346,7 +360,7 @@ impl Node {
             return;
         };
         asked.answer.extend_from_slice(bytes);
-        let too_long = asked.answer.len() > ERRAND_MAX;
+        let too_long = asked.answer.len() > FORWARDED_MAX;
         if more && !too_long {
             return;
         }
@@ -354,14 +368,14 @@ impl Node {
             wish: Wish { client, .. },
             answer,
             ..
-        }) = self.changes.errands.asked.remove(&ticket)
+        }) = self.changes.forwarding.asked.remove(&ticket)
         else {
             return;
         };
         let told = if too_long {
             None
         } else {
-            Told::decode(&answer).ok()
+            ForwardedResponse::decode(&answer).ok()
         };
         let Some(mut told) = told else {
             self.cx.reply(client, unknown("its answer cannot be read"));
@@ -388,32 +402,32 @@ impl Node {
 
     /// Those who have waited long enough are told so, and what nobody waits for any more is not
     /// kept.
-    pub(super) fn late_errands(&mut self) {
+    pub(super) fn late_forwarded(&mut self) {
         let now = self.cx.now.elapsed;
         self.changes
-            .errands
+            .forwarding
             .coming
             .values_mut()
             .filter(|coming| coming.until <= now)
             .for_each(|coming| coming.bytes = None);
         self.changes
-            .give_up_errands(&mut self.cx, "it has not answered in time", |asked| {
+            .give_up_forwarded(&mut self.cx, "it has not answered in time", |asked| {
                 asked.until <= now
             });
-        self.find_doers();
+        self.find_executors();
     }
 }
 
 impl Peers {
     /// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
-    fn dial_doers(&mut self, cx: &mut Context, wish: &mut Wish) -> bool {
+    fn dial_executors(&mut self, cx: &mut Context, wish: &mut Wish) -> bool {
         loop {
             let under_way = wish
                 .dialled
                 .iter()
                 .filter(|peer| self.book.is_dialled(peer))
                 .count();
-            if under_way >= ERRAND_DIALS {
+            if under_way >= FORWARDED_DIALS {
                 return true;
             }
             let Some(peer) = wish.left.pop() else {
@@ -431,7 +445,7 @@ impl Peers {
     }
 
     /// Hosts of the group that are not linked and have a server, those of which news is fresh last.
-    fn doers(&self, cx: &Context, group: &str) -> Vec<PeerId> {
+    fn executors(&self, cx: &Context, group: &str) -> Vec<PeerId> {
         let fit = self
             .roster
             .iter()
@@ -444,7 +458,7 @@ impl Peers {
     }
 
     /// A linked host of the group with a server, best one that runs the head.
-    fn doer(&self, group: &str) -> Option<LinkId> {
+    fn executor(&self, group: &str) -> Option<LinkId> {
         let fit = self
             .links
             .values()
@@ -475,7 +489,7 @@ impl Peers {
         }
     }
 
-    fn tell(&mut self, cx: &mut Context, link: LinkId, ticket: u64, told: &Told) {
+    fn tell(&mut self, cx: &mut Context, link: LinkId, ticket: u64, told: &ForwardedResponse) {
         let too_long = || {
             failure(500, "The answer is too long to be passed on.")
                 .encode()
@@ -483,28 +497,28 @@ impl Peers {
         };
         let bytes = told.encode().unwrap_or_else(too_long);
         self.send_pieces(cx, link, &bytes, |more, bytes| {
-            Frame::Told(ticket, more, bytes)
+            Frame::ForwardedResponse(ticket, more, bytes)
         });
     }
 }
 
 impl Changes {
     /// A link is gone: whoever waited for an answer over it cannot know what became of it.
-    pub(super) fn errands_without(&mut self, cx: &mut Context, link: LinkId) {
-        self.errands.coming.retain(|(from, _), _| *from != link);
-        self.give_up_errands(cx, "the link to it broke", |asked| asked.link == link);
+    pub(super) fn forwarding_without(&mut self, cx: &mut Context, link: LinkId) {
+        self.forwarding.coming.retain(|(from, _), _| *from != link);
+        self.give_up_forwarded(cx, "the link to it broke", |asked| asked.link == link);
     }
 
-    fn give_up_errands(&mut self, cx: &mut Context, why: &str, is_over: impl Fn(&Asked) -> bool) {
+    fn give_up_forwarded(&mut self, cx: &mut Context, why: &str, is_over: impl Fn(&Asked) -> bool) {
         let over: Vec<u64> = self
-            .errands
+            .forwarding
             .asked
             .iter()
             .filter(|(_, asked)| is_over(asked))
             .map(|(ticket, _)| *ticket)
             .collect();
         for ticket in over {
-            if let Some(asked) = self.errands.asked.remove(&ticket) {
+            if let Some(asked) = self.forwarding.asked.remove(&ticket) {
                 cx.reply(asked.wish.client, unknown(why));
             }
         }
@@ -530,9 +544,9 @@ fn unknown(why: &str) -> Problem {
     Problem::new(503, "Nobody knows whether the change was made.", detail)
 }
 
-fn failure(status: u16, error: &str) -> Told {
+fn failure(status: u16, error: &str) -> ForwardedResponse {
     let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-    Told {
+    ForwardedResponse {
         status,
         headers,
         body: error_body::print(error, ""),
