@@ -6,7 +6,7 @@
 
 use std::path::Path as FilePath;
 
-use super::Failure;
+use super::failure::CommandError;
 use super::page::harmless;
 use crate::codec::percent;
 use crate::daemon::logger::one_line;
@@ -18,21 +18,21 @@ use crate::model::json::{self, Value};
 use crate::model::path::Path;
 
 /// What the daemon has answered, with 200.
-pub(super) struct Answer {
+pub(super) struct DaemonAnswer {
     reply: Reply,
     control: String,
 }
 
-impl Answer {
+impl DaemonAnswer {
     /// The body, JSON for programs that may pass through a terminal.
     pub(super) fn json_text(&self) -> String {
         harmless(&String::from_utf8_lossy(&self.reply.body))
     }
 
     /// The body as JSON.
-    pub(super) fn json(&self) -> Result<Value, Failure> {
+    pub(super) fn json(&self) -> Result<Value, CommandError> {
         json::parse_own(&self.reply.body).map_err(|error| {
-            Failure::Failed(format!("{}: answered no JSON: {error}", self.control))
+            CommandError::Failed(format!("{}: answered no JSON: {error}", self.control))
         })
     }
 
@@ -65,12 +65,16 @@ pub(super) struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
-    pub(super) fn get(&self, target: &str) -> Result<Answer, Failure> {
+    pub(super) fn get(&self, target: &str) -> Result<DaemonAnswer, CommandError> {
         self.answer(unit::get(self.control, &self.about(target)))
     }
 
     /// Has something published, with this note if there is one.
-    pub(super) fn post(&self, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
+    pub(super) fn post(
+        &self,
+        target: &str,
+        note: Option<&str>,
+    ) -> Result<DaemonAnswer, CommandError> {
         let headers: Vec<(&str, &str)> = note
             .map(|note| ("Starling-Note", note))
             .into_iter()
@@ -79,7 +83,11 @@ impl Daemon<'_> {
     }
 
     /// Has something removed, with this note if there is one.
-    pub(super) fn delete(&self, target: &str, note: Option<&str>) -> Result<Answer, Failure> {
+    pub(super) fn delete(
+        &self,
+        target: &str,
+        note: Option<&str>,
+    ) -> Result<DaemonAnswer, CommandError> {
         let headers: Vec<(&str, &str)> = note
             .map(|note| ("Starling-Note", note))
             .into_iter()
@@ -95,16 +103,16 @@ impl Daemon<'_> {
         )
     }
 
-    fn answer(&self, reply: Result<Reply, unit::Failure>) -> Result<Answer, Failure> {
+    fn answer(&self, reply: Result<Reply, unit::Failure>) -> Result<DaemonAnswer, CommandError> {
         let control = self.control.display().to_string();
         let reply = reply.map_err(|error| match error {
-            unit::Failure::Unreachable(why) => Failure::Failed(why),
-            _ => Failure::Failed(format!("{control}: {error}")),
+            unit::Failure::Unreachable(why) => CommandError::Failed(why),
+            _ => CommandError::Failed(format!("{control}: {error}")),
         })?;
         if reply.status == 200 {
-            return Ok(Answer { reply, control });
+            return Ok(DaemonAnswer { reply, control });
         }
-        Err(Failure::Failed(format!(
+        Err(CommandError::Failed(format!(
             "{control}: answered {}: {}",
             reply.status,
             words(&reply.body)
@@ -113,11 +121,11 @@ impl Daemon<'_> {
 }
 
 /// The beginning of an ID, in the digits that IDs have.
-pub(super) fn id(text: &str) -> Result<String, Failure> {
+pub(super) fn id(text: &str) -> Result<String, CommandError> {
     let is_good = (SHORT_ID_MIN..=ID_LEN).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let wrong = || {
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "{text:?}: expected an ID, or its first digits: {SHORT_ID_MIN} at least"
         ))
     };
@@ -129,9 +137,9 @@ pub(super) fn id(text: &str) -> Result<String, Failure> {
 }
 
 /// A path that an edit can have, encoded so that it can stand in a request, also in a query.
-pub(super) fn path(text: &str) -> Result<String, Failure> {
+pub(super) fn path(text: &str) -> Result<String, CommandError> {
     let wrong = |why: &str| {
-        Failure::Usage(format!(
+        CommandError::Usage(format!(
             "{text:?}: expected a path such as /config/listeners/*:80: {why}"
         ))
     };
@@ -147,7 +155,7 @@ pub(super) fn path(text: &str) -> Result<String, Failure> {
 }
 
 /// A note as a header can bear it.
-pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, Failure> {
+pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, CommandError> {
     let is_good = |text: &str| {
         text.len() <= NOTE_MAX
             && text
@@ -155,7 +163,7 @@ pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, Failure> {
                 .all(|byte| byte == b' ' || byte.is_ascii_graphic())
     };
     match text {
-        Some(text) if !is_good(text) => Err(Failure::Usage(format!(
+        Some(text) if !is_good(text) => Err(CommandError::Usage(format!(
             "--note: expected at most {NOTE_MAX} bytes of printable ASCII, found {text:?}"
         ))),
         _ => Ok(text.filter(|text| !text.trim().is_empty())),

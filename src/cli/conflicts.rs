@@ -3,14 +3,15 @@
 //! All of it is asked of the daemon; what peers wrote is made harmless for terminals.
 
 use super::asking::Daemon;
+use super::failure::CommandError;
 use super::page::{compact, cut, fit, moment, note, person, short, table, text, width};
-use super::{Failure, asking};
+use super::{asking, output};
 use crate::model::json::Value;
 
 /// Prints the conflicts, oldest first.
-pub(super) fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+pub(super) fn list(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get("/fleet/conflicts")?;
-    super::print(&if as_json {
+    output::print(&if as_json {
         answer.json_text()
     } else {
         fit(&list_page(&answer.json()?), width())
@@ -23,20 +24,20 @@ pub(super) fn resolve(
     id: &str,
     (keep, drop): (bool, bool),
     note: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let id = asking::id(id)?;
     let what = match (keep, drop) {
         (true, false) => "keep",
         (false, true) => "drop",
         _ => {
-            return Err(Failure::Usage(
+            return Err(CommandError::Usage(
                 "starling resolve: give one of --keep and --drop".to_owned(),
             ));
         }
     };
     let note = asking::note(note)?;
     daemon.post(&format!("/fleet/conflicts/{id}/{what}"), note)?;
-    super::print(&format!(
+    output::print(&format!(
         "{id} is settled: {}\n",
         if keep { "kept" } else { "dropped" }
     ))

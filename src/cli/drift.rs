@@ -6,9 +6,10 @@
 
 use std::fmt::Write;
 
-use super::asking::{Answer, Daemon, note};
+use super::asking::{Daemon, DaemonAnswer, note};
+use super::failure::CommandError;
 use super::page::{compact, ending, fit, moment, short, table, text, width};
-use super::{Failure, asking};
+use super::{asking, output};
 use crate::model::json::Value;
 
 /// Lists, shows, acknowledges or publishes again.
@@ -17,8 +18,8 @@ pub(super) fn drift(
     (what, file): (&str, &str),
     given: Option<&str>,
     as_json: bool,
-) -> Result<(), Failure> {
-    let usage = |words: &str| Err(Failure::Usage(format!("starling drift: {words}")));
+) -> Result<(), CommandError> {
+    let usage = |words: &str| Err(CommandError::Usage(format!("starling drift: {words}")));
     if given.is_some() && what != "adopt" {
         return usage("--note goes with adopt only");
     }
@@ -30,14 +31,14 @@ pub(super) fn drift(
         ("show", file) => show(daemon, &target(file)?, as_json),
         ("acknowledge", file) => {
             let answer = daemon.post(&format!("{}/acknowledge", target(file)?), None)?;
-            super::print(&format!(
+            output::print(&format!(
                 "{} is acknowledged\n",
                 text(&answer.json()?, "/file")
             ))
         }
         ("adopt", file) => {
             let answer = daemon.post(&format!("{}/adopt", target(file)?), note(given)?)?;
-            super::print(&match answer.is_unchanged() {
+            output::print(&match answer.is_unchanged() {
                 true => "nothing differs: the document has it already\n".to_owned(),
                 false => format!("published from {file}\n{}", kept(&answer)),
             })
@@ -48,15 +49,15 @@ pub(super) fn drift(
 
 /// Has servers run the head: this host's own, that of a host by its name or the end of its peer ID,
 /// or those of all of this host's group.
-pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), Failure> {
+pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), CommandError> {
     if all && !name.is_empty() {
-        return Err(Failure::Usage(
+        return Err(CommandError::Usage(
             "starling repair: give a NAME or --all, not both".to_owned(),
         ));
     }
     if !all && name.is_empty() {
         let answer = daemon.post("/fleet/repair", None)?;
-        return super::print(&format!("the server runs the head\n{}", kept(&answer)));
+        return output::print(&format!("the server runs the head\n{}", kept(&answer)));
     }
     let fleet = daemon.get("/fleet")?.json()?;
     let hosts = hosts(&fleet, name)?;
@@ -79,11 +80,11 @@ pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), Failu
                 failure.to_string()
             }
         };
-        super::print(&format!("{called} ({}): {words}\n", ending(&id)))?;
+        output::print(&format!("{called} ({}): {words}\n", ending(&id)))?;
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Failure::Failed(format!(
+        _ => Err(CommandError::Failed(format!(
             "{failed} of {} servers are not known to run the head",
             hosts.len()
         ))),
@@ -92,7 +93,7 @@ pub(super) fn repair(daemon: &Daemon, name: &str, all: bool) -> Result<(), Failu
 
 /// The hosts that are meant: those with a server in this host's group, or the one of this name, or
 /// whose peer ID ends so.
-fn hosts<'a>(fleet: &'a Value, name: &str) -> Result<Vec<&'a Value>, Failure> {
+fn hosts<'a>(fleet: &'a Value, name: &str) -> Result<Vec<&'a Value>, CommandError> {
     let nodes: Vec<&Value> = fleet
         .get("nodes")
         .and_then(Value::as_array)
@@ -106,7 +107,7 @@ fn hosts<'a>(fleet: &'a Value, name: &str) -> Result<Vec<&'a Value>, Failure> {
         };
         let meant: Vec<&Value> = nodes.iter().filter(is_meant).copied().collect();
         return if meant.is_empty() {
-            Err(Failure::Failed(
+            Err(CommandError::Failed(
                 "no host of this group has a server".to_owned(),
             ))
         } else {
@@ -127,25 +128,25 @@ fn hosts<'a>(fleet: &'a Value, name: &str) -> Result<Vec<&'a Value>, Failure> {
     };
     match meant[..] {
         [_] => Ok(meant),
-        [] => Err(Failure::Failed(format!(
+        [] => Err(CommandError::Failed(format!(
             "no one host is called {name:?}, and no peer ID ends so; see starling status"
         ))),
-        _ => Err(Failure::Failed(format!(
+        _ => Err(CommandError::Failed(format!(
             "more than one peer ID ends with {name:?}"
         ))),
     }
 }
 
 /// A line about what was replaced, if something was.
-pub(super) fn kept(answer: &Answer) -> String {
+pub(super) fn kept(answer: &DaemonAnswer) -> String {
     answer.kept().map_or(String::new(), |file| {
         format!("what somebody had put on the server is kept in {file}: see starling drift\n")
     })
 }
 
-fn list(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+fn list(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get("/fleet/drift")?;
-    super::print(&if as_json {
+    output::print(&if as_json {
         answer.json_text()
     } else {
         fit(&list_page(&answer.json()?), width())
@@ -200,12 +201,12 @@ pub(super) fn paths(file: &Value) -> String {
     }
 }
 
-fn show(daemon: &Daemon, target: &str, as_json: bool) -> Result<(), Failure> {
+fn show(daemon: &Daemon, target: &str, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get(target)?;
     if as_json {
-        return super::print(&answer.json_text());
+        return output::print(&answer.json_text());
     }
-    super::print(&fit(&show_page(&answer.json()?), width()))
+    output::print(&fit(&show_page(&answer.json()?), width()))
 }
 
 fn show_page(file: &Value) -> String {
@@ -239,7 +240,7 @@ fn show_page(file: &Value) -> String {
 }
 
 /// Where a file is asked for: what was typed may also be its path.
-fn target(file: &str) -> Result<String, Failure> {
+fn target(file: &str) -> Result<String, CommandError> {
     let name = file.rsplit('/').next().unwrap_or_default();
     let is_good = !name.is_empty()
         && name.len() <= asking::ID_LEN
@@ -248,7 +249,7 @@ fn target(file: &str) -> Result<String, Failure> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
     match is_good {
         true => Ok(format!("/fleet/drift/{name}")),
-        false => Err(Failure::Usage(format!(
+        false => Err(CommandError::Usage(format!(
             "{file:?}: expected the name of a file as starling drift prints it, or a part of it"
         ))),
     }

@@ -5,16 +5,17 @@
 
 use std::fmt::Write;
 
-use super::Failure;
 use super::asking::Daemon;
+use super::failure::CommandError;
+use super::output;
 use super::page::{short, text};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
 
 /// Prints it.
-pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get("/fleet/effective")?;
-    super::print(&if as_json {
+    output::print(&if as_json {
         answer.json_text()
     } else {
         page(&answer.json()?)

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::Failure;
+use super::failure::CommandError;
 use crate::daemon::system::own_user;
 use crate::limits;
 use crate::settings::Environment;
@@ -31,12 +31,14 @@ pub(super) fn read() -> Environment {
 
 /// The settings file's name and content: the one that was named, or else the usual one, if it is
 /// there.
-pub(super) fn settings_file(named: Option<&str>) -> Result<Option<(String, Vec<u8>)>, Failure> {
+pub(super) fn settings_file(
+    named: Option<&str>,
+) -> Result<Option<(String, Vec<u8>)>, CommandError> {
     let name = named.unwrap_or(USUAL);
     match content(name) {
         Ok(text) => Ok(Some((name.to_owned(), text))),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::Usage(format!("{name}: {error}"))),
+        Err(error) => Err(CommandError::Usage(format!("{name}: {error}"))),
     }
 }
 

@@ -3,10 +3,11 @@
 //! `fleet.json` is written last: a host whose founding or joining was cut short is in no fleet, and
 //! the same command goes on with the keys that were made.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 
-use super::{Failure, print};
+use super::failure::CommandError;
+use super::output::{note, print};
 use crate::codec::hex;
 use crate::daemon::state_dir::{Membership, StateDir, StateError};
 use crate::daemon::{entropy, interfaces};
@@ -19,7 +20,7 @@ use crate::wire::fleet::{Fleet, FleetId, FleetKey};
 use crate::wire::token::Token;
 
 /// Founds a fleet.
-pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), Failure> {
+pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), CommandError> {
     let settings = &resolved.settings;
     let name = name.map_or_else(any_name, |name| Ok(name.to_owned()))?;
     let key = FleetKey::from_bytes(secret()?);
@@ -47,7 +48,7 @@ pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), Failur
 }
 
 /// Prints what others need in order to join.
-pub(super) fn token(resolved: &Resolved) -> Result<(), Failure> {
+pub(super) fn token(resolved: &Resolved) -> Result<(), CommandError> {
     let settings = &resolved.settings;
     let membership = must_be_member(settings)?;
     let mut addresses = match resolved.source("peer") {
@@ -66,12 +67,12 @@ pub(super) fn token(resolved: &Resolved) -> Result<(), Failure> {
         note(words);
     }
     let token = Token::new(&membership.fleet, addresses)
-        .map_err(|error| Failure::Usage(format!("--peer: {error}")))?;
+        .map_err(|error| CommandError::Usage(format!("--peer: {error}")))?;
     print(&format!("{token}\n"))
 }
 
 /// Joins the fleet of a token.
-pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), Failure> {
+pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), CommandError> {
     let settings = &resolved.settings;
     let text = if operand == "-" {
         read_token()?
@@ -81,7 +82,7 @@ pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), Failure> {
     let token: Token = text
         .trim()
         .parse()
-        .map_err(|error| Failure::Usage(format!("TOKEN: {error}")))?;
+        .map_err(|error| CommandError::Usage(format!("TOKEN: {error}")))?;
     if let Some(member) = opened(settings)?
         .map(|dir| dir.membership())
         .transpose()?
@@ -118,7 +119,7 @@ pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), Failure> {
 }
 
 /// Prints the peer ID.
-pub(super) fn id(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn id(settings: &Settings) -> Result<(), CommandError> {
     let dir = opened(settings)?.ok_or_else(|| no_member(settings))?;
     let identity = match dir.identity()? {
         None if dir.membership()?.is_none() => return Err(no_member(settings)),
@@ -129,7 +130,7 @@ pub(super) fn id(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The fleet that this host is in; otherwise what to type.
-pub(super) fn must_be_member(settings: &Settings) -> Result<Membership, Failure> {
+pub(super) fn must_be_member(settings: &Settings) -> Result<Membership, CommandError> {
     let membership = opened(settings)?
         .map(|dir| dir.membership())
         .transpose()?
@@ -137,15 +138,15 @@ pub(super) fn must_be_member(settings: &Settings) -> Result<Membership, Failure>
     membership.ok_or_else(|| no_member(settings))
 }
 
-fn no_member(settings: &Settings) -> Failure {
-    Failure::Failed(format!(
+fn no_member(settings: &Settings) -> CommandError {
+    CommandError::Failed(format!(
         "{}: this host is in no fleet; type: starling init (to found one), or: starling join TOKEN (to join one; starling token, \
          typed on a member, prints it)",
         settings.state.display()
     ))
 }
 
-fn refuse_member(settings: &Settings) -> Result<(), Failure> {
+fn refuse_member(settings: &Settings) -> Result<(), CommandError> {
     let Some(Membership { fleet, .. }) = opened(settings)?
         .map(|dir| dir.membership())
         .transpose()?
@@ -154,7 +155,7 @@ fn refuse_member(settings: &Settings) -> Result<(), Failure> {
         return Ok(());
     };
     let (name, state) = (fleet.name(), settings.state.display());
-    Err(Failure::Failed(format!(
+    Err(CommandError::Failed(format!(
         "this host is in the fleet {name} already; to leave it, stop starling and type: rm -r {state}"
     )))
 }
@@ -173,17 +174,17 @@ fn writable(settings: &Settings) -> Result<StateDir, StateError> {
     Ok(dir)
 }
 
-fn make_identity(dir: &StateDir) -> Result<SecretKey, Failure> {
+fn make_identity(dir: &StateDir) -> Result<SecretKey, CommandError> {
     let identity = SecretKey::from_seed(&secret()?);
     dir.keep_identity(&identity)?;
     Ok(identity)
 }
 
-fn fleet(name: &str, owner: &SecretKey, key: FleetKey) -> Result<Fleet, Failure> {
+fn fleet(name: &str, owner: &SecretKey, key: FleetKey) -> Result<Fleet, CommandError> {
     let id = FleetId::from_bytes(owner.public())
         .expect("the public half of a key that can sign is sound");
     Fleet::new(name.to_owned(), id, vec![key])
-        .map_err(|error| Failure::Usage(format!("--fleet: {error}")))
+        .map_err(|error| CommandError::Usage(format!("--fleet: {error}")))
 }
 
 fn peer_id(identity: &SecretKey) -> PeerId {
@@ -191,23 +192,23 @@ fn peer_id(identity: &SecretKey) -> PeerId {
 }
 
 /// A name that tells two fleets apart, until somebody thinks of a better one.
-fn any_name() -> Result<String, Failure> {
+fn any_name() -> Result<String, CommandError> {
     Ok(format!("fleet-{}", hex(&random::<2>()?)))
 }
 
-fn secret() -> Result<[u8; 32], Failure> {
+fn secret() -> Result<[u8; 32], CommandError> {
     random()
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Failure> {
-    entropy::bytes().map_err(|error| Failure::Failed(error.to_string()))
+fn random<const N: usize>() -> Result<[u8; N], CommandError> {
+    entropy::bytes().map_err(|error| CommandError::Failed(error.to_string()))
 }
 
 /// Where others can reach this host.
-fn own_addresses(settings: &Settings) -> Result<Vec<String>, Failure> {
+fn own_addresses(settings: &Settings) -> Result<Vec<String>, CommandError> {
     let listen = settings.listen;
     if listen.port() == 0 {
-        return Err(Failure::Usage(
+        return Err(CommandError::Usage(
             "--listen: port 0 is another at each start; name the address with --peer HOST:PORT"
                 .to_owned(),
         ));
@@ -239,21 +240,15 @@ fn of_no_use(settings: &Settings, addresses: &[String]) -> Option<&'static str> 
     }
 }
 
-/// Tells whoever reads standard error something about what was printed.
-pub(super) fn note(words: &str) {
-    // Nobody who reads it, no harm.
-    let _nobody_reads = writeln!(io::stderr(), "starling: {words}");
-}
-
-fn read_token() -> Result<String, Failure> {
+fn read_token() -> Result<String, CommandError> {
     let mut text = String::new();
     let most = TOKEN_INPUT_MAX;
     io::stdin()
         .take(most)
         .read_to_string(&mut text)
-        .map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+        .map_err(|error| CommandError::Failed(format!("standard input: {error}")))?;
     if text.trim().is_empty() {
-        return Err(Failure::Usage(
+        return Err(CommandError::Usage(
             "TOKEN: standard input is empty; type, on a member: starling token | ssh HOST starling join - (and look whether that \
              starling token had something to say)"
                 .to_owned(),

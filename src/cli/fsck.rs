@@ -6,28 +6,29 @@
 
 use std::fmt::Write;
 
-use super::Failure;
+use super::failure::CommandError;
+use super::output;
 use crate::daemon::logger::one_line;
 use crate::daemon::state_dir::{self, Finding, Report};
 use crate::model::json::{self, Map, Value, object};
 use crate::settings::Settings;
 
 /// Checks the state directory and prints what was found. The failure is that something is wrong.
-pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), CommandError> {
     let report = state_dir::check(&settings.state)?;
     let text = if as_json {
         json::unit_format(&report_json(&report)).replace("\r\n", "\n")
     } else {
         page(&report)
     };
-    super::print(&text)?;
+    output::print(&text)?;
     match report.faults() {
         0 => Ok(()),
-        1 => Err(Failure::Failed(format!(
+        1 => Err(CommandError::Failed(format!(
             "{}: one thing is wrong",
             settings.state.display()
         ))),
-        many => Err(Failure::Failed(format!(
+        many => Err(CommandError::Failed(format!(
             "{}: {many} things are wrong",
             settings.state.display()
         ))),

@@ -3,8 +3,9 @@
 //! The answer is that of `GET /fleet/groups`. What peers said of themselves is made harmless for
 //! terminals.
 
-use super::Failure;
 use super::asking::{Daemon, note};
+use super::failure::CommandError;
+use super::output;
 use super::page::{fit, moment, person, short, table, text, width};
 use crate::model::json::Value;
 use crate::model::name::is_name;
@@ -15,14 +16,14 @@ pub(super) fn list(
     daemon: &Daemon,
     (force, given): (bool, Option<&str>),
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if force || given.is_some() {
-        return Err(Failure::Usage(
+        return Err(CommandError::Usage(
             "starling groups: --force and --note go with remove only".to_owned(),
         ));
     }
     let answer = daemon.get("/fleet/groups")?;
-    super::print(&if as_json {
+    output::print(&if as_json {
         answer.json_text()
     } else {
         fit(&page(&answer.json()?), width())
@@ -35,28 +36,28 @@ pub(super) fn remove(
     (what, name): (&str, &str),
     (force, given): (bool, Option<&str>),
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     match (what, name) {
         ("remove", "") => {
-            return Err(Failure::Usage(
+            return Err(CommandError::Usage(
                 "starling groups remove: which group? name one".to_owned(),
             ));
         }
         ("remove", name) if is_name(name) => {}
         ("remove", name) => {
-            return Err(Failure::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "starling groups remove: {name:?} is no name of a group"
             )));
         }
         (other, _) => {
-            return Err(Failure::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "starling groups: {other:?}: expected remove"
             )));
         }
     }
     let force = if force { "?force" } else { "" };
     let answer = daemon.delete(&format!("/fleet/groups/{name}{force}"), note(given)?)?;
-    super::print(&match answer.is_unchanged() {
+    output::print(&match answer.is_unchanged() {
         _ if as_json => answer.json_text(),
         true => format!("there was nothing to do: group {name} is removed already\n"),
         false => format!("group {name} is removed\n"),

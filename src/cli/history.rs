@@ -6,25 +6,26 @@
 use std::fmt::Write;
 
 use super::asking::Daemon;
+use super::failure::CommandError;
 use super::page::{compact, dated, fit, note, person, scalar, short, table, text, width};
-use super::{Failure, asking};
+use super::{asking, output};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
 
 /// Prints the revisions that are kept, newest first.
-pub(super) fn log(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+pub(super) fn log(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get("/fleet/revisions")?;
     if as_json {
-        return super::print(&answer.json_text());
+        return output::print(&answer.json_text());
     }
     let page = log_page(&answer.json()?);
-    super::print(&fit(&(page + &last_line(answer.older())), width()))
+    output::print(&fit(&(page + &last_line(answer.older())), width()))
 }
 
 /// Prints one revision.
-pub(super) fn show(daemon: &Daemon, id: &str, as_json: bool) -> Result<(), Failure> {
+pub(super) fn show(daemon: &Daemon, id: &str, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get(&format!("/fleet/revisions/{}", asking::id(id)?))?;
-    super::print(&if as_json {
+    output::print(&if as_json {
         answer.json_text()
     } else {
         show_page(&answer.json()?)
@@ -32,14 +33,19 @@ pub(super) fn show(daemon: &Daemon, id: &str, as_json: bool) -> Result<(), Failu
 }
 
 /// Prints what leads from `from` to `to`, or to `from` if that is the only one.
-pub(super) fn diff(daemon: &Daemon, from: &str, to: &str, as_json: bool) -> Result<(), Failure> {
+pub(super) fn diff(
+    daemon: &Daemon,
+    from: &str,
+    to: &str,
+    as_json: bool,
+) -> Result<(), CommandError> {
     let from = asking::id(from)?;
     let target = match to {
         "" => format!("/fleet/revisions/{from}?diff"),
         to => format!("/fleet/revisions/{}?diff={from}", asking::id(to)?),
     };
     let answer = daemon.get(&target)?;
-    super::print(&if as_json {
+    output::print(&if as_json {
         answer.json_text()
     } else {
         fit(&diff_page(&answer.json()?), width())
@@ -47,14 +53,14 @@ pub(super) fn diff(daemon: &Daemon, from: &str, to: &str, as_json: bool) -> Resu
 }
 
 /// Prints since which revision the value at a path stands.
-pub(super) fn blame(daemon: &Daemon, path: &str, as_json: bool) -> Result<(), Failure> {
+pub(super) fn blame(daemon: &Daemon, path: &str, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get(&format!("/fleet/blame{}", asking::path(path)?))?;
     if as_json {
-        return super::print(&answer.json_text());
+        return output::print(&answer.json_text());
     }
     let said = answer.json()?;
     let older = answer.older().filter(|_| text(&said, "/reach") == "kept");
-    super::print(&fit(&(blame_page(&said) + &last_line(older)), width()))
+    output::print(&fit(&(blame_page(&said) + &last_line(older)), width()))
 }
 
 /// Publishes the content of an old revision again.
@@ -63,7 +69,7 @@ pub(super) fn restore(
     id: &str,
     path: Option<&str>,
     note: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let id = asking::id(id)?;
     let query = path
         .map(asking::path)
@@ -76,7 +82,7 @@ pub(super) fn restore(
     } else {
         format!("restored from {id}\n")
     };
-    super::print(&(done + &super::drift::kept(&answer)))
+    output::print(&(done + &super::drift::kept(&answer)))
 }
 
 fn log_page(answer: &Value) -> String {

@@ -6,13 +6,15 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
-use super::{Failure, Order};
+use super::arguments::Order;
+use super::failure::CommandError;
+use super::output;
 use crate::model::json;
 use crate::settings::scenario::Scenario;
 use crate::sim::rehearsal::{self, Figure, Outcome, Unit};
 
 /// Lets the fleet live, and prints what came of it; that not all agree in the end is a failure.
-pub(super) fn simulate(order: &Order) -> Result<(), Failure> {
+pub(super) fn simulate(order: &Order) -> Result<(), CommandError> {
     let scenario = Scenario::new(&order.options)?;
     let is_watched = io::stderr().is_terminal();
     let outcome = rehearsal::run(&scenario, &mut |stage| {
@@ -24,14 +26,14 @@ pub(super) fn simulate(order: &Order) -> Result<(), Failure> {
     if is_watched {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
-    super::print(&match order.text("json") {
+    output::print(&match order.text("json") {
         Some(_) => json::compact(&outcome.to_json(&scenario)) + "\n",
         None => table(&scenario, &outcome),
     })?;
     if outcome.wrong.is_empty() {
         Ok(())
     } else {
-        Err(Failure::Failed(outcome.wrong.join("; ")))
+        Err(CommandError::Failed(outcome.wrong.join("; ")))
     }
 }
 

@@ -9,18 +9,19 @@ use std::fmt::Write;
 use super::asking::Daemon;
 use super::conflicts::conflict;
 use super::drift::paths;
+use super::failure::CommandError;
 use super::page::{SHORT, dated, ending, fit, person, scalar, text, width};
-use super::{Failure, nodes};
+use super::{nodes, output};
 use crate::daemon::logger::one_line;
 use crate::model::json::Value;
 
 /// Prints what the daemon says: as it is, or as a table.
-pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), Failure> {
+pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     let reply = daemon.get("/fleet")?;
     if as_json {
-        return super::print(&reply.json_text());
+        return output::print(&reply.json_text());
     }
-    super::print(&page(&reply.json()?, width()))
+    output::print(&page(&reply.json()?, width()))
 }
 
 /// The whole page, its rows cut at `width` characters if that is known.

@@ -1,19 +1,19 @@
 use super::*;
 
-fn parse(line: &str) -> Result<Asked, Failure> {
-    Asked::parse(line.split_whitespace().map(OsString::from))
+fn parse(line: &str) -> Result<Arguments, CommandError> {
+    Arguments::parse(line.split_whitespace().map(OsString::from))
 }
 
 fn refused(line: &str) -> String {
     match parse(line) {
-        Err(Failure::Usage(words)) => words,
+        Err(CommandError::Usage(words)) => words,
         other => panic!("{line:?} gave {other:?}"),
     }
 }
 
 fn order(line: &str) -> Order {
     match parse(line) {
-        Ok(Asked::Do(order)) => order,
+        Ok(Arguments::Do(order)) => order,
         other => panic!("{line:?} gave {other:?}"),
     }
 }
@@ -73,12 +73,12 @@ fn options_are_understood_in_any_place_and_spelling() {
 
 #[test]
 fn help_and_version_come_before_everything_else() {
-    assert!(matches!(parse("--help"), Ok(Asked::Help(None))));
+    assert!(matches!(parse("--help"), Ok(Arguments::Help(None))));
     assert!(matches!(
         parse("join -h"),
-        Ok(Asked::Help(Some(Command::Join)))
+        Ok(Arguments::Help(Some(Command::Join)))
     ));
-    assert!(matches!(parse("--version"), Ok(Asked::Version)));
+    assert!(matches!(parse("--version"), Ok(Arguments::Version)));
 }
 
 #[test]
