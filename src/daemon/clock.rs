@@ -11,7 +11,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Starts when it is made.
+use crate::node::input::Now;
+
+/// A clock that starts when it is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -28,8 +30,11 @@ impl Clock {
     /// The time since the start, never zero and never less than before (it may stand still while
     /// the machine sleeps), and the wall clock in milliseconds since 1970, 0 for anything
     /// earlier.
-    pub fn now(&self) -> (Duration, u64) {
-        (self.start.elapsed() + ORIGIN, unix_ms(SystemTime::now()))
+    pub fn now(&self) -> Now {
+        Now {
+            elapsed: self.start.elapsed() + ORIGIN,
+            wall_ms: unix_ms(SystemTime::now()),
+        }
     }
 }
 
@@ -61,9 +66,9 @@ mod tests {
     #[test]
     fn time_begins_above_zero_and_only_grows() {
         let clock = Clock::new();
-        let (first, _) = clock.now();
+        let first = clock.now().elapsed;
         assert!(first >= ORIGIN);
-        assert!(clock.now().0 >= first);
+        assert!(clock.now().elapsed >= first);
     }
 
     #[test]

@@ -13,15 +13,14 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-
 use super::link::Parts;
+use super::peer_socket::{canonical, tune};
 use super::pulse::Pulse;
 use super::timed::Timed;
 use super::{clock, interfaces};
 use crate::limits::{
     CONNECT_WAIT_MIN, DIALS_MAX, DIALS_QUEUED, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK,
-    HANDSHAKE_WAIT, RESOLVED_MAX, SMALL_STACK, UNACKNOWLEDGED_MAX, UNSENT_MAX,
+    HANDSHAKE_WAIT, RESOLVED_MAX, SMALL_STACK,
 };
 use crate::wire::handshake::{Dialling, HandshakeError, Local};
 
@@ -109,26 +108,6 @@ pub fn dial(
         outgoing: true,
         dialled: None,
     })
-}
-
-/// Sets what every connection between peers wants.
-pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
-    // Without it (Nagle, RFC 896) an announcement of 200 bytes that follows another waits for the
-    // other host's acknowledgement, which that host delays by up to 40 ms in the hope of an
-    // answer to put it on. The writer gathers what it has into one write itself.
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_tcp_notsent_lowat(UNSENT_MAX)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
-}
-
-/// An IPv4 address as such, also where a socket for both shows it as IPv6 (RFC 4291, section
-/// 2.5.5.2).
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip if ip == address.ip() => address,
-        ip => SocketAddr::new(ip, address.port()),
-    }
 }
 
 /// Why there is no link.
@@ -325,15 +304,5 @@ mod tests {
         ] {
             assert!(matches!(resolve(text), Err(DialError::Name(_))), "{text}");
         }
-    }
-
-    #[test]
-    fn an_ipv4_peer_is_shown_as_such_on_a_socket_for_both() {
-        assert_eq!(
-            canonical("[::ffff:192.0.2.1]:5".parse().unwrap()),
-            "192.0.2.1:5".parse().unwrap()
-        );
-        let scoped: SocketAddr = "[fe80::1%2]:5".parse().unwrap();
-        assert_eq!(canonical(scoped), scoped);
     }
 }

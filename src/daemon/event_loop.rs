@@ -26,7 +26,7 @@ use super::state_dir::read_revision;
 use super::target::{self, Target};
 use super::unit::{Control, Unit};
 use super::watch::{Change, Watch};
-use super::{api, logger, start};
+use super::{api, logger};
 use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
 use crate::model::revision::Revision;
 use crate::node::Node;
@@ -128,7 +128,7 @@ impl Loop {
     pub(super) fn run(mut self) {
         self.network_is(self.parts.network.clone());
         loop {
-            let (now, _) = self.parts.clock.now();
+            let now = self.parts.clock.now().elapsed;
             let wait = self.parts.node.deadline().saturating_sub(now);
             self.parts.pulse.promise(now.saturating_add(wait));
             let happened = self.parts.queue.recv_timeout(wait);
@@ -226,7 +226,7 @@ impl Loop {
             let mut effects = Vec::new();
             self.parts
                 .node
-                .handle(start::at(&self.parts.clock), input, &mut effects);
+                .handle(self.parts.clock.now(), input, &mut effects);
             effects.into_iter().for_each(|effect| self.perform(effect));
         }
     }
@@ -294,7 +294,7 @@ impl Loop {
 
     /// A peer's client wants a change: it is asked for like by a client of this host's.
     fn carry_out(&mut self, number: u64, forwarded: ForwardedRequest) {
-        let (_, now_ms) = self.parts.clock.now();
+        let now_ms = self.parts.clock.now().wall_ms;
         match api::ask_for_peer(forwarded, now_ms) {
             Ok(ask) => {
                 self.next_client += 1;

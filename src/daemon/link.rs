@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use super::{clock, dialler, timed};
+use super::{clock, peer_socket, timed};
 use crate::limits::{
     CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH,
     WRITE_PATIENCE,
@@ -41,7 +41,8 @@ pub struct Parts {
     pub address: SocketAddr,
     /// Whether this host dialled.
     pub outgoing: bool,
-    /// The ID that the dial was given, if it was one of the [`Dialler`](dialler::Dialler)'s.
+    /// The ID that the dial was given, if it was one of the
+    /// [`Dialler`](super::dialler::Dialler)'s.
     pub dialled: Option<u64>,
 }
 
@@ -84,7 +85,7 @@ pub fn start(
     parts: Parts,
     sink: impl Fn(LinkEvent) + Send + Clone + 'static,
 ) -> io::Result<Link> {
-    dialler::tune(&parts.stream)?;
+    peer_socket::tune(&parts.stream)?;
     parts.stream.set_read_timeout(None)?;
     parts.stream.set_write_timeout(Some(WRITE_PATIENCE))?;
     let (closing, is_held) = (AtomicBool::new(false), AtomicBool::new(false));

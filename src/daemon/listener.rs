@@ -22,8 +22,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock;
-use super::dialler::{Addresses, canonical, tune};
+use super::dialler::Addresses;
 use super::link::Parts;
+use super::peer_socket::{canonical, tune};
 use super::pulse::Pulse;
 use super::target::holder;
 use super::timed::Timed;

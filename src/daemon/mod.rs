@@ -21,6 +21,7 @@ pub(crate) mod logger;
 pub(crate) mod network;
 mod overlay;
 mod pass;
+mod peer_socket;
 pub mod pulse;
 pub(crate) mod signals;
 mod start;

@@ -43,7 +43,7 @@ impl Pulse {
 
     /// The loop has something in hand now.
     pub fn turn(&self) {
-        self.promise(self.clock.now().0);
+        self.promise(self.clock.now().elapsed);
     }
 
     /// The loop has ended, and promises nothing any more.
@@ -54,7 +54,7 @@ impl Pulse {
     /// Whether the loop should have turned [`LOOP_LATE`] ago and has not.
     pub fn stands(&self) -> bool {
         let due = Duration::from_millis(self.due_ms.load(Ordering::Acquire));
-        self.clock.now().0 > due.saturating_add(LOOP_LATE)
+        self.clock.now().elapsed > due.saturating_add(LOOP_LATE)
     }
 }
 

@@ -58,7 +58,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let clock = Clock::new();
     let pulse = Pulse::new(clock);
     let unit = server_of(&settings)?;
-    let now = at(&clock);
+    let now = clock.now();
     let local = Arc::new(Local {
         identity: secret.clone(),
         fleet: member.fleet.clone(),
@@ -201,12 +201,6 @@ impl From<io::Error> for RunError {
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
-}
-
-/// The time as the node takes it.
-pub(super) fn at(clock: &Clock) -> Now {
-    let (elapsed, wall_ms) = clock.now();
-    Now { elapsed, wall_ms }
 }
 
 fn make_node(
@@ -500,7 +494,7 @@ fn open_gate(
             rights: rights(settings)?,
             api,
         },
-        move |request, responder| match api::ask(&request, clock.now().1) {
+        move |request, responder| match api::ask(&request, clock.now().wall_ms) {
             Ok(ask) => ask_loop(&events, &pulse, (ask, responder)),
             Err(response) => responder.respond(Box::new(move || response)),
         },

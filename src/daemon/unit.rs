@@ -9,7 +9,9 @@
 
 mod access;
 mod compare;
+mod glance;
 mod http;
+mod place;
 mod reading;
 mod resources;
 mod rest;
@@ -270,6 +272,11 @@ fn readable(text: &[u8]) -> Result<Value, Failure> {
             "the server's configuration cannot be read: {error}"
         ))
     })
+}
+
+/// What is to be said of an answer to a GET with a status that is no error of a reader's.
+fn unexpected_status(path: &str, status: u16) -> Failure {
+    Failure::Unreadable(format!("GET {path} is answered with {status}"))
 }
 
 /// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they

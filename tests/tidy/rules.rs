@@ -85,7 +85,7 @@ pub const DOORS: [Door; 15] = [
         "socket2",
         &[
             "daemon/listener.rs",
-            "daemon/dialler.rs",
+            "daemon/peer_socket.rs",
             "daemon/target/reason/listeners.rs",
             "daemon/unix.rs",
         ],

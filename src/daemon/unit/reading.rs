@@ -9,12 +9,12 @@
 //! of two configurations are never taken for one.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use super::compare::{below, changed_paths, found, seems};
+use super::glance::Glance;
+use super::place::{changed_paths, is_too_deep, member_path, value_at};
 use super::rest::{Part, Rest};
-use super::{CONFIG, Failure, Unit, is_beginning, readable};
-use crate::limits::{PARTS_DEPTH_MAX, WHOLE_TRIES};
+use super::{CONFIG, Failure, Unit, is_beginning, readable, unexpected_status};
+use crate::limits::WHOLE_TRIES;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Beginning, Map, Value};
 use crate::model::path::Path;
@@ -28,7 +28,7 @@ pub struct Sight {
     /// What lies beyond the glance; not worked out before it is needed.
     rest: Option<Rest>,
     /// How many of those parts have been looked at in this round.
-    at: usize,
+    looked_at: usize,
 }
 
 impl Sight {
@@ -37,13 +37,13 @@ impl Sight {
             glance,
             config,
             rest: None,
-            at: 0,
+            looked_at: 0,
         }
     }
 
     /// Goes on with the look at what does not come whole where that had come to in another sight.
     pub(crate) fn go_on_from(&mut self, other: &Self) {
-        self.at = other.at;
+        self.looked_at = other.looked_at;
     }
 
     /// The configuration, under the names that the server has for certificates.
@@ -68,34 +68,7 @@ impl Sight {
                     }
                     _ => Rest::default(),
                 });
-        (rest, &mut self.at)
-    }
-}
-
-/// The answer to one `GET /config`.
-#[derive(Debug, Clone)]
-pub(super) struct Glance {
-    pub(super) received: Arc<Vec<u8>>,
-    /// The announced length, in bytes.
-    pub(super) expected: u64,
-}
-
-impl Glance {
-    pub(super) fn new(expected: u64, received: Vec<u8>) -> Self {
-        Self {
-            received: Arc::new(received),
-            expected,
-        }
-    }
-
-    pub(super) fn is_whole(&self) -> bool {
-        self.received.len() as u64 == self.expected
-    }
-
-    /// Whether it shows the same, as far as both came.
-    fn is_like(&self, other: &Self) -> bool {
-        let common = self.received.len().min(other.received.len());
-        self.expected == other.expected && self.received[..common] == other.received[..common]
+        (rest, &mut self.looked_at)
     }
 }
 
@@ -116,8 +89,8 @@ impl Unit {
     /// Looks at the next few parts of what does not come whole, whether they are still as they were
     /// seen; in some sixty calls at all of them.
     pub(crate) fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
-        let (rest, at) = sight.rest();
-        let parts = rest.next(at);
+        let (rest, looked_at) = sight.rest();
+        let parts = rest.next(looked_at);
         self.are_as_seen(sight, &parts)
     }
 
@@ -129,8 +102,8 @@ impl Unit {
             return Ok(true);
         }
         let paths = changed_paths(&sight.config, want);
-        let (rest, at) = sight.rest();
-        let parts = rest.before_change(at, &paths);
+        let (rest, looked_at) = sight.rest();
+        let parts = rest.before_change(looked_at, &paths);
         self.are_as_seen(sight, &parts)
     }
 
@@ -149,26 +122,15 @@ impl Unit {
                 Ok(Fingerprint::of(&readable(&reply.body)?) == part.fingerprint)
             }
             Ok(reply) if reply.status == 404 => Ok(false),
-            Ok(reply) => Err(answered(&part.path, reply.status)),
+            Ok(reply) => Err(unexpected_status(&part.path, reply.status)),
             // A text that is longer than what comes at once.
             Err(Failure::Cut { received, expected }) => {
                 let path = Path::parse(&*part.path).ok();
                 let want = path
                     .as_ref()
-                    .and_then(|path| found(&sight.config, &path.tokens()[1..]));
-                Ok(want.is_some_and(|want| seems(&Glance::new(expected, received), want)))
+                    .and_then(|path| value_at(&sight.config, &path.tokens()[1..]));
+                Ok(want.is_some_and(|want| Glance::new(expected, received).seems(want)))
             }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    pub(super) fn glance(&self) -> Result<Glance, Failure> {
-        match self.request("GET", CONFIG, None) {
-            Ok(reply) if reply.status == 200 => {
-                Ok(Glance::new(reply.body.len() as u64, reply.body))
-            }
-            Ok(reply) => Err(answered(CONFIG, reply.status)),
-            Err(Failure::Cut { received, expected }) => Ok(Glance::new(expected, received)),
             Err(failure) => Err(failure),
         }
     }
@@ -180,7 +142,7 @@ impl Unit {
                 let config = readable(&glance.received)?;
                 return Ok(Sight::new(glance, config.into()));
             }
-            let read = Reader::new(self).read(&glance, hint);
+            let read = PartsReader::new(self).read(&glance, hint);
             let again = self.glance()?;
             match read {
                 Ok(config) if again.is_like(&glance) => {
@@ -209,7 +171,7 @@ impl From<Failure> for Halt {
     }
 }
 
-struct Reader<'a> {
+struct PartsReader<'a> {
     unit: &'a Unit,
     /// What is referred to: where it stands below the configuration, and its name.
     names: BTreeSet<(String, String)>,
@@ -217,7 +179,7 @@ struct Reader<'a> {
     short: Option<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PartsReader<'a> {
     fn new(unit: &'a Unit) -> Self {
         Self {
             unit,
@@ -242,7 +204,7 @@ impl<'a> Reader<'a> {
 
     /// What stands at a path, and how many bytes longer or shorter than in this order of members it
     /// may be; `None` if nothing does.
-    fn at(&mut self, path: &str, hint: Option<&Value>) -> Result<Option<(Value, u64)>, Halt> {
+    fn value_at(&mut self, path: &str, hint: Option<&Value>) -> Result<Option<(Value, u64)>, Halt> {
         match self.unit.request("GET", path, None) {
             Ok(reply) if reply.status == 200 => {
                 let value = readable(&reply.body)?;
@@ -250,7 +212,7 @@ impl<'a> Reader<'a> {
                 Ok(Some((value, 0)))
             }
             Ok(reply) if reply.status == 404 => Ok(None),
-            Ok(reply) => Err(answered(path, reply.status).into()),
+            Ok(reply) => Err(unexpected_status(path, reply.status).into()),
             Err(Failure::Cut { received, expected }) => {
                 self.complete(path, &received, expected, hint).map(Some)
             }
@@ -313,7 +275,7 @@ impl<'a> Reader<'a> {
         let mut slack = 0;
         loop {
             let place = elements.len();
-            let Some((element, own)) = self.at(
+            let Some((element, own)) = self.value_at(
                 &format!("{path}/{place}"),
                 hint.and_then(|hint| hint.get(place)),
             )?
@@ -341,10 +303,10 @@ impl<'a> Reader<'a> {
             .chain(self.candidates(path, hint))
             .enumerate()
         {
-            let (false, Ok(below)) = (members.contains_key(&name), below(path, &name)) else {
+            let (false, Ok(path)) = (members.contains_key(&name), member_path(path, &name)) else {
                 continue;
             };
-            match self.at(&below, hint.and_then(|hint| hint.get(&name)))? {
+            match self.value_at(&path, hint.and_then(|hint| hint.get(&name)))? {
                 Some((member, own)) => {
                     members.insert(name, member);
                     slack += own;
@@ -402,15 +364,6 @@ impl<'a> Reader<'a> {
             _ => {}
         }
     }
-}
-
-/// Whether a path leads deeper than is read in parts.
-pub(super) fn is_too_deep(path: &str) -> bool {
-    path.bytes().filter(|byte| *byte == b'/').count() > PARTS_DEPTH_MAX
-}
-
-pub(super) fn answered(path: &str, status: u16) -> Failure {
-    Failure::Unreadable(format!("GET {path} is answered with {status}"))
 }
 
 fn too_long(path: &str, expected: u64) -> Failure {

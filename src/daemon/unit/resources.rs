@@ -3,7 +3,7 @@
 //! A list that Unit cuts off is not lost: each name that somebody cares for can be asked for by
 //! itself. A server that was built without OpenSSL, or without njs, has no such resource at all.
 
-use super::{Failure, Reply, Unit, json, resource_path};
+use super::{Failure, Reply, Unit, json, resource_path, unexpected_status};
 use crate::model::json::{Map, Value};
 use crate::model::resources::Kind;
 
@@ -73,7 +73,7 @@ impl Unit {
                 Ok(Shelf::Whole(body, members))
             }
             Ok(Reply { status: 404, .. }) => Ok(Shelf::Absent),
-            Ok(Reply { status, .. }) => Err(answered(&path, status)),
+            Ok(Reply { status, .. }) => Err(unexpected_status(&path, status)),
             Err(Failure::Cut { received, expected }) => Ok(Shelf::Cut { received, expected }),
             Err(failure) => Err(failure),
         }
@@ -112,9 +112,10 @@ impl Unit {
                             kind == Kind::Certificate || shown.is_some_and(|shown| shown == text),
                         ))
                     }
-                    Ok(Reply { status, .. }) => {
-                        Err(answered(&resource_path(kind.member(), name), status))
-                    }
+                    Ok(Reply { status, .. }) => Err(unexpected_status(
+                        &resource_path(kind.member(), name),
+                        status,
+                    )),
                     Err(Failure::Cut { received, expected }) => Ok(same(
                         kind == Kind::Certificate
                             || is_beginning(&received, expected, &text.into()),
@@ -135,7 +136,7 @@ impl Unit {
                 Ok(Value::String(source)) => Ok(source),
                 _ => Err(unreadable(&path)),
             },
-            Ok(Reply { status, .. }) => Err(answered(&path, status)),
+            Ok(Reply { status, .. }) => Err(unexpected_status(&path, status)),
             Err(Failure::Cut { expected, .. }) => Err(Failure::Unreadable(format!(
                 "of its source, {expected} bytes long, only the beginning comes"
             ))),
@@ -167,10 +168,6 @@ pub(crate) fn is_beginning(received: &[u8], expected: u64, value: &Value) -> boo
 
 fn unreadable(path: &str) -> Failure {
     Failure::Unreadable(format!("the answer to GET {path} cannot be read"))
-}
-
-fn answered(path: &str, status: u16) -> Failure {
-    Failure::Unreadable(format!("GET {path} is answered with {status}"))
 }
 
 #[cfg(test)]

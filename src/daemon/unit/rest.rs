@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::CONFIG;
-use super::compare::below;
+use super::place::member_path;
 use crate::limits::{LOOK_BEFORE_MAX, ROUND_LOOKS};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Beginning, Value};
@@ -85,7 +85,10 @@ fn add(
     for (place, (name, child)) in children(value).enumerate() {
         let came = beginning.and_then(|(value, open)| came(value, open, name, place));
         let Some(path) = name
-            .map_or_else(|| Ok(format!("{path}/{place}")), |name| below(path, name))
+            .map_or_else(
+                || Ok(format!("{path}/{place}")),
+                |name| member_path(path, name),
+            )
             .ok()
         else {
             continue;
