@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{DEPTH_MAX, DOCUMENT_MAX, FRAME_MAX};
+use super::protocol::{DEPTH_MAX, DOCUMENT_MAX, FRAME_MAX};
 
 // ── tuning: sockets of links, listener, dialler
 // ────────────────────────────────────────────────────────────────────────────────

@@ -342,7 +342,7 @@ fn module_doc(source: &Source) -> Vec<Finding> {
 }
 
 fn limits(source: &Source) -> Vec<Finding> {
-    if source.path != "limits.rs" {
+    if top(source) != "limits" {
         return Vec::new();
     }
     let constants = paths(&source.product)
