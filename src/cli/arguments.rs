@@ -10,7 +10,8 @@ use lexopt::{Arg, Parser};
 use super::failure::CommandError;
 use super::{environment, usage};
 use crate::settings::nearest::nearest;
-use crate::settings::table::{Command, OPTIONS, Opt};
+use crate::settings::options::OPTIONS;
+use crate::settings::table::{Command, Opt};
 use crate::settings::{Resolved, SettingsFile};
 
 /// The arguments of the program, understood.

@@ -5,7 +5,8 @@
 
 use std::fmt::Write;
 
-use crate::settings::table::{Command, OPTIONS, Opt};
+use crate::settings::options::OPTIONS;
+use crate::settings::table::{Command, Opt};
 
 /// The program's: its subcommands, and all options.
 pub(super) fn whole() -> String {

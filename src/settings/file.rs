@@ -3,11 +3,22 @@
 //! It decides which member is which option, and whether it has the JSON type for it. It opens no
 //! file, and does not judge what a value says: the functions that take the flags do that.
 
+use super::error::SettingsError;
+use super::given::Given;
 use super::nearest::nearest;
-use super::table::{OPTIONS, Opt};
-use super::{Given, SettingsError, SettingsFile};
+use super::options::OPTIONS;
+use super::table::Opt;
 use crate::limits;
 use crate::model::json::{self, Value};
+
+/// A settings file: its name, for messages, and what it holds.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingsFile<'a> {
+    /// The path as the user knows it.
+    pub name: &'a str,
+    /// At most [`limits::SETTINGS_FILE_MAX`] bytes.
+    pub text: &'a [u8],
+}
 
 /// What the file sets, in its order. The values are of the right JSON type; what they say is
 /// checked by whoever takes them.

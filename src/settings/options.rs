@@ -523,6 +523,11 @@ pub static OPTIONS: &[Opt] = &[
     },
 ];
 
+/// The option of this long name.
+pub fn option(name: &str) -> Option<&'static Opt> {
+    OPTIONS.iter().find(|option| option.name == name)
+}
+
 const UNSAID: &str = "";
 /// What the options of `starling sim` have in common: none is a setting of the daemon.
 const SIMULATED: Opt = Opt {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::SettingsError;
+use super::error::SettingsError;
 use super::table::Opt;
 use crate::limits::{
     SIM_CHANGES_MAX, SIM_DELAY_MAX, SIM_HOSTS_MAX, SIM_NODE_RECORDS_HOSTS, SIM_PARTITION_MAX,
@@ -198,7 +198,8 @@ const UNITS: [(&str, u64); 5] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::table::{Command, OPTIONS, option};
+    use crate::settings::options::{OPTIONS, option};
+    use crate::settings::table::Command;
 
     fn with(option_name: &str, text: &str) -> Result<Scenario, SettingsError> {
         Scenario::new(&[(option(option_name).unwrap(), text.to_owned())])

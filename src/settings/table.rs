@@ -1,4 +1,4 @@
-//! The one table of subcommands and options.
+//! What the one table of subcommands and options is made of; its entries stand in `options`.
 //!
 //! The parser, the usage text, the settings file's reader, `starling check` and the test of the man
 //! pages are all fed from here: an option that is not in the table does not exist, one that is in
@@ -6,8 +6,7 @@
 //! `-`: text or a number for an option with an argument, a list of texts for a repeatable one,
 //! `true` or `false` for one without.
 
-use super::Settings;
-pub use super::options::OPTIONS;
+use super::daemon::Settings;
 
 /// What `starling` is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,8 +198,3 @@ impl Opt {
 
 /// What the argument of an option is called that is a number.
 pub(super) const COUNT: &str = "COUNT";
-
-/// The option of this long name.
-pub fn option(name: &str) -> Option<&'static Opt> {
-    OPTIONS.iter().find(|option| option.name == name)
-}

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::*;
 
 fn root() -> Environment {
@@ -9,7 +11,7 @@ fn root() -> Environment {
 }
 
 fn flag(name: &str, text: &str) -> (&'static Opt, String) {
-    (table::option(name).unwrap(), text.to_owned())
+    (options::option(name).unwrap(), text.to_owned())
 }
 
 fn with_file(text: &str) -> Result<Resolved, SettingsError> {
@@ -150,7 +152,7 @@ fn every_setting_is_taken_from_a_flag_and_from_the_file_alike() {
     let mut members = Vec::new();
     let mut flags = Vec::new();
     for (name, text) in GOOD {
-        let option = table::option(name).unwrap();
+        let option = options::option(name).unwrap();
         flags.push(flag(name, text));
         let value = match (option.is_list(), option.argument) {
             _ if option.is_count() => (*text).to_owned(),

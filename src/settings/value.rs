@@ -5,21 +5,18 @@
 //! may be there when it is needed. What depends on several settings at once is checked by the
 //! caller.
 
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use log::Level;
 
-use super::{DriftChoice, Settings, UnitChoice};
+use super::daemon::{CONTROL_MODE, DriftChoice, Settings, UnitChoice};
 use crate::limits::{self, HISTORY_KEPT_MAX, HISTORY_KEPT_MIN};
 use crate::wire::fleet::is_name;
 use crate::wire::token::is_address;
 
 /// What was expected.
 pub(super) type Expected = &'static str;
-
-pub(super) const LISTEN: SocketAddr =
-    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, limits::PORT, 0, 0));
 
 /// A path; made of at least one character, so that "empty" can mean "not set".
 pub(super) fn path(text: &str) -> Result<PathBuf, Expected> {
@@ -258,8 +255,6 @@ pub(super) fn add(list: &mut Vec<String>, item: String) -> Result<(), Expected> 
     Ok(())
 }
 
-/// Closed to all but the owner.
-pub(super) const CONTROL_MODE: u32 = 0o600;
 const GROUP_BITS: u32 = 0o060;
 
 const DRIFTS: [(&str, DriftChoice); 3] = [
