@@ -5,15 +5,12 @@
 //! can go wrong with them. All chance comes from one seed, so a run can be had again to the last
 //! frame. Frames pass their real encoding; handshakes and sealing are left out, and so is mDNS.
 //! What a world promises to a node, it asserts of itself; what a fleet promises to people is
-//! checked by whoever [observes](observer::Observer) it.
+//! checked by whoever [observes](Observer) it.
 
 mod disk;
 mod event;
 mod host;
-mod links;
-mod mesh;
 mod network;
-pub mod observer;
 pub mod past;
 pub mod purpose;
 pub mod rehearsal;
@@ -26,4 +23,4 @@ pub use self::disk::{Disk, Failure};
 pub use self::host::{Clock, End, Host, Other, Spec, fleet, secret};
 pub use self::network::{Network, Way};
 pub use self::server::{REFUSAL, Refuses, Server};
-pub use self::world::{Puppet, Traffic, World, address};
+pub use self::world::{Observer, Puppet, Traffic, World, address};

@@ -13,9 +13,10 @@ use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
 use crate::model::json::Value;
 use crate::model::ledger::EditRef;
+use crate::model::operation::operations;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
-use crate::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
+use crate::model::revision::{Author, Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 use crate::node::records::file_text;
 use crate::node::revision_name;
@@ -82,7 +83,7 @@ fn child(
     group: &str,
     base: Option<&Revision>,
     document: Document,
-    operations: Vec<crate::model::revision::Operation>,
+    operations: Vec<crate::model::operation::Operation>,
     settles: Vec<EditRef>,
     edits: usize,
 ) -> Revision {

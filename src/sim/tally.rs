@@ -8,10 +8,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::World;
 use super::host::Other;
-use super::observer::Observer;
 use super::purpose::{Purpose, purpose};
+use super::world::{Observer, World};
 use crate::model::record::RecordId;
 use crate::model::revision::{Origin, Revision};
 use crate::node::effect::Effect;

@@ -13,12 +13,17 @@ use super::disk::Disk;
 use super::event::{Event, Queue, What};
 use super::host::{Host, Other, Spec};
 use super::network::Network;
-use super::observer::Observer;
 use crate::limits::{KEYS_AWAY_MAX, PORT};
 use crate::node::answer::Answer;
 use crate::node::effect::Effect;
 use crate::node::input::{Ask, ClientId, Input, LinkId};
 use crate::node::rng::Rng;
+
+mod links;
+mod mesh;
+mod observer;
+
+pub use self::observer::Observer;
 
 /// A fleet, its network, and the time.
 pub struct World<O = ()> {

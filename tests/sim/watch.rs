@@ -19,7 +19,7 @@ use starlingd::node::answer::Answer;
 use starlingd::node::effect::{Effect, Level};
 use starlingd::node::input::{ClientId, Input, Ticket};
 use starlingd::node::revision_name;
-use starlingd::sim::observer::Observer;
+use starlingd::sim::Observer;
 use starlingd::wire::frame::carried;
 
 use crate::content;

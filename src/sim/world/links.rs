@@ -8,14 +8,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::World;
-use super::event::{Event, What};
-use super::host::{End, Other};
-use super::observer::Observer;
-use super::purpose::{Purpose, purpose};
-use super::world::{Puppet, address};
+use super::{Observer, Puppet, World, address};
 use crate::limits::{CREDIT_STEP, LINK_WINDOW};
 use crate::node::input::{Input, LinkId};
+use crate::sim::event::{Event, What};
+use crate::sim::host::{End, Other};
+use crate::sim::purpose::{Purpose, purpose};
 use crate::wire::frame::charge;
 use crate::wire::handshake::Hello;
 
@@ -95,7 +93,7 @@ impl<O: Observer> World<O> {
         self.happens(host, Input::Frame(link, frame));
     }
 
-    pub(super) fn send(&mut self, host: usize, link: LinkId, bytes: Vec<u8>) {
+    pub(in crate::sim) fn send(&mut self, host: usize, link: LinkId, bytes: Vec<u8>) {
         let (now, seed, cost) = (self.now, self.seed, charge(bytes.len()));
         let left_out = self.leaves_out(purpose(&bytes));
         self.traffic.frames += u64::from(!left_out);
@@ -142,7 +140,7 @@ impl<O: Observer> World<O> {
     }
 
     /// A frame arrives: it is read, and its sender has its credit back.
-    pub(super) fn arrives(
+    pub(in crate::sim) fn arrives(
         &mut self,
         to: usize,
         from: Option<usize>,
@@ -173,13 +171,13 @@ impl<O: Observer> World<O> {
     }
 
     /// Whether frames for this purpose are not simulated.
-    pub(super) fn leaves_out(&self, purpose: Purpose) -> bool {
+    pub(in crate::sim) fn leaves_out(&self, purpose: Purpose) -> bool {
         self.no_node_records && matches!(purpose, Purpose::Nodes | Purpose::NodeExchange)
     }
 
     /// A frame arrives at a host that was started anew and does not know of its connection: it is
     /// answered by a reset, if at all.
-    pub(super) fn is_unexpected(&mut self, to: usize, from: Option<usize>, sender: LinkId) {
+    pub(in crate::sim) fn is_unexpected(&mut self, to: usize, from: Option<usize>, sender: LinkId) {
         let Some(from) = from.filter(|_| self.rng.below(2) == 0) else {
             return;
         };
@@ -192,7 +190,7 @@ impl<O: Observer> World<O> {
         );
     }
 
-    pub(super) fn close(&mut self, host: usize, link: LinkId) {
+    pub(in crate::sim) fn close(&mut self, host: usize, link: LinkId) {
         let Some(end) = self.hosts[host].links.remove(&link) else {
             return;
         };
@@ -210,7 +208,7 @@ impl<O: Observer> World<O> {
     }
 
     /// The other side hears that a connection has ended, after all that was sent before.
-    pub(super) fn ends_for(
+    pub(in crate::sim) fn ends_for(
         &mut self,
         host: usize,
         end: &End,
@@ -228,7 +226,7 @@ impl<O: Observer> World<O> {
         );
     }
 
-    pub(super) fn dialled(&mut self, from: usize, dial: u64, text: &str) {
+    pub(in crate::sim) fn dialled(&mut self, from: usize, dial: u64, text: &str) {
         let failed = |reason: &str| What::Input(Input::DialFailed(dial, reason.to_owned()));
         match self.host_at(text) {
             Some(to) if to == from => {
@@ -289,7 +287,7 @@ impl<O: Observer> World<O> {
 
     /// What cannot arrive now: it waits, unless it is part of a handshake, which has not got so
     /// much time.
-    pub(super) fn hold_up(&mut self, event: Event) {
+    pub(in crate::sim) fn hold_up(&mut self, event: Event) {
         let What::Input(Input::Linked { link, dial, .. }) = &event.what else {
             return self.network.hold_up(event);
         };

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::World;
-use super::host::Other;
-use super::observer::Observer;
+use super::{Observer, World};
+use crate::sim::host::Other;
 
 impl<O: Observer> World<O> {
     /// The hosts that a running host is linked with and that run too.
