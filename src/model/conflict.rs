@@ -4,14 +4,14 @@
 //! and what stood there then. Long values, and certificates of any length, are given by length and
 //! hash; an edit of which no host holds the record any more is given by its name alone.
 
+use super::document::Document;
 use super::edit::{Change, Op, Verb, hash_of};
 use super::json::{self, Value, object};
 use super::ledger::EditRef;
+use super::operation::Operation;
 use super::path::Path;
 use super::peer_id::PeerId;
-use super::record::Header;
 use super::resources;
-use super::revision::{Operation, Revision};
 use crate::codec::hex;
 use crate::limits::{NOTE_MAX, OPEN_VALUE_MAX, OPERATIONS_MAX};
 
@@ -60,34 +60,6 @@ impl OpenConflict {
             .iter()
             .map(|(operation, value)| operation.weight() + wanted(value));
         size_of::<Self>() + self.note.len() + operations.sum::<usize>()
-    }
-
-    /// The edit that `revision` carries; values are taken from its document.
-    pub fn of(revision: &Revision) -> Self {
-        let header = &revision.record.header;
-        let mut room = OPEN_VALUE_MAX;
-        let mut wanted = |operation: &Operation| {
-            let value = revision.document.get(&operation.path);
-            let value = match operation.verb {
-                Verb::Delete => None,
-                Verb::Put => value,
-                Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()),
-            };
-            value.map_or(Wanted::Nothing, |value| {
-                Wanted::of(&operation.path, value, &mut room)
-            })
-        };
-        Self {
-            author: Some(header.author),
-            guarded: header.flags & Header::GUARDED != 0,
-            note: header.note.clone(),
-            operations: revision
-                .edit
-                .operations
-                .iter()
-                .map(|operation| (operation.clone(), wanted(operation)))
-                .collect(),
-        }
     }
 
     /// Whether all that was wanted stands here. Otherwise it takes the revision that first carried
@@ -178,6 +150,27 @@ impl OpenConflict {
 }
 
 impl Wanted {
+    /// What the operations of an edit wanted to write, each beside its operation; the values are
+    /// taken from `document`, which the edit was applied to.
+    pub(super) fn by(operations: &[Operation], document: &Document) -> Vec<(Operation, Self)> {
+        let mut room = OPEN_VALUE_MAX;
+        let mut wanted = |operation: &Operation| {
+            let value = document.get(&operation.path);
+            let value = match operation.verb {
+                Verb::Delete => None,
+                Verb::Put => value,
+                Verb::Append => value.and_then(Value::as_array).and_then(|list| list.last()),
+            };
+            value.map_or(Self::Nothing, |value| {
+                Self::of(&operation.path, value, &mut room)
+            })
+        };
+        operations
+            .iter()
+            .map(|operation| (operation.clone(), wanted(operation)))
+            .collect()
+    }
+
     /// The value itself if it may be shown and there is `room` for it, which it then takes.
     fn of(path: &Path, value: &Value, room: &mut usize) -> Self {
         let text = json::compact(value);

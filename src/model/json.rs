@@ -13,9 +13,8 @@ use crate::limits::{DEPTH_MAX, NUMBER_MAX, OWN_LEVELS_MAX, OWN_VALUES_MAX, VALUE
 
 pub use self::beginning::{Beginning, parse_beginning};
 pub(super) use self::make::{Make, Whole};
-pub use self::map::Map;
 pub use self::print::{compact, unit_format, unit_length};
-pub use self::value::{Number, Value};
+pub use self::value::{Map, Number, Value};
 
 /// Makes the members of an object, in the order given: `object! { "id": id.to_string(), "size": 3
 /// }`. Whatever [`Value`] can be made from may stand for a value: an `Option` that is `None`
@@ -32,7 +31,6 @@ pub(crate) use object;
 mod beginning;
 mod comments;
 mod make;
-mod map;
 mod parse;
 mod print;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! which edits it contains. Nothing here knows of links, files or time.
 
 pub mod alias;
+pub mod aliases;
 pub mod bundle;
 pub mod conflict;
 pub(crate) mod date;
@@ -19,6 +20,7 @@ pub mod json;
 pub mod ledger;
 pub mod merge;
 pub(crate) mod name;
+pub mod operation;
 pub mod overlay;
 pub mod patch;
 pub mod path;

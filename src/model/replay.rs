@@ -79,8 +79,9 @@ fn has_all(many: &[Value], few: &[Value]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::operation::operations;
     use crate::model::path::Path;
-    use crate::model::revision::{Author, Draft, Edit, Origin, operations};
+    use crate::model::revision::{Author, Draft, Edit, Origin};
     use crate::model::signature::SecretKey;
     use crate::model::stamp::Stamp;
 

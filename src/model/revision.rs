@@ -9,22 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::conflict::OpenConflict;
-use super::delta;
+use self::head_line::HeadLine;
+use super::conflict::{OpenConflict, Wanted};
 use super::document::Document;
-use super::edit::{Change, Found, Op, Verb, is_editable};
-use super::json::{self, JsonError, Value, object};
+use super::edit::{Change, Op, Verb};
+use super::json::{self, JsonError};
 use super::ledger::{EditRef, Ledger, Standing};
-use super::path::Path;
+use super::operation::Operation;
 use super::peer_id::PeerId;
 use super::record::{Header, Kind, Rank, Record, RecordId};
-use super::resources;
 use super::signature::SecretKey;
 use super::stamp::Stamp;
 use crate::limits::{
-    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, LEDGER_MAX,
-    NAMES_AHEAD_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX, REMOVAL_BODY_MAX,
+    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, NAMES_AHEAD_MAX,
+    REMOVAL_BODY_MAX,
 };
+
+mod head_line;
+#[cfg(test)]
+mod tests;
 
 /// What a revision does with its edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,17 +38,6 @@ pub enum Origin {
     Replay(EditRef, PeerId),
     /// The revision leaves the document alone and lists an uncontained edit as open conflict.
     Note(EditRef, PeerId),
-}
-
-/// An operation of an edit: where, how, and what it found there. Its value stands in the document.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Operation {
-    /// PUT, POST or DELETE, as Unit defines them.
-    pub verb: Verb,
-    /// Where.
-    pub path: Path,
-    /// What the author's base held there.
-    pub found: Found,
 }
 
 /// What a client asked for, once.
@@ -136,7 +128,7 @@ impl Revision {
             .map(|base| base.ledger.clone())
             .unwrap_or_default()
             .with(added);
-        let head = head_text(&draft.edit, &draft.settles, &open, &said);
+        let head = head_line::text(&draft.edit, &draft.settles, &open, &said);
         let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()]
             .concat()
             .into();
@@ -148,7 +140,7 @@ impl Revision {
             BODY_MAX
         };
         if !is_bounded
-            || ops_len(&edit_to(&draft.edit)) > EDIT_TEXT_MAX
+            || head_line::operations_len(&draft.edit) > EDIT_TEXT_MAX
             || body.len() > body_max
             || height >= HEIGHT_LIMIT
         {
@@ -196,26 +188,16 @@ impl Revision {
             .iter()
             .position(|byte| *byte == b'\n')
             .ok_or(BadBody::Member("line end"))?;
-        let (head, entries) = read_head(&body[..line_end])?;
+        let HeadLine {
+            edit,
+            settled,
+            open,
+            floor,
+            names,
+        } = HeadLine::read(&body[..line_end])?;
         let document = Document::within(&body, line_end + 1)
             .map_err(|error| BadBody::Document(error.to_string()))?;
-        let edit = edit_from(member(&head, "edit")?)?;
-        let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX)
-            .ok_or(BadBody::Member("settled"))?;
-        let mut open = BTreeMap::new();
-        for value in member(&head, "open")?
-            .as_array()
-            .filter(|list| list.len() <= OPEN_LISTED_MAX)
-            .ok_or(BadBody::Member("open"))?
-        {
-            let (edit, conflict) = OpenConflict::from_json(value).ok_or(BadBody::Member("open"))?;
-            open.insert(edit, conflict);
-        }
-        let floor = member(&head, "floor")?
-            .as_str()
-            .and_then(stamp_from)
-            .ok_or(BadBody::Member("floor"))?;
-        let said = Ledger::from_parts(floor, &entries).ok_or(BadBody::Member("ledger"))?;
+        let said = Ledger::from_parts(floor, &names).ok_or(BadBody::Member("ledger"))?;
         // Were the floor above the stamp, or a whole ledger of names, the ledger would forget each
         // later edit at once. A few names may be: a host whose clock was wrong has dated
         // edits that are followed no further.
@@ -227,7 +209,7 @@ impl Revision {
             .into_iter()
             .chain(&settled)
             .chain(open.keys())
-            .chain(&entries);
+            .chain(&names);
         let ahead: BTreeSet<&EditRef> = named
             .filter(|edit| edit.stamp > record.header.stamp)
             .collect();
@@ -395,18 +377,14 @@ impl Revision {
         {
             return listed.clone();
         }
-        OpenConflict::of(self)
+        let header = &self.record.header;
+        OpenConflict {
+            author: Some(header.author),
+            guarded: header.flags & Header::GUARDED != 0,
+            note: header.note.clone(),
+            operations: Wanted::by(&self.edit.operations, &self.document),
+        }
     }
-}
-
-/// Operations as they will stand in a revision made on `base`.
-pub fn operations(base: &Document, ops: &[Op]) -> Vec<Operation> {
-    let made = |op: &Op| Operation {
-        verb: op.change.verb(),
-        path: op.path.clone(),
-        found: super::edit::found(base, op),
-    };
-    ops.iter().map(made).collect()
 }
 
 /// Why a body is none.
@@ -432,45 +410,6 @@ impl fmt::Display for BadBody {
 
 impl std::error::Error for BadBody {}
 
-/// The head line and its ledger. As authors write it, the ledger stands last and its entries are of
-/// one length: then they are read where they stand, which takes a tenth of the time. Otherwise the
-/// line is read as any JSON.
-fn read_head(line: &[u8]) -> Result<(Value, Vec<EditRef>), BadBody> {
-    if let Some((head, entries)) = read_plain_head(line) {
-        return Ok((head, entries));
-    }
-    let head = json::parse_own_within(line, HEAD_VALUES_MAX).map_err(BadBody::Head)?;
-    let entries =
-        refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
-    Ok((head, entries))
-}
-
-fn read_plain_head(line: &[u8]) -> Option<(Value, Vec<EditRef>)> {
-    let at = delta::ledger_at(line)?;
-    let ledger = line[at..].strip_suffix(b"]}")?;
-    let entry = |entry: &[u8]| {
-        let text = entry
-            .strip_suffix(b",")
-            .unwrap_or(entry)
-            .strip_prefix(b"\"")?
-            .strip_suffix(b"\"")?;
-        EditRef::parse(std::str::from_utf8(text).ok()?)
-    };
-    let whole = ledger.is_empty() || (ledger.len() + 1).is_multiple_of(delta::ENTRY_LEN);
-    let fits = whole && ledger.len() < LEDGER_MAX * delta::ENTRY_LEN && !ledger.ends_with(b",");
-    let commas = ledger
-        .chunks_exact(delta::ENTRY_LEN)
-        .all(|entry| entry.ends_with(b","));
-    let entries = (fits && commas).then(|| {
-        ledger
-            .chunks(delta::ENTRY_LEN)
-            .map(entry)
-            .collect::<Option<Vec<_>>>()
-    })??;
-    let head = json::parse_own_within(&[&line[..at], b"]}"].concat(), HEAD_VALUES_MAX).ok()?;
-    Some((head, entries))
-}
-
 /// The original's own edit is in its ledger too, though it cannot be written there: the ID is a
 /// hash over the body.
 fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
@@ -483,145 +422,5 @@ fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
     }
 }
 
-/// The ledger stands last, next to the document: [`super::delta`] relies on it.
-fn head_text(
-    edit: &Edit,
-    settled: &[EditRef],
-    open: &BTreeMap<EditRef, OpenConflict>,
-    ledger: &Ledger,
-) -> String {
-    let refs = |list: &mut dyn Iterator<Item = &EditRef>| {
-        let mut text = String::new();
-        for edit in list {
-            let comma = if text.is_empty() { "" } else { "," };
-            text.extend([comma, "\"", &edit.to_string(), "\""]);
-        }
-        text
-    };
-    let open: Vec<String> = open
-        .iter()
-        .map(|(edit, conflict)| json::compact(&conflict.to_json(edit)))
-        .collect();
-    format!(
-        "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":[{}]}}",
-        json::compact(&edit_to(edit)),
-        refs(&mut settled.iter()),
-        open.join(","),
-        ledger.floor(),
-        refs(&mut ledger.entries()),
-    )
-}
-
-fn edit_to(edit: &Edit) -> Value {
-    let kind = match &edit.origin {
-        Origin::Original => "original",
-        Origin::Replay(..) => "replay",
-        Origin::Note(..) => "note",
-    };
-    let mut members = object! { "kind": kind };
-    if let Origin::Replay(of, author) | Origin::Note(of, author) = &edit.origin {
-        members.extend(object! { "of": of.to_string(), "author": author.to_string() });
-    }
-    members.extend(
-        object! { "ops": edit.operations.iter().map(Operation::to_json).collect::<Vec<_>>() },
-    );
-    Value::Object(members)
-}
-
-/// The operations' part of an edit as it stands in a body, in bytes of compact text.
-fn ops_len(edit: &Value) -> usize {
-    edit.get("ops").map_or(0, |ops| json::compact(ops).len())
-}
-
-fn edit_from(value: &Value) -> Result<Edit, BadBody> {
-    let of = value
-        .get("of")
-        .and_then(Value::as_str)
-        .and_then(EditRef::parse);
-    let author = value
-        .get("author")
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse::<PeerId>().ok());
-    let origin = match (value.get("kind").and_then(Value::as_str), of, author) {
-        (Some("original"), None, None) => Origin::Original,
-        (Some("replay"), Some(of), Some(author)) => Origin::Replay(of, author),
-        (Some("note"), Some(of), Some(author)) => Origin::Note(of, author),
-        _ => return Err(BadBody::Member("edit")),
-    };
-    let ops = value
-        .get("ops")
-        .and_then(Value::as_array)
-        .filter(|ops| ops.len() <= OPERATIONS_MAX);
-    let operations = ops.and_then(|ops| {
-        ops.iter()
-            .map(Operation::from_json)
-            .collect::<Option<Vec<_>>>()
-    });
-    if ops_len(value) > EDIT_TEXT_MAX {
-        return Err(BadBody::Member("ops"));
-    }
-    Ok(Edit {
-        origin,
-        operations: operations.ok_or(BadBody::Member("ops"))?,
-    })
-}
-
-impl Operation {
-    /// About how many bytes of memory it takes.
-    pub fn weight(&self) -> usize {
-        let tokens: usize = self
-            .path
-            .tokens()
-            .iter()
-            .map(|token| token.len() + TOKEN_WEIGHT)
-            .sum();
-        let found = if let Found::Short(value) = &self.found {
-            json::weight(value)
-        } else {
-            0
-        };
-        size_of::<Self>() + tokens + found
-    }
-
-    /// `{"op":…,"path":…,"found":…}`
-    pub fn to_json(&self) -> Value {
-        object! { "op": self.verb.word(), "path": self.path.to_string(), "found": self.found.to_json() }.into()
-    }
-
-    /// Reads what [`Operation::to_json`] writes; further members are left alone. One that shows a
-    /// certificate in clear is none.
-    pub fn from_json(value: &Value) -> Option<Self> {
-        let verb = Verb::from_word(value.get("op")?.as_str()?)?;
-        let text = value.get("path")?.as_str()?;
-        let path = Path::parse(text)
-            .ok()
-            .filter(|path| is_editable(path, verb) && path.to_string() == text)?;
-        let found = Found::from_json(value.get("found")?).ok()?;
-        let in_clear = matches!(found, Found::Short(_)) && resources::is_secret(&path);
-        (!in_clear).then_some(Self { verb, path, found })
-    }
-}
-
 /// What an edit's name takes in a set, in bytes.
 const NAME_WEIGHT: usize = 64;
-/// What a token of a path takes besides its letters.
-const TOKEN_WEIGHT: usize = 48;
-
-fn member<'a>(head: &'a Value, name: &'static str) -> Result<&'a Value, BadBody> {
-    head.get(name).ok_or(BadBody::Member(name))
-}
-
-fn refs_from(value: &Value, most: usize) -> Option<Vec<EditRef>> {
-    let list = value.as_array().filter(|list| list.len() <= most)?;
-    list.iter()
-        .map(|entry| entry.as_str().and_then(EditRef::parse))
-        .collect()
-}
-
-fn stamp_from(text: &str) -> Option<Stamp> {
-    crate::codec::unhex_array(text).and_then(|bytes| Stamp::from_u64(u64::from_be_bytes(bytes)))
-}
-
-#[cfg(test)]
-#[path = "revision_tests.rs"]
-mod tests;

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use crate::limits::GIVEN_NAMES_MAX;
-use crate::model::alias::Aliases;
+use crate::model::aliases::Aliases;
 use crate::model::json::{self, Map, Value};
 
 /// Names on a server, each list with the oldest first.

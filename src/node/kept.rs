@@ -29,7 +29,7 @@ use super::server::Job;
 use super::{Context, Local};
 use super::{Node, Waiting};
 use crate::limits::{DRIFT_ROUNDS_MAX, DRIFTS_KEPT, GIVEN_MAX, KEPT_PATHS_MAX, REMEMBER_EVERY};
-use crate::model::alias::Aliases;
+use crate::model::aliases::Aliases;
 use crate::model::document::Document;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};

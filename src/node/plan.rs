@@ -17,10 +17,10 @@ use crate::model::document::{Document, is_factory};
 use crate::model::edit::{self, Op};
 use crate::model::json::{self, Map, Value};
 use crate::model::ledger::EditRef;
+use crate::model::operation::operations;
 use crate::model::patch::{self, PatchError};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
-use crate::model::revision::operations;
 
 /// What is to be published, and what it was made on.
 pub(super) struct Plan {

@@ -21,10 +21,11 @@ use super::{Changes, Context, Store};
 use crate::limits::{TRIED_FOR, TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::Op;
+use crate::model::operation::operations;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::record::Header;
-use crate::model::revision::{Draft, Edit, Origin, Revision, operations};
+use crate::model::revision::{Draft, Edit, Origin, Revision};
 
 /// What a client wants.
 pub(super) enum Wish {

@@ -468,8 +468,7 @@ fn target_body() -> Vec<u8> {
 }
 
 fn listed() -> Vec<u8> {
-    json::compact(&conflict::OpenConflict::of(revision()).to_json(&revision().edit_ref()))
-        .into_bytes()
+    json::compact(&revision().as_conflict().to_json(&revision().edit_ref())).into_bytes()
 }
 
 fn headers() -> Vec<(String, String)> {

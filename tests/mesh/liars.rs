@@ -6,10 +6,11 @@ use starlingd::limits::{FORWARDED_MAX, FORWARDED_WAIT, INLINE_MAX, NAMES_AHEAD_M
 use starlingd::model::document::Document;
 use starlingd::model::edit::{Change, Op, apply};
 use starlingd::model::ledger::EditRef;
+use starlingd::model::operation::operations;
 use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
+use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{self, Ask};

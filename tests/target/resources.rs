@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use starlingd::model::alias::Aliases;
+use starlingd::model::aliases::Aliases;
 use starlingd::model::document::Document;
 use starlingd::model::json::{self, Map, Value};
 use starlingd::node::input::{Outcome, Refusal};

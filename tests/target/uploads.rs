@@ -2,7 +2,7 @@
 //! the removal of what is old.
 
 use starlingd::limits::COPIES_KEPT;
-use starlingd::model::alias::Aliases;
+use starlingd::model::aliases::Aliases;
 use starlingd::model::resources::Kind;
 use starlingd::node::given::GivenNames;
 

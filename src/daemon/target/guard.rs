@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::Worker;
 use crate::limits::OWN_REMEMBERED;
-use crate::model::alias::stripped_config;
+use crate::model::aliases::stripped_config;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::shown::Shown;
 use crate::node::input::Outcome;

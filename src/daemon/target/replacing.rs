@@ -10,7 +10,8 @@
 use super::Worker;
 use super::stock::{Lacking, Shelves, Wanted, called, words};
 use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
-use crate::model::alias::{Aliases, alias};
+use crate::model::alias::alias;
+use crate::model::aliases::Aliases;
 use crate::model::json::{Map, Value, object};
 use crate::model::resources::{self, Kind, Named};
 use crate::node::input::Outcome;

@@ -3,6 +3,8 @@
 //! Member order and number text are the value's own. Escapes are Unit's (`src/nxt_conf.c`): quote,
 //! backslash and control characters only, hexadecimal digits in upper case.
 
+use std::fmt;
+
 use super::Value;
 
 /// The text without white space.
@@ -21,6 +23,13 @@ pub fn unit_format(value: &Value) -> String {
     text
 }
 
+/// The length in bytes of what [`unit_format`] makes of a value, for which nothing is printed.
+pub fn unit_length(value: &Value) -> u64 {
+    let mut length = Length(0);
+    print(value, Some(0), &mut length);
+    length.0 + NEWLINE.len() as u64
+}
+
 /// A string as [`compact`] writes it.
 pub(super) fn quoted(string: &str) -> String {
     let mut text = String::new();
@@ -28,11 +37,10 @@ pub(super) fn quoted(string: &str) -> String {
     text
 }
 
-/// The length of that in bytes, for which nothing is printed.
-pub fn unit_length(value: &Value) -> u64 {
-    let mut length = Length(0);
-    print(value, Some(0), &mut length);
-    length.0 + NEWLINE.len() as u64
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&compact(self))
+    }
 }
 
 /// Where the text goes.

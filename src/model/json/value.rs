@@ -6,7 +6,9 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-use super::{Map, compact};
+pub use self::map::Map;
+
+mod map;
 
 /// A value. A clone shares objects with the original until one of them is changed.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -242,12 +244,6 @@ impl IndexMut<&str> for Value {
 impl IndexMut<usize> for Value {
     fn index_mut(&mut self, place: usize) -> &mut Self {
         &mut self.as_array_mut().expect("only an array has elements")[place]
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&compact(self))
     }
 }
 

@@ -8,9 +8,10 @@ use crate::limits::{GROUPS_MAX, GROUPS_NAMED, REMOVALS_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
 use crate::model::json::Value;
+use crate::model::operation::operations;
 use crate::model::path::Path;
 use crate::model::record::Header;
-use crate::model::revision::{Author, Draft, Edit, Origin, Revision, operations};
+use crate::model::revision::{Author, Draft, Edit, Origin, Revision};
 use crate::model::signature::SecretKey;
 use crate::model::stamp::Stamp;
 

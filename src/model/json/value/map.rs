@@ -38,12 +38,12 @@ impl Map<String, Value> {
     }
 
     /// Gives back the room that was meant for more.
-    pub(super) fn shrink_to_fit(&mut self) {
+    pub(in crate::model::json) fn shrink_to_fit(&mut self) {
         self.own().entries.shrink_to_fit();
     }
 
     /// Adds a member of a name that is not there.
-    pub(super) fn push(&mut self, name: String, value: Value) {
+    pub(in crate::model::json) fn push(&mut self, name: String, value: Value) {
         let members = self.own();
         if members.entries.len() > FEW {
             members.places.insert(name.clone(), members.entries.len());
@@ -165,7 +165,7 @@ impl Map<String, Value> {
     }
 
     /// Whether both are one in memory.
-    pub(super) fn is_one_with(&self, other: &Self) -> bool {
+    pub(in crate::model::json) fn is_one_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

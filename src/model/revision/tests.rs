@@ -1,7 +1,10 @@
 use super::*;
 use crate::codec::hex;
+use crate::limits::LEDGER_MAX;
 use crate::model::delta;
-use crate::model::edit::{Change, apply};
+use crate::model::edit::apply;
+use crate::model::operation::operations;
+use crate::model::path::Path;
 
 fn config_op(path: &str, value: &str) -> Op {
     Op {
