@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use starlingd::daemon::discovery::{Discovery, DiscoveryEvent, Settings};
+use starlingd::daemon::discovery::{Discovery, DiscoveryEvent, DiscoverySettings};
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
@@ -18,7 +18,7 @@ fn key(first: u8) -> FleetKey {
     FleetKey::from_bytes(key)
 }
 
-fn settings(seed: u8, keys: &[u8]) -> Settings {
+fn settings(seed: u8, keys: &[u8]) -> DiscoverySettings {
     let owner = FleetId::from_bytes(SecretKey::from_seed(&[200; 32]).public()).unwrap();
     let fleet = Fleet::new(
         "test".to_owned(),
@@ -27,21 +27,24 @@ fn settings(seed: u8, keys: &[u8]) -> Settings {
     )
     .unwrap();
     let peer = PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap();
-    Settings {
+    DiscoverySettings {
         fleet,
         peer,
         interfaces: vec!["lo".to_owned()],
     }
 }
 
-fn instance(settings: &Settings) -> String {
+fn instance(settings: &DiscoverySettings) -> String {
     settings
         .fleet
         .key()
         .instance(settings.fleet.id(), &settings.peer)
 }
 
-fn start(settings: Settings, port: u16) -> (Discovery, Receiver<(Instant, DiscoveryEvent)>) {
+fn start(
+    settings: DiscoverySettings,
+    port: u16,
+) -> (Discovery, Receiver<(Instant, DiscoveryEvent)>) {
     let (sender, events) = mpsc::sync_channel(64);
     let discovery = Discovery::start(settings, move |event| {
         sender.send((Instant::now(), event)).unwrap_or(())

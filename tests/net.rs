@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use starlingd::daemon::clock::Clock;
 use starlingd::daemon::dialler::{self, Addresses, DialError, DialEvent, Dialler};
-use starlingd::daemon::link::{self, Link, LinkEvent, Parts};
-use starlingd::daemon::listener::{Listener, Settings};
+use starlingd::daemon::link::{self, LinkEvent, LinkParts, RunningLink};
+use starlingd::daemon::listener::{Listener, ListenerSettings};
 use starlingd::daemon::pulse::Pulse;
 use starlingd::limits::{
     CREDIT_STEP, DIALS_QUEUED, FIRST_FLIGHT_WAIT, FRAME_MAX, HANDSHAKES_FROM_ONE, HANDSHAKES_KEPT,
@@ -54,9 +54,9 @@ fn awake() -> Pulse {
 }
 
 /// A listener of peer 1, and what it lets in.
-fn listener(on: &str) -> (Listener, SocketAddr, Receiver<Parts>) {
+fn listener(on: &str) -> (Listener, SocketAddr, Receiver<LinkParts>) {
     let (sender, arrivals) = mpsc::sync_channel(64);
-    let settings = Settings {
+    let settings = ListenerSettings {
         listen: vec![on.parse().unwrap()],
         local: local(1, 7),
         addresses: nowhere(),
@@ -68,7 +68,7 @@ fn listener(on: &str) -> (Listener, SocketAddr, Receiver<Parts>) {
     (listener, address, arrivals)
 }
 
-fn dial(address: SocketAddr, seed: u8, fleet_key: u8) -> Result<Parts, DialError> {
+fn dial(address: SocketAddr, seed: u8, fleet_key: u8) -> Result<LinkParts, DialError> {
     dialler::dial(
         &address.to_string(),
         &local(seed, fleet_key),
@@ -78,13 +78,13 @@ fn dial(address: SocketAddr, seed: u8, fleet_key: u8) -> Result<Parts, DialError
 }
 
 /// Both ends of a verified connection, the dialler's first.
-fn pair(on: &str) -> (Parts, Parts) {
+fn pair(on: &str) -> (LinkParts, LinkParts) {
     let (_listener, address, arrivals) = listener(on);
     let dialled = dial(address, 2, 7).unwrap();
     (dialled, arrivals.recv_timeout(PATIENCE).unwrap())
 }
 
-fn start(number: u64, parts: Parts) -> (Link, Receiver<LinkEvent>) {
+fn start(number: u64, parts: LinkParts) -> (RunningLink, Receiver<LinkEvent>) {
     let (sender, events) = mpsc::sync_channel(1024);
     (
         link::start(number, parts, move |event| sender.send(event).unwrap_or(())).unwrap(),
@@ -531,14 +531,14 @@ fn a_listener_that_is_stopped_lets_go_of_its_port() {
     let (listener, address, _arrivals) = listener("127.0.0.1:0");
     let _idle = raw(address);
     listener.stop();
-    let settings = Settings {
+    let settings = ListenerSettings {
         listen: vec![address],
         local: local(1, 7),
         addresses: nowhere(),
         pulse: awake(),
     };
     let again = Listener::start(settings, |_| ()).unwrap();
-    let settings = Settings {
+    let settings = ListenerSettings {
         listen: vec![address],
         local: local(1, 7),
         addresses: nowhere(),
@@ -571,7 +571,7 @@ fn while_the_loop_stands_nobody_is_answered_and_nobody_dialled() {
     let (here, there) = (awake(), awake());
     let (sender, arrivals) = mpsc::sync_channel(64);
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    let settings = Settings {
+    let settings = ListenerSettings {
         listen,
         local: local(1, 7),
         addresses: nowhere(),

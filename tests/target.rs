@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use starlingd::daemon::target::{self, Target};
-use starlingd::daemon::unit::{Control, Failure, Match, Patience, Unit, get};
+use starlingd::daemon::unit::{Control, Match, Patience, RequestFailure, Unit, get};
 use starlingd::limits::TARGET_QUEUE;
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::fingerprint::Fingerprint;
@@ -369,13 +369,13 @@ fn no_head_is_sent_that_the_server_would_close_on() {
         match bench.unit.request("GET", &path, None) {
             Ok(_) => longest = length,
             Err(failure) => assert!(
-                matches!(failure, Failure::Unreachable(_)),
+                matches!(failure, RequestFailure::Unreachable(_)),
                 "{length}: {failure:?}"
             ),
         }
         let put = bench.unit.request("PUT", &path, Some(&[b' '; 12345]));
         assert!(
-            matches!(put, Ok(_) | Err(Failure::Unreachable(_))),
+            matches!(put, Ok(_) | Err(RequestFailure::Unreachable(_))),
             "{length}: {put:?}"
         );
     }
@@ -438,7 +438,10 @@ fn the_control_api_is_reached_over_tcp_too() {
         405
     );
     drop(standin);
-    assert!(matches!(unit.read_config(), Err(Failure::Unreachable(_))));
+    assert!(matches!(
+        unit.read_config(),
+        Err(RequestFailure::Unreachable(_))
+    ));
 }
 
 #[test]

@@ -103,10 +103,13 @@ impl Daemon<'_> {
         )
     }
 
-    fn answer(&self, reply: Result<Reply, unit::Failure>) -> Result<DaemonAnswer, CommandError> {
+    fn answer(
+        &self,
+        reply: Result<Reply, unit::RequestFailure>,
+    ) -> Result<DaemonAnswer, CommandError> {
         let control = self.control.display().to_string();
         let reply = reply.map_err(|error| match error {
-            unit::Failure::Unreachable(why) => CommandError::Failed(why),
+            unit::RequestFailure::Unreachable(why) => CommandError::Failed(why),
             _ => CommandError::Failed(format!("{control}: {error}")),
         })?;
         if reply.status == 200 {

@@ -13,7 +13,7 @@ mod resources;
 
 use std::path::Path as FilePath;
 
-use super::gate::{Origin, Request, Response};
+use super::gate::{HttpRequest, HttpResponse, RequestOrigin};
 use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
 use crate::model::document::Document;
 use crate::model::edit::{self, EditError, Op};
@@ -29,9 +29,9 @@ use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the
 /// host's clock shows, in milliseconds since 1970.
-pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
+pub fn ask(request: &HttpRequest, now_ms: u64) -> Result<Ask, HttpResponse> {
     let path = Path::parse(&request.target)
-        .map_err(|error| Response::error(400, "Invalid request path.", &error.to_string()))?;
+        .map_err(|error| HttpResponse::error(400, "Invalid request path.", &error.to_string()))?;
     check_words(request, &path)?;
     let ask = asked(request, path, now_ms)?;
     // A look changes nothing anyway, but Unit restarts an application by GET.
@@ -51,7 +51,7 @@ pub fn ask(request: &Request, now_ms: u64) -> Result<Ask, Response> {
 }
 
 /// The request as it goes to a host of that group.
-fn forwarded(request: &Request, group: &str) -> ForwardedRequest {
+fn forwarded(request: &HttpRequest, group: &str) -> ForwardedRequest {
     let known = |name: &str| {
         PASSED_ON
             .iter()
@@ -73,7 +73,7 @@ fn forwarded(request: &Request, group: &str) -> ForwardedRequest {
 
 /// What a peer wants done, like a request of this host's own clients; and the answer, if it is at
 /// fault or is no change of a document.
-pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, Response> {
+pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, HttpResponse> {
     let ForwardedRequest {
         method,
         target,
@@ -81,12 +81,12 @@ pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, Res
         body,
         ..
     } = forwarded;
-    let request = Request {
+    let request = HttpRequest {
         method,
         target,
         headers,
         body,
-        origin: Origin::Unix,
+        origin: RequestOrigin::Unix,
     };
     let ask = match ask(&request, now_ms)? {
         // It has been passed on once: this host is the one that was meant, or nobody is.
@@ -105,7 +105,7 @@ pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, Res
         | Ask::Restore { .. }
         | Ask::Settle { .. }
         | Ask::Repair => Ok(ask),
-        _ => Err(Response::error(
+        _ => Err(HttpResponse::error(
             400,
             "Only changes of a document are carried out for other hosts.",
             "",
@@ -115,11 +115,11 @@ pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, Res
 
 /// The group that is named by a header or in the query, if one is. A name that is none must not
 /// pass for the own group.
-fn group(request: &Request) -> Result<Option<String>, Response> {
+fn group(request: &HttpRequest) -> Result<Option<String>, HttpResponse> {
     let named = [request.header("starling-group"), query(request, "group")];
     let [header, query] = named.map(|name| name.map(str::trim));
     if header.is_some() && query.is_some() && header != query {
-        return Err(Response::error(
+        return Err(HttpResponse::error(
             400,
             "Two groups are named.",
             "Starling-Group and ?group differ",
@@ -128,7 +128,7 @@ fn group(request: &Request) -> Result<Option<String>, Response> {
     header.or(query).map(groups::name).transpose()
 }
 
-fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
+fn asked(request: &HttpRequest, path: Path, now_ms: u64) -> Result<Ask, HttpResponse> {
     let tokens: Vec<&str> = path.tokens().iter().map(String::as_str).collect();
     match tokens[..] {
         ["config", ..] => config(request, path),
@@ -168,7 +168,7 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
         ["status", ..] if request.method == "GET" => {
             Ok(Ask::Server(Question::Status(owned(&tokens[1..]))))
         }
-        [] | ["status", ..] => Err(Response::error(405, resources::INVALID_METHOD, "")),
+        [] | ["status", ..] => Err(HttpResponse::error(405, resources::INVALID_METHOD, "")),
         // Unit restarts by GET only. A GET that changes something is nobody's expectation, so there
         // is POST too.
         ["control", "applications", _, "restart"]
@@ -180,13 +180,13 @@ fn asked(request: &Request, path: Path, now_ms: u64) -> Result<Ask, Response> {
             Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
         }
         // Unit has nothing at `/control` itself, whatever the method.
-        ["control", _, ..] => Err(Response::error(405, NOT_ALLOWED, "")),
-        _ => Err(Response::error(404, NO_VALUE, "")),
+        ["control", _, ..] => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
+        _ => Err(HttpResponse::error(404, NO_VALUE, "")),
     }
 }
 
 /// The response to an answer. `state` is where stored revisions are.
-pub fn render(answer: Answer, state: &FilePath) -> Response {
+pub fn render(answer: Answer, state: &FilePath) -> HttpResponse {
     match answer {
         Answer::Value {
             document,
@@ -223,15 +223,15 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
             head,
             applied,
         } => patch::tried(changes, head, applied),
-        Answer::Edit(EditError::Missing) => Response::error(404, NO_VALUE, ""),
-        Answer::Edit(EditError::NotAllowed) => Response::error(405, NOT_ALLOWED, ""),
+        Answer::Edit(EditError::Missing) => HttpResponse::error(404, NO_VALUE, ""),
+        Answer::Edit(EditError::NotAllowed) => HttpResponse::error(405, NOT_ALLOWED, ""),
         Answer::Edit(error @ EditError::NotText) => {
-            Response::error(400, "Invalid value.", &error.to_string())
+            HttpResponse::error(400, "Invalid value.", &error.to_string())
         }
         Answer::Edit(EditError::TokenTooLong) => {
-            Response::error(500, "Memory allocation failed.", "")
+            HttpResponse::error(500, "Memory allocation failed.", "")
         }
-        Answer::Edit(EditError::TooLarge) => Response::error(
+        Answer::Edit(EditError::TooLarge) => HttpResponse::error(
             413,
             "The document is too large.",
             &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"),
@@ -244,7 +244,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
             let body = with_detail(body, &reason);
             let mut headers = vec![json_type()];
             headers.extend((!reason.is_empty()).then(|| ("Starling-Reason".into(), reason)));
-            Response {
+            HttpResponse {
                 status,
                 headers,
                 body,
@@ -265,12 +265,12 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
             status,
             headers,
             body,
-        }) => Response {
+        }) => HttpResponse {
             status,
             headers,
             body,
         },
-        Answer::Server { .. } => Response::error(
+        Answer::Server { .. } => HttpResponse::error(
             500,
             "This cannot be.",
             "a question for the server came to the wrong thread",
@@ -278,7 +278,7 @@ pub fn render(answer: Answer, state: &FilePath) -> Response {
     }
 }
 
-fn config(request: &Request, path: Path) -> Result<Ask, Response> {
+fn config(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {
     let is_root = path.tokens().len() == 1;
     let change = |change| {
         Ok(Ask::Write(Change {
@@ -302,36 +302,36 @@ fn config(request: &Request, path: Path) -> Result<Ask, Response> {
                 note: note(request)?,
             })
         }
-        "POST" if is_root => Err(Response::error(405, NOT_ALLOWED, "")),
+        "POST" if is_root => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
         "POST" => change(edit::Change::Append(body(request)?)),
         "DELETE" => change(edit::Change::Delete),
         "PATCH" => patch::patch(request, path.clone()),
-        _ => Err(Response::error(405, NOT_ALLOWED, "")),
+        _ => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
     }
 }
 
-fn get_only(request: &Request, ask: Ask) -> Result<Ask, Response> {
+fn get_only(request: &HttpRequest, ask: Ask) -> Result<Ask, HttpResponse> {
     only("GET", request).map(|()| ask)
 }
 
-fn only(method: &str, request: &Request) -> Result<(), Response> {
+fn only(method: &str, request: &HttpRequest) -> Result<(), HttpResponse> {
     if request.method == method {
         return Ok(());
     }
-    let mut response = Response::error(405, NOT_ALLOWED, "");
+    let mut response = HttpResponse::error(405, NOT_ALLOWED, "");
     response.headers.push(("Allow".into(), method.into()));
     Err(response)
 }
 
 /// The value of a word of the query, as it stands there; empty if the word stands alone.
-fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+fn query<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     words(request)
         .find(|(word, _)| *word == name)
         .map(|(_, value)| value)
 }
 
 /// All words of the query, each with its value.
-fn words(request: &Request) -> impl Iterator<Item = (&str, &str)> {
+fn words(request: &HttpRequest) -> impl Iterator<Item = (&str, &str)> {
     let (target, _) = request
         .target
         .split_once('#')
@@ -346,7 +346,7 @@ fn words(request: &Request) -> impl Iterator<Item = (&str, &str)> {
 /// Whether each word of the query is one. Below `/fleet` every other is refused; at the paths that
 /// Unit has, which does not look at queries, one that is spelt in another way, for then another
 /// thing would be done than was meant.
-fn check_words(request: &Request, path: &Path) -> Result<(), Response> {
+fn check_words(request: &HttpRequest, path: &Path) -> Result<(), HttpResponse> {
     let is_ours = path.tokens().first().is_some_and(|first| first == "fleet");
     let letters = |word: &str| {
         let word = word.to_ascii_lowercase().replace("%2d", "-");
@@ -360,7 +360,7 @@ fn check_words(request: &Request, path: &Path) -> Result<(), Response> {
             .find(|known| letters(known) == letters(word));
         let near = alike.or_else(|| nearest(word, WORDS).filter(|_| is_ours));
         if near == Some("dry-run") {
-            return Err(Response::error(
+            return Err(HttpResponse::error(
                 400,
                 "Invalid dry run.",
                 "it is ?dry-run, or a request without it",
@@ -372,7 +372,7 @@ fn check_words(request: &Request, path: &Path) -> Result<(), Response> {
                 || format!("there are {}", WORDS.join(", ")),
                 |near| format!("did you mean {near}?"),
             );
-            return Err(Response::error(
+            return Err(HttpResponse::error(
                 400,
                 "Unknown word in the query.",
                 &format!("{word:?}: {hint}"),
@@ -396,7 +396,7 @@ fn below(tokens: &[&str]) -> Path {
 }
 
 /// The body as Unit reads JSON; errors are in its words, and say where.
-fn body(request: &Request) -> Result<Value, Response> {
+fn body(request: &HttpRequest) -> Result<Value, HttpResponse> {
     json::parse(&request.body).map_err(|error| {
         let JsonError {
             detail,
@@ -412,7 +412,7 @@ fn body(request: &Request) -> Result<Value, Response> {
 }
 
 /// All `If-Match` headers as one list (RFC 9110, section 5.3).
-fn if_match(request: &Request) -> Option<String> {
+fn if_match(request: &HttpRequest) -> Option<String> {
     let given = request
         .headers
         .iter()
@@ -421,10 +421,10 @@ fn if_match(request: &Request) -> Option<String> {
     (!given.is_empty()).then(|| given.join(","))
 }
 
-fn note(request: &Request) -> Result<String, Response> {
+fn note(request: &HttpRequest) -> Result<String, HttpResponse> {
     let note = request.header("starling-note").unwrap_or_default();
     if note.len() > NOTE_MAX {
-        return Err(Response::error(
+        return Err(HttpResponse::error(
             400,
             "The note is too long.",
             &format!("Starling-Note takes {NOTE_MAX} bytes at most"),
@@ -434,7 +434,7 @@ fn note(request: &Request) -> Result<String, Response> {
 }
 
 /// The conflicts that a change settles: a list of IDs or their beginnings, or `*`.
-fn settles(request: &Request) -> Result<Vec<String>, Response> {
+fn settles(request: &HttpRequest) -> Result<Vec<String>, HttpResponse> {
     let given = request.header("starling-settles").unwrap_or_default();
     let named: Vec<String> = given
         .split(',')
@@ -442,7 +442,7 @@ fn settles(request: &Request) -> Result<Vec<String>, Response> {
         .filter(|id| !id.is_empty())
         .collect();
     if named.len() > SETTLES_MAX {
-        return Err(Response::error(
+        return Err(HttpResponse::error(
             400,
             "Too many conflicts are named.",
             &format!("Starling-Settles takes {SETTLES_MAX} at most, or *"),
@@ -456,9 +456,9 @@ fn value(
     path: &Path,
     head: Option<RecordId>,
     applied: Option<RecordId>,
-) -> Response {
+) -> HttpResponse {
     let Some(value) = document.get(path) else {
-        return Response::error(404, NO_VALUE, "");
+        return HttpResponse::error(404, NO_VALUE, "");
     };
     let mut response = json_response(200, value);
     response
@@ -468,8 +468,8 @@ fn value(
     response
 }
 
-fn problem_response(problem: &Problem) -> Response {
-    let mut response = Response::error(problem.status, problem.error, &problem.detail);
+fn problem_response(problem: &Problem) -> HttpResponse {
+    let mut response = HttpResponse::error(problem.status, problem.error, &problem.detail);
     response.headers.extend(
         problem
             .revision
@@ -497,8 +497,8 @@ fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
     }
 }
 
-fn json_response(status: u16, value: &Value) -> Response {
-    Response {
+fn json_response(status: u16, value: &Value) -> HttpResponse {
+    HttpResponse {
         status,
         headers: vec![json_type()],
         body: json::unit_format(value).into_bytes(),

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::link::Parts;
+use super::link::LinkParts;
 use super::peer_socket::{canonical, tune};
 use super::pulse::Pulse;
 use super::timed::Timed;
@@ -35,8 +35,8 @@ pub struct Dialler {
 
 /// How a dial ended; one for each that [`Dialler::dial`] took.
 pub enum DialEvent {
-    /// Both sides are sure of each other. [`Parts::dialled`] is the ID that the dial was given.
-    Linked(Parts),
+    /// Both sides are sure of each other. [`LinkParts::dialled`] is the ID that the dial was given.
+    Linked(LinkParts),
     /// There is no link.
     Failed {
         /// The ID that the dial was given.
@@ -85,7 +85,7 @@ pub fn dial(
     local: &Local,
     addresses: &Addresses,
     limit: Duration,
-) -> Result<Parts, DialError> {
+) -> Result<LinkParts, DialError> {
     let deadline = clock::instant() + limit;
     let stream = connect(&resolve(address)?, deadline)?;
     let remote = stream.peer_addr().map_err(DialError::Connect)?;
@@ -100,7 +100,7 @@ pub fn dial(
         .answer(local, &addresses(), &second)
         .map_err(DialError::Handshake)?;
     timed.write(&third).map_err(DialError::Lost)?;
-    Ok(Parts {
+    Ok(LinkParts {
         stream,
         session,
         hello,
@@ -178,7 +178,7 @@ fn hand_out<S>(
             ended.recv().expect("this thread holds a sender too");
             under_way -= 1;
         }
-        let place = Place(done.clone());
+        let place = DialPlace(done.clone());
         let (local, addresses, report, target) = (
             Arc::clone(local),
             Arc::clone(addresses),
@@ -207,9 +207,9 @@ fn hand_out<S>(
 }
 
 /// Gives its place back when dropped, even by a panic.
-struct Place(SyncSender<()>);
+struct DialPlace(SyncSender<()>);
 
-impl Drop for Place {
+impl Drop for DialPlace {
     fn drop(&mut self) {
         // There is room for one from each dial; without a receiver there is nobody to tell.
         let _room_for_all = self.0.try_send(());
@@ -218,7 +218,7 @@ impl Drop for Place {
 
 fn outcome(id: u64, address: String, local: &Local, addresses: &Addresses) -> DialEvent {
     match dial(&address, local, addresses, HANDSHAKE_WAIT) {
-        Ok(parts) => DialEvent::Linked(Parts {
+        Ok(parts) => DialEvent::Linked(LinkParts {
             dialled: Some(id),
             ..parts
         }),

@@ -23,7 +23,7 @@ use mdns_sd::{
     ServiceInfo,
 };
 
-use self::found::{Known, News, is_instance};
+use self::found::{HeardInstances, News, is_instance};
 use super::clock;
 use crate::limits::{
     ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT,
@@ -34,7 +34,7 @@ use crate::model::peer_id::PeerId;
 use crate::wire::fleet::Fleet;
 
 /// Whom to announce and whom to look for.
-pub struct Settings {
+pub struct DiscoverySettings {
     /// The fleet whose hosts are reported.
     pub fleet: Fleet,
     /// This host.
@@ -76,13 +76,13 @@ impl Discovery {
     /// Starts to listen. Nothing is announced before the first [`Discovery::announce`]. `sink` may
     /// block.
     pub fn start(
-        settings: Settings,
+        settings: DiscoverySettings,
         sink: impl Fn(DiscoveryEvent) + Send + Clone + 'static,
     ) -> io::Result<Self> {
         let (notes, inbox) = mpsc::sync_channel(MDNS_QUEUE);
         let (end, ended) = mpsc::sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
-        let worker = Worker::new(settings, notes.clone(), inbox, Arc::clone(&stop), sink);
+        let worker = DiscoveryWorker::new(settings, notes.clone(), inbox, Arc::clone(&stop), sink);
         let run = move || {
             worker.run();
             // Nobody may be waiting any more.
@@ -127,16 +127,16 @@ enum Note {
 }
 
 /// The thread `mdns`.
-struct Worker<S> {
-    names: Names,
+struct DiscoveryWorker<S> {
+    names: FleetNames,
     only: Vec<String>,
     port: Option<u16>,
-    responder: Option<Responder>,
+    responder: Option<MdnsResponder>,
     /// When to make a responder, if there is none.
     make_at: Instant,
     retry: Duration,
     warned: bool,
-    known: Known,
+    known: HeardInstances,
     /// When this host was last announced, if it was.
     announced_at: Option<Instant>,
     browses: u64,
@@ -149,13 +149,13 @@ struct Worker<S> {
 }
 
 /// What is announced, and by what others of this fleet are known.
-struct Names {
+struct FleetNames {
     instance: String,
     fleet: Fleet,
 }
 
 /// mdns-sd, running.
-struct Responder {
+struct MdnsResponder {
     daemon: ServiceDaemon,
     heard_self: bool,
     browse_at: Instant,
@@ -164,9 +164,9 @@ struct Responder {
     asked: Option<mdns_sd::Receiver<Metrics>>,
 }
 
-impl<S: Fn(DiscoveryEvent)> Worker<S> {
+impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
     fn new(
-        settings: Settings,
+        settings: DiscoverySettings,
         back: SyncSender<Note>,
         inbox: Receiver<Note>,
         stop: Arc<AtomicBool>,
@@ -174,11 +174,11 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     ) -> Self {
         let (fleet, now) = (settings.fleet, clock::instant());
         Self {
-            names: Names {
+            names: FleetNames {
                 instance: fleet.key().instance(fleet.id(), &settings.peer),
                 fleet,
             },
-            known: Known::new(settings.interfaces.iter().any(|name| name == LOOPBACK)),
+            known: HeardInstances::new(settings.interfaces.iter().any(|name| name == LOOPBACK)),
             only: settings.interfaces,
             port: None,
             responder: None,
@@ -200,7 +200,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
             self.do_what_is_due(clock::instant());
             let wait = self.due().saturating_duration_since(clock::instant());
             match self.inbox.recv_timeout(wait) {
-                Ok(note) => self.take(note),
+                Ok(note) => self.handle(note),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     unreachable!("this thread holds a sender too")
@@ -241,7 +241,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     /// Makes mdns-sd, asks, then announces: in this order, so that the answers to the announcement
     /// find somebody who asked.
     fn make(&mut self, now: Instant) {
-        match Responder::make(self.only.clone(), now) {
+        match MdnsResponder::make(self.only.clone(), now) {
             Ok(responder) => self.responder = Some(responder),
             Err(error) => return self.fail(now, &error.to_string()),
         }
@@ -334,7 +334,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
         }
     }
 
-    fn take(&mut self, note: Note) {
+    fn handle(&mut self, note: Note) {
         match note {
             Note::Announce(port) => {
                 self.port = Some(port);
@@ -410,7 +410,7 @@ impl<S: Fn(DiscoveryEvent)> Worker<S> {
     }
 }
 
-impl Responder {
+impl MdnsResponder {
     fn make(only: Vec<String>, now: Instant) -> mdns_sd::Result<Self> {
         let daemon = ServiceDaemon::new()?;
         let unwanted = IfPredicate::new(move |interface| match only.is_empty() {
@@ -451,7 +451,7 @@ impl Responder {
     }
 }
 
-impl Names {
+impl FleetNames {
     /// As it is announced. Without probing: a name that is a hash of a key of 256 bits is nobody
     /// else's.
     fn service(&self, port: u16) -> mdns_sd::Result<ServiceInfo> {

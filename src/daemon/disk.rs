@@ -12,7 +12,7 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread;
 
-use self::batch::Writer;
+use self::batch::BatchWriter;
 use super::state_dir::StateDir;
 use crate::limits;
 use crate::node::effect::DiskJob;
@@ -20,7 +20,7 @@ use crate::node::input::Ticket;
 
 /// What became of a job that has a ticket; failures of the others are logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct DiskDone {
     /// The job's.
     pub ticket: Ticket,
     /// The error names path and reason.
@@ -40,8 +40,8 @@ impl Disk {
     /// the order of the jobs, and may block.
     ///
     /// An error means that there is no thread to be had.
-    pub fn start(dir: StateDir, sink: impl Fn(Done) + Send + 'static) -> io::Result<Self> {
-        let mut writer = Writer::new(dir);
+    pub fn start(dir: StateDir, sink: impl Fn(DiskDone) + Send + 'static) -> io::Result<Self> {
+        let mut writer = BatchWriter::new(dir);
         let (jobs, queue) = mpsc::sync_channel(limits::DISK_QUEUE);
         let (ending, ended) = mpsc::channel::<()>();
         thread::Builder::new()

@@ -14,18 +14,18 @@ use super::clock::Clock;
 use super::decode::Decoder;
 use super::dialler::{DialEvent, Dialler};
 use super::discovery::Discovery;
-use super::disk::{Disk, Done};
-use super::gate::{Gate, Responder, Response};
-use super::link::{self, Link, LinkEvent};
+use super::disk::{Disk, DiskDone};
+use super::gate::{Gate, HttpResponse, Responder};
+use super::link::{self, LinkEvent, RunningLink};
 use super::listener::Listener;
-use super::network::Network;
-use super::overlay::Reading;
+use super::network::NetworkView;
+use super::overlay::OverlayReading;
 use super::pass::Pass;
 use super::pulse::Pulse;
 use super::state_dir::read_revision;
 use super::target::{self, Target};
 use super::unit::{Control, Unit};
-use super::watch::{Change, Watch};
+use super::watch::{Watch, WatchEvent};
 use super::{api, logger};
 use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
 use crate::model::revision::Revision;
@@ -36,9 +36,9 @@ use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ti
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What the threads tell the loop.
-pub(super) enum Event {
+pub(super) enum LoopEvent {
     /// Somebody has dialled and is verified.
-    Linked(Box<link::Parts>),
+    Linked(Box<link::LinkParts>),
     /// A dial has ended.
     Dial(DialEvent),
     /// Something came over a link, or went, or it is gone.
@@ -50,9 +50,9 @@ pub(super) enum Event {
         unheard: bool,
     },
     /// Something around this host has changed.
-    Around(Change),
+    Watch(WatchEvent),
     /// This host's overlay was read, and is another than before.
-    Overlay(Reading),
+    Overlay(OverlayReading),
     /// Something of this host does not work, or works again.
     Trouble(Trouble, Option<String>),
     /// A body was decoded.
@@ -60,7 +60,7 @@ pub(super) enum Event {
     /// A revision was read from disk.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// A job is on disk.
-    Disk(Done),
+    Disk(DiskDone),
     /// The server has answered.
     Server(ServerReport),
     /// A client asks.
@@ -70,14 +70,14 @@ pub(super) enum Event {
 }
 
 /// All that the loop owns.
-pub(super) struct Parts {
+pub(super) struct LoopParts {
     pub clock: Clock,
     pub pulse: Pulse,
     pub node: Node,
-    pub queue: Receiver<Event>,
-    pub events: SyncSender<Event>,
+    pub queue: Receiver<LoopEvent>,
+    pub events: SyncSender<LoopEvent>,
     /// How the network looked when this host started.
-    pub network: Network,
+    pub network: NetworkView,
     pub watch: Watch,
     pub dialler: Dialler,
     pub disk: Disk,
@@ -91,8 +91,8 @@ pub(super) struct Parts {
 }
 
 pub(super) struct Loop {
-    parts: Parts,
-    links: BTreeMap<LinkId, Link>,
+    parts: LoopParts,
+    links: BTreeMap<LinkId, RunningLink>,
     next_link: LinkId,
     clients: BTreeMap<ClientId, Responder>,
     /// Requests that are carried out for peers: which forwarded request each is.
@@ -109,7 +109,7 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: LoopParts) -> Self {
         Self {
             parts,
             links: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Loop {
 
     /// Until the process is told to stop.
     pub(super) fn run(mut self) {
-        self.network_is(self.parts.network.clone());
+        self.tell_network(self.parts.network.clone());
         loop {
             let now = self.parts.clock.now().elapsed;
             let wait = self.parts.node.deadline().saturating_sub(now);
@@ -134,78 +134,78 @@ impl Loop {
             let happened = self.parts.queue.recv_timeout(wait);
             self.parts.pulse.turn();
             match happened {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(event) => self.take(event),
-                Err(RecvTimeoutError::Timeout) => self.happens(Input::Tick),
+                Ok(LoopEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(event) => self.handle_event(event),
+                Err(RecvTimeoutError::Timeout) => self.handle(Input::Tick),
             }
         }
         self.stop();
     }
 
-    fn take(&mut self, event: Event) {
+    fn handle_event(&mut self, event: LoopEvent) {
         match event {
-            Event::Linked(parts) => self.link(*parts),
-            Event::Dial(DialEvent::Linked(parts)) => self.link(parts),
-            Event::Dial(DialEvent::Failed { id, reason, .. }) => {
-                self.happens(Input::DialFailed(id, reason))
+            LoopEvent::Linked(parts) => self.link(*parts),
+            LoopEvent::Dial(DialEvent::Linked(parts)) => self.link(parts),
+            LoopEvent::Dial(DialEvent::Failed { id, reason, .. }) => {
+                self.handle(Input::DialFailed(id, reason))
             }
-            Event::Link(LinkEvent::Frame { link, bytes }) => {
-                self.happens(Input::Frame(link, bytes))
+            LoopEvent::Link(LinkEvent::Frame { link, bytes }) => {
+                self.handle(Input::Frame(link, bytes))
             }
-            Event::Link(LinkEvent::Sent { link, credit }) => {
-                self.happens(Input::Sent(link, credit))
+            LoopEvent::Link(LinkEvent::Sent { link, credit }) => {
+                self.handle(Input::Sent(link, credit))
             }
-            Event::Link(LinkEvent::Down { link, reason }) => {
+            LoopEvent::Link(LinkEvent::Down { link, reason }) => {
                 self.links.remove(&link);
-                self.happens(Input::Unlinked(link, reason));
+                self.handle(Input::Unlinked(link, reason));
                 self.parts
                     .watch
                     .set_eager(self.parts.node.misses_somebody());
             }
-            Event::Found {
+            LoopEvent::Found {
                 instance,
                 addresses,
                 unheard,
-            } => self.happens(Input::Found {
+            } => self.handle(Input::Found {
                 instance,
                 addresses,
                 unheard,
             }),
-            Event::Around(change) => self.around(change),
-            Event::Overlay(overlay) => self.happens(Input::Overlay(overlay)),
-            Event::Trouble(what, why) => self.happens(Input::Trouble(what, why)),
-            Event::Decoded(ticket, decoded) => self.happens(Input::Decoded(ticket, decoded)),
-            Event::Loaded(ticket, read) => {
+            LoopEvent::Watch(change) => self.handle_watch_event(change),
+            LoopEvent::Overlay(overlay) => self.handle(Input::Overlay(overlay)),
+            LoopEvent::Trouble(what, why) => self.handle(Input::Trouble(what, why)),
+            LoopEvent::Decoded(ticket, decoded) => self.handle(Input::Decoded(ticket, decoded)),
+            LoopEvent::Loaded(ticket, read) => {
                 self.loading -= 1;
                 self.load();
-                self.happens(Input::Loaded(ticket, read));
+                self.handle(Input::Loaded(ticket, read));
             }
-            Event::Disk(done) => {
-                self.happens(Input::Stored(done.ticket, done.result));
+            LoopEvent::Disk(done) => {
+                self.handle(Input::Stored(done.ticket, done.result));
                 self.feed_disk();
             }
-            Event::Server(report) => self.happens(Input::Server(report)),
-            Event::Asked(ask, responder) => {
+            LoopEvent::Server(report) => self.handle(Input::Server(report)),
+            LoopEvent::Asked(ask, responder) => {
                 self.next_client += 1;
                 self.clients.insert(self.next_client, responder);
-                self.happens(Input::Asked(self.next_client, ask));
+                self.handle(Input::Asked(self.next_client, ask));
             }
-            Event::Stop => {}
+            LoopEvent::Stop => {}
         }
     }
 
-    fn link(&mut self, parts: link::Parts) {
+    fn link(&mut self, parts: link::LinkParts) {
         self.next_link += 1;
         let id = self.next_link;
         let (hello, address, dial) = (parts.hello.clone(), parts.address, parts.dialled);
         let events = self.parts.events.clone();
         let tell = move |event| {
-            let _nobody_left_to_tell = events.send(Event::Link(event));
+            let _nobody_left_to_tell = events.send(LoopEvent::Link(event));
         };
         match link::start(id, parts, tell) {
             Ok(link) => {
                 self.links.insert(id, link);
-                self.happens(Input::Linked {
+                self.handle(Input::Linked {
                     link: id,
                     hello,
                     address,
@@ -215,12 +215,12 @@ impl Loop {
             Err(error) => {
                 log::warn!(target: "link", "no threads for a link with {address}: {error}");
                 dial.into_iter()
-                    .for_each(|dial| self.happens(Input::DialFailed(dial, error.to_string())));
+                    .for_each(|dial| self.handle(Input::DialFailed(dial, error.to_string())));
             }
         }
     }
 
-    fn happens(&mut self, input: Input) {
+    fn handle(&mut self, input: Input) {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             let mut effects = Vec::new();
@@ -241,8 +241,16 @@ impl Loop {
                         .push_back(Input::DialFailed(dial, "too many dials are waiting".into()));
                 }
             }
-            Effect::Hold(link) => self.links.get(&link).into_iter().for_each(Link::hold),
-            Effect::GoOn(link) => self.links.get(&link).into_iter().for_each(Link::go_on),
+            Effect::Hold(link) => self
+                .links
+                .get(&link)
+                .into_iter()
+                .for_each(RunningLink::hold),
+            Effect::GoOn(link) => self
+                .links
+                .get(&link)
+                .into_iter()
+                .for_each(RunningLink::go_on),
             Effect::Decode(ticket, undecoded) => {
                 if let Some(undecoded) = self.parts.decoder.submit(ticket, undecoded) {
                     self.inputs
@@ -354,7 +362,7 @@ impl Loop {
         let events = self.parts.events.clone();
         let read = move || {
             let read = read_revision(&path).map_err(|error| error.to_string());
-            let _nobody_left_to_tell = events.send(Event::Loaded(ticket, read));
+            let _nobody_left_to_tell = events.send(LoopEvent::Loaded(ticket, read));
         };
         if let Err(error) = std::thread::Builder::new()
             .name("load".to_owned())
@@ -383,15 +391,15 @@ impl Loop {
 
     /// Something around this host has changed, or was looked at: that is done often while somebody
     /// is missing, for then a cable may just have been plugged in.
-    fn around(&mut self, change: Change) {
+    fn handle_watch_event(&mut self, change: WatchEvent) {
         match change {
-            Change::Looked(None) => {}
-            Change::Looked(Some(network)) => {
+            WatchEvent::Network(None) => {}
+            WatchEvent::Network(Some(network)) => {
                 self.announce();
-                self.network_is(network);
+                self.tell_network(network);
             }
-            Change::Server(path) => self.server_appears(path),
-            Change::OverlayLate(words) => self.happens(Input::Overlay(Err(words))),
+            WatchEvent::Server(path) => self.server_appears(path),
+            WatchEvent::OverlayLate(words) => self.handle(Input::Overlay(Err(words))),
         }
         self.parts
             .watch
@@ -416,17 +424,17 @@ impl Loop {
         }
     }
 
-    fn network_is(&mut self, network: Network) {
-        self.happens(Input::Own(network.own));
-        self.happens(Input::Addresses(network.told));
-        self.happens(Input::Trouble(Trouble::Interfaces, network.trouble));
+    fn tell_network(&mut self, network: NetworkView) {
+        self.handle(Input::Own(network.own));
+        self.handle(Input::Addresses(network.told));
+        self.handle(Input::Trouble(Trouble::Interfaces, network.trouble));
     }
 
     /// A server that was started after this program is there.
     fn server_appears(&mut self, path: PathBuf) {
         let events = self.parts.events.clone();
         let tell = move |report| {
-            let _nobody_left_to_tell = events.send(Event::Server(report));
+            let _nobody_left_to_tell = events.send(LoopEvent::Server(report));
         };
         let unit = Unit::new(Control::Unix(path.clone()));
         match target::start(unit.clone(), self.parts.node.given().clone(), tell)
@@ -437,7 +445,7 @@ impl Loop {
                 self.parts.target = Some(target);
                 self.parts.pass = Some(pass);
                 self.parts.node.server_appears();
-                self.happens(Input::Tick);
+                self.handle(Input::Tick);
             }
             Err(error) => log::warn!(target: "server", "no thread for the server: {error}"),
         }
@@ -450,7 +458,7 @@ impl Loop {
         self.parts.node.leave(&mut effects);
         effects.into_iter().for_each(|effect| self.perform(effect));
         self.links.clear();
-        let Parts {
+        let LoopParts {
             gate,
             discovery,
             listener,
@@ -468,8 +476,8 @@ impl Loop {
     }
 }
 
-fn done(number: u64, response: Response) -> Input {
-    let Response {
+fn done(number: u64, response: HttpResponse) -> Input {
+    let HttpResponse {
         status,
         headers,
         body,

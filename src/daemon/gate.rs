@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
-pub use crate::daemon::http::{Origin, Request, Response};
+pub use crate::daemon::http::{HttpRequest, HttpResponse, RequestOrigin};
 use crate::daemon::target::holder;
 use crate::daemon::unix;
 pub use crate::daemon::unix::Rights;
@@ -32,7 +32,7 @@ use crate::limits;
 use access::Access;
 use handover::Handover;
 pub use handover::Responder;
-use listen::Listener;
+use listen::ClientListener;
 
 mod access;
 mod body;
@@ -134,7 +134,7 @@ pub struct Gate {
 /// that come meanwhile wait. Each must be answered by its [`Responder`], from whatever thread.
 pub fn start(
     settings: GateSettings,
-    on_request: impl Fn(Request, Responder) + Send + 'static,
+    on_request: impl Fn(HttpRequest, Responder) + Send + 'static,
 ) -> Result<Gate, GateError> {
     start_with(settings, Timing::default(), on_request)
 }
@@ -153,7 +153,7 @@ fn make_home(control: &Path) -> std::io::Result<()> {
 fn start_with(
     settings: GateSettings,
     timing: Timing,
-    on_request: impl Fn(Request, Responder) + Send + 'static,
+    on_request: impl Fn(HttpRequest, Responder) + Send + 'static,
 ) -> Result<Gate, GateError> {
     let GateSettings {
         control,
@@ -187,9 +187,12 @@ fn start_with(
         stopping,
         _alive: alive,
     };
-    for listener in [Some(Listener::Unix(unix)), tcp.map(Listener::Tcp)]
-        .into_iter()
-        .flatten()
+    for listener in [
+        Some(ClientListener::Unix(unix)),
+        tcp.map(ClientListener::Tcp),
+    ]
+    .into_iter()
+    .flatten()
     {
         match listener.start(shared.clone()) {
             Ok(handle) => gate.listening.push(handle),
@@ -271,11 +274,11 @@ enum Ending {
     /// There is nobody to answer.
     Gone,
     /// With an answer of the gate's own.
-    Refused(Response),
+    Refused(HttpResponse),
 }
 
-impl From<Response> for Ending {
-    fn from(response: Response) -> Self {
+impl From<HttpResponse> for Ending {
+    fn from(response: HttpResponse) -> Self {
         Self::Refused(response)
     }
 }
@@ -283,7 +286,7 @@ impl From<Response> for Ending {
 impl From<io::Error> for Ending {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut => Self::Refused(Response::error(
+            io::ErrorKind::TimedOut => Self::Refused(HttpResponse::error(
                 408,
                 "The request did not arrive in time.",
                 "",

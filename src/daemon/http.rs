@@ -16,7 +16,7 @@ use crate::model::error_body;
 
 /// The door that a request came through, as the gate saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum RequestOrigin {
     /// The control socket: whoever can open it may do everything.
     Unix,
     /// TCP: has passed the gate's rules on host, origin and token.
@@ -25,7 +25,7 @@ pub enum Origin {
 
 /// A whole request.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     /// As sent, upper or lower case; any token of RFC 9110.
     pub method: String,
     /// As sent, with query; begins with `/`. Bytes beyond ASCII have been percent-encoded.
@@ -35,10 +35,10 @@ pub struct Request {
     /// At most [`GATE_BODY_MAX`] bytes.
     pub body: Vec<u8>,
     /// Which of the two doors it came through.
-    pub origin: Origin,
+    pub origin: RequestOrigin,
 }
 
-impl Request {
+impl HttpRequest {
     /// The value of the first header of that name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -48,7 +48,7 @@ impl Request {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for HttpRequest {
     /// Without headers and body: there may be a token or a private key in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -65,7 +65,7 @@ impl fmt::Debug for Request {
 /// A whole answer. `Server`, `Date`, `Content-Length` and `Connection` are added to it; its own of
 /// these names are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
+pub struct HttpResponse {
     /// 200 to 599.
     pub status: u16,
     /// Name and value. One that is not printable ASCII is left out: it could end the head early.
@@ -74,7 +74,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-impl Response {
+impl HttpResponse {
     /// A refusal, as Unit writes it; `detail` is left out if it is empty.
     pub fn error(status: u16, error: &str, detail: &str) -> Self {
         Self {

@@ -3,11 +3,11 @@
 //! What a frame says is not looked at here; this file only carries frames, sealed, until either
 //! side ends. They go in order, but that pieces of bodies, in order among themselves, give way to
 //! all else: on a slow link a window of them takes half a minute, and a small change or a ping must
-//! not wait for that. The one who holds the [`Link`] keeps within a window of credit ([`charge`],
-//! [`LINK_WINDOW`]), so that the queue to the writer is never full and sending never waits, however
-//! slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its reader's
-//! events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and then
-//! means nothing.
+//! not wait for that. The one who holds the [`RunningLink`] keeps within a window of credit
+//! ([`charge`], [`LINK_WINDOW`]), so that the queue to the writer is never full and sending never
+//! waits, however slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its
+//! reader's events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and
+//! then means nothing.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
@@ -28,7 +28,7 @@ use crate::wire::handshake::Hello;
 use crate::wire::session::{MESSAGE_MAX, Opener, Sealer, Session};
 
 /// What a finished handshake leaves: all that a link is made of.
-pub struct Parts {
+pub struct LinkParts {
     /// The connection; both hosts have proved themselves on it and nothing has been sent over it
     /// since.
     pub stream: TcpStream,
@@ -63,7 +63,7 @@ pub enum LinkEvent {
         /// Credit, as [`charge`] counts it; at least [`CREDIT_STEP`].
         credit: u32,
     },
-    /// The link has ended. The [`Link`] is to be dropped.
+    /// The link has ended. The [`RunningLink`] is to be dropped.
     Down {
         /// The number that the link was started with.
         link: u64,
@@ -72,24 +72,24 @@ pub enum LinkEvent {
     },
 }
 
-/// A running link. Dropping it closes it as [`Link::close`] does.
-pub struct Link {
+/// A running link. Dropping it closes it as [`RunningLink::close`] does.
+pub struct RunningLink {
     frames: SyncSender<Vec<u8>>,
-    line: Arc<Line>,
+    line: Arc<SharedLink>,
 }
 
 /// Starts the threads `read-N` and `write-N`. On an error (no memory for a thread, a socket that is
 /// gone already) the connection is closed and no event comes.
 pub fn start(
     link: u64,
-    parts: Parts,
+    parts: LinkParts,
     sink: impl Fn(LinkEvent) + Send + Clone + 'static,
-) -> io::Result<Link> {
+) -> io::Result<RunningLink> {
     peer_socket::tune(&parts.stream)?;
     parts.stream.set_read_timeout(None)?;
     parts.stream.set_write_timeout(Some(WRITE_PATIENCE))?;
     let (closing, is_held) = (AtomicBool::new(false), AtomicBool::new(false));
-    let line = Arc::new(Line {
+    let line = Arc::new(SharedLink {
         stream: parts.stream,
         closing,
         is_held,
@@ -99,7 +99,7 @@ pub fn start(
     let (sealer, opener) = parts.session.split();
     let (frames, queue) = mpsc::sync_channel((LINK_WINDOW / CREDIT_MIN) as usize);
     let (alive, reader_ended) = mpsc::sync_channel::<()>(0);
-    let writer = Writer {
+    let writer = LinkWriter {
         link,
         line: Arc::clone(&line),
         sealer,
@@ -108,7 +108,7 @@ pub fn start(
         sink: sink.clone(),
     };
     spawn(format!("write-{link}"), move || writer.run())?;
-    let reader = Reader {
+    let reader = LinkReader {
         link,
         line: Arc::clone(&line),
         opener,
@@ -118,10 +118,10 @@ pub fn start(
     // If this fails, the queue's and the reader's ends are dropped and the writer goes home by
     // itself.
     spawn(format!("read-{link}"), move || reader.run())?;
-    Ok(Link { frames, line })
+    Ok(RunningLink { frames, line })
 }
 
-impl Link {
+impl RunningLink {
     /// Queues `frame`. False if the queue is full, which is a fault of the caller's accounts, or if
     /// the link has ended.
     #[must_use]
@@ -133,8 +133,8 @@ impl Link {
     /// once; frames that still come are dropped.
     pub fn close(self) {}
 
-    /// Reads nothing more until [`Link::go_on`]: the peer's frames wait in the kernel, and in the
-    /// end with the peer. What has been read already still comes.
+    /// Reads nothing more until [`RunningLink::go_on`]: the peer's frames wait in the kernel, and
+    /// in the end with the peer. What has been read already still comes.
     pub fn hold(&self) {
         self.line.is_held.store(true, Ordering::Release);
     }
@@ -151,7 +151,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for RunningLink {
     fn drop(&mut self) {
         // The flag is for a writer stuck in a write and for the reader; an idle writer wakes
         // because the queue has lost its sender.
@@ -161,7 +161,7 @@ impl Drop for Link {
 }
 
 /// What the two threads and the holder share.
-struct Line {
+struct SharedLink {
     stream: TcpStream,
     closing: AtomicBool,
     /// Whether the reader is to wait.
@@ -172,7 +172,7 @@ struct Line {
     reason: OnceLock<String>,
 }
 
-impl Line {
+impl SharedLink {
     /// Ends both directions, which wakes whoever waits in a read or a write.
     fn end(&self, reason: &str) {
         self.reason.get_or_init(|| reason.to_owned());
@@ -201,9 +201,9 @@ impl Line {
     }
 }
 
-struct Writer<S> {
+struct LinkWriter<S> {
     link: u64,
-    line: Arc<Line>,
+    line: Arc<SharedLink>,
     sealer: Sealer,
     queue: Receiver<Vec<u8>>,
     /// Nothing is ever sent here: that its other end is gone tells that the reader has ended.
@@ -211,10 +211,10 @@ struct Writer<S> {
     sink: S,
 }
 
-impl<S: Fn(LinkEvent)> Writer<S> {
+impl<S: Fn(LinkEvent)> LinkWriter<S> {
     fn run(mut self) {
         let mut owed = 0;
-        let mut waiting = Waiting::default();
+        let mut waiting = QueuedFrames::default();
         while waiting.fill(&self.queue) {
             match self.write_batch(&mut waiting) {
                 Ok(credit) => owed += credit,
@@ -233,7 +233,7 @@ impl<S: Fn(LinkEvent)> Writer<S> {
 
     /// Writes some of what waits, as one. A piece is the last of its batch, so that what comes
     /// meanwhile goes before the next one.
-    fn write_batch(&mut self, waiting: &mut Waiting) -> Result<u32, String> {
+    fn write_batch(&mut self, waiting: &mut QueuedFrames) -> Result<u32, String> {
         let mut sealed = Vec::new();
         let mut credit = 0;
         let mut more = true;
@@ -280,12 +280,12 @@ impl<S: Fn(LinkEvent)> Writer<S> {
 
 /// Frames that have been taken from the queue; it is bounded by the window, and so is this.
 #[derive(Default)]
-struct Waiting {
+struct QueuedFrames {
     pieces: VecDeque<Vec<u8>>,
     others: VecDeque<Vec<u8>>,
 }
 
-impl Waiting {
+impl QueuedFrames {
     /// Takes all that is queued, waiting for it if nothing is here. False if nothing is here and
     /// nothing will come.
     fn fill(&mut self, queue: &Receiver<Vec<u8>>) -> bool {
@@ -312,16 +312,16 @@ impl Waiting {
     }
 }
 
-struct Reader<S> {
+struct LinkReader<S> {
     link: u64,
-    line: Arc<Line>,
+    line: Arc<SharedLink>,
     opener: Opener,
     /// Held for the writer to notice when it is dropped.
     alive: SyncSender<()>,
     sink: S,
 }
 
-impl<S: Fn(LinkEvent)> Reader<S> {
+impl<S: Fn(LinkEvent)> LinkReader<S> {
     fn run(mut self) {
         let reason = self.read_on();
         self.line.end(&reason);

@@ -23,7 +23,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock;
 use super::dialler::Addresses;
-use super::link::Parts;
+use super::link::LinkParts;
 use super::peer_socket::{canonical, tune};
 use super::pulse::Pulse;
 use super::target::holder;
@@ -33,10 +33,10 @@ use crate::limits::{
     HANDSHAKE_STACK, HANDSHAKE_WAIT, PORT,
 };
 use crate::wire::handshake::{FIRST_LEN, Listening, Local, MAGIC, SeenEphemerals};
-use places::{Caller, Place, Places, Wake};
+use places::{Caller, HandshakePlace, HandshakePlaces, Wake};
 
 /// Where to listen, and as whom.
-pub struct Settings {
+pub struct ListenerSettings {
     /// Each is listened on; none means [`PORT`] on every address. `[::]` also takes IPv4, unless
     /// an IPv4 address is listed too, and falls back to `0.0.0.0` on a host without IPv6. Port
     /// 0 lets the system choose.
@@ -62,8 +62,8 @@ impl Listener {
     /// block: the peer that it has not taken yet only holds a place. An error names the address
     /// and leaves nothing bound.
     pub fn start(
-        settings: Settings,
-        sink: impl Fn(Parts) + Send + Clone + 'static,
+        settings: ListenerSettings,
+        sink: impl Fn(LinkParts) + Send + Clone + 'static,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
@@ -88,7 +88,7 @@ impl Listener {
             complained: false,
             seen: SeenEphemerals::default(),
             verified: Vec::new(),
-            places: Places::new(wake(&waker)),
+            places: HandshakePlaces::new(wake(&waker)),
             local: settings.local,
             addresses: settings.addresses,
             pulse: settings.pulse,
@@ -149,7 +149,7 @@ struct Acceptor<S> {
     /// Who has shown knowledge of the fleet key and waits for a handshake place, the first to come
     /// at the front.
     verified: Vec<Verified>,
-    places: Places,
+    places: HandshakePlaces,
     local: Arc<Local>,
     addresses: Addresses,
     pulse: Pulse,
@@ -181,7 +181,7 @@ enum Flight {
     Hopeless,
 }
 
-impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
+impl<S: Fn(LinkParts) + Send + Clone + 'static> Acceptor<S> {
     fn run(mut self, stop: &AtomicBool) {
         let mut events = Events::with_capacity(FIRST_FLIGHTS_MAX + self.doors.len() + 1);
         while !stop.load(Ordering::Acquire) {
@@ -363,7 +363,7 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
     fn give_places(&mut self) {
         let now = clock::instant();
         self.verified.retain(|waiting| waiting.deadline > now);
-        self.places.roll_back_transaction();
+        self.places.reclaim();
         while let Some((next, mut place)) = self.next_with_place() {
             let (local, addresses, sink) = (
                 Arc::clone(&self.local),
@@ -393,7 +393,7 @@ impl<S: Fn(Parts) + Send + Clone + 'static> Acceptor<S> {
         }
     }
 
-    fn next_with_place(&mut self) -> Option<(Verified, Place)> {
+    fn next_with_place(&mut self) -> Option<(Verified, HandshakePlace)> {
         let waiting: Vec<IpAddr> = self
             .verified
             .iter()
@@ -426,7 +426,7 @@ impl Client {
 
 impl Verified {
     /// Messages 2 and 3.
-    fn shake_hands(self, local: &Local, addresses: &Addresses) -> Result<Parts, String> {
+    fn shake_hands(self, local: &Local, addresses: &Addresses) -> Result<LinkParts, String> {
         let words = |error: io::Error| error.to_string();
         let Self {
             stream,
@@ -445,7 +445,7 @@ impl Verified {
         let (hello, session) = awaiting
             .finish(local, &third)
             .map_err(|error| error.to_string())?;
-        Ok(Parts {
+        Ok(LinkParts {
             stream,
             session,
             hello,

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use self::queue::Queue;
+use self::queue::LogQueue;
 use crate::limits::LOG_END_WAIT;
 
 /// Logs from now on what is at least as grave as `level`. Only the first call counts.
@@ -25,7 +25,7 @@ pub fn start(level: Level) {
         log::set_max_level(level.to_level_filter());
         // Without a thread for it lines are written by whoever has them; but then there are none
         // for anything else either.
-        if let Ok(queue) = Queue::start(io::stderr()) {
+        if let Ok(queue) = LogQueue::start(io::stderr()) {
             QUEUE.get_or_init(|| queue);
         }
     }
@@ -63,7 +63,7 @@ fn write_line(line: String) {
 }
 
 /// The way to the thread `log`, once it runs.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
 struct Stderr;
 

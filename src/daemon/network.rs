@@ -10,7 +10,7 @@ use super::interfaces;
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct ListenScope {
     /// Where this host listens, with the port that it has got.
     pub listen: SocketAddr,
     /// The interfaces that were named; none means all but the loopback.
@@ -19,7 +19,7 @@ pub struct Wanted {
 
 /// How it looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Network {
+pub struct NetworkView {
     /// Where others are told that this host is.
     pub told: Vec<SocketAddr>,
     /// Where it is.
@@ -29,10 +29,10 @@ pub struct Network {
     seen: Vec<(String, IpAddr)>,
 }
 
-impl Network {
+impl NetworkView {
     /// As it is now.
-    pub fn look(wanted: &Wanted) -> Self {
-        let Wanted {
+    pub fn read(wanted: &ListenScope) -> Self {
+        let ListenScope {
             listen,
             interfaces: only,
         } = wanted;
@@ -47,10 +47,10 @@ impl Network {
 
     /// As it is now, if that is different. The addresses are asked for first: all else is looked at
     /// only when one of them is another, or an interface is awaited.
-    pub fn changed(&self, wanted: &Wanted) -> Option<Self> {
+    pub fn changed(&self, wanted: &ListenScope) -> Option<Self> {
         if self.trouble.is_none() && interfaces::snapshot() == self.seen {
             return None;
         }
-        Some(Self::look(wanted)).filter(|now| now != self)
+        Some(Self::read(wanted)).filter(|now| now != self)
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct OverlaySource {
 }
 
 /// What the thread reports.
-pub(super) type Reading = Result<Overlay, String>;
+pub(super) type OverlayReading = Result<Overlay, String>;
 
 /// The way to the thread `overlay`.
 #[derive(Clone)]
@@ -51,8 +51,8 @@ pub(super) struct OverlayWatch {
 pub(super) fn start(
     source: OverlaySource,
     addresses: Addresses,
-    sink: impl Fn(Reading) + Send + 'static,
-) -> io::Result<(OverlayWatch, Receiver<Reading>)> {
+    sink: impl Fn(OverlayReading) + Send + 'static,
+) -> io::Result<(OverlayWatch, Receiver<OverlayReading>)> {
     let (nudges, nudged) = sync_channel(1);
     let (first, reading) = sync_channel(0);
     let state = Arc::new(AtomicU8::new(READING));
@@ -61,7 +61,7 @@ pub(super) fn start(
         nudges,
         state: Arc::clone(&state),
     };
-    let reader = Reader {
+    let reader = OverlayReader {
         source,
         addresses,
         nudged,
@@ -111,15 +111,15 @@ fn late(file: &Path) -> String {
 }
 
 /// The thread `overlay`.
-struct Reader {
+struct OverlayReader {
     source: OverlaySource,
     addresses: Addresses,
     nudged: Receiver<()>,
     state: Arc<AtomicU8>,
 }
 
-impl Reader {
-    fn run(mut self, first: SyncSender<Reading>, sink: impl Fn(Reading)) {
+impl OverlayReader {
+    fn run(mut self, first: SyncSender<OverlayReading>, sink: impl Fn(OverlayReading)) {
         let mut first = Some(first);
         loop {
             let reading = self.source.changed(&(self.addresses)());
@@ -147,9 +147,9 @@ impl Reader {
 
     fn report(
         &self,
-        reading: Reading,
-        first: &mut Option<SyncSender<Reading>>,
-        sink: &impl Fn(Reading),
+        reading: OverlayReading,
+        first: &mut Option<SyncSender<OverlayReading>>,
+        sink: &impl Fn(OverlayReading),
     ) {
         let unsent = match first.take() {
             Some(first) => first.send(reading).err().map(|unsent| unsent.0),

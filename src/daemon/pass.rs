@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use super::api::json_type;
-use super::gate::{Responder, Response};
-use super::unit::{Failure, Reply, Unit, encoded, resource_path};
+use super::gate::{HttpResponse, Responder};
+use super::unit::{Reply, RequestFailure, Unit, encoded, resource_path};
 use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};
 use crate::model::alias::is_alias;
 use crate::model::aliases::Aliases;
@@ -24,10 +24,10 @@ use crate::node::input::Question;
 /// The handle of the thread, which ends with it.
 #[derive(Debug, Clone)]
 pub(super) struct Pass {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<PassJob>,
 }
 
-struct Job {
+struct PassJob {
     question: Question,
     document: Document,
     responder: Responder,
@@ -47,7 +47,7 @@ impl Pass {
     /// Has the server asked, and the client answered. Never blocks.
     pub(super) fn ask(&self, question: Question, document: Document, responder: Responder) {
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
-            self.jobs.try_send(Job {
+            self.jobs.try_send(PassJob {
                 question,
                 document,
                 responder,
@@ -59,14 +59,14 @@ impl Pass {
     }
 }
 
-fn run(unit: &Unit, queue: &Receiver<Job>) {
-    for Job {
+fn run(unit: &Unit, queue: &Receiver<PassJob>) {
+    for PassJob {
         question,
         document,
         responder,
     } in queue
     {
-        let server = Server {
+        let server = NamedServer {
             unit,
             aliases: Aliases::of(&document),
             document,
@@ -77,14 +77,14 @@ fn run(unit: &Unit, queue: &Receiver<Job>) {
 }
 
 /// The server, and the document that says how people call what it holds.
-struct Server<'a> {
+struct NamedServer<'a> {
     unit: &'a Unit,
     document: Document,
     aliases: Aliases,
 }
 
-impl Server<'_> {
-    fn answer(&self, question: &Question) -> Result<Response, Response> {
+impl NamedServer<'_> {
+    fn answer(&self, question: &Question) -> Result<HttpResponse, HttpResponse> {
         match question {
             // Unit decodes before it resolves dots: what is a name here would lead it elsewhere,
             // even to the restart of an application.
@@ -108,7 +108,7 @@ impl Server<'_> {
 
     /// Put together from its parts: what is longer than Unit's socket takes at once would not come
     /// whole.
-    fn everything(&self) -> Result<Response, Response> {
+    fn everything(&self) -> Result<HttpResponse, HttpResponse> {
         let mut all = Map::new();
         for kind in Kind::ALL {
             all.extend(
@@ -124,7 +124,7 @@ impl Server<'_> {
 
     /// All certificates or modules, by the names that people know; `None` if the server was built
     /// without such.
-    fn held(&self, kind: Kind) -> Result<Option<Map<String, Value>>, Response> {
+    fn held(&self, kind: Kind) -> Result<Option<Map<String, Value>>, HttpResponse> {
         let held = match self
             .unit
             .request("GET", &format!("/{}", kind.member()), None)
@@ -134,13 +134,13 @@ impl Server<'_> {
                 json::parse_own(&reply.body).map_err(|_| unreadable())?
             }
             Ok(reply) => {
-                return Err(Response {
+                return Err(HttpResponse {
                     status: reply.status,
                     headers: vec![json_type()],
                     body: reply.body,
                 });
             }
-            Err(Failure::Cut { expected, .. }) => Value::Object(self.known(kind, expected)?),
+            Err(RequestFailure::Cut { expected, .. }) => Value::Object(self.known(kind, expected)?),
             Err(failure) => return Err(failed(&failure)),
         };
         let Value::Object(held) = held else {
@@ -168,7 +168,7 @@ impl Server<'_> {
 
     /// What the document holds of a list that does not come whole, one by one. The announced length
     /// tells whether that is all there is.
-    fn known(&self, kind: Kind, expected: u64) -> Result<Map<String, Value>, Response> {
+    fn known(&self, kind: Kind, expected: u64) -> Result<Map<String, Value>, HttpResponse> {
         let names = self.document.value()[kind.member()]
             .as_object()
             .into_iter()
@@ -196,7 +196,7 @@ impl Server<'_> {
         if is_all { Ok(known) } else { Err(cut()) }
     }
 
-    fn one(&self, kind: Kind, name: &str, rest: &[String]) -> Result<Response, Response> {
+    fn one(&self, kind: Kind, name: &str, rest: &[String]) -> Result<HttpResponse, HttpResponse> {
         let stored = match kind {
             Kind::Certificate => self.aliases.alias(name).unwrap_or(name),
             Kind::JsModule => name,
@@ -205,7 +205,7 @@ impl Server<'_> {
         match self.ask(&path)? {
             // The server has the very source that the document has, or it would be missing, and is
             // given it.
-            Err(Failure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
+            Err(RequestFailure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
                 let source = self.document.value()[kind.member()]
                     .get(name)
                     .ok_or_else(cut)?;
@@ -216,7 +216,7 @@ impl Server<'_> {
     }
 
     /// What is too long to come whole is put together from the members that a status has.
-    fn status(&self, path: &[String]) -> Result<Response, Response> {
+    fn status(&self, path: &[String]) -> Result<HttpResponse, HttpResponse> {
         let answer = self.ask(&below("/status", path))?;
         let applications = || {
             self.document
@@ -225,11 +225,13 @@ impl Server<'_> {
                 .and_then(Value::as_object)
         };
         let names: Vec<&str> = match (&answer, path.first().map(String::as_str)) {
-            (Err(Failure::Cut { .. }), None) => STATUS.to_vec(),
-            (Err(Failure::Cut { .. }), Some("applications")) if path.len() == 1 => applications()
-                .into_iter()
-                .flat_map(|all| all.keys().map(String::as_str))
-                .collect(),
+            (Err(RequestFailure::Cut { .. }), None) => STATUS.to_vec(),
+            (Err(RequestFailure::Cut { .. }), Some("applications")) if path.len() == 1 => {
+                applications()
+                    .into_iter()
+                    .flat_map(|all| all.keys().map(String::as_str))
+                    .collect()
+            }
             _ => return passed(answer),
         };
         let part = |name: &str| {
@@ -242,17 +244,17 @@ impl Server<'_> {
         let parts: Map<String, Value> = names
             .into_iter()
             .map(part)
-            .collect::<Result<_, Response>>()?;
+            .collect::<Result<_, HttpResponse>>()?;
         Ok(answered(200, &Value::Object(parts)))
     }
 
-    fn raw(&self, path: &str) -> Result<Response, Response> {
+    fn raw(&self, path: &str) -> Result<HttpResponse, HttpResponse> {
         passed(self.ask(path)?)
     }
 
     /// The server closes without a word on a head that is too long, and has nothing at such a path
     /// anyway.
-    fn ask(&self, path: &str) -> Result<Result<Reply, Failure>, Response> {
+    fn ask(&self, path: &str) -> Result<Result<Reply, RequestFailure>, HttpResponse> {
         if path.len() > PASS_PATH_MAX {
             return Err(nowhere());
         }
@@ -260,9 +262,9 @@ impl Server<'_> {
     }
 }
 
-fn passed(answer: Result<Reply, Failure>) -> Result<Response, Response> {
+fn passed(answer: Result<Reply, RequestFailure>) -> Result<HttpResponse, HttpResponse> {
     let reply = answer.map_err(|failure| failed(&failure))?;
-    let response = Response {
+    let response = HttpResponse {
         status: reply.status,
         headers: vec![json_type()],
         body: reply.body,
@@ -285,48 +287,48 @@ fn is_dots(token: &String) -> bool {
     token == "." || token == ".."
 }
 
-fn answered(status: u16, value: &Value) -> Response {
-    Response {
+fn answered(status: u16, value: &Value) -> HttpResponse {
+    HttpResponse {
         status,
         headers: vec![json_type()],
         body: json::unit_format(value).into_bytes(),
     }
 }
 
-fn absent() -> Response {
-    Response::error(404, "Value doesn't exist.", "")
+fn absent() -> HttpResponse {
+    HttpResponse::error(404, "Value doesn't exist.", "")
 }
 
 /// Unit would close on it without a word.
-fn nowhere() -> Response {
-    Response::error(
+fn nowhere() -> HttpResponse {
+    HttpResponse::error(
         404,
         "Value doesn't exist.",
         "nothing on the server has a path as long as this",
     )
 }
 
-fn cut() -> Response {
-    Response::error(502, "The server cut its answer short.", "")
+fn cut() -> HttpResponse {
+    HttpResponse::error(502, "The server cut its answer short.", "")
 }
 
-fn unreadable() -> Response {
-    Response::error(502, "The server's answer cannot be read.", "")
+fn unreadable() -> HttpResponse {
+    HttpResponse::error(502, "The server's answer cannot be read.", "")
 }
 
 /// Why the server has not answered. A question changes nothing, so it may be asked again.
-fn failed(why: &Failure) -> Response {
+fn failed(why: &RequestFailure) -> HttpResponse {
     match why {
-        Failure::Unreachable(why) => unreachable(why),
-        Failure::Lost(why) | Failure::Late(why) | Failure::Unreadable(why) => {
-            Response::error(502, "The server did not answer.", why)
+        RequestFailure::Unreachable(why) => unreachable(why),
+        RequestFailure::Lost(why) | RequestFailure::Late(why) | RequestFailure::Unreadable(why) => {
+            HttpResponse::error(502, "The server did not answer.", why)
         }
-        Failure::Cut { .. } => cut(),
+        RequestFailure::Cut { .. } => cut(),
     }
 }
 
-fn unreachable(why: &str) -> Response {
-    let mut response = Response::error(503, "The server cannot be reached.", why);
+fn unreachable(why: &str) -> HttpResponse {
+    let mut response = HttpResponse::error(503, "The server cannot be reached.", why);
     response
         .headers
         .push(("Retry-After".to_owned(), "1".to_owned()));

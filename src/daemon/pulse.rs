@@ -67,11 +67,11 @@ pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
             #[expect(clippy::disallowed_methods, reason = "what this thread is for")]
             thread::sleep(WATCHDOG_EVERY);
             match count.beat(pulse.stands()) {
-                Finding::Well => {}
-                Finding::Late => {
+                LoopHealth::Well => {}
+                LoopHealth::Late => {
                     log::warn!("the loop has not turned for {} s", WATCHDOG_EVERY.as_secs())
                 }
-                Finding::Dead => {
+                LoopHealth::Dead => {
                     log::error!(
                         "the loop has not turned for a minute: this process ends, to be started anew"
                     );
@@ -97,7 +97,7 @@ struct Beats {
 
 /// What a beat has found.
 #[derive(Debug, PartialEq, Eq)]
-enum Finding {
+enum LoopHealth {
     Well,
     /// The loop stands; told once.
     Late,
@@ -106,12 +106,12 @@ enum Finding {
 }
 
 impl Beats {
-    fn beat(&mut self, stands: bool) -> Finding {
+    fn beat(&mut self, stands: bool) -> LoopHealth {
         self.standing = if stands { self.standing + 1 } else { 0 };
         match self.standing {
-            1 => Finding::Late,
-            count if count >= WATCHDOG_BEATS => Finding::Dead,
-            _ => Finding::Well,
+            1 => LoopHealth::Late,
+            count if count >= WATCHDOG_BEATS => LoopHealth::Dead,
+            _ => LoopHealth::Well,
         }
     }
 }
@@ -139,16 +139,16 @@ mod tests {
     #[test]
     fn only_beats_in_a_row_end_the_process() {
         let mut beats = Beats::default();
-        assert_eq!(beats.beat(false), Finding::Well);
+        assert_eq!(beats.beat(false), LoopHealth::Well);
         for _ in 0..3 {
-            assert_eq!(beats.beat(true), Finding::Late);
-            (2..WATCHDOG_BEATS).for_each(|_| assert_eq!(beats.beat(true), Finding::Well));
-            assert_eq!(beats.beat(false), Finding::Well);
+            assert_eq!(beats.beat(true), LoopHealth::Late);
+            (2..WATCHDOG_BEATS).for_each(|_| assert_eq!(beats.beat(true), LoopHealth::Well));
+            assert_eq!(beats.beat(false), LoopHealth::Well);
         }
         assert!(
             (1..=WATCHDOG_BEATS)
                 .map(|_| beats.beat(true))
-                .any(|finding| finding == Finding::Dead)
+                .any(|finding| finding == LoopHealth::Dead)
         );
     }
 }

@@ -20,10 +20,10 @@ use super::decode::Decoder;
 use super::dialler::{Addresses, Dialler};
 use super::discovery::{self, Discovery, DiscoveryEvent};
 use super::disk::Disk;
-use super::event_loop::{Event, Loop, Parts};
-use super::gate::{self, Gate, GateError, GateSettings, Responder, Response, Rights, TcpApi};
+use super::event_loop::{Loop, LoopEvent, LoopParts};
+use super::gate::{self, Gate, GateError, GateSettings, HttpResponse, Responder, Rights, TcpApi};
 use super::listener::{self, Listener};
-use super::network::{self, Network};
+use super::network::{self, NetworkView};
 use super::overlay::{self, OverlaySource, OverlayWatch};
 use super::pass::Pass;
 use super::pulse::{self, Pulse};
@@ -101,15 +101,15 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         Arc::clone(&addresses),
         pulse.clone(),
         move |event| {
-            send(&dial_events, Event::Dial(event));
+            send(&dial_events, LoopEvent::Dial(event));
         },
     )?;
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
-    let disk = Disk::start(dir, move |done| send(&disk_events, Event::Disk(done)))?;
+    let disk = Disk::start(dir, move |done| send(&disk_events, LoopEvent::Disk(done)))?;
     let decoded_events = events.clone();
     let decoder = Decoder::start(move |ticket, decoded| {
-        send(&decoded_events, Event::Decoded(ticket, decoded))
+        send(&decoded_events, LoopEvent::Decoded(ticket, decoded))
     })?;
     let pass = unit.clone().map(Pass::start).transpose()?;
     let target = unit
@@ -117,11 +117,11 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         .transpose()?;
     let gate = open_gate(&settings, clock, &pulse, &events)?;
     let stop_events = events.clone();
-    signals::start(move || send(&stop_events, Event::Stop), end_late)?;
+    signals::start(move || send(&stop_events, LoopEvent::Stop), end_late)?;
     pulse::watch(pulse.clone())?;
     let finds_server = settings.unit == UnitChoice::Auto && target.is_none();
     let (network, watch) = watch_around(&settings, &port, &events, overlay_watch, finds_server)?;
-    let parts = Parts {
+    let parts = LoopParts {
         network,
         watch,
         clock,
@@ -144,10 +144,14 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 }
 
 /// Starts the thread that configures the server.
-fn configure(unit: Unit, node: &Node, events: &SyncSender<Event>) -> io::Result<target::Target> {
+fn configure(
+    unit: Unit,
+    node: &Node,
+    events: &SyncSender<LoopEvent>,
+) -> io::Result<target::Target> {
     let events = events.clone();
     target::start(unit, node.given().clone(), move |report| {
-        send(&events, Event::Server(report))
+        send(&events, LoopEvent::Server(report))
     })
 }
 
@@ -345,11 +349,11 @@ fn overlays(settings: &Settings, member: &Membership, secret: &SecretKey) -> Ove
 fn watch_overlay(
     source: OverlaySource,
     addresses: &Addresses,
-    events: &SyncSender<Event>,
+    events: &SyncSender<LoopEvent>,
 ) -> Result<(OverlayWatch, Option<Overlay>), RunError> {
     let events = events.clone();
     let (watch, first) = overlay::start(source, Arc::clone(addresses), move |reading| {
-        send(&events, Event::Overlay(reading))
+        send(&events, LoopEvent::Overlay(reading))
     })?;
     match first.recv_timeout(OVERLAY_START_WAIT) {
         Ok(reading) => Ok((watch, Some(reading.map_err(RunError::Setting)?))),
@@ -374,18 +378,18 @@ fn listen(
     local: &Arc<Local>,
     addresses: &Addresses,
     pulse: &Pulse,
-    events: &SyncSender<Event>,
+    events: &SyncSender<LoopEvent>,
 ) -> Result<Listener, RunError> {
     let events = events.clone();
     let (local, addresses) = (Arc::clone(local), Arc::clone(addresses));
-    let settings = listener::Settings {
+    let settings = listener::ListenerSettings {
         listen: vec![settings.listen],
         local,
         addresses,
         pulse: pulse.clone(),
     };
     Ok(Listener::start(settings, move |parts| {
-        send(&events, Event::Linked(Box::new(parts)))
+        send(&events, LoopEvent::Linked(Box::new(parts)))
     })?)
 }
 
@@ -393,14 +397,14 @@ fn discover(
     settings: &Settings,
     node: &Node,
     local: &Local,
-    events: &SyncSender<Event>,
+    events: &SyncSender<LoopEvent>,
     port: &AtomicU16,
 ) -> Result<Option<Discovery>, RunError> {
     if !settings.mdns {
         return Ok(None);
     }
     let events = events.clone();
-    let whom = discovery::Settings {
+    let whom = discovery::DiscoverySettings {
         fleet: local.fleet.clone(),
         peer: node.peer(),
         interfaces: settings.interfaces.clone(),
@@ -413,7 +417,7 @@ fn discover(
                     instance,
                     addresses,
                     unheard,
-                } => Event::Found {
+                } => LoopEvent::Found {
                     instance,
                     addresses,
                     unheard,
@@ -424,7 +428,7 @@ fn discover(
                             "mDNS does not work, so that only hosts at known addresses are found: {why}"
                         )
                     };
-                    Event::Trouble(Trouble::Mdns, why.map(words))
+                    LoopEvent::Trouble(Trouble::Mdns, why.map(words))
                 }
             },
         );
@@ -440,21 +444,21 @@ fn discover(
 fn watch_around(
     settings: &Settings,
     port: &AtomicU16,
-    events: &SyncSender<Event>,
+    events: &SyncSender<LoopEvent>,
     overlay: OverlayWatch,
     finds_server: bool,
-) -> Result<(Network, Watch), RunError> {
+) -> Result<(NetworkView, Watch), RunError> {
     let listen = SocketAddr::new(settings.listen.ip(), port.load(Ordering::Relaxed));
-    let wanted = network::Wanted {
+    let wanted = network::ListenScope {
         listen,
         interfaces: settings.interfaces.clone(),
     };
-    let (network, events) = (Network::look(&wanted), events.clone());
+    let (network, events) = (NetworkView::read(&wanted), events.clone());
     let watch = Watch::start(
         (wanted, network.clone()),
         overlay,
         finds_server,
-        move |change| send(&events, Event::Around(change)),
+        move |change| send(&events, LoopEvent::Watch(change)),
     )?;
     Ok((network, watch))
 }
@@ -479,7 +483,7 @@ fn open_gate(
     settings: &Settings,
     clock: Clock,
     pulse: &Pulse,
-    events: &SyncSender<Event>,
+    events: &SyncSender<LoopEvent>,
 ) -> Result<Gate, RunError> {
     let token = settings
         .api_token_file
@@ -557,10 +561,14 @@ fn read_token(path: &PathBuf) -> Result<String, RunError> {
 }
 
 /// Asks the loop something for a client, unless it stands: then the client is told so.
-fn ask_loop(events: &SyncSender<Event>, pulse: &Pulse, (mut ask, mut responder): (Ask, Responder)) {
+fn ask_loop(
+    events: &SyncSender<LoopEvent>,
+    pulse: &Pulse,
+    (mut ask, mut responder): (Ask, Responder),
+) {
     while !pulse.stands() {
-        match events.try_send(Event::Asked(ask, responder)) {
-            Err(TrySendError::Full(Event::Asked(again, to))) => (ask, responder) = (again, to),
+        match events.try_send(LoopEvent::Asked(ask, responder)) {
+            Err(TrySendError::Full(LoopEvent::Asked(again, to))) => (ask, responder) = (again, to),
             _taken_or_nobody_left => return,
         }
         #[expect(
@@ -570,7 +578,7 @@ fn ask_loop(events: &SyncSender<Event>, pulse: &Pulse, (mut ask, mut responder):
         std::thread::sleep(LOOP_RETRY);
     }
     responder.respond(Box::new(|| {
-        Response::error(503, "The daemon stands still.", "")
+        HttpResponse::error(503, "The daemon stands still.", "")
     }));
 }
 
@@ -585,7 +593,7 @@ fn end_late() {
 }
 
 /// Tells the loop. It is gone only when the process ends.
-fn send(events: &SyncSender<Event>, event: Event) {
+fn send(events: &SyncSender<LoopEvent>, event: LoopEvent) {
     let _nobody_left_to_tell = events.send(event);
 }
 

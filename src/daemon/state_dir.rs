@@ -28,9 +28,9 @@ pub use self::keys::Membership;
 pub(super) use self::owner::open as open_own;
 pub(crate) use self::revisions::read_revision;
 pub use self::revisions::{StoredFile, Unread};
-pub(super) use self::write::{Shelf, make_group, place, sync, write_temporary};
+pub(super) use self::write::{RevisionDirectory, make_group, place, sync, write_temporary};
 
-use self::error::at;
+use self::error::io_error;
 use crate::limits;
 use crate::model::json;
 
@@ -52,7 +52,7 @@ impl StateDir {
     /// Opens it for reading. [`StateError::Open`] if others can read it or a key in it,
     /// [`StateError::Owner`] if it, or a key in it, belongs to another user.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let metadata = fs::metadata(path).map_err(at(path))?;
+        let metadata = fs::metadata(path).map_err(io_error(path))?;
         if !metadata.is_dir() {
             return Err(StateError::Io(
                 path.to_owned(),
@@ -106,7 +106,8 @@ impl StateDir {
         }
         // Held without the right to write, so that the disk can be made read-only meanwhile. On one
         // that is, the lock may be the directory itself, which nobody can put a file into.
-        let file = owner::open(&path).or_else(|_| File::open(&self.path).map_err(at(&path)))?;
+        let file =
+            owner::open(&path).or_else(|_| File::open(&self.path).map_err(io_error(&path)))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -126,7 +127,7 @@ impl StateDir {
         if let Err(error) = write::clear_leftovers(&self.path) {
             log::warn!(target: "disk", "what an earlier run left half written stays: {error}");
         }
-        write::settle(&self.path);
+        write::sync_directories(&self.path);
         Ok(())
     }
 
@@ -169,7 +170,7 @@ impl StateDir {
     pub fn probe(&self) -> Result<(), StateError> {
         write::whole(&self.locked().path, PROBE, b"the disk takes writes\n")?;
         let path = self.path.join(PROBE);
-        fs::remove_file(&path).map_err(at(&path))
+        fs::remove_file(&path).map_err(io_error(&path))
     }
 
     /// Whether [`StateDir::keep_before_starling`] has kept something.
@@ -188,7 +189,7 @@ impl StateDir {
         for number in 1..=limits::DAMAGED_MAX {
             let aside = damaged.with_file_name(format!("{name}{DAMAGED}{number}"));
             if fs::symlink_metadata(&aside).is_err() {
-                fs::rename(damaged, &aside).map_err(at(damaged))?;
+                fs::rename(damaged, &aside).map_err(io_error(damaged))?;
                 // Should it be damaged under its own name after a power cut, it is set aside once
                 // more.
                 let _ = damaged.parent().map(sync);
@@ -239,7 +240,7 @@ fn read_bounded(path: &Path, most: usize) -> Result<Vec<u8>, StateError> {
     let mut bytes = Vec::new();
     file.take(most as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(at(path))?;
+        .map_err(io_error(path))?;
     if bytes.len() > most {
         Err(StateError::TooLong {
             path: path.to_owned(),

@@ -7,10 +7,10 @@
 //! whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
 
 mod guard;
+mod inventory;
 mod observing;
 mod reason;
 mod replacing;
-mod stock;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,11 +18,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use self::guard::Own;
+use self::inventory::{ResourceLists, WantedDocument};
 use self::observing::SocketFile;
 use self::reason::Finder;
 pub(in crate::daemon) use self::reason::holder;
-use self::stock::{Shelves, Wanted};
-use super::unit::{Failure, Match, Reply, Sight, Unit};
+use super::unit::{Match, Reply, RequestFailure, Sight, Unit};
 use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
@@ -47,7 +47,7 @@ pub fn start(
     sink: impl Fn(ServerReport) + Send + 'static,
 ) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
-    let worker = Worker::new(unit, given);
+    let worker = TargetWorker::new(unit, given);
     thread::Builder::new()
         .name("target".to_owned())
         .stack_size(TARGET_STACK)
@@ -74,7 +74,7 @@ impl Target {
 ///                                                 ├─ closed, and not taken ─ Unreachable
 ///                                                 └─ else ────────────────── Unknown
 /// ```
-struct Worker {
+struct TargetWorker {
     unit: Unit,
     /// What the server was last seen to run. Forgotten with each change, until that has been read
     /// back.
@@ -82,24 +82,24 @@ struct Worker {
     /// Whether an observation has told that already.
     is_told: bool,
     /// The last document that the server took.
-    taken: Option<Wanted>,
+    taken: Option<WantedDocument>,
     /// The certificates and modules that the last observation found.
-    shelves: Shelves,
+    lists: ResourceLists,
     /// The names of what this state directory has put there.
     given: GivenNames,
     /// What certificates lie there under names that Starling gives, and that are not among these.
     left: Option<String>,
     /// Whether what an earlier run may have left on the server has been looked for.
-    surveyed: bool,
+    has_found_leftovers: bool,
     /// Certificates and modules that earlier documents needed, and that are still to be taken away
     /// if the last one does not.
-    owed: BTreeSet<Named>,
+    to_remove: BTreeSet<Named>,
     /// The control socket's file at the last observation.
     socket: Option<SocketFile>,
     /// Whether a change was sent and has not been answered in time. Until another has, for the
     /// server makes one after the other, it may still come about, and what the server shows
     /// says nothing of what it will run.
-    unsettled: bool,
+    is_change_pending: bool,
     /// Looks for what a refusal does not say.
     finder: Finder,
     /// What it was given in this run.
@@ -108,7 +108,7 @@ struct Worker {
     interim: Option<Value>,
 }
 
-impl Worker {
+impl TargetWorker {
     fn new(unit: Unit, given: GivenNames) -> Self {
         Self {
             unit,
@@ -117,11 +117,11 @@ impl Worker {
             seen: None,
             is_told: false,
             taken: None,
-            shelves: Shelves::default(),
-            surveyed: false,
-            owed: BTreeSet::new(),
+            lists: ResourceLists::default(),
+            has_found_leftovers: false,
+            to_remove: BTreeSet::new(),
             socket: None,
-            unsettled: false,
+            is_change_pending: false,
             finder: Finder::default(),
             own: Own::default(),
             interim: None,
@@ -158,22 +158,22 @@ impl Worker {
 
     /// What runs already is not sent again if it is looked at first.
     fn apply(&mut self, document: Document, look_first: bool, over: &Over) -> Outcome {
-        let wanted = Wanted::new(document);
+        let wanted = WantedDocument::new(document);
         self.given.note(&wanted.aliases);
         // Also for what is not to be looked at first: it must not be put over what nobody has kept.
-        let before = match self.look(wanted.config()) {
+        let before = match self.read_running(wanted.config()) {
             Ok(config) => config,
             // Whatever cannot be read cannot be kept either, and must not be overwritten.
-            Err(failure @ Failure::Unreadable(_)) => {
+            Err(failure @ RequestFailure::Unreadable(_)) => {
                 return Outcome::Unreadable(failure.to_string());
             }
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
-        let shelves = match self.survey(&wanted) {
-            Ok(shelves) => shelves,
+        let lists = match self.take_inventory(&wanted) {
+            Ok(lists) => lists,
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
-        let lacking = match self.lacking(&wanted, &shelves) {
+        let lacking = match self.lacking(&wanted, &lists) {
             Ok(lacking) => lacking,
             Err(outcome) => return outcome,
         };
@@ -181,7 +181,7 @@ impl Worker {
         if !runs && let Some(withheld) = self.withheld(&before, over) {
             return withheld;
         }
-        if look_first && runs && !self.unsettled && lacking.is_empty() {
+        if look_first && runs && !self.is_change_pending && lacking.is_empty() {
             if self
                 .taken
                 .as_ref()
@@ -189,20 +189,20 @@ impl Worker {
             {
                 self.is_told = false;
             }
-            self.took(wanted, &shelves);
+            self.took(wanted, &lists);
             return Outcome::Applied;
         }
-        self.change(wanted, lacking, Some(&before), &shelves)
+        self.change(wanted, lacking, Some(&before), &lists)
     }
 
     /// What the server runs, right before it is replaced by `want`, which it may be much like.
-    fn look(&mut self, want: &Value) -> Result<Shown, Failure> {
+    fn read_running(&mut self, want: &Value) -> Result<Shown, RequestFailure> {
         let mut sight = self.unit.see(self.seen.as_ref(), Some(want))?;
         let is_as_seen = self
             .seen
             .as_ref()
             .is_some_and(|seen| seen.config().is_one_with(sight.config()));
-        if is_as_seen && !self.unit.look_before(&mut sight, want)? {
+        if is_as_seen && !self.unit.check_before_change(&mut sight, want)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
         let config = sight.config().clone();
@@ -216,8 +216,13 @@ impl Worker {
 
     /// `before` is what it was just seen to run, and `last` what it was last known to run, if
     /// either is known.
-    fn put(&mut self, wanted: &Wanted, before: Option<&Value>, last: Option<&Value>) -> Outcome {
-        let was_unsettled = self.unsettled;
+    fn put(
+        &mut self,
+        wanted: &WantedDocument,
+        before: Option<&Value>,
+        last: Option<&Value>,
+    ) -> Outcome {
+        let was_change_pending = self.is_change_pending;
         match self.send(wanted.config()) {
             Ok(Reply { status: 200, .. }) => self.verify(wanted, before.or(last)),
             Ok(Reply { status, body, .. }) => {
@@ -228,26 +233,26 @@ impl Worker {
                     reason,
                 })
             }
-            Err(Failure::Unreachable(why)) => Outcome::Unreachable(why),
-            Err(failure @ Failure::Late(_)) if was_unsettled => {
+            Err(RequestFailure::Unreachable(why)) => Outcome::Unreachable(why),
+            Err(failure @ RequestFailure::Late(_)) if was_change_pending => {
                 Outcome::Unknown(failure.to_string())
             }
             Err(failure) => self.without_answer(wanted.config(), before, &failure),
         }
     }
 
-    pub(super) fn send(&mut self, config: &Value) -> Result<Reply, Failure> {
+    pub(super) fn send(&mut self, config: &Value) -> Result<Reply, RequestFailure> {
         let answer = self.unit.put_config(&json::compact(config));
         match &answer {
-            Ok(_) => self.unsettled = false,
-            Err(Failure::Late(_)) => self.unsettled = true,
+            Ok(_) => self.is_change_pending = false,
+            Err(RequestFailure::Late(_)) => self.is_change_pending = true,
             Err(_) => {}
         }
         answer
     }
 
     /// What a 4xx means stands in it; a 500 is about this host, and says nothing.
-    fn reason(&mut self, status: u16, wanted: &Wanted, before: Option<&Value>) -> String {
+    fn reason(&mut self, status: u16, wanted: &WantedDocument, before: Option<&Value>) -> String {
         if status != 500 {
             return String::new();
         }
@@ -258,7 +263,7 @@ impl Worker {
     }
 
     /// After a 200.
-    fn verify(&mut self, wanted: &Wanted, before: Option<&Value>) -> Outcome {
+    fn verify(&mut self, wanted: &WantedDocument, before: Option<&Value>) -> Outcome {
         match self.read_back(wanted.config(), before) {
             Ok(Match::Same) => {
                 self.seen
@@ -280,11 +285,11 @@ impl Worker {
         &mut self,
         want: &Value,
         before: Option<&Value>,
-        failure: &Failure,
+        failure: &RequestFailure,
     ) -> Outcome {
         match self.read_back(want, None) {
             Ok(Match::Same) => Outcome::Applied,
-            Ok(Match::Differs(_)) if matches!(failure, Failure::Late(_)) => {
+            Ok(Match::Differs(_)) if matches!(failure, RequestFailure::Late(_)) => {
                 Outcome::Unknown(failure.to_string())
             }
             Ok(Match::Differs(_)) if before.is_none_or(|before| self.runs(before)) => {
@@ -308,12 +313,14 @@ impl Worker {
 
     /// Asks again while the server is gone: unitd's main process starts a new controller at once, a
     /// service manager a new unitd.
-    fn read_back(&mut self, want: &Value, before: Option<&Value>) -> Result<Match, Failure> {
+    fn read_back(&mut self, want: &Value, before: Option<&Value>) -> Result<Match, RequestFailure> {
         let mut tries = self.unit.patience().tries;
         self.is_told = false;
         loop {
             match self.unit.verify(want, before) {
-                Err(Failure::Unreachable(_) | Failure::Lost(_)) if tries > 0 => tries -= 1,
+                Err(RequestFailure::Unreachable(_) | RequestFailure::Lost(_)) if tries > 0 => {
+                    tries -= 1
+                }
                 Err(failure) => return Err(failure),
                 Ok((matches, mut sight)) => {
                     self.seen.iter().for_each(|seen| sight.go_on_from(seen));

@@ -21,11 +21,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::access::Whose;
+use self::access::Endpoint;
 use self::http::Http;
 pub use self::reading::Sight;
 pub(crate) use self::resources::is_beginning;
-pub use self::resources::{Shelf, Standing};
+pub use self::resources::{ResourceList, ResourceState};
 use super::unix;
 use crate::codec::percent;
 use crate::limits::{
@@ -107,7 +107,7 @@ impl std::error::Error for NotAControl {}
 
 /// Why there is no answer, by what may have become of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum RequestFailure {
     /// Nothing was sent: nobody listens, or the request is one that cannot be sent. Nothing
     /// happened.
     Unreachable(String),
@@ -127,7 +127,7 @@ pub enum Failure {
     Unreadable(String),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) | Self::Lost(why) | Self::Late(why) | Self::Unreadable(why) => {
@@ -140,7 +140,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for RequestFailure {}
 
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,7 +207,7 @@ impl Unit {
     /// The same with other waits.
     pub fn with_patience(control: Control, patience: Patience) -> Self {
         Self {
-            http: Http::new(&control, Whose::Server, REQUEST_HEAD_MAX),
+            http: Http::new(&control, Endpoint::Server, REQUEST_HEAD_MAX),
             control,
             patience,
         }
@@ -231,8 +231,13 @@ impl Unit {
     /// A request on a connection of its own. `path` is sent as it stands and must be encoded. PUT
     /// and POST are given the time of a change, all else that of a read. Any status is a
     /// success here; the answer is at most [`ANSWER_MAX`](crate::limits::ANSWER_MAX)
-    /// bytes, a longer one is [`Failure::Cut`].
-    pub fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Reply, Failure> {
+    /// bytes, a longer one is [`RequestFailure::Cut`].
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&[u8]>,
+    ) -> Result<Reply, RequestFailure> {
         let wait = if matches!(method, "PUT" | "POST" | "DELETE") {
             self.patience.change
         } else {
@@ -243,40 +248,40 @@ impl Unit {
 
     /// A GET that the server answers only after the change under way: it is given the time of a
     /// change.
-    pub(crate) fn wait_and_get(&self, path: &str) -> Result<Reply, Failure> {
+    pub(crate) fn wait_and_get(&self, path: &str) -> Result<Reply, RequestFailure> {
         self.http
             .exchange("GET", path, &[], None, self.patience.change)
     }
 
     /// Replaces the whole configuration by `text`. The server takes or leaves it as one.
-    pub fn put_config(&self, text: &str) -> Result<Reply, Failure> {
+    pub fn put_config(&self, text: &str) -> Result<Reply, RequestFailure> {
         self.request("PUT", CONFIG, Some(text.as_bytes()))
     }
 
     /// The whole configuration; see [`Unit::see`].
-    pub fn read_config(&self) -> Result<Value, Failure> {
+    pub fn read_config(&self) -> Result<Value, RequestFailure> {
         let sight = self.see(None, None)?;
         Ok(sight.config().value().clone())
     }
 
     /// Compares the configuration that runs with `want`, all of it.
-    pub fn matches(&self, want: &Value) -> Result<Match, Failure> {
+    pub fn matches(&self, want: &Value) -> Result<Match, RequestFailure> {
         self.verify(want, None).map(|(matches, _)| matches)
     }
 }
 
 /// The configuration, or a part of it, in an answer.
-fn readable(text: &[u8]) -> Result<Value, Failure> {
+fn readable(text: &[u8]) -> Result<Value, RequestFailure> {
     json::parse(text).map_err(|error| {
-        Failure::Unreadable(format!(
+        RequestFailure::Unreadable(format!(
             "the server's configuration cannot be read: {error}"
         ))
     })
 }
 
 /// What is to be said of an answer to a GET with a status that is no error of a reader's.
-fn unexpected_status(path: &str, status: u16) -> Failure {
-    Failure::Unreadable(format!("GET {path} is answered with {status}"))
+fn unexpected_status(path: &str, status: u16) -> RequestFailure {
+    RequestFailure::Unreadable(format!("GET {path} is answered with {status}"))
 }
 
 /// The path of a certificate or a module, below its collection. Unit leaves `%2F` and `%25` as they
@@ -311,18 +316,26 @@ fn is_plain(character: char) -> bool {
 }
 
 /// A GET of Starling's own endpoint at `socket`, with the wait of a read.
-pub fn get(socket: &Path, target: &str) -> Result<Reply, Failure> {
+pub fn get(socket: &Path, target: &str) -> Result<Reply, RequestFailure> {
     starling(socket).exchange("GET", target, &[], None, READ_WAIT)
 }
 
 /// A POST with an empty body and these headers, which must be of printable ASCII. It waits as long
 /// as a change may wait for its turn.
-pub fn post(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
+pub fn post(
+    socket: &Path,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> Result<Reply, RequestFailure> {
     starling(socket).exchange("POST", target, headers, None, GATE_ANSWER_WAIT)
 }
 
 /// The same with DELETE.
-pub fn delete(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
+pub fn delete(
+    socket: &Path,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> Result<Reply, RequestFailure> {
     starling(socket).exchange("DELETE", target, headers, None, GATE_ANSWER_WAIT)
 }
 
@@ -330,7 +343,7 @@ pub fn delete(socket: &Path, target: &str, headers: &[(&str, &str)]) -> Result<R
 fn starling(socket: &Path) -> Http {
     Http::new(
         &Control::Unix(socket.to_owned()),
-        Whose::Starling,
+        Endpoint::Starling,
         GATE_HEAD_MAX,
     )
 }

@@ -14,15 +14,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::network::{Network, Wanted};
+use super::network::{ListenScope, NetworkView};
 use super::overlay::OverlayWatch;
 use super::unit;
 use crate::limits::{SMALL_STACK, WATCH_EVERY, WATCH_LOST_EVERY};
 
 /// What the thread has found.
-pub(super) enum Change {
+pub(super) enum WatchEvent {
     /// The network was looked at; this is how the network looks now, if that is different.
-    Looked(Option<Network>),
+    Network(Option<NetworkView>),
     /// A server is there at last.
     Server(PathBuf),
     /// The overlay has been read for too long; in these words.
@@ -40,10 +40,10 @@ impl Watch {
     /// `finds_server` says whether a server is looked for. `sink` may block. An error means that
     /// there is no thread to be had.
     pub(super) fn start(
-        (wanted, network): (Wanted, Network),
+        (wanted, network): (ListenScope, NetworkView),
         overlay: OverlayWatch,
         finds_server: bool,
-        sink: impl Fn(Change) + Send + 'static,
+        sink: impl Fn(WatchEvent) + Send + 'static,
     ) -> io::Result<Self> {
         let (wakes, woken) = sync_channel(1);
         let is_eager = Arc::new(AtomicBool::new(false));
@@ -73,8 +73,8 @@ impl Watch {
 }
 
 struct Watcher<S> {
-    wanted: Wanted,
-    network: Network,
+    wanted: ListenScope,
+    network: NetworkView,
     overlay: OverlayWatch,
     finds_server: bool,
     is_eager: Arc<AtomicBool>,
@@ -82,7 +82,7 @@ struct Watcher<S> {
     sink: S,
 }
 
-impl<S: Fn(Change)> Watcher<S> {
+impl<S: Fn(WatchEvent)> Watcher<S> {
     fn run(mut self) {
         let mut unchecked = Duration::ZERO;
         loop {
@@ -101,14 +101,14 @@ impl<S: Fn(Change)> Watcher<S> {
                 self.network = network.clone();
                 self.overlay.nudge();
             }
-            (self.sink)(Change::Looked(changed));
+            (self.sink)(WatchEvent::Network(changed));
             // What is being read at two looks that follow each other at once is not late.
             if unchecked >= WATCH_EVERY {
                 unchecked = Duration::ZERO;
                 self.overlay
                     .check()
                     .into_iter()
-                    .for_each(|late| (self.sink)(Change::OverlayLate(late)));
+                    .for_each(|late| (self.sink)(WatchEvent::OverlayLate(late)));
             }
             self.find_server();
         }
@@ -119,7 +119,7 @@ impl<S: Fn(Change)> Watcher<S> {
             && let Some(path) = unit::find_default()
         {
             self.finds_server = false;
-            (self.sink)(Change::Server(path));
+            (self.sink)(WatchEvent::Server(path));
         }
     }
 }

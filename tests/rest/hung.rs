@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use starlingd::daemon::clock::Clock;
-use starlingd::daemon::listener::{Listener, Settings};
+use starlingd::daemon::listener::{Listener, ListenerSettings};
 use starlingd::daemon::pulse::Pulse;
 use starlingd::daemon::state_dir::StateDir;
 use starlingd::wire::handshake::Local;
@@ -221,7 +221,7 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
         features: 0,
     });
     let listen = vec!["127.0.0.1:0".parse().expect("it is an address")];
-    let settings = Settings {
+    let settings = ListenerSettings {
         listen,
         local,
         addresses: Arc::new(Vec::new),

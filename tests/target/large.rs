@@ -1,7 +1,7 @@
 //! Configurations that do not come whole over a Unix socket: read in parts, and no more of them
 //! than it takes.
 
-use starlingd::daemon::unit::{Control, Failure, Unit};
+use starlingd::daemon::unit::{Control, RequestFailure, Unit};
 use starlingd::limits::{LOOK_BEFORE_MAX, ROUND_LOOKS};
 use starlingd::model::document::Document;
 use starlingd::model::json;
@@ -53,7 +53,8 @@ impl Bench {
 fn a_long_configuration_is_seen_whole_and_then_known_by_its_beginning_and_length() {
     let bench = Bench::new();
     bench.tell(&format!("set {}", json::compact(long().config())));
-    let Err(Failure::Cut { received, expected }) = bench.unit.request("GET", "/config", None)
+    let Err(RequestFailure::Cut { received, expected }) =
+        bench.unit.request("GET", "/config", None)
     else {
         panic!("it is cut off")
     };

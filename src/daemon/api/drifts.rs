@@ -5,15 +5,19 @@
 
 use std::path::Path as FilePath;
 
-use super::{Response, if_match, json_response, note, only};
-use crate::daemon::gate::Request;
+use super::{HttpResponse, if_match, json_response, note, only};
+use crate::daemon::gate::HttpRequest;
 use crate::daemon::state_dir::read_drift;
 use crate::model::json;
 use crate::node::input::Ask;
 use crate::wire::forwarded::ForwardedRequest;
 
 /// `POST /fleet/drift/FILE/acknowledge` and `…/adopt`
-pub(super) fn deal_with(request: &Request, file: &str, adopts: bool) -> Result<Ask, Response> {
+pub(super) fn deal_with(
+    request: &HttpRequest,
+    file: &str,
+    adopts: bool,
+) -> Result<Ask, HttpResponse> {
     only("POST", request)?;
     let name = file.to_owned();
     Ok(match adopts {
@@ -27,7 +31,7 @@ pub(super) fn deal_with(request: &Request, file: &str, adopts: bool) -> Result<A
 }
 
 /// `POST /fleet/nodes/ID/repair`: what goes to that host is `POST /fleet/repair`.
-pub(super) fn repair_host(request: &Request, id: &str) -> Result<Ask, Response> {
+pub(super) fn repair_host(request: &HttpRequest, id: &str) -> Result<Ask, HttpResponse> {
     only("POST", request)?;
     let (method, target) = ("POST".to_owned(), "/fleet/repair".to_owned());
     // Which group the host is of is for the node to say.
@@ -42,14 +46,14 @@ pub(super) fn repair_host(request: &Request, id: &str) -> Result<Ask, Response> 
 }
 
 /// The whole of a file. `name` is that of one that is kept.
-pub(super) fn shown(name: &str, state: &FilePath) -> Response {
+pub(super) fn shown(name: &str, state: &FilePath) -> HttpResponse {
     match read_drift(&state.join(name)).map_err(|error| error.to_string()) {
         Ok(text) => match json::parse_own(&text) {
             Ok(file) => json_response(200, &file),
             Err(error) => {
-                Response::error(500, "The file cannot be read.", &format!("{name}: {error}"))
+                HttpResponse::error(500, "The file cannot be read.", &format!("{name}: {error}"))
             }
         },
-        Err(error) => Response::error(500, "The file cannot be read.", &error),
+        Err(error) => HttpResponse::error(500, "The file cannot be read.", &error),
     }
 }

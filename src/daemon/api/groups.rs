@@ -2,24 +2,28 @@
 //!
 //! Whether a group may go is for the node to say; here it is only seen to that a name is one.
 
-use super::{Response, note, only, query};
-use crate::daemon::gate::Request;
+use super::{HttpResponse, note, only, query};
+use crate::daemon::gate::HttpRequest;
 use crate::limits::NAME_MAX;
 use crate::model::name::is_name;
 use crate::node::input::Ask;
 
 /// The name of a group. One that cannot be must not pass for the own group.
-pub(super) fn name(name: &str) -> Result<String, Response> {
+pub(super) fn name(name: &str) -> Result<String, HttpResponse> {
     if is_name(name) {
         return Ok(name.to_owned());
     }
     let detail =
         format!("expected 1 to {NAME_MAX} letters, digits, -, _ and ., not beginning with a dot");
-    Err(Response::error(400, "That is no name of a group.", &detail))
+    Err(HttpResponse::error(
+        400,
+        "That is no name of a group.",
+        &detail,
+    ))
 }
 
 /// `DELETE /fleet/groups/NAME`
-pub(super) fn remove(request: &Request, group: &str) -> Result<Ask, Response> {
+pub(super) fn remove(request: &HttpRequest, group: &str) -> Result<Ask, HttpResponse> {
     only("DELETE", request)?;
     let force = query(request, "force").is_some();
     Ok(Ask::RemoveGroup {

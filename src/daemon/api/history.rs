@@ -7,8 +7,8 @@
 
 use std::path::Path as FilePath;
 
-use super::{NO_VALUE, Response, below, get_only, if_match, json_response, note, only, query};
-use crate::daemon::gate::Request;
+use super::{HttpResponse, NO_VALUE, below, get_only, if_match, json_response, note, only, query};
+use crate::daemon::gate::HttpRequest;
 use crate::daemon::state_dir::read_revision;
 use crate::limits::{BLAME_READ_MAX, DIFFERENCE_MAX, DIFFERENCE_VALUES_MAX};
 use crate::model::difference::{bounded_difference, texts_difference};
@@ -22,7 +22,7 @@ use crate::node::input::Ask;
 use crate::node::records::document_in;
 
 /// `GET /fleet/revisions/ID[?diff[=OTHER]]`
-pub(super) fn revision(request: &Request, id: &str) -> Ask {
+pub(super) fn revision(request: &HttpRequest, id: &str) -> Ask {
     match query(request, "diff") {
         None => Ask::Revisions(Some(id.to_owned())),
         Some(from) => Ask::Difference {
@@ -33,18 +33,18 @@ pub(super) fn revision(request: &Request, id: &str) -> Ask {
 }
 
 /// `GET /fleet/blame/…`: of any path that an edit can have.
-pub(super) fn blame_of(request: &Request, tokens: &[&str]) -> Result<Ask, Response> {
+pub(super) fn blame_of(request: &HttpRequest, tokens: &[&str]) -> Result<Ask, HttpResponse> {
     let path = below(tokens);
     if !is_editable(&path, Verb::Put) {
-        return Err(Response::error(404, NO_VALUE, ""));
+        return Err(HttpResponse::error(404, NO_VALUE, ""));
     }
     get_only(request, Ask::Blame(path))
 }
 
 /// `POST /fleet/revisions/ID/restore[?path=/config/…]`: the path is written as revisions show it.
-pub(super) fn restore(request: &Request, id: &str) -> Result<Ask, Response> {
+pub(super) fn restore(request: &HttpRequest, id: &str) -> Result<Ask, HttpResponse> {
     only("POST", request)?;
-    let wrong = |detail: &str| Response::error(400, "Invalid request path.", detail);
+    let wrong = |detail: &str| HttpResponse::error(400, "Invalid request path.", detail);
     let path = Path::parse(query(request, "path").unwrap_or("/"))
         .map_err(|error| wrong(&error.to_string()))?;
     if !path.tokens().is_empty() && !is_editable(&path, Verb::Put) {
@@ -61,7 +61,7 @@ pub(super) fn restore(request: &Request, id: &str) -> Result<Ask, Response> {
 }
 
 /// `POST /fleet/conflicts/ID/keep` and `…/drop`
-pub(super) fn settle(request: &Request, id: &str, keep: bool) -> Result<Ask, Response> {
+pub(super) fn settle(request: &HttpRequest, id: &str, keep: bool) -> Result<Ask, HttpResponse> {
     only("POST", request)?;
     Ok(Ask::Settle {
         id: id.to_owned(),
@@ -72,7 +72,7 @@ pub(super) fn settle(request: &Request, id: &str, keep: bool) -> Result<Ask, Res
 }
 
 /// A revision and its document.
-pub(super) fn shown(kept: Kept, state: &FilePath) -> Response {
+pub(super) fn shown(kept: Kept, state: &FilePath) -> HttpResponse {
     let document = match read(&kept, state) {
         Ok(document) => document,
         Err(missing) => return missing.response(),
@@ -83,7 +83,12 @@ pub(super) fn shown(kept: Kept, state: &FilePath) -> Response {
 }
 
 /// What leads from one revision to another, place by place.
-pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &FilePath) -> Response {
+pub(super) fn difference(
+    from: Option<Kept>,
+    to: Kept,
+    older: Older,
+    state: &FilePath,
+) -> HttpResponse {
     let documents = || -> Result<_, Missing> {
         let old = from.as_ref().map(|from| read(from, state)).transpose()?;
         Ok((old, read(&to, state)?))
@@ -120,18 +125,18 @@ pub(super) fn difference(from: Option<Kept>, to: Kept, older: Older, state: &Fil
 }
 
 /// Since which revision the value at a path stands there.
-pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath) -> Response {
+pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath) -> HttpResponse {
     let mut line = line.into_iter().peekable();
     let mut read_bytes = line.peek().map_or(0, |head| head.size);
     let Some(mut since) = line.next() else {
-        return Response::error(404, NO_VALUE, "");
+        return HttpResponse::error(404, NO_VALUE, "");
     };
     let value = match read(&since, state) {
         Ok(head) => head.get(path).cloned(),
         Err(missing) => return missing.response(),
     };
     let Some(value) = value else {
-        return Response::error(404, NO_VALUE, "");
+        return HttpResponse::error(404, NO_VALUE, "");
     };
     let text = json::compact(&value);
     let mut reach = if older == Older::Nothing {
@@ -184,7 +189,7 @@ fn covers(revision: &Value, path: &Path) -> bool {
 }
 
 /// The answer, and whether there are older revisions than are kept here.
-pub(super) fn with_older(mut response: Response, older: Older) -> Response {
+pub(super) fn with_older(mut response: HttpResponse, older: Older) -> HttpResponse {
     response.headers.extend(
         older
             .word()
@@ -230,13 +235,13 @@ enum Missing {
 }
 
 impl Missing {
-    fn response(self) -> Response {
+    fn response(self) -> HttpResponse {
         match self {
             Self::Gone => {
-                Response::error(404, "No such revision.", "its file is not there any more")
+                HttpResponse::error(404, "No such revision.", "its file is not there any more")
             }
             Self::Unreadable(reason) => {
-                Response::error(500, "The revision cannot be read.", &reason)
+                HttpResponse::error(500, "The revision cannot be read.", &reason)
             }
         }
     }

@@ -4,8 +4,8 @@
 //! for a dry run must never be taken for a change because somebody has asked for it where there is
 //! none, so it is refused there.
 
-use super::{Response, applied_header, body, if_match, json_response, note, query, settles};
-use crate::daemon::gate::Request;
+use super::{HttpResponse, applied_header, body, if_match, json_response, note, query, settles};
+use crate::daemon::gate::HttpRequest;
 use crate::model::json::{Value, object};
 use crate::model::patch::{JsonPatch, Patch};
 use crate::model::path::Path;
@@ -13,13 +13,13 @@ use crate::model::record::RecordId;
 use crate::node::input::{Ask, DryRun, Patching};
 
 /// `PATCH /config…`
-pub(super) fn patch(request: &Request, path: Path) -> Result<Ask, Response> {
+pub(super) fn patch(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {
     let body = body(request)?;
     let is_json_patch = is_json_patch(request, &body)?;
     let patch = match is_json_patch {
         true => JsonPatch::read(&body)
             .map(Patch::Json)
-            .map_err(|bad| Response::error(400, "Invalid patch.", &bad.to_string()))?,
+            .map_err(|bad| HttpResponse::error(400, "Invalid patch.", &bad.to_string()))?,
         false => Patch::Merge(body),
     };
     let (if_match, note, settles) = (if_match(request), note(request)?, settles(request)?);
@@ -34,11 +34,11 @@ pub(super) fn patch(request: &Request, path: Path) -> Result<Ask, Response> {
 
 /// Whether a change is to be tried only. The word spelt in another way has been refused before: the
 /// change must not be made.
-pub(super) fn is_dry_run(request: &Request) -> Result<bool, Response> {
+pub(super) fn is_dry_run(request: &HttpRequest) -> Result<bool, HttpResponse> {
     match query(request, "dry-run") {
         None => Ok(false),
         Some("" | "true" | "1") => Ok(true),
-        _ => Err(Response::error(
+        _ => Err(HttpResponse::error(
             400,
             "Invalid dry run.",
             "it is ?dry-run, or a request without it",
@@ -47,11 +47,11 @@ pub(super) fn is_dry_run(request: &Request) -> Result<bool, Response> {
 }
 
 /// The same request, tried only.
-pub(super) fn dry_run(ask: Ask) -> Result<Ask, Response> {
+pub(super) fn dry_run(ask: Ask) -> Result<Ask, HttpResponse> {
     match ask {
         Ask::Write(change) => Ok(Ask::DryRun(DryRun::Write(change))),
         Ask::Patch(patching) => Ok(Ask::DryRun(DryRun::Patch(patching))),
-        _ => Err(Response::error(
+        _ => Err(HttpResponse::error(
             400,
             "Invalid dry run.",
             "what can be tried is PUT, POST, PATCH or DELETE of /config or below it, of a certificate or of a module",
@@ -60,7 +60,7 @@ pub(super) fn dry_run(ask: Ask) -> Result<Ask, Response> {
 }
 
 /// How a dry run went that was not refused.
-pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) -> Response {
+pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) -> HttpResponse {
     let (success, word) = match changes {
         true => (
             "The server takes the change. Nothing was published.",
@@ -81,7 +81,7 @@ pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) ->
 
 /// Which of the two the body is, by its media type; parameters do not matter. What curl says of
 /// every body unless it is told otherwise says nothing, but an object can only be one of them.
-fn is_json_patch(request: &Request, body: &Value) -> Result<bool, Response> {
+fn is_json_patch(request: &HttpRequest, body: &Value) -> Result<bool, HttpResponse> {
     let given = request.header("content-type").unwrap_or_default();
     let media_type = given
         .split(';')
@@ -97,7 +97,7 @@ fn is_json_patch(request: &Request, body: &Value) -> Result<bool, Response> {
             let detail = format!(
                 "a patch is {MERGE_PATCH} or {JSON_PATCH}; with curl, say which by -H 'Content-Type: ...'"
             );
-            let mut response = Response::error(415, "Unsupported media type.", &detail);
+            let mut response = HttpResponse::error(415, "Unsupported media type.", &detail);
             response.headers.push((
                 "Accept-Patch".into(),
                 format!("{MERGE_PATCH}, {JSON_PATCH}"),

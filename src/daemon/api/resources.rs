@@ -4,8 +4,8 @@
 //! all else is decoded. What is uploaded is text, not JSON. A bundle is looked at before anything
 //! else happens, for a server's own words about one are few.
 
-use super::{Response, if_match, note, query, settles};
-use crate::daemon::gate::Request;
+use super::{HttpResponse, if_match, note, query, settles};
+use crate::daemon::gate::HttpRequest;
 use crate::model::bundle::{self, Bundle};
 use crate::model::edit::{Change as Edit, Op};
 use crate::model::path::Path;
@@ -14,12 +14,12 @@ use crate::node::input::{Ask, Change, Question};
 
 /// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
 /// The time is that of the host's clock.
-pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, Response> {
+pub(super) fn change(request: &HttpRequest, kind: Kind, now_ms: u64) -> Result<Ask, HttpResponse> {
     let path = path(request, kind)?;
     let change = match request.method.as_str() {
         "PUT" => Edit::Put(text(request, kind, now_ms)?.into()),
         "DELETE" => Edit::Delete,
-        _ => return Err(Response::error(405, INVALID_METHOD, "")),
+        _ => return Err(HttpResponse::error(405, INVALID_METHOD, "")),
     };
     let op = Op { path, change };
     Ok(Ask::Write(Change {
@@ -31,8 +31,8 @@ pub(super) fn change(request: &Request, kind: Kind, now_ms: u64) -> Result<Ask, 
 }
 
 /// `GET` of all of them, of one, or of something about one.
-pub(super) fn held(request: &Request, kind: Kind) -> Result<Ask, Response> {
-    let path = parsed(request).ok_or_else(|| Response::error(400, invalid_name(kind), ""))?;
+pub(super) fn held(request: &HttpRequest, kind: Kind) -> Result<Ask, HttpResponse> {
+    let path = parsed(request).ok_or_else(|| HttpResponse::error(400, invalid_name(kind), ""))?;
     Ok(Ask::Server(Question::Held(
         kind,
         path.tokens()[1..].to_vec(),
@@ -40,7 +40,7 @@ pub(super) fn held(request: &Request, kind: Kind) -> Result<Ask, Response> {
 }
 
 /// The path with its names as Unit takes them.
-fn parsed(request: &Request) -> Option<Path> {
+fn parsed(request: &HttpRequest) -> Option<Path> {
     let target = request
         .target
         .replace("%25", "%2525")
@@ -49,19 +49,19 @@ fn parsed(request: &Request) -> Option<Path> {
     Path::parse(&target).ok()
 }
 
-fn path(request: &Request, kind: Kind) -> Result<Path, Response> {
+fn path(request: &HttpRequest, kind: Kind) -> Result<Path, HttpResponse> {
     let parsed = parsed(request);
     let name = parsed.as_ref().and_then(|path| match path.tokens() {
         [_, name] => Some(name.as_str()),
         _ => None,
     });
     name.and_then(|name| kind.path(name))
-        .ok_or_else(|| Response::error(400, invalid_name(kind), ""))
+        .ok_or_else(|| HttpResponse::error(400, invalid_name(kind), ""))
 }
 
 /// What is uploaded.
-fn text(request: &Request, kind: Kind, now_ms: u64) -> Result<String, Response> {
-    let refused = |detail: &str| Response::error(400, invalid(kind), detail);
+fn text(request: &HttpRequest, kind: Kind, now_ms: u64) -> Result<String, HttpResponse> {
+    let refused = |detail: &str| HttpResponse::error(400, invalid(kind), detail);
     if kind == Kind::JsModule {
         // What a module's source is worth only the server can tell.
         return String::from_utf8(request.body.clone()).map_err(|_| refused("it is not UTF-8"));

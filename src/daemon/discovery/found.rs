@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::limits::{FOUND_ADDRESSES_MAX, INSTANCES_MAX};
 
 /// The instances heard lately.
-pub(super) struct Known {
+pub(super) struct HeardInstances {
     instances: BTreeMap<String, Heard>,
     round: u64,
     with_loopback: bool,
@@ -27,7 +27,7 @@ pub(super) struct News {
     pub(super) is_newcomer: bool,
 }
 
-impl Known {
+impl HeardInstances {
     /// Nobody yet. Loopback addresses count only `with_loopback`: from the wire they would make
     /// this host dial itself.
     pub(super) fn new(with_loopback: bool) -> Self {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_same_thing_is_news_once_a_round() {
-        let mut known = Known::new(false);
+        let mut known = HeardInstances::new(false);
         let at = addresses(&["10.0.0.1:7"]);
         assert!(known.hear(ONE, at.clone()).unwrap().is_newcomer);
         assert!(known.hear(ONE, at.clone()).is_none());
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn who_does_not_answer_two_browses_is_a_newcomer_again() {
-        let mut known = Known::new(false);
+        let mut known = HeardInstances::new(false);
         known.hear(ONE, addresses(&["10.0.0.1:7"])).unwrap();
         known.next_round();
         known.next_round();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_instances_stops_at_the_bound() {
-        let mut known = Known::new(false);
+        let mut known = HeardInstances::new(false);
         let reported = (0..2 * INSTANCES_MAX)
             .filter_map(|n| known.hear(&format!("{n:020x}"), addresses(&["10.0.0.1:7"])))
             .count();
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_name_that_no_peer_would_bear_is_nobody() {
-        let mut known = Known::new(false);
+        let mut known = HeardInstances::new(false);
         for name in [
             "",
             "0011223344556677889",
@@ -184,14 +184,14 @@ mod tests {
             "10.0.0.1:7",
             "[::1]:7",
         ];
-        let known = Known::new(false);
+        let known = HeardInstances::new(false);
         let mapped = [&all[..], &["[::ffff:127.0.0.1]:7"]].concat();
         assert_eq!(
             known.usable(addresses(&mapped)),
             addresses(&["10.0.0.1:7", "[2001:db8::1]:7", "[fe80::1%3]:7"])
         );
         assert_eq!(
-            Known::new(true).usable(addresses(&["127.0.0.1:7"])),
+            HeardInstances::new(true).usable(addresses(&["127.0.0.1:7"])),
             addresses(&["127.0.0.1:7"])
         );
         let many: Vec<SocketAddr> = (0..99)

@@ -10,15 +10,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::state_dir::{
-    Shelf, StateDir, StateError, make_group, open_own, place, read_revision, sync, write_temporary,
+    RevisionDirectory, StateDir, StateError, make_group, open_own, place, read_revision, sync,
+    write_temporary,
 };
-use super::Done;
+use super::DiskDone;
 use crate::model::document::Bundle;
 use crate::node::effect::DiskJob;
 use crate::node::records::struck_text;
 
 /// Performs jobs in a state directory.
-pub(super) struct Writer {
+pub(super) struct BatchWriter {
     dir: StateDir,
     /// The address book as it is on the disk.
     addresses: Option<Vec<u8>>,
@@ -55,7 +56,7 @@ impl Prepared {
     }
 }
 
-impl Writer {
+impl BatchWriter {
     pub(super) fn new(dir: StateDir) -> Self {
         // One that cannot be read is another than whatever comes to be kept.
         let addresses = dir.addresses().ok().flatten();
@@ -67,7 +68,7 @@ impl Writer {
     }
 
     /// Performs the jobs as if one after the other, and returns the answers in their order.
-    pub(super) fn perform(&mut self, jobs: Vec<DiskJob>) -> Vec<Done> {
+    pub(super) fn perform(&mut self, jobs: Vec<DiskJob>) -> Vec<DiskDone> {
         let mut answers = Vec::new();
         let mut works: Vec<Work> = Vec::new();
         for job in jobs {
@@ -85,31 +86,33 @@ impl Writer {
         let state = self.dir.path();
         match job {
             DiskJob::Pending(_, group, name, bytes) => {
-                let (_, to) = place(state, Shelf::Pending, group, name)?;
+                let (_, to) = place(state, RevisionDirectory::Pending, group, name)?;
                 let (from, _) = write_temporary(&to, bytes)?;
                 rename(&from, &to).inspect_err(|_| remove(&from))?;
                 Ok(Prepared::Finished)
             }
             DiskJob::Commit(_, group, name) => {
-                let (_, from) = place(state, Shelf::Pending, group, name)?;
-                let (directory, to) = place(state, Shelf::Revisions, group, name)?;
+                let (_, from) = place(state, RevisionDirectory::Pending, group, name)?;
+                let (directory, to) = place(state, RevisionDirectory::Revisions, group, name)?;
                 open_own(&from)?
                     .sync_all()
                     .map_err(|error| StateError::Io(from.clone(), error))?;
                 make_group(&directory)?;
                 Ok(Prepared::Rename { from, to })
             }
-            DiskJob::Store(_, group, name, bytes) => {
-                durable(place(state, Shelf::Revisions, group, name)?.1, bytes)
-            }
-            DiskJob::Strike(_, group, name, goes) => {
-                strike(place(state, Shelf::Revisions, group, name)?.1, goes)
-            }
+            DiskJob::Store(_, group, name, bytes) => durable(
+                place(state, RevisionDirectory::Revisions, group, name)?.1,
+                bytes,
+            ),
+            DiskJob::Strike(_, group, name, goes) => strike(
+                place(state, RevisionDirectory::Revisions, group, name)?.1,
+                goes,
+            ),
             DiskJob::Discard(group, name) => Ok(Prepared::Remove(
-                place(state, Shelf::Pending, group, name)?.1,
+                place(state, RevisionDirectory::Pending, group, name)?.1,
             )),
             DiskJob::Remove(group, name) => Ok(Prepared::Remove(
-                place(state, Shelf::Revisions, group, name)?.1,
+                place(state, RevisionDirectory::Revisions, group, name)?.1,
             )),
             DiskJob::Probe(_) => self.dir.probe().map(|()| Prepared::Finished),
             DiskJob::SetAside(group, name) => self.set_aside(group, name),
@@ -151,7 +154,7 @@ impl Writer {
         }
     }
 
-    fn finish(&mut self, mut works: Vec<Work>) -> Vec<Done> {
+    fn finish(&mut self, mut works: Vec<Work>) -> Vec<DiskDone> {
         let mut directories = BTreeSet::new();
         for work in &mut works {
             if let Ok(prepared) = &work.result
@@ -171,7 +174,7 @@ impl Writer {
             .collect()
     }
 
-    fn answer(&mut self, work: Work, failed: &BTreeMap<PathBuf, String>) -> Option<Done> {
+    fn answer(&mut self, work: Work, failed: &BTreeMap<PathBuf, String>) -> Option<DiskDone> {
         let result = work.result.and_then(|prepared| {
             match prepared
                 .directory()
@@ -188,7 +191,7 @@ impl Writer {
         if ticket.is_none() {
             self.note(work.job, result.clone());
         }
-        ticket.map(|ticket| Done { ticket, result })
+        ticket.map(|ticket| DiskDone { ticket, result })
     }
 
     /// For jobs that nobody waits for.

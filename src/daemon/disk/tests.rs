@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::state_dir::{Scratch, StateDir};
 use super::*;
 
-fn start(dir: &Path) -> (Disk, Receiver<Done>) {
+fn start(dir: &Path) -> (Disk, Receiver<DiskDone>) {
     let mut state = StateDir::create(dir).unwrap();
     state.lock().unwrap();
     let (sink, done) = channel();
@@ -16,7 +16,7 @@ fn start(dir: &Path) -> (Disk, Receiver<Done>) {
     )
 }
 
-fn answer(done: &Receiver<Done>) -> Done {
+fn answer(done: &Receiver<DiskDone>) -> DiskDone {
     done.recv_timeout(Duration::from_secs(10))
         .expect("every job with a ticket is answered")
 }
@@ -42,16 +42,16 @@ fn discard(name: &str) -> DiskJob {
 }
 
 /// A writer without its thread: what is performed in one batch is then certain.
-fn writer(dir: &Path) -> Writer {
+fn writer(dir: &Path) -> BatchWriter {
     let mut state = StateDir::create(dir).unwrap();
     state.lock().unwrap();
-    Writer::new(state)
+    BatchWriter::new(state)
 }
 
-fn good(tickets: &[u64]) -> Vec<Done> {
+fn good(tickets: &[u64]) -> Vec<DiskDone> {
     tickets
         .iter()
-        .map(|ticket| Done {
+        .map(|ticket| DiskDone {
             ticket: *ticket,
             result: Ok(()),
         })
@@ -74,7 +74,7 @@ fn a_tried_revision_moves_from_pending_to_revisions() {
     disk.submit(pending(1, "1-aa", b"whole")).unwrap();
     assert_eq!(
         answer(&done),
-        Done {
+        DiskDone {
             ticket: 1,
             result: Ok(())
         }
@@ -86,7 +86,7 @@ fn a_tried_revision_moves_from_pending_to_revisions() {
     disk.submit(commit(2, "1-aa")).unwrap();
     assert_eq!(
         answer(&done),
-        Done {
+        DiskDone {
             ticket: 2,
             result: Ok(())
         }
@@ -152,7 +152,7 @@ fn a_failing_job_is_told_with_path_and_reason_and_harms_no_other() {
     );
     assert_eq!(
         answers[1],
-        Done {
+        DiskDone {
             ticket: 2,
             result: Ok(())
         }

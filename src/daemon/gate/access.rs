@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use super::head::Head;
 use super::{GateError, TcpApi};
-use crate::daemon::http::Response;
+use crate::daemon::http::HttpResponse;
 use crate::model::path::Path;
 
 /// The rules of one TCP listener.
@@ -35,18 +35,18 @@ impl Access {
     }
 
     /// Judged by the head alone, before a byte of the body is taken.
-    pub(super) fn check(&self, head: &Head) -> Result<(), Response> {
+    pub(super) fn check(&self, head: &Head) -> Result<(), HttpResponse> {
         let mut hosts = head.values("Host");
         let host = hosts.next().filter(|_| hosts.next().is_none());
         if self.is_loopback && !host.is_some_and(is_loopback) {
-            return Err(Response::error(
+            return Err(HttpResponse::error(
                 403,
                 "The Host header must be a loopback name, such as localhost.",
                 "",
             ));
         }
         if !head.values("Origin").all(is_loopback_origin) {
-            return Err(Response::error(
+            return Err(HttpResponse::error(
                 403,
                 "Requests from another site's pages are refused.",
                 "",
@@ -61,17 +61,17 @@ impl Access {
     }
 }
 
-fn read_only() -> Response {
+fn read_only() -> HttpResponse {
     let text = "Over TCP without a token only GET is served: give the daemon a token file, or use its control socket.";
-    let mut response = Response::error(405, text, "");
+    let mut response = HttpResponse::error(405, text, "");
     response
         .headers
         .push(("Allow".to_owned(), "GET".to_owned()));
     response
 }
 
-fn unauthorised() -> Response {
-    let mut response = Response::error(
+fn unauthorised() -> HttpResponse {
+    let mut response = HttpResponse::error(
         401,
         "A valid token is required: send the header Authorization with Bearer and the token.",
         "",

@@ -1,14 +1,14 @@
 //! What a client sends, taken in whole: head and body, under deadlines and bounds.
 //!
-//! [`Inbox`] reads one request from a connection and nothing after it. [`Held`] counts the bytes
-//! that all connections hold together, as they arrive: what is only declared costs nothing.
+//! [`Inbox`] reads one request from a connection and nothing after it. [`HeldBytes`] counts the
+//! bytes that all connections hold together, as they arrive: what is only declared costs nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::head::{self, Head, Length};
+use super::head::{self, BodyLength, Head};
 use super::{Ending, Timing};
-use crate::daemon::http::Response;
+use crate::daemon::http::HttpResponse;
 use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::{
     GATE_BODY_MAX, GATE_CHUNK_LINE_MAX, GATE_HEAD_MAX, GATE_HELD_MAX, GATE_READ_BYTES,
@@ -16,12 +16,12 @@ use crate::limits::{
 
 /// A part of the memory that all connections may hold together; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldBytes {
     all: Arc<AtomicUsize>,
     own: usize,
 }
 
-impl Held {
+impl HeldBytes {
     /// Nothing yet, of what `all` counts.
     pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
         Self {
@@ -31,13 +31,14 @@ impl Held {
     }
 
     /// Counts `more` bytes, or says 503 if they would be too many just now.
-    pub(super) fn grow(&mut self, more: usize) -> Result<(), Response> {
+    pub(super) fn grow(&mut self, more: usize) -> Result<(), HttpResponse> {
         let fits = |all: usize| all.checked_add(more).filter(|sum| *sum <= GATE_HELD_MAX);
         let grown = self
             .all
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
-        grown
-            .map_err(|_| Response::error(503, "Too many large requests at once. Try again.", ""))?;
+        grown.map_err(|_| {
+            HttpResponse::error(503, "Too many large requests at once. Try again.", "")
+        })?;
         self.own += more;
         Ok(())
     }
@@ -48,7 +49,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.all.fetch_sub(self.own, Ordering::AcqRel);
     }
@@ -102,8 +103,8 @@ impl<'a> Inbox<'a> {
     /// The body, decoded.
     pub(super) fn body(
         &mut self,
-        length: Length,
-        held: &mut Held,
+        length: BodyLength,
+        held: &mut HeldBytes,
         timing: &Timing,
     ) -> Result<Vec<u8>, Ending> {
         let deadline = Deadline::new(timing.body, timing.idle);
@@ -111,8 +112,8 @@ impl<'a> Inbox<'a> {
         // it would end the process.
         let mut body = Vec::new();
         match length {
-            Length::Bytes(count) => self.move_into(&mut body, count, held, &deadline)?,
-            Length::Chunked => self.chunks_into(&mut body, held, &deadline)?,
+            BodyLength::Bytes(count) => self.move_into(&mut body, count, held, &deadline)?,
+            BodyLength::Chunked => self.chunks_into(&mut body, held, &deadline)?,
         }
         Ok(body)
     }
@@ -121,7 +122,7 @@ impl<'a> Inbox<'a> {
     fn chunks_into(
         &mut self,
         body: &mut Vec<u8>,
-        held: &mut Held,
+        held: &mut HeldBytes,
         deadline: &Deadline,
     ) -> Result<(), Ending> {
         loop {
@@ -177,7 +178,7 @@ impl<'a> Inbox<'a> {
         &mut self,
         body: &mut Vec<u8>,
         count: usize,
-        held: &mut Held,
+        held: &mut HeldBytes,
         deadline: &Deadline,
     ) -> Result<(), Ending> {
         let mut left = count;
@@ -215,7 +216,7 @@ impl<'a> Inbox<'a> {
 }
 
 /// Hexadecimal digits, then perhaps an extension.
-fn chunk_size(line: &[u8]) -> Result<usize, Response> {
+fn chunk_size(line: &[u8]) -> Result<usize, HttpResponse> {
     let digits = line
         .split(|byte| *byte == b';')
         .next()
@@ -228,10 +229,10 @@ fn chunk_size(line: &[u8]) -> Result<usize, Response> {
     usize::from_str_radix(digits, 16).map_err(|_| head::too_long())
 }
 
-fn bad_chunk() -> Response {
-    Response::error(400, "The request's chunks are malformed.", "")
+fn bad_chunk() -> HttpResponse {
+    HttpResponse::error(400, "The request's chunks are malformed.", "")
 }
 
-fn cut_short() -> Response {
-    Response::error(400, "The request ended before it was whole.", "")
+fn cut_short() -> HttpResponse {
+    HttpResponse::error(400, "The request ended before it was whole.", "")
 }

@@ -13,9 +13,9 @@
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::body::{Held, Inbox};
+use super::body::{HeldBytes, Inbox};
 use super::{Ending, Shared, Timing};
-use crate::daemon::http::{Origin, Request, Response};
+use crate::daemon::http::{HttpRequest, HttpResponse, RequestOrigin};
 use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::GATE_READ_BYTES;
 
@@ -29,7 +29,7 @@ pub(super) struct Connection {
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// The client's head.
     Head,
     /// The client's body.
@@ -46,30 +46,35 @@ impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
             stream,
-            phase: AtomicU8::new(Phase::Head as u8),
+            phase: AtomicU8::new(ConnectionPhase::Head as u8),
         }
     }
 
-    pub(super) fn is_in(&self, phase: Phase) -> bool {
+    pub(super) fn is_in(&self, phase: ConnectionPhase) -> bool {
         self.phase.load(Ordering::Acquire) == phase as u8
     }
 
     /// Ends it, saying `bytes`, if it still is in `phase`; false if it has gone on.
-    pub(super) fn evict(&self, phase: Phase, bytes: &[u8]) -> bool {
-        let evicted = self.change(phase, Phase::Evicted).is_ok();
+    pub(super) fn evict(&self, phase: ConnectionPhase, bytes: &[u8]) -> bool {
+        let evicted = self.change(phase, ConnectionPhase::Evicted).is_ok();
         if evicted {
-            self.stream
-                .turn_away(if phase == Phase::Linger { b"" } else { bytes });
+            self.stream.turn_away(if phase == ConnectionPhase::Linger {
+                b""
+            } else {
+                bytes
+            });
         }
         evicted
     }
 
     /// Serves the one request. Whatever goes wrong costs this connection only.
-    pub(super) fn serve(&self, shared: &Shared, origin: Origin) {
-        let mut phase = Phase::Head;
+    pub(super) fn serve(&self, shared: &Shared, origin: RequestOrigin) {
+        let mut phase = ConnectionPhase::Head;
         let answered = self.exchange(shared, origin, &mut phase);
         // From any phase in which nobody else may answer: an evicted client has been told.
-        if answered.is_err() && phase != Phase::Answer && self.change(phase, Phase::Answer).is_err()
+        if answered.is_err()
+            && phase != ConnectionPhase::Answer
+            && self.change(phase, ConnectionPhase::Answer).is_err()
         {
             return;
         }
@@ -92,28 +97,28 @@ impl Connection {
     fn exchange(
         &self,
         shared: &Shared,
-        origin: Origin,
-        phase: &mut Phase,
-    ) -> Result<(Vec<u8>, Held), Ending> {
+        origin: RequestOrigin,
+        phase: &mut ConnectionPhase,
+    ) -> Result<(Vec<u8>, HeldBytes), Ending> {
         let timing = &shared.timing;
         let mut inbox = Inbox::new(&self.stream);
         let head = inbox.head(timing)?;
-        if let (Origin::Tcp, Some(access)) = (origin, &shared.access) {
+        if let (RequestOrigin::Tcp, Some(access)) = (origin, &shared.access) {
             access.check(&head)?;
         }
-        self.change(Phase::Head, Phase::Body)?;
-        *phase = Phase::Body;
+        self.change(ConnectionPhase::Head, ConnectionPhase::Body)?;
+        *phase = ConnectionPhase::Body;
         if head.expects {
             self.stream
                 .write_all_by(CONTINUE, &Deadline::new(timing.idle, timing.idle))?;
         }
-        let mut held = Held::new(&shared.held);
+        let mut held = HeldBytes::new(&shared.held);
         let body = inbox.body(head.length, &mut held, timing)?;
         drop(inbox);
-        self.change(Phase::Body, Phase::Answer)?;
-        *phase = Phase::Answer;
+        self.change(ConnectionPhase::Body, ConnectionPhase::Answer)?;
+        *phase = ConnectionPhase::Answer;
         let headers = head.lasting().cloned().collect();
-        let request = Request {
+        let request = HttpRequest {
             method: head.method,
             target: head.target,
             headers,
@@ -121,7 +126,7 @@ impl Connection {
             origin,
         };
         // Whether a request that is not answered was acted on cannot be known here.
-        let silent = |_| Response::error(503, "The daemon did not answer.", "");
+        let silent = |_| HttpResponse::error(503, "The daemon did not answer.", "");
         Ok(shared
             .handover
             .ask(request, held)
@@ -132,7 +137,10 @@ impl Connection {
     /// Lets the client read its answer before the connection goes: closed with input unread, it
     /// would be reset.
     fn linger(&self, timing: &Timing) {
-        if self.change(Phase::Answer, Phase::Linger).is_err() {
+        if self
+            .change(ConnectionPhase::Answer, ConnectionPhase::Linger)
+            .is_err()
+        {
             return;
         }
         self.stream.shutdown(Shutdown::Write);
@@ -142,7 +150,7 @@ impl Connection {
     }
 
     /// The only place where a phase changes.
-    fn change(&self, from: Phase, to: Phase) -> Result<(), Ending> {
+    fn change(&self, from: ConnectionPhase, to: ConnectionPhase) -> Result<(), Ending> {
         let changed =
             self.phase
                 .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire);

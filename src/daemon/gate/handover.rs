@@ -12,29 +12,29 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use super::body::Held;
-use crate::daemon::http::{Request, Response};
+use super::body::HeldBytes;
+use crate::daemon::http::{HttpRequest, HttpResponse};
 use crate::limits::{GATE_ANSWER_SMALL, GATE_CONNECTIONS_MAX};
 
 /// A printed answer, and the part of the gate's memory that it takes; or why there is none.
-pub(super) type Answered = Result<(Vec<u8>, Held), Response>;
+pub(super) type Answered = Result<(Vec<u8>, HeldBytes), HttpResponse>;
 
 /// What makes an answer, on the thread `answer`.
-type Answer = Box<dyn FnOnce() -> Response + Send>;
+type AnswerMaker = Box<dyn FnOnce() -> HttpResponse + Send>;
 
 /// The way to the thread `http`, which ends with the last clone of it.
 #[derive(Clone)]
 pub(super) struct Handover {
-    asked: SyncSender<(Request, Reply)>,
+    asked: SyncSender<(HttpRequest, AnswerSlot)>,
 }
 
 impl Handover {
     /// Starts both threads. Nothing runs after an error.
     pub(super) fn start(
-        on_request: impl Fn(Request, Responder) + Send + 'static,
+        on_request: impl Fn(HttpRequest, Responder) + Send + 'static,
     ) -> io::Result<Self> {
-        let (asked, requests) = mpsc::sync_channel::<(Request, Reply)>(QUEUE_MAX);
-        let (jobs, todo) = mpsc::sync_channel::<Job>(QUEUE_MAX);
+        let (asked, requests) = mpsc::sync_channel::<(HttpRequest, AnswerSlot)>(QUEUE_MAX);
+        let (jobs, todo) = mpsc::sync_channel::<AnswerJob>(QUEUE_MAX);
         thread::Builder::new()
             .name("answer".to_owned())
             .spawn(move || answer_all(&todo))?;
@@ -57,9 +57,9 @@ impl Handover {
 
     /// Hands a request over; its answer comes from what is returned, which ends without one if it
     /// cannot be given. `held` counts the request's body until then. Never blocks.
-    pub(super) fn ask(&self, request: Request, held: Held) -> Receiver<Answered> {
+    pub(super) fn ask(&self, request: HttpRequest, held: HeldBytes) -> Receiver<Answered> {
         let (to, answered) = mpsc::sync_channel(1);
-        let reply = Reply {
+        let reply = AnswerSlot {
             to,
             held,
             is_to_head: request.method == "HEAD",
@@ -75,17 +75,17 @@ impl Handover {
 
 /// Owed to one request: exactly one answer. Dropped without one, it answers 503.
 pub struct Responder {
-    reply: Option<Reply>,
-    jobs: SyncSender<Job>,
+    reply: Option<AnswerSlot>,
+    jobs: SyncSender<AnswerJob>,
 }
 
 impl Responder {
     /// Has `answer` called, and what it returns sent, on the answer thread. Never blocks.
-    pub fn respond(mut self, answer: Box<dyn FnOnce() -> Response + Send>) {
+    pub fn respond(mut self, answer: Box<dyn FnOnce() -> HttpResponse + Send>) {
         self.send(answer);
     }
 
-    fn send(&mut self, answer: Answer) {
+    fn send(&mut self, answer: AnswerMaker) {
         let Some(reply) = self.reply.take() else {
             return;
         };
@@ -99,25 +99,25 @@ impl Responder {
 impl Drop for Responder {
     fn drop(&mut self) {
         self.send(Box::new(|| {
-            Response::error(503, "The request could not be answered.", "")
+            HttpResponse::error(503, "The request could not be answered.", "")
         }));
     }
 }
 
 /// Where an answer goes.
-struct Reply {
+struct AnswerSlot {
     to: SyncSender<Answered>,
     /// What the request's body takes.
-    held: Held,
+    held: HeldBytes,
     is_to_head: bool,
 }
 
-type Job = (Reply, Answer);
+type AnswerJob = (AnswerSlot, AnswerMaker);
 
 /// The thread `answer`.
-fn answer_all(todo: &Receiver<Job>) {
+fn answer_all(todo: &Receiver<AnswerJob>) {
     for (
-        Reply {
+        AnswerSlot {
             to,
             held,
             is_to_head,
@@ -132,7 +132,7 @@ fn answer_all(todo: &Receiver<Job>) {
     }
 }
 
-fn print(response: Response, is_to_head: bool, mut held: Held) -> Answered {
+fn print(response: HttpResponse, is_to_head: bool, mut held: HeldBytes) -> Answered {
     let length = if is_to_head { 0 } else { response.body.len() };
     if length > GATE_ANSWER_SMALL {
         held.grow(length)?;

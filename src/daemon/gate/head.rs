@@ -6,7 +6,7 @@
 //! 2 to 6.
 
 use crate::codec::percent;
-use crate::daemon::http::Response;
+use crate::daemon::http::HttpResponse;
 use crate::limits::{GATE_BODY_MAX, GATE_HEADERS_MAX};
 
 /// A well-formed head.
@@ -17,14 +17,14 @@ pub(super) struct Head {
     pub(super) target: String,
     /// All as sent, in order.
     pub(super) headers: Vec<(String, String)>,
-    pub(super) length: Length,
+    pub(super) length: BodyLength,
     /// The client waits for leave to send its body.
     pub(super) expects: bool,
 }
 
 /// How the body's end is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
+pub(super) enum BodyLength {
     /// At most [`GATE_BODY_MAX`].
     Bytes(usize),
     Chunked,
@@ -32,14 +32,14 @@ pub(super) enum Length {
 
 impl Head {
     /// Of a head that [`end`] found whole.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Response> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, HttpResponse> {
         let mut fields = [httparse::EMPTY_HEADER; GATE_HEADERS_MAX];
         let mut request = httparse::Request::new(&mut fields);
         match request.parse(bytes) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Err(malformed()),
             Err(httparse::Error::Version) => {
-                return Err(Response::error(
+                return Err(HttpResponse::error(
                     505,
                     "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
                     "",
@@ -62,7 +62,7 @@ impl Head {
             target: target(request.path.ok_or_else(malformed)?)?,
             headers,
             length,
-            expects: expects && !is_old && length != Length::Bytes(0),
+            expects: expects && !is_old && length != BodyLength::Bytes(0),
         })
     }
 
@@ -98,34 +98,34 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// 431, for a head that is too long or has too many lines.
-pub(super) fn too_large() -> Response {
-    Response::error(431, "The request's head is too large.", "")
+pub(super) fn too_large() -> HttpResponse {
+    HttpResponse::error(431, "The request's head is too large.", "")
 }
 
 /// 413, for a body longer than [`GATE_BODY_MAX`], declared or sent.
-pub(super) fn too_long() -> Response {
-    Response::error(413, "The request's body is too large.", "")
+pub(super) fn too_long() -> HttpResponse {
+    HttpResponse::error(413, "The request's body is too large.", "")
 }
 
-fn malformed() -> Response {
-    Response::error(400, "The request is malformed.", "")
+fn malformed() -> HttpResponse {
+    HttpResponse::error(400, "The request is malformed.", "")
 }
 
 /// A name and value as text. Other bytes than ASCII cannot be passed on, and leaving the line out
 /// could change what was asked for.
-fn text(field: &httparse::Header<'_>) -> Result<(String, String), Response> {
+fn text(field: &httparse::Header<'_>) -> Result<(String, String), HttpResponse> {
     let value = std::str::from_utf8(field.value)
         .ok()
         .filter(|value| value.is_ascii());
-    let value =
-        value.ok_or_else(|| Response::error(400, "A header of the request is not ASCII.", ""))?;
+    let value = value
+        .ok_or_else(|| HttpResponse::error(400, "A header of the request is not ASCII.", ""))?;
     Ok((field.name.to_owned(), value.to_owned()))
 }
 
 /// Origin form only, as Unit has it; raw UTF-8, which Unit takes too, is percent-encoded.
-fn target(sent: &str) -> Result<String, Response> {
+fn target(sent: &str) -> Result<String, HttpResponse> {
     if !sent.starts_with('/') {
-        return Err(Response::error(
+        return Err(HttpResponse::error(
             400,
             "The request's target must be a path.",
             "",
@@ -134,19 +134,21 @@ fn target(sent: &str) -> Result<String, Response> {
     Ok(percent::encode(sent, |c| c.is_ascii()))
 }
 
-fn length(headers: &[(String, String)], is_old: bool) -> Result<Length, Response> {
+fn length(headers: &[(String, String)], is_old: bool) -> Result<BodyLength, HttpResponse> {
     let lengths: Vec<_> = values(headers, "Content-Length").collect();
     let encodings: Vec<_> = values(headers, "Transfer-Encoding").collect();
     match (&lengths[..], &encodings[..]) {
-        ([], []) => Ok(Length::Bytes(0)),
+        ([], []) => Ok(BodyLength::Bytes(0)),
         ([length], []) => declared(length),
-        ([], [coding]) if !is_old && coding.eq_ignore_ascii_case("chunked") => Ok(Length::Chunked),
-        ([], _) if !is_old => Err(Response::error(
+        ([], [coding]) if !is_old && coding.eq_ignore_ascii_case("chunked") => {
+            Ok(BodyLength::Chunked)
+        }
+        ([], _) if !is_old => Err(HttpResponse::error(
             501,
             "Of the transfer encodings only chunked is known here.",
             "",
         )),
-        _ => Err(Response::error(
+        _ => Err(HttpResponse::error(
             400,
             "The length of the request's body is ambiguous.",
             "",
@@ -156,15 +158,15 @@ fn length(headers: &[(String, String)], is_old: bool) -> Result<Length, Response
 
 /// Digits only: a sign or a list is how requests are smuggled. More digits than a number has room
 /// for are a length like any other.
-fn declared(length: &str) -> Result<Length, Response> {
+fn declared(length: &str) -> Result<BodyLength, HttpResponse> {
     if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Response::error(400, "Content-Length is invalid.", ""));
+        return Err(HttpResponse::error(400, "Content-Length is invalid.", ""));
     }
     let length = length
         .parse()
         .ok()
         .filter(|length| *length <= GATE_BODY_MAX);
-    length.map(Length::Bytes).ok_or_else(too_long)
+    length.map(BodyLength::Bytes).ok_or_else(too_long)
 }
 
 fn values<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {

@@ -13,20 +13,20 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use super::Shared;
-use super::connection::{Connection, Phase};
-use crate::daemon::http::{Origin, Response};
+use super::connection::{Connection, ConnectionPhase};
+use crate::daemon::http::{HttpResponse, RequestOrigin};
 use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::{
     GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES,
 };
 
 /// A bound socket.
-pub(super) enum Listener {
+pub(super) enum ClientListener {
     Unix(UnixListener),
     Tcp(TcpListener),
 }
 
-impl Listener {
+impl ClientListener {
     /// Accepts on a thread of its own until the gate stops and the socket returned is shut down.
     pub(super) fn start(self, shared: Shared) -> io::Result<OwnedFd> {
         let handle = match &self {
@@ -44,9 +44,9 @@ impl Listener {
     }
 
     fn run(&self, shared: &Shared) {
-        let mut places = Places {
+        let mut places = ClientPlaces {
             open: Vec::new(),
-            full: Response::error(503, "Too many connections. Try again.", "").print(false),
+            full: HttpResponse::error(503, "Too many connections. Try again.", "").print(false),
         };
         let mut has_failed = false;
         loop {
@@ -83,23 +83,23 @@ impl Listener {
         }
     }
 
-    fn origin(&self) -> Origin {
+    fn origin(&self) -> RequestOrigin {
         match self {
-            Self::Unix(_) => Origin::Unix,
-            Self::Tcp(_) => Origin::Tcp,
+            Self::Unix(_) => RequestOrigin::Unix,
+            Self::Tcp(_) => RequestOrigin::Tcp,
         }
     }
 }
 
 /// The connections of one listener, oldest first; each is alive as long as its thread is.
-struct Places {
+struct ClientPlaces {
     open: Vec<Weak<Connection>>,
     /// What those hear who find no place.
     full: Vec<u8>,
 }
 
-impl Places {
-    fn admit(&mut self, stream: Stream, shared: &Shared, origin: Origin) {
+impl ClientPlaces {
+    fn admit(&mut self, stream: Stream, shared: &Shared, origin: RequestOrigin) {
         self.open.retain(|place| place.strong_count() > 0);
         if !self.has_place() || !self.has_files(&stream) {
             return stream.turn_away(&self.full);
@@ -138,7 +138,7 @@ impl Places {
             .open
             .iter()
             .filter_map(Weak::upgrade)
-            .filter(|connection| connection.is_in(Phase::Evicted))
+            .filter(|connection| connection.is_in(ConnectionPhase::Evicted))
             .count();
         evicted < GATE_CONNECTIONS_MAX
             && (self.open.len() - evicted < GATE_CONNECTIONS_MAX || self.evict_oldest())
@@ -147,13 +147,17 @@ impl Places {
     /// Ends the connection that has been waited for the longest; of those that wait for the daemon,
     /// none.
     fn evict_oldest(&self) -> bool {
-        [Phase::Linger, Phase::Head, Phase::Body]
-            .into_iter()
-            .any(|phase| {
-                let mut open = self.open.iter().filter_map(Weak::upgrade);
-                open.find(|connection| connection.is_in(phase))
-                    .is_some_and(|oldest| oldest.evict(phase, &self.full))
-            })
+        [
+            ConnectionPhase::Linger,
+            ConnectionPhase::Head,
+            ConnectionPhase::Body,
+        ]
+        .into_iter()
+        .any(|phase| {
+            let mut open = self.open.iter().filter_map(Weak::upgrade);
+            open.find(|connection| connection.is_in(phase))
+                .is_some_and(|oldest| oldest.evict(phase, &self.full))
+        })
     }
 }
 

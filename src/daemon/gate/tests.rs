@@ -15,7 +15,7 @@ use crate::daemon::stream::{Deadline, Stream};
 mod rules;
 
 const TOKEN: &str = "open-sesame";
-const DOORS: [Origin; 2] = [Origin::Unix, Origin::Tcp];
+const DOORS: [RequestOrigin; 2] = [RequestOrigin::Unix, RequestOrigin::Tcp];
 const BIG: usize = 6 << 20;
 /// What a client waits at most for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,17 +35,19 @@ struct Doors {
 }
 
 impl Doors {
-    fn connect(&self, door: Origin) -> Stream {
+    fn connect(&self, door: RequestOrigin) -> Stream {
         match door {
-            Origin::Unix => Stream::Unix(
+            RequestOrigin::Unix => Stream::Unix(
                 UnixStream::connect(&self.control).expect("the control socket is there"),
             ),
-            Origin::Tcp => Stream::Tcp(TcpStream::connect(self.api).expect("the port is open")),
+            RequestOrigin::Tcp => {
+                Stream::Tcp(TcpStream::connect(self.api).expect("the port is open"))
+            }
         }
     }
 
     /// Sends `bytes`, as far as they are taken, and returns all that comes back.
-    fn ask(&self, door: Origin, bytes: &[u8]) -> String {
+    fn ask(&self, door: RequestOrigin, bytes: &[u8]) -> String {
         let stream = self.connect(door);
         let _ = stream.write_all_by(bytes, &patience());
         rest(&stream)
@@ -101,15 +103,15 @@ impl Rig {
         self.doors.control.clone()
     }
 
-    fn connect(&self, door: Origin) -> Stream {
+    fn connect(&self, door: RequestOrigin) -> Stream {
         self.doors.connect(door)
     }
 
-    fn ask(&self, door: Origin, bytes: &[u8]) -> String {
+    fn ask(&self, door: RequestOrigin, bytes: &[u8]) -> String {
         self.doors.ask(door, bytes)
     }
 
-    fn expect(&self, door: Origin, bytes: &[u8], status: u16) -> String {
+    fn expect(&self, door: RequestOrigin, bytes: &[u8], status: u16) -> String {
         let answer = self.ask(door, bytes);
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
@@ -136,8 +138,8 @@ impl Drop for Rig {
 }
 
 /// Tells what it was asked; `/big`, `/drop`, `/later` and `/threads` do what they say.
-fn echo(request: Request, responder: Responder) {
-    let Request {
+fn echo(request: HttpRequest, responder: Responder) {
+    let HttpRequest {
         method,
         target,
         origin,
@@ -173,14 +175,14 @@ fn thread_name() -> String {
         .to_owned()
 }
 
-fn ok(body: Vec<u8>) -> Response {
+fn ok(body: Vec<u8>) -> HttpResponse {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let headers = vec![
         header("Content-Type", "text/plain"),
         header("ETag", "\"1\""),
         header("Bad", "a\r\nb: c"),
     ];
-    Response {
+    HttpResponse {
         status: 200,
         headers,
         body,
@@ -288,7 +290,7 @@ fn a_request_is_handed_to_one_thread_and_its_answer_to_one_other() {
 #[test]
 fn an_answer_is_printed_once_with_its_length_and_the_end_of_the_connection() {
     let rig = Rig::open();
-    let answer = rig.expect(Origin::Unix, &request("GET", "/later", "", ""), 200);
+    let answer = rig.expect(RequestOrigin::Unix, &request("GET", "/later", "", ""), 200);
     let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
     let names: Vec<_> = head
         .lines()
@@ -339,7 +341,7 @@ fn a_declared_length_beyond_all_bounds_is_refused_unread() {
 fn clients_that_reset_their_connection_harm_nobody() {
     let rig = Rig::open();
     for _ in 0..100 {
-        let stream = rig.connect(Origin::Tcp);
+        let stream = rig.connect(RequestOrigin::Tcp);
         stream
             .write_all_by(&request("GET", "/", "", ""), &patience())
             .expect("a request is taken");
@@ -352,7 +354,7 @@ fn clients_that_reset_their_connection_harm_nobody() {
             std::iter::repeat_with(look).find(|looked| *looked != Err(ErrorKind::Interrupted));
         assert_eq!(there, Some(Ok(1)), "the answer is there");
         drop(stream);
-        drop(rig.connect(Origin::Tcp));
+        drop(rig.connect(RequestOrigin::Tcp));
     }
     rig.still_serves();
 }
@@ -488,7 +490,7 @@ fn a_head_that_does_not_end_is_refused_at_its_bound() {
 fn a_stopped_gate_leaves_no_socket_and_can_be_opened_again() {
     for _ in 0..3 {
         let mut rig = Rig::open();
-        let idle = rig.connect(Origin::Unix);
+        let idle = rig.connect(RequestOrigin::Unix);
         let mode = std::fs::metadata(rig.control())
             .expect("the socket is there")
             .permissions()
@@ -543,7 +545,9 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
         &format!("Content-Length: {length}\r\n"),
         &"x".repeat(length),
     );
-    let streams: Vec<_> = (0..count).map(|_| rig.connect(Origin::Unix)).collect();
+    let streams: Vec<_> = (0..count)
+        .map(|_| rig.connect(RequestOrigin::Unix))
+        .collect();
     for stream in &streams {
         // One that is refused half-way may not take the rest.
         let _ = stream.write_all_by(&all[..all.len() - 1], &patience());
@@ -573,7 +577,7 @@ fn of_more_bodies_than_may_be_held_together_some_are_refused_and_the_others_serv
         );
     }
     assert!(served > 0, "refusing one made no room for the others");
-    rig.expect(Origin::Unix, &all, 200);
+    rig.expect(RequestOrigin::Unix, &all, 200);
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) enum Caller {
 }
 
 /// The handshake places: [`HANDSHAKES_MAX`]. The thread `listen` alone has them.
-pub(super) struct Places {
+pub(super) struct HandshakePlaces {
     taken: BTreeMap<IpAddr, usize>,
     met: Met,
     back: SyncSender<(IpAddr, bool)>,
@@ -44,7 +44,7 @@ struct Met {
     known: BTreeSet<IpAddr>,
 }
 
-impl Places {
+impl HandshakePlaces {
     /// All of them free. `wake` is called when one is given back.
     pub(super) fn new(wake: Wake) -> Self {
         let (back, given_back) = mpsc::sync_channel(HANDSHAKES_MAX);
@@ -74,7 +74,7 @@ impl Places {
     }
 
     /// Takes back the places of handshakes that are over.
-    pub(super) fn roll_back_transaction(&mut self) {
+    pub(super) fn reclaim(&mut self) {
         for (ip, is_met) in self.given_back.try_iter() {
             if let Some(count) = self.taken.get_mut(&ip) {
                 *count -= 1;
@@ -88,7 +88,7 @@ impl Places {
 
     /// Takes a place for one of those who wait, the first to come at the front, if one may have
     /// one: which, and the place.
-    pub(super) fn take(&mut self, waiting: &[IpAddr]) -> Option<(usize, Place)> {
+    pub(super) fn take(&mut self, waiting: &[IpAddr]) -> Option<(usize, HandshakePlace)> {
         let free = HANDSHAKES_MAX.saturating_sub(self.taken.values().sum());
         let has_few =
             |ip: &IpAddr| self.taken.get(ip).copied().unwrap_or_default() < HANDSHAKES_FROM_ONE;
@@ -103,7 +103,7 @@ impl Places {
         *self.taken.entry(ip).or_default() += 1;
         Some((
             next,
-            Place {
+            HandshakePlace {
                 ip,
                 met: false,
                 back: self.back.clone(),
@@ -132,21 +132,21 @@ impl Met {
 }
 
 /// A place of a handshake, given back when dropped, even by a panic.
-pub(super) struct Place {
+pub(super) struct HandshakePlace {
     ip: IpAddr,
     met: bool,
     back: SyncSender<(IpAddr, bool)>,
     wake: Wake,
 }
 
-impl Place {
+impl HandshakePlace {
     /// The handshake was completed.
     pub(super) fn is_met(&mut self) {
         self.met = true;
     }
 }
 
-impl Drop for Place {
+impl Drop for HandshakePlace {
     fn drop(&mut self) {
         // There is room for all places; without a receiver there is nobody to tell.
         let _room_for_all = self.back.try_send((self.ip, self.met));
@@ -162,23 +162,23 @@ mod tests {
         [10, 0, 0, last].into()
     }
 
-    fn places() -> Places {
-        Places::new(Arc::new(|| ()))
+    fn places() -> HandshakePlaces {
+        HandshakePlaces::new(Arc::new(|| ()))
     }
 
     /// From `ip` a handshake is completed.
-    fn meet(places: &mut Places, ip: IpAddr) {
+    fn meet(places: &mut HandshakePlaces, ip: IpAddr) {
         let (_, mut place) = places.take(&[ip]).unwrap();
         place.is_met();
         drop(place);
-        places.roll_back_transaction();
+        places.reclaim();
     }
 
     #[test]
     fn one_ip_takes_two_places_and_eight_wait_from_it() {
         let mut places = places();
         let waiting = [ip(1), ip(1), ip(1), ip(2)];
-        let taken: Vec<(usize, Place)> =
+        let taken: Vec<(usize, HandshakePlace)> =
             [0; 3].iter().map_while(|_| places.take(&waiting)).collect();
         assert_eq!(
             taken.iter().map(|(next, _)| *next).collect::<Vec<_>>(),
@@ -194,7 +194,7 @@ mod tests {
             Caller::Waits
         );
         drop(taken);
-        places.roll_back_transaction();
+        places.reclaim();
         assert!(places.take(&waiting[..3]).is_some());
     }
 
@@ -205,7 +205,7 @@ mod tests {
         let strangers: Vec<IpAddr> = (100..200).map(ip).collect();
         let (next, _place) = places.take(&[strangers[0], ip(1)]).unwrap();
         assert_eq!(next, 1);
-        let held: Vec<(usize, Place)> = strangers
+        let held: Vec<(usize, HandshakePlace)> = strangers
             .iter()
             .map_while(|stranger| places.take(&[*stranger]))
             .collect();

@@ -15,34 +15,34 @@ use std::time::Duration;
 use crate::limits::{LOG_QUEUE_BYTES, LOG_QUEUE_LINES, LOG_RETRY, LOG_STACK};
 
 /// The way to the thread.
-pub(super) struct Queue {
-    items: SyncSender<Item>,
-    counts: Arc<Counts>,
+pub(super) struct LogQueue {
+    items: SyncSender<LogItem>,
+    counts: Arc<LogCounts>,
 }
 
 /// What is known of the queue at both ends.
 #[derive(Default)]
-struct Counts {
+struct LogCounts {
     /// Bytes of the lines that wait.
     bytes: AtomicUsize,
     /// Lines that were dropped and not told of yet.
     dropped: AtomicU64,
 }
 
-enum Item {
+enum LogItem {
     /// A line, and how many before it were dropped.
     Line { text: String, dropped: u64 },
     /// Somebody waits until all before this is written: it is dropped then.
     Flush(SyncSender<()>),
 }
 
-impl Queue {
+impl LogQueue {
     /// Starts the thread, which writes into `sink`. An error means that there is no thread to be
     /// had.
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let (items, queue) = sync_channel(LOG_QUEUE_LINES);
-        let counts = Arc::new(Counts::default());
-        let writer = Writer {
+        let counts = Arc::new(LogCounts::default());
+        let writer = LogWriter {
             sink,
             counts: Arc::clone(&counts),
         };
@@ -59,7 +59,12 @@ impl Queue {
         let dropped = self.counts.dropped.swap(0, Ordering::AcqRel);
         let waiting = self.counts.bytes.fetch_add(length, Ordering::AcqRel);
         let has_room = waiting + length <= LOG_QUEUE_BYTES;
-        if !has_room || self.items.try_send(Item::Line { text, dropped }).is_err() {
+        if !has_room
+            || self
+                .items
+                .try_send(LogItem::Line { text, dropped })
+                .is_err()
+        {
             self.counts.bytes.fetch_sub(length, Ordering::AcqRel);
             self.counts.dropped.fetch_add(dropped + 1, Ordering::AcqRel);
         }
@@ -69,20 +74,20 @@ impl Queue {
     pub(super) fn flush(&self, most: Duration) {
         let (written, all) = sync_channel(0);
         // Where there is no room whoever reads stands still, and would be waited for in vain.
-        if self.items.try_send(Item::Flush(written)).is_ok() {
+        if self.items.try_send(LogItem::Flush(written)).is_ok() {
             let _written_or_late = all.recv_timeout(most);
         }
     }
 }
 
 /// The thread `log`.
-struct Writer<W> {
+struct LogWriter<W> {
     sink: W,
-    counts: Arc<Counts>,
+    counts: Arc<LogCounts>,
 }
 
-impl<W: Write> Writer<W> {
-    fn run(mut self, queue: &Receiver<Item>) {
+impl<W: Write> LogWriter<W> {
+    fn run(mut self, queue: &Receiver<LogItem>) {
         loop {
             let item = match queue.try_recv() {
                 Ok(item) => item,
@@ -95,12 +100,12 @@ impl<W: Write> Writer<W> {
                 }
             };
             match item {
-                Item::Line { text, dropped } => {
+                LogItem::Line { text, dropped } => {
                     self.tell(dropped);
                     self.write(text.as_bytes());
                     self.counts.bytes.fetch_sub(text.len(), Ordering::AcqRel);
                 }
-                Item::Flush(written) => drop(written),
+                LogItem::Flush(written) => drop(written),
             }
         }
     }
@@ -142,13 +147,13 @@ mod tests {
     use super::*;
 
     /// Somebody who reads when told to: each write waits for its leave.
-    struct Reader {
+    struct SlowSink {
         leave: Receiver<()>,
         written: Sender<String>,
         busy: Sender<()>,
     }
 
-    impl Write for Reader {
+    impl Write for SlowSink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _nobody_asks = self.busy.send(());
             self.leave
@@ -168,7 +173,7 @@ mod tests {
     #[test]
     fn a_reader_that_stands_still_is_not_waited_for_and_hears_later_what_it_missed() {
         let ((go, leave), (written, lines), (busy, begun)) = (channel(), channel(), channel());
-        let queue = Queue::start(Reader {
+        let queue = LogQueue::start(SlowSink {
             leave,
             written,
             busy,
@@ -199,7 +204,7 @@ mod tests {
     #[test]
     fn a_count_stands_where_the_lines_are_missing() {
         let ((go, leave), (written, lines), (busy, begun)) = (channel(), channel(), channel());
-        let queue = Queue::start(Reader {
+        let queue = LogQueue::start(SlowSink {
             leave,
             written,
             busy,

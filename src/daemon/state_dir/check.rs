@@ -12,9 +12,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::drifts::read_drift;
-use super::error::{StateError, at, cure_of};
+use super::error::{StateError, cure_of, io_error};
 use super::revisions::names;
-use super::write::{Shelf, TEMPORARY, entries, place};
+use super::write::{RevisionDirectory, TEMPORARY, entries, place};
 use super::{
     ADDRESSES, APPLIED, BEFORE, DAMAGED, FLEET, GIVEN, IDENTITY, LOCK, OTHERS, OWNER, StateDir,
     owner, read_bounded, refuse_open,
@@ -97,7 +97,7 @@ impl Report {
 
 /// Reads the whole directory. The error is that there is none, or that it cannot be read at all.
 pub fn check(path: &Path) -> Result<Report, StateError> {
-    let metadata = fs::metadata(path).map_err(at(path))?;
+    let metadata = fs::metadata(path).map_err(io_error(path))?;
     if !metadata.is_dir() {
         return Err(StateError::Io(
             path.to_owned(),
@@ -127,12 +127,18 @@ pub fn check(path: &Path) -> Result<Report, StateError> {
             name if is_name(name) => drift(path, name, &mut report),
             // The REST endpoint's, where the system has no other place for them.
             name if name.starts_with(CONTROL) => {}
-            name if name == Shelf::Revisions.name() => {
-                shelf(&dir, Shelf::Revisions, fleet.as_ref(), &mut report)
-            }
-            name if name == Shelf::Pending.name() => {
-                shelf(&dir, Shelf::Pending, fleet.as_ref(), &mut report)
-            }
+            name if name == RevisionDirectory::Revisions.name() => check_revisions(
+                &dir,
+                RevisionDirectory::Revisions,
+                fleet.as_ref(),
+                &mut report,
+            ),
+            name if name == RevisionDirectory::Pending.name() => check_revisions(
+                &dir,
+                RevisionDirectory::Pending,
+                fleet.as_ref(),
+                &mut report,
+            ),
             name => stray(path, name, &mut report),
         }
     }
@@ -146,7 +152,7 @@ fn keys(dir: &StateDir, report: &mut Report) -> Option<[u8; 32]> {
         let is_open = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & OTHERS != 0);
         if is_open
             && let Err(error) = fs::metadata(&path)
-                .map_err(at(&path))
+                .map_err(io_error(&path))
                 .and_then(|found| refuse_open(&path, &found))
         {
             report.error(&path, &error);
@@ -163,7 +169,7 @@ fn keys(dir: &StateDir, report: &mut Report) -> Option<[u8; 32]> {
             "is missing",
             cure_of(&identity_path).unwrap_or(LOOK),
         ),
-        (_, Ok(None)) if dir.path.join(Shelf::Revisions.name()).exists() => {
+        (_, Ok(None)) if dir.path.join(RevisionDirectory::Revisions.name()).exists() => {
             report.wrong(
                 &fleet_path,
                 "is missing",
@@ -207,8 +213,13 @@ fn hints(dir: &StateDir, report: &mut Report) {
 }
 
 /// Everything below `revisions/` or `pending/`.
-fn shelf(dir: &StateDir, shelf: Shelf, fleet: Option<&[u8; 32]>, report: &mut Report) {
-    let top = dir.path.join(shelf.name());
+fn check_revisions(
+    dir: &StateDir,
+    kind: RevisionDirectory,
+    fleet: Option<&[u8; 32]>,
+    report: &mut Report,
+) {
+    let top = dir.path.join(kind.name());
     let groups = entries(&top)
         .inspect_err(|error| report.error(&top, error))
         .unwrap_or_default();
@@ -226,25 +237,25 @@ fn shelf(dir: &StateDir, shelf: Shelf, fleet: Option<&[u8; 32]>, report: &mut Re
             .unwrap_or_default();
         for path in files {
             let named =
-                names(&path).filter(|(group, name)| place(&dir.path, shelf, group, name).is_ok());
-            match (named, shelf, fleet) {
+                names(&path).filter(|(group, name)| place(&dir.path, kind, group, name).is_ok());
+            match (named, kind, fleet) {
                 (None, ..) => stray(
                     &path,
                     &path.file_name().unwrap_or_default().to_string_lossy(),
                     report,
                 ),
-                (Some(_), Shelf::Pending, _) => {
+                (Some(_), RevisionDirectory::Pending, _) => {
                     report.remark(
                         &path,
                         "is being tried, or was when this host stopped",
                         "nothing: the next start clears it away",
                     );
                 }
-                (Some((group, name)), Shelf::Revisions, Some(fleet)) => {
+                (Some((group, name)), RevisionDirectory::Revisions, Some(fleet)) => {
                     revision(&path, group, &name, fleet, report)
                 }
                 // Nothing can be said without the fleet's key, which has been found missing.
-                (Some(_), Shelf::Revisions, None) => {}
+                (Some(_), RevisionDirectory::Revisions, None) => {}
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::node::given::GivenNames;
 use crate::node::kept_file::{KeptFile, acknowledged, is_name};
 
 /// What an applied revision was to the server: its group, its ID, and what it came to on this host.
-type Applied = (String, RecordId, Fingerprint);
+type AppliedEntry = (String, RecordId, Fingerprint);
 
 /// What was found of this kind at the start.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl StateDir {
         all.retain(|known| *known != newest);
         all.insert(0, newest);
         all.truncate(APPLIED_REMEMBERED);
-        let entry = |(group, id, fingerprint): &Applied| {
+        let entry = |(group, id, fingerprint): &AppliedEntry| {
             object! { "group": group.as_str(), "revision": id.to_string(), "configuration": fingerprint.to_string() }
         };
         let file = object! { APPLIED_MEMBER: all.iter().map(entry).collect::<Vec<_>>() };
@@ -136,7 +136,7 @@ impl StateDir {
 
     /// What the server was given by earlier runs, the last first. It only spares a false alarm, so
     /// a file that is none counts as absent.
-    pub fn applied(&self) -> Vec<Applied> {
+    pub fn applied(&self) -> Vec<AppliedEntry> {
         let text = self
             .read(APPLIED, STATE_FILE_MAX)
             .ok()

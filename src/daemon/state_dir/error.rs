@@ -65,7 +65,7 @@ pub enum StateError {
 }
 
 /// For `map_err`: the path that an error of the system belongs to.
-pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> StateError {
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StateError {
     move |error| StateError::Io(path.to_owned(), error)
 }
 

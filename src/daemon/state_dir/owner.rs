@@ -10,8 +10,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::error::{StateError, at};
-use super::write::{Shelf, entries};
+use super::error::{StateError, io_error};
+use super::write::{RevisionDirectory, entries};
 use super::{FILE_MODE, OWN};
 use crate::daemon::system::own_user;
 use crate::node::kept_file::is_name as is_drift;
@@ -34,8 +34,8 @@ pub(super) fn refuse_foreign(path: &Path, found: &Metadata) -> Result<(), StateE
 /// Opens a file for reading, if it is one and our own. Between the look and the opening nobody can
 /// put another in its place: the directory is ours; that it is the same is looked at all the same.
 pub(in crate::daemon) fn open(path: &Path) -> Result<File, StateError> {
-    let seen = look(path)?;
-    let file = File::open(path).map_err(at(path))?;
+    let seen = metadata(path)?;
+    let file = File::open(path).map_err(io_error(path))?;
     same(path, &seen, &file).map(|()| file)
 }
 
@@ -49,18 +49,18 @@ pub(super) fn open_or_make(path: &Path) -> Result<File, StateError> {
     {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         // On a file system that is read-only, this is the error for a file that is there, too.
-        other => return other.map_err(at(path)),
+        other => return other.map_err(io_error(path)),
     }
-    let seen = look(path)?;
+    let seen = metadata(path)?;
     let file = OpenOptions::new()
         .write(true)
         .open(path)
-        .map_err(at(path))?;
+        .map_err(io_error(path))?;
     same(path, &seen, &file).map(|()| file)
 }
 
-fn look(path: &Path) -> Result<Metadata, StateError> {
-    let found = fs::symlink_metadata(path).map_err(at(path))?;
+fn metadata(path: &Path) -> Result<Metadata, StateError> {
+    let found = fs::symlink_metadata(path).map_err(io_error(path))?;
     refuse_foreign(path, &found)?;
     match () {
         () if found.is_dir() => Err(StateError::Io(
@@ -77,7 +77,7 @@ fn look(path: &Path) -> Result<Metadata, StateError> {
 }
 
 fn same(path: &Path, seen: &Metadata, file: &File) -> Result<(), StateError> {
-    let found = file.metadata().map_err(at(path))?;
+    let found = file.metadata().map_err(io_error(path))?;
     let is_same = (found.dev(), found.ino(), found.uid()) == (seen.dev(), seen.ino(), seen.uid());
     if is_same {
         Ok(())
@@ -97,11 +97,13 @@ pub(super) fn foreign(state: &Path) -> Vec<(PathBuf, StateError)> {
             .is_some_and(is_own)
     };
     let mut found: Vec<PathBuf> = listed(state).into_iter().filter(name).collect();
-    for shelf in [Shelf::Revisions, Shelf::Pending].map(|shelf| state.join(shelf.name())) {
+    for directory in [RevisionDirectory::Revisions, RevisionDirectory::Pending]
+        .map(|kind| state.join(kind.name()))
+    {
         let is_directory =
             |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
-        if is_directory(&shelf) {
-            let groups = listed(&shelf);
+        if is_directory(&directory) {
+            let groups = listed(&directory);
             let files = groups
                 .iter()
                 .filter(|group| is_directory(group))

@@ -10,8 +10,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{StateError, at};
-use super::write::{Shelf, entries, make_group, place, sync};
+use super::error::{StateError, io_error};
+use super::write::{RevisionDirectory, entries, make_group, place, sync};
 use super::{StateDir, read_bounded};
 use crate::limits;
 
@@ -55,12 +55,12 @@ impl StateDir {
     /// Hands over each stored revision, by group and then by name, and returns what could not be
     /// read; the rest is read all the same.
     pub(crate) fn load_revisions(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
-        self.load(Shelf::Revisions, each)
+        self.load(RevisionDirectory::Revisions, each)
     }
 
     /// The same for revisions that were being tried when the last run ended.
     pub(crate) fn load_pending(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
-        self.load(Shelf::Pending, each)
+        self.load(RevisionDirectory::Pending, each)
     }
 
     /// Sets a stored revision aside that turned out to be damaged; what that one is called now.
@@ -70,7 +70,7 @@ impl StateDir {
         group: &str,
         name: &str,
     ) -> Result<PathBuf, StateError> {
-        let (_, path) = place(&self.path, Shelf::Revisions, group, name)?;
+        let (_, path) = place(&self.path, RevisionDirectory::Revisions, group, name)?;
         self.set_aside(&path)
     }
 
@@ -81,24 +81,29 @@ impl StateDir {
         found: (&str, &str),
         right: (&str, &str),
     ) -> Result<(), StateError> {
-        let (_, from) = place(&self.locked().path, Shelf::Revisions, found.0, found.1)?;
-        let (directory, to) = place(&self.path, Shelf::Revisions, right.0, right.1)?;
+        let (_, from) = place(
+            &self.locked().path,
+            RevisionDirectory::Revisions,
+            found.0,
+            found.1,
+        )?;
+        let (directory, to) = place(&self.path, RevisionDirectory::Revisions, right.0, right.1)?;
         if fs::symlink_metadata(&to).is_ok() {
             return Err(StateError::Exists(to));
         }
         make_group(&directory)?;
-        fs::rename(&from, &to).map_err(at(&from))?;
+        fs::rename(&from, &to).map_err(io_error(&from))?;
         sync(&directory)
     }
 
-    fn load(&self, shelf: Shelf, mut each: impl FnMut(StoredFile)) -> Vec<Unread> {
+    fn load(&self, kind: RevisionDirectory, mut each: impl FnMut(StoredFile)) -> Vec<Unread> {
         let mut unread = Vec::new();
         let mut listed = |directory: &Path| {
             entries(directory)
                 .map_err(|error| unread.push(Unread { file: None, error }))
                 .unwrap_or_default()
         };
-        let groups = listed(&self.path.join(shelf.name()));
+        let groups = listed(&self.path.join(kind.name()));
         let found: Vec<PathBuf> = groups
             .iter()
             .filter(|group| group.is_dir())
@@ -107,7 +112,7 @@ impl StateDir {
         for path in found {
             // Set aside, being written, or not ours: none of these has a name that is taken here.
             let Some((group, name)) =
-                names(&path).filter(|(group, name)| place(&self.path, shelf, group, name).is_ok())
+                names(&path).filter(|(group, name)| place(&self.path, kind, group, name).is_ok())
             else {
                 continue;
             };

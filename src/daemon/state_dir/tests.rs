@@ -72,7 +72,7 @@ fn everything_in_it_is_for_its_owner_alone() {
     dir.keep_membership(&some_membership(false)).unwrap();
     dir.keep_addresses(b"[]").unwrap();
     dir.keep_before_starling(b"{}").unwrap();
-    let (_, path) = place(dir.path(), Shelf::Revisions, "edge", "1-aa").unwrap();
+    let (_, path) = place(dir.path(), RevisionDirectory::Revisions, "edge", "1-aa").unwrap();
     write_temporary(&path, b"x").unwrap();
     let tree = tree(scratch.path());
     assert_eq!(tree.len(), 10, "{tree:?}");
@@ -224,8 +224,8 @@ fn what_a_crash_left_half_written_is_cleared_away_and_only_that() {
     let scratch = Scratch::new();
     let dir = locked(&scratch);
     dir.keep_addresses(b"[]").unwrap();
-    let (_, kept) = place(dir.path(), Shelf::Revisions, "edge", "1-aa").unwrap();
-    let (_, torn) = place(dir.path(), Shelf::Pending, "edge", "2-bb").unwrap();
+    let (_, kept) = place(dir.path(), RevisionDirectory::Revisions, "edge", "1-aa").unwrap();
+    let (_, torn) = place(dir.path(), RevisionDirectory::Pending, "edge", "2-bb").unwrap();
     let (temporary, _) = write_temporary(&kept, b"x").unwrap();
     fs::rename(temporary, &kept).unwrap();
     let leftovers = [
@@ -300,7 +300,7 @@ fn revisions_are_read_in_order_and_what_is_not_one_is_passed_over() {
         ("default", "0003-cc"),
         ("edge", "0004-dd"),
     ] {
-        let (_, path) = place(dir.path(), Shelf::Revisions, group, name).unwrap();
+        let (_, path) = place(dir.path(), RevisionDirectory::Revisions, group, name).unwrap();
         let (temporary, _) = write_temporary(&path, name.as_bytes()).unwrap();
         fs::rename(temporary, path).unwrap();
     }

@@ -9,21 +9,21 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{StateError, at};
+use super::error::{StateError, io_error};
 use super::{FILE_MODE, make_directory};
 use crate::limits;
 use crate::wire::fleet::is_name;
 
 /// Where revisions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::daemon) enum Shelf {
+pub(in crate::daemon) enum RevisionDirectory {
     /// Published, or taken from peers.
     Revisions,
     /// Being tried.
     Pending,
 }
 
-impl Shelf {
+impl RevisionDirectory {
     /// The kind's directory below the state directory.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Shelf {
 /// they come from peers.
 pub(in crate::daemon) fn place(
     state: &Path,
-    shelf: Shelf,
+    kind: RevisionDirectory,
     group: &str,
     name: &str,
 ) -> Result<(PathBuf, PathBuf), StateError> {
@@ -48,7 +48,7 @@ pub(in crate::daemon) fn place(
     if !(1..=limits::REVISION_NAME_MAX).contains(&name.len()) || !name.bytes().all(is_fit) {
         return Err(StateError::Name(name.to_owned()));
     }
-    let directory = state.join(shelf.name()).join(group);
+    let directory = state.join(kind.name()).join(group);
     let file = directory.join(name);
     Ok((directory, file))
 }
@@ -74,14 +74,14 @@ pub(in crate::daemon) fn write_temporary(
     }
     written
         .map(|file| (temporary.clone(), file))
-        .map_err(at(&temporary))
+        .map_err(io_error(&temporary))
 }
 
 /// Makes the names in a directory durable.
 pub(in crate::daemon) fn sync(directory: &Path) -> Result<(), StateError> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
-        .map_err(at(directory))
+        .map_err(io_error(directory))
 }
 
 /// Writes a whole file durably, in place of an old one.
@@ -113,7 +113,7 @@ fn finish(
     if published.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    published.map_err(at(&path))?;
+    published.map_err(io_error(&path))?;
     sync(directory)
 }
 
@@ -136,20 +136,23 @@ pub(in crate::daemon) fn make_group(directory: &Path) -> Result<(), StateError> 
     if fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
-    let shelf = directory
+    let above = directory
         .parent()
-        .expect("a group's directory is below a shelf");
-    let state = shelf
+        .expect("a group's directory is below that of a kind of revisions");
+    let state = above
         .parent()
-        .expect("a shelf is below the state directory");
-    for made in [shelf, directory] {
+        .expect("such a directory is below the state directory");
+    for made in [above, directory] {
         make_directory(made)?;
-        if fs::symlink_metadata(made).map_err(at(made))?.is_symlink() {
+        if fs::symlink_metadata(made)
+            .map_err(io_error(made))?
+            .is_symlink()
+        {
             return Err(StateError::Link(made.to_owned()));
         }
     }
     // One that is there counts as durable: one that is not must not be there.
-    sync(shelf)
+    sync(above)
         .and_then(|()| sync(state))
         .inspect_err(|_| drop(fs::remove_dir(directory)))
 }
@@ -161,7 +164,7 @@ pub(super) fn make_with_parents(path: &Path) -> Result<(), StateError> {
         .take_while(|above| !or_here(above).is_dir())
         .collect();
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(at(parent))?;
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
     }
     make_directory(path)?;
     // Above may be a directory that we may not read: then this is left to the system.
@@ -183,25 +186,26 @@ fn or_here(path: &Path) -> &Path {
 /// Makes every name in the state directory durable: whoever gave it may have been killed before it
 /// could, and what is found at the start is what clients are told of. An error is left to those who
 /// write there next.
-pub(super) fn settle(state: &Path) {
-    let shelves = [Shelf::Revisions, Shelf::Pending].map(|shelf| state.join(shelf.name()));
-    let groups = shelves
+pub(super) fn sync_directories(state: &Path) {
+    let kinds = [RevisionDirectory::Revisions, RevisionDirectory::Pending]
+        .map(|kind| state.join(kind.name()));
+    let groups = kinds
         .iter()
-        .flat_map(|shelf| entries(shelf).unwrap_or_default());
+        .flat_map(|directory| entries(directory).unwrap_or_default());
     let directories = groups
-        .chain(shelves.iter().cloned())
+        .chain(kinds.iter().cloned())
         .filter(|directory| directory.is_dir());
     directories
         .chain([state.to_owned()])
         .for_each(|directory| drop(sync(&directory)));
 }
 
-/// Removes what a crash left under temporary names, in the state directory and on the shelves. Only
-/// for whoever holds the lock.
+/// Removes what a crash left under temporary names, in the state directory and in those of
+/// revisions. Only for whoever holds the lock.
 pub(super) fn clear_leftovers(state: &Path) -> Result<(), StateError> {
     clear(state)?;
-    for shelf in [Shelf::Revisions, Shelf::Pending] {
-        for directory in entries(&state.join(shelf.name()))? {
+    for kind in [RevisionDirectory::Revisions, RevisionDirectory::Pending] {
+        for directory in entries(&state.join(kind.name()))? {
             if directory.is_dir() {
                 clear(&directory)?;
             }
@@ -216,7 +220,7 @@ fn clear(directory: &Path) -> Result<(), StateError> {
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
         {
-            fs::remove_file(&path).map_err(at(&path))?;
+            fs::remove_file(&path).map_err(io_error(&path))?;
         }
     }
     Ok(())
@@ -232,7 +236,7 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StateError> {
     let paths: io::Result<Vec<PathBuf>> = listed
         .map(|entry| entry.map(|entry| entry.path()))
         .collect();
-    let mut paths = paths.map_err(at(directory))?;
+    let mut paths = paths.map_err(io_error(directory))?;
     paths.sort();
     Ok(paths)
 }

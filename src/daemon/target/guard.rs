@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::Worker;
+use super::TargetWorker;
 use crate::limits::OWN_REMEMBERED;
 use crate::model::aliases::stripped_config;
 use crate::model::fingerprint::Fingerprint;
@@ -32,7 +32,7 @@ impl Own {
     }
 }
 
-impl Worker {
+impl TargetWorker {
     /// What the server runs, if the document may not be put over it.
     pub(super) fn withheld(&self, before: &Shown, over: &Over) -> Option<Outcome> {
         let fingerprint = before.fingerprint();

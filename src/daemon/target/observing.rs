@@ -8,9 +8,9 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::Worker;
-use super::stock::{Shelves, Wanted};
-use crate::daemon::unit::{Control, Failure, Sight, Unit};
+use super::TargetWorker;
+use super::inventory::{ResourceLists, WantedDocument};
+use crate::daemon::unit::{Control, RequestFailure, Sight, Unit};
 use crate::node::input::Outcome;
 
 /// Which file a control socket is: device and number, and when it was made, for a number may be
@@ -37,7 +37,7 @@ impl SocketFile {
     }
 }
 
-impl Worker {
+impl TargetWorker {
     pub(super) fn observe(&mut self) -> Outcome {
         // Before anything is read: what is read then is of this server, or of a later one, which
         // the next look will notice.
@@ -45,33 +45,33 @@ impl Worker {
         let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         let is_same = match self.observe_config() {
             Ok(is_same) => is_same,
-            Err(failure @ Failure::Unreadable(_)) => {
+            Err(failure @ RequestFailure::Unreadable(_)) => {
                 return Outcome::Unreadable(failure.to_string());
             }
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
-        let shelves = match self.shelves(&self.watched()) {
-            Ok(shelves) => shelves,
-            Err(Failure::Unreadable(why)) => return Outcome::Unreadable(why),
+        let lists = match self.lists(&self.watched()) {
+            Ok(lists) => lists,
+            Err(RequestFailure::Unreadable(why)) => return Outcome::Unreadable(why),
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         self.socket = file.or(self.socket);
-        self.look_for_left(&shelves);
-        if is_same && shelves.are_like(&self.shelves) && !restarted {
+        self.report_left(&lists);
+        if is_same && lists.are_like(&self.lists) && !restarted {
             self.fold();
             return Outcome::Unchanged;
         }
-        self.observed(shelves, restarted)
+        self.observed(lists, restarted)
     }
 
     /// All is as it was at the last look: nobody will look into what is kept for a while.
     fn fold(&mut self) {
         self.seen.iter_mut().for_each(Sight::fold);
-        self.taken.iter_mut().for_each(Wanted::fold);
+        self.taken.iter_mut().for_each(WantedDocument::fold);
     }
 
-    fn observed(&mut self, shelves: Shelves, restarted: bool) -> Outcome {
-        let missing = match self.missing(&shelves) {
+    fn observed(&mut self, lists: ResourceLists, restarted: bool) -> Outcome {
+        let missing = match self.missing(&lists) {
             Ok(missing) => missing,
             Err(failure) => return Outcome::Unknown(failure.to_string()),
         };
@@ -84,10 +84,10 @@ impl Worker {
             }
             _ => seen.config().clone(),
         };
-        self.shelves = shelves;
+        self.lists = lists;
         self.is_told = true;
-        if !self.owed.is_empty() {
-            self.tidy(&Shelves::default());
+        if !self.to_remove.is_empty() {
+            self.remove_unneeded(&ResourceLists::default());
         }
         Outcome::Observed {
             config,
@@ -98,14 +98,14 @@ impl Worker {
 
     /// Whether it is what the last observation showed. What does not come whole is looked at by its
     /// beginning and its length, and a few parts each time.
-    fn observe_config(&mut self) -> Result<bool, Failure> {
+    fn observe_config(&mut self) -> Result<bool, RequestFailure> {
         let hint = self
             .taken
             .as_ref()
             .filter(|_| self.seen.is_none())
-            .map(Wanted::config);
+            .map(WantedDocument::config);
         let mut sight = self.unit.see(self.seen.as_ref(), hint)?;
-        if !self.unit.look_on(&mut sight)? {
+        if !self.unit.check_next_parts(&mut sight)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
         let is_same = self.is_told

@@ -47,14 +47,14 @@ impl Finder {
         }
         let (found, result) = sync_channel(1);
         let (control, document) = (control.clone(), document.clone());
-        let look = move || {
+        let examine = move || {
             // Whoever asked may have stopped waiting.
             let _ = found.send(reason(&control, &document, running.as_ref()));
         };
         if let Err(error) = thread::Builder::new()
             .name("reason".to_owned())
             .stack_size(REASON_STACK)
-            .spawn(look)
+            .spawn(examine)
         {
             log::debug!("nobody looks for the reason of a refusal: {error}");
             return String::new();
@@ -103,7 +103,7 @@ fn reason(control: &Control, document: &Document, running: Option<&Value>) -> St
                 .get("listeners")
                 .is_some_and(|listeners| listeners.get(name).is_some())
         };
-        listeners::look(
+        listeners::examine(
             &new(config, running, "listeners"),
             runs,
             server_user(control),
@@ -111,9 +111,9 @@ fn reason(control: &Control, document: &Document, running: Option<&Value>) -> St
         );
     }
     let listeners = config.get("listeners").and_then(Value::as_object);
-    listeners::look_for_left(listeners.into_iter().flat_map(Map::keys), &mut found);
-    look_at_resources(document, &mut found);
-    applications::look(
+    listeners::examine_sockets(listeners.into_iter().flat_map(Map::keys), &mut found);
+    examine_resources(document, &mut found);
+    applications::examine(
         &new(config, running.unwrap_or(&Value::Null), "applications"),
         &mut found,
     );
@@ -158,7 +158,7 @@ fn server_user(control: &Control) -> Option<u32> {
     }
 }
 
-fn look_at_resources(document: &Document, found: &mut Vec<String>) {
+fn examine_resources(document: &Document, found: &mut Vec<String>) {
     let missing = resources::missing(document.value());
     found.extend(
         missing

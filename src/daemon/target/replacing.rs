@@ -7,9 +7,9 @@
 //! that both name needs the listeners closed for a moment. If the server refuses in the end,
 //! everything is put back as it was.
 
-use super::Worker;
-use super::stock::{Lacking, Shelves, Wanted, called, words};
-use crate::daemon::unit::{Failure, Reply, Shelf, Standing};
+use super::TargetWorker;
+use super::inventory::{Lacking, ResourceLists, WantedDocument, called, words};
+use crate::daemon::unit::{Reply, RequestFailure, ResourceList, ResourceState};
 use crate::model::alias::alias;
 use crate::model::aliases::Aliases;
 use crate::model::json::{Map, Value, object};
@@ -18,7 +18,7 @@ use crate::node::input::Outcome;
 
 /// What has been done to the server for a change, besides its configuration.
 #[derive(Default)]
-struct Done {
+struct StepsTaken {
     /// What was not there before.
     uploaded: Vec<Named>,
     /// Modules that are others now, with the sources that they had, where those are known.
@@ -29,17 +29,17 @@ struct Done {
     paused: Option<Value>,
 }
 
-impl Worker {
+impl TargetWorker {
     /// Has the server take the document. `before` is what it runs, if that is known.
     pub(super) fn change(
         &mut self,
-        wanted: Wanted,
+        wanted: WantedDocument,
         lacking: Vec<Lacking>,
         before: Option<&Value>,
-        shelves: &Shelves,
+        lists: &ResourceLists,
     ) -> Outcome {
         let last = self.seen.as_ref().map(|seen| seen.config().clone());
-        let mut done = Done::default();
+        let mut done = StepsTaken::default();
         let outcome = match self.bring(&wanted, lacking, before, &mut done) {
             Ok(()) => self.put(&wanted, done.paused.as_ref().or(before), last.as_deref()),
             Err(outcome) => outcome,
@@ -52,7 +52,7 @@ impl Worker {
                         log::warn!(target: "server", "{what} could not be replaced on the server: {why}");
                     }
                 }
-                self.took(wanted, shelves);
+                self.took(wanted, lists);
                 outcome
             }
             Outcome::Refused(_) => {
@@ -60,36 +60,37 @@ impl Worker {
                 outcome
             }
             Outcome::Unreachable(why) if !done.replaced.is_empty() || done.paused.is_some() => {
-                self.owed.extend(done.uploaded);
+                self.to_remove.extend(done.uploaded);
                 Outcome::Unknown(format!("{why}, while modules were being replaced"))
             }
             other => {
-                self.owed.extend(done.uploaded);
+                self.to_remove.extend(done.uploaded);
                 other
             }
         }
     }
 
     /// The server runs this document: what the one before needed is not needed any more.
-    pub(super) fn took(&mut self, wanted: Wanted, shelves: &Shelves) {
+    pub(super) fn took(&mut self, wanted: WantedDocument, lists: &ResourceLists) {
         self.own.took(wanted.document.fingerprint());
         self.interim = None;
         if let Some(before) = self.taken.replace(wanted) {
             for kind in Kind::ALL {
                 let names = before.held(kind).map(|(_, name, _)| name.to_owned());
-                self.owed.extend(names.map(|name| Named { kind, name }));
+                self.to_remove
+                    .extend(names.map(|name| Named { kind, name }));
             }
         }
-        self.tidy(shelves);
-        self.survey_leftovers(shelves);
+        self.remove_unneeded(lists);
+        self.find_leftovers(lists);
     }
 
     fn bring(
         &mut self,
-        wanted: &Wanted,
+        wanted: &WantedDocument,
         lacking: Vec<Lacking>,
         before: Option<&Value>,
-        done: &mut Done,
+        done: &mut StepsTaken,
     ) -> Result<(), Outcome> {
         let (mut others, new): (Vec<_>, Vec<_>) =
             lacking.into_iter().partition(|lacking| lacking.is_other);
@@ -135,7 +136,7 @@ impl Worker {
     /// The source that a module is about to take the place of is kept on the server itself, under a
     /// name of its own, unless it is that of the document before: nobody else may have it.
     fn keep_other(&mut self, module: &mut Lacking) -> Result<(), Outcome> {
-        let unkept = |failure: Failure| {
+        let unkept = |failure: RequestFailure| {
             Outcome::Unreadable(format!("{}: {failure}", called(module.kind, &module.plain)))
         };
         let before = self.taken.as_ref().and_then(|taken| {
@@ -147,8 +148,8 @@ impl Worker {
         // Of one that does not come whole it can be told whether it is this one, and no more.
         let stands = |text: &str| {
             self.unit
-                .standing(&Shelf::UNREAD, module.kind, &module.name, text)
-                == Ok(Standing::There)
+                .resource_state(&ResourceList::UNREAD, module.kind, &module.name, text)
+                == Ok(ResourceState::There)
         };
         let source = match (&module.other, before) {
             (Some(source), _) => source.clone(),
@@ -180,7 +181,7 @@ impl Worker {
     /// What runs, as far as it can be told.
     fn running(&self) -> Result<Value, Outcome> {
         self.unit.read_config().map_err(|failure| match failure {
-            Failure::Unreadable(why) => Outcome::Unreadable(why),
+            RequestFailure::Unreadable(why) => Outcome::Unreadable(why),
             failure => Outcome::Unreachable(failure.to_string()),
         })
     }
@@ -197,7 +198,7 @@ impl Worker {
                 "it will not pause: {}",
                 words(&body)
             ))),
-            Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
+            Err(RequestFailure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
             Err(failure) => Err(Outcome::Unknown(format!(
                 "{failure}, while modules were being replaced"
             ))),
@@ -223,8 +224,8 @@ impl Worker {
     }
 
     /// Gives the server back what it had.
-    fn undo(&mut self, done: Done) {
-        let told = |what: &str, result: Result<Reply, Failure>| match result {
+    fn undo(&mut self, done: StepsTaken) {
+        let told = |what: &str, result: Result<Reply, RequestFailure>| match result {
             Ok(Reply { status: 200, .. }) => {}
             Ok(Reply { body, .. }) => {
                 log::warn!(target: "server", "{what} could not be put back: {}", words(&body))

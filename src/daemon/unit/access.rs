@@ -14,7 +14,7 @@ use crate::daemon::system::own_user;
 
 /// Who listens there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum Endpoint {
     Server,
     /// Starling's REST endpoint, which a person asks from the command line.
     Starling,
@@ -38,14 +38,14 @@ fn unwanted(own: u32, owner: u32) -> Option<String> {
 }
 
 /// What to say of a socket that may not be connected to.
-pub(super) fn closed(socket: &Path, whose: Whose) -> String {
+pub(super) fn closed(socket: &Path, whose: Endpoint) -> String {
     let own = own_user().map_or("this user".to_owned(), |own| format!("this user ({own})"));
     match fs::metadata(socket) {
         Ok(found) => {
             let (mode, owner, group) = (found.mode() & 0o7777, found.uid(), found.gid());
             let cure = match whose {
-                Whose::Server => format!("run starling as user {owner}, or start NGINX Unit"),
-                Whose::Starling => format!("type this as user {owner}, or have starling run"),
+                Endpoint::Server => format!("run starling as user {owner}, or start NGINX Unit"),
+                Endpoint::Starling => format!("type this as user {owner}, or have starling run"),
             };
             format!(
                 "the socket has mode {mode:04o} and is user {owner}'s and group {group}'s, and {own} may not write to it: {cure} with \
@@ -80,8 +80,8 @@ mod tests {
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let owner = fs::metadata(&path).unwrap().uid();
         for (whose, cure) in [
-            (Whose::Server, "or start NGINX Unit with"),
-            (Whose::Starling, "or have starling run with"),
+            (Endpoint::Server, "or start NGINX Unit with"),
+            (Endpoint::Starling, "or have starling run with"),
         ] {
             let words = closed(&path, whose);
             let is_right = words

@@ -9,14 +9,18 @@
 use super::glance::{Glance, covers};
 use super::place::{changed_places, is_too_deep, member_path, path_of, value_at};
 use super::reading::Sight;
-use super::{CONFIG, Failure, Match, Unit, readable, unexpected_status};
+use super::{CONFIG, Match, RequestFailure, Unit, readable, unexpected_status};
 use crate::limits::DIFFERENCES_MAX;
 use crate::model::json::{self, Value};
 
 impl Unit {
     /// Compares what runs with `want`, and gives what was seen. `before` is what the server ran
     /// before it was given that, as far as is known.
-    pub fn verify(&self, want: &Value, before: Option<&Value>) -> Result<(Match, Sight), Failure> {
+    pub fn verify(
+        &self,
+        want: &Value,
+        before: Option<&Value>,
+    ) -> Result<(Match, Sight), RequestFailure> {
         let glance = self.glance()?;
         let is_same = match before {
             // As a rule it is the same text as ours, and nothing need be made of it.
@@ -49,7 +53,7 @@ impl Unit {
         glance: &Glance,
         want: &Value,
         before: &Value,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, RequestFailure> {
         let (Ok(beginning), Some(places)) = (
             json::parse_beginning(&glance.received),
             changed_places(before, want),
@@ -78,17 +82,17 @@ impl Unit {
 
 /// Whether there is, at a path of the server's, what should be there; `None` is nothing. A member
 /// that no path can name is left out.
-fn is_there(unit: &Unit, path: &str, want: Option<&Value>) -> Result<bool, Failure> {
+fn is_there(unit: &Unit, path: &str, want: Option<&Value>) -> Result<bool, RequestFailure> {
     match (unit.request("GET", path, None), want) {
         (Ok(reply), want) if reply.status == 404 => Ok(want.is_none()),
         (Ok(reply), Some(want)) if reply.status == 200 => {
             Ok(json::same(&readable(&reply.body)?, want))
         }
         (Ok(reply), None) if reply.status == 200 => Ok(false),
-        (Err(Failure::Cut { received, expected }), Some(want)) => {
+        (Err(RequestFailure::Cut { received, expected }), Some(want)) => {
             is_there_in_parts(unit, path, want, &Glance::new(expected, received))
         }
-        (Err(Failure::Cut { .. }), None) => Ok(false),
+        (Err(RequestFailure::Cut { .. }), None) => Ok(false),
         (Ok(reply), _) => Err(unexpected_status(path, reply.status)),
         (Err(failure), _) => Err(failure),
     }
@@ -100,12 +104,12 @@ fn is_there_in_parts(
     path: &str,
     want: &Value,
     glance: &Glance,
-) -> Result<bool, Failure> {
+) -> Result<bool, RequestFailure> {
     if !glance.seems(want) {
         return Ok(false);
     }
     if is_too_deep(path) {
-        return Err(Failure::Unreadable(format!(
+        return Err(RequestFailure::Unreadable(format!(
             "{path} is cut off, and too deep to be read in parts"
         )));
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{CONFIG, Failure, Unit, is_beginning, unexpected_status};
+use super::{CONFIG, RequestFailure, Unit, is_beginning, unexpected_status};
 use crate::limits::REORDERED_FROM;
 use crate::model::json::{self, Beginning, Value};
 
@@ -56,13 +56,13 @@ impl Glance {
 }
 
 impl Unit {
-    pub(super) fn glance(&self) -> Result<Glance, Failure> {
+    pub(super) fn glance(&self) -> Result<Glance, RequestFailure> {
         match self.request("GET", CONFIG, None) {
             Ok(reply) if reply.status == 200 => {
                 Ok(Glance::new(reply.body.len() as u64, reply.body))
             }
             Ok(reply) => Err(unexpected_status(CONFIG, reply.status)),
-            Err(Failure::Cut { received, expected }) => Ok(Glance::new(expected, received)),
+            Err(RequestFailure::Cut { received, expected }) => Ok(Glance::new(expected, received)),
             Err(failure) => Err(failure),
         }
     }

@@ -4,8 +4,8 @@
 //! `Content-Length` and never chunks, no `Expect`, no proxy, no redirects, nothing kept open.
 //! `ureq` is given a connector of ours, because it knows no Unix sockets, and a resolver that
 //! resolves nothing, because its own starts a thread for each request. What went wrong is told by
-//! how far the request came: not at all ([`Failure::Unreachable`]), or so far that the server may
-//! have acted on it.
+//! how far the request came: not at all ([`RequestFailure::Unreachable`]), or so far that the
+//! server may have acted on it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -22,8 +22,8 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Body, Error};
 
-use super::access::{self, Whose};
-use super::{Control, Failure, Reply};
+use super::access::{self, Endpoint};
+use super::{Control, Reply, RequestFailure};
 use crate::daemon::stream::Stream;
 use crate::daemon::unix;
 use crate::limits::{ANSWER_MAX, CONNECT_WAIT, HTTP_BUFFER};
@@ -45,7 +45,7 @@ pub struct Http {
 
 impl Http {
     /// Connects to nothing yet. A request's head will have at most `head_max` bytes.
-    pub fn new(control: &Control, whose: Whose, head_max: usize) -> Self {
+    pub fn new(control: &Control, whose: Endpoint, head_max: usize) -> Self {
         let config = Config::builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -64,9 +64,9 @@ impl Http {
             Control::Unix(path) => ("localhost".to_owned(), Some(path.clone())),
             Control::Tcp(address) => (address.clone(), None),
         };
-        let socket = socket.filter(|_| whose == Whose::Server);
+        let socket = socket.filter(|_| whose == Endpoint::Server);
         Self {
-            agent: Agent::with_parts(config, Dial(control.clone(), whose), Nowhere),
+            agent: Agent::with_parts(config, ServerConnector(control.clone(), whose), Nowhere),
             authority,
             head_max,
             socket,
@@ -82,7 +82,7 @@ impl Http {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
         wait: Duration,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RequestFailure> {
         let body = body.or(matches!(method, "PUT" | "POST" | "PATCH").then_some(&[]));
         self.fits(method, path, headers, body)?;
         let request = |uri: Uri, method: Method| {
@@ -132,7 +132,7 @@ impl Http {
 
     /// What no byte of an answer came of. A server that closes at once may not want this user:
     /// FreeUnit does that.
-    fn failure(&self, error: Error) -> Failure {
+    fn failure(&self, error: Error) -> RequestFailure {
         let is_closed = match &error {
             Error::Io(error) => {
                 let kinds = [
@@ -151,7 +151,9 @@ impl Http {
                 .filter(|_| is_closed)
                 .and_then(access::cut_off),
         ) {
-            (Failure::Lost(words), Some(why)) => Failure::Lost(format!("{words}; {why}")),
+            (RequestFailure::Lost(words), Some(why)) => {
+                RequestFailure::Lost(format!("{words}; {why}"))
+            }
             (failure, _) => failure,
         }
     }
@@ -163,7 +165,7 @@ impl Http {
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RequestFailure> {
         let lines: usize = headers
             .iter()
             .map(|(name, value)| name.len() + value.len() + ": \r\n".len())
@@ -174,12 +176,12 @@ impl Http {
         let fixed = " ".len() + " HTTP/1.1\r\n".len() + "host: \r\n".len() + "\r\n".len();
         let head = method.len() + path.len() + self.authority.len() + lines + length + fixed;
         if !path.starts_with('/') {
-            return Err(Failure::Unreachable(
+            return Err(RequestFailure::Unreachable(
                 "the path does not begin with a slash".to_owned(),
             ));
         }
         if head > self.head_max {
-            return Err(Failure::Unreachable(format!(
+            return Err(RequestFailure::Unreachable(format!(
                 "a request head of {head} bytes, more than the server takes"
             )));
         }
@@ -188,7 +190,7 @@ impl Http {
 }
 
 /// The body, whole, or what came of it.
-fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
+fn receive(answer: Response<Body>) -> Result<Reply, RequestFailure> {
     let status = answer.status().as_u16();
     let header = |name: &str| {
         answer
@@ -201,7 +203,7 @@ fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
     let is_unchanged = header("starling-changed").as_deref() == Some("no");
     let expected = answer.body().content_length();
     if let Some(expected) = expected.filter(|expected| *expected > ANSWER_MAX) {
-        return Err(Failure::Cut {
+        return Err(RequestFailure::Cut {
             received: Vec::new(),
             expected,
         });
@@ -214,7 +216,7 @@ fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
         .read_to_end(&mut body);
     match (read.map_err(Error::from), expected) {
         (Ok(_), None) if body.len() as u64 > ANSWER_MAX => {
-            Err(Failure::Lost("an answer without end".to_owned()))
+            Err(RequestFailure::Lost("an answer without end".to_owned()))
         }
         (Ok(_), _) => Ok(Reply {
             status,
@@ -224,7 +226,7 @@ fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
             kept,
         }),
         (Err(error @ Error::Timeout(_)), _) | (Err(error), None) => Err(failure(error)),
-        (Err(_), Some(expected)) => Err(Failure::Cut {
+        (Err(_), Some(expected)) => Err(RequestFailure::Cut {
             received: body,
             expected,
         }),
@@ -232,25 +234,25 @@ fn receive(answer: Response<Body>) -> Result<Reply, Failure> {
 }
 
 /// Nothing has been sent when these occur.
-fn unsendable(error: impl fmt::Display) -> Failure {
-    Failure::Unreachable(format!("cannot be sent: {error}"))
+fn unsendable(error: impl fmt::Display) -> RequestFailure {
+    RequestFailure::Unreachable(format!("cannot be sent: {error}"))
 }
 
 /// Whatever is not known to have failed before the first byte may have reached the server.
-fn failure(error: Error) -> Failure {
+fn failure(error: Error) -> RequestFailure {
     match error {
-        Error::Timeout(_) => Failure::Late("no answer in time".to_owned()),
+        Error::Timeout(_) => RequestFailure::Late("no answer in time".to_owned()),
         Error::Io(error)
             if error
                 .get_ref()
                 .is_some_and(|inner| inner.is::<NotConnected>()) =>
         {
-            Failure::Unreachable(error.to_string())
+            RequestFailure::Unreachable(error.to_string())
         }
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Failure::Lost("closed without an answer".to_owned())
+            RequestFailure::Lost("closed without an answer".to_owned())
         }
-        other => Failure::Lost(other.to_string()),
+        other => RequestFailure::Lost(other.to_string()),
     }
 }
 
@@ -266,7 +268,7 @@ impl fmt::Display for NotConnected {
 
 impl std::error::Error for NotConnected {}
 
-/// Resolves nothing: [`Dial`] knows where to go.
+/// Resolves nothing: [`ServerConnector`] knows where to go.
 #[derive(Debug)]
 struct Nowhere;
 
@@ -278,9 +280,9 @@ impl Resolver for Nowhere {
 
 /// Opens the connection.
 #[derive(Debug)]
-struct Dial(Control, Whose);
+struct ServerConnector(Control, Endpoint);
 
-impl Dial {
+impl ServerConnector {
     fn open(&self) -> io::Result<Stream> {
         match &self.0 {
             Control::Unix(path) => unix::connect(path).map(Stream::Unix),
@@ -300,14 +302,14 @@ impl Dial {
     }
 }
 
-impl Dial {
+impl ServerConnector {
     /// What went wrong, and whose the socket is if that is what is wrong.
     fn words(&self, error: &io::Error) -> String {
         match &self.0 {
             Control::Unix(path) if error.kind() == io::ErrorKind::PermissionDenied => {
                 format!("{}: {error}; {}", self.0, access::closed(path, self.1))
             }
-            control if self.1 == Whose::Starling => {
+            control if self.1 == Endpoint::Starling => {
                 format!("{control}: {error}; is `starling run` running here?")
             }
             control => format!("{control}: {error}"),
@@ -315,7 +317,7 @@ impl Dial {
     }
 }
 
-impl Connector for Dial {
+impl Connector for ServerConnector {
     type Out = Wire;
 
     fn connect(

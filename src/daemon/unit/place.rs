@@ -3,7 +3,7 @@
 //! Where two configurations differ is worked out here too, for only those places are asked for
 //! after a change. Nothing here asks the server.
 
-use super::{CONFIG, Failure, encoded};
+use super::{CONFIG, RequestFailure, encoded};
 use crate::limits::{PARTS_DEPTH_MAX, PASS_PATH_MAX, PATH_TOKEN_MAX, PLACES_CHECKED_MAX};
 use crate::model::json::{self, Value};
 
@@ -122,9 +122,9 @@ pub(super) fn path_of(place: &[String]) -> Option<String> {
 
 /// The path of a member. Unit splits at slashes, then decodes each token once; a token it would
 /// take for another cannot be asked for.
-pub(super) fn member_path(path: &str, key: &str) -> Result<String, Failure> {
+pub(super) fn member_path(path: &str, key: &str) -> Result<String, RequestFailure> {
     if matches!(key, "" | "." | "..") || key.len() > PATH_TOKEN_MAX {
-        return Err(Failure::Unreadable(format!(
+        return Err(RequestFailure::Unreadable(format!(
             "{path} is cut off and has a member that no path can name"
         )));
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use super::glance::Glance;
 use super::place::{changed_paths, is_too_deep, member_path, value_at};
 use super::rest::{Part, Rest};
-use super::{CONFIG, Failure, Unit, is_beginning, readable, unexpected_status};
+use super::{CONFIG, RequestFailure, Unit, is_beginning, readable, unexpected_status};
 use crate::limits::WHOLE_TRIES;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Beginning, Map, Value};
@@ -75,7 +75,11 @@ impl Sight {
 impl Unit {
     /// What the server runs now. If its beginning and its length are those of `before` it is taken
     /// for the same, and for that very value. `hint` is a configuration that it may resemble.
-    pub fn see(&self, before: Option<&Sight>, hint: Option<&Value>) -> Result<Sight, Failure> {
+    pub fn see(
+        &self,
+        before: Option<&Sight>,
+        hint: Option<&Value>,
+    ) -> Result<Sight, RequestFailure> {
         let glance = self.glance()?;
         match before {
             Some(before) if before.glance.is_like(&glance) => Ok(before.clone()),
@@ -88,7 +92,7 @@ impl Unit {
 
     /// Looks at the next few parts of what does not come whole, whether they are still as they were
     /// seen; in some sixty calls at all of them.
-    pub(crate) fn look_on(&self, sight: &mut Sight) -> Result<bool, Failure> {
+    pub(crate) fn check_next_parts(&self, sight: &mut Sight) -> Result<bool, RequestFailure> {
         let (rest, looked_at) = sight.rest();
         let parts = rest.next(looked_at);
         self.are_as_seen(sight, &parts)
@@ -97,7 +101,11 @@ impl Unit {
     /// Looks at what does not come whole right before it is replaced by `want`, whether it is still
     /// as it was seen: at the parts that this changes, and at as many others as are worth it,
     /// which is all of them unless they are many.
-    pub(crate) fn look_before(&self, sight: &mut Sight, want: &Value) -> Result<bool, Failure> {
+    pub(crate) fn check_before_change(
+        &self,
+        sight: &mut Sight,
+        want: &Value,
+    ) -> Result<bool, RequestFailure> {
         if sight.glance.is_whole() {
             return Ok(true);
         }
@@ -107,7 +115,7 @@ impl Unit {
         self.are_as_seen(sight, &parts)
     }
 
-    fn are_as_seen(&self, sight: &Sight, parts: &[Part]) -> Result<bool, Failure> {
+    fn are_as_seen(&self, sight: &Sight, parts: &[Part]) -> Result<bool, RequestFailure> {
         for part in parts {
             if !self.is_as_seen(sight, part)? {
                 return Ok(false);
@@ -116,7 +124,7 @@ impl Unit {
         Ok(true)
     }
 
-    fn is_as_seen(&self, sight: &Sight, part: &Part) -> Result<bool, Failure> {
+    fn is_as_seen(&self, sight: &Sight, part: &Part) -> Result<bool, RequestFailure> {
         match self.request("GET", &part.path, None) {
             Ok(reply) if reply.status == 200 => {
                 Ok(Fingerprint::of(&readable(&reply.body)?) == part.fingerprint)
@@ -124,7 +132,7 @@ impl Unit {
             Ok(reply) if reply.status == 404 => Ok(false),
             Ok(reply) => Err(unexpected_status(&part.path, reply.status)),
             // A text that is longer than what comes at once.
-            Err(Failure::Cut { received, expected }) => {
+            Err(RequestFailure::Cut { received, expected }) => {
                 let path = Path::parse(&*part.path).ok();
                 let want = path
                     .as_ref()
@@ -136,7 +144,11 @@ impl Unit {
     }
 
     /// Reads what `glance` shows the beginning of.
-    pub(super) fn whole(&self, mut glance: Glance, hint: Option<&Value>) -> Result<Sight, Failure> {
+    pub(super) fn whole(
+        &self,
+        mut glance: Glance,
+        hint: Option<&Value>,
+    ) -> Result<Sight, RequestFailure> {
         for _ in 0..WHOLE_TRIES {
             if glance.is_whole() {
                 let config = readable(&glance.received)?;
@@ -148,25 +160,25 @@ impl Unit {
                 Ok(config) if again.is_like(&glance) => {
                     return Ok(Sight::new(glance, config.into()));
                 }
-                Err(Halt::Failed(failure)) => return Err(failure),
-                Ok(_) | Err(Halt::Moved) => glance = again,
+                Err(PartsError::Failed(failure)) => return Err(failure),
+                Ok(_) | Err(PartsError::Moved) => glance = again,
             }
         }
-        Err(Failure::Unreadable(
+        Err(RequestFailure::Unreadable(
             "it is changed again and again while it is read in parts".to_owned(),
         ))
     }
 }
 
 /// Why reading in parts does not go on.
-enum Halt {
-    Failed(Failure),
+enum PartsError {
+    Failed(RequestFailure),
     /// Something is not there any more.
     Moved,
 }
 
-impl From<Failure> for Halt {
-    fn from(failure: Failure) -> Self {
+impl From<RequestFailure> for PartsError {
+    fn from(failure: RequestFailure) -> Self {
         Self::Failed(failure)
     }
 }
@@ -190,7 +202,7 @@ impl<'a> PartsReader<'a> {
 
     /// Reads all of it; once more if names have come to light that were not known when they were
     /// needed.
-    fn read(&mut self, glance: &Glance, hint: Option<&Value>) -> Result<Value, Halt> {
+    fn read(&mut self, glance: &Glance, hint: Option<&Value>) -> Result<Value, PartsError> {
         loop {
             let known = self.names.len();
             let (config, _) = self.complete(CONFIG, &glance.received, glance.expected, hint)?;
@@ -204,7 +216,11 @@ impl<'a> PartsReader<'a> {
 
     /// What stands at a path, and how many bytes longer or shorter than in this order of members it
     /// may be; `None` if nothing does.
-    fn value_at(&mut self, path: &str, hint: Option<&Value>) -> Result<Option<(Value, u64)>, Halt> {
+    fn value_at(
+        &mut self,
+        path: &str,
+        hint: Option<&Value>,
+    ) -> Result<Option<(Value, u64)>, PartsError> {
         match self.unit.request("GET", path, None) {
             Ok(reply) if reply.status == 200 => {
                 let value = readable(&reply.body)?;
@@ -213,7 +229,7 @@ impl<'a> PartsReader<'a> {
             }
             Ok(reply) if reply.status == 404 => Ok(None),
             Ok(reply) => Err(unexpected_status(path, reply.status).into()),
-            Err(Failure::Cut { received, expected }) => {
+            Err(RequestFailure::Cut { received, expected }) => {
                 self.complete(path, &received, expected, hint).map(Some)
             }
             Err(failure) => Err(failure.into()),
@@ -227,7 +243,7 @@ impl<'a> PartsReader<'a> {
         received: &[u8],
         expected: u64,
         hint: Option<&Value>,
-    ) -> Result<(Value, u64), Halt> {
+    ) -> Result<(Value, u64), PartsError> {
         if received.first().is_none_or(|byte| !b"{[".contains(byte)) || is_too_deep(path) {
             return match hint {
                 Some(hint) if is_beginning(received, expected, hint) => Ok((hint.clone(), 0)),
@@ -239,7 +255,7 @@ impl<'a> PartsReader<'a> {
             open,
             next,
         } = json::parse_beginning(received).map_err(|error| {
-            Failure::Unreadable(format!("the beginning of {path} cannot be read: {error}"))
+            RequestFailure::Unreadable(format!("the beginning of {path} cannot be read: {error}"))
         })?;
         self.note_names(&value);
         let slack = match &mut value {
@@ -271,7 +287,7 @@ impl<'a> PartsReader<'a> {
         path: &str,
         elements: &mut Vec<Value>,
         hint: Option<&Value>,
-    ) -> Result<u64, Halt> {
+    ) -> Result<u64, PartsError> {
         let mut slack = 0;
         loop {
             let place = elements.len();
@@ -295,7 +311,7 @@ impl<'a> PartsReader<'a> {
         members: &mut Map<String, Value>,
         next: Option<String>,
         hint: Option<&Value>,
-    ) -> Result<u64, Halt> {
+    ) -> Result<u64, PartsError> {
         let mut slack = EMPTY_LINE;
         let is_known = next.is_some();
         for (place, name) in next
@@ -311,7 +327,7 @@ impl<'a> PartsReader<'a> {
                     members.insert(name, member);
                     slack += own;
                 }
-                None if is_known && place == 0 => return Err(Halt::Moved),
+                None if is_known && place == 0 => return Err(PartsError::Moved),
                 None => {}
             }
         }
@@ -366,14 +382,14 @@ impl<'a> PartsReader<'a> {
     }
 }
 
-fn too_long(path: &str, expected: u64) -> Failure {
-    Failure::Unreadable(format!(
+fn too_long(path: &str, expected: u64) -> RequestFailure {
+    RequestFailure::Unreadable(format!(
         "of {path}, {expected} bytes long, only the beginning comes over its control socket; {CURE}"
     ))
 }
 
-fn hidden(path: &str) -> Failure {
-    Failure::Unreadable(format!(
+fn hidden(path: &str) -> RequestFailure {
+    RequestFailure::Unreadable(format!(
         "{path} does not come whole over its control socket, and has members that nothing else names; {CURE}"
     ))
 }

@@ -3,19 +3,19 @@
 //! A list that Unit cuts off is not lost: each name that somebody cares for can be asked for by
 //! itself. A server that was built without OpenSSL, or without njs, has no such resource at all.
 
-use super::{Failure, Reply, Unit, json, resource_path, unexpected_status};
+use super::{Reply, RequestFailure, Unit, json, resource_path, unexpected_status};
 use crate::model::json::{Map, Value};
 use crate::model::resources::Kind;
 
 /// What a server shows of its certificates or of its modules.
 #[derive(Debug, Clone)]
-pub enum Shelf {
-    /// The server was built without them.
+pub enum ResourceList {
+    /// The server was built without resources of this kind.
     Absent,
     /// All that there are, as the server describes them: of a module it shows the source, of a
     /// certificate never the key.
     Whole(Vec<u8>, Map<String, Value>),
-    /// More than came.
+    /// The answer was cut off: there are more than came.
     Cut {
         /// What came.
         received: Vec<u8>,
@@ -24,14 +24,14 @@ pub enum Shelf {
     },
 }
 
-impl Shelf {
-    /// Of which nothing was read: each thing is asked for by itself.
+impl ResourceList {
+    /// A list of which nothing was read: each resource is asked for by itself.
     pub(crate) const UNREAD: Self = Self::Cut {
         received: Vec::new(),
         expected: 0,
     };
 
-    /// Whether it shows the same as before, as far as can be seen.
+    /// Whether the list shows the same as `before`, as far as both came.
     pub(crate) fn is_like(&self, before: &Self) -> bool {
         match (self, before) {
             (Self::Absent, Self::Absent) => true,
@@ -50,18 +50,18 @@ impl Shelf {
 
 /// How something on a server compares with what is wanted under its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ResourceState {
     /// The resource is there, and the same as far as the server shows it.
     There,
-    /// Another is there.
+    /// A resource of this name with another content is there.
     Other,
-    /// Nothing is there.
+    /// No resource of this name is there.
     Missing,
 }
 
 impl Unit {
-    /// The certificates or modules that there are.
-    pub(crate) fn shelf(&self, kind: Kind) -> Result<Shelf, Failure> {
+    /// Lists the certificates or the modules of the server.
+    pub(crate) fn resource_list(&self, kind: Kind) -> Result<ResourceList, RequestFailure> {
         let path = format!("/{}", kind.member());
         match self.request("GET", &path, None) {
             Ok(Reply {
@@ -70,40 +70,42 @@ impl Unit {
                 let Ok(Value::Object(members)) = json::parse_own(&body) else {
                     return Err(unreadable(&path));
                 };
-                Ok(Shelf::Whole(body, members))
+                Ok(ResourceList::Whole(body, members))
             }
-            Ok(Reply { status: 404, .. }) => Ok(Shelf::Absent),
+            Ok(Reply { status: 404, .. }) => Ok(ResourceList::Absent),
             Ok(Reply { status, .. }) => Err(unexpected_status(&path, status)),
-            Err(Failure::Cut { received, expected }) => Ok(Shelf::Cut { received, expected }),
+            Err(RequestFailure::Cut { received, expected }) => {
+                Ok(ResourceList::Cut { received, expected })
+            }
             Err(failure) => Err(failure),
         }
     }
 
-    /// How one of these stands on the shelf. Of a certificate only the name is compared; one that
-    /// is on a shelf that was cut off is asked for by itself.
-    pub fn standing(
+    /// How the server's resource of this name compares with `text`. Of a certificate only the name
+    /// is compared. Where the list was cut off, the resource is asked for by itself.
+    pub fn resource_state(
         &self,
-        shelf: &Shelf,
+        resource_list: &ResourceList,
         kind: Kind,
         name: &str,
         text: &str,
-    ) -> Result<Standing, Failure> {
+    ) -> Result<ResourceState, RequestFailure> {
         let same = |is_same: bool| {
             if is_same {
-                Standing::There
+                ResourceState::There
             } else {
-                Standing::Other
+                ResourceState::Other
             }
         };
-        match shelf {
-            Shelf::Absent => Ok(Standing::Missing),
-            Shelf::Whole(_, members) => Ok(match members.get(name) {
-                None => Standing::Missing,
+        match resource_list {
+            ResourceList::Absent => Ok(ResourceState::Missing),
+            ResourceList::Whole(_, members) => Ok(match members.get(name) {
+                None => ResourceState::Missing,
                 Some(shown) => same(kind == Kind::Certificate || shown.as_str() == Some(text)),
             }),
-            Shelf::Cut { .. } => {
+            ResourceList::Cut { .. } => {
                 match self.request("GET", &resource_path(kind.member(), name), None) {
-                    Ok(Reply { status: 404, .. }) => Ok(Standing::Missing),
+                    Ok(Reply { status: 404, .. }) => Ok(ResourceState::Missing),
                     Ok(Reply {
                         status: 200, body, ..
                     }) => {
@@ -116,7 +118,7 @@ impl Unit {
                         &resource_path(kind.member(), name),
                         status,
                     )),
-                    Err(Failure::Cut { received, expected }) => Ok(same(
+                    Err(RequestFailure::Cut { received, expected }) => Ok(same(
                         kind == Kind::Certificate
                             || is_beginning(&received, expected, &text.into()),
                     )),
@@ -127,7 +129,7 @@ impl Unit {
     }
 
     /// The source of a module.
-    pub(crate) fn module_source(&self, name: &str) -> Result<String, Failure> {
+    pub(crate) fn module_source(&self, name: &str) -> Result<String, RequestFailure> {
         let path = resource_path(Kind::JsModule.member(), name);
         match self.request("GET", &path, None) {
             Ok(Reply {
@@ -137,15 +139,15 @@ impl Unit {
                 _ => Err(unreadable(&path)),
             },
             Ok(Reply { status, .. }) => Err(unexpected_status(&path, status)),
-            Err(Failure::Cut { expected, .. }) => Err(Failure::Unreadable(format!(
+            Err(RequestFailure::Cut { expected, .. }) => Err(RequestFailure::Unreadable(format!(
                 "of its source, {expected} bytes long, only the beginning comes"
             ))),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Puts one there; the server refuses if it has one of that name.
-    pub fn upload(&self, kind: Kind, name: &str, text: &str) -> Result<Reply, Failure> {
+    /// Uploads a certificate or a module; the server refuses if it has one of that name.
+    pub fn upload(&self, kind: Kind, name: &str, text: &str) -> Result<Reply, RequestFailure> {
         self.request(
             "PUT",
             &resource_path(kind.member(), name),
@@ -153,8 +155,8 @@ impl Unit {
         )
     }
 
-    /// Takes one away; the server refuses while its configuration names it.
-    pub fn remove(&self, kind: Kind, name: &str) -> Result<Reply, Failure> {
+    /// Removes a certificate or a module; the server refuses while its configuration names it.
+    pub fn remove(&self, kind: Kind, name: &str) -> Result<Reply, RequestFailure> {
         self.request("DELETE", &resource_path(kind.member(), name), None)
     }
 }
@@ -166,8 +168,8 @@ pub(crate) fn is_beginning(received: &[u8], expected: u64, value: &Value) -> boo
     whole.len() as u64 == expected && whole.as_bytes().starts_with(received)
 }
 
-fn unreadable(path: &str) -> Failure {
-    Failure::Unreadable(format!("the answer to GET {path} cannot be read"))
+fn unreadable(path: &str) -> RequestFailure {
+    RequestFailure::Unreadable(format!("the answer to GET {path} cannot be read"))
 }
 
 #[cfg(test)]

@@ -47,12 +47,12 @@ fn a_request_that_cannot_be_sent_is_told_from_one_that_was() {
     let refused = |path: &str| {
         matches!(
             unit.request("GET", path, None),
-            Err(Failure::Unreachable(_))
+            Err(RequestFailure::Unreachable(_))
         )
     };
     assert!(refused("/config"));
     assert!(refused("no slash"));
-    let Err(Failure::Unreachable(why)) =
+    let Err(RequestFailure::Unreachable(why)) =
         unit.request("GET", &format!("/{}", "x".repeat(1024)), None)
     else {
         panic!("a head beyond 1024 bytes must not be sent")

@@ -163,8 +163,13 @@ fn what_could_be_read_two_ways_is_refused() {
 #[test]
 fn over_tcp_a_token_is_required_and_a_foreign_page_gets_nowhere() {
     let rig = Rig::open();
-    let ask =
-        |head: &str, status| rig.expect(Origin::Tcp, format!("{head}\r\n\r\n").as_bytes(), status);
+    let ask = |head: &str, status| {
+        rig.expect(
+            RequestOrigin::Tcp,
+            format!("{head}\r\n\r\n").as_bytes(),
+            status,
+        )
+    };
     let good = format!("Authorization: Bearer {TOKEN}");
     for host in [
         "localhost",
@@ -220,7 +225,7 @@ fn over_tcp_a_token_is_required_and_a_foreign_page_gets_nowhere() {
     ask("GET /healthz/x HTTP/1.1\r\nHost: localhost", 401);
     ask("POST /healthz HTTP/1.1\r\nHost: localhost", 401);
     rig.expect(
-        Origin::Unix,
+        RequestOrigin::Unix,
         b"PUT / HTTP/1.1\r\nHost: evil\r\nOrigin: null\r\n\r\n",
         200,
     );
@@ -230,13 +235,13 @@ fn over_tcp_a_token_is_required_and_a_foreign_page_gets_nowhere() {
 fn over_tcp_without_a_token_only_reading_is_served() {
     let rig = Rig::new(Timing::default(), None);
     rig.expect(
-        Origin::Tcp,
+        RequestOrigin::Tcp,
         b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n",
         200,
     );
     for method in ["PUT", "POST", "DELETE", "HEAD", "get", "PATCH"] {
         let answer = rig.expect(
-            Origin::Tcp,
+            RequestOrigin::Tcp,
             format!("{method} /config HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes(),
             405,
         );

@@ -13,7 +13,7 @@ use crate::limits::{ACCOUNTS_MAX, APPLICATIONS_LOOKED_AT_MAX};
 use crate::model::json::{Map, Value};
 
 /// Adds what these applications lack.
-pub(super) fn look(applications: &[(&str, &Map<String, Value>)], found: &mut Vec<String>) {
+pub(super) fn examine(applications: &[(&str, &Map<String, Value>)], found: &mut Vec<String>) {
     for (name, application) in applications.iter().take(APPLICATIONS_LOOKED_AT_MAX) {
         let mut say = |what: String| found.push(format!("application \"{name}\": {what}"));
         for (member, file) in [("user", USERS), ("group", GROUPS)] {
@@ -127,7 +127,7 @@ mod tests {
     fn found(application: &str) -> Vec<String> {
         let value = json::parse(application.as_bytes()).unwrap();
         let mut found = Vec::new();
-        look(&[("a", value.as_object().unwrap())], &mut found);
+        examine(&[("a", value.as_object().unwrap())], &mut found);
         found
     }
 

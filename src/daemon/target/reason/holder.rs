@@ -34,7 +34,7 @@ impl fmt::Display for Holder {
 
 /// A socket that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listening {
+pub(super) struct ListeningSocket {
     inode: u64,
     uid: Option<u32>,
 }
@@ -51,7 +51,7 @@ pub fn words(address: SocketAddr, error: &io::Error) -> String {
 }
 
 /// The socket that listens where `address` would be bound.
-pub(super) fn listening_at(address: SocketAddr) -> Option<Listening> {
+pub(super) fn listening_at(address: SocketAddr) -> Option<ListeningSocket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     tables
         .into_iter()
@@ -59,22 +59,24 @@ pub(super) fn listening_at(address: SocketAddr) -> Option<Listening> {
 }
 
 /// The socket that listens at this path.
-pub(super) fn listening_at_path(path: &Path) -> Option<Listening> {
+pub(super) fn listening_at_path(path: &Path) -> Option<ListeningSocket> {
     let table = beginning("/proc/net/unix", SOCKET_TABLE_MAX);
     let mut rows = table
         .lines()
         .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
     rows.find_map(|row| match row[..] {
         // The flags say that it accepts connections.
-        [_, _, _, "00010000", _, _, inode, found] if Path::new(found) == path => Some(Listening {
-            inode: inode.parse().ok()?,
-            uid: None,
-        }),
+        [_, _, _, "00010000", _, _, inode, found] if Path::new(found) == path => {
+            Some(ListeningSocket {
+                inode: inode.parse().ok()?,
+                uid: None,
+            })
+        }
         _ => None,
     })
 }
 
-impl Listening {
+impl ListeningSocket {
     /// Who holds it.
     pub fn holder(self) -> Holder {
         let unknown = self.uid.map_or(Holder::Unknown, Holder::User);
@@ -102,7 +104,7 @@ impl Listening {
     }
 }
 
-fn in_table(table: &str, address: SocketAddr) -> Option<Listening> {
+fn in_table(table: &str, address: SocketAddr) -> Option<ListeningSocket> {
     table.lines().find_map(|line| {
         let row: Vec<&str> = line.split_ascii_whitespace().collect();
         let [_, local, _, LISTENS, _, _, _, uid, _, inode, ..] = row[..] else {
@@ -111,7 +113,7 @@ fn in_table(table: &str, address: SocketAddr) -> Option<Listening> {
         let (ip, port) = local.split_once(':')?;
         let is_port = u16::from_str_radix(port, 16) == Ok(address.port());
         let collides = is_port && collide(parse_ip(ip)?, address.ip());
-        collides.then_some(Listening {
+        collides.then_some(ListeningSocket {
             inode: inode.parse().ok()?,
             uid: uid.parse().ok(),
         })
@@ -175,7 +177,7 @@ mod tests {
         let loopback = row("0100007F:1F90", "0A");
         assert_eq!(
             in_table(&loopback, "127.0.0.1:8080".parse().unwrap()),
-            Some(Listening {
+            Some(ListeningSocket {
                 inode: 4711,
                 uid: Some(33)
             })

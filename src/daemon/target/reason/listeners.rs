@@ -13,7 +13,7 @@ use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
 
-use super::holder::{Listening, listening_at, listening_at_path};
+use super::holder::{ListeningSocket, listening_at, listening_at_path};
 use crate::daemon::system::beginning;
 use crate::daemon::unix;
 use crate::limits::LISTENERS_TRIED_MAX;
@@ -21,7 +21,7 @@ use crate::model::json::{Map, Value};
 
 /// Adds what is wrong with these listeners for a server of that user; `runs` says of which the
 /// server says that it runs one of that name.
-pub(super) fn look(
+pub(super) fn examine(
     listeners: &[(&str, &Map<String, Value>)],
     runs: impl Fn(&str) -> bool,
     server_user: Option<u32>,
@@ -55,7 +55,7 @@ fn address(name: &str) -> Option<SocketAddr> {
 }
 
 fn wrong_address(address: SocketAddr, server_user: Option<u32>) -> Option<String> {
-    let taken = |socket: Listening| format!("{address} is taken by {}", socket.holder());
+    let taken = |socket: ListeningSocket| format!("{address} is taken by {}", socket.holder());
     match bind(address) {
         Ok(()) if is_privileged(address.port()) => not_allowed(address.port(), server_user),
         Ok(()) => None,
@@ -127,7 +127,7 @@ fn wrong_path(path: &Path, server_user: Option<u32>) -> Option<String> {
 /// Adds the sockets of listeners that nobody listens at, though their files are there: Unit binds a
 /// socket and never takes away what is in its place, and a router that was killed leaves the files
 /// of all its listeners. What the server says that it runs tells nothing here.
-pub(super) fn look_for_left(
+pub(super) fn examine_sockets(
     listeners: impl Iterator<Item = impl AsRef<str>>,
     found: &mut Vec<String>,
 ) {

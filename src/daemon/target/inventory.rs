@@ -1,18 +1,20 @@
-//! Certificates and modules on the server: what a document lacks there, bringing it, and taking
-//! away what is not needed any more.
+//! The inventory of certificates and modules on the server: which a document lacks there,
+//! uploading these, and removing those that are not needed any more.
 //!
-//! A certificate lies there under its internal name (`model::alias`), so one that is there is the
-//! right one, and a new bundle never touches the old. A module has its plain name, for templates
-//! refer to it; one with another source has to be replaced (`replacing`). Taken away is only what
-//! is Starling's own for certain: internal names that this state directory has given, and modules
-//! that a document had which this thread has put. A key cannot be read back from a server, so what
-//! another state directory has left there stays.
+//! A certificate is stored there under its internal name (`model::alias`), so one that is there is
+//! the right one, and a new bundle never touches the old. A module has its plain name, for
+//! templates refer to it; one with another source has to be replaced (`replacing`). Only what is
+//! Starling's own for certain is removed: internal names that this state directory has given, and
+//! modules that a document had which this thread has put. A key cannot be read back from a server,
+//! so what another state directory has left there stays.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use super::{Worker, reason};
-use crate::daemon::unit::{Control, Failure, Reply, Shelf, Standing, resource_path};
+use super::{TargetWorker, reason};
+use crate::daemon::unit::{
+    Control, Reply, RequestFailure, ResourceList, ResourceState, resource_path,
+};
 use crate::limits::{COPIES_KEPT, LEFT_SHOWN};
 use crate::model::alias::is_alias;
 use crate::model::aliases::Aliases;
@@ -23,7 +25,7 @@ use crate::model::resources::{self, Kind, Named};
 use crate::node::input::{Outcome, Refusal};
 
 /// A document as it is to be on the server.
-pub(super) struct Wanted {
+pub(super) struct WantedDocument {
     pub(super) document: Document,
     pub(super) aliases: Aliases,
     /// Certificates and modules: they are looked at every time, and the configuration is not.
@@ -32,7 +34,7 @@ pub(super) struct Wanted {
     renamed: OnceLock<Value>,
 }
 
-impl Wanted {
+impl WantedDocument {
     pub(super) fn new(document: Document) -> Self {
         let aliases = Aliases::of(&document);
         let held = Kind::ALL.map(|kind| document.value()[kind.member()].clone());
@@ -54,7 +56,7 @@ impl Wanted {
         }
     }
 
-    /// Gives back the values of the configuration.
+    /// Frees the memory that the values of the configuration take.
     pub(super) fn fold(&mut self) {
         if self.document.is_unfolded() {
             self.document = self.document.folded();
@@ -62,7 +64,8 @@ impl Wanted {
         }
     }
 
-    /// What it has of a kind: the name in the document, the name on the server, the text.
+    /// The document's resources of a kind: the name in the document, the name on the server, the
+    /// text.
     pub(super) fn held(&self, kind: Kind) -> impl Iterator<Item = (&str, &str, &str)> {
         let held = Kind::ALL
             .into_iter()
@@ -95,27 +98,27 @@ impl Wanted {
     }
 }
 
-/// What the server shows of each kind; nothing of a kind that nobody cares for.
+/// The lists of the server's certificates and modules, as far as somebody has asked for them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shelves(Vec<(Kind, Shelf)>);
+pub(super) struct ResourceLists(Vec<(Kind, ResourceList)>);
 
-impl Shelves {
-    pub(super) fn of(&self, kind: Kind) -> Option<&Shelf> {
+impl ResourceLists {
+    pub(super) fn of(&self, kind: Kind) -> Option<&ResourceList> {
         self.0
             .iter()
             .find(|(of, _)| *of == kind)
-            .map(|(_, shelf)| shelf)
+            .map(|(_, resource_list)| resource_list)
     }
 
     pub(super) fn are_like(&self, before: &Self) -> bool {
-        let alike = |((kind, now), (was, then)): (&(Kind, Shelf), &(Kind, Shelf))| {
+        let alike = |((kind, now), (was, then)): (&(Kind, ResourceList), &(Kind, ResourceList))| {
             kind == was && now.is_like(then)
         };
         self.0.len() == before.0.len() && self.0.iter().zip(&before.0).all(alike)
     }
 }
 
-/// Something that the server has not as the document has it.
+/// A certificate or module that the server lacks, or has with another content.
 pub(super) struct Lacking {
     pub(super) kind: Kind,
     /// The name in the document.
@@ -129,51 +132,54 @@ pub(super) struct Lacking {
     pub(super) other: Option<String>,
 }
 
-impl Worker {
-    /// Reads what has to be known before a change.
-    pub(super) fn survey(&self, wanted: &Wanted) -> Result<Shelves, Failure> {
+impl TargetWorker {
+    /// Reads the lists that have to be known before a change to `wanted`.
+    pub(super) fn take_inventory(
+        &self,
+        wanted: &WantedDocument,
+    ) -> Result<ResourceLists, RequestFailure> {
         let has = |kind: &Kind| {
             wanted.has(*kind) || self.taken.as_ref().is_some_and(|taken| taken.has(*kind))
         };
-        self.shelves(&Kind::ALL.into_iter().filter(has).collect::<Vec<_>>())
+        self.lists(&Kind::ALL.into_iter().filter(has).collect::<Vec<_>>())
     }
 
-    /// What an earlier run of this program left is told by its name, which is remembered, but only
-    /// of certificates. A host whose documents have never had any pays this one request, after
-    /// its first change.
-    pub(super) fn survey_leftovers(&mut self, shelves: &Shelves) {
-        if self.surveyed {
+    /// Looks once for what an earlier run of this program left on the server. That is known by its
+    /// name, which is remembered, but only of certificates. A host whose documents have never had
+    /// any pays this one request, after its first change.
+    pub(super) fn find_leftovers(&mut self, lists: &ResourceLists) {
+        if self.has_found_leftovers {
             return;
         }
-        if let Some(left) = shelves.of(Kind::Certificate) {
-            self.surveyed = !matches!(left, Shelf::Cut { .. });
-        } else if let Ok(left) = self.shelves(&[Kind::Certificate]) {
-            self.surveyed = true;
-            self.tidy(&left);
+        if let Some(left) = lists.of(Kind::Certificate) {
+            self.has_found_leftovers = !matches!(left, ResourceList::Cut { .. });
+        } else if let Ok(left) = self.lists(&[Kind::Certificate]) {
+            self.has_found_leftovers = true;
+            self.remove_unneeded(&left);
         }
     }
 
-    pub(super) fn shelves(&self, kinds: &[Kind]) -> Result<Shelves, Failure> {
+    pub(super) fn lists(&self, kinds: &[Kind]) -> Result<ResourceLists, RequestFailure> {
         kinds
             .iter()
-            .map(|kind| Ok((*kind, self.unit.shelf(*kind)?)))
+            .map(|kind| Ok((*kind, self.unit.resource_list(*kind)?)))
             .collect::<Result<_, _>>()
-            .map(Shelves)
+            .map(ResourceLists)
     }
 
-    /// What has to be brought. A server that can have none of a kind lacks nothing if the
-    /// configuration names none.
+    /// The resources of `wanted` that have to be uploaded. A server that can have none of a kind
+    /// lacks nothing if the configuration names none.
     pub(super) fn lacking(
         &self,
-        wanted: &Wanted,
-        shelves: &Shelves,
+        wanted: &WantedDocument,
+        lists: &ResourceLists,
     ) -> Result<Vec<Lacking>, Outcome> {
         let mut lacking = Vec::new();
         for kind in Kind::ALL {
-            let Some(shelf) = shelves.of(kind) else {
+            let Some(resource_list) = lists.of(kind) else {
                 continue;
             };
-            if matches!(shelf, Shelf::Absent) {
+            if matches!(resource_list, ResourceList::Absent) {
                 let names = wanted.names(kind);
                 match wanted.held(kind).find(|(plain, ..)| names.contains(plain)) {
                     Some((plain, ..)) => return Err(built_without(kind, plain)),
@@ -181,13 +187,13 @@ impl Worker {
                 }
             }
             for (plain, name, text) in wanted.held(kind) {
-                let standing = self.unit.standing(shelf, kind, name, text);
-                let standing =
-                    standing.map_err(|failure| Outcome::Unreachable(failure.to_string()))?;
-                if standing != Standing::There {
-                    let is_other = standing == Standing::Other;
-                    let other = match shelf {
-                        Shelf::Whole(_, members) => {
+                let resource_state = self.unit.resource_state(resource_list, kind, name, text);
+                let resource_state =
+                    resource_state.map_err(|failure| Outcome::Unreachable(failure.to_string()))?;
+                if resource_state != ResourceState::There {
+                    let is_other = resource_state == ResourceState::Other;
+                    let other = match resource_list {
+                        ResourceList::Whole(_, members) => {
                             members.get(name).and_then(Value::as_str).map(str::to_owned)
                         }
                         _ => None,
@@ -207,7 +213,7 @@ impl Worker {
         Ok(lacking)
     }
 
-    /// Uploads one. An upload without an answer has been made if the server shows it.
+    /// Uploads a resource. An upload without an answer has been made if the server shows it.
     pub(super) fn upload(&self, lacking: &Lacking, aliases: &Aliases) -> Result<(), Outcome> {
         let Lacking {
             kind,
@@ -216,8 +222,11 @@ impl Worker {
             text,
             ..
         } = lacking;
-        let is_there =
-            || self.unit.standing(&Shelf::UNREAD, *kind, name, text) == Ok(Standing::There);
+        let is_there = || {
+            self.unit
+                .resource_state(&ResourceList::UNREAD, *kind, name, text)
+                == Ok(ResourceState::There)
+        };
         match self.unit.upload(*kind, name, text) {
             Ok(Reply { status: 200, .. }) => Ok(()),
             Ok(_) if is_there() => Ok(()),
@@ -234,7 +243,7 @@ impl Worker {
                     reason,
                 }))
             }
-            Err(Failure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
+            Err(RequestFailure::Unreachable(why)) => Err(Outcome::Unreachable(why)),
             Err(_) if is_there() => Ok(()),
             Err(failure) => Err(Outcome::Unreachable(format!(
                 "{failure}, on uploading {}",
@@ -243,19 +252,19 @@ impl Worker {
         }
     }
 
-    /// The document is on the server: what only earlier ones needed goes. What cannot be taken away
-    /// is tried again later.
-    pub(super) fn tidy(&mut self, shelves: &Shelves) {
+    /// Removes what only earlier documents needed, once the server runs the present one. What
+    /// cannot be removed now is tried again later.
+    pub(super) fn remove_unneeded(&mut self, lists: &ResourceLists) {
         let Some(taken) = &self.taken else { return };
         let mut unneeded: Vec<Named> = self
-            .owed
+            .to_remove
             .iter()
             .filter(|named| !taken.needs(named))
             .cloned()
             .collect();
         let own = self
-            .unneeded_on(shelves)
-            .filter(|named| self.given.has(&named.name) && !self.owed.contains(named));
+            .unneeded_on(lists)
+            .filter(|named| self.given.has(&named.name) && !self.to_remove.contains(named));
         unneeded.extend(own);
         let copies = self.given.copies();
         let copies = copies[..copies.len().saturating_sub(COPIES_KEPT)].iter();
@@ -267,23 +276,23 @@ impl Worker {
         unneeded.extend(
             copies
                 .iter()
-                .filter(|named| !self.owed.contains(named))
+                .filter(|named| !self.to_remove.contains(named))
                 .cloned(),
         );
-        self.owed.clear();
+        self.to_remove.clear();
         self.discard(unneeded);
         copies
             .iter()
-            .filter(|named| !self.owed.contains(named))
+            .filter(|named| !self.to_remove.contains(named))
             .for_each(|named| self.given.forget_copy(&named.name));
-        self.look_for_left(shelves);
+        self.report_left(lists);
     }
 
     /// Certificates that lie there under names which only Starling gives, and that the document
     /// does not need.
-    fn unneeded_on(&self, shelves: &Shelves) -> impl Iterator<Item = Named> {
-        let members = match shelves.of(Kind::Certificate) {
-            Some(Shelf::Whole(_, members)) => Some(members),
+    fn unneeded_on(&self, lists: &ResourceLists) -> impl Iterator<Item = Named> {
+        let members = match lists.of(Kind::Certificate) {
+            Some(ResourceList::Whole(_, members)) => Some(members),
             _ => None,
         };
         let own = members
@@ -300,16 +309,16 @@ impl Worker {
 
     /// Whoever gave the others their names may have had the last copy of their keys: they are left,
     /// and that is said.
-    pub(super) fn look_for_left(&mut self, shelves: &Shelves) {
+    pub(super) fn report_left(&mut self, lists: &ResourceLists) {
         // Where there are no certificates at all none is left.
         if !matches!(
-            shelves.of(Kind::Certificate),
-            Some(Shelf::Whole(..) | Shelf::Absent)
+            lists.of(Kind::Certificate),
+            Some(ResourceList::Whole(..) | ResourceList::Absent)
         ) {
             return;
         }
         let left: Vec<String> = self
-            .unneeded_on(shelves)
+            .unneeded_on(lists)
             .map(|named| named.name)
             .filter(|name| !self.given.has(name))
             .collect();
@@ -321,7 +330,7 @@ impl Worker {
         }
     }
 
-    /// Takes these away, or keeps in mind that it is to be done.
+    /// Removes these, and remembers those that cannot be removed now.
     pub(super) fn discard(&mut self, unneeded: Vec<Named>) {
         for named in unneeded {
             let why = match self.unit.remove(named.kind, &named.name) {
@@ -333,23 +342,25 @@ impl Worker {
             };
             let what = called(named.kind, &named.name);
             log::warn!(target: "server", "{what} is not needed any more and cannot be taken from the server yet: {why}");
-            self.owed.insert(named);
+            self.to_remove.insert(named);
         }
     }
 
-    /// Paths of what the last document has and the server has not.
-    pub(super) fn missing(&self, shelves: &Shelves) -> Result<Vec<String>, Failure> {
+    /// The paths of the resources that the last document has and the server lacks.
+    pub(super) fn missing(&self, lists: &ResourceLists) -> Result<Vec<String>, RequestFailure> {
         let mut missing = Vec::new();
         let Some(taken) = &self.taken else {
             return Ok(missing);
         };
-        for (kind, shelf) in shelves
+        for (kind, resource_list) in lists
             .0
             .iter()
-            .filter(|(_, shelf)| !matches!(shelf, Shelf::Absent))
+            .filter(|(_, resource_list)| !matches!(resource_list, ResourceList::Absent))
         {
             for (plain, name, text) in taken.held(*kind) {
-                if self.unit.standing(shelf, *kind, name, text)? != Standing::There {
+                if self.unit.resource_state(resource_list, *kind, name, text)?
+                    != ResourceState::There
+                {
                     missing.extend(kind.path(plain).map(|path| path.to_string()));
                 }
             }
