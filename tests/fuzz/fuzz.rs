@@ -128,7 +128,7 @@ fn fleets(seed: u64, share: Duration) -> bool {
     let mut ran = 0;
     while ran == 0 || Instant::now() < end {
         let seed = seed.wrapping_add(ran);
-        if let Err(what) = catch_unwind(|| node::live(seed)) {
+        if let Err(what) = catch_unwind(|| node::live(seed, ())) {
             let what = what
                 .downcast_ref::<String>()
                 .cloned()

@@ -16,7 +16,7 @@ use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, Input};
 use starlingd::node::rng::Rng;
-use starlingd::sim::{World, fleet, secret};
+use starlingd::sim::{Observer, World, fleet, secret};
 use starlingd::wire::forwarded::ForwardedRequest;
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::Hello;
@@ -34,11 +34,12 @@ struct Liar {
     read: usize,
 }
 
-/// Lets a fleet live through what this seed brings; panics if it does not stand it.
-pub fn live(seed: u64) {
-    let mut world = World::new(seed, ());
+/// Lets a fleet live through what this seed brings while somebody looks on; panics if it does not
+/// stand it.
+pub fn live<O: Observer>(seed: u64, observer: O) {
+    let mut world = World::new(seed, observer);
     for number in 0..HOSTS {
-        world.add(World::<()>::spec(number));
+        world.add(World::<O>::spec(number));
     }
     world.run(Duration::from_secs(2));
     put(
@@ -61,7 +62,7 @@ pub fn live(seed: u64) {
 }
 
 /// One thing that happens.
-fn step(world: &mut World<()>, liar: &mut Liar) {
+fn step<O: Observer>(world: &mut World<O>, liar: &mut Liar) {
     let host = liar.below(HOSTS);
     match liar.below(24) {
         0 if world.running().contains(&host) => {
@@ -94,7 +95,7 @@ fn step(world: &mut World<()>, liar: &mut Liar) {
 }
 
 /// A client asks for something; what becomes of it is not waited for.
-fn change(world: &mut World<()>, host: usize, liar: &mut Liar) {
+fn change<O: Observer>(world: &mut World<O>, host: usize, liar: &mut Liar) {
     if liar.below(20) == 0 {
         world.ask(
             host,
@@ -147,7 +148,7 @@ impl Liar {
     }
 
     /// Says a few things to a host, over the link that is up or a new one.
-    fn speak(&mut self, world: &mut World<()>, host: usize) {
+    fn speak<O: Observer>(&mut self, world: &mut World<O>, host: usize) {
         if !world.running().contains(&host) {
             return;
         }
@@ -177,7 +178,7 @@ impl Liar {
     }
 
     /// Learns of records from what it was sent.
-    fn listen(&mut self, world: &World<()>, puppet: usize) {
+    fn listen<O: Observer>(&mut self, world: &World<O>, puppet: usize) {
         let frames = &world.puppets[puppet].frames;
         for bytes in &frames[self.read.min(frames.len())..] {
             if let Ok(Some(Frame::Record(record, _, payload))) = Frame::decode(bytes) {
@@ -417,9 +418,9 @@ impl Liar {
 }
 
 /// A change that must be taken within a minute.
-fn put(world: &mut World<()>, host: usize, path: &str, text: &str) {
+fn put<O: Observer>(world: &mut World<O>, host: usize, path: &str, text: &str) {
     let seed = world.seed;
-    let taken = |world: &mut World<()>| {
+    let taken = |world: &mut World<O>| {
         let op = Op {
             path: Path::parse(path).expect("a path"),
             change: Edited::Put(json::parse(text.as_bytes()).expect("JSON")),
@@ -455,7 +456,7 @@ fn put(world: &mut World<()>, host: usize, path: &str, text: &str) {
 }
 
 /// The member is silent from now on; all hosts run, and come to one head and to changes.
-fn recover(world: &mut World<()>) {
+fn recover<O: Observer>(world: &mut World<O>) {
     for host in 0..HOSTS {
         if !world.running().contains(&host) {
             world.restart(host);
@@ -486,7 +487,7 @@ fn recover(world: &mut World<()>) {
     );
 }
 
-fn head(world: &mut World<()>, host: usize) -> Option<RecordId> {
+fn head<O: Observer>(world: &mut World<O>, host: usize) -> Option<RecordId> {
     let client = world.ask(host, Ask::Read(Path::parse("/config").expect("a path")));
     match world.take_answer(host, client) {
         Some(Answer::Value { head, .. }) => head,

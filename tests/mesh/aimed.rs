@@ -13,10 +13,10 @@ use starlingd::sim::{fleet, secret};
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 /// The first of the identities that are invented.
 const INVENTED: u64 = 1 << 32;
@@ -65,7 +65,7 @@ fn hello(identity: u64, addresses: &[&str]) -> Hello {
 }
 
 /// A member says at a host that so many others are at eight foreign addresses each.
-fn aim(net: &mut Net, host: usize, count: u64) -> usize {
+fn aim(net: &mut Fleet, host: usize, count: u64) -> usize {
     let puppet = net.puppet(host, hello(INVENTED, &[]));
     for number in 1..=count {
         let addresses: Vec<String> = (0..8)
@@ -150,14 +150,14 @@ fn many_that_are_invented_keep_nobody_out_who_was_spoken_with_and_no_newcomer() 
         net.until("both are back", SOON, |net| {
             net.all_at(head) && net.pairs().len() >= 2
         });
-        let newcomer = net.add(Net::spec(3));
+        let newcomer = net.add(Fleet::spec(3));
         net.until("a newcomer is one of them", SOON, |net| {
             net.degree(newcomer) > 0 && is_at(net, newcomer, head)
         });
     }
 }
 
-fn is_at(net: &Net, host: usize, head: RecordId) -> bool {
+fn is_at(net: &Fleet, host: usize, head: RecordId) -> bool {
     net.hosts[host]
         .node
         .own_head()

@@ -10,10 +10,10 @@ use starlingd::node::input::ClientId;
 use starlingd::node::rng::Rng;
 use starlingd::sim::past::{kept, past};
 
+use super::replay::append;
+use super::seeds;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::replay::append;
-use crate::seeds;
+use crate::fleet::Fleet;
 
 const FIRST: &str = r#"{"listeners":{},"routes":[],"applications":{}}"#;
 /// Clients at each host, and what each of them appends.
@@ -25,11 +25,12 @@ const TURNED_AWAY_MAX: usize = 6;
 const BY: Duration = Duration::from_secs(5);
 
 /// So many hosts that have been a fleet for so many edits.
-fn aged(seed: u64, hosts: usize, edits: usize) -> Net {
-    let mut net = Net::new(seed);
+fn aged(seed: u64, hosts: usize, edits: usize) -> Fleet {
+    let mut net = Fleet::new(seed);
     let behind: Vec<Revision> = past("default", value(FIRST), edits);
+    net.observer().seen_mut().remember(&behind);
     for number in 0..hosts {
-        net.add_with(Net::spec(number), kept(&behind));
+        net.add_with(Fleet::spec(number), kept(&behind));
     }
     net.until("all are linked", SOON, |net| {
         net.all_joined() && (0..hosts).all(|host| net.degree(host) + 1 >= hosts)
@@ -46,7 +47,7 @@ struct Burst {
 
 /// Each client appends one element after the other, the next when it has an answer. A disk takes up
 /// to `slow` to make something durable, now more and now less.
-fn burst(net: &mut Net, hosts: usize, slow: Duration) -> Burst {
+fn burst(net: &mut Fleet, hosts: usize, slow: Duration) -> Burst {
     let mut rng = Rng::new(hosts as u64);
     let (mut made, mut turned_away) = (Vec::new(), 0);
     let mut left: BTreeMap<usize, usize> =
@@ -89,7 +90,7 @@ fn burst(net: &mut Net, hosts: usize, slow: Duration) -> Burst {
     Burst { made, turned_away }
 }
 
-fn routes(net: &mut Net, host: usize) -> Vec<u64> {
+fn routes(net: &mut Fleet, host: usize) -> Vec<u64> {
     let config = value(&net.config(host));
     let mut there: Vec<u64> = config["routes"]
         .as_array()
@@ -103,7 +104,7 @@ fn routes(net: &mut Net, host: usize) -> Vec<u64> {
 
 /// What is acknowledged is everywhere, once, within seconds, and nothing is listed; so many clients
 /// were told to come again.
-fn at_rest_after_a_burst(net: &mut Net, slow: Duration) -> usize {
+fn at_rest_after_a_burst(net: &mut Fleet, slow: Duration) -> usize {
     let Burst {
         mut made,
         turned_away,

@@ -6,14 +6,14 @@ use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::Ask;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 /// Two hosts change the same place before either has heard of the other's change. The IDs, if both
 /// were published.
-fn collide(net: &mut Net) -> Option<(RecordId, RecordId)> {
+fn collide(net: &mut Fleet) -> Option<(RecordId, RecordId)> {
     let first = net.put_config(0, "/config/routes", "[\"first\"]");
     let second = net.put_config(1, "/config/routes", "[\"second\"]");
     match (net.answer(0, first), net.answer(1, second)) {
@@ -49,7 +49,7 @@ fn of_two_changes_at_once_one_wins_and_the_other_is_open_also_for_a_late_joiner(
             net.agree() && net.conflicts(2).iter().any(|(_, state)| state == "open")
         });
         net.settle(SOON);
-        net.add(Net::spec(3));
+        net.add(Fleet::spec(3));
         net.until("a fourth host has joined", SOON, |net| net.all_joined());
         net.settle(SOON);
         let lost = if net.config(0).contains("first") {
@@ -66,7 +66,7 @@ fn of_two_changes_at_once_one_wins_and_the_other_is_open_also_for_a_late_joiner(
         }
     }
     assert!(
-        both >= 1 || std::env::var("STARLING_SEED").is_ok(),
+        both >= 1 || crate::number("SEED").is_some(),
         "no seed had both changes published"
     );
 }
@@ -197,7 +197,7 @@ fn a_host_away_while_a_whole_ledger_was_written_comes_back_without_a_conflict() 
 }
 
 /// The configuration and the open conflicts when nobody publishes any more.
-fn at_rest(net: &mut Net) -> (String, Vec<String>) {
+fn at_rest(net: &mut Fleet) -> (String, Vec<String>) {
     loop {
         let head = net.settle(SOON);
         net.run(Duration::from_secs(40));

@@ -15,18 +15,18 @@ use starlingd::sim::secret;
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
 
+use super::liars::{ours, revision};
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::liars::{ours, revision};
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 const LIAR: u64 = 99;
 const YEARS_33_MS: i64 = 33 * 365 * 86_400_000;
 /// Two exchanges with everybody, and what follows from them.
 const EXCHANGED: Duration = Duration::from_secs(180);
 
-fn right(net: &Net) -> u64 {
+fn right(net: &Fleet) -> u64 {
     starlingd::sim::Clock::default().wall_ms(net.now)
 }
 
@@ -46,7 +46,7 @@ fn forged(height: u64, stamp: Stamp, config: &str) -> (Record, Vec<u8>) {
 }
 
 /// Somebody who says this record to a host; the name of the link.
-fn says(net: &mut Net, host: usize, (record, body): &(Record, Vec<u8>)) -> usize {
+fn says(net: &mut Fleet, host: usize, (record, body): &(Record, Vec<u8>)) -> usize {
     let peer = PeerId::from_bytes(secret(LIAR).public()).unwrap();
     let puppet = net.puppet(
         host,
@@ -64,16 +64,16 @@ fn says(net: &mut Net, host: usize, (record, body): &(Record, Vec<u8>)) -> usize
     puppet
 }
 
-fn own_head(net: &Net, host: usize) -> &Revision {
+fn own_head(net: &Fleet, host: usize) -> &Revision {
     net.hosts[host].node.own_head().expect("there is one")
 }
 
 /// Whether the head of a host is dated by the right time.
-fn is_dated_rightly(net: &Net, host: usize) -> bool {
+fn is_dated_rightly(net: &Fleet, host: usize) -> bool {
     own_head(net, host).record.header.stamp.wall_ms() <= right(net)
 }
 
-fn restored(net: &mut Net, host: usize, id: RecordId) -> RecordId {
+fn restored(net: &mut Fleet, host: usize, id: RecordId) -> RecordId {
     let path = Path::parse("/config").unwrap();
     let client = net.ask(
         host,
@@ -257,7 +257,7 @@ fn a_fleet_whose_clocks_were_all_years_ahead_keeps_its_document_and_can_be_joine
             net.hosts[host].clock.off_ms = 0;
             net.restart(host);
         }
-        net.add(Net::spec(3));
+        net.add(Fleet::spec(3));
         net.until("it has joined", SOON, |net| net.is_joined(3) && net.agree());
         assert_eq!(net.config(3), text);
         net.until("the head is dated anew", EXCHANGED, |net| {
@@ -274,7 +274,7 @@ fn a_host_whose_clock_is_a_month_behind_joins_converges_and_writes() {
         let mut net = joined(seed, count);
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        let late = net.add(Net::spec(count));
+        let late = net.add(Fleet::spec(count));
         net.hosts[late].clock.off_ms = -30 * 86_400_000;
         net.until("it has joined", SOON, |net| {
             net.is_joined(late) && net.agree()
@@ -334,7 +334,7 @@ fn a_clock_more_than_a_minute_off_is_named_on_every_host_until_it_is_right() {
     let mut net = joined(1, 3);
     net.hosts[1].clock.off_ms = 5 * 60_000;
     let named =
-        |net: &mut Net, host: usize| net.problems(host).to_string().contains("the clock of");
+        |net: &mut Fleet, host: usize| net.problems(host).to_string().contains("the clock of");
     net.until("all name it", EXCHANGED, |net| {
         (0..3).all(|host| named(net, host))
     });
@@ -367,7 +367,7 @@ fn when_a_revision_came_is_shown_beside_its_date_unless_the_clock_is_unsound() {
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     let now = right(&net);
-    let newest = |net: &mut Net, host: usize| net.view(host, Ask::Revisions(None))[0].clone();
+    let newest = |net: &mut Fleet, host: usize| net.view(host, Ask::Revisions(None))[0].clone();
     for host in [0, 1] {
         let came = newest(&mut net, host)["received"]
             .as_u64()

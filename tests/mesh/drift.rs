@@ -11,12 +11,12 @@ use starlingd::node::input::Ask;
 use starlingd::node::kept_file::KeptFile;
 use starlingd::sim::Failure;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
-impl Net {
+impl Fleet {
     /// Somebody changes a host's server past Starling; what it runs then.
     fn past_starling(&mut self, host: usize, member: &str, text: &str) -> String {
         let mut config = (*self.hosts[host].server.config).clone();
@@ -65,7 +65,7 @@ impl Net {
     }
 }
 
-fn founded(seed: u64, count: usize) -> Net {
+fn founded(seed: u64, count: usize) -> Fleet {
     let mut net = joined(seed, count);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
@@ -294,7 +294,7 @@ fn what_somebody_put_there_while_starling_was_down_is_kept() {
 #[test]
 fn of_many_the_last_are_kept_and_what_somebody_has_seen_goes_first() {
     let mut net = founded(1, 1);
-    let change = |net: &mut Net, member: &str, number: usize| {
+    let change = |net: &mut Fleet, member: &str, number: usize| {
         net.past_starling(0, member, &number.to_string());
         let client = net.ask(0, Ask::Repair);
         net.done_over(0, client).expect("it is kept")
@@ -308,7 +308,7 @@ fn of_many_the_last_are_kept_and_what_somebody_has_seen_goes_first() {
     let client = net.ask(0, Ask::AcknowledgeDrift(theirs[1].clone()));
     assert!(matches!(net.answer(0, client), Answer::Json(view) if view["acknowledged"] == true));
     change(&mut net, "flaps", 100);
-    let files = |net: &mut Net| {
+    let files = |net: &mut Fleet| {
         net.listed(0)
             .iter()
             .map(|file| file["file"].as_str().expect("a name").to_owned())

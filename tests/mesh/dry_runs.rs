@@ -11,11 +11,11 @@ use starlingd::node::answer::{Answer, Problem};
 use starlingd::node::input::{Ask, Change, ClientId, DryRun, Input};
 use starlingd::sim::{REFUSAL, Refuses};
 
+use super::patches::merge;
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::patches::merge;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 const TRIED: &str = "[\"tried\"]";
 
@@ -26,7 +26,7 @@ fn problem(answer: Answer) -> Problem {
     }
 }
 
-impl Net {
+impl Fleet {
     fn begin_dry_run(&mut self, host: usize, path: &str, text: &str) -> ClientId {
         let op = Op {
             path: Path::parse(path).expect("tests write paths"),
@@ -82,7 +82,7 @@ fn accepted(answer: &Answer) -> bool {
 }
 
 /// Two hosts at one head.
-fn settled(seed: u64) -> (Net, RecordId) {
+fn settled(seed: u64) -> (Fleet, RecordId) {
     let mut net = joined(seed, 2);
     net.set(0, "/config/applications", r#"{"a":{"type":"php","n":1}}"#);
     let head = net.set(0, "/config/routes", "[0]");
@@ -208,10 +208,10 @@ fn there_must_be_a_server_and_a_head_to_put_back() {
         "nothing is published yet"
     );
     assert_eq!(net.head(0), None);
-    let mut net = Net::new(1);
+    let mut net = Fleet::new(1);
     net.add(starlingd::sim::Spec {
         server: false,
-        ..Net::spec(0)
+        ..Fleet::spec(0)
     });
     net.until("it has joined", SOON, |net| net.all_joined());
     net.set(0, "/config/routes", "[0]");

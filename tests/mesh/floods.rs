@@ -15,9 +15,9 @@ use starlingd::sim::{fleet, secret};
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
 
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 const FLOOD: u64 = 77;
 const MIB: usize = 1 << 20;
@@ -76,7 +76,7 @@ struct Flood {
 
 impl Flood {
     /// Begins with a body that fits a frame and doubles it until it is large.
-    fn begin(net: &mut Net, puppet: usize, group: &str) -> Self {
+    fn begin(net: &mut Fleet, puppet: usize, group: &str) -> Self {
         let (record, body) = stray(FLOOD, group, 100, &format!("\"{}\"", "x".repeat(12_000)));
         let frame = Frame::Record(record.clone(), 0, Payload::Whole(body.clone())).encode();
         let mut flood = Self {
@@ -89,7 +89,7 @@ impl Flood {
         flood
     }
 
-    fn send(&mut self, net: &mut Net, puppet: usize, (record, body): (Record, Vec<u8>)) {
+    fn send(&mut self, net: &mut Fleet, puppet: usize, (record, body): (Record, Vec<u8>)) {
         let delta = stretched(&self.last.1, &body);
         assert_eq!(
             delta::apply(&self.last.1, &delta, body.len()).unwrap(),
@@ -138,7 +138,7 @@ fn stretched(base: &[u8], new: &[u8]) -> Vec<u8> {
     delta
 }
 
-fn assert_within(net: &Net, what: &str) {
+fn assert_within(net: &Fleet, what: &str) {
     for (number, host) in net.hosts.iter().enumerate() {
         let counts = host.node.counts();
         assert!(

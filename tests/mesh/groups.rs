@@ -12,15 +12,15 @@ use starlingd::node::input::{Ask, Change, ClientId, Input};
 use starlingd::sim::Spec;
 use starlingd::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
+use super::seeds;
 use crate::client::{SOON, without_receipt};
-use crate::net::Net;
-use crate::seeds;
+use crate::fleet::Fleet;
 
-fn ask_of(net: &mut Net, host: usize, group: &str, ask: Ask) -> ClientId {
+fn ask_of(net: &mut Fleet, host: usize, group: &str, ask: Ask) -> ClientId {
     net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(ask), None))
 }
 
-fn log_of(net: &mut Net, host: usize, group: &str) -> Vec<Value> {
+fn log_of(net: &mut Fleet, host: usize, group: &str) -> Vec<Value> {
     let client = ask_of(net, host, group, Ask::Revisions(None));
     match net.take_answer(host, client) {
         Some(Answer::History(Value::Array(mut list), _)) => {
@@ -32,11 +32,11 @@ fn log_of(net: &mut Net, host: usize, group: &str) -> Vec<Value> {
 }
 
 /// Host 1 alone is in group `edge`; the others reach each other through host 0.
-fn of_two_groups(seed: u64) -> Net {
-    let mut net = Net::fleet(seed, 1);
+fn of_two_groups(seed: u64) -> Fleet {
+    let mut net = Fleet::of(seed, 1);
     net.add(Spec {
         group: "edge".to_owned(),
-        ..Net::spec(1)
+        ..Fleet::spec(1)
     });
     net.until("all have joined", SOON, |net| net.all_joined());
     net
@@ -50,7 +50,7 @@ fn whoever_joins_late_is_given_the_history_of_another_group_when_somebody_looks(
             net.set(1, "/config/routes", &format!("[{number}]"));
         }
         net.set(0, "/config/routes", "[\"ours\"]");
-        let late = net.add(Net::spec(2));
+        let late = net.add(Fleet::spec(2));
         net.until("it holds the other head", SOON, |net| {
             net.is_joined(late) && log_of(net, 0, "edge").len() == 10
         });
@@ -110,7 +110,7 @@ fn forwarded(group: &str) -> Option<Box<ForwardedRequest>> {
     }))
 }
 
-fn change_of(net: &mut Net, host: usize, group: &str) -> ClientId {
+fn change_of(net: &mut Fleet, host: usize, group: &str) -> ClientId {
     let op = Op {
         path: Path::parse("/config/routes").expect("a path"),
         change: Edit::Put(Value::Array(Vec::new())),
@@ -131,7 +131,7 @@ fn change_of(net: &mut Net, host: usize, group: &str) -> ClientId {
     )
 }
 
-fn problem(net: &mut Net, host: usize, client: ClientId, most: Duration) -> (u16, String) {
+fn problem(net: &mut Fleet, host: usize, client: ClientId, most: Duration) -> (u16, String) {
     let mut told = None;
     net.until("it is answered", most, |net| {
         told = net.take_answer(host, client);
@@ -170,7 +170,7 @@ fn a_link_that_breaks_over_a_change_leaves_it_unknown_and_without_one_it_is_refu
 }
 
 /// A PUT of so many bytes to another group.
-fn large_change_of(net: &mut Net, host: usize, group: &str, size: usize) -> ClientId {
+fn large_change_of(net: &mut Fleet, host: usize, group: &str, size: usize) -> ClientId {
     let op = Op {
         path: Path::parse("/config/routes").expect("a path"),
         change: Edit::Put(Value::Array(Vec::new())),
@@ -219,8 +219,8 @@ fn more_changes_of_another_group_than_a_link_takes_are_refused_and_it_stays() {
 }
 
 /// A fleet above the full mesh; its last two hosts are in group `edge`.
-fn large(seed: u64, count: usize) -> Net {
-    let mut net = Net::new(seed);
+fn large(seed: u64, count: usize) -> Fleet {
+    let mut net = Fleet::new(seed);
     for number in 0..count {
         let group = if number + 2 < count {
             "default"
@@ -229,7 +229,7 @@ fn large(seed: u64, count: usize) -> Net {
         };
         net.add(Spec {
             group: group.to_owned(),
-            ..Net::spec(number)
+            ..Fleet::spec(number)
         });
     }
     net.until("all have joined", Duration::from_secs(120), |net| {
@@ -240,7 +240,7 @@ fn large(seed: u64, count: usize) -> Net {
 }
 
 /// Hosts that are linked with no host of group `edge`.
-fn strangers(net: &Net) -> Vec<usize> {
+fn strangers(net: &Fleet) -> Vec<usize> {
     let count = net.hosts.len();
     let pairs = net.pairs();
     (0..count - 2)
@@ -253,7 +253,7 @@ fn strangers(net: &Net) -> Vec<usize> {
 }
 
 /// Has whoever was asked for something say yes; gives who it was.
-fn done(net: &mut Net) -> Option<usize> {
+fn done(net: &mut Fleet) -> Option<usize> {
     let host = (0..net.hosts.len()).find(|host| !net.hosts[*host].forwarding.is_empty())?;
     let (number, forwarded) = net.hosts[host].forwarding.remove(0);
     assert_eq!(forwarded.group, "edge");
@@ -305,12 +305,12 @@ fn a_host_of_another_group_that_is_not_linked_is_dialled_for_a_change() {
 #[test]
 fn a_host_that_has_links_enough_takes_one_more_for_a_change_and_ends_it_afterwards() {
     for seed in seeds(3) {
-        let mut net = Net::new(seed);
+        let mut net = Fleet::new(seed);
         net.add(Spec {
             group: "edge".to_owned(),
-            ..Net::spec(0)
+            ..Fleet::spec(0)
         });
-        (1..24).for_each(|number| _ = net.add(Net::spec(number)));
+        (1..24).for_each(|number| _ = net.add(Fleet::spec(number)));
         net.until("all have joined", Duration::from_secs(120), |net| {
             net.all_joined()
         });

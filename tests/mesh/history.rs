@@ -11,12 +11,12 @@ use starlingd::node::answer::{Answer, Older, Problem};
 use starlingd::node::input::{Ask, ClientId};
 use starlingd::sim::Refuses;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
-fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> ClientId {
+fn restore(net: &mut Fleet, host: usize, id: RecordId, path: &str) -> ClientId {
     let path = Path::parse(path).expect("tests write paths");
     net.ask(
         host,
@@ -29,7 +29,7 @@ fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> ClientId {
     )
 }
 
-fn settle(net: &mut Net, host: usize, id: RecordId, keep: bool) -> ClientId {
+fn settle(net: &mut Fleet, host: usize, id: RecordId, keep: bool) -> ClientId {
     net.ask(
         host,
         Ask::Settle {
@@ -49,12 +49,12 @@ fn problem(answer: Answer) -> Problem {
 }
 
 /// The newest revision as a host shows it.
-fn newest(net: &mut Net, host: usize) -> Value {
+fn newest(net: &mut Fleet, host: usize) -> Value {
     net.view(host, Ask::Revisions(None))[0].clone()
 }
 
 /// What a host says of its history: how many revisions it shows, and what is beyond them.
-fn looked(net: &mut Net, host: usize) -> (usize, Older) {
+fn looked(net: &mut Fleet, host: usize) -> (usize, Older) {
     let client = net.ask(host, Ask::Revisions(None));
     match net.take_answer(host, client) {
         Some(Answer::History(Value::Array(list), older)) => (list.len(), older),
@@ -64,7 +64,7 @@ fn looked(net: &mut Net, host: usize) -> (usize, Older) {
 
 /// Two hosts that do not hear each other change the same place; afterwards all list what lost. Its
 /// ID, and the text that it wanted.
-fn conflict(net: &mut Net, first: &str, second: &str) -> (RecordId, String) {
+fn conflict(net: &mut Fleet, first: &str, second: &str) -> (RecordId, String) {
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     net.split(&[2]);
@@ -72,7 +72,7 @@ fn conflict(net: &mut Net, first: &str, second: &str) -> (RecordId, String) {
     let other = net.set(2, "/config/routes", second);
     net.heal();
     let lists =
-        |net: &mut Net, host: usize| net.conflicts(host).iter().any(|(_, state)| state == "open");
+        |net: &mut Fleet, host: usize| net.conflicts(host).iter().any(|(_, state)| state == "open");
     let hosts = net.running();
     net.until("it is listed", Duration::from_secs(90), |net| {
         net.agree() && hosts.iter().all(|host| lists(net, *host))
@@ -86,8 +86,8 @@ fn conflict(net: &mut Net, first: &str, second: &str) -> (RecordId, String) {
 }
 
 /// A host joins that was not there; its number.
-fn late(net: &mut Net) -> usize {
-    let spec = Net::spec(net.hosts.len());
+fn late(net: &mut Fleet) -> usize {
+    let spec = Fleet::spec(net.hosts.len());
     let number = net.add(spec);
     net.until("the late one has joined", SOON, |net| net.all_joined());
     net.settle(SOON);
@@ -322,7 +322,7 @@ fn a_long_value_is_kept_from_the_revision_that_wanted_it_however_old_that_is() {
         // Nothing keeps it any longer.
         net.set(1, "/config/applications/n", "{}");
         net.settle(SOON);
-        let gone = |net: &Net, host: usize| {
+        let gone = |net: &Fleet, host: usize| {
             !net.hosts[host]
                 .disk
                 .revisions
@@ -428,7 +428,7 @@ fn history_that_no_linked_peer_has_is_said_to_be_nowhere_and_asked_for_again_lat
         }
         net.settle(SOON);
         net.crash(1, false);
-        let late = net.add(Net::spec(2));
+        let late = net.add(Fleet::spec(2));
         net.until("it has joined", SOON, |net| net.is_joined(late));
         net.settle(SOON);
         // The founder has lost all but the head.

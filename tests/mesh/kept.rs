@@ -7,14 +7,14 @@ use starlingd::model::record::RecordId;
 use starlingd::node::input::Ask;
 use starlingd::sim::Failure;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 /// Changes the file of a revision on a host's disk; its name.
 fn damage(
-    net: &mut Net,
+    net: &mut Fleet,
     host: usize,
     id: RecordId,
     change: impl FnOnce(&mut Vec<u8>),

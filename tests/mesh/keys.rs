@@ -11,17 +11,17 @@ use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change};
 use starlingd::sim::Spec;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 const KEY: &str = "\"the old key\"";
 const MINUTE: Duration = Duration::from_secs(60);
 /// For so long whoever is away is waited for here.
 const AWAY: Duration = Duration::from_secs(20 * 60);
 
-fn delete(net: &mut Net, host: usize, path: &str) -> RecordId {
+fn delete(net: &mut Fleet, host: usize, path: &str) -> RecordId {
     let op = Op {
         path: Path::parse(path).expect("a path"),
         change: Edit::Delete,
@@ -39,7 +39,7 @@ fn delete(net: &mut Net, host: usize, path: &str) -> RecordId {
     net.done(answer)
 }
 
-fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> Answer {
+fn restore(net: &mut Fleet, host: usize, id: RecordId, path: &str) -> Answer {
     let path = Path::parse(path).expect("a path");
     let client = net.ask(
         host,
@@ -54,7 +54,7 @@ fn restore(net: &mut Net, host: usize, id: RecordId, path: &str) -> Answer {
 }
 
 /// On how many of a host's files a text stands.
-fn files_with(net: &Net, host: usize, text: &str) -> usize {
+fn files_with(net: &Fleet, host: usize, text: &str) -> usize {
     let disk = &net.hosts[host].disk;
     let files = disk.revisions.values().chain(disk.pending.values());
     files
@@ -62,12 +62,12 @@ fn files_with(net: &Net, host: usize, text: &str) -> usize {
         .count()
 }
 
-fn is_on(net: &Net, hosts: &[usize], text: &str) -> bool {
+fn is_on(net: &Fleet, hosts: &[usize], text: &str) -> bool {
     hosts.iter().any(|host| files_with(net, *host, text) > 0)
 }
 
 /// The revisions that a host shows, with whether a key was struck out of them.
-fn struck(net: &mut Net, host: usize) -> Vec<(String, bool)> {
+fn struck(net: &mut Fleet, host: usize) -> Vec<(String, bool)> {
     let list = net.view(host, Ask::Revisions(None));
     let of = |view: &Value| {
         (
@@ -118,7 +118,7 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         net.done(routes);
         let old = restore(&mut net, 1, before, "/");
         net.done(old);
-        let late = net.add(Net::spec(3));
+        let late = net.add(Fleet::spec(3));
         net.until("a late joiner has the head", SOON, |net| {
             net.is_joined(late) && net.agree()
         });
@@ -168,13 +168,13 @@ fn what_is_uploaded_again_can_be_restored_from_what_was_struck() {
 
 /// A host is cut off, and both sides write at different places, that side more; the key is deleted
 /// on the other. The edits of both.
-fn cut_off(net: &mut Net) -> Vec<String> {
+fn cut_off(net: &mut Fleet) -> Vec<String> {
     net.set(0, "/certificates/a", KEY);
     net.set(0, "/config", r#"{"applications":{}}"#);
     net.settle(SOON);
     net.split(&[2]);
     let mut written = Vec::new();
-    let mut set = |net: &mut Net, host: usize, name: &str| {
+    let mut set = |net: &mut Fleet, host: usize, name: &str| {
         net.set(host, &format!("/config/applications/{name}"), "1");
         written.push(name.to_owned());
     };
@@ -186,7 +186,7 @@ fn cut_off(net: &mut Net) -> Vec<String> {
 }
 
 /// Those that are neither in the head nor listed on a host.
-fn lost(net: &mut Net, host: usize, written: &[String]) -> Vec<String> {
+fn lost(net: &mut Fleet, host: usize, written: &[String]) -> Vec<String> {
     let (config, listed) = (
         net.config(host),
         net.view(host, Ask::Conflicts(None)).to_string(),
@@ -229,11 +229,11 @@ fn a_host_that_is_away_is_waited_for_and_its_edits_are_made_again() {
 
 #[test]
 fn nobody_is_waited_for_without_end_and_then_all_is_listed() {
-    let mut net = Net::new(1);
+    let mut net = Fleet::new(1);
     for number in 0..3 {
         net.add(Spec {
             keys_kept: MINUTE..AWAY,
-            ..Net::spec(number)
+            ..Fleet::spec(number)
         });
     }
     net.until("all have joined", SOON, |net| net.all_joined());
@@ -262,10 +262,10 @@ fn nobody_is_waited_for_without_end_and_then_all_is_listed() {
 
 #[test]
 fn it_leaves_the_history_of_other_groups_too() {
-    let mut net = Net::fleet(1, 2);
+    let mut net = Fleet::of(1, 2);
     net.add(Spec {
         group: "edge".to_owned(),
-        ..Net::spec(2)
+        ..Fleet::spec(2)
     });
     net.until("all have joined", SOON, |net| net.all_joined());
     net.set(0, "/certificates/a", KEY);
@@ -279,10 +279,10 @@ fn it_leaves_the_history_of_other_groups_too() {
 
 #[test]
 fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
-    let mut net = Net::fleet(1, 2);
+    let mut net = Fleet::of(1, 2);
     net.add(Spec {
         group: "edge".to_owned(),
-        ..Net::spec(2)
+        ..Fleet::spec(2)
     });
     net.until("all have joined", SOON, |net| net.all_joined());
     net.set(0, "/certificates/a", KEY);
@@ -292,7 +292,7 @@ fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
     });
     delete(&mut net, 1, "/certificates/a");
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
-    let struck = |net: &mut Net| {
+    let struck = |net: &mut Fleet| {
         let revisions = net.view(
             2,
             Ask::OfGroup("default".to_owned(), Box::new(Ask::Revisions(None)), None),

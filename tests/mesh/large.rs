@@ -7,17 +7,17 @@ use starlingd::limits::{DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, OUTGOING, 
 use starlingd::node::input::Input;
 use starlingd::sim::{Spec, address};
 
+use super::seeds;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
+use crate::fleet::Fleet;
 
 const COUNT: usize = 12;
 /// So many that each half has more places for links than hosts need.
 const MANY: usize = 20;
 
 /// A fleet whose hosts are all known to all.
-fn fleet(seed: u64, count: usize) -> Net {
-    let mut net = Net::fleet(seed, count);
+fn fleet(seed: u64, count: usize) -> Fleet {
+    let mut net = Fleet::of(seed, count);
     net.until("all have joined", Duration::from_secs(120), |net| {
         net.all_joined()
     });
@@ -71,11 +71,11 @@ fn two_halves_that_were_apart_for_long_find_each_other_again() {
 #[test]
 fn a_host_that_is_gone_for_good_does_not_keep_two_halves_apart() {
     for seed in seeds(1) {
-        let mut net = Net::new(seed);
+        let mut net = Fleet::new(seed);
         for number in 0..MANY {
             net.add(Spec {
                 peers: vec!["10.9.9.9:7117".to_owned()],
-                ..Net::spec(number)
+                ..Fleet::spec(number)
             });
         }
         (0..MANY).for_each(|host| find_all(&mut net, host));
@@ -92,7 +92,7 @@ fn a_host_that_is_gone_for_good_does_not_keep_two_halves_apart() {
     }
 }
 
-fn find_all(net: &mut Net, host: usize) {
+fn find_all(net: &mut Fleet, host: usize) {
     let fleet = starlingd::sim::fleet();
     for other in (0..MANY).filter(|other| *other != host) {
         let instance = fleet
@@ -135,11 +135,11 @@ fn a_host_that_everybody_wants_is_not_dialled_all_the_time() {
 #[test]
 fn links_made_while_a_fleet_looked_small_are_given_up_until_nobody_has_too_many() {
     for seed in seeds(3) {
-        let mut net = Net::new(seed);
+        let mut net = Fleet::new(seed);
         (0..MANY).for_each(|number| {
             _ = net.add(Spec {
                 peers: Vec::new(),
-                ..Net::spec(number)
+                ..Fleet::spec(number)
             })
         });
         (0..MANY).for_each(|host| find_all(&mut net, host));
@@ -167,7 +167,7 @@ fn links_made_while_a_fleet_looked_small_are_given_up_until_nobody_has_too_many(
 fn a_host_does_not_give_up_the_only_link_of_another() {
     for linked_before in [false, true] {
         let mut net = fleet_of_leaves(linked_before);
-        let to_the_first = |net: &mut Net| net.pairs() == (1..MANY).map(|one| (0, one)).collect();
+        let to_the_first = |net: &mut Fleet| net.pairs() == (1..MANY).map(|one| (0, one)).collect();
         net.until("no other links are left", DEAD_AFTER * 2, |net| {
             net.pairs().iter().all(|(first, _)| *first == 0)
         });
@@ -196,11 +196,11 @@ fn a_host_does_not_give_up_the_only_link_of_another() {
     }
 }
 
-fn fleet_of_leaves(linked_before: bool) -> Net {
+fn fleet_of_leaves(linked_before: bool) -> Fleet {
     let mut net = if linked_before {
         fleet(3, MANY)
     } else {
-        Net::fleet(3, MANY)
+        Fleet::of(3, MANY)
     };
     for one in 1..MANY {
         (1..MANY).for_each(|other| net.cut(one, other, true));
@@ -212,11 +212,11 @@ fn fleet_of_leaves(linked_before: bool) -> Net {
 /// find somebody else.
 #[test]
 fn who_finds_no_room_at_the_only_host_that_is_known_gets_in_elsewhere() {
-    let mut net = Net::new(1);
+    let mut net = Fleet::new(1);
     for number in 0..LINKS_MAX + 6 {
         net.add(Spec {
             server: false,
-            ..Net::spec(number)
+            ..Fleet::spec(number)
         });
     }
     net.until("all have joined", Duration::from_secs(20), |net| {
@@ -225,7 +225,7 @@ fn who_finds_no_room_at_the_only_host_that_is_known_gets_in_elsewhere() {
 }
 
 /// In how many parts the fleet is.
-fn parts(net: &Net) -> usize {
+fn parts(net: &Fleet) -> usize {
     let mut left: BTreeSet<usize> = net.running().into_iter().collect();
     let pairs = net.pairs();
     let mut parts = 0;

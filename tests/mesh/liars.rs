@@ -20,12 +20,13 @@ use starlingd::wire::forwarded::ForwardedRequest;
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
-use crate::anything;
+use super::anything;
+use super::replay::append;
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::replay::append;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
+use crate::watch::Watch;
 
 const LIAR: u64 = 99;
 
@@ -260,7 +261,7 @@ fn forwarded_requests_that_never_end_keep_others_out_for_a_while() {
         body: vec![b' '; 2 * INLINE_MAX],
     };
     let bytes = forwarded.encode().unwrap();
-    let ask = |net: &mut Net, number: u64| {
+    let ask = |net: &mut Fleet, number: u64| {
         let pieces: Vec<&[u8]> = bytes.chunks(INLINE_MAX).collect();
         for (place, piece) in pieces.iter().enumerate() {
             net.says(
@@ -473,7 +474,7 @@ fn a_ledger_that_reaches_into_the_future_is_a_fault_and_changes_nothing() {
 /// fuzz TARGETS=node` runs as many as one likes.
 #[test]
 fn a_fleet_stands_a_member_that_says_anything() {
-    seeds(4).for_each(anything::live);
+    seeds(4).for_each(|seed| anything::live(seed, Watch::default()));
 }
 
 /// `base` with a member of `applications`, signed by the liar as what it says.
@@ -517,7 +518,7 @@ fn stamp_after(revision: &Revision, ms: u64) -> Stamp {
 }
 
 /// A fleet of three and two revisions of it, of which the second is the head.
-fn two_revisions(seed: u64) -> (Net, Revision) {
+fn two_revisions(seed: u64) -> (Fleet, Revision) {
     let mut net = joined(seed, 3);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
@@ -692,12 +693,12 @@ fn more_collisions_than_may_be_listed_are_listed_and_settled_batch_by_batch() {
         let all: Vec<Vec<u8>> = (1..=300)
             .map(|number| whole(&aside(number)).encode())
             .collect();
-        let offer = |net: &mut Net, from: usize| {
+        let offer = |net: &mut Fleet, from: usize| {
             all[from..]
                 .iter()
                 .for_each(|frame| net.says(puppet, frame.clone()))
         };
-        let passes = |net: &mut Net, seconds: usize| {
+        let passes = |net: &mut Fleet, seconds: usize| {
             for _ in 0..seconds {
                 net.says(puppet, Frame::Ping(1).encode());
                 net.run(Duration::from_secs(1));

@@ -7,13 +7,13 @@ use std::time::Duration;
 use starlingd::node::input::{Ask, Input};
 use starlingd::sim::{Spec, address};
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 /// How many links each pair of hosts has.
-fn links(net: &Net) -> BTreeMap<(usize, usize), usize> {
+fn links(net: &Fleet) -> BTreeMap<(usize, usize), usize> {
     let mut count = BTreeMap::new();
     for (here, host) in net.hosts.iter().enumerate() {
         for end in host.links.values() {
@@ -28,13 +28,13 @@ fn links(net: &Net) -> BTreeMap<(usize, usize), usize> {
 #[test]
 fn of_two_dials_that_meet_exactly_one_link_stays_on_both_sides() {
     for seed in seeds(40) {
-        let mut net = Net::new(seed);
+        let mut net = Fleet::new(seed);
         for number in 0..2_usize {
             let peers = vec![address(1 - number).to_string()];
             net.add(Spec {
                 peers,
                 began: true,
-                ..Net::spec(number)
+                ..Fleet::spec(number)
             });
         }
         net.run(Duration::from_secs(15));
@@ -85,10 +85,11 @@ fn the_second_host_of_an_identity_is_refused_and_both_are_told() {
             copy: 1,
             began: true,
             identity: 3,
-            ..Net::spec(3)
+            ..Fleet::spec(3)
         });
         let identity = net.hosts[2].node.peer().to_string();
-        let told = |net: &mut Net, host: usize| net.problems(host).to_string().contains(&identity);
+        let told =
+            |net: &mut Fleet, host: usize| net.problems(host).to_string().contains(&identity);
         let advice = "remove its state directory, and join again";
         net.until("what to do is said", SOON, |net| {
             net.problems(0).to_string().contains(advice)
@@ -181,7 +182,7 @@ fn a_host_is_dialled_again_for_ever_and_at_once_when_the_network_changes() {
 }
 
 /// Random text, so that no delta helps.
-fn large(net: &mut Net, kilobytes: usize) -> String {
+fn large(net: &mut Fleet, kilobytes: usize) -> String {
     let words: Vec<String> = (0..kilobytes * 64)
         .map(|_| format!("{:016x}", net.rng.draw()))
         .collect();
@@ -245,7 +246,7 @@ fn a_body_whose_offerer_dies_midway_is_had_from_the_next() {
 }
 
 /// Bytes that host 3 has received on the links that it has.
-fn pulled(net: &mut Net) -> u64 {
+fn pulled(net: &mut Fleet) -> u64 {
     let view = net.view(3, Ask::Links);
     view.as_array()
         .unwrap()

@@ -9,10 +9,10 @@ use starlingd::model::path::Path;
 use starlingd::node::answer::{Answer, Problem};
 use starlingd::node::input::{Ask, Change, ClientId, Patching};
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 pub fn patching(path: &str, patch: Patch) -> Patching {
     let path = Path::parse(path).expect("tests write paths");
@@ -56,7 +56,7 @@ fn problem(answer: Answer) -> Problem {
     }
 }
 
-impl Net {
+impl Fleet {
     fn patch(&mut self, host: usize, patching: Patching) -> Answer {
         let client = self.ask(host, Ask::Patch(patching));
         self.answer(host, client)
@@ -148,7 +148,7 @@ fn what_two_hosts_patch_at_once_in_different_places_survives_and_so_do_two_appen
 }
 
 /// Host 1's server is slow; while it tries a patch, host 0 puts `text` at `path`.
-fn meanwhile(seed: u64, patching: Patching, path: &str, text: &str) -> (Net, Answer) {
+fn meanwhile(seed: u64, patching: Patching, path: &str, text: &str) -> (Fleet, Answer) {
     let mut net = joined(seed, 3);
     net.set(0, "/config/routes", "[0]");
     net.set(0, "/config/applications", r#"{"a":{"n":1,"m":1}}"#);

@@ -18,10 +18,10 @@ use starlingd::sim::{Spec, secret};
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
 
+use super::liars::ours;
+use super::seeds;
 use crate::client::SOON;
-use crate::liars::ours;
-use crate::net::Net;
-use crate::seeds;
+use crate::fleet::Fleet;
 
 /// Longer than a host is counted on that nobody has heard of.
 const AWAY: Duration = Duration::from_secs(300);
@@ -29,15 +29,15 @@ const AWAY: Duration = Duration::from_secs(300);
 fn of_group(number: usize, group: &str) -> Spec {
     Spec {
         group: group.to_owned(),
-        ..Net::spec(number)
+        ..Fleet::spec(number)
     }
 }
 
 /// Host 1 is in group `edge`, where something was published; hosts 0 and 2 are not.
-fn of_two_groups(seed: u64) -> Net {
-    let mut net = Net::fleet(seed, 1);
+fn of_two_groups(seed: u64) -> Fleet {
+    let mut net = Fleet::of(seed, 1);
     net.add(of_group(1, "edge"));
-    net.add(Net::spec(2));
+    net.add(Fleet::spec(2));
     net.until("all have joined", SOON, |net| net.all_joined());
     net.set(0, "/config/routes", "[\"ours\"]");
     net.set(1, "/config/routes", "[\"theirs\"]");
@@ -51,7 +51,7 @@ fn of_two_groups(seed: u64) -> Net {
     net
 }
 
-fn remove(net: &mut Net, host: usize, group: &str, force: bool) -> Answer {
+fn remove(net: &mut Fleet, host: usize, group: &str, force: bool) -> Answer {
     let client = net.ask(
         host,
         Ask::RemoveGroup {
@@ -64,14 +64,14 @@ fn remove(net: &mut Net, host: usize, group: &str, force: bool) -> Answer {
 }
 
 /// The words with which a removal is refused.
-fn refused(net: &mut Net, host: usize, group: &str, force: bool) -> (u16, String) {
+fn refused(net: &mut Fleet, host: usize, group: &str, force: bool) -> (u16, String) {
     match remove(net, host, group, force) {
         Answer::Problem(problem) => (problem.status, problem.detail),
         other => panic!("not refused, but {other:?}"),
     }
 }
 
-fn group_of(net: &mut Net, host: usize, group: &str) -> Option<Value> {
+fn group_of(net: &mut Fleet, host: usize, group: &str) -> Option<Value> {
     let groups = net.view(host, Ask::Groups);
     groups
         .as_array()
@@ -81,12 +81,12 @@ fn group_of(net: &mut Net, host: usize, group: &str) -> Option<Value> {
         .cloned()
 }
 
-fn is_listed(net: &mut Net, host: usize, group: &str) -> bool {
+fn is_listed(net: &mut Fleet, host: usize, group: &str) -> bool {
     group_of(net, host, group).is_some_and(|view| view["head"].is_object())
 }
 
 /// Host 1 follows another group from now on.
-fn follow_another(net: &mut Net) {
+fn follow_another(net: &mut Fleet) {
     net.crash(1, false);
     net.hosts[1].spec.group = "default".to_owned();
     net.restart(1);
@@ -166,7 +166,7 @@ fn a_group_nobody_follows_goes_everywhere_and_who_was_away_does_not_revive_it() 
 
 /// Host 1 is alone, for so long that the others do not count on it any more, and they remove its
 /// group.
-fn removed_behind_its_back(net: &mut Net) -> RecordId {
+fn removed_behind_its_back(net: &mut Fleet) -> RecordId {
     net.split(&[1]);
     net.run(AWAY);
     let (status, detail) = refused(net, 0, "edge", false);
@@ -369,7 +369,7 @@ fn a_group_that_somebody_removes_under_a_server_at_work_goes_on_as_it_was() {
             net.until("the group is kept", SOON, |net| {
                 net.hosts[1].node.own_head().is_some() && is_listed(net, 2, "edge")
             });
-            let runs = |net: &Net| starlingd::model::json::compact(&net.hosts[1].server.config);
+            let runs = |net: &Fleet| starlingd::model::json::compact(&net.hosts[1].server.config);
             net.until("its server runs what it did", SOON * 2, |net| {
                 runs(net) == config && net.verdict(1) == "applied"
             });
@@ -380,7 +380,7 @@ fn a_group_that_somebody_removes_under_a_server_at_work_goes_on_as_it_was() {
 #[test]
 fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
     for seed in seeds(2) {
-        let mut net = Net::fleet(seed, 2);
+        let mut net = Fleet::of(seed, 2);
         net.add(of_group(2, "late"));
         net.until("all have joined", SOON, |net| net.all_joined());
         let puppet = net.puppet(0, hello());
@@ -448,7 +448,7 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
 #[test]
 fn who_keeps_a_group_without_its_last_changes_lists_them() {
     for seed in seeds(3) {
-        let mut net = Net::fleet(seed, 1);
+        let mut net = Fleet::of(seed, 1);
         [1, 2]
             .into_iter()
             .for_each(|number| _ = net.add(of_group(number, "edge")));
@@ -477,7 +477,8 @@ fn who_keeps_a_group_without_its_last_changes_lists_them() {
             "seed {seed}: it is lost: {listed}"
         );
         // What is held of the past of a group that was removed and kept is so after a restart.
-        let revisions = |net: &mut Net| net.view(1, Ask::Revisions(None)).as_array().map(Vec::len);
+        let revisions =
+            |net: &mut Fleet| net.view(1, Ask::Revisions(None)).as_array().map(Vec::len);
         let before = revisions(&mut net);
         net.crash(1, false);
         net.restart(1);

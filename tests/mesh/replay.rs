@@ -8,15 +8,15 @@ use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, ClientId};
 use starlingd::sim::Refuses;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Appends a number to the array at `path`.
-pub fn append(net: &mut Net, host: usize, path: &str, number: usize) -> ClientId {
+pub fn append(net: &mut Fleet, host: usize, path: &str, number: usize) -> ClientId {
     let op = Op {
         path: Path::parse(path).expect("tests write paths"),
         change: Edit::Append(value(&number.to_string())),
@@ -33,7 +33,7 @@ pub fn append(net: &mut Net, host: usize, path: &str, number: usize) -> ClientId
 }
 
 /// Two sides with a first revision in common.
-fn apart(seed: u64, first: &str) -> Net {
+fn apart(seed: u64, first: &str) -> Fleet {
     let mut net = joined(seed, 4);
     net.set(0, "/config/routes", first);
     net.settle(SOON);

@@ -9,14 +9,14 @@ use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change};
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn keep(net: &mut Net, host: usize, id: RecordId) -> Answer {
+fn keep(net: &mut Fleet, host: usize, id: RecordId) -> Answer {
     let client = net.ask(
         host,
         Ask::Settle {
@@ -30,7 +30,7 @@ fn keep(net: &mut Net, host: usize, id: RecordId) -> Answer {
 }
 
 /// Two sides, of which the second has made these changes, and the first has made more.
-fn beaten(seed: u64, count: usize) -> (Net, Vec<RecordId>) {
+fn beaten(seed: u64, count: usize) -> (Fleet, Vec<RecordId>) {
     let mut net = joined(seed, 4);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);

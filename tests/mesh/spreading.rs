@@ -5,15 +5,15 @@ use std::time::Duration;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::Ask;
 
+use super::seeds;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
+use crate::fleet::Fleet;
 
 const MINUTES: Duration = Duration::from_secs(240);
 
 /// A fleet whose hosts are all linked and in step.
-pub fn joined(seed: u64, count: usize) -> Net {
-    let mut net = Net::fleet(seed, count);
+pub fn joined(seed: u64, count: usize) -> Fleet {
+    let mut net = Fleet::of(seed, count);
     net.until("all have joined", SOON, |net| net.all_joined());
     net
 }
@@ -43,7 +43,7 @@ fn a_host_that_joins_refuses_changes_until_it_is_in_step_and_then_takes_them() {
     for seed in seeds(30) {
         let mut net = joined(seed, 2);
         let head = net.set(0, "/config/routes", "[1]");
-        net.add(Net::spec(2));
+        net.add(Fleet::spec(2));
         assert!(!net.is_joined(2), "seed {seed}");
         match net.change(2, "/config/routes", "[2]") {
             Answer::Problem(problem) => assert_eq!(problem.status, 503, "seed {seed}: {problem:?}"),
@@ -64,7 +64,7 @@ fn a_host_that_reaches_nobody_takes_no_changes_but_shows_what_its_server_runs() 
     let mut net = joined(1, 1);
     net.set(0, "/config/routes", "[1]");
     net.crash(0, false);
-    net.add(Net::spec(1));
+    net.add(Fleet::spec(1));
     net.run(Duration::from_secs(300));
     match net.change(1, "/config/routes", "[2]") {
         Answer::Problem(problem) => assert_eq!(problem.status, 503),
@@ -111,7 +111,7 @@ fn after_a_cut_every_host_has_the_changes_of_both_sides_at_different_places() {
     }
 }
 
-fn listed(net: &mut Net) -> Vec<String> {
+fn listed(net: &mut Fleet) -> Vec<String> {
     net.conflicts(0)
         .into_iter()
         .filter(|(_, state)| state == "open")

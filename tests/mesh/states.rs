@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use starlingd::node::input::Ask;
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::SOON;
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
-impl Net {
+impl Fleet {
     /// How `of` stands to the head, as `host` shows it.
     fn state(&mut self, host: usize, of: usize) -> String {
         let peer = self.hosts[of].node.peer().to_string();
@@ -46,7 +46,7 @@ fn whoever_has_applied_a_change_is_in_step_everywhere_before_half_a_second_is_ov
             net.until(
                 "all are in step everywhere",
                 Duration::from_millis(500),
-                Net::all_in_step,
+                Fleet::all_in_step,
             );
             net.run(Duration::from_secs(7));
         }
@@ -60,7 +60,7 @@ fn a_host_that_lacks_the_head_shown_is_not_in_step() {
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        net.until("all are in step everywhere", SOON, Net::all_in_step);
+        net.until("all are in step everywhere", SOON, Fleet::all_in_step);
         net.split(&[2]);
         net.set(0, "/config/routes", "[1]");
         for _ in 0..200 {
@@ -72,7 +72,7 @@ fn a_host_that_lacks_the_head_shown_is_not_in_step() {
             ("away".into(), "in step".into(), "away".into())
         );
         net.heal();
-        net.until("all are in step everywhere", 3 * SOON, Net::all_in_step);
+        net.until("all are in step everywhere", 3 * SOON, Fleet::all_in_step);
     }
 }
 
@@ -87,12 +87,12 @@ fn a_dead_server_and_a_host_that_has_gone_have_words_of_their_own() {
             net.state(0, 1) == "server down" && net.state(1, 1) == "server down"
         });
         net.hosts[1].server.up = true;
-        net.until("it is back", SOON, Net::all_in_step);
+        net.until("it is back", SOON, Fleet::all_in_step);
         net.crash(2, false);
         net.until("the killed host is away", Duration::from_secs(1), |net| {
             net.state(0, 2) == "away" && net.state(1, 2) == "away"
         });
         net.restart(2);
-        net.until("it is back", SOON, Net::all_in_step);
+        net.until("it is back", SOON, Fleet::all_in_step);
     }
 }

@@ -11,10 +11,10 @@ use starlingd::model::resources;
 use starlingd::node::answer::{Answer, Problem};
 use starlingd::node::input::{Ask, Change, ClientId, Refusal};
 
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 /// So short that any other value would be listed as it is.
 const OLD: &str = "the old key";
@@ -24,7 +24,7 @@ fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-fn delete(net: &mut Net, host: usize, path: &str) -> ClientId {
+fn delete(net: &mut Fleet, host: usize, path: &str) -> ClientId {
     let op = Op {
         path: Path::parse(path).expect("a path"),
         change: Edit::Delete,
@@ -41,7 +41,7 @@ fn delete(net: &mut Net, host: usize, path: &str) -> ClientId {
 }
 
 /// The text of the certificate that a host holds under a name.
-fn held(net: &Net, host: usize, name: &str) -> Option<String> {
+fn held(net: &Fleet, host: usize, name: &str) -> Option<String> {
     let document = &net.hosts[host].node.own_head()?.document;
     document.value()["certificates"]
         .get(name)?
@@ -50,7 +50,7 @@ fn held(net: &Net, host: usize, name: &str) -> Option<String> {
 }
 
 /// Three hosts that hold a certificate `a` and a list of routes.
-fn with_certificate(seed: u64) -> Net {
+fn with_certificate(seed: u64) -> Fleet {
     let mut net = joined(seed, 3);
     net.set(0, "/config/routes", "[0]");
     net.set(0, "/certificates/a", &quoted(OLD));
@@ -60,7 +60,7 @@ fn with_certificate(seed: u64) -> Net {
 
 /// What became of two changes asked for at once: the IDs, if both were published.
 fn both(
-    net: &mut Net,
+    net: &mut Fleet,
     first: (usize, ClientId),
     second: (usize, ClientId),
 ) -> Option<(RecordId, RecordId)> {
@@ -78,7 +78,7 @@ fn both(
 }
 
 /// Asserts that nobody shows any of these texts, whatever is asked for.
-fn shows_none_of(net: &mut Net, secrets: &[&str]) {
+fn shows_none_of(net: &mut Fleet, secrets: &[&str]) {
     for host in net.running() {
         for ask in [
             Ask::Fleet,
@@ -123,7 +123,7 @@ fn an_upload_and_a_change_at_once_are_both_made_and_a_late_joiner_has_the_bundle
         });
         net.settle(SOON);
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
-        net.add(Net::spec(3));
+        net.add(Fleet::spec(3));
         net.until("a fourth host has joined", SOON, |net| net.all_joined());
         net.settle(SOON);
         assert_eq!(
@@ -212,7 +212,7 @@ fn of_two_replacements_at_once_the_loser_is_listed_by_fingerprint_and_can_be_kep
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
     }
     assert!(
-        collided >= 1 || std::env::var("STARLING_SEED").is_ok(),
+        collided >= 1 || crate::number("SEED").is_some(),
         "no seed had both replacements published"
     );
 }
@@ -242,7 +242,7 @@ fn a_certificate_that_is_deleted_on_one_host_and_named_on_another_is_never_missi
         );
     }
     assert!(
-        collided >= 1 || std::env::var("STARLING_SEED").is_ok(),
+        collided >= 1 || crate::number("SEED").is_some(),
         "no seed had both changes published"
     );
 }
@@ -252,7 +252,7 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
     let mut net = joined(1, 2);
     let head = net.set(0, "/config/routes", "[0]");
     let refused =
-        |net: &mut Net, path: &str, text: &str, detail: &str| match net.change(0, path, text) {
+        |net: &mut Fleet, path: &str, text: &str, detail: &str| match net.change(0, path, text) {
             Answer::Refused(Refusal {
                 status,
                 body,
@@ -286,7 +286,7 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
     net.set(0, "/js_modules/m", &quoted("x"));
     net.set(0, "/config/listeners/*:443", LISTENER);
     net.set(0, "/config/settings", r#"{"js_module":["m"]}"#);
-    let problem = |net: &mut Net, client| match net.answer(0, client) {
+    let problem = |net: &mut Fleet, client| match net.answer(0, client) {
         Answer::Problem(Problem { status, error, .. }) => (status, error),
         other => panic!("{other:?}"),
     };

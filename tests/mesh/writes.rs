@@ -9,11 +9,11 @@ use starlingd::node::answer::{Answer, Problem};
 use starlingd::node::input::Input;
 use starlingd::sim::{Failure, REFUSAL, Refuses};
 
+use super::replay::append;
+use super::seeds;
+use super::spreading::joined;
 use crate::client::{SOON, value};
-use crate::net::Net;
-use crate::replay::append;
-use crate::seeds;
-use crate::spreading::joined;
+use crate::fleet::Fleet;
 
 fn problem(answer: Answer) -> Problem {
     match answer {
@@ -23,7 +23,7 @@ fn problem(answer: Answer) -> Problem {
 }
 
 /// Nothing has changed anywhere, and the server of the host runs the head.
-fn nothing_happened(net: &mut Net, host: usize, head: starlingd::model::record::RecordId) {
+fn nothing_happened(net: &mut Fleet, host: usize, head: starlingd::model::record::RecordId) {
     net.run(SOON);
     assert!(net.all_at(head), "something was published");
     let config = net.config(host);
@@ -178,7 +178,7 @@ fn if_match_lets_a_change_pass_on_its_revision_only() {
 
 /// Host 1's server is slow; while it tries, host 0 publishes `texts` at `path`, one after the
 /// other.
-fn meanwhile(seed: u64, if_match: bool, path: &str, changes: usize) -> (Net, Answer) {
+fn meanwhile(seed: u64, if_match: bool, path: &str, changes: usize) -> (Fleet, Answer) {
     let mut net = joined(seed, 3);
     let head = net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
@@ -419,7 +419,7 @@ fn what_a_server_started_after_its_host_joined_ran_is_kept_before_the_head_is_gi
     for seed in seeds(10) {
         let mut net = joined(seed, 1);
         net.set(0, "/config/routes", "[0]");
-        let host = net.add(Net::spec(1));
+        let host = net.add(Fleet::spec(1));
         net.hosts[host].server.up = false;
         let theirs = value(r#"{"routes":["theirs"]}"#);
         net.hosts[host].server.config = theirs.clone().into();

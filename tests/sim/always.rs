@@ -1,5 +1,6 @@
 //! What must hold after every step of every host.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use starlingd::limits::{
@@ -10,6 +11,7 @@ use starlingd::model::document::Document;
 use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
 use starlingd::model::ledger::Standing;
+use starlingd::model::overlay::Overlay;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::resources;
 use starlingd::model::revision::{Origin, Revision};
@@ -32,13 +34,20 @@ impl Seen {
         if world.now == Duration::ZERO {
             self.accepted.insert(Document::factory().text().to_owned());
         }
-        let head = here.node.own_head();
+        let head = tip(world, host, &here.spec.group);
         let memory = self.hosts.entry(host).or_default();
         (memory.applied, memory.trying, memory.given) = (None, None, Default::default());
+        memory.overlay = Overlay::default();
+        if memory.group != here.spec.group {
+            memory.group.clone_from(&here.spec.group);
+            memory.head = None;
+        }
         let missing = memory.acknowledged.iter().find(|id| {
             let in_head = || {
-                head.zip(self.revisions.get(id))
-                    .is_some_and(|(head, was)| head.standing(&was.edit_ref()) != Standing::Out)
+                self.revisions.get(id).is_some_and(|was| {
+                    tip(world, host, &was.record.header.key)
+                        .is_some_and(|head| head.standing(&was.edit_ref()) != Standing::Out)
+                })
             };
             !here.node.keeps(id) && !in_head()
         });
@@ -82,7 +91,7 @@ impl Seen {
     /// bounded is within its bounds.
     pub fn check_node(&mut self, world: &World, host: usize) {
         let here = &world.hosts[host];
-        let head = here.node.own_head();
+        let head = tip(world, host, &here.spec.group);
         let rank = head.map(|head| head.rank());
         let memory = self.memory(host);
         let was = memory.head.as_ref().map(|(rank, _)| *rank);
@@ -95,6 +104,7 @@ impl Seen {
             memory.head =
                 head.map(|head| (head.rank(), revision_name(head.rank().height, &head.id())));
             if let Some(head) = head {
+                self.learn(head.record.clone(), Arc::clone(&head.body));
                 let kind = match head.edit.origin {
                     Origin::Original => "original",
                     Origin::Replay(..) => "replay",
@@ -169,13 +179,14 @@ impl Seen {
         let Some(revision) = applied.and_then(|id| self.revisions.get(&id)) else {
             return;
         };
+        let Some(memory) = self.hosts.get(&host) else {
+            return;
+        };
         // What the server has lost since it was last asked, and what somebody has put there, nobody
         // can know yet.
-        let is_theirs = self
-            .hosts
-            .get(&host)
-            .is_some_and(|memory| memory.theirs.is_some());
-        let runs = json::same(&here.server.config, revision.document.config())
+        let is_theirs = memory.theirs.is_some();
+        let runs = laid(&memory.overlay, &revision.document)
+            .is_some_and(|document| json::same(&here.server.config, document.config()))
             || here.server.lost.is_some()
             || is_theirs;
         if here.spec.server && !runs {
@@ -223,7 +234,11 @@ impl Seen {
                 counts.uncontained_max,
                 UNCONTAINED_MAX,
             ),
-            ("revisions of the history", counts.history_max, HISTORY_KEPT),
+            (
+                "revisions of the history",
+                counts.history_max,
+                HISTORY_KEPT + ORIGINALS_LATE,
+            ),
             ("node records", counts.nodes, NODES_MAX),
             ("revisions wanted", counts.wanted, WANTED_MAX),
             ("changes that wait", counts.writes, WRITES_MAX),
@@ -259,9 +274,7 @@ impl Seen {
 
     /// What was tried is published on the head, and thrown away if that has moved meanwhile.
     fn check_base(&mut self, world: &World, host: usize) {
-        let head = world.hosts[host]
-            .node
-            .own_head()
+        let head = tip(world, host, &world.hosts[host].spec.group)
             .map_or(RecordId::NONE, |head| head.id());
         let tried = self
             .memory(host)
@@ -283,11 +296,15 @@ impl Seen {
             return;
         }
         let Some(revision) = from_file(bytes, fleet().id().as_bytes()) else {
-            return self.broken(
+            self.broken(
                 world.now,
                 format!("host {host} stores {name}, which is no signed revision"),
             );
         };
+        self.learn(revision.record.clone(), Arc::clone(&revision.body));
+        if self.revisions.contains_key(&revision.id()) {
+            return;
+        }
         let header = &revision.record.header;
         if revision_name(header.height, &revision.id()) != name || header.key != group {
             self.broken(
@@ -346,7 +363,20 @@ impl Seen {
     /// in clear.
     fn check_uploads(&mut self, world: &World, host: usize, revision: &Revision) {
         let (id, document) = (revision.id(), revision.document.value());
-        if let Some(named) = resources::missing(document).first() {
+        let before = self
+            .revisions
+            .get(&revision.record.header.base)
+            .map(|base| base.document.value());
+        // Without a base it was made on what the server ran, which may name what nobody has.
+        let lacking = match before {
+            Some(before) => resources::newly_missing(before, document),
+            None => {
+                let config = (*world.hosts[host].server.config).clone();
+                let ran = Document::from_config(config).unwrap_or_else(|_| Document::factory());
+                resources::newly_missing(ran.value(), document)
+            }
+        };
+        if let Some(named) = lacking.first() {
             self.broken(
                 world.now,
                 format!("host {host} makes {id:?}, which names {named:?} and does not have it"),
@@ -394,7 +424,7 @@ impl Seen {
                         ),
                     );
                 }
-                if let (Payload::Whole(body), false) = (&payload, self.broken.is_some())
+                if let Payload::Whole(body) = &payload
                     && !record.matches(body)
                 {
                     self.broken(
@@ -421,9 +451,12 @@ impl Seen {
     /// is signed.
     fn check_known(&mut self, world: &World, host: usize, record: &Record) {
         let sound = match record.header.kind {
-            Kind::Document => self.revisions.get(&record.id).is_some_and(|known| {
-                known.record.bytes == record.bytes && known.record.signature == record.signature
-            }),
+            Kind::Document => match self.revisions.get(&record.id) {
+                Some(known) => {
+                    known.record.bytes == record.bytes && known.record.signature == record.signature
+                }
+                None => self.said.contains(&record.id) && record.is_signed(),
+            },
             _ if self.signed.contains(&record.id) => true,
             _ => record.is_signed() && self.signed.insert(record.id),
         };
@@ -472,29 +505,37 @@ impl Seen {
             ServerJob::Observe => return,
         };
         self.tries += u64::from(tries);
-        let trying = self
-            .memory(host)
-            .trying
-            .and_then(|id| self.revisions.get(&id));
-        let tried = tries && trying.is_some_and(|revision| revision.document == *document);
-        let untried = || {
-            let of = |revision: &Revision| {
-                revision.document == *document
-                    && revision.record.header.flags & Header::UNTRIED != 0
-            };
-            self.revisions.values().any(of)
+        self.hosts.entry(host).or_default();
+        let memory = &self.hosts[&host];
+        let trying = memory.trying.and_then(|id| self.revisions.get(&id));
+        let is_given = |revision: &Revision| {
+            laid(&memory.overlay, &revision.document).is_some_and(|given| given == *document)
         };
-        if !tried && !self.accepted.contains(document.text()) && !untried() {
+        let tried = trying.filter(|revision| tries && is_given(revision));
+        let is_known = || {
+            let of = |revision: &Revision| {
+                let untried = revision.record.header.flags & Header::UNTRIED != 0;
+                untried || self.accepted.contains(revision.document.text())
+            };
+            self.revisions
+                .values()
+                .any(|revision| of(revision) && is_given(revision))
+        };
+        let unasked = tried.is_none() && !self.accepted.contains(document.text()) && !is_known();
+        let tried = tried.map(Revision::id);
+        if unasked {
             self.broken(
                 world.now,
                 format!("host {host} gives its server a document that no server has accepted"),
             );
         }
-        self.memory(host).given.insert(ticket, document.clone());
+        self.memory(host)
+            .given
+            .insert(ticket, (document.clone(), tried));
     }
 
     pub fn server_reports(&mut self, world: &World, host: usize, report: &ServerReport) {
-        let Some(document) = self.memory(host).given.remove(&report.ticket) else {
+        let Some((document, tried)) = self.memory(host).given.remove(&report.ticket) else {
             return;
         };
         let accepted = match &report.outcome {
@@ -504,8 +545,26 @@ impl Seen {
         };
         if accepted {
             self.accepted.insert(document.text().to_owned());
+            // The same without what is this host's own.
+            let tried = tried.and_then(|id| self.revisions.get(&id));
+            self.accepted
+                .extend(tried.map(|revision| revision.document.text().to_owned()));
         }
     }
+}
+
+/// What a group is at, by what a host holds: also if that says that it is removed.
+fn tip<'a>(world: &'a World, host: usize, group: &str) -> Option<&'a Arc<Revision>> {
+    let mut heads = world.hosts[host].node.heads();
+    heads.find(|(name, _)| *name == group).map(|(_, head)| head)
+}
+
+/// What a host gives to its server of its group's document.
+fn laid(overlay: &Overlay, document: &Document) -> Option<Document> {
+    overlay
+        .apply(document)
+        .ok()
+        .map(|effective| effective.document)
 }
 
 /// Whether a stamp is so far ahead of the right time that it may be passed over, and need not be
@@ -519,6 +578,9 @@ fn id_in(name: &str) -> Option<RecordId> {
     name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
+/// A replay keeps its original: that goes with the revision after the one with which the replay
+/// went, and there is one original at most for each of the history.
+const ORIGINALS_LATE: usize = HISTORY_KEPT;
 /// A flood, and an exchange begun by either side.
 const CROSSINGS_MAX: u32 = 3;
 /// Revisions that may be made for one change: it is tried three times, and made again or noted by

@@ -133,8 +133,6 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
         world.now,
         format!("host {host} is told a lie: {lie:?}, {id:?}"),
     );
-    // Its author has signed it.
-    seen.revisions.insert(id, revision);
     drop(seen);
     world.says(liar, frame);
     for (number, piece) in body.chunks(starlingd::limits::INLINE_MAX).enumerate() {

@@ -72,9 +72,7 @@ fn wait(
     wrong: fn(&World) -> Option<String>,
     what: &str,
 ) -> Result<(), String> {
-    let well = world.run_until(STEP, most, |world| {
-        wrong(world).is_none() || world.observer().seen().broken.is_some()
-    });
+    let well = world.run_until(STEP, most, |world| wrong(world).is_none());
     match wrong(world).filter(|_| !well) {
         Some(why) => Err(format!("{what} {most:?} after faults have stopped: {why}")),
         None => Ok(()),

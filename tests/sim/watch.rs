@@ -11,16 +11,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use starlingd::model::document::Document;
 use starlingd::model::json::Value;
-use starlingd::model::record::{Rank, RecordId};
+use starlingd::model::overlay::Overlay;
+use starlingd::model::record::{Kind, Rank, Record, RecordId};
 use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
 use starlingd::node::effect::{Effect, Level};
 use starlingd::node::input::{ClientId, Input, Ticket};
 use starlingd::node::revision_name;
-use starlingd::sim::Observer;
-use starlingd::wire::frame::carried;
+use starlingd::sim::{Observer, Other};
+use starlingd::wire::frame::{Frame, Payload, carried};
 
 use crate::content;
 
@@ -55,8 +57,13 @@ pub enum ForwardedResponse {
 pub struct Memory {
     pub head: Option<(Rank, String)>,
     pub applied: Option<RecordId>,
-    /// Documents that the server was given, by ticket.
-    pub given: BTreeMap<Ticket, starlingd::model::document::Document>,
+    /// The group that it followed when `head` was seen.
+    pub group: String,
+    /// What it lays over its group's document.
+    pub overlay: Overlay,
+    /// Documents that the server was given, by ticket; and of which revision, if that was only
+    /// tried.
+    pub given: BTreeMap<Ticket, (Document, Option<RecordId>)>,
     /// What somebody has put on its server past Starling, until something else is there.
     pub theirs: Option<Arc<Value>>,
     /// What is in `pending/`: the server is about to try it.
@@ -76,11 +83,11 @@ pub struct Seen {
     pub history: Vec<String>,
     /// Of all inputs of all hosts, in order.
     pub trace: u64,
-    /// The first promise that was broken.
-    pub broken: Option<String>,
     pub revisions: BTreeMap<RecordId, Revision>,
-    /// So many of them were made before the world began.
+    /// So many of them were made before the world began, or by puppets.
     pub behind: usize,
+    /// Documents that puppets have said, rightly signed. Whoever signs them may say what it likes.
+    pub said: BTreeSet<RecordId>,
     /// Whether a clock was wrong at some time.
     pub were_wrong: bool,
     pub asked: BTreeMap<ClientId, Asked>,
@@ -126,17 +133,42 @@ impl Seen {
         self.behind = past.len();
     }
 
+    /// A puppet says something. What is rightly signed its author has made, wherever that is.
+    fn says(&mut self, bytes: &[u8]) {
+        let Ok(Some(Frame::Record(record, _, payload))) = Frame::decode(bytes) else {
+            return;
+        };
+        if record.header.kind == Kind::Document && record.is_signed() {
+            self.said.insert(record.id);
+            if let Payload::Whole(body) = payload {
+                self.learn(record, body.into());
+            }
+        }
+    }
+
+    /// What a puppet has said is known whole, and passes for something that some server runs.
+    pub fn learn(&mut self, record: Record, body: Arc<[u8]>) {
+        let is_known = self.revisions.contains_key(&record.id);
+        if is_known || !self.said.contains(&record.id) || !record.matches(&body) {
+            return;
+        }
+        if let Ok(revision) = Revision::decode(record, body) {
+            self.accepted.insert(revision.document.text().to_owned());
+            self.behind += 1;
+            self.revisions.insert(revision.id(), revision);
+        }
+    }
+
     pub fn note(&mut self, now: Duration, text: String) {
         self.history
             .push(format!("{:10.3} {text}", now.as_secs_f64()));
     }
 
-    /// A promise is broken. The first counts: what follows may be due to it.
-    pub fn broken(&mut self, now: Duration, what: String) {
-        if self.broken.is_none() {
-            self.note(now, format!("BROKEN: {what}"));
-            self.broken = Some(what);
-        }
+    /// A promise is broken: the run ends here.
+    pub fn broken(&mut self, now: Duration, what: String) -> ! {
+        let what = format!("BROKEN: {what}");
+        self.note(now, what.clone());
+        panic!("{what}");
     }
 
     pub fn memory(&mut self, host: usize) -> &mut Memory {
@@ -228,12 +260,10 @@ impl Seen {
             // Whether it comes about nobody knows, and the client is told so.
             Answer::Problem(problem) if problem.status == 504 => ForwardedResponse::Unknown,
             Answer::Problem(problem) => ForwardedResponse::Refused(problem.status),
-            other => {
-                return self.broken(
-                    now,
-                    format!("client {client} of host {host} gets no answer to a change: {other:?}"),
-                );
-            }
+            other => self.broken(
+                now,
+                format!("client {client} of host {host} gets no answer to a change: {other:?}"),
+            ),
         };
         let twice = asked.answer.replace(told).is_some();
         self.note(
@@ -284,10 +314,17 @@ impl Observer for Watch {
                     seen.asks(world.now, host, *client, asked);
                 }
             }
-            Input::Frame(link, bytes) if seen.calm => {
-                let came = carried(bytes).map(|id| (*link, id));
-                seen.came.extend(came);
+            Input::Frame(link, bytes) => {
+                let end = &world.hosts[host].links.get(link);
+                if end.is_some_and(|end| matches!(end.other, Other::Puppet(_))) {
+                    seen.says(bytes);
+                }
+                if seen.calm {
+                    let came = carried(bytes).map(|id| (*link, id));
+                    seen.came.extend(came);
+                }
             }
+            Input::Overlay(Ok(overlay)) => seen.memory(host).overlay = overlay.clone(),
             Input::Server(report) => {
                 seen.check_theirs(world, host);
                 seen.server_reports(world, host, report);

@@ -9,7 +9,7 @@ use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, ClientId};
 
-use crate::net::Net;
+use crate::fleet::Fleet;
 
 /// Far more than any answer takes in virtual time.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ pub fn value(text: &str) -> Value {
     json::parse(text.as_bytes()).expect("tests write JSON")
 }
 
-impl Net {
+impl Fleet {
     /// Begins `PUT /config…`.
     pub fn put_config(&mut self, host: usize, path: &str, text: &str) -> ClientId {
         self.put_if(host, path, text, None)

@@ -5,32 +5,57 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use starlingd::sim::{Other, Spec, World};
+use starlingd::sim::{Other, Spec};
 
-pub struct Net(World);
+use crate::watch::{Watch, World};
 
-impl Deref for Net {
+/// A world whose hosts are asked as clients would ask them, under the checkers that hold always.
+pub struct Fleet {
+    world: World,
+    /// The world's own, which is away while it is told something: that is when a promise breaks.
+    watch: Watch,
+}
+
+impl Deref for Fleet {
     type Target = World;
 
     fn deref(&self) -> &World {
-        &self.0
+        &self.world
     }
 }
 
-impl DerefMut for Net {
+impl DerefMut for Fleet {
     fn deref_mut(&mut self) -> &mut World {
-        &mut self.0
+        &mut self.world
     }
 }
 
-impl Net {
+/// What fails shows what came before.
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seen = self.watch.seen();
+            let from = seen.history.len().saturating_sub(LINES_SHOWN);
+            println!("seed {}:", self.seed);
+            seen.history[from..]
+                .iter()
+                .for_each(|line| println!("  {line}"));
+        }
+    }
+}
+
+impl Fleet {
     pub fn new(seed: u64) -> Self {
-        Self(World::new(seed, ()))
+        let watch = Watch::default();
+        Self {
+            world: World::new(seed, watch.clone()),
+            watch,
+        }
     }
 
     /// So many hosts with servers, of which the first began the fleet and is configured at the
     /// others.
-    pub fn fleet(seed: u64, count: usize) -> Self {
+    pub fn of(seed: u64, count: usize) -> Self {
         let mut net = Self::new(seed);
         for number in 0..count {
             net.add(Self::spec(number));
@@ -39,7 +64,7 @@ impl Net {
     }
 
     pub fn spec(number: usize) -> Spec {
-        <World>::spec(number)
+        World::spec(number)
     }
 
     /// A number below `bound`, by chance.
@@ -82,5 +107,7 @@ impl Net {
     }
 }
 
+/// Lines of the history that are shown of what fails.
+const LINES_SHOWN: usize = 60;
 /// How often a condition is looked at.
 const STEP: Duration = Duration::from_millis(10);
