@@ -4,43 +4,41 @@
 //! Whatever is wrong is said before anything is listened on. What is damaged on disk is set aside
 //! and reported, never guessed at.
 
+mod endpoint;
+mod restore;
+
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
+use self::endpoint::open_gate;
+use self::restore::{load, make_node};
 use super::clock::Clock;
 use super::decode::Decoder;
 use super::dialler::{Addresses, Dialler};
 use super::discovery::{self, Discovery, DiscoveryEvent};
 use super::disk::Disk;
 use super::event_loop::{Loop, LoopEvent, LoopParts};
-use super::gate::{self, Gate, GateError, GateSettings, HttpResponse, Responder, Rights, TcpApi};
+use super::gate::GateError;
 use super::listener::{self, Listener};
 use super::network::{self, NetworkView};
 use super::overlay::{self, OverlaySource, OverlayWatch};
 use super::pass::Pass;
 use super::pulse::{self, Pulse};
-use super::state_dir::{FoundDrifts, Membership, StateDir, StateError, StoredFile, Unread};
+use super::state_dir::{Membership, StateDir, StateError};
 use super::unit::{Control, Unit, find_default};
 use super::watch::Watch;
-use super::{api, entropy, interfaces, logger, signals, system, target};
-use crate::limits::{
-    EVENTS_MAX, KEYS_AWAY_MAX, LOOP_RETRY, OVERLAY_START_WAIT, STOP_WAIT, TOKEN_FILE_MAX,
-};
+use super::{entropy, interfaces, logger, signals, target};
+use crate::limits::{EVENTS_MAX, OVERLAY_START_WAIT, STOP_WAIT};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
-use crate::node::given::GivenNames;
-use crate::node::input::{Ask, Now, Trouble};
-use crate::node::load::Loading;
-use crate::node::{Node, Setup};
+use crate::node::Node;
+use crate::node::input::Trouble;
 use crate::settings::{Settings, UnitChoice};
 use crate::wire::handshake::Local;
 
@@ -207,132 +205,6 @@ impl From<io::Error> for RunError {
     }
 }
 
-fn make_node(
-    settings: &Settings,
-    dir: &StateDir,
-    member: &Membership,
-    secret: SecretKey,
-    local: &Local,
-    server: bool,
-    now: Now,
-) -> Result<Node, RunError> {
-    let setup = Setup {
-        secret,
-        fleet: member.fleet.clone(),
-        run: local.run,
-        name: settings.name.clone(),
-        group: settings.group.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        server,
-        joined: member.joined,
-        peers: settings.peers.clone(),
-        before_kept: dir.has_before_starling(),
-        history: settings.history,
-        keys_kept: Duration::from_secs(settings.keys_kept)..KEYS_AWAY_MAX,
-        files_max: settings.state_mib << 20,
-        seed: u64::from_be_bytes(entropy::bytes()?),
-        overlay: Overlay::default(),
-        drift: settings.drift,
-        is_signed: crate::model::record::Record::is_signed,
-    };
-    let (book, problem) = address_book(dir);
-    let mut node = Node::new(setup, &book, now);
-    if let Some(problem) = problem {
-        log::warn!("{problem}");
-        node.report_problem(problem);
-    }
-    log::info!("my peer ID is {}", node.peer());
-    log::info!(
-        "fleet {}, group {}, called {}",
-        member.fleet.name(),
-        settings.group,
-        settings.name
-    );
-    Ok(node)
-}
-
-/// Hands the node what is on disk.
-fn load(node: &mut Node, dir: &StateDir) {
-    let mut loading = Loading::new(node);
-    for Unread { file, error } in dir.load_revisions(
-        |StoredFile {
-             group,
-             name,
-             bytes,
-             written_ms,
-         }| {
-            loading.file_of(group, name, &bytes, written_ms);
-        },
-    ) {
-        loading.unread(file, error.to_string());
-    }
-    loading.put_right(|found, right| match dir.rename_revision(found, right) {
-        Ok(()) => Ok(true),
-        Err(StateError::Exists(_)) => Ok(false),
-        Err(error) => Err(error.to_string()),
-    });
-    loading.finish(|group, name| {
-        let aside = dir.set_revision_aside(group, name);
-        aside
-            .map(|path| path.display().to_string())
-            .map_err(|error| error.to_string())
-    });
-    remember(node, dir);
-    let unfinished = dir.load_pending(|StoredFile { group, name, bytes, .. }| {
-        log::warn!("a change was under way when this host stopped; it was not published and is put back");
-        node.remember_transaction(&bytes);
-        node.forget_pending(group, name);
-    });
-    unfinished
-        .iter()
-        .for_each(|unread| log::error!("{}", unread.error));
-    if node.is_distrusted()
-        && let Err(error) = dir.set_joined(false)
-    {
-        log::error!("{error}");
-    }
-}
-
-/// Tells the node what the server was given by earlier runs, and what is kept of what it ran past
-/// Starling.
-fn remember(node: &mut Node, dir: &StateDir) {
-    let given = dir.given().unwrap_or_else(|problem| {
-        log::warn!("{problem}");
-        node.report_problem(problem);
-        GivenNames::default()
-    });
-    node.remember_given(given);
-    node.remember_applied(&dir.applied());
-    let FoundDrifts { files, problems } = dir.drifts();
-    files.into_iter().for_each(|file| node.remember_drift(file));
-    for problem in problems {
-        log::error!("{problem}");
-        node.report_problem(problem);
-    }
-    // Once there is a head, it is what the head comes to that the server may run.
-    if node.own_head().is_none() {
-        dir.before_starling()
-            .into_iter()
-            .for_each(|config| node.remember_before(&config));
-    }
-}
-
-/// The address book as it was kept. It is a book of hints: if it is damaged, this host goes by what
-/// else it knows.
-fn address_book(dir: &StateDir) -> (Vec<u8>, Option<String>) {
-    let wrong = match dir.addresses() {
-        Ok(None) => return (Vec::new(), None),
-        Ok(Some(book)) if StateDir::is_address_book(&book) => return (book, None),
-        Ok(Some(_)) => format!("{}: no address book", dir.addresses_path().display()),
-        Err(error) => error.to_string(),
-    };
-    let became = match dir.set_aside(&dir.addresses_path()) {
-        Ok(path) => format!("{wrong}; it was set aside as {}", path.display()),
-        Err(error) => format!("{wrong}; it cannot be set aside: {error}"),
-    };
-    (Vec::new(), Some(became))
-}
-
 fn overlays(settings: &Settings, member: &Membership, secret: &SecretKey) -> OverlaySource {
     let peer = PeerId::from_bytes(secret.public()).expect("a key pair's public half is sound");
     let known = [
@@ -477,109 +349,6 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
         None => log::info!("no server to configure: the document is kept and served only"),
     }
     Ok(control.map(Unit::new))
-}
-
-fn open_gate(
-    settings: &Settings,
-    clock: Clock,
-    pulse: &Pulse,
-    events: &SyncSender<LoopEvent>,
-) -> Result<Gate, RunError> {
-    let token = settings
-        .api_token_file
-        .as_ref()
-        .map(read_token)
-        .transpose()?;
-    let api = settings.api.map(|listen| TcpApi { listen, token });
-    let (pulse, events) = (pulse.clone(), events.clone());
-    let gate = gate::start(
-        GateSettings {
-            control: settings.control.clone(),
-            rights: rights(settings)?,
-            api,
-        },
-        move |request, responder| match api::ask(&request, clock.now().wall_ms) {
-            Ok(ask) => ask_loop(&events, &pulse, (ask, responder)),
-            Err(response) => responder.respond(Box::new(move || response)),
-        },
-    )?;
-    log::info!("REST on {}", gate.control().display());
-    if let Some(address) = gate.api() {
-        log::info!("REST on http://{address}");
-    }
-    if let Some(note) = settings.shows_all() {
-        log::warn!("{note}");
-    }
-    Ok(gate)
-}
-
-fn rights(settings: &Settings) -> Result<Rights, RunError> {
-    let number = |group: &String| {
-        system::group(group).ok_or_else(|| {
-            RunError::Setting(format!(
-                "--control-group {group}: not in {}",
-                system::GROUPS
-            ))
-        })
-    };
-    let group = settings.control_group.as_ref().map(number).transpose()?;
-    Ok(Rights {
-        mode: settings.control_mode,
-        group,
-    })
-}
-
-fn read_token(path: &PathBuf) -> Result<String, RunError> {
-    let wrong = |why: String| RunError::Setting(format!("token file {}: {why}", path.display()));
-    // Looked at as it is open: what is read is what was judged.
-    let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    let found = file.metadata().map_err(|error| wrong(error.to_string()))?;
-    let owner = found.uid();
-    if owner != 0 && system::own_user().is_some_and(|user| user != owner) {
-        return Err(wrong(format!(
-            "it belongs to user {owner}, who could change it: chown it to the user that runs, or to root"
-        )));
-    }
-    if found.len() > TOKEN_FILE_MAX {
-        return Err(wrong(format!(
-            "{} bytes are too many for a token",
-            found.len()
-        )));
-    }
-    if found.mode() & 0o077 != 0 {
-        return Err(wrong(format!(
-            "others can read it: chmod 600 {}",
-            path.display()
-        )));
-    }
-    let mut text = String::new();
-    file.by_ref()
-        .take(TOKEN_FILE_MAX)
-        .read_to_string(&mut text)
-        .map_err(|error| wrong(error.to_string()))?;
-    Ok(text.trim().to_owned())
-}
-
-/// Asks the loop something for a client, unless it stands: then the client is told so.
-fn ask_loop(
-    events: &SyncSender<LoopEvent>,
-    pulse: &Pulse,
-    (mut ask, mut responder): (Ask, Responder),
-) {
-    while !pulse.stands() {
-        match events.try_send(LoopEvent::Asked(ask, responder)) {
-            Err(TrySendError::Full(LoopEvent::Asked(again, to))) => (ask, responder) = (again, to),
-            _taken_or_nobody_left => return,
-        }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the loop's queue is full, and nobody tells when it is not"
-        )]
-        std::thread::sleep(LOOP_RETRY);
-    }
-    responder.respond(Box::new(|| {
-        HttpResponse::error(503, "The daemon stands still.", "")
-    }));
 }
 
 /// The time for an end in good order is over.
