@@ -20,13 +20,13 @@ use starlingd::model::record::RecordId;
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::frame::{Frame, charge};
-use starlingd::wire::handshake::{Dialling, FIRST_LEN, Local};
+use starlingd::wire::handshake::{Dialling, FIRST_LEN, LocalPeer};
 
 /// Far more than anything here takes; what takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 const DIAL_WAIT: Duration = Duration::from_secs(5);
 
-fn local(seed: u8, fleet_key: u8) -> Arc<Local> {
+fn local(seed: u8, fleet_key: u8) -> Arc<LocalPeer> {
     let owner = FleetId::from_bytes(SecretKey::from_seed(&[200; 32]).public()).unwrap();
     let fleet = Fleet::new(
         "test".to_owned(),
@@ -35,7 +35,7 @@ fn local(seed: u8, fleet_key: u8) -> Arc<Local> {
     )
     .unwrap();
     let identity = SecretKey::from_seed(&[seed; 32]);
-    Arc::new(Local {
+    Arc::new(LocalPeer {
         identity,
         fleet,
         static_secret: [seed; 32],

@@ -22,7 +22,7 @@ use starlingd::model::signature::{Purpose, SecretKey, verify};
 use starlingd::model::stamp::Stamp;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::frame::{Frame, Payload, Scope};
-use starlingd::wire::handshake::{FIRST_LEN, Listening, Local};
+use starlingd::wire::handshake::{FIRST_LEN, Listening, LocalPeer};
 use starlingd::wire::token::Token;
 
 const PAGE: &str = include_str!("../man/starling-protocol.7");
@@ -278,7 +278,7 @@ fn the_handshake_of_the_page_is_noise_with_these_secrets() {
 fn the_listener_takes_the_first_flight_of_the_page_and_answers_in_its_form() {
     let run = u64::from_be_bytes(unhex_array(RUNS[1]).unwrap());
     let identity = SecretKey::from_seed(&[LISTENER; 32]);
-    let local = Local {
+    let local = LocalPeer {
         identity,
         fleet: fleet(),
         static_secret: [LISTENER + 1; 32],

@@ -12,6 +12,8 @@ mod rules;
 mod snippets;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/type_names.rs"]
+mod type_names;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use circles::CIRCLES_LEFT;
 use rules::{DOORS, FLOORS, OPEN, RULES};
 use source::{Source, blank};
+use type_names::NAMES_LEFT;
 
 /// What may stand at the top of the repository, beside names with a dot in front, the licences and
 /// cargo's `target`.
@@ -83,6 +86,13 @@ fn no_files_of_a_floor_import_each_other_in_a_circle() {
             "{files} files of {top} stand in circles, {left} are the most: {inside:#?}"
         );
     }
+}
+
+#[test]
+fn no_type_name_stands_twice_or_says_nothing() {
+    let mut faults = type_names::faults(&sources());
+    faults.retain(|name, _| !NAMES_LEFT.contains(&&name[..]));
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 /// Whoever scans a list of tests reads their names as sentences. Comments are wrapped where rustfmt

@@ -11,7 +11,7 @@ use super::failure::CommandError;
 use super::output;
 use crate::model::json;
 use crate::settings::scenario::Scenario;
-use crate::sim::rehearsal::{self, Figure, Outcome, Unit};
+use crate::sim::rehearsal::{self, Figure, FigureUnit, RehearsalReport};
 
 /// Lets the fleet live, and prints what came of it; that not all agree in the end is a failure.
 pub(super) fn simulate(order: &Order) -> Result<(), CommandError> {
@@ -37,7 +37,7 @@ pub(super) fn simulate(order: &Order) -> Result<(), CommandError> {
     }
 }
 
-fn table(scenario: &Scenario, outcome: &Outcome) -> String {
+fn table(scenario: &Scenario, outcome: &RehearsalReport) -> String {
     let mut page = format!("{} hosts, seed {}", scenario.hosts, scenario.seed);
     if !outcome.node_records {
         page.push_str("; no node records, no servers, full address books");
@@ -61,12 +61,12 @@ fn shown(figure: &Figure) -> String {
         return "-".to_owned();
     };
     match figure.unit {
-        Unit::Count if value.fract() == 0.0 => format!("{value:.0}"),
-        Unit::Count => format!("{value:.1}"),
-        Unit::Time if value < 10_000.0 => format!("{value:.0} ms"),
-        Unit::Time => format!("{:.1} s", value / 1000.0),
-        Unit::Bytes if value < 10_000.0 => format!("{value:.0} B"),
-        Unit::Bytes => format!("{:.1} kB", value / 1000.0),
-        Unit::Percent => format!("{value:.1} %"),
+        FigureUnit::Count if value.fract() == 0.0 => format!("{value:.0}"),
+        FigureUnit::Count => format!("{value:.1}"),
+        FigureUnit::Time if value < 10_000.0 => format!("{value:.0} ms"),
+        FigureUnit::Time => format!("{:.1} s", value / 1000.0),
+        FigureUnit::Bytes if value < 10_000.0 => format!("{value:.0} B"),
+        FigureUnit::Bytes => format!("{:.1} kB", value / 1000.0),
+        FigureUnit::Percent => format!("{value:.1} %"),
     }
 }

@@ -21,7 +21,7 @@ use crate::model::error_body;
 use crate::model::json::{self, JsonError, Value, object};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
-use crate::model::resources::Kind;
+use crate::model::resources::ResourceKind;
 use crate::node::answer::{Answer, Problem};
 use crate::node::input::{Ask, Change, Question, Refusal};
 use crate::settings::nearest::nearest;
@@ -157,13 +157,13 @@ fn asked(request: &HttpRequest, path: Path, now_ms: u64) -> Result<Ask, HttpResp
             history::settle(request, id, what == "keep")
         }
         ["certificates", ..] if request.method != "GET" => {
-            resources::change(request, Kind::Certificate, now_ms)
+            resources::change(request, ResourceKind::Certificate, now_ms)
         }
         ["js_modules", ..] if request.method != "GET" => {
-            resources::change(request, Kind::JsModule, now_ms)
+            resources::change(request, ResourceKind::JsModule, now_ms)
         }
-        ["certificates", ..] => resources::held(request, Kind::Certificate),
-        ["js_modules", ..] => resources::held(request, Kind::JsModule),
+        ["certificates", ..] => resources::held(request, ResourceKind::Certificate),
+        ["js_modules", ..] => resources::held(request, ResourceKind::JsModule),
         [] if request.method == "GET" => Ok(Ask::Server(Question::Everything)),
         ["status", ..] if request.method == "GET" => {
             Ok(Ask::Server(Question::Status(owned(&tokens[1..]))))

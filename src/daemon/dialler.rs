@@ -22,7 +22,7 @@ use crate::limits::{
     CONNECT_WAIT_MIN, DIALS_MAX, DIALS_QUEUED, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK,
     HANDSHAKE_WAIT, RESOLVED_MAX, SMALL_STACK,
 };
-use crate::wire::handshake::{Dialling, HandshakeError, Local};
+use crate::wire::handshake::{Dialling, HandshakeError, LocalPeer};
 
 /// Gives the addresses where this host listens, as they are at that moment; called from several
 /// threads.
@@ -56,7 +56,7 @@ impl Dialler {
     /// then still end with their event. While the loop stands, as `pulse` says, nobody is
     /// dialled.
     pub fn start(
-        local: Arc<Local>,
+        local: Arc<LocalPeer>,
         addresses: Addresses,
         pulse: Pulse,
         sink: impl Fn(DialEvent) + Send + Clone + 'static,
@@ -82,7 +82,7 @@ impl Dialler {
 /// `[fe80::1%eth0]:7117`. On an error the connection is closed.
 pub fn dial(
     address: &str,
-    local: &Local,
+    local: &LocalPeer,
     addresses: &Addresses,
     limit: Duration,
 ) -> Result<LinkParts, DialError> {
@@ -154,7 +154,7 @@ impl std::error::Error for DialError {}
 /// The thread `dial`: never more than [`DIALS_MAX`] under way.
 fn hand_out<S>(
     queue: &Receiver<(u64, String)>,
-    local: &Arc<Local>,
+    local: &Arc<LocalPeer>,
     addresses: &Addresses,
     pulse: &Pulse,
     sink: &S,
@@ -216,7 +216,7 @@ impl Drop for DialPlace {
     }
 }
 
-fn outcome(id: u64, address: String, local: &Local, addresses: &Addresses) -> DialEvent {
+fn outcome(id: u64, address: String, local: &LocalPeer, addresses: &Addresses) -> DialEvent {
     match dial(&address, local, addresses, HANDSHAKE_WAIT) {
         Ok(parts) => DialEvent::Linked(LinkParts {
             dialled: Some(id),

@@ -32,7 +32,7 @@ use crate::limits::{
     ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX,
     HANDSHAKE_STACK, HANDSHAKE_WAIT, PORT,
 };
-use crate::wire::handshake::{FIRST_LEN, Listening, Local, MAGIC, SeenEphemerals};
+use crate::wire::handshake::{FIRST_LEN, Listening, LocalPeer, MAGIC, SeenEphemerals};
 use places::{Caller, HandshakePlace, HandshakePlaces, Wake};
 
 /// Where to listen, and as whom.
@@ -42,7 +42,7 @@ pub struct ListenerSettings {
     /// 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
     /// Who this host is.
-    pub local: Arc<Local>,
+    pub local: Arc<LocalPeer>,
     /// Where this host says it listens.
     pub addresses: Addresses,
     /// Whether the loop turns: while it does not, nobody is answered.
@@ -150,7 +150,7 @@ struct Acceptor<S> {
     /// at the front.
     verified: Vec<Verified>,
     places: HandshakePlaces,
-    local: Arc<Local>,
+    local: Arc<LocalPeer>,
     addresses: Addresses,
     pulse: Pulse,
     sink: S,
@@ -426,7 +426,7 @@ impl Client {
 
 impl Verified {
     /// Messages 2 and 3.
-    fn shake_hands(self, local: &Local, addresses: &Addresses) -> Result<LinkParts, String> {
+    fn shake_hands(self, local: &LocalPeer, addresses: &Addresses) -> Result<LinkParts, String> {
         let words = |error: io::Error| error.to_string();
         let Self {
             stream,

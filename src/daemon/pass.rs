@@ -18,7 +18,7 @@ use crate::model::alias::is_alias;
 use crate::model::aliases::Aliases;
 use crate::model::document::Document;
 use crate::model::json::{self, Map, Value, object};
-use crate::model::resources::Kind;
+use crate::model::resources::ResourceKind;
 use crate::node::input::Question;
 
 /// The handle of the thread, which ends with it.
@@ -110,7 +110,7 @@ impl NamedServer<'_> {
     /// whole.
     fn everything(&self) -> Result<HttpResponse, HttpResponse> {
         let mut all = Map::new();
-        for kind in Kind::ALL {
+        for kind in ResourceKind::ALL {
             all.extend(
                 self.held(kind)?
                     .map(|held| (kind.member().to_owned(), Value::Object(held))),
@@ -124,7 +124,7 @@ impl NamedServer<'_> {
 
     /// All certificates or modules, by the names that people know; `None` if the server was built
     /// without such.
-    fn held(&self, kind: Kind) -> Result<Option<Map<String, Value>>, HttpResponse> {
+    fn held(&self, kind: ResourceKind) -> Result<Option<Map<String, Value>>, HttpResponse> {
         let held = match self
             .unit
             .request("GET", &format!("/{}", kind.member()), None)
@@ -146,7 +146,7 @@ impl NamedServer<'_> {
         let Value::Object(held) = held else {
             return Err(unreadable());
         };
-        Ok(Some(if kind == Kind::Certificate {
+        Ok(Some(if kind == ResourceKind::Certificate {
             self.plain(held)
         } else {
             held
@@ -168,7 +168,7 @@ impl NamedServer<'_> {
 
     /// What the document holds of a list that does not come whole, one by one. The announced length
     /// tells whether that is all there is.
-    fn known(&self, kind: Kind, expected: u64) -> Result<Map<String, Value>, HttpResponse> {
+    fn known(&self, kind: ResourceKind, expected: u64) -> Result<Map<String, Value>, HttpResponse> {
         let names = self.document.value()[kind.member()]
             .as_object()
             .into_iter()
@@ -176,8 +176,8 @@ impl NamedServer<'_> {
         let mut known = Map::new();
         for (name, content) in names {
             match kind {
-                Kind::JsModule => drop(known.insert(name.clone(), content.clone())),
-                Kind::Certificate => {
+                ResourceKind::JsModule => drop(known.insert(name.clone(), content.clone())),
+                ResourceKind::Certificate => {
                     let stored = self.aliases.alias(name).unwrap_or(name);
                     let reply = self
                         .unit
@@ -196,16 +196,23 @@ impl NamedServer<'_> {
         if is_all { Ok(known) } else { Err(cut()) }
     }
 
-    fn one(&self, kind: Kind, name: &str, rest: &[String]) -> Result<HttpResponse, HttpResponse> {
+    fn one(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        rest: &[String],
+    ) -> Result<HttpResponse, HttpResponse> {
         let stored = match kind {
-            Kind::Certificate => self.aliases.alias(name).unwrap_or(name),
-            Kind::JsModule => name,
+            ResourceKind::Certificate => self.aliases.alias(name).unwrap_or(name),
+            ResourceKind::JsModule => name,
         };
         let path = below(&resource_path(kind.member(), stored), rest);
         match self.ask(&path)? {
             // The server has the very source that the document has, or it would be missing, and is
             // given it.
-            Err(RequestFailure::Cut { .. }) if kind == Kind::JsModule && rest.is_empty() => {
+            Err(RequestFailure::Cut { .. })
+                if kind == ResourceKind::JsModule && rest.is_empty() =>
+            {
                 let source = self.document.value()[kind.member()]
                     .get(name)
                     .ok_or_else(cut)?;

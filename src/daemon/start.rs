@@ -40,7 +40,7 @@ use crate::model::signature::SecretKey;
 use crate::node::Node;
 use crate::node::input::Trouble;
 use crate::settings::{Settings, UnitChoice};
-use crate::wire::handshake::Local;
+use crate::wire::handshake::LocalPeer;
 
 /// Runs the peer until it is told to stop.
 pub fn run(settings: Settings) -> Result<(), RunError> {
@@ -57,7 +57,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let pulse = Pulse::new(clock);
     let unit = server_of(&settings)?;
     let now = clock.now();
-    let local = Arc::new(Local {
+    let local = Arc::new(LocalPeer {
         identity: secret.clone(),
         fleet: member.fleet.clone(),
         static_secret: entropy::bytes()?,
@@ -247,7 +247,7 @@ fn own_addresses(settings: &Settings, port: &Arc<AtomicU16>) -> Addresses {
 
 fn listen(
     settings: &Settings,
-    local: &Arc<Local>,
+    local: &Arc<LocalPeer>,
     addresses: &Addresses,
     pulse: &Pulse,
     events: &SyncSender<LoopEvent>,
@@ -268,7 +268,7 @@ fn listen(
 fn discover(
     settings: &Settings,
     node: &Node,
-    local: &Local,
+    local: &LocalPeer,
     events: &SyncSender<LoopEvent>,
     port: &AtomicU16,
 ) -> Result<Option<Discovery>, RunError> {

@@ -27,7 +27,7 @@ use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 use crate::node::effect::ServerJob;
 use crate::node::given::GivenNames;
 use crate::node::input::{Known, Outcome, Refusal, ServerReport, Ticket};
@@ -196,7 +196,7 @@ impl TargetWorker {
     }
 
     /// What the server runs, right before it is replaced by `want`, which it may be much like.
-    fn read_running(&mut self, want: &Value) -> Result<Shown, RequestFailure> {
+    fn read_running(&mut self, want: &Value) -> Result<ShownConfig, RequestFailure> {
         let mut sight = self.unit.see(self.seen.as_ref(), Some(want))?;
         let is_as_seen = self
             .seen

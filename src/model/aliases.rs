@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::alias::{alias, split, stripped};
 use super::document::Document;
 use super::json::{self, Value};
-use super::resources::{self, Kind};
+use super::resources::{self, ResourceKind};
 
 /// The certificates of one document: what each is called, and under which name it stands on a
 /// server.
@@ -20,7 +20,7 @@ pub struct Aliases {
 impl Aliases {
     /// Those of a document.
     pub fn of(document: &Document) -> Self {
-        let bundles = document.value()[Kind::Certificate.member()].as_object();
+        let bundles = document.value()[ResourceKind::Certificate.member()].as_object();
         let alias =
             |(name, bundle): (&String, &Value)| Some((name.clone(), alias(name, bundle.as_str()?)));
         Self {

@@ -14,7 +14,7 @@ mod pem;
 use std::fmt;
 
 use self::certificate::Certificate;
-pub use self::certificate::Time;
+pub use self::certificate::CertificateTime;
 pub use self::key::KeyKind;
 use self::key::Public;
 use crate::limits::{CLOCK_SLACK_MS, CLOCK_SOUND_FROM_MS};
@@ -32,9 +32,9 @@ pub struct Bundle {
     /// and then it cannot be told.
     pub is_matched: bool,
     /// From when the leaf is valid.
-    pub since: Time,
+    pub since: CertificateTime,
     /// The last moment at which it is.
-    pub until: Time,
+    pub until: CertificateTime,
 }
 
 impl Bundle {
@@ -63,12 +63,12 @@ impl Bundle {
             () if now_ms < CLOCK_SOUND_FROM_MS => Ok(()),
             () if self.until.ms() < now_ms => Err(BadBundle::Expired {
                 until: self.until,
-                now: Time::at(now_ms),
+                now: CertificateTime::at(now_ms),
             }),
             () if self.since.ms() > now_ms.saturating_add(CLOCK_SLACK_MS) => {
                 Err(BadBundle::NotYetValid {
                     since: self.since,
-                    now: Time::at(now_ms),
+                    now: CertificateTime::at(now_ms),
                 })
             }
             () => Ok(()),
@@ -125,16 +125,16 @@ pub enum BadBundle {
     /// The leaf is not valid any more.
     Expired {
         /// The certificate was valid until then.
-        until: Time,
+        until: CertificateTime,
         /// What the host's clock shows.
-        now: Time,
+        now: CertificateTime,
     },
     /// The leaf is not valid yet.
     NotYetValid {
         /// The certificate is valid from then on.
-        since: Time,
+        since: CertificateTime,
         /// What the host's clock shows.
-        now: Time,
+        now: CertificateTime,
     },
 }
 

@@ -17,7 +17,7 @@ use crate::limits::{NOTE_MAX, OPEN_VALUE_MAX, OPERATIONS_MAX};
 
 /// What an edit wanted to write.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wanted {
+pub enum WantedValue {
     /// Nothing: a DELETE.
     Nothing,
     /// This value.
@@ -42,14 +42,14 @@ pub struct OpenConflict {
     /// The author's note.
     pub note: String,
     /// What it wanted, operation by operation.
-    pub operations: Vec<(Operation, Wanted)>,
+    pub operations: Vec<(Operation, WantedValue)>,
 }
 
 impl OpenConflict {
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        let wanted = |wanted: &Wanted| {
-            if let Wanted::Value(value) = wanted {
+        let wanted = |wanted: &WantedValue| {
+            if let WantedValue::Value(value) = wanted {
                 json::weight(value)
             } else {
                 0
@@ -69,16 +69,16 @@ impl OpenConflict {
             && !self
                 .operations
                 .iter()
-                .any(|(_, wanted)| matches!(wanted, Wanted::Long { .. }))
+                .any(|(_, wanted)| matches!(wanted, WantedValue::Long { .. }))
     }
 
     /// The operations with their values, to be made again; `None` unless all stand here.
     pub fn ops(&self) -> Option<Vec<Op>> {
-        let op = |(operation, wanted): &(Operation, Wanted)| {
+        let op = |(operation, wanted): &(Operation, WantedValue)| {
             let change = match (operation.verb, wanted) {
-                (Verb::Put, Wanted::Value(value)) => Change::Put(value.clone()),
-                (Verb::Append, Wanted::Value(value)) => Change::Append(value.clone()),
-                (Verb::Delete, Wanted::Nothing) => Change::Delete,
+                (Verb::Put, WantedValue::Value(value)) => Change::Put(value.clone()),
+                (Verb::Append, WantedValue::Value(value)) => Change::Append(value.clone()),
+                (Verb::Delete, WantedValue::Nothing) => Change::Delete,
                 _ => return None,
             };
             Some(Op {
@@ -126,15 +126,15 @@ impl OpenConflict {
             .as_array()
             .filter(|ops| ops.len() <= OPERATIONS_MAX)?;
         let read = |op: &Value| {
-            let (operation, wanted) = (Operation::from_json(op)?, Wanted::from(op)?);
+            let (operation, wanted) = (Operation::from_json(op)?, WantedValue::from(op)?);
             let in_clear =
-                matches!(wanted, Wanted::Value(_)) && resources::is_secret(&operation.path);
+                matches!(wanted, WantedValue::Value(_)) && resources::is_secret(&operation.path);
             (!in_clear).then_some((operation, wanted))
         };
         let operations = ops.iter().map(read).collect::<Option<Vec<_>>>()?;
         let given = operations.iter().map(|(_, wanted)| match wanted {
-            Wanted::Value(value) => json::compact(value).len(),
-            Wanted::Nothing | Wanted::Long { .. } => 0,
+            WantedValue::Value(value) => json::compact(value).len(),
+            WantedValue::Nothing | WantedValue::Long { .. } => 0,
         });
         (given.sum::<usize>() <= OPEN_VALUE_MAX).then_some(())?;
         Some((
@@ -149,7 +149,7 @@ impl OpenConflict {
     }
 }
 
-impl Wanted {
+impl WantedValue {
     /// What the operations of an edit wanted to write, each beside its operation; the values are
     /// taken from `document`, which the edit was applied to.
     pub(super) fn by(operations: &[Operation], document: &Document) -> Vec<(Operation, Self)> {
@@ -241,14 +241,14 @@ mod tests {
         let long = Value::from("x".repeat(OPEN_VALUE_MAX));
         let mut room = OPEN_VALUE_MAX;
         let mut wanted =
-            |value: &Value| Wanted::of(&Path::parse("/config").unwrap(), value, &mut room);
+            |value: &Value| WantedValue::of(&Path::parse("/config").unwrap(), value, &mut room);
         let operations = vec![
             (operation(Verb::Put, "/config/a"), wanted(&Value::from(1))),
             (operation(Verb::Put, "/config/b"), wanted(&long)),
-            (operation(Verb::Delete, "/config/c"), Wanted::Nothing),
+            (operation(Verb::Delete, "/config/c"), WantedValue::Nothing),
             (
                 operation(Verb::Put, "/config/d"),
-                Wanted::Value(Value::Null),
+                WantedValue::Value(Value::Null),
             ),
         ];
         OpenConflict {
@@ -276,10 +276,10 @@ mod tests {
     fn a_certificate_is_given_by_hash_however_short_and_one_in_clear_is_no_conflict() {
         let mut room = OPEN_VALUE_MAX;
         let path = Path::parse("/certificates/a").unwrap();
-        let wanted = Wanted::of(&path, &"key".into(), &mut room);
+        let wanted = WantedValue::of(&path, &"key".into(), &mut room);
         assert_eq!(
             wanted,
-            Wanted::Long {
+            WantedValue::Long {
                 len: 5,
                 hash: resources::fingerprint("key")
             }
@@ -332,7 +332,7 @@ mod tests {
                 Change::Put(Value::Null)
             ]
         );
-        whole.operations[0].1 = Wanted::Nothing;
+        whole.operations[0].1 = WantedValue::Nothing;
         assert_eq!(whole.ops(), None, "a PUT of nothing is no operation");
     }
 

@@ -9,7 +9,7 @@ use super::document::Document;
 use super::edit::{Change, Op};
 use super::json::{self, Value};
 use super::path::Path;
-use super::resources::Kind;
+use super::resources::ResourceKind;
 use crate::limits::OPERATIONS_MAX;
 
 /// The operations that make the whole of `to` of `from`; none if they are the same. `None` if they
@@ -31,7 +31,7 @@ pub fn document_difference(from: &Document, to: &Document) -> Option<Vec<Op>> {
 /// that differs.
 pub fn texts_difference(from: &Document, to: &Document) -> Vec<Op> {
     let mut ops = Vec::new();
-    for kind in Kind::ALL {
+    for kind in ResourceKind::ALL {
         let of = |document: &'_ Document| {
             document.value()[kind.member()]
                 .as_object()

@@ -11,19 +11,19 @@ use std::sync::{Arc, OnceLock};
 use super::fingerprint::Fingerprint;
 use super::json::{self, JsonError, Map, Value};
 use super::path::{Path, element_index};
-use super::resources::{Kind, is_resource_name};
+use super::resources::{ResourceKind, is_resource_name};
 use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, RESOURCES_MAX, VALUES_MAX};
 
 mod bundles;
 mod form;
 
-pub use self::bundles::Bundle;
+pub use self::bundles::BundleId;
 
 /// `{"config": …, "certificates": {…}, "js_modules": {…}}`. Two are equal if their texts are.
 #[derive(Clone)]
-pub struct Document(Arc<Inner>);
+pub struct Document(Arc<DocumentParts>);
 
-struct Inner {
+struct DocumentParts {
     /// The compact text, from `from` on; it was read once as UTF-8.
     bytes: Arc<[u8]>,
     from: usize,
@@ -97,7 +97,7 @@ impl Document {
         value: OnceLock<Value>,
         fingerprint: OnceLock<Fingerprint>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(DocumentParts {
             bytes,
             from,
             value,
@@ -290,7 +290,7 @@ impl std::error::Error for NotADocument {}
 
 fn check_resources(document: &Value) -> Result<(), NotADocument> {
     let mut count = 0;
-    for name in Kind::ALL.map(Kind::member) {
+    for name in ResourceKind::ALL.map(ResourceKind::member) {
         let held = document[name]
             .as_object()
             .ok_or(NotADocument::NotAnObjectIn(name))?;

@@ -20,7 +20,7 @@ impl Fingerprint {
     /// That of a configuration, with the names of certificates as people or as a server have them.
     pub fn of(config: &Value) -> Self {
         let mut bytes = Bytes::default();
-        add(&mut bytes, config, Place::Root);
+        add(&mut bytes, config, Position::Root);
         bytes.hasher.update(&bytes.waiting);
         Self(bytes.hasher.finalize().into())
     }
@@ -45,7 +45,7 @@ impl fmt::Debug for Fingerprint {
 
 /// Where in a configuration a value stands, as far as names of certificates are concerned.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Root,
     Listeners,
     Listener,
@@ -54,7 +54,7 @@ enum Place {
     Elsewhere,
 }
 
-impl Place {
+impl Position {
     fn below(self, name: &str) -> Self {
         match (self, name) {
             (Self::Root, "listeners") => Self::Listeners,
@@ -90,7 +90,7 @@ impl Bytes {
 
 /// Every value begins with a mark of its kind and its length, so that no two come to the same
 /// bytes.
-fn add(bytes: &mut Bytes, value: &Value, place: Place) {
+fn add(bytes: &mut Bytes, value: &Value, position: Position) {
     match value {
         Value::Object(members) => {
             bytes.begin(b'{', members.len());
@@ -98,21 +98,21 @@ fn add(bytes: &mut Bytes, value: &Value, place: Place) {
             sorted.sort_unstable_by_key(|(name, _)| *name);
             for (name, value) in sorted {
                 text(bytes, name);
-                add(bytes, value, place.below(name));
+                add(bytes, value, position.below(name));
             }
         }
         Value::Array(elements) => {
             bytes.begin(b'[', elements.len());
-            let place = if place == Place::Certificate {
-                place
+            let position = if position == Position::Certificate {
+                position
             } else {
-                Place::Elsewhere
+                Position::Elsewhere
             };
             elements
                 .iter()
-                .for_each(|element| add(bytes, element, place));
+                .for_each(|element| add(bytes, element, position));
         }
-        Value::String(name) if place == Place::Certificate => text(bytes, stripped(name)),
+        Value::String(name) if position == Position::Certificate => text(bytes, stripped(name)),
         Value::String(string) => text(bytes, string),
         other => {
             let written = json::compact(other);

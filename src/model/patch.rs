@@ -14,7 +14,7 @@ use super::edit::{self, EditError, Op};
 use super::json::{Map, Value};
 use super::merge::merge;
 use super::path::{Path, push_token};
-use super::places::{How, Places};
+use super::places::{Touch, TouchedPlaces};
 use crate::limits::DIFFERENCES_MAX;
 
 pub use self::steps::{BadPatch, JsonPatch, Misfit};
@@ -67,12 +67,12 @@ impl Patch {
         let before = document
             .get(path)
             .ok_or(PatchError::Edit(EditError::Missing))?;
-        let mut places = Places::below(path);
+        let mut places = TouchedPlaces::below(path);
         let after = self.patched(before, &mut places)?;
         edited(document, places.ops(before, &after))
     }
 
-    fn patched(&self, before: &Value, places: &mut Places) -> Result<Value, PatchError> {
+    fn patched(&self, before: &Value, places: &mut TouchedPlaces) -> Result<Value, PatchError> {
         match self {
             Self::Merge(patch) => {
                 touch_merged(before, patch, &mut Vec::new(), places);
@@ -112,10 +112,10 @@ pub fn add_members(
     if !exist.is_empty() {
         return Err(PatchError::Exists(exist));
     }
-    let mut places = Places::below(path);
+    let mut places = TouchedPlaces::below(path);
     members
         .keys()
-        .for_each(|name| places.touch(std::slice::from_ref(name), How::Set));
+        .for_each(|name| places.touch(std::slice::from_ref(name), Touch::Set));
     let after = Value::Object(
         present
             .iter()
@@ -132,15 +132,20 @@ fn edited(document: &Document, ops: Vec<Op>) -> Result<(Vec<Op>, Document), Patc
 }
 
 /// Notes what a merge touches: each member that it names whose value it does not merge any further.
-fn touch_merged(target: &Value, patch: &Value, tokens: &mut Vec<String>, places: &mut Places) {
+fn touch_merged(
+    target: &Value,
+    patch: &Value,
+    tokens: &mut Vec<String>,
+    places: &mut TouchedPlaces,
+) {
     let (Value::Object(present), Value::Object(wanted)) = (target, patch) else {
-        return places.touch(tokens, How::Set);
+        return places.touch(tokens, Touch::Set);
     };
     for (name, value) in wanted {
         tokens.push(name.clone());
         match present.get(name) {
             Some(member) if value.is_object() => touch_merged(member, value, tokens, places),
-            _ => places.touch(tokens, How::Set),
+            _ => places.touch(tokens, Touch::Set),
         }
         tokens.pop();
     }

@@ -13,14 +13,14 @@ use super::path::{Path, is_token};
 use crate::limits::{OPERATIONS_MAX, PATH_MAX, PATH_TOKEN_MAX};
 
 /// Where a patch has been, below a path.
-pub struct Places {
+pub struct TouchedPlaces {
     base: Path,
-    places: Vec<Place>,
+    places: Vec<TouchedPlace>,
 }
 
 /// How a place is touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum Touch {
     /// The value is set, or the member removed.
     Set,
     /// The value is what something depends on, and may well stay as it is.
@@ -31,19 +31,19 @@ pub enum How {
     Cut,
 }
 
-struct Place {
+struct TouchedPlace {
     tokens: Vec<String>,
-    how: How,
+    touch: Touch,
     /// Whether something depends on what was there.
     tested: bool,
 }
 
-impl Place {
+impl TouchedPlace {
     /// All that is affected: with elements that are added or removed, their array.
     fn region(&self) -> &[String] {
-        match self.how {
-            How::Cut => &self.tokens[..self.tokens.len() - 1],
-            How::Set | How::Tested | How::Append => &self.tokens,
+        match self.touch {
+            Touch::Cut => &self.tokens[..self.tokens.len() - 1],
+            Touch::Set | Touch::Tested | Touch::Append => &self.tokens,
         }
     }
 
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-impl Places {
+impl TouchedPlaces {
     /// None yet.
     pub fn below(base: &Path) -> Self {
         Self {
@@ -64,20 +64,20 @@ impl Places {
 
     /// The value that these tokens lead to is touched. Tokens that no path can have lead to the
     /// last value that one can name.
-    pub fn touch(&mut self, tokens: &[String], how: How) {
+    pub fn touch(&mut self, tokens: &[String], touch: Touch) {
         let named = self.named(tokens);
         let is_root = named == 0 && self.base.tokens().len() <= 1;
-        let how = match how {
-            How::Tested => how,
+        let touch = match touch {
+            Touch::Tested => touch,
             // An edit cannot append to the configuration itself, as POST cannot.
-            How::Append if is_root => How::Set,
-            _ if named < tokens.len() => How::Set,
-            _ => how,
+            Touch::Append if is_root => Touch::Set,
+            _ if named < tokens.len() => Touch::Set,
+            _ => touch,
         };
-        self.add(Place {
+        self.add(TouchedPlace {
             tokens: tokens[..named].to_vec(),
-            how,
-            tested: how == How::Tested,
+            touch,
+            tested: touch == Touch::Tested,
         });
         while self.places.len() > OPERATIONS_MAX {
             self.lift();
@@ -93,7 +93,7 @@ impl Places {
             .collect()
     }
 
-    fn op(&self, place: &Place, before: &Value, after: &Value) -> Option<Op> {
+    fn op(&self, place: &TouchedPlace, before: &Value, after: &Value) -> Option<Op> {
         let value = |root| {
             place
                 .tokens
@@ -101,11 +101,11 @@ impl Places {
                 .try_fold(root, |value, token| member(value, token))
         };
         let same = |was: &Value, is: &Value| json::compact(was) == json::compact(is);
-        let change = match (place.how, value(before), value(after)) {
-            (How::Append, _, Some(Value::Array(elements))) => {
+        let change = match (place.touch, value(before), value(after)) {
+            (Touch::Append, _, Some(Value::Array(elements))) => {
                 Change::Append(elements.last()?.clone())
             }
-            (How::Cut, _, _) => Change::Delete,
+            (Touch::Cut, _, _) => Change::Delete,
             (_, Some(was), Some(is)) if !place.tested && same(was, is) => return None,
             (_, _, Some(is)) => Change::Put(is.clone()),
             (_, Some(_), None) => Change::Delete,
@@ -122,26 +122,26 @@ impl Places {
     }
 
     /// Adds a place, and makes one of it and all that it meets.
-    fn add(&mut self, place: Place) {
+    fn add(&mut self, place: TouchedPlace) {
         let Some(at) = self.places.iter().position(|other| other.meets(&place)) else {
             return self.places.push(place);
         };
-        let (mut met, rest): (Vec<Place>, Vec<Place>) =
+        let (mut met, rest): (Vec<TouchedPlace>, Vec<TouchedPlace>) =
             self.places.drain(..).partition(|other| other.meets(&place));
         met.push(place);
         let shortest = met
             .iter()
-            .map(Place::region)
+            .map(TouchedPlace::region)
             .min_by_key(|region| region.len())
             .unwrap_or_default();
-        let how = if met.iter().all(|place| place.how == How::Tested) {
-            How::Tested
+        let touch = if met.iter().all(|place| place.touch == Touch::Tested) {
+            Touch::Tested
         } else {
-            How::Set
+            Touch::Set
         };
-        let one = Place {
+        let one = TouchedPlace {
             tokens: shortest.to_vec(),
-            how,
+            touch,
             tested: met.iter().any(|place| place.tested),
         };
         self.places = rest;
@@ -156,16 +156,16 @@ impl Places {
             .map(|place| place.tokens.len())
             .max()
             .unwrap_or(0);
-        let deep: Vec<Place> = self
+        let deep: Vec<TouchedPlace> = self
             .places
             .extract_if(.., |place| place.tokens.len() == deepest)
             .collect();
         for mut place in deep {
             place.tokens.pop();
-            place.how = if place.how == How::Tested {
-                How::Tested
+            place.touch = if place.touch == Touch::Tested {
+                Touch::Tested
             } else {
-                How::Set
+                Touch::Set
             };
             self.add(place);
         }

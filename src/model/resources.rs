@@ -19,14 +19,14 @@ use crate::limits::RESOURCE_NAME_MAX;
 
 /// What a document holds beside its configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ResourceKind {
     /// PEM bundles: a private key and its certificate chain.
     Certificate,
     /// Sources for njs.
     JsModule,
 }
 
-impl Kind {
+impl ResourceKind {
     /// Both, in the order of a document's members.
     pub const ALL: [Self; 2] = [Self::Certificate, Self::JsModule];
 
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ResourceKind {
     /// As Unit's errors begin.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -61,7 +61,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ResourceKind,
     /// What it is called.
     pub name: String,
 }
@@ -75,17 +75,19 @@ pub(crate) fn is_resource_name(text: &str) -> bool {
 }
 
 /// What a path names: `/certificates/NAME` or `/js_modules/NAME`, exactly that.
-pub fn at(path: &Path) -> Option<(Kind, &str)> {
+pub fn at(path: &Path) -> Option<(ResourceKind, &str)> {
     let [member, name] = path.tokens() else {
         return None;
     };
-    let kind = Kind::ALL.into_iter().find(|kind| kind.member() == member)?;
+    let kind = ResourceKind::ALL
+        .into_iter()
+        .find(|kind| kind.member() == member)?;
     is_resource_name(name).then_some((kind, name))
 }
 
 /// Whether what stands at this path must not be shown: a bundle, or where one would stand.
 pub fn is_secret(path: &Path) -> bool {
-    path.tokens().len() > 1 && path.tokens()[0] == Kind::Certificate.member()
+    path.tokens().len() > 1 && path.tokens()[0] == ResourceKind::Certificate.member()
 }
 
 /// The certificates that a configuration names, in order, each once.
@@ -134,11 +136,11 @@ pub fn js_modules(config: &Value) -> BTreeSet<&str> {
 pub fn missing(document: &Value) -> BTreeSet<Named> {
     let config = &document["config"];
     let named = [
-        (Kind::Certificate, certificates(config)),
-        (Kind::JsModule, js_modules(config)),
+        (ResourceKind::Certificate, certificates(config)),
+        (ResourceKind::JsModule, js_modules(config)),
     ];
-    let held = |kind: Kind, name: &str| document[kind.member()].get(name).is_some();
-    let of_kind = |(kind, names): (Kind, BTreeSet<&str>)| {
+    let held = |kind: ResourceKind, name: &str| document[kind.member()].get(name).is_some();
+    let of_kind = |(kind, names): (ResourceKind, BTreeSet<&str>)| {
         // Nothing can be called "": what is wrong with that, servers say themselves, each in its
         // own words.
         let lacking = names
@@ -177,7 +179,7 @@ pub fn first_of(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, Str
         .find_map(|(member, value)| match member.as_str() {
             "settings" => lacking_at(
                 lacking,
-                Kind::JsModule,
+                ResourceKind::JsModule,
                 value.get("js_module")?,
                 &[member, "js_module"],
             ),
@@ -190,7 +192,7 @@ pub fn first_of(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, Str
                         let named = listener.get("tls")?.get("certificate")?;
                         lacking_at(
                             lacking,
-                            Kind::Certificate,
+                            ResourceKind::Certificate,
                             named,
                             &[member, address, "tls", "certificate"],
                         )
@@ -202,7 +204,7 @@ pub fn first_of(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, Str
 
 fn lacking_at(
     lacking: &BTreeSet<Named>,
-    kind: Kind,
+    kind: ResourceKind,
     value: &Value,
     at: &[&str],
 ) -> Option<(Named, String)> {
@@ -268,7 +270,7 @@ pub fn showable<'a>(path: &Path, value: &'a Value) -> Cow<'a, Value> {
         None => match value {
             Value::Object(members) => {
                 let below = |name: &String, value| {
-                    if name == Kind::Certificate.member() {
+                    if name == ResourceKind::Certificate.member() {
                         hidden(value)
                     } else {
                         value.clone()
@@ -283,7 +285,7 @@ pub fn showable<'a>(path: &Path, value: &'a Value) -> Cow<'a, Value> {
             }
             other => Cow::Borrowed(other),
         },
-        Some(first) if first == Kind::Certificate.member() => Cow::Owned(hidden(value)),
+        Some(first) if first == ResourceKind::Certificate.member() => Cow::Owned(hidden(value)),
         Some(_) => Cow::Borrowed(value),
     }
 }
@@ -388,7 +390,7 @@ mod tests {
         assert_eq!(
             newly_missing(&before, &after),
             [Named {
-                kind: Kind::Certificate,
+                kind: ResourceKind::Certificate,
                 name: "b".into()
             }]
             .into()
@@ -420,14 +422,17 @@ mod tests {
     #[test]
     fn a_path_names_one_of_them_if_it_is_just_that_long() {
         let path = |text: &str| Path::parse(text).unwrap();
-        assert_eq!(at(&path("/certificates/a")), Some((Kind::Certificate, "a")));
+        assert_eq!(
+            at(&path("/certificates/a")),
+            Some((ResourceKind::Certificate, "a"))
+        );
         assert_eq!(
             at(&path("/js_modules/sp%20ace.js/")),
-            Some((Kind::JsModule, "sp ace.js"))
+            Some((ResourceKind::JsModule, "sp ace.js"))
         );
         assert_eq!(
             at(&path("/certificates/x%252Fy")),
-            Some((Kind::Certificate, "x%2Fy"))
+            Some((ResourceKind::Certificate, "x%2Fy"))
         );
         for other in [
             "/",
@@ -444,13 +449,13 @@ mod tests {
                 && !is_resource_name(&"n".repeat(RESOURCE_NAME_MAX + 1))
         );
         assert_eq!(
-            Kind::JsModule
+            ResourceKind::JsModule
                 .path("p%q")
                 .map(|path| path.to_string())
                 .as_deref(),
             Some("/js_modules/p%25q")
         );
-        assert_eq!(Kind::Certificate.path("a/b"), None);
+        assert_eq!(ResourceKind::Certificate.path("a/b"), None);
     }
 
     #[test]

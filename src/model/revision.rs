@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::head_line::HeadLine;
-use super::conflict::{OpenConflict, Wanted};
+use super::conflict::{OpenConflict, WantedValue};
 use super::document::Document;
 use super::edit::{Change, Op, Verb};
 use super::json::{self, JsonError};
@@ -382,7 +382,7 @@ impl Revision {
             author: Some(header.author),
             guarded: header.flags & Header::GUARDED != 0,
             note: header.note.clone(),
-            operations: Wanted::by(&self.edit.operations, &self.document),
+            operations: WantedValue::by(&self.edit.operations, &self.document),
         }
     }
 }

@@ -15,9 +15,9 @@ use crate::limits::FOLD_MIN;
 
 /// A configuration as a server shows it. Two are equal if their values are the same.
 #[derive(Clone)]
-pub struct Shown(Arc<Inner>);
+pub struct ShownConfig(Arc<ShownParts>);
 
-struct Inner {
+struct ShownParts {
     /// At least one of these two is there.
     value: OnceLock<Value>,
     text: OnceLock<Arc<str>>,
@@ -25,7 +25,7 @@ struct Inner {
     weight: OnceLock<usize>,
 }
 
-impl Shown {
+impl ShownConfig {
     /// The configuration as a value.
     pub fn value(&self) -> &Value {
         let read = |text: &Arc<str>| {
@@ -56,7 +56,7 @@ impl Shown {
             .text
             .get_or_init(|| json::compact(self.value()).into());
         let fingerprint = self.0.fingerprint.clone();
-        Self(Arc::new(Inner {
+        Self(Arc::new(ShownParts {
             value: OnceLock::new(),
             text: Arc::clone(text).into(),
             fingerprint,
@@ -88,10 +88,10 @@ impl Shown {
     }
 }
 
-impl From<Value> for Shown {
+impl From<Value> for ShownConfig {
     fn from(value: Value) -> Self {
         let (text, fingerprint, weight) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner {
+        Self(Arc::new(ShownParts {
             value: value.into(),
             text,
             fingerprint,
@@ -100,7 +100,7 @@ impl From<Value> for Shown {
     }
 }
 
-impl Deref for Shown {
+impl Deref for ShownConfig {
     type Target = Value;
 
     fn deref(&self) -> &Value {
@@ -108,13 +108,13 @@ impl Deref for Shown {
     }
 }
 
-impl PartialEq for Shown {
+impl PartialEq for ShownConfig {
     fn eq(&self, other: &Self) -> bool {
         self.is_one_with(other) || json::same(self, other)
     }
 }
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for ShownConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value().fmt(f)
     }
@@ -129,7 +129,7 @@ mod tests {
         let value =
             json::parse(br#"{"listeners":{"*:1":{"pass":"routes"}},"routes":[1.0,"\u0001"]}"#)
                 .unwrap();
-        let shown = Shown::from(value.clone());
+        let shown = ShownConfig::from(value.clone());
         let folded = shown.folded();
         assert!(shown.is_unfolded() && !folded.is_unfolded());
         assert_eq!(folded.fingerprint(), Fingerprint::of(&value));

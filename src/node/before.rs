@@ -19,7 +19,7 @@ use super::{Node, Waiting};
 use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
 use crate::model::document::is_factory;
 use crate::model::json;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// What the server ran before Starling first configured it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,13 @@ impl Node {
             Err(_) if !is_something => self.local.server.before = Before::Kept,
             Ok(()) => {
                 self.local.server.before = Before::Kept;
-                self.local
-                    .kept
-                    .keeps_before(self.local.server.observed.as_ref().map(Shown::fingerprint));
+                self.local.kept.keeps_before(
+                    self.local
+                        .server
+                        .observed
+                        .as_ref()
+                        .map(ShownConfig::fingerprint),
+                );
                 if is_something {
                     self.cx.say(
                         Level::Warn,

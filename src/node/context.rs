@@ -17,7 +17,7 @@ use super::reading::Reading;
 use super::removal::Removal;
 use super::rng::Rng;
 use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY};
-use crate::model::document::Bundle;
+use crate::model::document::BundleId;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
@@ -79,7 +79,7 @@ pub(super) enum Waiting {
     /// A file that is read.
     Read(Record, Reading),
     /// A file out of which these bundles are struck.
-    Struck(Record, Vec<Bundle>),
+    Struck(Record, Vec<BundleId>),
     /// The body of this record, which this link has brought.
     Decoded(LinkId, RecordId),
 }

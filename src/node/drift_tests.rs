@@ -1,8 +1,8 @@
 use super::*;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// A node whose server runs `theirs` beside the head, unseen until now, and is to publish it.
-fn with_drift() -> (Lone, Shown) {
+fn with_drift() -> (Lone, ShownConfig) {
     let mut lone = Lone::new(true);
     lone.node.cx.setup.drift = DriftChoice::Adopt;
     lone.write(1, "one");
@@ -13,7 +13,7 @@ fn with_drift() -> (Lone, Shown) {
 }
 
 /// Serves a node whose server runs `config`, for some seconds.
-fn serve_with(lone: &mut Lone, config: &mut Shown) {
+fn serve_with(lone: &mut Lone, config: &mut ShownConfig) {
     for _ in 0..50 {
         lone.happens(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::decode::Undecoded;
 use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
-use crate::model::document::{Bundle, Document};
+use crate::model::document::{BundleId, Document};
 use crate::model::record::RecordId;
 use crate::wire::forwarded::ForwardedRequest;
 
@@ -64,7 +64,7 @@ pub enum DiskJob {
     /// Keep a revision durably.
     Store(Ticket, String, String, Vec<u8>),
     /// Write the file of a revision anew, durably, without these bundles.
-    Strike(Ticket, String, String, Vec<Bundle>),
+    Strike(Ticket, String, String, Vec<BundleId>),
     /// Forget a revision.
     Remove(String, String),
     /// Write something small and remove it again, to find out whether that can be done.

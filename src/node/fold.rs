@@ -11,7 +11,7 @@ use super::Node;
 use super::server::Server;
 use crate::limits::{FOLD_AFTER, FOLD_MIN};
 use crate::model::document::Document;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// Whether it is worth it.
 pub(super) fn is_large(document: &Document) -> bool {
@@ -72,7 +72,7 @@ impl Node {
                 .documents()
                 .chain(self.local.kept.documents())
                 .any(is_large)
-            || shown.any(Shown::is_large)
+            || shown.any(ShownConfig::is_large)
     }
 }
 

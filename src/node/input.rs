@@ -16,9 +16,9 @@ use crate::model::json::{self, object};
 use crate::model::overlay::Overlay;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
-use crate::model::resources::Kind;
+use crate::model::resources::ResourceKind;
 use crate::model::revision::Revision;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::handshake::Hello;
 
@@ -162,14 +162,14 @@ pub enum Outcome {
     /// The server runs what it may not be put over before that is kept; nothing changed.
     Found {
         /// The configuration, with the names that people know certificates by.
-        config: Shown,
+        config: ShownConfig,
         /// Of it.
         fingerprint: Fingerprint,
     },
     /// The server runs this; it was looked at.
     Observed {
         /// The configuration, with the names that people know certificates by.
-        config: Shown,
+        config: ShownConfig,
         /// Certificates and modules of the document that it was last given and that are not there
         /// any more, as paths.
         missing: Vec<String>,
@@ -321,7 +321,7 @@ pub enum Question {
     Everything,
     /// `GET /certificates…` or `/js_modules…`: the name, if one is given, and what is asked for
     /// below it.
-    Held(Kind, Vec<String>),
+    Held(ResourceKind, Vec<String>),
     /// `GET /status…`, without the first token.
     Status(Vec<String>),
     /// `GET /control…`, without the first token.

@@ -11,7 +11,7 @@ use super::replica::Group;
 use crate::model::document::Document;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// How much a node holds of what is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,7 +95,12 @@ impl Node {
             .map(|document| document.bytes().len() + document.weight())
             .sum();
         let kept: usize = self.local.kept.documents().map(Document::weight).sum();
-        let shown = self.local.server.observed.as_ref().map_or(0, Shown::weight);
+        let shown = self
+            .local
+            .server
+            .observed
+            .as_ref()
+            .map_or(0, ShownConfig::weight);
         let revisions = own
             + given
             + kept

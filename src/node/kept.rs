@@ -34,7 +34,7 @@ use crate::model::document::Document;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
 use crate::model::record::RecordId;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// What is known of what the server may run, and of what is kept of what it ran.
 #[derive(Default)]
@@ -77,7 +77,7 @@ struct Writing {
 
 /// What the server was found to run when it was to be given something.
 pub(super) struct Found {
-    pub(super) config: Shown,
+    pub(super) config: ShownConfig,
     pub(super) fingerprint: Fingerprint,
 }
 

@@ -20,14 +20,14 @@ use super::views::text;
 use super::{Context, Store};
 use super::{Node, Waiting, revision_name};
 use crate::limits::{KEYS_LOOK_EVERY, STRIKES_MAX};
-use crate::model::document::Bundle;
+use crate::model::document::BundleId;
 use crate::model::record::{Rank, Record, RecordId};
 
 /// What is known of bundles that stand in the history only.
 #[derive(Default)]
 pub(super) struct Keys {
     /// Since when the head of a group is known not to hold them.
-    gone: BTreeMap<String, BTreeMap<Bundle, Duration>>,
+    gone: BTreeMap<String, BTreeMap<BundleId, Duration>>,
     /// Revisions whose files are being written without them.
     striking: BTreeSet<RecordId>,
     /// When to look again.
@@ -84,27 +84,27 @@ impl Node {
     }
 
     /// The revisions of a group out of which bundles are to be struck, each with these.
-    fn keys_to_go(&mut self, name: &str) -> Vec<(Record, Vec<Bundle>)> {
+    fn keys_to_go(&mut self, name: &str) -> Vec<(Record, Vec<BundleId>)> {
         let Some(group) = self.store.replica.group(name) else {
             return Vec::new();
         };
         let (now, withdrawn) = (self.cx.now.elapsed, group.withdrawn());
         let known = self.store.keys.gone.remove(name).unwrap_or_default();
-        let gone: BTreeMap<Bundle, Duration> = withdrawn
+        let gone: BTreeMap<BundleId, Duration> = withdrawn
             .keys()
             .map(|bundle| (*bundle, known.get(bundle).copied().unwrap_or(now)))
             .collect();
         let mut work = Vec::new();
         if !gone.is_empty() {
             let (reported, is_settled) = (self.reported_by_all(name), group.is_settled());
-            let case = |bundle: &Bundle, newest: Rank| Case {
+            let case = |bundle: &BundleId, newest: Rank| Case {
                 since: now.saturating_sub(gone[bundle]),
                 kept: self.cx.setup.keys_kept.clone(),
                 newest,
                 reported,
                 is_settled,
             };
-            let goes: Vec<Bundle> = withdrawn
+            let goes: Vec<BundleId> = withdrawn
                 .iter()
                 .filter(|(bundle, newest)| case(bundle, **newest).goes())
                 .map(|(bundle, _)| *bundle)
@@ -172,7 +172,7 @@ impl Store {
         &mut self,
         cx: &mut Context,
         record: &Record,
-        goes: &[Bundle],
+        goes: &[BundleId],
         is_done: bool,
     ) {
         self.keys.striking.remove(&record.id);
@@ -193,7 +193,7 @@ impl Store {
     }
 
     /// Has as many files written as are worked on at once; the others follow.
-    fn strike(&mut self, cx: &mut Context, work: Vec<(Record, Vec<Bundle>)>) {
+    fn strike(&mut self, cx: &mut Context, work: Vec<(Record, Vec<BundleId>)>) {
         let is_free = |record: &Record| {
             let id = &record.id;
             !self.keys.striking.contains(id)

@@ -22,7 +22,7 @@ use crate::model::document::Document;
 use crate::model::edit::{Change as EditChange, Op};
 use crate::model::json::{self, Value};
 use crate::model::path::Path;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 use crate::node::answer::Answer;
 use crate::node::effect::ServerJob;
 use crate::node::input::{Change, ClientId, Outcome, ServerReport};
@@ -671,7 +671,7 @@ fn a_server_found_while_a_change_is_made_durable_is_not_taken_to_run_it() {
     let mut lone = Lone::new(false);
     lone.write(1, "one");
     lone.node.server_appears();
-    let theirs = Shown::from(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
+    let theirs = ShownConfig::from(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
     let mut is_given = false;
     while !is_given {
         assert!(

@@ -19,7 +19,7 @@ use super::replica::Taken;
 use super::roster::NodeRecord;
 use super::{Context, Exchange, Peers};
 use crate::limits::{ADDRESSES_MAX, LATELY_HELD_MAX, PROBLEMS_MAX, REBASE_JITTER};
-use crate::model::document::{Bundle, Document};
+use crate::model::document::{BundleId, Document};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Kind, Record, RecordId, hash_of};
@@ -521,7 +521,7 @@ pub fn document_in(bytes: &[u8], id: &RecordId) -> Option<Document> {
 
 /// Such a file with these bundles struck out: it says so, with the hash of what is left. `None` if
 /// there is none of them in it, or it is damaged.
-pub fn struck_text(bytes: &[u8], goes: &[Bundle]) -> Option<Vec<u8>> {
+pub fn struck_text(bytes: &[u8], goes: &[BundleId]) -> Option<Vec<u8>> {
     let parts = FileParts::of(bytes)?;
     parts.record().filter(|record| parts.is_whole(record))?;
     let (edit, text) = parts.lines()?;

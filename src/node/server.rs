@@ -30,7 +30,7 @@ use crate::model::ledger::{EditRef, Standing};
 use crate::model::overlay::Unfit;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// What the server is known to run.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ pub(super) struct Server {
     pub(super) present: bool,
     pub(super) job: Option<Job>,
     pub(super) applied: Option<Applied>,
-    pub(super) observed: Option<Shown>,
+    pub(super) observed: Option<ShownConfig>,
     /// Certificates and modules that it has lost, as paths.
     missing: Vec<String>,
     pub(super) verdict: Verdict,

@@ -18,7 +18,7 @@ use super::writes::Wish;
 use super::{Changes, Context, Peers, Store};
 use super::{Waiting, replica};
 use crate::limits::{NEEDED_MAX, SHORT_ID_MIN};
-use crate::model::conflict::{OpenConflict, Wanted};
+use crate::model::conflict::{OpenConflict, WantedValue};
 use crate::model::edit::Op;
 use crate::model::json::{Value, object};
 use crate::model::ledger::EditRef;
@@ -355,7 +355,9 @@ fn with_fingerprints(mut ops: Value, conflict: &OpenConflict) -> Value {
         .flatten()
         .zip(&conflict.operations);
     for (op, (operation, wanted)) in shown {
-        if let (Wanted::Long { hash, .. }, true) = (wanted, resources::is_secret(&operation.path)) {
+        if let (WantedValue::Long { hash, .. }, true) =
+            (wanted, resources::is_secret(&operation.path))
+        {
             op["value"] = resources::shown(hash).into();
         }
     }

@@ -14,7 +14,7 @@ use super::{Context, Store};
 use crate::limits::PROBLEMS_MAX;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op};
-use crate::model::resources::{self, Kind, Named};
+use crate::model::resources::{self, Named, ResourceKind};
 
 impl Node {
     /// Whether a change leaves the configuration with a name that nothing bears, which it did not
@@ -81,7 +81,7 @@ pub(super) fn check_upload(before: &Document, op: &Op) -> Result<(), Answer> {
         (_, Change::Delete, None) => Err(Problem::new(404, words(kind).absent, "").into()),
         // A certificate is replaced, which is what Unit cannot do. Modules are not, so that they
         // mean one thing to every template.
-        (Kind::JsModule, Change::Put(_), Some(_)) => {
+        (ResourceKind::JsModule, Change::Put(_), Some(_)) => {
             Err(Problem::new(400, words(kind).exists, "").into())
         }
         _ => Ok(()),
@@ -111,16 +111,16 @@ struct Words {
     in_use: &'static str,
 }
 
-fn words(kind: Kind) -> Words {
+fn words(kind: ResourceKind) -> Words {
     match kind {
-        Kind::Certificate => Words {
+        ResourceKind::Certificate => Words {
             uploaded: "Certificate chain uploaded.",
             deleted: "Certificate deleted.",
             exists: "Certificate already exists.",
             absent: "Certificate doesn't exist.",
             in_use: "Certificate is used in the configuration.",
         },
-        Kind::JsModule => Words {
+        ResourceKind::JsModule => Words {
             uploaded: "JS module uploaded.",
             deleted: "JS module deleted.",
             exists: "JS module already exists.",

@@ -23,7 +23,7 @@ type FileName = (String, String);
 
 /// What a disk does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum DiskFailure {
     /// There is no room: nothing new is written.
     Full,
     /// Nothing is written or removed.
@@ -33,7 +33,7 @@ pub enum Failure {
 }
 
 /// A state directory.
-pub struct Disk {
+pub struct SimDisk {
     /// `revisions/`
     pub revisions: BTreeMap<FileName, Vec<u8>>,
     /// `pending/`
@@ -51,7 +51,7 @@ pub struct Disk {
     /// What was applied, the last first: group, revision, and what it came to.
     pub applied: Vec<(String, RecordId, Fingerprint)>,
     /// What it does not do, if anything.
-    pub failure: Option<Failure>,
+    pub failure: Option<DiskFailure>,
     /// Writes so far, of whatever kind.
     pub writes: u64,
     /// How long a job takes.
@@ -62,7 +62,7 @@ pub struct Disk {
     free_at: Duration,
 }
 
-impl Disk {
+impl SimDisk {
     /// An empty one.
     pub(super) fn new(joined: bool) -> Self {
         Self {
@@ -272,7 +272,7 @@ impl Disk {
     }
 
     fn perform_silently(&mut self, job: DiskJob) {
-        if self.failure == Some(Failure::ReadOnly) {
+        if self.failure == Some(DiskFailure::ReadOnly) {
             return;
         }
         match job {
@@ -316,10 +316,10 @@ impl Disk {
 
     fn can_write(&self, durably: bool) -> Result<(), String> {
         match self.failure {
-            Some(Failure::Full) => Err("No space left on device (os error 28)".to_owned()),
-            Some(Failure::ReadOnly) => Err("Read-only file system (os error 30)".to_owned()),
-            Some(Failure::Sync) if durably => Err("Input/output error (os error 5)".to_owned()),
-            Some(Failure::Sync) | None => Ok(()),
+            Some(DiskFailure::Full) => Err("No space left on device (os error 28)".to_owned()),
+            Some(DiskFailure::ReadOnly) => Err("Read-only file system (os error 30)".to_owned()),
+            Some(DiskFailure::Sync) if durably => Err("Input/output error (os error 5)".to_owned()),
+            Some(DiskFailure::Sync) | None => Ok(()),
         }
     }
 }

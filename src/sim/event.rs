@@ -12,16 +12,16 @@ use crate::node::effect::ServerJob;
 use crate::node::input::{Input, LinkId, Ticket};
 
 /// Something that happens to a host.
-pub(super) struct Event {
+pub(super) struct ScheduledEvent {
     pub(super) to: usize,
     /// Meant for this start of the host: one that has crashed in between never hears of it.
     pub(super) start: u64,
     /// The host that it comes from over the network, if it does.
     pub(super) from: Option<usize>,
-    pub(super) what: What,
+    pub(super) kind: EventKind,
 }
 
-pub(super) enum What {
+pub(super) enum EventKind {
     Input(Input),
     /// A frame arrives on a link; `sender` is the sender's name of it.
     Frame {
@@ -41,19 +41,19 @@ pub(super) enum What {
 
 /// All that is going to happen.
 #[derive(Default)]
-pub(super) struct Queue {
-    events: BTreeMap<(Duration, u64), Event>,
+pub(super) struct Schedule {
+    events: BTreeMap<(Duration, u64), ScheduledEvent>,
     next: u64,
 }
 
-impl Queue {
-    pub(super) fn put(&mut self, at: Duration, event: Event) {
+impl Schedule {
+    pub(super) fn put(&mut self, at: Duration, event: ScheduledEvent) {
         self.next += 1;
         self.events.insert((at, self.next), event);
     }
 
     /// The next event, if it happens by `end`, and when.
-    pub(super) fn pop(&mut self, end: Duration) -> Option<(Duration, Event)> {
+    pub(super) fn pop(&mut self, end: Duration) -> Option<(Duration, ScheduledEvent)> {
         let entry = self
             .events
             .first_entry()

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::disk::{Disk, Failure};
-use super::server::Server;
+use super::disk::{DiskFailure, SimDisk};
+use super::server::SimServer;
 use crate::limits::{HISTORY_KEPT, STATE_MIB};
 use crate::model::signature::SecretKey;
 use crate::node::answer::Answer;
@@ -43,7 +43,7 @@ pub struct Spec {
 
 /// What a host believes the time to be.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Clock {
+pub struct SimClock {
     /// By how many milliseconds it is wrong.
     pub off_ms: i64,
     /// Where it stands still, if it does.
@@ -67,11 +67,11 @@ pub struct Host {
     /// The host's ends of connections, by the name that its node has for them.
     pub links: BTreeMap<LinkId, End>,
     /// The host's disk.
-    pub disk: Disk,
+    pub disk: SimDisk,
     /// The host's server.
-    pub server: Server,
+    pub server: SimServer,
     /// The host's clock.
-    pub clock: Clock,
+    pub clock: SimClock,
     /// Answers that no client has taken yet.
     pub answers: BTreeMap<ClientId, Answer>,
     /// What peers have asked for on behalf of their clients. A simulated host has no REST
@@ -93,7 +93,7 @@ pub struct Host {
 #[derive(Debug, Clone)]
 pub struct End {
     /// Who is on the other side.
-    pub other: Other,
+    pub other: FarEnd,
     /// Whether what is sent from here is taken by the system and never read.
     pub stalled: bool,
     /// Credit that is in use.
@@ -106,7 +106,7 @@ pub struct End {
 
 /// Who is on the other side of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Other {
+pub enum FarEnd {
     /// A host, and its name for the link.
     Host(usize, LinkId),
     /// A peer whose frames are written from outside.
@@ -115,8 +115,8 @@ pub enum Other {
 
 impl Host {
     /// A new host with this disk, started now.
-    pub(super) fn new(spec: Spec, disk: Disk, seed: u64, now: Duration) -> Self {
-        let clock = Clock::default();
+    pub(super) fn new(spec: Spec, disk: SimDisk, seed: u64, now: Duration) -> Self {
+        let clock = SimClock::default();
         let mut disk = disk;
         let node = boot(&spec, 0, &mut disk, seed, clock.wall_ms(now));
         Self {
@@ -128,7 +128,7 @@ impl Host {
             started: now,
             links: BTreeMap::new(),
             disk,
-            server: Server::new(),
+            server: SimServer::new(),
             clock,
             answers: BTreeMap::new(),
             forwarding: Vec::new(),
@@ -181,7 +181,7 @@ impl Host {
     }
 }
 
-impl Clock {
+impl SimClock {
     /// What it shows.
     pub fn wall_ms(&self, now: Duration) -> u64 {
         let right = BEGINNING_MS
@@ -197,7 +197,7 @@ fn run_number(spec: &Spec, start: u64) -> u64 {
     (spec.copy << 48) ^ (spec.identity << 24) ^ start
 }
 
-fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> Node {
+fn boot(spec: &Spec, start: u64, disk: &mut SimDisk, seed: u64, wall_ms: u64) -> Node {
     let setup = Setup {
         secret: secret(spec.identity),
         fleet: fleet(),
@@ -233,13 +233,13 @@ fn boot(spec: &Spec, start: u64, disk: &mut Disk, seed: u64, wall_ms: u64) -> No
     let mut damaged = Vec::new();
     loading.finish(|group, name| {
         damaged.push((group.to_owned(), name.to_owned()));
-        if disk.failure == Some(Failure::ReadOnly) {
+        if disk.failure == Some(DiskFailure::ReadOnly) {
             Err("Read-only file system (os error 30)".into())
         } else {
             Ok(format!("{name}.damaged"))
         }
     });
-    if disk.failure != Some(Failure::ReadOnly) {
+    if disk.failure != Some(DiskFailure::ReadOnly) {
         damaged
             .iter()
             .for_each(|name| drop(disk.revisions.remove(name)));

@@ -19,8 +19,8 @@ mod signatures;
 pub mod tally;
 mod world;
 
-pub use self::disk::{Disk, Failure};
-pub use self::host::{Clock, End, Host, Other, Spec, fleet, secret};
-pub use self::network::{Network, Way};
-pub use self::server::{REFUSAL, Refuses, Server};
+pub use self::disk::{DiskFailure, SimDisk};
+pub use self::host::{End, FarEnd, Host, SimClock, Spec, fleet, secret};
+pub use self::network::{SimNetwork, Way};
+pub use self::server::{REFUSAL, Refuses, SimServer};
 pub use self::world::{Observer, Puppet, Traffic, World, address};

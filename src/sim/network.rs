@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::event::Event;
+use super::event::ScheduledEvent;
 use crate::node::rng::Rng;
 
 /// How all hosts are connected.
-pub struct Network {
+pub struct SimNetwork {
     /// The least and the most that anything takes on its way.
     pub delay: (Duration, Duration),
     /// Of a million frames, so many are lost on the way and sent again after a while, and all
@@ -23,7 +23,7 @@ pub struct Network {
     /// On which side of a cut a host is; those that are not here are on the first.
     sides: BTreeMap<usize, usize>,
     cuts: BTreeSet<(usize, usize)>,
-    held_up: Vec<Event>,
+    held_up: Vec<ScheduledEvent>,
 }
 
 /// What is different on the way from one host to another.
@@ -35,7 +35,7 @@ pub struct Way {
     pub pace: Option<u64>,
 }
 
-impl Network {
+impl SimNetwork {
     pub(super) fn new() -> Self {
         Self {
             delay: USUAL,
@@ -70,12 +70,12 @@ impl Network {
         time
     }
 
-    pub(super) fn hold_up(&mut self, event: Event) {
+    pub(super) fn hold_up(&mut self, event: ScheduledEvent) {
         self.held_up.push(event);
     }
 
     /// All that was held up, to be tried once more.
-    pub(super) fn release(&mut self) -> Vec<Event> {
+    pub(super) fn release(&mut self) -> Vec<ScheduledEvent> {
         std::mem::take(&mut self.held_up)
     }
 

@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::disk::Disk;
+use super::disk::SimDisk;
 use super::host::{BEGINNING_MS, fleet, secret};
 use crate::limits::OPEN_LISTED_MAX;
 use crate::model::document::Document;
@@ -64,8 +64,8 @@ pub fn past(group: &str, config: Value, edits: usize) -> Vec<Revision> {
 }
 
 /// The disk of a host that has followed all of these.
-pub fn kept(past: &[Revision]) -> Disk {
-    let mut disk = Disk::new(true);
+pub fn kept(past: &[Revision]) -> SimDisk {
+    let mut disk = SimDisk::new(true);
     for revision in past {
         let header = &revision.record.header;
         disk.revisions.insert(

@@ -8,7 +8,7 @@ use crate::wire::frame_type;
 
 /// What a frame is sent for: to be counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
+pub enum FramePurpose {
     /// Revisions of documents, and the questions about them.
     Documents,
     /// Comparing what is held of documents.
@@ -24,25 +24,25 @@ pub enum Purpose {
 }
 
 /// The purpose of an encoded frame, told by its first bytes.
-pub(super) fn purpose(bytes: &[u8]) -> Purpose {
+pub(super) fn purpose(bytes: &[u8]) -> FramePurpose {
     match bytes {
         // type, header length (2), record version, kind
-        [frame_type::RECORD, _, _, _, NODE, ..] => Purpose::Nodes,
-        [frame_type::PING | frame_type::PONG, ..] => Purpose::Pings,
+        [frame_type::RECORD, _, _, _, NODE, ..] => FramePurpose::Nodes,
+        [frame_type::PING | frame_type::PONG, ..] => FramePurpose::Pings,
         [
             frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
             DOCUMENTS,
             ..,
-        ] => Purpose::DocumentExchange,
+        ] => FramePurpose::DocumentExchange,
         [
             frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
             ..,
-        ] => Purpose::NodeExchange,
+        ] => FramePurpose::NodeExchange,
         [
             frame_type::DEGREE | frame_type::ADDRESSES | frame_type::BYE,
             ..,
-        ] => Purpose::Links,
-        _ => Purpose::Documents,
+        ] => FramePurpose::Links,
+        _ => FramePurpose::Documents,
     }
 }
 

@@ -8,62 +8,31 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use self::figures::{Figure, FigureUnit, RehearsalReport};
+
+use self::figures::Figures;
 use super::host::Spec;
-use super::purpose::Purpose;
-use super::tally::{Sent, Spread, Tally};
+use super::purpose::FramePurpose;
+use super::tally::{Sent, Tally};
 use super::world::{World, address};
-use super::{Disk, Host, secret};
+use super::{Host, SimDisk, secret};
 use crate::limits::SIM_CONTACTS;
 use crate::model::edit::{self, Op};
-use crate::model::json::{self, Value, object};
+use crate::model::json::{self, Value};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::node::answer::Answer;
 use crate::node::input::{Ask, Change};
 use crate::settings::scenario::Scenario;
 
-/// A figure of the rehearsal.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
-    /// The figure's name for programs; a unit comes last.
-    pub name: &'static str,
-    /// What it is.
-    pub words: &'static str,
-    /// How much; `None` if it did not come about, or was not asked for.
-    pub value: Option<f64>,
-    /// Of what.
-    pub unit: Unit,
-}
-
-/// What a figure counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Things.
-    Count,
-    /// Milliseconds.
-    Time,
-    /// Bytes.
-    Bytes,
-    /// Hundredths.
-    Percent,
-}
-
-/// What came of a fleet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// Whether node records were simulated.
-    pub node_records: bool,
-    /// All figures, in the order of a fleet's life.
-    pub figures: Vec<Figure>,
-    /// What should be and is not.
-    pub wrong: Vec<String>,
-}
+mod figures;
+mod spreading;
 
 /// A fleet that lives through its scenario.
 struct Rehearsal {
     scenario: Scenario,
     world: World<Tally>,
-    figures: Vec<Figure>,
+    figures: Figures,
     wrong: Vec<String>,
     changes: u32,
 }
@@ -72,7 +41,7 @@ struct Rehearsal {
 type Stage = (&'static str, fn(&mut Rehearsal));
 
 /// Lets a fleet live through a scenario. `progress` is told what begins.
-pub fn run(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Outcome {
+pub fn run(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> RehearsalReport {
     let mut world = World::new(scenario.seed, Tally::default());
     world.network.delay = (scenario.delay, scenario.delay + scenario.jitter);
     (world.network.loss_ppm, world.network.break_ppm) = (scenario.loss_ppm, scenario.break_ppm);
@@ -80,7 +49,7 @@ pub fn run(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Outcome {
     let mut fleet = Rehearsal {
         scenario: scenario.clone(),
         world,
-        figures: Vec::new(),
+        figures: Figures::default(),
         wrong: Vec::new(),
         changes: 0,
     };
@@ -96,9 +65,9 @@ pub fn run(scenario: &Scenario, progress: &mut dyn FnMut(&str)) -> Outcome {
         progress(words);
         stage(&mut fleet);
     }
-    Outcome {
+    RehearsalReport {
         node_records: !fleet.world.no_node_records,
-        figures: fleet.figures,
+        figures: fleet.figures.all,
         wrong: fleet.wrong,
     }
 }
@@ -114,7 +83,7 @@ impl Rehearsal {
             false => Vec::new(),
         };
         for number in 0..hosts {
-            let mut disk = Disk::new(number == 0);
+            let mut disk = SimDisk::new(number == 0);
             disk.book = self.first_book(number, &peers);
             let server = !self.world.no_node_records;
             self.world.add_with(
@@ -133,7 +102,7 @@ impl Rehearsal {
             world.hosts.iter().all(|host| host.node.is_joined()) && world.pieces().len() == 1
         };
         let whole = self.until(is_whole, "come together");
-        self.time(
+        self.figures.time(
             "together_ms",
             "all in step and the mesh in one piece, after the last start",
             whole.map(|at| at - started),
@@ -141,7 +110,13 @@ impl Rehearsal {
         self.world.run(SETTLE);
         self.mesh(["degree_min", "degree_median", "degree_max"]);
         let dials: u64 = self.world.hosts.iter().map(|host| host.dials).sum();
-        self.a_host("dials", "dials a host until then", Unit::Count, dials, 1);
+        self.a_host(
+            "dials",
+            "dials a host until then",
+            FigureUnit::Count,
+            dials,
+            1,
+        );
     }
 
     /// What a host knows of others at its first start.
@@ -196,117 +171,46 @@ impl Rehearsal {
             self.world.run(BETWEEN_CHANGES);
         }
         self.world.observer_mut().follows = false;
-        self.spreading();
+        let spreads = std::mem::take(&mut self.world.observer_mut().spreads);
+        let hosts = self.world.running().len();
+        spreading::measure(&mut self.figures, &spreads, hosts);
+        let further = spreads.iter().map(|spread| spread.further_copies(hosts));
+        self.a_host(
+            "duplicates",
+            "further copies that a host receives",
+            FigureUnit::Count,
+            further.sum(),
+            spreads.len() as u64,
+        );
         let of = |purpose| sent.get(&purpose).copied().unwrap_or_default();
-        let (documents, changes) = (of(Purpose::Documents), u64::from(self.scenario.changes));
+        let (documents, changes) = (
+            of(FramePurpose::Documents),
+            u64::from(self.scenario.changes),
+        );
         self.a_host(
             "change_frames",
             "frames a host and change",
-            Unit::Count,
+            FigureUnit::Count,
             documents.frames,
             changes,
         );
         self.a_host(
             "change_bytes",
             "bytes a host and change",
-            Unit::Bytes,
+            FigureUnit::Bytes,
             documents.bytes,
             changes,
         );
         if !self.world.no_node_records {
-            let nodes = of(Purpose::Nodes).bytes;
+            let nodes = of(FramePurpose::Nodes).bytes;
             self.a_host(
                 "change_node_bytes",
                 "bytes of node records a host and change",
-                Unit::Bytes,
+                FigureUnit::Bytes,
                 nodes,
                 changes,
             );
         }
-    }
-
-    /// How long changes took to spread, and over how many links.
-    fn spreading(&mut self) {
-        let hosts = self.world.running().len();
-        let spreads = std::mem::take(&mut self.world.observer_mut().spreads);
-        let share = |spread: &Spread, percent: usize| {
-            let (at, _) = spread
-                .reached
-                .get((hosts * percent).div_ceil(100).saturating_sub(1))?;
-            let hops = spread
-                .reached
-                .iter()
-                .filter(|(time, _)| time <= at)
-                .map(|(_, hops)| *hops)
-                .max();
-            Some((*at - spread.published, hops.unwrap_or_default()))
-        };
-        let shares: [(usize, [&'static str; 4]); 3] = [
-            (
-                50,
-                [
-                    "half_ms",
-                    "until half the hosts have a change",
-                    "half_hops",
-                    "links on the way there",
-                ],
-            ),
-            (
-                99,
-                [
-                    "most_ms",
-                    "until 99 % have it",
-                    "most_hops",
-                    "links on the way there",
-                ],
-            ),
-            (
-                100,
-                [
-                    "all_ms",
-                    "until all have it",
-                    "all_hops",
-                    "links on the way there",
-                ],
-            ),
-        ];
-        for (percent, [time_name, time_words, hops_name, hops_words]) in shares {
-            let mut reached: Vec<(Duration, u16)> = spreads
-                .iter()
-                .filter_map(|spread| share(spread, percent))
-                .collect();
-            reached.sort_unstable();
-            self.time(
-                time_name,
-                time_words,
-                reached.get(reached.len() / 2).map(|(time, _)| *time),
-            );
-            let mut hops: Vec<u16> = reached.iter().map(|(_, hops)| *hops).collect();
-            hops.sort_unstable();
-            self.count(
-                hops_name,
-                hops_words,
-                hops.get(hops.len() / 2).map(|hops| f64::from(*hops)),
-            );
-            if percent == 100 {
-                self.time(
-                    "worst_ms",
-                    "the slowest of the changes",
-                    reached.last().map(|(time, _)| *time),
-                );
-            }
-        }
-        let further: u64 = spreads
-            .iter()
-            .map(|spread| spread.copies.saturating_sub(hosts as u64 - 1))
-            .sum();
-        self.a_host(
-            "duplicates",
-            "further copies that a host receives",
-            Unit::Count,
-            further,
-            spreads.len() as u64,
-        );
     }
 
     /// What goes over links when nothing happens, until each node record has been made anew.
@@ -325,7 +229,7 @@ impl Rehearsal {
             let is_out = self.world.leaves_out(purpose);
             let of = sent.get(&purpose).copied().unwrap_or_default();
             if !is_out {
-                self.a_host(name, words, Unit::Bytes, of.bytes, minutes);
+                self.a_host(name, words, FigureUnit::Bytes, of.bytes, minutes);
             }
         }
         let (bytes, frames) = (
@@ -335,14 +239,14 @@ impl Rehearsal {
         self.a_host(
             "idle_bytes",
             "idle, a host and minute: all bytes",
-            Unit::Bytes,
+            FigureUnit::Bytes,
             bytes,
             minutes,
         );
         self.a_host(
             "idle_frames",
             "idle, a host and minute: frames",
-            Unit::Count,
+            FigureUnit::Count,
             frames,
             minutes,
         );
@@ -381,14 +285,15 @@ impl Rehearsal {
         self.until_agreed("agree after the partition");
         let moved = self.world.observer().moved.saturating_sub(healed);
         let agreed = self.agreed().then_some(moved);
-        self.time("heal_ms", "until all agree after a partition", agreed);
+        self.figures
+            .time("heal_ms", "until all agree after a partition", agreed);
         let (replays, notes) = (self.world.observer().replays, self.world.observer().notes);
-        self.count(
+        self.figures.count(
             "replays",
             "changes that lost and were made again",
             Some(replays as f64),
         );
-        self.count(
+        self.figures.count(
             "conflicts",
             "changes that lost and were listed as conflicts",
             Some(notes as f64),
@@ -407,7 +312,7 @@ impl Rehearsal {
             .for_each(|host| self.world.crash(*host, true));
         let pieces = self.world.pieces();
         let (died, left) = (self.world.now, self.world.running().len());
-        self.count(
+        self.figures.count(
             "dead",
             "hosts that died at once",
             Some(victims.len() as f64),
@@ -415,11 +320,11 @@ impl Rehearsal {
         let largest = pieces
             .first()
             .map(|size| 100.0 * *size as f64 / left as f64);
-        self.figure(
+        self.figures.add(
             "piece_percent",
             "of the rest, in one piece of the mesh at once",
             largest,
-            Unit::Percent,
+            FigureUnit::Percent,
         );
         let author = self.anybody();
         self.ask_own(author);
@@ -427,7 +332,7 @@ impl Rehearsal {
             |world| world.pieces().len() == 1,
             "be in one piece after hosts died",
         );
-        self.time(
+        self.figures.time(
             "whole_ms",
             "until the rest is in one piece",
             whole.map(|at| at - died),
@@ -435,7 +340,7 @@ impl Rehearsal {
         self.until_agreed("agree after hosts died");
         let moved = self.world.observer().moved.saturating_sub(died);
         let agreed = self.agreed().then_some(moved);
-        self.time(
+        self.figures.time(
             "survive_ms",
             "until all the rest have a change made then",
             agreed,
@@ -453,17 +358,18 @@ impl Rehearsal {
             .iter()
             .map(|host| self.world.hosts[*host].node.held_bytes())
             .sum();
-        self.figure(
+        self.figures.add(
             "memory_bytes",
             "held by a host, as counted",
             Some((held / running.len()) as f64),
-            Unit::Bytes,
+            FigureUnit::Bytes,
         );
         let listed = self.world.hosts[running[0]]
             .node
             .own_head()
             .map_or(0, |head| head.open.len());
-        self.count("open_conflicts", "open conflicts", Some(listed as f64));
+        self.figures
+            .count("open_conflicts", "open conflicts", Some(listed as f64));
         if self.world.pieces().len() > 1 {
             self.wrong.push(format!(
                 "the mesh is in pieces of {:?} hosts",
@@ -554,13 +460,15 @@ impl Rehearsal {
     fn mesh(&mut self, [least, middle, most]: [&'static str; 3]) {
         let degrees = self.world.degrees();
         let degree = |at: usize| degrees.get(at).map(|degree| *degree as f64);
-        self.count(least, "links of a host, at least", degree(0));
-        self.count(
+        self.figures
+            .count(least, "links of a host, at least", degree(0));
+        self.figures.count(
             middle,
             "links of a host, usually",
             degree(degrees.len() / 2),
         );
-        self.count(most, "links of a host, at most", degree(degrees.len() - 1));
+        self.figures
+            .count(most, "links of a host, at most", degree(degrees.len() - 1));
     }
 
     /// A sum over all hosts, for one host and one of so many things.
@@ -568,66 +476,13 @@ impl Rehearsal {
         &mut self,
         name: &'static str,
         words: &'static str,
-        unit: Unit,
+        unit: FigureUnit,
         sum: u64,
         things: u64,
     ) {
         let each = (self.world.running().len() as u64 * things) as f64;
-        self.figure(name, words, (each > 0.0).then(|| sum as f64 / each), unit);
-    }
-
-    fn time(&mut self, name: &'static str, words: &'static str, time: Option<Duration>) {
-        self.figure(
-            name,
-            words,
-            time.map(|time| time.as_secs_f64() * 1000.0),
-            Unit::Time,
-        );
-    }
-
-    fn count(&mut self, name: &'static str, words: &'static str, count: Option<f64>) {
-        self.figure(name, words, count, Unit::Count);
-    }
-
-    fn figure(&mut self, name: &'static str, words: &'static str, value: Option<f64>, unit: Unit) {
-        self.figures.push(Figure {
-            name,
-            words,
-            value,
-            unit,
-        });
-    }
-}
-
-impl Outcome {
-    /// All of it as one object: the scenario, whether all went well, what is wrong, the figures by
-    /// their names.
-    pub fn to_json(&self, scenario: &Scenario) -> Value {
-        let mut members = object! {
-            "nodes": scenario.hosts,
-            "seed": scenario.seed,
-            "node_records": self.node_records,
-            "agreed": self.wrong.is_empty(),
-            "wrong": self.wrong.clone(),
-        };
-        members.extend(
-            self.figures
-                .iter()
-                .map(|figure| (figure.name.to_owned(), figure.number())),
-        );
-        Value::Object(members)
-    }
-}
-
-impl Figure {
-    /// With one decimal, where it has any.
-    fn number(&self) -> Value {
-        let tenths = |value: f64| (value * 10.0).round() / 10.0;
-        match self.value.map(tenths) {
-            Some(value) if value.fract() == 0.0 => Value::from(value as u64),
-            Some(value) => Value::from(value),
-            None => Value::Null,
-        }
+        self.figures
+            .add(name, words, (each > 0.0).then(|| sum as f64 / each), unit);
     }
 }
 
@@ -679,34 +534,34 @@ fn peer_of(host: usize) -> PeerId {
 }
 
 /// What goes over links in an idle fleet.
-const IDLE_KINDS: [(Purpose, &str, &str); 6] = [
+const IDLE_KINDS: [(FramePurpose, &str, &str); 6] = [
     (
-        Purpose::DocumentExchange,
+        FramePurpose::DocumentExchange,
         "idle_exchange_bytes",
         "idle, a host and minute: comparing documents",
     ),
     (
-        Purpose::Nodes,
+        FramePurpose::Nodes,
         "idle_node_bytes",
         "idle, a host and minute: node records",
     ),
     (
-        Purpose::NodeExchange,
+        FramePurpose::NodeExchange,
         "idle_node_exchange_bytes",
         "idle, a host and minute: comparing node records",
     ),
     (
-        Purpose::Pings,
+        FramePurpose::Pings,
         "idle_ping_bytes",
         "idle, a host and minute: pings",
     ),
     (
-        Purpose::Links,
+        FramePurpose::Links,
         "idle_link_bytes",
         "idle, a host and minute: links that come and go",
     ),
     (
-        Purpose::Documents,
+        FramePurpose::Documents,
         "idle_document_bytes",
         "idle, a host and minute: documents",
     ),

@@ -18,7 +18,7 @@ use crate::node::over::Over;
 use crate::node::rng::Rng;
 
 /// A server as Unit is one.
-pub struct Server {
+pub struct SimServer {
     /// Whether it can be reached.
     pub up: bool,
     /// What it runs.
@@ -81,7 +81,7 @@ impl Refuses {
     }
 }
 
-impl Server {
+impl SimServer {
     /// A server that was never configured.
     pub(super) fn new() -> Self {
         Self {

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::host::Other;
-use super::purpose::{Purpose, purpose};
+use super::host::FarEnd;
+use super::purpose::{FramePurpose, purpose};
 use super::world::{Observer, World};
 use crate::model::record::RecordId;
 use crate::model::revision::{Origin, Revision};
@@ -39,11 +39,27 @@ pub struct Spread {
     hops: BTreeMap<usize, u16>,
 }
 
+impl Spread {
+    /// How long after it was published the change had reached so many hosts, and over how many
+    /// links at most; `None` if it has reached fewer.
+    pub(super) fn has_reached(&self, hosts: usize) -> Option<(Duration, u16)> {
+        let (at, _) = self.reached.get(hosts.saturating_sub(1))?;
+        let until_then = self.reached.iter().filter(|(time, _)| time <= at);
+        let hops = until_then.map(|(_, hops)| *hops).max();
+        Some((*at - self.published, hops.unwrap_or_default()))
+    }
+
+    /// Frames with it that hosts received beyond the first, in a fleet of so many.
+    pub(super) fn further_copies(&self, hosts: usize) -> u64 {
+        self.copies.saturating_sub(hosts as u64 - 1)
+    }
+}
+
 /// Who counts.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// What was sent for which purpose.
-    pub sent: BTreeMap<Purpose, Sent>,
+    pub sent: BTreeMap<FramePurpose, Sent>,
     /// All changes that were followed, in the order in which they were made.
     pub spreads: Vec<Spread>,
     /// Whether new changes are followed: they must be made one after the other.
@@ -64,7 +80,7 @@ pub struct Tally {
 
 impl Tally {
     /// What was sent since this was last asked, by purpose.
-    pub fn take_sent(&mut self) -> BTreeMap<Purpose, Sent> {
+    pub fn take_sent(&mut self) -> BTreeMap<FramePurpose, Sent> {
         std::mem::take(&mut self.sent)
     }
 
@@ -104,10 +120,11 @@ impl Observer for Tally {
         let Input::Frame(link, bytes) = input else {
             return;
         };
-        if let Some(Other::Host(from, _)) = world.hosts[host].links.get(link).map(|end| end.other) {
+        if let Some(FarEnd::Host(from, _)) = world.hosts[host].links.get(link).map(|end| end.other)
+        {
             self.from = Some(from);
         }
-        if purpose(bytes) == Purpose::Documents
+        if purpose(bytes) == FramePurpose::Documents
             && let Some(place) = frame::carried(bytes).and_then(|id| self.places.get(&id))
         {
             self.spreads[*place].copies += 1;

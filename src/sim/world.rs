@@ -9,10 +9,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::disk::Disk;
-use super::event::{Event, Queue, What};
-use super::host::{Host, Other, Spec};
-use super::network::Network;
+use super::disk::SimDisk;
+use super::event::{EventKind, Schedule, ScheduledEvent};
+use super::host::{FarEnd, Host, Spec};
+use super::network::SimNetwork;
 use crate::limits::{KEYS_AWAY_MAX, PORT};
 use crate::node::answer::Answer;
 use crate::node::effect::Effect;
@@ -38,13 +38,13 @@ pub struct World<O = ()> {
     /// All puppets.
     pub puppets: Vec<Puppet>,
     /// What is between the hosts.
-    pub network: Network,
+    pub network: SimNetwork,
     /// What has gone over links.
     pub traffic: Traffic,
     /// Whether node records, and what is said about them, get lost on all links: they grow with
     /// the square of the fleet.
     pub no_node_records: bool,
-    queue: Queue,
+    queue: Schedule,
     next_name: u64,
     observer: Option<Box<O>>,
 }
@@ -78,10 +78,10 @@ impl<O: Observer> World<O> {
             rng: Rng::new(seed),
             hosts: Vec::new(),
             puppets: Vec::new(),
-            network: Network::new(),
+            network: SimNetwork::new(),
             traffic: Traffic::default(),
             no_node_records: false,
-            queue: Queue::default(),
+            queue: Schedule::default(),
             next_name: 0,
             observer: Some(Box::new(observer)),
         }
@@ -109,12 +109,12 @@ impl<O: Observer> World<O> {
 
     /// Adds a host and starts it.
     pub fn add(&mut self, spec: Spec) -> usize {
-        let disk = Disk::new(spec.began);
+        let disk = SimDisk::new(spec.began);
         self.add_with(spec, disk)
     }
 
     /// Adds a host that finds this on its disk, and starts it.
-    pub fn add_with(&mut self, spec: Spec, disk: Disk) -> usize {
+    pub fn add_with(&mut self, spec: Spec, disk: SimDisk) -> usize {
         let number = self.hosts.len();
         let seed = self.rng.draw();
         self.hosts.push(Host::new(spec, disk, seed, self.now));
@@ -133,7 +133,7 @@ impl<O: Observer> World<O> {
         (here.up, here.dark, here.start, here.crash_after) = (false, power, here.start + 1, None);
         here.disk.crash(power, &mut self.rng);
         for (_, end) in std::mem::take(&mut here.links) {
-            if let (Other::Host(to, theirs), false) = (end.other, power) {
+            if let (FarEnd::Host(to, theirs), false) = (end.other, power) {
                 self.ends_for(host, &end, to, theirs, "connection reset by peer");
             }
         }
@@ -316,8 +316,8 @@ impl<O: Observer> World<O> {
         }
     }
 
-    fn perform(&mut self, event: Event) {
-        let Event {
+    fn perform(&mut self, event: ScheduledEvent) {
+        let ScheduledEvent {
             to, start, from, ..
         } = event;
         if from.is_some_and(|from| !self.network.reaches(from, to)) {
@@ -325,38 +325,38 @@ impl<O: Observer> World<O> {
         }
         let host = &mut self.hosts[to];
         let is_meant = host.up && host.start == start;
-        match event.what {
-            What::Frame {
+        match event.kind {
+            EventKind::Frame {
                 link,
                 sender,
                 bytes,
             } if is_meant && host.links.contains_key(&link) => {
                 self.arrives(to, from, link, sender, bytes);
             }
-            What::Frame { sender, .. } if host.up && host.start != start => {
+            EventKind::Frame { sender, .. } if host.up && host.start != start => {
                 self.is_unexpected(to, from, sender)
             }
             // Whoever closes a connection goes on reading for a moment and throws away what still
             // comes.
-            What::Frame { .. } => {}
+            EventKind::Frame { .. } => {}
             _ if !is_meant => {}
-            What::Input(Input::Linked { link, .. }) if !host.links.contains_key(&link) => {}
-            What::Input(input) => self.happens(to, input),
-            What::Tick => self.tick(to),
-            What::Dial(dial, address) => self.dialled(to, dial, &address),
-            What::Load(ticket, group, name) => {
+            EventKind::Input(Input::Linked { link, .. }) if !host.links.contains_key(&link) => {}
+            EventKind::Input(input) => self.happens(to, input),
+            EventKind::Tick => self.tick(to),
+            EventKind::Dial(dial, address) => self.dialled(to, dial, &address),
+            EventKind::Load(ticket, group, name) => {
                 let read = host.disk.revisions.get(&(group, name)).cloned();
                 self.happens(to, Input::Loaded(ticket, Ok(read)));
             }
-            What::Decode(ticket, undecoded) => {
+            EventKind::Decode(ticket, undecoded) => {
                 self.happens(to, Input::Decoded(ticket, undecoded.decode()))
             }
-            What::Disk => {
+            EventKind::Disk => {
                 if let Some((ticket, result)) = host.disk.perform_next() {
                     self.happens(to, Input::Stored(ticket, result));
                 }
             }
-            What::Server(ticket, job) => {
+            EventKind::Server(ticket, job) => {
                 let report = host.server.perform(ticket, &job, &mut self.rng);
                 self.happens(to, Input::Server(report));
             }
@@ -389,7 +389,7 @@ impl<O: Observer> World<O> {
         );
         if host.tick.is_none_or(|tick| tick > due) {
             host.tick = Some(due);
-            self.arrange(number, due, None, What::Tick);
+            self.arrange(number, due, None, EventKind::Tick);
         }
     }
 
@@ -400,31 +400,35 @@ impl<O: Observer> World<O> {
             Effect::Dial { dial, address } => {
                 self.hosts[host].dials += 1;
                 let after = self.network.latency(host, host, 0, &mut self.rng);
-                self.later(host, after, What::Dial(dial, address));
+                self.later(host, after, EventKind::Dial(dial, address));
             }
             Effect::Load(ticket, group, name) => {
                 let after = self.hosts[host].disk.slow;
-                self.later(host, after, What::Load(ticket, group, name));
+                self.later(host, after, EventKind::Load(ticket, group, name));
             }
             // What was read is kept by the node; a host here reads no further ahead than its links'
             // windows.
             Effect::Hold(_) | Effect::GoOn(_) => {}
             Effect::Decode(ticket, undecoded) => {
                 let after = Duration::from_micros(undecoded.len() as u64 / DECODED_PER_US);
-                self.later(host, after, What::Decode(ticket, undecoded));
+                self.later(host, after, EventKind::Decode(ticket, undecoded));
             }
             Effect::Disk(job) => {
                 let at = self.hosts[host].disk.submit(job, self.now);
-                self.arrange(host, at, None, What::Disk);
+                self.arrange(host, at, None, EventKind::Disk);
             }
             Effect::LoadDrift(ticket, name) => {
                 let read = self.hosts[host].disk.drifts.get(&name).cloned();
                 let after = self.hosts[host].disk.slow;
-                self.later(host, after, What::Input(Input::Loaded(ticket, Ok(read))));
+                self.later(
+                    host,
+                    after,
+                    EventKind::Input(Input::Loaded(ticket, Ok(read))),
+                );
             }
             Effect::Server(ticket, job) => {
                 let at = self.hosts[host].server.done_at(self.now);
-                self.arrange(host, at, None, What::Server(ticket, job));
+                self.arrange(host, at, None, EventKind::Server(ticket, job));
             }
             Effect::ForwardedRequest(number, forwarded) => {
                 self.hosts[host].forwarding.push((number, forwarded))
@@ -454,21 +458,27 @@ impl<O: Observer> World<O> {
     }
 
     /// Something will happen to a host as it is now.
-    pub(super) fn arrange(&mut self, to: usize, at: Duration, from: Option<usize>, what: What) {
+    pub(super) fn arrange(
+        &mut self,
+        to: usize,
+        at: Duration,
+        from: Option<usize>,
+        kind: EventKind,
+    ) {
         let start = self.hosts[to].start;
         self.queue.put(
             at,
-            Event {
+            ScheduledEvent {
                 to,
                 start,
                 from,
-                what,
+                kind,
             },
         );
     }
 
-    pub(super) fn later(&mut self, host: usize, after: Duration, what: What) {
-        self.arrange(host, self.now + after, None, what);
+    pub(super) fn later(&mut self, host: usize, after: Duration, kind: EventKind) {
+        self.arrange(host, self.now + after, None, kind);
     }
 
     /// The host that listens at an address.

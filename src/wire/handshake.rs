@@ -31,7 +31,7 @@ use crate::model::peer_id::PeerId;
 use crate::model::signature::{Purpose, SecretKey, verify};
 
 /// What this side brings to every handshake.
-pub struct Local {
+pub struct LocalPeer {
     /// Signs for the peer ID.
     pub identity: SecretKey,
     /// Whom to talk to.
@@ -66,7 +66,7 @@ pub struct Dialling {
 impl Dialling {
     /// Begins, and gives the [`FIRST_LEN`] bytes to send. Fails only if the system has no
     /// randomness.
-    pub fn begin(local: &Local) -> Result<(Self, Vec<u8>), HandshakeError> {
+    pub fn begin(local: &LocalPeer) -> Result<(Self, Vec<u8>), HandshakeError> {
         let psk = local.fleet.key().psk(local.fleet.id());
         let prologue = prologue(&CLEAR, local.fleet.id());
         Self::start(builder(local, &psk, &prologue)?.build_initiator()?)
@@ -87,7 +87,7 @@ impl Dialling {
     /// `addresses` in it, of which the first [`ADDRESSES_MAX`] count.
     pub fn answer(
         mut self,
-        local: &Local,
+        local: &LocalPeer,
         addresses: &[SocketAddr],
         message2: &[u8],
     ) -> Result<(Vec<u8>, Hello, Session), HandshakeError> {
@@ -127,7 +127,7 @@ impl Listening {
     /// Looks at the first flight, and tries each of the fleet's keys on it. For a stranger that
     /// costs, per key, one multiplication of the curve's base point (snow's, for our own static
     /// key: about as much as a signature), some hashes and one failed decryption.
-    pub fn receive(local: &Local, first: &[u8; FIRST_LEN]) -> Result<Self, HandshakeError> {
+    pub fn receive(local: &LocalPeer, first: &[u8; FIRST_LEN]) -> Result<Self, HandshakeError> {
         let message = first_message(first)?;
         let clear = first
             .first_chunk()
@@ -163,7 +163,7 @@ impl Listening {
     /// [`ADDRESSES_MAX`] count.
     pub fn reply(
         mut self,
-        local: &Local,
+        local: &LocalPeer,
         addresses: &[SocketAddr],
     ) -> Result<(Vec<u8>, AwaitingThird), HandshakeError> {
         let before = hash(&self.noise);
@@ -184,7 +184,7 @@ impl AwaitingThird {
     /// Takes message 3 (without its length). Only now is it known who the other side is.
     pub fn finish(
         mut self,
-        local: &Local,
+        local: &LocalPeer,
         message3: &[u8],
     ) -> Result<(Hello, Session), HandshakeError> {
         let before = hash(&self.noise);
@@ -292,7 +292,7 @@ impl std::error::Error for HandshakeError {}
 
 /// Noise of `local` in one fleet, before it is decided who dials.
 fn builder<'a>(
-    local: &'a Local,
+    local: &'a LocalPeer,
     psk: &'a [u8; 32],
     prologue: &'a [u8],
 ) -> Result<Builder<'a>, snow::Error> {
@@ -415,7 +415,7 @@ fn proof(role: u8, before: &[u8; 32], static_public: &[u8; 32]) -> [u8; 65] {
 
 fn hello_bytes(
     version: &[u8],
-    local: &Local,
+    local: &LocalPeer,
     addresses: &[SocketAddr],
     role: u8,
     before: &[u8; 32],
@@ -454,7 +454,7 @@ fn write_addresses(writer: &mut Writer, addresses: &[SocketAddr]) {
 
 fn read_hello(
     mut reader: Reader<'_>,
-    local: &Local,
+    local: &LocalPeer,
     proof: &[u8; 65],
 ) -> Result<Hello, HandshakeError> {
     let key = reader.array("peer ID")?;

@@ -23,7 +23,7 @@ use starlingd::sim::World;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
-use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, Local};
+use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, LocalPeer};
 use starlingd::wire::token::Token;
 
 /// What a decoder made of an input: accepted, or refused in these words. Words that were not seen
@@ -418,8 +418,8 @@ pub fn fleet() -> Fleet {
 }
 
 /// One side of a handshake.
-pub fn local(seed: u8) -> Local {
-    Local {
+pub fn local(seed: u8) -> LocalPeer {
+    LocalPeer {
         identity: secret(seed),
         fleet: fleet(),
         static_secret: [seed; 32],

@@ -17,7 +17,7 @@ use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
 use starlingd::wire::fleet::Fleet;
 use starlingd::wire::frame::{Frame, Payload};
-use starlingd::wire::handshake::Local;
+use starlingd::wire::handshake::LocalPeer;
 use starlingd::wire::session::{Opener, Sealer};
 use starlingd::wire::token::Token;
 
@@ -41,7 +41,7 @@ impl Member {
             .fleet()
             .clone();
         let seed = [identity; 32];
-        let local = Local {
+        let local = LocalPeer {
             identity: SecretKey::from_seed(&seed),
             fleet: fleet.clone(),
             static_secret: seed,

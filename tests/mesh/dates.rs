@@ -27,7 +27,7 @@ const YEARS_33_MS: i64 = 33 * 365 * 86_400_000;
 const EXCHANGED: Duration = Duration::from_secs(180);
 
 fn right(net: &Fleet) -> u64 {
-    starlingd::sim::Clock::default().wall_ms(net.now)
+    starlingd::sim::SimClock::default().wall_ms(net.now)
 }
 
 /// A revision of any height and date, on a base that there never was.

@@ -9,7 +9,7 @@ use starlingd::model::json::{self, Value};
 use starlingd::node::answer::Answer;
 use starlingd::node::input::Ask;
 use starlingd::node::kept_file::KeptFile;
-use starlingd::sim::Failure;
+use starlingd::sim::DiskFailure;
 
 use super::seeds;
 use super::spreading::joined;
@@ -199,9 +199,9 @@ fn while_it_cannot_be_kept_the_server_is_left_as_it_is() {
         let mut net = founded(seed, 2);
         let theirs = net.past_starling(1, "theirs", "1");
         net.hosts[1].disk.failure = Some(if seed % 2 == 0 {
-            Failure::Full
+            DiskFailure::Full
         } else {
-            Failure::Sync
+            DiskFailure::Sync
         });
         net.set(0, "/config/routes", "[1]");
         net.until("it is said", SOON, |net| {

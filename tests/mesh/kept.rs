@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use starlingd::model::record::RecordId;
 use starlingd::node::input::Ask;
-use starlingd::sim::Failure;
+use starlingd::sim::DiskFailure;
 
 use super::seeds;
 use super::spreading::joined;
@@ -72,7 +72,7 @@ fn a_host_with_a_full_disk_receives_in_memory_and_stores_all_when_there_is_room(
         let mut net = joined(seed, 3);
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
-        net.hosts[2].disk.failure = Some(Failure::Full);
+        net.hosts[2].disk.failure = Some(DiskFailure::Full);
         for number in 0..5 {
             net.set(number % 2, "/config/applications/a", &number.to_string());
             net.run(Duration::from_millis(300));

@@ -17,7 +17,7 @@ fn links(net: &Fleet) -> BTreeMap<(usize, usize), usize> {
     let mut count = BTreeMap::new();
     for (here, host) in net.hosts.iter().enumerate() {
         for end in host.links.values() {
-            if let starlingd::sim::Other::Host(there, _) = end.other {
+            if let starlingd::sim::FarEnd::Host(there, _) = end.other {
                 *count.entry((here, there)).or_default() += 1;
             }
         }

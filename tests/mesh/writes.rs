@@ -7,7 +7,7 @@ use starlingd::model::json;
 use starlingd::model::overlay::Overlay;
 use starlingd::node::answer::{Answer, Problem};
 use starlingd::node::input::Input;
-use starlingd::sim::{Failure, REFUSAL, Refuses};
+use starlingd::sim::{DiskFailure, REFUSAL, Refuses};
 
 use super::replay::append;
 use super::seeds;
@@ -71,7 +71,8 @@ fn a_server_that_is_down_means_503_and_nothing_is_published() {
 #[test]
 fn a_disk_that_takes_nothing_means_507_and_the_server_gets_back_what_it_ran() {
     for seed in seeds(12) {
-        let failure = [Failure::Full, Failure::ReadOnly, Failure::Sync][seed as usize % 3];
+        let failure =
+            [DiskFailure::Full, DiskFailure::ReadOnly, DiskFailure::Sync][seed as usize % 3];
         let mut net = joined(seed, 3);
         let head = net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
@@ -103,7 +104,7 @@ fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_an_unstored_chang
         net.until("the server has it", SOON, |net| {
             !net.hosts[1].disk.pending.is_empty()
         });
-        net.hosts[1].disk.failure = Some(Failure::Sync);
+        net.hosts[1].disk.failure = Some(DiskFailure::Sync);
         let answer = net.answer(1, client);
         assert_eq!(problem(answer).status, 507, "seed {seed}");
         net.run(SOON);
@@ -120,7 +121,7 @@ fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_an_unstored_chang
 
 #[test]
 fn before_the_first_revision_too_a_disk_that_fails_leaves_the_server_as_it_was() {
-    let failure = Failure::Sync;
+    let failure = DiskFailure::Sync;
     let mut net = joined(1, 1);
     let before = value(r#"{"listeners":{},"routes":["mine"],"applications":{}}"#);
     net.hosts[0].server.config = before.clone().into();
@@ -378,7 +379,7 @@ fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_back(
     net.until("it is tried", SOON, |net| {
         net.hosts[0].server.config["routes"] == value(r#"["tried"]"#)
     });
-    net.hosts[0].disk.failure = Some(Failure::Full);
+    net.hosts[0].disk.failure = Some(DiskFailure::Full);
     net.hosts[0].server.up = false;
     let answer = net.answer(0, client);
     assert_eq!(problem(answer).status, 507);
@@ -399,7 +400,7 @@ fn what_was_tried_before_there_was_a_head_is_not_what_the_next_change_is_made_on
         net.until("it is tried", SOON, |net| {
             net.hosts[0].server.config["routes"] == value(r#"["tried"]"#)
         });
-        net.hosts[0].disk.failure = Some(Failure::Full);
+        net.hosts[0].disk.failure = Some(DiskFailure::Full);
         let answer = net.answer(0, first);
         assert_eq!(problem(answer).status, 507);
         net.hosts[0].disk.failure = None;

@@ -12,7 +12,7 @@ use starlingd::daemon::clock::Clock;
 use starlingd::daemon::listener::{Listener, ListenerSettings};
 use starlingd::daemon::pulse::Pulse;
 use starlingd::daemon::state_dir::StateDir;
-use starlingd::wire::handshake::Local;
+use starlingd::wire::handshake::LocalPeer;
 
 use super::host::{Host, STARLING};
 use super::skip::skip;
@@ -213,7 +213,7 @@ fn a_peer_that_takes_connections_and_says_nothing_is_named_until_it_speaks() {
         .expect("it has joined")
         .fleet;
     let identity = dir.member_identity().expect("it is there");
-    let local = Arc::new(Local {
+    let local = Arc::new(LocalPeer {
         identity,
         fleet,
         static_secret: [7; 32],

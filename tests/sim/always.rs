@@ -21,7 +21,7 @@ use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
 use starlingd::node::kept_file::KeptFile;
 use starlingd::node::records::from_file;
 use starlingd::node::revision_name;
-use starlingd::sim::{Clock, fleet};
+use starlingd::sim::{SimClock, fleet};
 use starlingd::wire::frame::{Frame, Payload};
 
 use crate::watch::{Seen, World};
@@ -570,7 +570,7 @@ fn laid(overlay: &Overlay, document: &Document) -> Option<Document> {
 /// Whether a stamp is so far ahead of the right time that it may be passed over, and need not be
 /// followed.
 fn is_ahead(world: &World, stamp: Stamp) -> bool {
-    stamp.wall_ms() > Clock::default().wall_ms(world.now) + AHEAD_MAX_MS
+    stamp.wall_ms() > SimClock::default().wall_ms(world.now) + AHEAD_MAX_MS
 }
 
 /// The ID in the name of a revision's file.

@@ -14,7 +14,7 @@ use starlingd::model::record::{Header, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::rng::Rng;
-use starlingd::sim::{Clock, fleet, secret};
+use starlingd::sim::{SimClock, fleet, secret};
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
 
@@ -58,7 +58,7 @@ pub fn plan(nemesis: &mut Nemesis, world: &World) {
     let after = rng.up_to(20 * SECOND);
     nemesis.after(world, after, move |nemesis, world| {
         let usual = world.hosts[host].clock;
-        world.hosts[host].clock = Clock {
+        world.hosts[host].clock = SimClock {
             off_ms: years,
             ..usual
         };
@@ -94,7 +94,7 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
         .hosts
         .iter()
         .all(|host| host.clock.off_ms == 0 && host.clock.stands_at_ms.is_none());
-    let until = Clock::default().wall_ms(world.now) + AHEAD_MAX_MS;
+    let until = SimClock::default().wall_ms(world.now) + AHEAD_MAX_MS;
     let (height, stamp) = match lie {
         Lie::Permitted if head.rank().height < until - 1000 => (until, Stamp::at(until)),
         Lie::FarAhead if right => (1 << 45, Stamp::at(1 << 45)),

@@ -10,7 +10,7 @@ use starlingd::limits::{
 use starlingd::model::json;
 use starlingd::model::record::RecordId;
 use starlingd::node::revision_name;
-use starlingd::sim::Other;
+use starlingd::sim::FarEnd;
 
 use crate::watch::World;
 
@@ -150,7 +150,7 @@ fn badly_linked(world: &World) -> Option<String> {
     let mut edge = vec![up[0]];
     while let Some(here) = edge.pop() {
         for end in world.hosts[here].links.values() {
-            if let Other::Host(there, _) = end.other
+            if let FarEnd::Host(there, _) = end.other
                 && reached.insert(there)
             {
                 edge.push(there);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use starlingd::sim::{Other, Spec};
+use starlingd::sim::{FarEnd, Spec};
 
 use crate::watch::{Watch, World};
 
@@ -99,9 +99,9 @@ impl Fleet {
             .iter()
             .enumerate()
             .flat_map(|(here, host)| host.links.values().map(move |end| (here, end.other)));
-        let pair = |(here, other): (usize, Other)| match other {
-            Other::Host(there, _) => Some((here.min(there), here.max(there))),
-            Other::Puppet(_) => None,
+        let pair = |(here, other): (usize, FarEnd)| match other {
+            FarEnd::Host(there, _) => Some((here.min(there), here.max(there))),
+            FarEnd::Puppet(_) => None,
         };
         ends.filter_map(pair).collect()
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use starlingd::node::input::Ask;
-use starlingd::sim::{Disk, Failure, Refuses, Way};
+use starlingd::sim::{DiskFailure, Refuses, SimDisk, Way};
 
 use crate::watch::World;
 
@@ -36,7 +36,7 @@ pub type Deed = Box<dyn FnOnce(&mut Nemesis, &mut World)>;
 pub struct Nemesis {
     due: BTreeMap<(Duration, u64), Deed>,
     number: u64,
-    backups: BTreeMap<usize, Disk>,
+    backups: BTreeMap<usize, SimDisk>,
     /// Hosts that are down for good.
     pub gone: BTreeSet<usize>,
 }
@@ -311,9 +311,9 @@ impl Nemesis {
 
     fn disk(&mut self, world: &mut World, host: usize) {
         let failures = [
-            Some(Failure::Full),
-            Some(Failure::ReadOnly),
-            Some(Failure::Sync),
+            Some(DiskFailure::Full),
+            Some(DiskFailure::ReadOnly),
+            Some(DiskFailure::Sync),
             None,
         ];
         let chosen = world.rng.below(5) as usize;

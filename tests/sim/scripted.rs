@@ -11,7 +11,7 @@ use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::RecordId;
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
-use starlingd::sim::{Failure, fleet, secret};
+use starlingd::sim::{DiskFailure, fleet, secret};
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::Hello;
 
@@ -283,7 +283,7 @@ fn a_server_is_given_back_what_it_ran_when_a_change_cannot_be_stored() {
             world.run_until(SECOND / 1000, SECOND, |world| {
                 !world.hosts[1].disk.pending.is_empty()
             });
-            world.hosts[1].disk.failure = Some(Failure::Full);
+            world.hosts[1].disk.failure = Some(DiskFailure::Full);
         })]
     };
     told(4, 3, 10, deeds);
@@ -294,7 +294,7 @@ fn what_came_while_the_disk_was_full_is_stored_when_it_has_room_again() {
     let deeds = || {
         vec![
             at(SECOND, |_, world| {
-                world.hosts[2].disk.failure = Some(Failure::Full)
+                world.hosts[2].disk.failure = Some(DiskFailure::Full)
             }),
             writes(2 * SECOND, 0, "full", 1),
             at(6 * SECOND, |_, world| world.hosts[2].disk.failure = None),

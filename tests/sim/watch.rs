@@ -21,7 +21,7 @@ use starlingd::node::answer::Answer;
 use starlingd::node::effect::{Effect, Level};
 use starlingd::node::input::{ClientId, Input, Ticket};
 use starlingd::node::revision_name;
-use starlingd::sim::{Observer, Other};
+use starlingd::sim::{FarEnd, Observer};
 use starlingd::wire::frame::{Frame, Payload, carried};
 
 use crate::content;
@@ -316,7 +316,7 @@ impl Observer for Watch {
             }
             Input::Frame(link, bytes) => {
                 let end = &world.hosts[host].links.get(link);
-                if end.is_some_and(|end| matches!(end.other, Other::Puppet(_))) {
+                if end.is_some_and(|end| matches!(end.other, FarEnd::Puppet(_))) {
                     seen.says(bytes);
                 }
                 if seen.calm {

@@ -5,7 +5,7 @@ use starlingd::daemon::unit::{Control, RequestFailure, Unit};
 use starlingd::limits::{LOOK_BEFORE_MAX, ROUND_LOOKS};
 use starlingd::model::document::Document;
 use starlingd::model::json;
-use starlingd::model::shown::Shown;
+use starlingd::model::shown::ShownConfig;
 use starlingd::node::input::Outcome;
 
 use super::standin::{Setup, StandIn};
@@ -41,7 +41,7 @@ impl Bench {
         self.stat("connections") - before
     }
 
-    fn sees(&self) -> Shown {
+    fn sees(&self) -> ShownConfig {
         match self.observe().outcome {
             Outcome::Observed { config, .. } => config,
             other => panic!("{other:?}"),

@@ -3,7 +3,7 @@
 
 use starlingd::limits::COPIES_KEPT;
 use starlingd::model::aliases::Aliases;
-use starlingd::model::resources::Kind;
+use starlingd::model::resources::ResourceKind;
 use starlingd::node::given::GivenNames;
 
 use super::*;
@@ -283,7 +283,7 @@ fn what_another_run_of_this_directory_left_is_removed_and_what_it_never_gave_sta
     assert_eq!(
         bench
             .unit
-            .remove(Kind::Certificate, &foreign)
+            .remove(ResourceKind::Certificate, &foreign)
             .unwrap()
             .status,
         200
@@ -319,11 +319,11 @@ fn of_modules_put_there_by_somebody_else_as_many_copies_are_kept_as_permitted() 
     let mut sources = Vec::new();
     for n in 0..COPIES_KEPT + 3 {
         let theirs = format!("export default {{theirs{n}}}");
-        let _ = bench.unit.remove(Kind::JsModule, "m");
+        let _ = bench.unit.remove(ResourceKind::JsModule, "m");
         assert_eq!(
             bench
                 .unit
-                .upload(Kind::JsModule, "m", &theirs)
+                .upload(ResourceKind::JsModule, "m", &theirs)
                 .unwrap()
                 .status,
             200

@@ -9,12 +9,16 @@ use crate::daemon::gate::HttpRequest;
 use crate::model::bundle::{self, Bundle};
 use crate::model::edit::{Change as Edit, Op};
 use crate::model::path::Path;
-use crate::model::resources::Kind;
+use crate::model::resources::ResourceKind;
 use crate::node::input::{Ask, Change, Question};
 
 /// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
 /// The time is that of the host's clock.
-pub(super) fn change(request: &HttpRequest, kind: Kind, now_ms: u64) -> Result<Ask, HttpResponse> {
+pub(super) fn change(
+    request: &HttpRequest,
+    kind: ResourceKind,
+    now_ms: u64,
+) -> Result<Ask, HttpResponse> {
     let path = path(request, kind)?;
     let change = match request.method.as_str() {
         "PUT" => Edit::Put(text(request, kind, now_ms)?.into()),
@@ -31,7 +35,7 @@ pub(super) fn change(request: &HttpRequest, kind: Kind, now_ms: u64) -> Result<A
 }
 
 /// `GET` of all of them, of one, or of something about one.
-pub(super) fn held(request: &HttpRequest, kind: Kind) -> Result<Ask, HttpResponse> {
+pub(super) fn held(request: &HttpRequest, kind: ResourceKind) -> Result<Ask, HttpResponse> {
     let path = parsed(request).ok_or_else(|| HttpResponse::error(400, invalid_name(kind), ""))?;
     Ok(Ask::Server(Question::Held(
         kind,
@@ -49,7 +53,7 @@ fn parsed(request: &HttpRequest) -> Option<Path> {
     Path::parse(&target).ok()
 }
 
-fn path(request: &HttpRequest, kind: Kind) -> Result<Path, HttpResponse> {
+fn path(request: &HttpRequest, kind: ResourceKind) -> Result<Path, HttpResponse> {
     let parsed = parsed(request);
     let name = parsed.as_ref().and_then(|path| match path.tokens() {
         [_, name] => Some(name.as_str()),
@@ -60,9 +64,9 @@ fn path(request: &HttpRequest, kind: Kind) -> Result<Path, HttpResponse> {
 }
 
 /// What is uploaded.
-fn text(request: &HttpRequest, kind: Kind, now_ms: u64) -> Result<String, HttpResponse> {
+fn text(request: &HttpRequest, kind: ResourceKind, now_ms: u64) -> Result<String, HttpResponse> {
     let refused = |detail: &str| HttpResponse::error(400, invalid(kind), detail);
-    if kind == Kind::JsModule {
+    if kind == ResourceKind::JsModule {
         // What a module's source is worth only the server can tell.
         return String::from_utf8(request.body.clone()).map_err(|_| refused("it is not UTF-8"));
     }
@@ -96,17 +100,17 @@ fn text(request: &HttpRequest, kind: Kind, now_ms: u64) -> Result<String, HttpRe
     Ok(text)
 }
 
-fn invalid(kind: Kind) -> &'static str {
+fn invalid(kind: ResourceKind) -> &'static str {
     match kind {
-        Kind::Certificate => "Invalid certificate.",
-        Kind::JsModule => "Invalid JS module.",
+        ResourceKind::Certificate => "Invalid certificate.",
+        ResourceKind::JsModule => "Invalid JS module.",
     }
 }
 
-fn invalid_name(kind: Kind) -> &'static str {
+fn invalid_name(kind: ResourceKind) -> &'static str {
     match kind {
-        Kind::Certificate => "Invalid certificate name.",
-        Kind::JsModule => "Invalid JS module name.",
+        ResourceKind::Certificate => "Invalid certificate name.",
+        ResourceKind::JsModule => "Invalid JS module name.",
     }
 }
 

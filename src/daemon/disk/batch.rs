@@ -14,7 +14,7 @@ use super::super::state_dir::{
     write_temporary,
 };
 use super::DiskDone;
-use crate::model::document::Bundle;
+use crate::model::document::BundleId;
 use crate::node::effect::DiskJob;
 use crate::node::records::struck_text;
 
@@ -259,7 +259,7 @@ fn durable(to: PathBuf, bytes: &[u8]) -> Result<Prepared, StateError> {
 
 /// A revision that is there gets a file without these bundles. It keeps its time, which is when the
 /// revision came.
-fn strike(to: PathBuf, goes: &[Bundle]) -> Result<Prepared, StateError> {
+fn strike(to: PathBuf, goes: &[BundleId]) -> Result<Prepared, StateError> {
     let Some(text) = read_revision(&to)?.and_then(|bytes| struck_text(&bytes, goes)) else {
         return Ok(Prepared::Finished);
     };

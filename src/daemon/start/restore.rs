@@ -16,7 +16,7 @@ use crate::node::input::Now;
 use crate::node::load::Loading;
 use crate::node::{Node, Setup};
 use crate::settings::Settings;
-use crate::wire::handshake::Local;
+use crate::wire::handshake::LocalPeer;
 
 /// Makes the node from the settings and from what the state directory says of this host.
 pub(super) fn make_node(
@@ -24,7 +24,7 @@ pub(super) fn make_node(
     dir: &StateDir,
     member: &Membership,
     secret: SecretKey,
-    local: &Local,
+    local: &LocalPeer,
     server: bool,
     now: Now,
 ) -> Result<Node, RunError> {

@@ -9,7 +9,7 @@ use super::TargetWorker;
 use crate::limits::OWN_REMEMBERED;
 use crate::model::aliases::stripped_config;
 use crate::model::fingerprint::Fingerprint;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 use crate::node::input::Outcome;
 use crate::node::over::Over;
 
@@ -34,7 +34,7 @@ impl Own {
 
 impl TargetWorker {
     /// What the server runs, if the document may not be put over it.
-    pub(super) fn withheld(&self, before: &Shown, over: &Over) -> Option<Outcome> {
+    pub(super) fn withheld(&self, before: &ShownConfig, over: &Over) -> Option<Outcome> {
         let fingerprint = before.fingerprint();
         if over.permits(&fingerprint)
             || self.interim.as_ref() == Some(before.value())

@@ -21,7 +21,7 @@ use crate::model::aliases::Aliases;
 use crate::model::document::Document;
 use crate::model::error_body::ErrorBody;
 use crate::model::json::Value;
-use crate::model::resources::{self, Kind, Named};
+use crate::model::resources::{self, Named, ResourceKind};
 use crate::node::input::{Outcome, Refusal};
 
 /// A document as it is to be on the server.
@@ -29,7 +29,7 @@ pub(super) struct WantedDocument {
     pub(super) document: Document,
     pub(super) aliases: Aliases,
     /// Certificates and modules: they are looked at every time, and the configuration is not.
-    held: [Value; Kind::ALL.len()],
+    held: [Value; ResourceKind::ALL.len()],
     /// The configuration with internal names, where there are some and somebody has asked.
     renamed: OnceLock<Value>,
 }
@@ -37,7 +37,7 @@ pub(super) struct WantedDocument {
 impl WantedDocument {
     pub(super) fn new(document: Document) -> Self {
         let aliases = Aliases::of(&document);
-        let held = Kind::ALL.map(|kind| document.value()[kind.member()].clone());
+        let held = ResourceKind::ALL.map(|kind| document.value()[kind.member()].clone());
         Self {
             document,
             aliases,
@@ -66,8 +66,8 @@ impl WantedDocument {
 
     /// The document's resources of a kind: the name in the document, the name on the server, the
     /// text.
-    pub(super) fn held(&self, kind: Kind) -> impl Iterator<Item = (&str, &str, &str)> {
-        let held = Kind::ALL
+    pub(super) fn held(&self, kind: ResourceKind) -> impl Iterator<Item = (&str, &str, &str)> {
+        let held = ResourceKind::ALL
             .into_iter()
             .zip(&self.held)
             .filter(move |(of, _)| *of == kind);
@@ -75,21 +75,21 @@ impl WantedDocument {
             .flatten()
             .filter_map(move |(name, text)| {
                 let there = match kind {
-                    Kind::Certificate => self.aliases.alias(name)?,
-                    Kind::JsModule => name,
+                    ResourceKind::Certificate => self.aliases.alias(name)?,
+                    ResourceKind::JsModule => name,
                 };
                 Some((name.as_str(), there, text.as_str()?))
             })
     }
 
-    fn names(&self, kind: Kind) -> BTreeSet<&str> {
+    fn names(&self, kind: ResourceKind) -> BTreeSet<&str> {
         match kind {
-            Kind::Certificate => resources::certificates(self.document.config()),
-            Kind::JsModule => resources::js_modules(self.document.config()),
+            ResourceKind::Certificate => resources::certificates(self.document.config()),
+            ResourceKind::JsModule => resources::js_modules(self.document.config()),
         }
     }
 
-    fn has(&self, kind: Kind) -> bool {
+    fn has(&self, kind: ResourceKind) -> bool {
         self.held(kind).next().is_some()
     }
 
@@ -100,10 +100,10 @@ impl WantedDocument {
 
 /// The lists of the server's certificates and modules, as far as somebody has asked for them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResourceLists(Vec<(Kind, ResourceList)>);
+pub(super) struct ResourceLists(Vec<(ResourceKind, ResourceList)>);
 
 impl ResourceLists {
-    pub(super) fn of(&self, kind: Kind) -> Option<&ResourceList> {
+    pub(super) fn of(&self, kind: ResourceKind) -> Option<&ResourceList> {
         self.0
             .iter()
             .find(|(of, _)| *of == kind)
@@ -111,16 +111,17 @@ impl ResourceLists {
     }
 
     pub(super) fn are_like(&self, before: &Self) -> bool {
-        let alike = |((kind, now), (was, then)): (&(Kind, ResourceList), &(Kind, ResourceList))| {
-            kind == was && now.is_like(then)
-        };
+        let alike = |((kind, now), (was, then)): (
+            &(ResourceKind, ResourceList),
+            &(ResourceKind, ResourceList),
+        )| { kind == was && now.is_like(then) };
         self.0.len() == before.0.len() && self.0.iter().zip(&before.0).all(alike)
     }
 }
 
 /// A certificate or module that the server lacks, or has with another content.
 pub(super) struct Lacking {
-    pub(super) kind: Kind,
+    pub(super) kind: ResourceKind,
     /// The name in the document.
     pub(super) plain: String,
     /// The name on the server.
@@ -138,10 +139,15 @@ impl TargetWorker {
         &self,
         wanted: &WantedDocument,
     ) -> Result<ResourceLists, RequestFailure> {
-        let has = |kind: &Kind| {
+        let has = |kind: &ResourceKind| {
             wanted.has(*kind) || self.taken.as_ref().is_some_and(|taken| taken.has(*kind))
         };
-        self.lists(&Kind::ALL.into_iter().filter(has).collect::<Vec<_>>())
+        self.lists(
+            &ResourceKind::ALL
+                .into_iter()
+                .filter(has)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Looks once for what an earlier run of this program left on the server. That is known by its
@@ -151,15 +157,15 @@ impl TargetWorker {
         if self.has_found_leftovers {
             return;
         }
-        if let Some(left) = lists.of(Kind::Certificate) {
+        if let Some(left) = lists.of(ResourceKind::Certificate) {
             self.has_found_leftovers = !matches!(left, ResourceList::Cut { .. });
-        } else if let Ok(left) = self.lists(&[Kind::Certificate]) {
+        } else if let Ok(left) = self.lists(&[ResourceKind::Certificate]) {
             self.has_found_leftovers = true;
             self.remove_unneeded(&left);
         }
     }
 
-    pub(super) fn lists(&self, kinds: &[Kind]) -> Result<ResourceLists, RequestFailure> {
+    pub(super) fn lists(&self, kinds: &[ResourceKind]) -> Result<ResourceLists, RequestFailure> {
         kinds
             .iter()
             .map(|kind| Ok((*kind, self.unit.resource_list(*kind)?)))
@@ -175,7 +181,7 @@ impl TargetWorker {
         lists: &ResourceLists,
     ) -> Result<Vec<Lacking>, Outcome> {
         let mut lacking = Vec::new();
-        for kind in Kind::ALL {
+        for kind in ResourceKind::ALL {
             let Some(resource_list) = lists.of(kind) else {
                 continue;
             };
@@ -232,9 +238,9 @@ impl TargetWorker {
             Ok(_) if is_there() => Ok(()),
             Ok(Reply { status, body, .. }) => {
                 let why = match kind {
-                    Kind::Certificate => format!(": {}", reason::of_bundle(text)),
+                    ResourceKind::Certificate => format!(": {}", reason::of_bundle(text)),
                     // Of a source the server says itself what is wrong.
-                    Kind::JsModule => String::new(),
+                    ResourceKind::JsModule => String::new(),
                 };
                 let reason = format!("the server does not take {}{why}", called(*kind, plain));
                 Err(Outcome::Refused(Refusal {
@@ -269,7 +275,7 @@ impl TargetWorker {
         let copies = self.given.copies();
         let copies = copies[..copies.len().saturating_sub(COPIES_KEPT)].iter();
         let copies = copies.map(|name| Named {
-            kind: Kind::JsModule,
+            kind: ResourceKind::JsModule,
             name: name.clone(),
         });
         let copies: Vec<Named> = copies.filter(|named| !taken.needs(named)).collect();
@@ -291,7 +297,7 @@ impl TargetWorker {
     /// Certificates that lie there under names which only Starling gives, and that the document
     /// does not need.
     fn unneeded_on(&self, lists: &ResourceLists) -> impl Iterator<Item = Named> {
-        let members = match lists.of(Kind::Certificate) {
+        let members = match lists.of(ResourceKind::Certificate) {
             Some(ResourceList::Whole(_, members)) => Some(members),
             _ => None,
         };
@@ -301,7 +307,7 @@ impl TargetWorker {
             .map(|(name, _)| name)
             .filter(|name| is_alias(name));
         let own = own.map(|name| Named {
-            kind: Kind::Certificate,
+            kind: ResourceKind::Certificate,
             name: name.clone(),
         });
         own.filter(|named| !self.taken.as_ref().is_some_and(|taken| taken.needs(named)))
@@ -312,7 +318,7 @@ impl TargetWorker {
     pub(super) fn report_left(&mut self, lists: &ResourceLists) {
         // Where there are no certificates at all none is left.
         if !matches!(
-            lists.of(Kind::Certificate),
+            lists.of(ResourceKind::Certificate),
             Some(ResourceList::Whole(..) | ResourceList::Absent)
         ) {
             return;
@@ -370,10 +376,10 @@ impl TargetWorker {
 
     /// The kinds that an observation has to look at: those of the document, and what somebody has
     /// been asked to take away.
-    pub(super) fn watched(&self) -> Vec<Kind> {
-        let is_left = |kind: Kind| kind == Kind::Certificate && self.left.is_some();
-        let has = |kind: Kind| self.taken.as_ref().is_some_and(|taken| taken.has(kind));
-        Kind::ALL
+    pub(super) fn watched(&self) -> Vec<ResourceKind> {
+        let is_left = |kind: ResourceKind| kind == ResourceKind::Certificate && self.left.is_some();
+        let has = |kind: ResourceKind| self.taken.as_ref().is_some_and(|taken| taken.has(kind));
+        ResourceKind::ALL
             .into_iter()
             .filter(|kind| has(*kind) || is_left(*kind))
             .collect()
@@ -381,10 +387,10 @@ impl TargetWorker {
 }
 
 /// A server that was built without TLS or without njs answers as if it had never heard of them.
-fn built_without(kind: Kind, plain: &str) -> Outcome {
+fn built_without(kind: ResourceKind, plain: &str) -> Outcome {
     let lacks = match kind {
-        Kind::Certificate => "this host's server was built without TLS",
-        Kind::JsModule => "this host's server was built without njs",
+        ResourceKind::Certificate => "this host's server was built without TLS",
+        ResourceKind::JsModule => "this host's server was built without njs",
     };
     Outcome::Refused(Refusal::invalid(
         &format!("{kind} \"{plain}\" cannot be used: {lacks}."),
@@ -405,7 +411,7 @@ fn left_words(names: &[String], control: &Control) -> String {
     } else {
         String::new()
     };
-    let path = resource_path(Kind::Certificate.member(), &names[0]);
+    let path = resource_path(ResourceKind::Certificate.member(), &names[0]);
     let whole = match control {
         Control::Unix(socket) => format!(
             "--unix-socket {} 'http://localhost{path}'",
@@ -421,10 +427,10 @@ fn left_words(names: &[String], control: &Control) -> String {
 }
 
 /// A certificate or module, for a person.
-pub(super) fn called(kind: Kind, name: &str) -> String {
+pub(super) fn called(kind: ResourceKind, name: &str) -> String {
     match kind {
-        Kind::Certificate => format!("certificate {name:?}"),
-        Kind::JsModule => format!("JS module {name:?}"),
+        ResourceKind::Certificate => format!("certificate {name:?}"),
+        ResourceKind::JsModule => format!("JS module {name:?}"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::daemon::unit::{Reply, RequestFailure, ResourceList, ResourceState};
 use crate::model::alias::alias;
 use crate::model::aliases::Aliases;
 use crate::model::json::{Map, Value, object};
-use crate::model::resources::{self, Kind, Named};
+use crate::model::resources::{self, Named, ResourceKind};
 use crate::node::input::Outcome;
 
 /// What has been done to the server for a change, besides its configuration.
@@ -75,7 +75,7 @@ impl TargetWorker {
         self.own.took(wanted.document.fingerprint());
         self.interim = None;
         if let Some(before) = self.taken.replace(wanted) {
-            for kind in Kind::ALL {
+            for kind in ResourceKind::ALL {
                 let names = before.held(kind).map(|(_, name, _)| name.to_owned());
                 self.to_remove
                     .extend(names.map(|name| Named { kind, name }));
@@ -234,11 +234,11 @@ impl TargetWorker {
         };
         for (name, source) in done.replaced {
             // It may not be there: the new one may have been refused.
-            let _ = self.unit.remove(Kind::JsModule, &name);
+            let _ = self.unit.remove(ResourceKind::JsModule, &name);
             if let Some(source) = source {
                 told(
-                    &called(Kind::JsModule, &name),
-                    self.unit.upload(Kind::JsModule, &name, &source),
+                    &called(ResourceKind::JsModule, &name),
+                    self.unit.upload(ResourceKind::JsModule, &name, &source),
                 );
             }
         }

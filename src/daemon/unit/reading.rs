@@ -18,13 +18,13 @@ use crate::limits::WHOLE_TRIES;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Beginning, Map, Value};
 use crate::model::path::Path;
-use crate::model::shown::Shown;
+use crate::model::shown::ShownConfig;
 
 /// What a server was seen to run, and by what it is known again.
 #[derive(Debug, Clone)]
 pub struct Sight {
     glance: Glance,
-    config: Shown,
+    config: ShownConfig,
     /// What lies beyond the glance; not worked out before it is needed.
     rest: Option<Rest>,
     /// How many of those parts have been looked at in this round.
@@ -32,7 +32,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    pub(super) fn new(glance: Glance, config: Shown) -> Self {
+    pub(super) fn new(glance: Glance, config: ShownConfig) -> Self {
         Self {
             glance,
             config,
@@ -47,7 +47,7 @@ impl Sight {
     }
 
     /// The configuration, under the names that the server has for certificates.
-    pub fn config(&self) -> &Shown {
+    pub fn config(&self) -> &ShownConfig {
         &self.config
     }
 

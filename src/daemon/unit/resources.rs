@@ -5,7 +5,7 @@
 
 use super::{Reply, RequestFailure, Unit, json, resource_path, unexpected_status};
 use crate::model::json::{Map, Value};
-use crate::model::resources::Kind;
+use crate::model::resources::ResourceKind;
 
 /// What a server shows of its certificates or of its modules.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ pub enum ResourceState {
 
 impl Unit {
     /// Lists the certificates or the modules of the server.
-    pub(crate) fn resource_list(&self, kind: Kind) -> Result<ResourceList, RequestFailure> {
+    pub(crate) fn resource_list(&self, kind: ResourceKind) -> Result<ResourceList, RequestFailure> {
         let path = format!("/{}", kind.member());
         match self.request("GET", &path, None) {
             Ok(Reply {
@@ -86,7 +86,7 @@ impl Unit {
     pub fn resource_state(
         &self,
         resource_list: &ResourceList,
-        kind: Kind,
+        kind: ResourceKind,
         name: &str,
         text: &str,
     ) -> Result<ResourceState, RequestFailure> {
@@ -101,7 +101,9 @@ impl Unit {
             ResourceList::Absent => Ok(ResourceState::Missing),
             ResourceList::Whole(_, members) => Ok(match members.get(name) {
                 None => ResourceState::Missing,
-                Some(shown) => same(kind == Kind::Certificate || shown.as_str() == Some(text)),
+                Some(shown) => {
+                    same(kind == ResourceKind::Certificate || shown.as_str() == Some(text))
+                }
             }),
             ResourceList::Cut { .. } => {
                 match self.request("GET", &resource_path(kind.member(), name), None) {
@@ -111,7 +113,8 @@ impl Unit {
                     }) => {
                         let shown = json::parse_own(&body).ok();
                         Ok(same(
-                            kind == Kind::Certificate || shown.is_some_and(|shown| shown == text),
+                            kind == ResourceKind::Certificate
+                                || shown.is_some_and(|shown| shown == text),
                         ))
                     }
                     Ok(Reply { status, .. }) => Err(unexpected_status(
@@ -119,7 +122,7 @@ impl Unit {
                         status,
                     )),
                     Err(RequestFailure::Cut { received, expected }) => Ok(same(
-                        kind == Kind::Certificate
+                        kind == ResourceKind::Certificate
                             || is_beginning(&received, expected, &text.into()),
                     )),
                     Err(failure) => Err(failure),
@@ -130,7 +133,7 @@ impl Unit {
 
     /// The source of a module.
     pub(crate) fn module_source(&self, name: &str) -> Result<String, RequestFailure> {
-        let path = resource_path(Kind::JsModule.member(), name);
+        let path = resource_path(ResourceKind::JsModule.member(), name);
         match self.request("GET", &path, None) {
             Ok(Reply {
                 status: 200, body, ..
@@ -147,7 +150,12 @@ impl Unit {
     }
 
     /// Uploads a certificate or a module; the server refuses if it has one of that name.
-    pub fn upload(&self, kind: Kind, name: &str, text: &str) -> Result<Reply, RequestFailure> {
+    pub fn upload(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        text: &str,
+    ) -> Result<Reply, RequestFailure> {
         self.request(
             "PUT",
             &resource_path(kind.member(), name),
@@ -156,7 +164,7 @@ impl Unit {
     }
 
     /// Removes a certificate or a module; the server refuses while its configuration names it.
-    pub fn remove(&self, kind: Kind, name: &str) -> Result<Reply, RequestFailure> {
+    pub fn remove(&self, kind: ResourceKind, name: &str) -> Result<Reply, RequestFailure> {
         self.request("DELETE", &resource_path(kind.member(), name), None)
     }
 }

@@ -15,8 +15,8 @@ pub(super) struct Certificate {
     pub subject: Name,
     /// The subject's common name and the DNS names, no name twice.
     pub names: Vec<String>,
-    pub since: Time,
-    pub until: Time,
+    pub since: CertificateTime,
+    pub until: CertificateTime,
     pub key: Public,
 }
 
@@ -26,14 +26,14 @@ pub(super) type Name = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// A moment, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time {
+pub struct CertificateTime {
     year: i64,
     month: i64,
     day: i64,
     second: i64,
 }
 
-impl Time {
+impl CertificateTime {
     /// Milliseconds since 1970; negative before.
     pub fn ms(self) -> i64 {
         let Self {
@@ -64,7 +64,7 @@ impl Time {
             seconds.div_euclid(86_400) + 719_468,
             seconds.rem_euclid(86_400),
         );
-        // `civil_from_days`, the way back from [`Time::ms`].
+        // `civil_from_days`, the way back from [`CertificateTime::ms`].
         let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year + year / 4 - year / 100);
@@ -125,7 +125,7 @@ impl Time {
     }
 }
 
-impl fmt::Display for Time {
+impl fmt::Display for CertificateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
     }
@@ -170,8 +170,9 @@ impl Certificate {
     }
 }
 
-fn time(der: &mut Der<'_>) -> Option<Time> {
-    der.next().and_then(|(tag, text)| Time::parse(tag, text))
+fn time(der: &mut Der<'_>) -> Option<CertificateTime> {
+    der.next()
+        .and_then(|(tag, text)| CertificateTime::parse(tag, text))
 }
 
 fn name(mut der: Der<'_>) -> Option<Name> {
@@ -224,16 +225,20 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_calendar() {
-        let ms = |tag, text: &str| Time::parse(tag, text.as_bytes()).map(Time::ms);
+        let ms =
+            |tag, text: &str| CertificateTime::parse(tag, text.as_bytes()).map(CertificateTime::ms);
         assert_eq!(ms(tag::UTC_TIME, "700101000000Z"), Some(0));
         assert_eq!(ms(tag::UTC_TIME, "500101000000Z"), Some(-631_152_000_000));
         assert_eq!(ms(tag::UTC_TIME, "490101000000Z"), Some(2_493_072_000_000));
         assert_eq!(ms(tag::TIME, "20240229235959Z"), Some(1_709_251_199_000));
         assert_eq!(ms(tag::TIME, "99991231235959Z"), Some(253_402_300_799_000));
         for ms in [0, -631_152_000_000, 1_709_251_199_000, 253_402_300_799_000] {
-            assert_eq!(Time::at(ms).ms(), ms);
+            assert_eq!(CertificateTime::at(ms).ms(), ms);
         }
-        assert_eq!(Time::at(1_709_251_199_999).minute(), "2024-02-29 23:59 UTC");
+        assert_eq!(
+            CertificateTime::at(1_709_251_199_999).minute(),
+            "2024-02-29 23:59 UTC"
+        );
         for bad in [
             "20241301000000Z",
             "20240101240000Z",

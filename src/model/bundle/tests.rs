@@ -92,7 +92,7 @@ fn a_leaf_is_refused_outside_its_time_unless_the_clock_must_be_wrong() {
         check(bundle!("future")).unwrap(),
         check(bundle!("p256")).unwrap(),
     );
-    let now = Time::at(1_800_000_000_000);
+    let now = CertificateTime::at(1_800_000_000_000);
     assert_eq!(valid.check_time(NOW), Ok(()));
     assert_eq!(
         expired.check_time(NOW),
@@ -120,7 +120,7 @@ fn a_leaf_is_refused_outside_its_time_unless_the_clock_must_be_wrong() {
         Ok(()),
         "an hour late"
     );
-    let last = Time::at(i64::MAX);
+    let last = CertificateTime::at(i64::MAX);
     assert_eq!(
         valid.check_time(u64::MAX),
         Err(BadBundle::Expired {

@@ -8,14 +8,14 @@ use std::borrow::Cow;
 
 use super::Document;
 use crate::model::json::{self, Make, Value};
-use crate::model::resources::{self, Kind};
+use crate::model::resources::{self, ResourceKind};
 
 /// A bundle, whatever it is called: the beginning of its fingerprint, which is enough to tell one
 /// from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bundle(pub u64);
+pub struct BundleId(pub u64);
 
-impl Bundle {
+impl BundleId {
     /// The one of this text.
     pub fn of(text: &str) -> Self {
         Self(u64::from_be_bytes(
@@ -29,13 +29,13 @@ impl Bundle {
 impl Document {
     /// The bundles that it holds, sorted, each once. What stands for one that was struck out is
     /// none.
-    pub fn bundles(&self) -> Vec<Bundle> {
+    pub fn bundles(&self) -> Vec<BundleId> {
         // Most documents have none.
         if !self.text().contains(SOME) {
             return Vec::new();
         }
         let mut all = match json::read_own::<Texts>(self.bytes()).map(|whole| whole.made) {
-            Ok(Known::Object(Members { bundles, .. })) => bundles,
+            Ok(KnownValue::Object(ObjectTexts { bundles, .. })) => bundles,
             _ => Vec::new(),
         };
         all.sort();
@@ -44,13 +44,13 @@ impl Document {
     }
 
     /// The same with the fingerprint of each bundle that `goes` in its place.
-    pub fn struck(&self, goes: impl Fn(Bundle) -> bool) -> Self {
-        self.with_bundles(|text| goes(Bundle::of(text)).then(|| resources::redacted(text)))
+    pub fn struck(&self, goes: impl Fn(BundleId) -> bool) -> Self {
+        self.with_bundles(|text| goes(BundleId::of(text)).then(|| resources::redacted(text)))
     }
 
     /// The same with each bundle in its place again that was struck out and that `other` holds.
     pub fn filled_from(&self, other: &Self) -> Self {
-        let held = other.value()[Kind::Certificate.member()].as_object();
+        let held = other.value()[ResourceKind::Certificate.member()].as_object();
         let texts = || {
             held.into_iter()
                 .flat_map(|held| held.values())
@@ -69,7 +69,7 @@ impl Document {
             return self.clone();
         }
         let mut value = self.folded().value().clone();
-        let held = value[Kind::Certificate.member()].as_object_mut();
+        let held = value[ResourceKind::Certificate.member()].as_object_mut();
         for text in held.into_iter().flat_map(|held| held.values_mut()) {
             if let Some(other) = text.as_str().and_then(&other) {
                 *text = other.into();
@@ -83,60 +83,60 @@ impl Document {
 /// Makes nothing but texts, and of those only what they are known by.
 struct Texts;
 
-enum Known<'a> {
+enum KnownValue<'a> {
     Text(Cow<'a, str>),
-    Object(Members<'a>),
+    Object(ObjectTexts<'a>),
     Other,
 }
 
 #[derive(Default)]
-struct Members<'a> {
+struct ObjectTexts<'a> {
     texts: Vec<Cow<'a, str>>,
     /// What is in the member of this name.
-    bundles: Vec<Bundle>,
+    bundles: Vec<BundleId>,
 }
 
 impl<'a> Make<'a> for Texts {
-    type Made = Known<'a>;
+    type Made = KnownValue<'a>;
     type Elements = ();
-    type Members = Members<'a>;
+    type Members = ObjectTexts<'a>;
 
-    fn literal(_: Value) -> Known<'a> {
-        Known::Other
+    fn literal(_: Value) -> KnownValue<'a> {
+        KnownValue::Other
     }
 
-    fn number(_: &'a str) -> Known<'a> {
-        Known::Other
+    fn number(_: &'a str) -> KnownValue<'a> {
+        KnownValue::Other
     }
 
-    fn string(text: Cow<'a, str>) -> Known<'a> {
-        Known::Text(text)
+    fn string(text: Cow<'a, str>) -> KnownValue<'a> {
+        KnownValue::Text(text)
     }
 
-    fn push((): &mut (), _: Known<'a>) {}
+    fn push((): &mut (), _: KnownValue<'a>) {}
 
     /// The name was looked at when it became a document.
-    fn has(_: &Members<'a>, _: &str) -> bool {
+    fn has(_: &ObjectTexts<'a>, _: &str) -> bool {
         false
     }
 
-    fn insert(members: &mut Members<'a>, name: Cow<'a, str>, member: Known<'a>) {
+    fn insert(members: &mut ObjectTexts<'a>, name: Cow<'a, str>, member: KnownValue<'a>) {
         match member {
-            Known::Text(text) => members.texts.push(text),
-            Known::Object(inner) if name == Kind::Certificate.member() => {
+            KnownValue::Text(text) => members.texts.push(text),
+            KnownValue::Object(inner) if name == ResourceKind::Certificate.member() => {
                 let held = inner.texts.iter().filter(|text| !resources::is_shown(text));
-                members.bundles = held.map(|text| Bundle::of(text)).collect();
+                members.bundles = held.map(|text| BundleId::of(text)).collect();
             }
-            Known::Object(_) | Known::Other => {}
+            KnownValue::Object(_) | KnownValue::Other => {}
         }
     }
 
-    fn array((): ()) -> Known<'a> {
-        Known::Other
+    fn array((): ()) -> KnownValue<'a> {
+        KnownValue::Other
     }
 
-    fn object(members: Members<'a>) -> Known<'a> {
-        Known::Object(members)
+    fn object(members: ObjectTexts<'a>) -> KnownValue<'a> {
+        KnownValue::Object(members)
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(of("{}"), []);
         assert_eq!(
             of(r#"{"a":"k","b":"k"}"#),
-            [Bundle::of("k")],
+            [BundleId::of("k")],
             "two names make no second one"
         );
         assert_eq!(
@@ -172,22 +172,22 @@ mod tests {
         );
         assert_eq!(
             document(r#"{"certificates":{}}"#, r#"{"a":"k"}"#).bundles(),
-            [Bundle::of("k")]
+            [BundleId::of("k")]
         );
     }
 
     #[test]
     fn what_is_struck_out_is_shown_as_before_and_can_be_filled_in_again() {
         let whole = document(r#"{"certificates":{},"n":1.0}"#, r#"{"a":"k","b":"l"}"#);
-        let struck = whole.struck(|bundle| bundle == Bundle::of("k"));
-        assert_eq!(struck.bundles(), [Bundle::of("l")]);
+        let struck = whole.struck(|bundle| bundle == BundleId::of("k"));
+        assert_eq!(struck.bundles(), [BundleId::of("l")]);
         assert_eq!(
             struck.text(),
             whole
                 .text()
                 .replace("\"k\"", &format!("\"{}\"", resources::redacted("k")))
         );
-        assert_eq!(struck.struck(|bundle| bundle == Bundle::of("k")), struck);
+        assert_eq!(struck.struck(|bundle| bundle == BundleId::of("k")), struck);
         let root = crate::model::path::Path::parse("/").unwrap();
         assert_eq!(
             resources::showable(&root, struck.value()),

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use super::{MEMBERS, NotADocument, SHOWN};
 use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, RESOURCES_MAX, VALUES_MAX};
 use crate::model::json::{self, Make, Value};
-use crate::model::resources::{Kind, is_resource_name};
+use crate::model::resources::{ResourceKind, is_resource_name};
 
 /// Judges a text as [`super::Document::new`] judges a value. Says whether it is compact.
 pub(super) fn check(text: &[u8]) -> Result<bool, NotADocument> {
-    let whole = json::read_own::<Form>(text).map_err(NotADocument::Json)?;
+    let whole = json::read_own::<DocumentForm>(text).map_err(NotADocument::Json)?;
     let Shape::Object(sketch) = whole.made else {
         return Err(NotADocument::NotAnObject);
     };
@@ -28,7 +28,7 @@ pub(super) fn check(text: &[u8]) -> Result<bool, NotADocument> {
     for (name, member) in MEMBERS
         .into_iter()
         .zip(sketch.members)
-        .filter(|(name, _)| Kind::ALL.map(Kind::member).contains(name))
+        .filter(|(name, _)| ResourceKind::ALL.map(ResourceKind::member).contains(name))
     {
         count += match member {
             Some(Member::Texts(texts)) => texts,
@@ -46,7 +46,7 @@ pub(super) fn check(text: &[u8]) -> Result<bool, NotADocument> {
 }
 
 /// Makes nothing but what has to be known.
-struct Form;
+struct DocumentForm;
 
 /// What is known of a value.
 enum Shape<'a> {
@@ -57,7 +57,7 @@ enum Shape<'a> {
 
 /// What is known of an object.
 struct Sketch<'a> {
-    names: Names<'a>,
+    names: MemberNames<'a>,
     /// What is known of the members that a document has.
     members: [Option<Member>; MEMBERS.len()],
     /// The first other member.
@@ -79,7 +79,7 @@ enum Member {
 impl Default for Sketch<'_> {
     fn default() -> Self {
         Self {
-            names: Names::default(),
+            names: MemberNames::default(),
             members: Default::default(),
             unknown: None,
             are_texts: true,
@@ -89,12 +89,12 @@ impl Default for Sketch<'_> {
 
 /// The names of an object's members: no two may be alike.
 #[derive(Default)]
-struct Names<'a> {
+struct MemberNames<'a> {
     few: Vec<Cow<'a, str>>,
     many: BTreeSet<Cow<'a, str>>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> MemberNames<'a> {
     fn has(&self, name: &str) -> bool {
         self.few.iter().any(|other| other == name) || self.many.contains(name)
     }
@@ -112,7 +112,7 @@ impl<'a> Names<'a> {
     }
 }
 
-impl<'a> Make<'a> for Form {
+impl<'a> Make<'a> for DocumentForm {
     type Made = Shape<'a>;
     type Elements = ();
     type Members = Box<Sketch<'a>>;

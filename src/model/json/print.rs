@@ -25,7 +25,7 @@ pub fn unit_format(value: &Value) -> String {
 
 /// The length in bytes of what [`unit_format`] makes of a value, for which nothing is printed.
 pub fn unit_length(value: &Value) -> u64 {
-    let mut length = Length(0);
+    let mut length = ByteCount(0);
     print(value, Some(0), &mut length);
     length.0 + NEWLINE.len() as u64
 }
@@ -59,9 +59,9 @@ impl Sink for String {
 }
 
 /// Counts what would be printed.
-struct Length(u64);
+struct ByteCount(u64);
 
-impl Sink for Length {
+impl Sink for ByteCount {
     fn push_str(&mut self, text: &str) {
         self.0 += text.len() as u64;
     }

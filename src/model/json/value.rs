@@ -58,13 +58,13 @@ impl fmt::Debug for Number {
 
 impl Value {
     /// The member of a name, or the element at a place.
-    pub fn get(&self, place: impl Place) -> Option<&Self> {
-        place.of(self)
+    pub fn get(&self, index: impl ValueIndex) -> Option<&Self> {
+        index.of(self)
     }
 
     /// The same, to be changed.
-    pub fn get_mut(&mut self, place: impl Place) -> Option<&mut Self> {
-        place.of_mut(self)
+    pub fn get_mut(&mut self, index: impl ValueIndex) -> Option<&mut Self> {
+        index.of_mut(self)
     }
 
     /// What a JSON Pointer leads to.
@@ -193,14 +193,14 @@ impl Value {
 }
 
 /// What names a part of a value: the name of a member, or the place of an element.
-pub trait Place {
+pub trait ValueIndex {
     /// What stands there.
     fn of(self, value: &Value) -> Option<&Value>;
     /// The same, to be changed.
     fn of_mut(self, value: &mut Value) -> Option<&mut Value>;
 }
 
-impl<S: AsRef<str> + ?Sized> Place for &S {
+impl<S: AsRef<str> + ?Sized> ValueIndex for &S {
     fn of(self, value: &Value) -> Option<&Value> {
         value.as_object()?.get(self.as_ref())
     }
@@ -210,7 +210,7 @@ impl<S: AsRef<str> + ?Sized> Place for &S {
     }
 }
 
-impl Place for usize {
+impl ValueIndex for usize {
     fn of(self, value: &Value) -> Option<&Value> {
         value.as_array()?.get(self)
     }
@@ -220,12 +220,12 @@ impl Place for usize {
     }
 }
 
-impl<P: Place> Index<P> for Value {
+impl<P: ValueIndex> Index<P> for Value {
     type Output = Self;
 
     /// `null` where nothing stands.
-    fn index(&self, place: P) -> &Self {
-        place.of(self).unwrap_or(&NULL)
+    fn index(&self, index: P) -> &Self {
+        index.of(self).unwrap_or(&NULL)
     }
 }
 
@@ -242,8 +242,8 @@ impl IndexMut<&str> for Value {
 }
 
 impl IndexMut<usize> for Value {
-    fn index_mut(&mut self, place: usize) -> &mut Self {
-        &mut self.as_array_mut().expect("only an array has elements")[place]
+    fn index_mut(&mut self, index: usize) -> &mut Self {
+        &mut self.as_array_mut().expect("only an array has elements")[index]
     }
 }
 

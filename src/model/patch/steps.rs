@@ -1,14 +1,14 @@
 //! JSON Patch (RFC 6902): a list of operations, each made on what the one before has left.
 //!
 //! What a text must be to be a patch is decided once, when it is read; whether it fits is decided
-//! where it is made. Errors name the operation by its place in the list, counted from 0. What
+//! where it is made. Errors name the operation by its place in the list, counted from 0. StepKind
 //! `copy` and `move` carry is bounded by what a document may hold, or forty copies of the whole
 //! into itself would fill any memory.
 
 use std::fmt;
 
 use super::super::json::{self, Number, Value};
-use super::super::places::{How, Places};
+use super::super::places::{Touch, TouchedPlaces};
 use super::pointer::{self, Pointer};
 use super::{EditError, PatchError};
 use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATCH_OPERATIONS_MAX, VALUES_MAX};
@@ -19,14 +19,14 @@ pub struct JsonPatch(Vec<Step>);
 
 #[derive(Debug)]
 struct Step {
-    what: What,
+    kind: StepKind,
     /// As it was written.
     text: String,
     path: Pointer,
 }
 
 #[derive(Debug)]
-enum What {
+enum StepKind {
     Add(Value),
     Remove,
     Replace(Value),
@@ -35,7 +35,7 @@ enum What {
     Test(Value),
 }
 
-impl What {
+impl StepKind {
     fn word(&self) -> &'static str {
         match self {
             Self::Add(_) => "add",
@@ -90,11 +90,11 @@ pub struct Misfit {
     word: &'static str,
     /// The operation's path, or that it is its `from` which is at fault.
     at: String,
-    why: Why,
+    cause: MisfitCause,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Why {
+enum MisfitCause {
     /// Nothing is there.
     Nothing,
     /// What should hold the value is not there.
@@ -117,12 +117,16 @@ impl Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "operation {} ({} {}): ", self.index, self.word, self.at)?;
-        match &self.why {
-            Why::Nothing => f.write_str("nothing is there"),
-            Why::NoHolder => f.write_str("what should hold it is not there"),
-            Why::Scalar => f.write_str("what should hold it is neither an object nor an array"),
-            Why::NoIndex => f.write_str("it is no index of the array, or one beyond its end"),
-            Why::Differs(text) => write!(f, "the value there is {text}"),
+        match &self.cause {
+            MisfitCause::Nothing => f.write_str("nothing is there"),
+            MisfitCause::NoHolder => f.write_str("what should hold it is not there"),
+            MisfitCause::Scalar => {
+                f.write_str("what should hold it is neither an object nor an array")
+            }
+            MisfitCause::NoIndex => {
+                f.write_str("it is no index of the array, or one beyond its end")
+            }
+            MisfitCause::Differs(text) => write!(f, "the value there is {text}"),
         }
     }
 }
@@ -144,18 +148,22 @@ impl JsonPatch {
     }
 
     /// What the patch makes of a value. The places that it touches are noted.
-    pub(super) fn made_on(&self, target: &Value, places: &mut Places) -> Result<Value, PatchError> {
-        let room = Room {
+    pub(super) fn made_on(
+        &self,
+        target: &Value,
+        places: &mut TouchedPlaces,
+    ) -> Result<Value, PatchError> {
+        let budget = CarryBudget {
             bytes: DOCUMENT_MAX,
             values: VALUES_MAX,
         };
         let mut making = Making {
             value: target.clone(),
             places,
-            room,
+            budget,
         };
         for (index, step) in self.0.iter().enumerate() {
-            making.make(step).map_err(|halt| halt.at(index, step))?;
+            making.make(step).map_err(|error| error.at(index, step))?;
         }
         Ok(making.value)
     }
@@ -175,16 +183,16 @@ impl Step {
         let value = || member("value").cloned();
         let word = text("op")?;
         let path = pointer("path")?;
-        let what = match word {
-            "add" => What::Add(value()?),
+        let kind = match word {
+            "add" => StepKind::Add(value()?),
             "remove" if path.tokens().is_empty() => {
                 return Err(BadPatch::Wrong(index, "path", NOT_THE_WHOLE));
             }
-            "remove" => What::Remove,
-            "replace" => What::Replace(value()?),
-            "move" => What::Move(pointer("from")?),
-            "copy" => What::Copy(pointer("from")?),
-            "test" => What::Test(value()?),
+            "remove" => StepKind::Remove,
+            "replace" => StepKind::Replace(value()?),
+            "move" => StepKind::Move(pointer("from")?),
+            "copy" => StepKind::Copy(pointer("from")?),
+            "test" => StepKind::Test(value()?),
             _ => {
                 return Err(BadPatch::Wrong(
                     index,
@@ -193,7 +201,7 @@ impl Step {
                 ));
             }
         };
-        if matches!(&what, What::Move(from) if path.is_within(from)) {
+        if matches!(&kind, StepKind::Move(from) if path.is_within(from)) {
             return Err(BadPatch::Wrong(
                 index,
                 "path",
@@ -201,7 +209,7 @@ impl Step {
             ));
         }
         Ok(Self {
-            what,
+            kind,
             text: text("path")?.to_owned(),
             path,
         })
@@ -209,35 +217,35 @@ impl Step {
 }
 
 /// Why a patch ends half-way.
-enum Halt {
-    At(Why),
+enum StepError {
+    At(MisfitCause),
     /// The value at `from` is at fault.
-    From(Why),
+    From(MisfitCause),
     TooLarge,
 }
 
-impl Halt {
+impl StepError {
     fn at(self, index: usize, step: &Step) -> PatchError {
-        let word = step.what.word();
-        let (at, why) = match self {
+        let word = step.kind.word();
+        let (at, cause) = match self {
             Self::TooLarge => return PatchError::Edit(EditError::TooLarge),
-            Self::At(why) => (
+            Self::At(cause) => (
                 format!("\"{}\"", step.text.chars().take(SHOWN).collect::<String>()),
-                why,
+                cause,
             ),
-            Self::From(why) => ("\"from\"".to_owned(), why),
+            Self::From(cause) => ("\"from\"".to_owned(), cause),
         };
         PatchError::Misfit(Misfit {
             index,
             word,
             at,
-            why,
+            cause,
         })
     }
 }
 
 /// What the operations that are left may carry from one place to another.
-struct Room {
+struct CarryBudget {
     bytes: usize,
     values: usize,
 }
@@ -245,28 +253,32 @@ struct Room {
 /// A patch under way.
 struct Making<'a> {
     value: Value,
-    places: &'a mut Places,
-    room: Room,
+    places: &'a mut TouchedPlaces,
+    budget: CarryBudget,
 }
 
 impl Making<'_> {
-    fn make(&mut self, step: &Step) -> Result<(), Halt> {
+    fn make(&mut self, step: &Step) -> Result<(), StepError> {
         let path = &step.path;
-        match &step.what {
-            What::Add(value) => self.add(path, value.clone()),
-            What::Remove => self.remove(path).map(drop).map_err(Halt::At),
-            What::Replace(value) => self.replace(path, value),
-            What::Test(value) => self.test(path, value),
-            What::Copy(from) => {
-                let value = self.find(from).cloned().ok_or(Halt::From(Why::Nothing))?;
+        match &step.kind {
+            StepKind::Add(value) => self.add(path, value.clone()),
+            StepKind::Remove => self.remove(path).map(drop).map_err(StepError::At),
+            StepKind::Replace(value) => self.replace(path, value),
+            StepKind::Test(value) => self.test(path, value),
+            StepKind::Copy(from) => {
+                let value = self
+                    .find(from)
+                    .cloned()
+                    .ok_or(StepError::From(MisfitCause::Nothing))?;
                 self.carry(&value)?;
                 self.add(path, value)
             }
-            What::Move(from) if from == path => {
-                self.find(from).map(drop).ok_or(Halt::From(Why::Nothing))
-            }
-            What::Move(from) => {
-                let value = self.remove(from).map_err(Halt::From)?;
+            StepKind::Move(from) if from == path => self
+                .find(from)
+                .map(drop)
+                .ok_or(StepError::From(MisfitCause::Nothing)),
+            StepKind::Move(from) => {
+                let value = self.remove(from).map_err(StepError::From)?;
                 self.carry(&value)?;
                 self.add(path, value)
             }
@@ -277,108 +289,108 @@ impl Making<'_> {
         at.tokens().iter().try_fold(&self.value, pointer::member)
     }
 
-    fn add(&mut self, at: &Pointer, value: Value) -> Result<(), Halt> {
+    fn add(&mut self, at: &Pointer, value: Value) -> Result<(), StepError> {
         let tokens = at.tokens();
         is_shallow(&value, tokens)?;
         let Some((last, above)) = tokens.split_last() else {
             self.value = value;
-            self.places.touch(tokens, How::Set);
+            self.places.touch(tokens, Touch::Set);
             return Ok(());
         };
-        match self.holder(above).map_err(Halt::At)? {
+        match self.holder(above).map_err(StepError::At)? {
             Value::Object(members) => {
                 members.insert(last.clone(), value);
-                self.places.touch(tokens, How::Set);
+                self.places.touch(tokens, Touch::Set);
             }
             Value::Array(elements) if last == "-" => {
                 elements.push(value);
-                self.places.touch(above, How::Append);
+                self.places.touch(above, Touch::Append);
             }
             Value::Array(elements) => {
                 let index = pointer::index(last)
                     .filter(|index| *index <= elements.len())
-                    .ok_or(Halt::At(Why::NoIndex))?;
+                    .ok_or(StepError::At(MisfitCause::NoIndex))?;
                 elements.insert(index, value);
-                self.places.touch(above, How::Set);
+                self.places.touch(above, Touch::Set);
             }
-            _ => return Err(Halt::At(Why::Scalar)),
+            _ => return Err(StepError::At(MisfitCause::Scalar)),
         }
         Ok(())
     }
 
-    fn remove(&mut self, at: &Pointer) -> Result<Value, Why> {
+    fn remove(&mut self, at: &Pointer) -> Result<Value, MisfitCause> {
         let tokens = at.tokens();
-        let (last, above) = tokens.split_last().ok_or(Why::Nothing)?;
+        let (last, above) = tokens.split_last().ok_or(MisfitCause::Nothing)?;
         match self.holder(above)? {
             Value::Object(members) => {
                 // Not `remove`, which fills the gap with the last member.
-                let value = members.shift_remove(last).ok_or(Why::Nothing)?;
-                self.places.touch(tokens, How::Set);
+                let value = members.shift_remove(last).ok_or(MisfitCause::Nothing)?;
+                self.places.touch(tokens, Touch::Set);
                 Ok(value)
             }
             Value::Array(elements) => {
                 let index = pointer::index(last)
                     .filter(|index| *index < elements.len())
-                    .ok_or(Why::NoIndex)?;
+                    .ok_or(MisfitCause::NoIndex)?;
                 let value = elements.remove(index);
-                self.places.touch(tokens, How::Cut);
+                self.places.touch(tokens, Touch::Cut);
                 Ok(value)
             }
-            _ => Err(Why::Scalar),
+            _ => Err(MisfitCause::Scalar),
         }
     }
 
-    fn replace(&mut self, at: &Pointer, value: &Value) -> Result<(), Halt> {
+    fn replace(&mut self, at: &Pointer, value: &Value) -> Result<(), StepError> {
         let tokens = at.tokens();
         is_shallow(value, tokens)?;
         let present = tokens
             .iter()
             .try_fold(&mut self.value, pointer::member_mut)
-            .ok_or(Halt::At(Why::Nothing))?;
+            .ok_or(StepError::At(MisfitCause::Nothing))?;
         *present = value.clone();
-        self.places.touch(tokens, How::Set);
+        self.places.touch(tokens, Touch::Set);
         Ok(())
     }
 
-    fn test(&mut self, at: &Pointer, value: &Value) -> Result<(), Halt> {
-        let present = self.find(at).ok_or(Halt::At(Why::Nothing))?;
+    fn test(&mut self, at: &Pointer, value: &Value) -> Result<(), StepError> {
+        let present = self.find(at).ok_or(StepError::At(MisfitCause::Nothing))?;
         if !is_equal(present, value) {
             let text = json::compact(present);
             let cut: String = text.chars().take(SHOWN).collect();
             let dots = if cut.len() < text.len() { "..." } else { "" };
-            return Err(Halt::At(Why::Differs(format!("{cut}{dots}"))));
+            return Err(StepError::At(MisfitCause::Differs(format!("{cut}{dots}"))));
         }
-        self.places.touch(at.tokens(), How::Tested);
+        self.places.touch(at.tokens(), Touch::Tested);
         Ok(())
     }
 
-    fn holder(&mut self, above: &[String]) -> Result<&mut Value, Why> {
+    fn holder(&mut self, above: &[String]) -> Result<&mut Value, MisfitCause> {
         above
             .iter()
             .try_fold(&mut self.value, pointer::member_mut)
-            .ok_or(Why::NoHolder)
+            .ok_or(MisfitCause::NoHolder)
     }
 
-    fn carry(&mut self, value: &Value) -> Result<(), Halt> {
-        let fits = json::count_down(value, DEPTH_MAX, &mut self.room.values);
+    fn carry(&mut self, value: &Value) -> Result<(), StepError> {
+        let fits = json::count_down(value, DEPTH_MAX, &mut self.budget.values);
         let bytes = if fits {
-            self.room.bytes.checked_sub(json::compact(value).len())
+            self.budget.bytes.checked_sub(json::compact(value).len())
         } else {
             None
         };
-        self.room.bytes = bytes.ok_or(Halt::TooLarge)?;
+        self.budget.bytes = bytes.ok_or(StepError::TooLarge)?;
         Ok(())
     }
 }
 
 /// Refuses what would stand deeper than anything in a document: what is deep enough cannot even be
 /// dropped.
-fn is_shallow(value: &Value, tokens: &[String]) -> Result<(), Halt> {
+fn is_shallow(value: &Value, tokens: &[String]) -> Result<(), StepError> {
     let depth = DEPTH_MAX.checked_sub(tokens.len());
     depth
         .is_some_and(|depth| json::fits(value, depth, usize::MAX))
         .then_some(())
-        .ok_or(Halt::TooLarge)
+        .ok_or(StepError::TooLarge)
 }
 
 /// Whether two values are equal as a test sees it: numbers by what they are worth (RFC 6902,

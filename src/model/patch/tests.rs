@@ -552,7 +552,7 @@ fn an_edit_makes_what_its_patch_makes_whatever_the_patch() {
         let mut steps = Vec::new();
         for _ in 0..8 {
             let step = random_step(&mut chance, &value);
-            let nowhere = &mut Places::below(&config());
+            let nowhere = &mut TouchedPlaces::below(&config());
             if let Ok(next) = json_patch(&format!("[{step}]")).patched(&value, nowhere) {
                 value = next;
                 steps.push(step);

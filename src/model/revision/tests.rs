@@ -200,7 +200,7 @@ fn a_note_that_is_beaten_itself_passes_on_what_it_listed() {
     assert_eq!(noted.as_conflict(), lost.as_conflict());
     assert_eq!(
         noted.as_conflict().operations[0].1,
-        super::super::conflict::Wanted::Value(json::parse(b"[2]").unwrap())
+        super::super::conflict::WantedValue::Value(json::parse(b"[2]").unwrap())
     );
 }
 

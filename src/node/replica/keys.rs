@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use super::{Group, Replica, Summary};
 use crate::limits::WITHDRAWN_MAX;
-use crate::model::document::Bundle;
+use crate::model::document::BundleId;
 use crate::model::ledger::EditRef;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::Revision;
 
 impl Group {
     /// The list of the newest revision: most hold what the one before held.
-    pub(super) fn last_bundles(&self) -> Arc<[Bundle]> {
+    pub(super) fn last_bundles(&self) -> Arc<[BundleId]> {
         self.history
             .values()
             .next_back()
@@ -26,7 +26,7 @@ impl Group {
     /// The bundles that kept revisions hold and the head does not, each with the newest revision
     /// that holds it. None while the head is dated far ahead of the time, for an older one may
     /// take its place, or removes the group, of which nothing is kept then.
-    pub fn withdrawn(&self) -> BTreeMap<Bundle, Rank> {
+    pub fn withdrawn(&self) -> BTreeMap<BundleId, Rank> {
         let head = self
             .head
             .as_ref()
@@ -71,7 +71,7 @@ impl Group {
     /// The revisions that hold some of these bundles and may do without, oldest first: all but the
     /// head, the uncontained, and what it takes to settle an open conflict. Originals of edits
     /// that were made again may: when keys go, all hosts have these.
-    pub fn holding(&self, goes: &[Bundle]) -> Vec<Record> {
+    pub fn holding(&self, goes: &[BundleId]) -> Vec<Record> {
         let originals = self.listed_originals().collect();
         let holds = |summary: &&Summary| summary.bundles.iter().any(|bundle| goes.contains(bundle));
         let spare = self
@@ -83,7 +83,7 @@ impl Group {
     }
 
     /// These bundles were struck out of the file of a revision.
-    pub fn strike(&mut self, rank: &Rank, goes: &[Bundle]) {
+    pub fn strike(&mut self, rank: &Rank, goes: &[BundleId]) {
         if let Some(summary) = self.history.get_mut(rank) {
             summary.bundles = summary
                 .bundles

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::model::conflict::OpenConflict;
-use crate::model::document::Bundle;
+use crate::model::document::BundleId;
 use crate::model::ledger::EditRef;
 use crate::model::record::Record;
 use crate::model::revision::{Origin, Revision};
@@ -29,7 +29,7 @@ pub struct Summary {
     pub(super) listed: Vec<EditRef>,
     /// The bundles that its document still holds, sorted; most revisions share the list with
     /// another.
-    pub(super) bundles: Arc<[Bundle]>,
+    pub(super) bundles: Arc<[BundleId]>,
     /// Whether bundles were struck out of its file: it can be shown, and serves nobody who wants
     /// what its author has signed.
     pub is_struck: bool,
@@ -38,7 +38,11 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(revision: &Revision, base: Option<&Revision>, known: &Arc<[Bundle]>) -> Self {
+    pub(super) fn of(
+        revision: &Revision,
+        base: Option<&Revision>,
+        known: &Arc<[BundleId]>,
+    ) -> Self {
         let before = |edit: &&EditRef| base.is_some_and(|base| base.open.contains_key(edit));
         let listed: Vec<EditRef> = revision
             .open

@@ -11,14 +11,14 @@ use std::time::Duration;
 use super::{Observer, Puppet, World, address};
 use crate::limits::{CREDIT_STEP, LINK_WINDOW};
 use crate::node::input::{Input, LinkId};
-use crate::sim::event::{Event, What};
-use crate::sim::host::{End, Other};
-use crate::sim::purpose::{Purpose, purpose};
+use crate::sim::event::{EventKind, ScheduledEvent};
+use crate::sim::host::{End, FarEnd};
+use crate::sim::purpose::{FramePurpose, purpose};
 use crate::wire::frame::charge;
 use crate::wire::handshake::Hello;
 
 impl End {
-    fn new(other: Other, arrives: Duration) -> Self {
+    fn new(other: FarEnd, arrives: Duration) -> Self {
         Self {
             other,
             stalled: false,
@@ -35,7 +35,7 @@ impl<O: Observer> World<O> {
         let Some(end) = self.hosts[host].links.get(&link) else {
             return;
         };
-        let Other::Host(to, theirs) = end.other else {
+        let FarEnd::Host(to, theirs) = end.other else {
             return;
         };
         let on_the_way = end.arrives.saturating_sub(self.now);
@@ -45,13 +45,13 @@ impl<O: Observer> World<O> {
             host,
             here,
             None,
-            What::Input(Input::Unlinked(link, RESET.into())),
+            EventKind::Input(Input::Unlinked(link, RESET.into())),
         );
         self.arrange(
             to,
             there,
             None,
-            What::Input(Input::Unlinked(theirs, RESET.into())),
+            EventKind::Input(Input::Unlinked(theirs, RESET.into())),
         );
     }
 
@@ -73,7 +73,7 @@ impl<O: Observer> World<O> {
         });
         self.hosts[host]
             .links
-            .insert(link, End::new(Other::Puppet(number), self.now));
+            .insert(link, End::new(FarEnd::Puppet(number), self.now));
         let address = SocketAddr::from(([10, 255, 255, 1], crate::limits::PORT));
         self.happens(
             host,
@@ -108,17 +108,17 @@ impl<O: Observer> World<O> {
             "seed {seed}: host {host} sends beyond the credit of link {link}"
         );
         match end.other {
-            Other::Host(to, _) if left_out => self.give_back(host, to, link, cost),
-            Other::Puppet(number) => {
+            FarEnd::Host(to, _) if left_out => self.give_back(host, to, link, cost),
+            FarEnd::Puppet(number) => {
                 self.puppets[number].frames.push(bytes);
                 self.later(
                     host,
                     Duration::from_millis(1),
-                    What::Input(Input::Sent(link, cost)),
+                    EventKind::Input(Input::Sent(link, cost)),
                 );
             }
-            Other::Host(..) if end.stalled => {}
-            Other::Host(to, theirs) => {
+            FarEnd::Host(..) if end.stalled => {}
+            FarEnd::Host(to, theirs) => {
                 let latency = self.network.latency(host, to, bytes.len(), &mut self.rng);
                 end.arrives = end.arrives.max(now + latency);
                 let at = end.arrives;
@@ -126,7 +126,7 @@ impl<O: Observer> World<O> {
                     to,
                     at,
                     Some(host),
-                    What::Frame {
+                    EventKind::Frame {
                         link: theirs,
                         sender: link,
                         bytes,
@@ -165,14 +165,14 @@ impl<O: Observer> World<O> {
                 from,
                 self.now,
                 Some(to),
-                What::Input(Input::Sent(sender, owed)),
+                EventKind::Input(Input::Sent(sender, owed)),
             );
         }
     }
 
     /// Whether frames for this purpose are not simulated.
-    pub(in crate::sim) fn leaves_out(&self, purpose: Purpose) -> bool {
-        self.no_node_records && matches!(purpose, Purpose::Nodes | Purpose::NodeExchange)
+    pub(in crate::sim) fn leaves_out(&self, purpose: FramePurpose) -> bool {
+        self.no_node_records && matches!(purpose, FramePurpose::Nodes | FramePurpose::NodeExchange)
     }
 
     /// A frame arrives at a host that was started anew and does not know of its connection: it is
@@ -186,7 +186,7 @@ impl<O: Observer> World<O> {
             from,
             self.now + latency,
             Some(to),
-            What::Input(Input::Unlinked(sender, RESET.into())),
+            EventKind::Input(Input::Unlinked(sender, RESET.into())),
         );
     }
 
@@ -195,15 +195,15 @@ impl<O: Observer> World<O> {
             return;
         };
         match end.other {
-            Other::Puppet(number) => self.puppets[number].closed = true,
-            Other::Host(to, theirs) => {
+            FarEnd::Puppet(number) => self.puppets[number].closed = true,
+            FarEnd::Host(to, theirs) => {
                 self.ends_for(host, &end, to, theirs, "closed by the other side")
             }
         }
         self.later(
             host,
             Duration::from_millis(1),
-            What::Input(Input::Unlinked(link, "closed".into())),
+            EventKind::Input(Input::Unlinked(link, "closed".into())),
         );
     }
 
@@ -222,12 +222,12 @@ impl<O: Observer> World<O> {
             to,
             at,
             Some(host),
-            What::Input(Input::Unlinked(theirs, why.into())),
+            EventKind::Input(Input::Unlinked(theirs, why.into())),
         );
     }
 
     pub(in crate::sim) fn dialled(&mut self, from: usize, dial: u64, text: &str) {
-        let failed = |reason: &str| What::Input(Input::DialFailed(dial, reason.to_owned()));
+        let failed = |reason: &str| EventKind::Input(Input::DialFailed(dial, reason.to_owned()));
         match self.host_at(text) {
             Some(to) if to == from => {
                 self.later(from, Duration::ZERO, failed("a connection to oneself"))
@@ -255,16 +255,16 @@ impl<O: Observer> World<O> {
         let second = first + self.network.latency(from, to, 0, &mut self.rng);
         self.hosts[from]
             .links
-            .insert(here, End::new(Other::Host(to, there), second));
+            .insert(here, End::new(FarEnd::Host(to, there), second));
         self.hosts[to]
             .links
-            .insert(there, End::new(Other::Host(from, here), first));
+            .insert(there, End::new(FarEnd::Host(from, here), first));
         let (from_hello, to_hello) = (
             self.hosts[from].hello(address(from)),
             self.hosts[to].hello(address(to)),
         );
         let linked = |link, hello, at, dial| {
-            What::Input(Input::Linked {
+            EventKind::Input(Input::Linked {
                 link,
                 hello,
                 address: address(at),
@@ -287,19 +287,19 @@ impl<O: Observer> World<O> {
 
     /// What cannot arrive now: it waits, unless it is part of a handshake, which has not got so
     /// much time.
-    pub(in crate::sim) fn hold_up(&mut self, event: Event) {
-        let What::Input(Input::Linked { link, dial, .. }) = &event.what else {
+    pub(in crate::sim) fn hold_up(&mut self, event: ScheduledEvent) {
+        let EventKind::Input(Input::Linked { link, dial, .. }) = &event.kind else {
             return self.network.hold_up(event);
         };
         let Some(end) = self.hosts[event.to].links.remove(link) else {
             return;
         };
-        if let (Some(dial), Other::Host(other, theirs)) = (*dial, end.other) {
+        if let (Some(dial), FarEnd::Host(other, theirs)) = (*dial, end.other) {
             self.hosts[other].links.remove(&theirs);
             self.later(
                 event.to,
                 CONNECT_WAIT,
-                What::Input(Input::DialFailed(dial, "timed out".into())),
+                EventKind::Input(Input::DialFailed(dial, "timed out".into())),
             );
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Observer, World};
-use crate::sim::host::Other;
+use crate::sim::host::FarEnd;
 
 impl<O: Observer> World<O> {
     /// The hosts that a running host is linked with and that run too.
@@ -15,7 +15,7 @@ impl<O: Observer> World<O> {
             .links
             .values()
             .filter_map(|end| match end.other {
-                Other::Host(other, theirs) if self.hosts[other].links.contains_key(&theirs) => {
+                FarEnd::Host(other, theirs) if self.hosts[other].links.contains_key(&theirs) => {
                     Some(other)
                 }
                 _ => None,

@@ -16,9 +16,9 @@ fn fleet(owner: u8, keys: &[u8]) -> Fleet {
     .unwrap()
 }
 
-fn local(identity: u8, fleet: Fleet) -> Local {
+fn local(identity: u8, fleet: Fleet) -> LocalPeer {
     let run = u64::from_be_bytes(std::array::from_fn(|at| identity + 3 + at as u8));
-    Local {
+    LocalPeer {
         identity: SecretKey::from_seed(&[identity; 32]),
         fleet,
         static_secret: [identity + 1; 32],
@@ -27,11 +27,11 @@ fn local(identity: u8, fleet: Fleet) -> Local {
     }
 }
 
-fn dialler() -> Local {
+fn dialler() -> LocalPeer {
     local(0x11, fleet(1, &[2]))
 }
 
-fn listener() -> Local {
+fn listener() -> LocalPeer {
     local(0x21, fleet(1, &[2]))
 }
 
@@ -40,7 +40,7 @@ fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
 }
 
 /// The ephemeral key is the one thing that is drawn; here it is fixed.
-fn dial(local: &Local) -> (Dialling, [u8; FIRST_LEN]) {
+fn dial(local: &LocalPeer) -> (Dialling, [u8; FIRST_LEN]) {
     let psk = local.fleet.key().psk(local.fleet.id());
     let prologue = prologue(&CLEAR, local.fleet.id());
     let builder = builder(local, &psk, &prologue)
@@ -50,7 +50,7 @@ fn dial(local: &Local) -> (Dialling, [u8; FIRST_LEN]) {
     (dialling, first.try_into().unwrap())
 }
 
-fn listen(local: &Local, first: &[u8; FIRST_LEN]) -> Listening {
+fn listen(local: &LocalPeer, first: &[u8; FIRST_LEN]) -> Listening {
     let psk = local.fleet.key().psk(local.fleet.id());
     let prologue = prologue(first.first_chunk().unwrap(), local.fleet.id());
     let builder = builder(local, &psk, &prologue)
@@ -64,7 +64,7 @@ fn listen(local: &Local, first: &[u8; FIRST_LEN]) -> Listening {
 }
 
 /// A listener that has sent message 2, and message 2 without its length.
-fn second(local: &Local, first: &[u8; FIRST_LEN]) -> (AwaitingThird, Vec<u8>) {
+fn second(local: &LocalPeer, first: &[u8; FIRST_LEN]) -> (AwaitingThird, Vec<u8>) {
     let (framed, awaiting) = listen(local, first)
         .reply(local, &addresses(&["192.0.2.2:7411", "[2001:db8::2]:7411"]))
         .unwrap();
@@ -73,7 +73,7 @@ fn second(local: &Local, first: &[u8; FIRST_LEN]) -> (AwaitingThird, Vec<u8>) {
 
 fn third(
     dialling: Dialling,
-    local: &Local,
+    local: &LocalPeer,
     message2: &[u8],
 ) -> Result<(Vec<u8>, Hello, Session), HandshakeError> {
     let (framed, hello, session) =
@@ -152,7 +152,7 @@ fn the_bytes_of_a_payload_never_change() {
 fn each_side_learns_who_the_other_is() {
     let (dialler, listener) = (
         dialler(),
-        Local {
+        LocalPeer {
             features: 5,
             ..listener()
         },
@@ -436,12 +436,12 @@ fn a_member_that_names_another_s_identity_is_refused() {
 
 #[test]
 fn a_signature_for_another_role_handshake_static_key_or_fleet_is_refused() {
-    let other_static = Local {
+    let other_static = LocalPeer {
         static_secret: [9; 32],
         ..listener()
     };
     let other_fleet = local(0x21, fleet(9, &[2]));
-    let say = |by: &Local, role, before: Option<[u8; 32]>| {
+    let say = |by: &LocalPeer, role, before: Option<[u8; 32]>| {
         answer_to(|listening| {
             hello_bytes(
                 &[VERSION],
@@ -529,7 +529,7 @@ fn a_connection_to_oneself_is_noticed_by_both_sides_another_run_is_another_peer(
         third(dialling, &one, &message2).err(),
         Some(HandshakeError::Oneself)
     );
-    let again = Local {
+    let again = LocalPeer {
         run: one.run + 1,
         ..dialler()
     };
@@ -539,7 +539,7 @@ fn a_connection_to_oneself_is_noticed_by_both_sides_another_run_is_another_peer(
     assert_eq!(hello.run, one.run);
     assert!(awaiting.finish(&one, &message3).is_ok());
     let (awaiting, _) = second(&again, &first);
-    let mirrored = Local {
+    let mirrored = LocalPeer {
         run: again.run,
         ..dialler()
     };

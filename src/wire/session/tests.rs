@@ -5,9 +5,9 @@ use std::thread;
 use super::*;
 use crate::model::signature::SecretKey;
 use crate::wire::fleet::{Fleet, FleetId, FleetKey};
-use crate::wire::handshake::{Dialling, Listening, Local};
+use crate::wire::handshake::{Dialling, Listening, LocalPeer};
 
-fn local(identity: u8) -> Local {
+fn local(identity: u8) -> LocalPeer {
     let id = FleetId::from_bytes(SecretKey::from_seed(&[1; 32]).public()).unwrap();
     let fleet = Fleet::new(
         "example".to_owned(),
@@ -16,7 +16,7 @@ fn local(identity: u8) -> Local {
     )
     .unwrap();
     let identity_key = SecretKey::from_seed(&[identity; 32]);
-    Local {
+    LocalPeer {
         identity: identity_key,
         fleet,
         static_secret: [identity + 1; 32],

@@ -14,24 +14,24 @@ use super::Value;
 /// The members of an object. Two are equal if they have the same members, in whatever order. A
 /// clone costs nothing.
 #[derive(Clone)]
-pub struct Map<K, V>(Arc<Members<K, V>>);
+pub struct Map<K, V>(Arc<SharedMembers<K, V>>);
 
 #[derive(Clone)]
-struct Members<K, V> {
+struct SharedMembers<K, V> {
     entries: Vec<(K, V)>,
     /// Where each stands, if there are many; else nothing.
     places: BTreeMap<K, usize>,
 }
 
-type Entry = (String, Value);
+type NamedValue = (String, Value);
 /// Goes through names and values.
 pub type Iter<'a> =
-    std::iter::Map<std::slice::Iter<'a, Entry>, fn(&'a Entry) -> (&'a String, &'a Value)>;
+    std::iter::Map<std::slice::Iter<'a, NamedValue>, fn(&'a NamedValue) -> (&'a String, &'a Value)>;
 
 impl Map<String, Value> {
     /// Without members.
     pub fn new() -> Self {
-        Self(Arc::new(Members {
+        Self(Arc::new(SharedMembers {
             entries: Vec::new(),
             places: BTreeMap::new(),
         }))
@@ -169,12 +169,12 @@ impl Map<String, Value> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn own(&mut self) -> &mut Members<String, Value> {
+    fn own(&mut self) -> &mut SharedMembers<String, Value> {
         Arc::make_mut(&mut self.0)
     }
 }
 
-impl Members<String, Value> {
+impl SharedMembers<String, Value> {
     fn place(&self, name: &str) -> Option<usize> {
         match self.entries.len() > FEW {
             true => self.places.get(name).copied(),
@@ -183,7 +183,7 @@ impl Members<String, Value> {
     }
 }
 
-fn places_of(entries: &[Entry]) -> BTreeMap<String, usize> {
+fn places_of(entries: &[NamedValue]) -> BTreeMap<String, usize> {
     let many = if entries.len() > FEW { entries } else { &[] };
     many.iter()
         .enumerate()
@@ -222,8 +222,8 @@ impl fmt::Debug for Map<String, Value> {
 }
 
 impl IntoIterator for Map<String, Value> {
-    type Item = Entry;
-    type IntoIter = std::vec::IntoIter<Entry>;
+    type Item = NamedValue;
+    type IntoIter = std::vec::IntoIter<NamedValue>;
 
     fn into_iter(self) -> Self::IntoIter {
         Arc::unwrap_or_clone(self.0).entries.into_iter()
@@ -239,16 +239,16 @@ impl<'a> IntoIterator for &'a Map<String, Value> {
     }
 }
 
-impl Extend<Entry> for Map<String, Value> {
-    fn extend<I: IntoIterator<Item = Entry>>(&mut self, entries: I) {
+impl Extend<NamedValue> for Map<String, Value> {
+    fn extend<I: IntoIterator<Item = NamedValue>>(&mut self, entries: I) {
         entries
             .into_iter()
             .for_each(|(name, value)| _ = self.insert(name, value));
     }
 }
 
-impl FromIterator<Entry> for Map<String, Value> {
-    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+impl FromIterator<NamedValue> for Map<String, Value> {
+    fn from_iter<I: IntoIterator<Item = NamedValue>>(entries: I) -> Self {
         let mut map = Self::new();
         map.extend(entries);
         map
