@@ -1,8 +1,8 @@
 //! Starling keeps the configuration of NGINX Unit the same on every host, peer to peer.
 //!
 //! This is the map of the program. What it does for people is in starling(8), its REST endpoint in
-//! starling-api(7), what goes over links in starling-protocol(7); the words are those of the man
-//! pages, one for one thing.
+//! starling-api(7), what goes over links in starling-protocol(7); the words are in the glossary
+//! below.
 //!
 //! # Floors
 //!
@@ -25,6 +25,53 @@
 //! ([`daemon::disk`]), each by an [`node::effect::Effect`] that a later input answers; then it
 //! floods the revision over all links and answers. On other hosts it comes in as a frame of a link
 //! ([`daemon::link`]), and goes the same way to the server.
+//!
+//! # Glossary
+//!
+//! One word for one thing, here, in the man pages, over REST and in the log.
+//!
+//! - **peer**: a host that runs Starling, named by its peer ID: an Ed25519 public key.
+//! - **fleet**: the peers that share a fleet key and an owner.
+//! - **member, stranger**: whoever has shown that it knows the fleet key; everybody else.
+//! - **token**: all that a host needs to join a fleet, as one line of text.
+//! - **group**: the hosts of a fleet that follow one document; `default` unless told otherwise.
+//! - **document**: the whole desired state of a group: configuration, certificates, JS modules.
+//! - **record**: what is replicated, signed by its author: a revision or a node record.
+//! - **revision**: one version of a document: that of its base, with one edit applied.
+//! - **base**: the revision that another was made on.
+//! - **head**: the revision that a group is at: the greatest of all in the order.
+//! - **height, stamp**: the base's height and one; the author's time, which only breaks ties.
+//! - **node record**: what a host says of itself: name, version, addresses, what its server runs.
+//! - **edit**: what a client asked for, once, with what it found there.
+//! - **guarded**: of an edit: made for one head only (`If-Match`), and never replayed.
+//! - **ledger, floor**: the last 256 edits that a revision contains; the stamp below which it
+//!   forgets.
+//! - **contained, uncontained**: whether the head says that it has an edit, or that it lacks it.
+//! - **containment**: what peers are asked about, of edits that a ledger has forgotten.
+//! - **replay**: a revision that makes an uncontained edit again, on the head.
+//! - **conflict**: an edit that the head lists because it could not be replayed; open until
+//!   settled.
+//! - **settle**: to decide what becomes of a conflict: its edit is made after all, or dropped.
+//! - **transaction**: a change in the making: tried by the server, made durable, then published.
+//! - **roll back**: to give the server again what it ran before a transaction.
+//! - **dry run**: a transaction that is rolled back whatever comes of it.
+//! - **untried**: of a revision: published without any server having tried it.
+//! - **link**: one authenticated, encrypted TCP connection between two peers.
+//! - **handshake, session, frame**: how a link begins; its keys; one message over it.
+//! - **flood**: to pass a new record on to every link but the one that it came from.
+//! - **anti-entropy, exchange**: to compare what two peers hold and send what one lacks; once.
+//! - **forwarded request**: a client's change to a group that its host does not follow, carried out
+//!   by one that does.
+//! - **address book**: the peers that a host knows, with the addresses at which they may be met.
+//! - **server**: what a host configures: NGINX Unit or FreeUnit, by its control socket.
+//! - **desired, applied**: the head of a host's group; the revision that its server was seen to
+//!   run.
+//! - **overlay**: what one host puts over its group's document, for its own server only.
+//! - **effective document**: the document under a host's overlay: what its server is given.
+//! - **drift**: that a server runs something else than it was given, by somebody else's doing.
+//! - **adopt, acknowledge, repair**: to publish a drift; to mark it as seen; to end it.
+//! - **strike**: to take private keys out of revisions that are history.
+//! - **state directory**: where a host keeps its identity, its revisions and what drifted.
 //!
 //! # Threads
 //!

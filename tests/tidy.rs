@@ -6,12 +6,16 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/glossary.rs"]
+mod glossary;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/snippets.rs"]
 mod snippets;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/sprawl.rs"]
+mod sprawl;
 #[path = "tidy/type_names.rs"]
 mod type_names;
 
@@ -22,6 +26,7 @@ use std::path::{Path, PathBuf};
 use circles::CIRCLES_LEFT;
 use rules::{DOORS, FLOORS, OPEN, RULES};
 use source::{Source, blank};
+use sprawl::{IMPL_FILES_MAX, SPRAWL_LEFT};
 use type_names::NAMES_LEFT;
 
 /// What may stand at the top of the repository, beside names with a dot in front, the licences and
@@ -93,6 +98,61 @@ fn no_type_name_stands_twice_or_says_nothing() {
     let mut faults = type_names::faults(&sources());
     faults.retain(|name, _| !NAMES_LEFT.contains(&&name[..]));
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn the_methods_of_a_type_stand_in_two_files_at_most() {
+    let sources = sources();
+    for (name, files) in sprawl::impl_files(&sources) {
+        let left = SPRAWL_LEFT
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map_or(IMPL_FILES_MAX, |(_, files)| *files);
+        assert!(
+            files.len() <= left,
+            "{name} has `impl` blocks in {} files, {left} are the most: {files:?}",
+            files.len()
+        );
+    }
+}
+
+#[test]
+fn the_man_pages_have_the_terms_of_the_glossary() {
+    let pages: String = files(&root().join("man"))
+        .iter()
+        .map(|page| read(page))
+        .collect();
+    let lib = read(&root().join("src/lib.rs"));
+    let terms = glossary::terms(&lib);
+    assert!(terms.len() > 30, "the glossary has only {terms:?}");
+    let strange: Vec<&str> = terms
+        .into_iter()
+        .filter(|term| !glossary::has(&pages, term))
+        .collect();
+    assert!(strange.is_empty(), "in no man page: {strange:?}");
+}
+
+#[test]
+fn words_that_were_given_up_stand_in_no_page_and_no_doc_comment() {
+    let mut found = Vec::new();
+    for below in ["man", "src", "tests"] {
+        for file in files(&root().join(below)) {
+            let name = file.strip_prefix(root()).expect("it is below the root");
+            let outdated = match below {
+                "man" => glossary::outdated_in_page(&read(&file)),
+                _ if file.extension().is_some_and(|end| end == "rs") => {
+                    glossary::outdated_in_docs(&read(&file))
+                }
+                _ => Vec::new(),
+            };
+            found.extend(
+                outdated
+                    .into_iter()
+                    .map(|(line, what)| format!("{}:{line}: {what}", name.display())),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// Whoever scans a list of tests reads their names as sentences. Comments are wrapped where rustfmt

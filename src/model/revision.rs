@@ -34,7 +34,7 @@ mod tests;
 pub enum Origin {
     /// The revision is the first with this edit: the edit has the revision's own ID and stamp.
     Original,
-    /// The revision applies an edit that was beaten, on a newer base.
+    /// The revision applies an uncontained edit again, on a newer base.
     Replay(EditRef, PeerId),
     /// The revision leaves the document alone and lists an uncontained edit as open conflict.
     Note(EditRef, PeerId),

@@ -8,7 +8,7 @@
 //!                                            answered       given up
 //! ```
 //!
-//! It is made for a client who waits, or to replay an edit that was beaten. If the head moves
+//! It is made for a client who waits, or to replay an uncontained edit. If the head moves
 //! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
 //! left on the server either.
 

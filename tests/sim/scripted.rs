@@ -101,7 +101,7 @@ fn two_halves_that_write_at_different_places_agree_without_a_conflict() {
 }
 
 /// One half writes more than a ledger names; the other loses a host in the moment in which its
-/// branch is beaten.
+/// branch loses.
 #[test]
 fn a_half_that_writes_more_than_a_ledger_holds_takes_nothing_from_the_other() {
     let deeds = || {

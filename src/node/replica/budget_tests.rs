@@ -66,7 +66,8 @@ fn assert_within(replica: &Replica) {
     );
 }
 
-/// Each head contains nothing of the one before it, so each is uncontained as soon as it is beaten.
+/// Each head contains nothing of the one before it, so each is uncontained as soon as the next is
+/// there.
 #[test]
 fn a_flood_of_heads_stays_within_memory_and_disk_and_costs_nobody_else_his_work() {
     let mut replica = replica(512 << 20);

@@ -1,0 +1,87 @@
+//! Types whose methods stand in many files: nobody sees all that can happen to them.
+//!
+//! A type is told by its name alone, which stands for one type in the crate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Source, words};
+
+/// In how many files the inherent `impl` blocks of a type may stand.
+pub const IMPL_FILES_MAX: usize = 2;
+
+/// In how many files those of a type still stand. These numbers only ever fall; no other type may
+/// have more than [`IMPL_FILES_MAX`].
+pub const SPRAWL_LEFT: [(&str, usize); 14] = [
+    ("Changes", 7),
+    ("Context", 16),
+    ("Exchange", 3),
+    ("Group", 5),
+    ("Local", 11),
+    ("Node", 40),
+    ("Peers", 15),
+    ("Replica", 4),
+    ("Server", 6),
+    ("Store", 19),
+    ("World", 3),
+    ("StateDir", 4),
+    ("TargetWorker", 5),
+    ("Unit", 5),
+];
+
+/// Each type that has inherent `impl` blocks, with the files in which they stand.
+pub fn impl_files(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for source in sources {
+        for at in words(&source.product, "impl") {
+            if let Some(name) = inherent(&source.product, at) {
+                files.entry(name).or_default().insert(&source.path);
+            }
+        }
+    }
+    files
+}
+
+/// The type whose inherent block begins with the `impl` at `at`; `None` where a trait is
+/// implemented, and where the word stands in a type (`-> impl Iterator`).
+fn inherent(code: &str, at: usize) -> Option<&str> {
+    let before = code[..at].trim_end().chars().next_back();
+    before
+        .is_none_or(|last| "{};]".contains(last))
+        .then_some(())?;
+    let head = after_generics(&code[at + "impl".len()..]);
+    let head = &head[..head.find(['{', ';'])?];
+    let of = &head[..words(head, "where").next().unwrap_or(head.len())];
+    words(of, "for").next().is_none().then_some(())?;
+    of.split('<').next()?.trim().rsplit("::").next()
+}
+
+/// What follows the parameters in angle brackets that `head` begins with, if it does.
+fn after_generics(head: &str) -> &str {
+    if !head.starts_with('<') {
+        return head;
+    }
+    let mut depth = 0;
+    let mut last = ' ';
+    for (at, letter) in head.char_indices() {
+        match letter {
+            '<' => depth += 1,
+            '>' if last != '-' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &head[at + 1..];
+        }
+        last = letter;
+    }
+    ""
+}
+
+#[test]
+fn inherent_blocks_are_told_from_those_of_traits() {
+    let code = "#[x]\nimpl A {}\nimpl<S: Fn(u8) -> u8> b::B<S> where S: Send {}\nimpl fmt::Debug for C {}\n\
+                impl<T> From<T> for D {}\nfn f(x: impl E) -> impl F {}\n#[cfg(test)]\nimpl G {}\n";
+    let sources = ["node/a.rs", "node/b.rs"].map(|path| Source::new(path, code));
+    let files = impl_files(&sources);
+    assert_eq!(files.keys().copied().collect::<Vec<_>>(), ["A", "B"]);
+    assert!(files.values().all(|files| files.len() == 2));
+}
