@@ -21,7 +21,7 @@ pub(super) enum Arguments {
     Help(Option<Command>),
     /// Print the version.
     Version,
-    /// Do this.
+    /// Perform a subcommand.
     Do(Order),
 }
 
@@ -118,7 +118,7 @@ impl Order {
         self.operands.get(place).map_or("", String::as_str)
     }
 
-    /// Whether an option without argument was given.
+    /// Whether the option called `name` was given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.text(name).is_some()
     }
@@ -132,7 +132,7 @@ impl Order {
             .map(|(_, text)| text.as_str())
     }
 
-    /// The settings as they are for this subcommand.
+    /// The settings for this subcommand: flags, environment, file and defaults put together.
     pub(super) fn settings(&self) -> Result<Resolved, CommandError> {
         let file = environment::settings_file(self.text("config"))?;
         let flags: Vec<_> = self

@@ -17,7 +17,7 @@ use crate::model::error_body::ErrorBody;
 use crate::model::json::{self, Value};
 use crate::model::path::Path;
 
-/// What the daemon has answered, with 200.
+/// An answer of the daemon with status 200.
 pub(super) struct DaemonAnswer {
     reply: Reply,
     control: String,
@@ -29,14 +29,14 @@ impl DaemonAnswer {
         harmless(&String::from_utf8_lossy(&self.reply.body))
     }
 
-    /// The body as JSON.
+    /// The answer's body as JSON.
     pub(super) fn json(&self) -> Result<Value, CommandError> {
         json::parse_own(&self.reply.body).map_err(|error| {
             CommandError::Failed(format!("{}: answered no JSON: {error}", self.control))
         })
     }
 
-    /// Whether the document is as it was.
+    /// Whether the request has left the document as it was.
     pub(super) fn is_unchanged(&self) -> bool {
         self.reply.is_unchanged
     }
@@ -56,7 +56,7 @@ impl DaemonAnswer {
     }
 }
 
-/// Whom to ask, and about which group.
+/// The daemon that is asked, and the group that it is asked about.
 pub(super) struct Daemon<'a> {
     /// The daemon's control socket.
     pub(super) control: &'a FilePath,
@@ -157,7 +157,7 @@ pub(super) fn path(text: &str) -> Result<String, CommandError> {
     }))
 }
 
-/// A note as a header can bear it.
+/// The note, checked to be fit for a header; `None` for a blank one.
 pub(super) fn note(text: Option<&str>) -> Result<Option<&str>, CommandError> {
     let is_good = |text: &str| {
         text.len() <= NOTE_MAX
@@ -186,7 +186,7 @@ fn words(body: &[u8]) -> String {
     }
 }
 
-/// Digits of a whole ID.
+/// The number of hexadecimal digits of a whole ID.
 pub(super) const ID_LEN: usize = 64;
 /// What may stand in a path and in a query as it is, beside letters and digits; the percent signs
 /// are the path's own.

@@ -12,7 +12,7 @@ use super::page::{compact, ending, fit, moment, short, table, text, width};
 use super::{asking, output};
 use crate::model::json::Value;
 
-/// Lists, shows, acknowledges or publishes again.
+/// `starling drift`: lists the kept drifts, or shows, acknowledges or adopts one.
 pub(super) fn drift(
     daemon: &Daemon,
     (what, file): (&str, &str),
@@ -181,7 +181,7 @@ fn list_page(answer: &Value) -> String {
     )
 }
 
-/// Where it differs, the first of them.
+/// The paths of a drift, the first few by name.
 pub(super) fn paths(file: &Value) -> String {
     let paths = file
         .get("paths")
@@ -255,7 +255,7 @@ fn target(file: &str) -> Result<String, CommandError> {
     }
 }
 
-/// Paths that are named in a row.
+/// Paths of a drift that are named in its row.
 const PATHS_SHOWN: usize = 4;
 
 #[cfg(test)]

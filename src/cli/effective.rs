@@ -12,7 +12,7 @@ use super::page::{short, text};
 use crate::daemon::logger::one_line;
 use crate::model::json::{self, Value};
 
-/// Prints it.
+/// Prints the effective document of this host.
 pub(super) fn print(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get("/fleet/effective")?;
     output::print(&if as_json {

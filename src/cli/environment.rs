@@ -15,7 +15,7 @@ use crate::daemon::system::own_user;
 use crate::limits;
 use crate::settings::Environment;
 
-/// As it is now.
+/// Reads the environment of this process and this host.
 pub(super) fn read() -> Environment {
     Environment {
         root: own_user() == Some(0),

@@ -19,7 +19,7 @@ use crate::settings::{Resolved, Settings, Source};
 use crate::wire::fleet::{Fleet, FleetId, FleetKey};
 use crate::wire::token::Token;
 
-/// Founds a fleet.
+/// `starling init`: founds a fleet of which this host is the first member.
 pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), CommandError> {
     let settings = &resolved.settings;
     let name = name.map_or_else(any_name, |name| Ok(name.to_owned()))?;
@@ -47,7 +47,7 @@ pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), Comman
     ))
 }
 
-/// Prints what others need in order to join.
+/// `starling token`: prints the token with which other hosts join.
 pub(super) fn token(resolved: &Resolved) -> Result<(), CommandError> {
     let settings = &resolved.settings;
     let membership = must_be_member(settings)?;
@@ -71,7 +71,7 @@ pub(super) fn token(resolved: &Resolved) -> Result<(), CommandError> {
     print(&format!("{token}\n"))
 }
 
-/// Joins the fleet of a token.
+/// `starling join`: makes this host a member of the token's fleet.
 pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), CommandError> {
     let settings = &resolved.settings;
     let text = if operand == "-" {
@@ -118,7 +118,7 @@ pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), CommandErro
     ))
 }
 
-/// Prints the peer ID.
+/// `starling id`: prints this host's peer ID.
 pub(super) fn id(settings: &Settings) -> Result<(), CommandError> {
     let dir = opened(settings)?.ok_or_else(|| no_member(settings))?;
     let identity = match dir.identity()? {
@@ -204,7 +204,7 @@ fn random<const N: usize>() -> Result<[u8; N], CommandError> {
     entropy::bytes().map_err(|error| CommandError::Failed(error.to_string()))
 }
 
-/// Where others can reach this host.
+/// The addresses at which other hosts can reach this one.
 fn own_addresses(settings: &Settings) -> Result<Vec<String>, CommandError> {
     let listen = settings.listen;
     if listen.port() == 0 {

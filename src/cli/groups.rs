@@ -30,7 +30,7 @@ pub(super) fn list(
     })
 }
 
-/// Removes a group.
+/// `starling groups remove`: removes a group from the fleet.
 pub(super) fn remove(
     daemon: &Daemon,
     (what, name): (&str, &str),

@@ -22,7 +22,7 @@ pub(super) fn log(daemon: &Daemon, as_json: bool) -> Result<(), CommandError> {
     output::print(&fit(&(page + &last_line(answer.older())), width()))
 }
 
-/// Prints one revision.
+/// Prints one revision with its document.
 pub(super) fn show(daemon: &Daemon, id: &str, as_json: bool) -> Result<(), CommandError> {
     let answer = daemon.get(&format!("/fleet/revisions/{}", asking::id(id)?))?;
     output::print(&if as_json {
@@ -223,7 +223,7 @@ fn time(revision: &Value) -> String {
     dated(revision)
 }
 
-/// What a revision does, in words.
+/// The change that a revision makes, in words.
 fn change(revision: &Value) -> String {
     let edit = revision
         .get("edit")
@@ -262,7 +262,7 @@ fn change(revision: &Value) -> String {
     words.join(", ") + beaten
 }
 
-/// Paths that were added, replaced and removed.
+/// The paths that an edit adds, replaces and removes, the first few by name.
 fn operations(edit: &[Value]) -> String {
     let word = |operation: &Value| match (
         &text(operation, "/op")[..],

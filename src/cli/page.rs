@@ -91,7 +91,7 @@ pub(super) fn harmless(json: &str) -> String {
     text
 }
 
-/// A value in one line.
+/// A JSON value for people, in one line: a string without quotes, null as `-`.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

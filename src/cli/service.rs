@@ -6,7 +6,7 @@
 use std::env;
 use std::os::unix::ffi::OsStrExt;
 
-/// The unit, for the program where it is now.
+/// The text of a systemd unit that runs the program from where it lies now.
 pub(super) fn unit() -> String {
     let found = env::current_exe()
         .ok()
@@ -42,7 +42,7 @@ fn quoted(path: &[u8]) -> Option<String> {
 }
 
 const UNIT: &str = include_str!("starling.service");
-/// Where packages put the program.
+/// The path at which packages install the program.
 const USUAL: &str = "/usr/bin/starling";
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::settings::options::OPTIONS;
 use crate::settings::table::{Command, Opt};
 
-/// The program's: its subcommands, and all options.
+/// The usage text of the program: its subcommands and all options.
 pub(super) fn whole() -> String {
     let mut text = "usage: starling COMMAND [OPTION]...\n\n".to_owned();
     for command in Command::ALL {

@@ -330,7 +330,7 @@ fn query<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// All words of the query, each with its value.
+/// All parameters of the request's query, each with its value.
 fn words(request: &HttpRequest) -> impl Iterator<Item = (&str, &str)> {
     let (target, _) = request
         .target
@@ -386,7 +386,7 @@ fn owned(tokens: &[&str]) -> Vec<String> {
     tokens.iter().map(|token| (*token).to_owned()).collect()
 }
 
-/// The path of these tokens.
+/// The path that consists of these tokens.
 fn below(tokens: &[&str]) -> Path {
     let root = Path::parse("/").expect("it is a path");
     tokens
@@ -513,9 +513,9 @@ fn applied_header(applied: Option<RecordId>) -> Option<(String, String)> {
     applied.map(|applied| ("Starling-Applied".into(), applied.to_string()))
 }
 
-/// All words that some query may have.
+/// The parameters that a query may have.
 const WORDS: [&str; 5] = ["diff", "dry-run", "force", "group", "path"];
-/// How much of another is shown, in characters.
+/// Characters of an unknown parameter that are shown in the refusal.
 const WORD_SHOWN: usize = 32;
 const NO_VALUE: &str = "Value doesn't exist.";
 const NOT_ALLOWED: &str = "Method isn't allowed.";

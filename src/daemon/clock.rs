@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::node::input::Now;
 
-/// A clock that starts when it is made.
+/// The monotonic clock, counted from when this value was made, and the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,

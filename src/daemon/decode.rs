@@ -14,7 +14,7 @@ use crate::model::revision::Revision;
 use crate::node::decode::Undecoded;
 use crate::node::input::Ticket;
 
-/// The way to the thread.
+/// The way to the thread `decode`, which ends with it.
 pub(super) struct Decoder(SyncSender<(Ticket, Undecoded)>);
 
 impl Decoder {

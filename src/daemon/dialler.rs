@@ -28,7 +28,7 @@ use crate::wire::handshake::{Dialling, HandshakeError, LocalPeer};
 /// threads.
 pub type Addresses = Arc<dyn Fn() -> Vec<SocketAddr> + Send + Sync>;
 
-/// Dials on request, [`DIALS_MAX`] at once.
+/// Dials addresses on request, at most [`DIALS_MAX`] at once.
 pub struct Dialler {
     dials: SyncSender<(u64, String)>,
 }
@@ -37,13 +37,13 @@ pub struct Dialler {
 pub enum DialEvent {
     /// Both sides are sure of each other. [`LinkParts::dialled`] is the ID that the dial was given.
     Linked(LinkParts),
-    /// There is no link.
+    /// The dial failed: there is no link.
     Failed {
         /// The ID that the dial was given.
         id: u64,
-        /// The address as it was given.
+        /// The address as it was given to the dialler.
         address: String,
-        /// Why, for the log.
+        /// Why the dial failed, for the log.
         reason: String,
         /// Whether something answered there that is no peer of this fleet, or is this host itself:
         /// it will hardly change its mind within seconds.
@@ -110,12 +110,12 @@ pub fn dial(
     })
 }
 
-/// Why there is no link.
+/// Why a dial has not become a link.
 #[derive(Debug)]
 pub enum DialError {
     /// The address is none, or its name is not known.
     Name(io::Error),
-    /// Nobody could be reached there.
+    /// Nobody accepted a connection at the address.
     Connect(io::Error),
     /// Somebody was reached and did not answer the first flight: closed, kept silent, or said
     /// something far too long. So does a peer of another fleet.

@@ -33,18 +33,18 @@ use crate::limits::{
 use crate::model::peer_id::PeerId;
 use crate::wire::fleet::Fleet;
 
-/// Whom to announce and whom to look for.
+/// The host that is announced and the fleet that is looked for.
 pub struct DiscoverySettings {
     /// The fleet whose hosts are reported.
     pub fleet: Fleet,
-    /// This host.
+    /// The peer ID of this host.
     pub peer: PeerId,
     /// The names of the interfaces to use; none means all but loopback, which is used only when it
     /// is named.
     pub interfaces: Vec<String>,
 }
 
-/// What is heard.
+/// What the thread `mdns` reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiscoveryEvent {
     /// A host of this fleet has been heard. Comes again whenever it announces other addresses, and
@@ -116,7 +116,7 @@ impl Drop for Discovery {
     }
 }
 
-/// What the thread `mdns` is told.
+/// What other threads tell the thread `mdns`.
 enum Note {
     Announce(u16),
     Wake,
@@ -126,13 +126,13 @@ enum Note {
     Deaf(u64),
 }
 
-/// The thread `mdns`.
+/// The state of the thread `mdns`.
 struct DiscoveryWorker<S> {
     names: FleetNames,
     only: Vec<String>,
     port: Option<u16>,
     responder: Option<MdnsResponder>,
-    /// When to make a responder, if there is none.
+    /// When to start mdns-sd, while it does not run.
     make_at: Instant,
     retry: Duration,
     warned: bool,
@@ -140,7 +140,7 @@ struct DiscoveryWorker<S> {
     /// When this host was last announced, if it was.
     announced_at: Option<Instant>,
     browses: u64,
-    /// How many more browses follow each other closely.
+    /// How many of the next browses follow each other closely.
     eager: u32,
     back: SyncSender<Note>,
     inbox: Receiver<Note>,
@@ -154,7 +154,7 @@ struct FleetNames {
     fleet: Fleet,
 }
 
-/// mdns-sd, running.
+/// A running mdns-sd, and when it is next to be asked or judged.
 struct MdnsResponder {
     daemon: ServiceDaemon,
     heard_self: bool,
@@ -452,8 +452,8 @@ impl MdnsResponder {
 }
 
 impl FleetNames {
-    /// As it is announced. Without probing: a name that is a hash of a key of 256 bits is nobody
-    /// else's.
+    /// This host's service as it is announced. There is no probing: a name that is a hash of a key
+    /// of 256 bits is nobody else's.
     fn service(&self, port: u16) -> mdns_sd::Result<ServiceInfo> {
         let mut txt = vec![("v".to_owned(), TXT_VERSION.to_owned())];
         txt.extend(
@@ -530,7 +530,7 @@ fn addresses_of(service: &ResolvedService) -> Vec<SocketAddr> {
 }
 
 const SERVICE: &str = "_starling._tcp.local.";
-/// Of what the TXT record means.
+/// The version of the TXT record's meaning.
 const TXT_VERSION: &str = "1";
 /// The keys under which a host's tags stand, one for each fleet key that it accepts.
 const TAG_KEYS: [&str; crate::limits::FLEET_KEYS_MAX] = ["t", "t1", "t2"];

@@ -21,17 +21,17 @@ use crate::node::input::Ticket;
 /// What became of a job that has a ticket; failures of the others are logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskDone {
-    /// The job's.
+    /// The ticket of the job.
     pub ticket: Ticket,
-    /// The error names path and reason.
+    /// Whether the job is durable; the error names path and reason.
     pub result: Result<(), String>,
 }
 
-/// The way to the thread.
+/// The way to the thread `disk`, which ends with it.
 #[derive(Debug)]
 pub struct Disk {
     jobs: SyncSender<DiskJob>,
-    /// Disconnected when the thread has ended.
+    /// Nothing is ever sent here: the channel is disconnected when the thread has ended.
     ended: Receiver<()>,
 }
 

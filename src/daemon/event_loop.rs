@@ -37,7 +37,7 @@ use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What the threads tell the loop.
 pub(super) enum LoopEvent {
-    /// Somebody has dialled and is verified.
+    /// A peer has dialled this host and its handshake is complete.
     Linked(Box<link::LinkParts>),
     /// A dial has ended.
     Dial(DialEvent),
@@ -59,13 +59,13 @@ pub(super) enum LoopEvent {
     Decoded(Ticket, Result<Arc<Revision>, String>),
     /// A revision was read from disk.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
-    /// A job is on disk.
+    /// The thread `disk` has done a job, or failed at it.
     Disk(DiskDone),
-    /// The server has answered.
+    /// The thread `target` reports what became of a job, or what it has observed.
     Server(ServerReport),
-    /// A client asks.
+    /// A client asks for something, and is owed an answer.
     Asked(Ask, Responder),
-    /// The process is to end.
+    /// The process was told to end.
     Stop,
 }
 
@@ -100,9 +100,9 @@ pub(super) struct Loop {
     next_client: ClientId,
     /// Jobs for which the disk had no room yet.
     waiting: VecDeque<DiskJob>,
-    /// Files that are to be read.
+    /// Files that wait to be read, each with the ticket of who asked.
     loads: VecDeque<(Ticket, PathBuf)>,
-    /// How many are being read.
+    /// How many files are being read now.
     loading: usize,
     /// What has happened while effects were performed: it comes after all of them.
     inputs: VecDeque<Input>,
@@ -124,7 +124,7 @@ impl Loop {
         }
     }
 
-    /// Until the process is told to stop.
+    /// Runs the loop until the process is told to stop.
     pub(super) fn run(mut self) {
         self.tell_network(self.parts.network.clone());
         loop {

@@ -43,15 +43,15 @@ mod listen;
 #[cfg(test)]
 mod tests;
 
-/// Where to listen.
+/// Where the gate listens, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateSettings {
     /// The Unix socket. At most 103 bytes long: it is made under a name that is four longer, and a
     /// socket's name is bounded.
     pub control: PathBuf,
-    /// Who may connect to it.
+    /// Who may connect to the control socket.
     pub rights: Rights,
-    /// TCP too, if wanted.
+    /// The REST endpoint on TCP; `None` if there is none.
     pub api: Option<TcpApi>,
 }
 
@@ -78,7 +78,7 @@ pub enum GateError {
     Api(SocketAddr, io::Error),
     /// Others can reach that address, and there is no token.
     TokenMissing(SocketAddr),
-    /// The token is empty.
+    /// The token file holds no token.
     TokenEmpty,
     /// A listener found no thread or no descriptor.
     Listener(io::Error),
@@ -233,7 +233,7 @@ impl Gate {
     }
 }
 
-/// What all connections share.
+/// What all connections of the gate share.
 #[derive(Clone)]
 struct Shared {
     handover: Handover,
@@ -271,9 +271,9 @@ impl Default for Timing {
 /// How a request ends that does not get the daemon's answer.
 #[derive(Debug)]
 enum Ending {
-    /// There is nobody to answer.
+    /// The client is gone: there is nobody to answer.
     Gone,
-    /// With an answer of the gate's own.
+    /// The gate itself answers, with this.
     Refused(HttpResponse),
 }
 

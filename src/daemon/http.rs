@@ -23,18 +23,20 @@ pub enum RequestOrigin {
     Tcp,
 }
 
-/// A whole request.
+/// A whole HTTP request, head and body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
-    /// As sent, upper or lower case; any token of RFC 9110.
+    /// The method as sent, upper or lower case; any token of RFC 9110.
     pub method: String,
-    /// As sent, with query; begins with `/`. Bytes beyond ASCII have been percent-encoded.
+    /// The target as sent, with query; begins with `/`. Bytes beyond ASCII have been
+    /// percent-encoded.
     pub target: String,
-    /// In the order sent, without those that concern the connection or the framing of the body.
+    /// The header fields in the order sent, without those that concern the connection or the
+    /// framing of the body.
     pub headers: Vec<(String, String)>,
-    /// At most [`GATE_BODY_MAX`] bytes.
+    /// The body, at most [`GATE_BODY_MAX`] bytes.
     pub body: Vec<u8>,
-    /// Which of the two doors it came through.
+    /// The door that the request came through.
     pub origin: RequestOrigin,
 }
 
@@ -49,7 +51,7 @@ impl HttpRequest {
 }
 
 impl fmt::Debug for HttpRequest {
-    /// Without headers and body: there may be a token or a private key in them.
+    /// Prints the request without headers and body: there may be a token or a private key in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -66,7 +68,7 @@ impl fmt::Debug for HttpRequest {
 /// these names are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// 200 to 599.
+    /// The status code, 200 to 599.
     pub status: u16,
     /// Name and value. One that is not printable ASCII is left out: it could end the head early.
     pub headers: Vec<(String, String)>,

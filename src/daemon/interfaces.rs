@@ -45,7 +45,7 @@ pub fn own(listen: SocketAddr) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Those among these names that no interface bears; an interface without any address is there all
+/// Those of `named` that no interface bears; an interface without any address is there all
 /// the same.
 pub fn missing(named: &[String]) -> Vec<String> {
     let is_there = |name: &String| {
@@ -137,7 +137,7 @@ fn choose(listed: &[Interface], only: &[String], routes: &Routes) -> Vec<IpAddr>
     rank(&told, routes)
 }
 
-/// The likeliest to be dialled first.
+/// The addresses of these interfaces, the likeliest to be reached first.
 fn rank(told: &[&Interface], routes: &Routes) -> Vec<IpAddr> {
     // Without a default route the first interface takes its place: bridges and tunnels are made
     // after it.

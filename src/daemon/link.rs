@@ -32,7 +32,7 @@ pub struct LinkParts {
     /// The connection; both hosts have proved themselves on it and nothing has been sent over it
     /// since.
     pub stream: TcpStream,
-    /// The keys.
+    /// The keys of both directions.
     pub session: Session,
     /// Who is on the other side, as signed by it.
     pub hello: Hello,
@@ -46,14 +46,14 @@ pub struct LinkParts {
     pub dialled: Option<u64>,
 }
 
-/// What happens on a link.
+/// What the threads of a link report.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// A frame has come, opened.
+    /// A frame has come from the peer and was opened.
     Frame {
         /// The number that the link was started with.
         link: u64,
-        /// The frame.
+        /// The bytes of the frame, opened.
         bytes: Vec<u8>,
     },
     /// Frames have been written to the socket: so much credit is free again.
@@ -67,7 +67,7 @@ pub enum LinkEvent {
     Down {
         /// The number that the link was started with.
         link: u64,
-        /// Why, for the log.
+        /// Why the link has ended, for the log.
         reason: String,
     },
 }
@@ -139,13 +139,13 @@ impl RunningLink {
         self.line.is_held.store(true, Ordering::Release);
     }
 
-    /// Reads on.
+    /// Lets the reader go on after [`RunningLink::hold`].
     pub fn go_on(&self) {
         self.line.is_held.store(false, Ordering::Release);
         self.line.wake_reader();
     }
 
-    /// Ends the link with whatever is queued.
+    /// Ends the link at once; what is queued is lost.
     pub fn abort(self) {
         self.line.end("aborted");
     }
@@ -164,7 +164,7 @@ impl Drop for RunningLink {
 struct SharedLink {
     stream: TcpStream,
     closing: AtomicBool,
-    /// Whether the reader is to wait.
+    /// Whether the reader is to wait before it reads more.
     is_held: AtomicBool,
     /// The reader's thread, once it runs.
     reader: OnceLock<Thread>,

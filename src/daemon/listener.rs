@@ -35,15 +35,15 @@ use crate::limits::{
 use crate::wire::handshake::{FIRST_LEN, Listening, LocalPeer, MAGIC, SeenEphemerals};
 use places::{Caller, HandshakePlace, HandshakePlaces, Wake};
 
-/// Where to listen, and as whom.
+/// The addresses to listen at, and the identity to answer with.
 pub struct ListenerSettings {
     /// Each is listened on; none means [`PORT`] on every address. `[::]` also takes IPv4, unless
     /// an IPv4 address is listed too, and falls back to `0.0.0.0` on a host without IPv6. Port
     /// 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
-    /// Who this host is.
+    /// The identity of this host, and its fleet.
     pub local: Arc<LocalPeer>,
-    /// Where this host says it listens.
+    /// Gives the addresses that this host tells its peers.
     pub addresses: Addresses,
     /// Whether the loop turns: while it does not, nobody is answered.
     pub pulse: Pulse,
@@ -132,13 +132,13 @@ impl Drop for Listener {
     }
 }
 
-/// The thread `listen`.
+/// The state of the thread `listen`.
 struct Acceptor<S> {
     poll: Poll,
     doors: Vec<TcpListener>,
     /// Who has not sent a whole first flight yet, the oldest first.
     clients: BTreeMap<usize, Client>,
-    /// Tokens below this are doors.
+    /// Tokens of mio below this are those of listening sockets.
     first_client: usize,
     next: usize,
     pause_until: Option<Instant>,
@@ -425,7 +425,7 @@ impl Client {
 }
 
 impl Verified {
-    /// Messages 2 and 3.
+    /// Goes through messages 2 and 3 of the handshake.
     fn shake_hands(self, local: &LocalPeer, addresses: &Addresses) -> Result<LinkParts, String> {
         let words = |error: io::Error| error.to_string();
         let Self {

@@ -90,7 +90,7 @@ fn is_shown(most: LevelFilter, level: Level, target: &str) -> bool {
     level <= most && (is_ours || (most == LevelFilter::Debug && level <= Level::Warn))
 }
 
-/// The whole line.
+/// A whole line of the log, with its end.
 fn line(level: Level, target: &str, sentence: &str) -> String {
     let level = match level {
         Level::Error => "error",

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::interfaces;
 
-/// What is to be looked at.
+/// Where this host listens, which says what of its network matters.
 #[derive(Debug, Clone)]
 pub struct ListenScope {
     /// Where this host listens, with the port that it has got.
@@ -17,12 +17,12 @@ pub struct ListenScope {
     pub interfaces: Vec<String>,
 }
 
-/// How it looks.
+/// This host's network as it was read at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkView {
-    /// Where others are told that this host is.
+    /// The addresses that other hosts are told.
     pub told: Vec<SocketAddr>,
-    /// Where it is.
+    /// All addresses at which this host listens.
     pub own: Vec<SocketAddr>,
     /// What is wrong with the interfaces that were named.
     pub trouble: Option<String>,
@@ -30,7 +30,7 @@ pub struct NetworkView {
 }
 
 impl NetworkView {
-    /// As it is now.
+    /// Reads the network as it is now.
     pub fn read(wanted: &ListenScope) -> Self {
         let ListenScope {
             listen,
@@ -45,8 +45,8 @@ impl NetworkView {
         }
     }
 
-    /// As it is now, if that is different. The addresses are asked for first: all else is looked at
-    /// only when one of them is another, or an interface is awaited.
+    /// Reads the network again; `None` if it is as it was. The addresses are asked for first: all
+    /// else is looked at only when one of them is another, or an interface is awaited.
     pub fn changed(&self, wanted: &ListenScope) -> Option<Self> {
         if self.trouble.is_none() && interfaces::snapshot() == self.seen {
             return None;

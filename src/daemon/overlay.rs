@@ -23,7 +23,7 @@ use crate::limits::{OVERLAY_EVERY, OVERLAY_FILE_MAX, OVERLAY_STACK};
 use crate::model::json::{self, Value};
 use crate::model::overlay::Overlay;
 
-/// Where the parts come from.
+/// The file and the variables of which the overlay is made.
 pub(super) struct OverlaySource {
     file: Option<PathBuf>,
     /// Variables that stay for as long as the process runs.
@@ -33,13 +33,13 @@ pub(super) struct OverlaySource {
     last: Option<Overlay>,
 }
 
-/// What the thread reports.
+/// What the thread `overlay` reports: the overlay, or what is wrong with its file.
 pub(super) type OverlayReading = Result<Overlay, String>;
 
 /// The way to the thread `overlay`.
 #[derive(Clone)]
 pub(super) struct OverlayWatch {
-    /// What it reads, if there is a file.
+    /// The file that is read, if there is one.
     file: Option<PathBuf>,
     nudges: SyncSender<()>,
     state: Arc<AtomicU8>,
@@ -96,7 +96,7 @@ impl OverlayWatch {
         tells.then(|| self.lateness()).flatten()
     }
 
-    /// In these words.
+    /// The words for an overlay that is read for too long; `None` without a file.
     pub(super) fn lateness(&self) -> Option<String> {
         self.file.as_deref().map(late)
     }
@@ -110,7 +110,7 @@ fn late(file: &Path) -> String {
     )
 }
 
-/// The thread `overlay`.
+/// The state of the thread `overlay`.
 struct OverlayReader {
     source: OverlaySource,
     addresses: Addresses,
@@ -160,8 +160,8 @@ impl OverlayReader {
 }
 
 impl OverlaySource {
-    /// From the settings: the file, `NAME=VALUE` of the host's own, and what else is known of it.
-    /// The environment is taken over as it is now.
+    /// An overlay's parts from the settings: the file, `NAME=VALUE` of the host's own, and what
+    /// else is known of it. The environment is taken over as it is now.
     pub(super) fn new(file: Option<PathBuf>, own: &[String], known: [(&str, String); 4]) -> Self {
         let mut fixed: BTreeMap<String, String> =
             std::env::vars_os().filter_map(from_environment).collect();
@@ -221,7 +221,7 @@ impl OverlaySource {
         })
     }
 
-    /// The same, if it is another than at the last call, or cannot be read.
+    /// Reads the overlay; `None` if it is the same as at the last call.
     fn changed(&mut self, addresses: &[SocketAddr]) -> Option<Result<Overlay, String>> {
         match self.read(addresses) {
             Ok(overlay) if self.last.as_ref() == Some(&overlay) => None,

@@ -21,7 +21,7 @@ use crate::model::json::{self, Map, Value, object};
 use crate::model::resources::ResourceKind;
 use crate::node::input::Question;
 
-/// The handle of the thread, which ends with it.
+/// The way to the thread `pass`, which ends with it.
 #[derive(Debug, Clone)]
 pub(super) struct Pass {
     jobs: SyncSender<PassJob>,
@@ -153,7 +153,8 @@ impl NamedServer<'_> {
         }))
     }
 
-    /// With plain names, and without those that stand for what the document does not hold any more.
+    /// Certificates under their plain names, and without those that stand for what the document
+    /// does not hold any more.
     fn plain(&self, held: Map<String, Value>) -> Map<String, Value> {
         let own: Vec<&str> = self.aliases.iter().map(|(name, _)| name).collect();
         let named = held
@@ -289,7 +290,7 @@ fn below(path: &str, tokens: &[String]) -> String {
     })
 }
 
-/// A name that Unit would take for a direction.
+/// Whether Unit would take a name for a direction.
 fn is_dots(token: &String) -> bool {
     token == "." || token == ".."
 }
@@ -342,5 +343,5 @@ fn unreachable(why: &str) -> HttpResponse {
     response
 }
 
-/// What a status has, in order.
+/// The members of Unit's status, in order.
 const STATUS: [&str; 4] = ["modules", "connections", "requests", "applications"];

@@ -25,7 +25,7 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Of a loop that has not begun yet, and has promised nothing.
+    /// The pulse of a loop that has not begun yet, and has promised nothing.
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
@@ -41,12 +41,12 @@ impl Pulse {
         );
     }
 
-    /// The loop has something in hand now.
+    /// Notes that the loop has something in hand now.
     pub fn turn(&self) {
         self.promise(self.clock.now().elapsed);
     }
 
-    /// The loop has ended, and promises nothing any more.
+    /// Notes that the loop has ended, and promises nothing any more.
     pub fn end(&self) {
         self.promise(Duration::MAX);
     }
@@ -95,11 +95,11 @@ struct Beats {
     standing: u32,
 }
 
-/// What a beat has found.
+/// What the watchdog finds of the loop at one beat.
 #[derive(Debug, PartialEq, Eq)]
 enum LoopHealth {
     Well,
-    /// The loop stands; told once.
+    /// The loop stands, and did not at the last beat.
     Late,
     /// The loop will not come back.
     Dead,

@@ -131,7 +131,7 @@ impl StateDir {
         Ok(())
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -199,7 +199,7 @@ impl StateDir {
         Err(StateError::Damaged(damaged.to_owned()))
     }
 
-    /// Where the address book is.
+    /// The path of the address book.
     pub(crate) fn addresses_path(&self) -> PathBuf {
         self.path.join(ADDRESSES)
     }
@@ -283,7 +283,7 @@ fn holder(lock: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// What Starling calls its own in the directory.
+/// The names in the directory that are Starling's own.
 const OWN: [&str; 10] = [
     IDENTITY,
     OWNER,
@@ -311,7 +311,7 @@ const PROBE: &str = ".new-probe";
 const DAMAGED: &str = ".damaged-";
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
-/// What nobody but the owner may have.
+/// The mode bits that nobody but the owner may have.
 const OTHERS: u32 = 0o077;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::clock;
 
-/// A connected socket.
+/// A connected socket, of a client or of a server.
 #[derive(Debug)]
 pub(in crate::daemon) enum Stream {
     Unix(UnixStream),
@@ -26,7 +26,7 @@ pub(in crate::daemon) struct Deadline {
 }
 
 impl Deadline {
-    /// Over after `whole`, and after `idle` without a byte.
+    /// A deadline that is over after `whole`, and after `idle` without a byte.
     pub(in crate::daemon) fn new(whole: Duration, idle: Duration) -> Self {
         Self {
             end: clock::instant() + whole,

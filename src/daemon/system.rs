@@ -46,9 +46,9 @@ fn number_of(name: &str, accounts: &str) -> Option<u32> {
         .find_map(|fields| fields.get(2)?.parse().ok())
 }
 
-/// The users of this host.
+/// The file that lists the users of this host.
 pub(super) const USERS: &str = "/etc/passwd";
-/// The groups of the system.
+/// The file that lists the groups of this host.
 pub(super) const GROUPS: &str = "/etc/group";
 
 #[cfg(test)]

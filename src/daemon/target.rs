@@ -79,7 +79,7 @@ struct TargetWorker {
     /// What the server was last seen to run. Forgotten with each change, until that has been read
     /// back.
     seen: Option<Sight>,
-    /// Whether an observation has told that already.
+    /// Whether an observation has already reported what `seen` holds.
     is_told: bool,
     /// The last document that the server took.
     taken: Option<WantedDocument>,
@@ -102,9 +102,9 @@ struct TargetWorker {
     is_change_pending: bool,
     /// Looks for what a refusal does not say.
     finder: Finder,
-    /// What it was given in this run.
+    /// What the server was given in this run of the program.
     own: Own,
-    /// What it runs while modules are replaced: nobody else's.
+    /// The configuration that the server runs while modules are replaced; it is no drift.
     interim: Option<Value>,
 }
 
@@ -262,7 +262,7 @@ impl TargetWorker {
             .find(self.unit.control(), &wanted.document, running)
     }
 
-    /// After a 200.
+    /// Reads back what the server runs after it has answered a change with 200.
     fn verify(&mut self, wanted: &WantedDocument, before: Option<&Value>) -> Outcome {
         match self.read_back(wanted.config(), before) {
             Ok(Match::Same) => {
@@ -278,9 +278,9 @@ impl TargetWorker {
         }
     }
 
-    /// After a PUT without an answer. Unit closes without one when it ends, or its controller does,
-    /// during a change; then it has not taken the change. When it is only late it still may,
-    /// and shows the old configuration until it does.
+    /// What became of a PUT that was not answered. Unit closes without one when it ends, or its
+    /// controller does, during a change; then it has not taken the change. When it is only late
+    /// it still may, and shows the old configuration until it does.
     fn without_answer(
         &mut self,
         want: &Value,
@@ -304,7 +304,7 @@ impl TargetWorker {
         }
     }
 
-    /// Whether it was last seen to run this.
+    /// Whether the server was last seen to run this configuration.
     fn runs(&self, config: &Value) -> bool {
         self.seen
             .as_ref()

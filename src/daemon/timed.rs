@@ -17,7 +17,7 @@ pub(super) struct Timed<'a> {
 }
 
 impl<'a> Timed<'a> {
-    /// Everything done through it is over at `deadline`.
+    /// A connection on which every read and write is over at `deadline`.
     pub(super) fn new(stream: &'a TcpStream, deadline: Instant) -> Self {
         Self { stream, deadline }
     }

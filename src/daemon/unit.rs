@@ -44,7 +44,7 @@ pub enum Control {
 }
 
 impl Control {
-    /// From what a person writes: a path, `unix:PATH`, or `http://host:port`.
+    /// Parses what a person writes: a path, `unix:PATH`, or `http://host:port`.
     pub fn parse(text: &str) -> Result<Self, NotAControl> {
         if let Some(address) = text.strip_prefix("http://") {
             let address = address.strip_suffix('/').unwrap_or(address);
@@ -82,13 +82,13 @@ impl fmt::Display for Control {
 /// Why a text names no control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAControl {
-    /// Nothing there.
+    /// The text is empty.
     Empty,
-    /// A URL, but not one of `http`.
+    /// The text is a URL, but not one of `http`.
     Scheme,
     /// No host, or one that is none; an IPv6 address needs its brackets.
     Host,
-    /// No port from 1 to 65535.
+    /// There is no port from 1 to 65535.
     Port,
 }
 
@@ -142,7 +142,7 @@ impl fmt::Display for RequestFailure {
 
 impl std::error::Error for RequestFailure {}
 
-/// A whole answer.
+/// A whole answer of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
@@ -162,18 +162,18 @@ pub struct Reply {
 /// How what runs compares with what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
-    /// The same, whatever the order of members.
+    /// Both are the same, whatever the order of members.
     Same,
     /// The server differs at these paths: some of them, if there are many.
     Differs(Vec<String>),
 }
 
-/// How long a [`Unit`] waits for what.
+/// How long a [`Unit`] waits for answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For the answer to a change: Unit answers when the applications have started.
+    /// The wait for the answer to a change: Unit answers when the applications have started.
     pub change: Duration,
-    /// For the answer to a read.
+    /// The wait for the answer to a read.
     pub read: Duration,
     /// How often a server that cannot be read after a change is asked again,
     /// [`READ_BACK_WAIT`](crate::limits::READ_BACK_WAIT) apart.
@@ -199,12 +199,12 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Connects to nothing yet.
+    /// A client with the usual waits. Connects to nothing yet.
     pub fn new(control: Control) -> Self {
         Self::with_patience(control, Patience::default())
     }
 
-    /// The same with other waits.
+    /// A client that waits as `patience` says. Connects to nothing yet.
     pub fn with_patience(control: Control, patience: Patience) -> Self {
         Self {
             http: Http::new(&control, Endpoint::Server, REQUEST_HEAD_MAX),
@@ -213,7 +213,7 @@ impl Unit {
         }
     }
 
-    /// Where it is.
+    /// The control socket of the server.
     pub fn control(&self) -> &Control {
         &self.control
     }
@@ -223,7 +223,7 @@ impl Unit {
         self.http.software()
     }
 
-    /// How long it waits.
+    /// How long this client waits.
     pub fn patience(&self) -> Patience {
         self.patience
     }
@@ -258,7 +258,7 @@ impl Unit {
         self.request("PUT", CONFIG, Some(text.as_bytes()))
     }
 
-    /// The whole configuration; see [`Unit::see`].
+    /// Reads the whole configuration; see [`Unit::see`].
     pub fn read_config(&self) -> Result<Value, RequestFailure> {
         let sight = self.see(None, None)?;
         Ok(sight.config().value().clone())
@@ -330,7 +330,7 @@ pub fn post(
     starling(socket).exchange("POST", target, headers, None, GATE_ANSWER_WAIT)
 }
 
-/// The same with DELETE.
+/// A DELETE of Starling's own endpoint at `socket`, with the wait of [`post`].
 pub fn delete(
     socket: &Path,
     target: &str,

@@ -14,14 +14,14 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// Who may connect to a socket of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights {
-    /// The file's mode.
+    /// The mode of the socket's file.
     pub mode: u32,
     /// The number of its group, if not that of this process.
     pub group: Option<u32>,
 }
 
 impl Rights {
-    /// For its owner alone.
+    /// Rights for the owner alone.
     pub const PRIVATE: Self = Self {
         mode: 0o600,
         group: None,

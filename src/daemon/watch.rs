@@ -19,17 +19,17 @@ use super::overlay::OverlayWatch;
 use super::unit;
 use crate::limits::{SMALL_STACK, WATCH_EVERY, WATCH_LOST_EVERY};
 
-/// What the thread has found.
+/// What the thread `watch` has found.
 pub(super) enum WatchEvent {
     /// The network was looked at; this is how the network looks now, if that is different.
     Network(Option<NetworkView>),
-    /// A server is there at last.
+    /// A server that was waited for has appeared, at this path.
     Server(PathBuf),
     /// The overlay has been read for too long; in these words.
     OverlayLate(String),
 }
 
-/// The way to the thread, which ends with it.
+/// The way to the thread `watch`, which ends with it.
 pub(super) struct Watch {
     wakes: SyncSender<()>,
     is_eager: Arc<AtomicBool>,
@@ -63,7 +63,7 @@ impl Watch {
         Ok(Self { wakes, is_eager })
     }
 
-    /// Whether to look often from now on. Never blocks.
+    /// Sets whether the thread looks often from now on. Never blocks.
     pub(super) fn set_eager(&self, is_eager: bool) {
         if self.is_eager.swap(is_eager, Ordering::AcqRel) != is_eager && is_eager {
             // One that waits already does for this too.

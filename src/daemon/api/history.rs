@@ -71,7 +71,7 @@ pub(super) fn settle(request: &HttpRequest, id: &str, keep: bool) -> Result<Ask,
     })
 }
 
-/// A revision and its document.
+/// The answer that shows a revision with its document.
 pub(super) fn shown(kept: Kept, state: &FilePath) -> HttpResponse {
     let document = match read(&kept, state) {
         Ok(document) => document,
@@ -226,7 +226,7 @@ fn change(op: &Op, old: Option<&Document>, room: &mut usize) -> Value {
     Value::Object(members)
 }
 
-/// Why there is no document.
+/// Why a kept revision cannot be shown with its document.
 enum Missing {
     /// The revision's file is not there any more.
     Gone,

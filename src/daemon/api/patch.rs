@@ -46,7 +46,7 @@ pub(super) fn is_dry_run(request: &HttpRequest) -> Result<bool, HttpResponse> {
     }
 }
 
-/// The same request, tried only.
+/// Turns a request for a change into one for its dry run.
 pub(super) fn dry_run(ask: Ask) -> Result<Ask, HttpResponse> {
     match ask {
         Ask::Write(change) => Ok(Ask::DryRun(DryRun::Write(change))),
@@ -59,7 +59,7 @@ pub(super) fn dry_run(ask: Ask) -> Result<Ask, HttpResponse> {
     }
 }
 
-/// How a dry run went that was not refused.
+/// The answer to a dry run that the server has not refused.
 pub(super) fn tried(changes: bool, head: RecordId, applied: Option<RecordId>) -> HttpResponse {
     let (success, word) = match changes {
         true => (

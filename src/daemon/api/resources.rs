@@ -43,7 +43,7 @@ pub(super) fn held(request: &HttpRequest, kind: ResourceKind) -> Result<Ask, Htt
     )))
 }
 
-/// The path with its names as Unit takes them.
+/// The request's path, with names of resources decoded as Unit decodes them.
 fn parsed(request: &HttpRequest) -> Option<Path> {
     let target = request
         .target
@@ -63,7 +63,7 @@ fn path(request: &HttpRequest, kind: ResourceKind) -> Result<Path, HttpResponse>
         .ok_or_else(|| HttpResponse::error(400, invalid_name(kind), ""))
 }
 
-/// What is uploaded.
+/// The text of the resource that the request uploads, checked.
 fn text(request: &HttpRequest, kind: ResourceKind, now_ms: u64) -> Result<String, HttpResponse> {
     let refused = |detail: &str| HttpResponse::error(400, invalid(kind), detail);
     if kind == ResourceKind::JsModule {

@@ -20,10 +20,10 @@ struct Heard {
     round: u64,
 }
 
-/// What is to be reported.
+/// What is new about an instance, and to be reported.
 pub(super) struct News {
     pub(super) addresses: Vec<SocketAddr>,
-    /// Not heard of before.
+    /// Whether this instance was not known before.
     pub(super) is_newcomer: bool,
 }
 
@@ -46,7 +46,7 @@ impl HeardInstances {
         self.instances.retain(|_, heard| heard.round + 2 >= round);
     }
 
-    /// How many are known.
+    /// How many instances are known.
     pub(super) fn count(&self) -> usize {
         self.instances.len()
     }
@@ -81,7 +81,7 @@ impl HeardInstances {
         })
     }
 
-    /// Those that can be dialled, IPv4 first, link-local IPv6 last, at most
+    /// The addresses that can be dialled, IPv4 first, link-local IPv6 last, at most
     /// [`FOUND_ADDRESSES_MAX`].
     fn usable(&self, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let means_a_host = |ip: IpAddr| {
@@ -100,7 +100,8 @@ fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-/// As `FleetKey::instance` makes them. Anything else is nobody's, and would end up in a log.
+/// Whether `name` is one that `FleetKey::instance` makes. Anything else is nobody's, and would end
+/// up in a log.
 pub(super) fn is_instance(name: &str) -> bool {
     name.len() == INSTANCE_LEN && name.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -18,7 +18,7 @@ use crate::model::document::BundleId;
 use crate::node::effect::DiskJob;
 use crate::node::records::struck_text;
 
-/// Performs jobs in a state directory.
+/// Performs batches of jobs in a state directory.
 pub(super) struct BatchWriter {
     dir: StateDir,
     /// The address book as it is on the disk.
@@ -33,7 +33,7 @@ struct Work {
     result: Result<Prepared, String>,
 }
 
-/// What is left to do.
+/// What is left to do for a job that was prepared.
 enum Prepared {
     /// Nothing.
     Finished,
@@ -194,7 +194,7 @@ impl BatchWriter {
         ticket.map(|ticket| DiskDone { ticket, result })
     }
 
-    /// For jobs that nobody waits for.
+    /// Logs the failure of a job that nobody waits for, a repeated one once.
     fn note(&mut self, job: DiskJob, result: Result<(), String>) {
         match (result, job) {
             (Err(reason), _) if self.complaint.as_ref() != Some(&reason) => {
@@ -272,9 +272,9 @@ fn strike(to: PathBuf, goes: &[BundleId]) -> Result<Prepared, StateError> {
     Ok(prepared)
 }
 
-/// After a failure: nothing may be found in `revisions/` at the next start whose author was told
-/// that it failed. What was being tried stays in `pending/`, which says at the next start that the
-/// server may run it.
+/// Undoes what a job has done before it failed: nothing may be found in `revisions/` at the next
+/// start whose author was told that it failed. What was being tried stays in `pending/`, which says
+/// at the next start that the server may run it.
 fn undo(job: &DiskJob, prepared: &Prepared) {
     let Prepared::Rename { from, to } = prepared else {
         return;
@@ -290,7 +290,7 @@ fn undo(job: &DiskJob, prepared: &Prepared) {
     }
 }
 
-/// For what is to be gone after a failure; a second failure changes nothing.
+/// Removes a file that is to be gone after a failure; a second failure changes nothing.
 fn remove(path: &Path) {
     let _ = fs::remove_file(path);
 }

@@ -22,7 +22,7 @@ pub(super) struct HeldBytes {
 }
 
 impl HeldBytes {
-    /// Nothing yet, of what `all` counts.
+    /// A count of no bytes yet, which adds to `all` as it grows.
     pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
         Self {
             all: all.clone(),
@@ -43,7 +43,7 @@ impl HeldBytes {
         Ok(())
     }
 
-    /// Gives back what it has, to begin anew.
+    /// Gives back all bytes that are counted, and counts from nothing again.
     pub(super) fn renew(self) -> Self {
         Self::new(&self.all)
     }
@@ -58,7 +58,7 @@ impl Drop for HeldBytes {
 /// Takes one request from a connection.
 pub(super) struct Inbox<'a> {
     stream: &'a Stream,
-    /// Arrived, from `at` on not yet taken.
+    /// The bytes that have arrived; those from `at` on are not taken yet.
     buffer: Vec<u8>,
     at: usize,
 }
@@ -100,7 +100,7 @@ impl<'a> Inbox<'a> {
         }
     }
 
-    /// The body, decoded.
+    /// Takes the body, and decodes it if it comes in chunks.
     pub(super) fn body(
         &mut self,
         length: BodyLength,
@@ -193,7 +193,7 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// At least one byte that has not been taken.
+    /// Waits until there is a byte that has not been taken.
     fn some(&mut self, deadline: &Deadline) -> Result<(), Ending> {
         if self.at == self.buffer.len() {
             self.buffer.clear();
@@ -215,7 +215,7 @@ impl<'a> Inbox<'a> {
     }
 }
 
-/// Hexadecimal digits, then perhaps an extension.
+/// The length of a chunk from its line: hexadecimal digits, perhaps an extension.
 fn chunk_size(line: &[u8]) -> Result<usize, HttpResponse> {
     let digits = line
         .split(|byte| *byte == b';')

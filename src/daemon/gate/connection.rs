@@ -38,7 +38,7 @@ pub(super) enum ConnectionPhase {
     Answer,
     /// Nothing: the answer has been sent.
     Linger,
-    /// The thread's end.
+    /// The thread's end: the listener has taken the place away.
     Evicted,
 }
 

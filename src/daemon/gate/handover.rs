@@ -19,7 +19,7 @@ use crate::limits::{GATE_ANSWER_SMALL, GATE_CONNECTIONS_MAX};
 /// A printed answer, and the part of the gate's memory that it takes; or why there is none.
 pub(super) type Answered = Result<(Vec<u8>, HeldBytes), HttpResponse>;
 
-/// What makes an answer, on the thread `answer`.
+/// A closure that makes an answer, called on the thread `answer`.
 type AnswerMaker = Box<dyn FnOnce() -> HttpResponse + Send>;
 
 /// The way to the thread `http`, which ends with the last clone of it.
@@ -104,10 +104,10 @@ impl Drop for Responder {
     }
 }
 
-/// Where an answer goes.
+/// The connection that waits for an answer, and what its request still takes.
 struct AnswerSlot {
     to: SyncSender<Answered>,
-    /// What the request's body takes.
+    /// The memory that the request's body takes.
     held: HeldBytes,
     is_to_head: bool,
 }

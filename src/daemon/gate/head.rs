@@ -9,13 +9,13 @@ use crate::codec::percent;
 use crate::daemon::http::HttpResponse;
 use crate::limits::{GATE_BODY_MAX, GATE_HEADERS_MAX};
 
-/// A well-formed head.
+/// The head of a request, well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) method: String,
-    /// Begins with `/`; ASCII only.
+    /// The request's target: begins with `/`, ASCII only.
     pub(super) target: String,
-    /// All as sent, in order.
+    /// All header fields as they were sent, in order.
     pub(super) headers: Vec<(String, String)>,
     pub(super) length: BodyLength,
     /// The client waits for leave to send its body.
@@ -25,13 +25,13 @@ pub(super) struct Head {
 /// How the body's end is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyLength {
-    /// At most [`GATE_BODY_MAX`].
+    /// The body is so many bytes long, at most [`GATE_BODY_MAX`].
     Bytes(usize),
     Chunked,
 }
 
 impl Head {
-    /// Of a head that [`end`] found whole.
+    /// Parses a head that [`end`] has found whole.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, HttpResponse> {
         let mut fields = [httparse::EMPTY_HEADER; GATE_HEADERS_MAX];
         let mut request = httparse::Request::new(&mut fields);

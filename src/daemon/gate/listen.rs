@@ -20,7 +20,7 @@ use crate::limits::{
     GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES,
 };
 
-/// A bound socket.
+/// A bound socket at which clients connect.
 pub(super) enum ClientListener {
     Unix(UnixListener),
     Tcp(TcpListener),
@@ -94,7 +94,7 @@ impl ClientListener {
 /// The connections of one listener, oldest first; each is alive as long as its thread is.
 struct ClientPlaces {
     open: Vec<Weak<Connection>>,
-    /// What those hear who find no place.
+    /// The printed answer for clients that find no place.
     full: Vec<u8>,
 }
 

@@ -9,12 +9,12 @@ use crate::limits::ROUTE_TABLE_MAX;
 /// The interfaces of the default routes.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// The one that is taken first at the front.
+    /// Names of interfaces; the route that is taken first comes first.
     names: Vec<String>,
 }
 
 impl Routes {
-    /// As they are now; none if the system does not say.
+    /// Reads the default routes as they are now; there are none if the system does not say.
     pub(super) fn read() -> Self {
         let table = |path| beginning(path, ROUTE_TABLE_MAX);
         Self::of(&table("/proc/net/route"), &table("/proc/net/ipv6_route"))

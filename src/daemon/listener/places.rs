@@ -20,11 +20,11 @@ pub(super) type Wake = Arc<dyn Fn() + Send + Sync>;
 /// What becomes of a caller who would wait for a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// There is room.
+    /// The caller may wait: there is room.
     Waits,
     /// There is, if this one of those who wait is turned away.
     InsteadOf(usize),
-    /// There is none.
+    /// The caller is turned away: there is no room.
     TurnedAway,
 }
 
@@ -140,7 +140,7 @@ pub(super) struct HandshakePlace {
 }
 
 impl HandshakePlace {
-    /// The handshake was completed.
+    /// Notes that the handshake was completed: the caller's IP counts as met.
     pub(super) fn is_met(&mut self) {
         self.met = true;
     }

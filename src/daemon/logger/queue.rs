@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use crate::limits::{LOG_QUEUE_BYTES, LOG_QUEUE_LINES, LOG_RETRY, LOG_STACK};
 
-/// The way to the thread.
+/// The way to the thread `log`.
 pub(super) struct LogQueue {
     items: SyncSender<LogItem>,
     counts: Arc<LogCounts>,
 }
 
-/// What is known of the queue at both ends.
+/// What both ends of the queue count.
 #[derive(Default)]
 struct LogCounts {
     /// Bytes of the lines that wait.
@@ -80,7 +80,7 @@ impl LogQueue {
     }
 }
 
-/// The thread `log`.
+/// The state of the thread `log`.
 struct LogWriter<W> {
     sink: W,
     counts: Arc<LogCounts>,

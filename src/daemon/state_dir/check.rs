@@ -26,32 +26,32 @@ use crate::node::kept_file::{KeptFile, is_name};
 use crate::node::records::judge_file;
 use crate::node::revision_name;
 
-/// Something that was found.
+/// Something in the state directory that is wrong or worth a remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The file or directory.
+    /// The file or directory that the finding is about.
     pub path: PathBuf,
     /// Whether something is wrong. Otherwise it is a remark, and nothing need be done.
     pub is_wrong: bool,
     /// What was found.
     pub what: String,
-    /// What to do about it.
+    /// What the user is to do about it.
     pub cure: String,
 }
 
-/// All that was found.
+/// All that was found in a state directory.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// In the order of the files.
+    /// The findings, in the order of the files.
     pub findings: Vec<Finding>,
     /// The name of the fleet, if this host is in one.
     pub fleet: Option<String>,
-    /// Of each group how many sound revisions there are, and the greatest.
+    /// For each group, the number of its sound revisions and the rank of the greatest.
     pub groups: BTreeMap<String, (usize, Rank)>,
 }
 
 impl Report {
-    /// How many things are wrong.
+    /// The number of findings that are faults.
     pub fn faults(&self) -> usize {
         self.findings
             .iter()
@@ -59,7 +59,7 @@ impl Report {
             .count()
     }
 
-    /// How many sound revisions there are.
+    /// The number of sound revisions in all groups.
     pub fn revisions(&self) -> usize {
         self.groups.values().map(|(count, _)| count).sum()
     }
@@ -188,7 +188,7 @@ fn keys(dir: &StateDir, report: &mut Report) -> Option<[u8; 32]> {
     Some(*member.fleet.id().as_bytes())
 }
 
-/// Files that Starling can do without.
+/// Checks the files that Starling can do without.
 fn hints(dir: &StateDir, report: &mut Report) {
     match dir.addresses() {
         Ok(Some(book)) if !StateDir::is_address_book(&book) => report.wrong(
@@ -290,7 +290,7 @@ fn revision(path: &Path, group: String, name: &str, fleet: &[u8; 32], report: &m
     }
 }
 
-/// What somebody had put on the server.
+/// Checks a file that keeps a drift.
 fn drift(path: &Path, name: &str, report: &mut Report) {
     match read_drift(path).map(|text| KeptFile::parse(name, &text)) {
         Ok(Some(file)) if file.acknowledged => {}

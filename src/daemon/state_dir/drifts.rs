@@ -23,7 +23,7 @@ use crate::node::kept_file::{KeptFile, acknowledged, is_name};
 /// What an applied revision was to the server: its group, its ID, and what it came to on this host.
 type AppliedEntry = (String, RecordId, Fingerprint);
 
-/// What was found of this kind at the start.
+/// The kept drifts that were found at the start.
 #[derive(Debug, Default)]
 pub struct FoundDrifts {
     /// The files, as far as they are sound.
@@ -165,9 +165,9 @@ impl StateDir {
         whole(&self.locked().path, GIVEN, bytes)
     }
 
-    /// These names; none, if there is no file. A file that cannot be used is an error in words for
-    /// people: of what is not among the names nothing is taken away, so this host can do
-    /// without.
+    /// The names of what this host has put on the server; none, if there is no file. A file that
+    /// cannot be used is an error in words for people: of what is not among the names nothing is
+    /// taken away, so this host can do without.
     pub fn given(&self) -> Result<GivenNames, String> {
         let text = self
             .read(GIVEN, GIVEN_FILE_MAX)

@@ -13,24 +13,24 @@ use super::{FLEET, IDENTITY, OWNER};
 /// before is still there.
 #[derive(Debug)]
 pub enum StateError {
-    /// The system refused.
+    /// The system refused to read or write at this path.
     Io(PathBuf, io::Error),
     /// Others can read it; this is the mode that it should have.
     Open {
         /// The directory or file.
         path: PathBuf,
-        /// What to give `chmod`.
+        /// The mode that it should have, as `chmod` takes it.
         mode: u32,
     },
     /// The file belongs to another user than the one that runs.
     Owner {
         /// The directory or file.
         path: PathBuf,
-        /// Whose it is.
+        /// The user that owns it.
         owner: u32,
-        /// Who runs.
+        /// The user that runs this program.
         user: u32,
-        /// Whether it is a directory.
+        /// Whether the path is that of a directory.
         is_directory: bool,
     },
     /// The file is a symbolic link, which would lead elsewhere.
@@ -39,17 +39,17 @@ pub enum StateError {
     Held {
         /// The directory.
         path: PathBuf,
-        /// Which process, if it said so.
+        /// The number of that process, if it has written it there.
         process: Option<u32>,
     },
-    /// Not what Starling writes there.
+    /// The file is not one that Starling writes there.
     Content {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         wrong: String,
     },
-    /// Longer than Starling writes them.
+    /// The file is longer than Starling writes such files.
     TooLong {
         /// The file.
         path: PathBuf,
@@ -60,11 +60,11 @@ pub enum StateError {
     Exists(PathBuf),
     /// No name for a group's directory or a revision's file.
     Name(String),
-    /// So many copies were set aside that a person must look.
+    /// So many damaged copies were set aside that a person must look.
     Damaged(PathBuf),
 }
 
-/// For `map_err`: the path that an error of the system belongs to.
+/// A closure for `map_err`, which adds the path to an error of the system.
 pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StateError {
     move |error| StateError::Io(path.to_owned(), error)
 }
@@ -85,7 +85,7 @@ impl StateError {
         }
     }
 
-    /// What is wrong, without the path.
+    /// The words for what is wrong, without the path.
     pub(super) fn wrong(&self) -> String {
         match self {
             Self::Io(_, error) => error.to_string(),

@@ -15,7 +15,7 @@ use crate::wire::fleet::{Fleet, FleetId, FleetKey};
 /// The fleet that this host is in.
 #[derive(Debug, Clone)]
 pub struct Membership {
-    /// Name, owner and keys.
+    /// The fleet's name, owner and keys.
     pub fleet: Fleet,
     /// Whether this peer may speak for the fleet: it founded it, or has completed one exchange
     /// with a peer that may.
@@ -28,8 +28,8 @@ impl StateDir {
         self.key(IDENTITY, IDENTITY_TITLE)
     }
 
-    /// The same, of a host that is in a fleet: there is no other cure than a copy, or to join
-    /// again.
+    /// The identity of a host that is in a fleet; a missing one is an error: there is no other cure
+    /// than a copy, or to join again.
     pub fn member_identity(&self) -> Result<SecretKey, StateError> {
         let missing = || StateError::Content {
             path: self.path.join(IDENTITY),

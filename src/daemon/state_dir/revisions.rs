@@ -19,11 +19,11 @@ use crate::limits;
 /// out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// The group.
+    /// The group that the file belongs to.
     pub group: String,
     /// The file's name.
     pub name: String,
-    /// At most [`limits::REVISION_FILE_MAX`] bytes.
+    /// The content, at most [`limits::REVISION_FILE_MAX`] bytes.
     pub bytes: Vec<u8>,
     /// When it was written, in milliseconds since 1970; 0 if that cannot be told.
     pub written_ms: u64,
@@ -34,7 +34,7 @@ pub struct StoredFile {
 pub struct Unread {
     /// The file's group and name, unless it is a directory of them that cannot be listed.
     pub file: Option<(String, String)>,
-    /// Why.
+    /// Why the file cannot be read.
     pub error: StateError,
 }
 
@@ -58,7 +58,7 @@ impl StateDir {
         self.load(RevisionDirectory::Revisions, each)
     }
 
-    /// The same for revisions that were being tried when the last run ended.
+    /// Reads, in the same way, the revisions that were being tried when the last run ended.
     pub(crate) fn load_pending(&self, each: impl FnMut(StoredFile)) -> Vec<Unread> {
         self.load(RevisionDirectory::Pending, each)
     }

@@ -14,17 +14,17 @@ use super::{FILE_MODE, make_directory};
 use crate::limits;
 use crate::wire::fleet::is_name;
 
-/// Where revisions are kept.
+/// The directories of revisions below the state directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::daemon) enum RevisionDirectory {
-    /// Published, or taken from peers.
+    /// Revisions that were published here or taken from peers.
     Revisions,
-    /// Being tried.
+    /// Revisions of transactions that are under way.
     Pending,
 }
 
 impl RevisionDirectory {
-    /// The kind's directory below the state directory.
+    /// The directory's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Revisions => "revisions",
@@ -174,7 +174,7 @@ pub(super) fn make_with_parents(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// What is above a relative path of one name.
+/// The path itself, or the working directory for an empty one.
 fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() {
         Path::new(".")
@@ -241,5 +241,5 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StateError> {
     Ok(paths)
 }
 
-/// Before the name of a file that is being written. No name that is kept begins so.
+/// What the name of a file begins with while it is being written. No name that is kept begins so.
 pub(super) const TEMPORARY: &str = ".new-";

@@ -46,7 +46,7 @@ impl WantedDocument {
         }
     }
 
-    /// The configuration with internal names.
+    /// The document's configuration, with internal names in it.
     pub(super) fn config(&self) -> &Value {
         match self.aliases.is_empty() {
             true => self.document.config(),
@@ -122,12 +122,12 @@ impl ResourceLists {
 /// A certificate or module that the server lacks, or has with another content.
 pub(super) struct Lacking {
     pub(super) kind: ResourceKind,
-    /// The name in the document.
+    /// The name that the resource has in the document.
     pub(super) plain: String,
-    /// The name on the server.
+    /// The name that the resource has on the server.
     pub(super) name: String,
     pub(super) text: String,
-    /// Whether another is there, which goes for modules only.
+    /// Whether the server has another content under this name, which goes for modules only.
     pub(super) is_other: bool,
     /// The source of the other one, if it could be read.
     pub(super) other: Option<String>,
@@ -426,7 +426,7 @@ fn left_words(names: &[String], control: &Control) -> String {
     )
 }
 
-/// A certificate or module, for a person.
+/// The name of a certificate or module, for people.
 pub(super) fn called(kind: ResourceKind, name: &str) -> String {
     match kind {
         ResourceKind::Certificate => format!("certificate {name:?}"),
@@ -434,7 +434,7 @@ pub(super) fn called(kind: ResourceKind, name: &str) -> String {
     }
 }
 
-/// A refusal on one line.
+/// The error of the server's refusal, on one line.
 pub(super) fn words(body: &[u8]) -> String {
     ErrorBody::read(body).map_or_else(
         || "an answer that cannot be read".to_owned(),

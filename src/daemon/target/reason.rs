@@ -24,7 +24,7 @@ use crate::model::document::Document;
 use crate::model::json::{Map, Value};
 use crate::model::resources;
 
-/// Looks for reasons, one refusal after another.
+/// Looks for the reasons of refusals that the server does not give, one after another.
 #[derive(Debug, Default)]
 pub(super) struct Finder {
     /// A search that was not done in time, and may hang for ever.
@@ -199,7 +199,7 @@ pub(super) fn of_bundle(text: &str) -> String {
     printable(&why)
 }
 
-/// As a header bears it: whatever is not printable ASCII is percent-encoded.
+/// The text as a header bears it: whatever is not printable ASCII is percent-encoded.
 fn printable(text: &str) -> String {
     percent::encode(text, |c| matches!(c, ' '..='~'))
 }

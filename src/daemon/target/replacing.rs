@@ -19,7 +19,7 @@ use crate::node::input::Outcome;
 /// What has been done to the server for a change, besides its configuration.
 #[derive(Default)]
 struct StepsTaken {
-    /// What was not there before.
+    /// Resources that were uploaded, and were not there before.
     uploaded: Vec<Named>,
     /// Modules that are others now, with the sources that they had, where those are known.
     replaced: Vec<(String, Option<String>)>,
@@ -178,7 +178,7 @@ impl TargetWorker {
         Ok(())
     }
 
-    /// What runs, as far as it can be told.
+    /// Reads the configuration that the server runs.
     fn running(&self) -> Result<Value, Outcome> {
         self.unit.read_config().map_err(|failure| match failure {
             RequestFailure::Unreadable(why) => Outcome::Unreadable(why),
@@ -223,7 +223,7 @@ impl TargetWorker {
         self.upload(module, aliases)
     }
 
-    /// Gives the server back what it had.
+    /// Undoes the steps that were taken: the server gets back what it had.
     fn undo(&mut self, done: StepsTaken) {
         let told = |what: &str, result: Result<Reply, RequestFailure>| match result {
             Ok(Reply { status: 200, .. }) => {}
@@ -249,7 +249,7 @@ impl TargetWorker {
     }
 }
 
-/// Why something ended so, on one line.
+/// The reason of an outcome, on one line.
 fn why(outcome: Outcome) -> String {
     match outcome {
         Outcome::Refused(refusal) => words(&refusal.body),

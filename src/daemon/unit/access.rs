@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::daemon::system::own_user;
 
-/// Who listens there.
+/// Who listens at a control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     Server,

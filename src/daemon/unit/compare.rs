@@ -98,7 +98,7 @@ fn is_there(unit: &Unit, path: &str, want: Option<&Value>) -> Result<bool, Reque
     }
 }
 
-/// The same for what does not come whole.
+/// Whether `want` is at a path whose answer was cut off, asked for in parts.
 fn is_there_in_parts(
     unit: &Unit,
     path: &str,

@@ -9,7 +9,7 @@ use super::{CONFIG, RequestFailure, Unit, is_beginning, unexpected_status};
 use crate::limits::REORDERED_FROM;
 use crate::model::json::{self, Beginning, Value};
 
-/// The answer to one `GET /config`.
+/// The answer to one GET of a configuration or a part of it, cut off or whole.
 #[derive(Debug, Clone)]
 pub(super) struct Glance {
     pub(super) received: Arc<Vec<u8>>,
@@ -45,7 +45,7 @@ impl Glance {
                 .is_ok_and(|beginning| agrees(&beginning.value, want, beginning.open))
     }
 
-    /// The same of an array or an object, of which `beginning` is what came.
+    /// Whether this is a glance at `want`, an array or an object; `beginning` is what came of it.
     pub(super) fn agrees_with(&self, beginning: &Beginning, want: &Value) -> bool {
         self.is_as_long_as(want) && agrees(&beginning.value, want, beginning.open)
     }

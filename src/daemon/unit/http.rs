@@ -233,7 +233,7 @@ fn receive(answer: Response<Body>) -> Result<Reply, RequestFailure> {
     }
 }
 
-/// Nothing has been sent when these occur.
+/// A failure before anything was sent.
 fn unsendable(error: impl fmt::Display) -> RequestFailure {
     RequestFailure::Unreachable(format!("cannot be sent: {error}"))
 }
@@ -278,7 +278,7 @@ impl Resolver for Nowhere {
     }
 }
 
-/// Opens the connection.
+/// Opens the connection to a control socket.
 #[derive(Debug)]
 struct ServerConnector(Control, Endpoint);
 

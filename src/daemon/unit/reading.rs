@@ -173,7 +173,7 @@ impl Unit {
 /// Why reading in parts does not go on.
 enum PartsError {
     Failed(RequestFailure),
-    /// Something is not there any more.
+    /// The configuration has changed meanwhile: a part is not there any more.
     Moved,
 }
 
@@ -397,9 +397,9 @@ fn hidden(path: &str) -> RequestFailure {
 /// A TCP socket takes some megabytes at once, and a Unix socket what the system says.
 const CURE: &str =
     "raise net.core.wmem_default with sysctl, or start NGINX Unit with --control 127.0.0.1:PORT";
-/// The bytes of one: see [`json::unit_format`].
+/// The bytes of an empty line between members: see [`json::unit_format`].
 const EMPTY_LINE: u64 = 2;
-/// What a configuration may have.
+/// The members that Unit's configuration may have at its root.
 const MEMBERS: [&str; 6] = [
     "settings",
     "listeners",

@@ -17,7 +17,7 @@ pub enum ResourceList {
     Whole(Vec<u8>, Map<String, Value>),
     /// The answer was cut off: there are more than came.
     Cut {
-        /// What came.
+        /// The bytes that came.
         received: Vec<u8>,
         /// The announced length, in bytes.
         expected: u64,
@@ -131,7 +131,7 @@ impl Unit {
         }
     }
 
-    /// The source of a module.
+    /// Reads the source of a module.
     pub(crate) fn module_source(&self, name: &str) -> Result<String, RequestFailure> {
         let path = resource_path(ResourceKind::JsModule.member(), name);
         match self.request("GET", &path, None) {

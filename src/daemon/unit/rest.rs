@@ -24,7 +24,7 @@ pub(super) struct Part {
 }
 
 impl Rest {
-    /// Of a configuration of which so much came, in so many bytes.
+    /// The parts of `config` that lie beyond `beginning`, which came in so many bytes.
     pub(super) fn of(config: &Value, beginning: &Beginning, bytes: usize) -> Self {
         let mut parts = Vec::new();
         // What is deeper in a configuration is longer there, by tabs.
@@ -65,7 +65,8 @@ impl Rest {
         parts
     }
 
-    /// So many parts, and goes on behind them. At the end of a round there may be fewer.
+    /// The next `count` parts; the round goes on behind them. At the end of a round there may be
+    /// fewer.
     fn next_of(&self, at: &mut usize, count: usize) -> Vec<Part> {
         // Since the last look the parts may have become fewer.
         let from = if *at < self.0.len() { *at } else { 0 };

@@ -12,7 +12,7 @@ use crate::daemon::system::{GROUPS, USERS, beginning};
 use crate::limits::{ACCOUNTS_MAX, APPLICATIONS_LOOKED_AT_MAX};
 use crate::model::json::{Map, Value};
 
-/// Adds what these applications lack.
+/// Adds to `found` what these applications lack on this host.
 pub(super) fn examine(applications: &[(&str, &Map<String, Value>)], found: &mut Vec<String>) {
     for (name, application) in applications.iter().take(APPLICATIONS_LOOKED_AT_MAX) {
         let mut say = |what: String| found.push(format!("application \"{name}\": {what}"));

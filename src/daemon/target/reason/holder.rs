@@ -18,7 +18,7 @@ pub(super) enum Holder {
     Process(u32, String),
     /// A process that may not be looked into, or is gone: its user.
     User(u32),
-    /// Not even that is known.
+    /// Not even the user is known.
     Unknown,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A socket that listens.
+/// A listening socket of the kernel's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ListeningSocket {
     inode: u64,
@@ -77,7 +77,7 @@ pub(super) fn listening_at_path(path: &Path) -> Option<ListeningSocket> {
 }
 
 impl ListeningSocket {
-    /// Who holds it.
+    /// Finds out who holds the socket.
     pub fn holder(self) -> Holder {
         let unknown = self.uid.map_or(Holder::Unknown, Holder::User);
         let link = PathBuf::from(format!("socket:[{}]", self.inode));

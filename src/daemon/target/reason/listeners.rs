@@ -75,7 +75,7 @@ fn wrong_address(address: SocketAddr, server_user: Option<u32>) -> Option<String
     }
 }
 
-/// As Unit does it, but for listening.
+/// Binds a socket as Unit does, and does not listen.
 fn bind(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
