@@ -146,7 +146,8 @@ pub const DELTA_WORTH: usize = 2;
 pub const QUEUE_MAX: usize = 1 << 20;
 /// A link that has not answered about edits is asked again after this, doubling up to 600 times as
 /// long.
-pub const DOUBTS_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(600)];
+pub const CONTAINMENT_QUERY_AGAIN: [Duration; 2] =
+    [Duration::from_secs(1), Duration::from_secs(600)];
 /// Bodies that one link is sent at a time.
 pub const SERVING_MAX: usize = 4;
 /// IDs of records that the other side is known to have, per link: enough for what crosses a link in

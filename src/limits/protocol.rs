@@ -64,7 +64,7 @@ pub const BUCKETS: usize = 256;
 pub const IDS_MAX: usize = 512;
 /// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open
 /// conflicts between them.
-pub const DOUBTS_MAX: usize = 768;
+pub const CONTAINMENT_EDITS_MAX: usize = 768;
 /// Words with which a link is closed, in bytes.
 pub const REASON_MAX: usize = 200;
 
@@ -154,7 +154,7 @@ const _: () = assert!(
     "a record with an inline body is one frame"
 );
 const _: () = assert!(
-    DOUBTS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX,
+    CONTAINMENT_EDITS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX,
     "a list of edits is one frame"
 );
 const _: () = assert!(

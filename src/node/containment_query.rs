@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::Node;
 use super::input::LinkId;
 use super::{Context, Store};
-use crate::limits::{DOUBTS_AGAIN, DOUBTS_MAX, REBASE_JITTER};
+use crate::limits::{CONTAINMENT_EDITS_MAX, CONTAINMENT_QUERY_AGAIN, REBASE_JITTER};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::RecordId;
 use crate::wire::frame::Frame;
@@ -28,7 +28,7 @@ impl Node {
         }
         let unsure = self.store.replica.groups().filter_map(|(name, group)| {
             let mut edits = group.unsure();
-            edits.truncate(DOUBTS_MAX);
+            edits.truncate(CONTAINMENT_EDITS_MAX);
             let head = group.head().filter(|_| !edits.is_empty())?.id();
             Some(Frame::ContainmentQuery {
                 group: name.to_owned(),
@@ -46,7 +46,7 @@ impl Node {
             return;
         };
         // Who could not tell will hardly be able to later.
-        let [least, most] = DOUBTS_AGAIN;
+        let [least, most] = CONTAINMENT_QUERY_AGAIN;
         at.containment_query = (
             now + (least * 2_u32.saturating_pow(at.containment_query.1.min(16))).min(most),
             at.containment_query.1.saturating_add(1),

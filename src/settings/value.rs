@@ -12,7 +12,7 @@ use log::Level;
 
 use super::daemon::{CONTROL_MODE, DriftChoice, Settings, UnitChoice};
 use crate::limits::{self, HISTORY_KEPT_MAX, HISTORY_KEPT_MIN};
-use crate::wire::fleet::is_name;
+use crate::model::name::is_name;
 use crate::wire::token::is_address;
 
 /// What was expected.

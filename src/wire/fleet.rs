@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::codec::hex;
 use crate::limits::{FLEET_KEYS_MAX, NAME_MAX};
-pub use crate::model::name::is_name;
+use crate::model::name::is_name;
 use crate::model::peer_id::PeerId;
 use crate::model::signature;
 

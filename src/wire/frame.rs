@@ -5,12 +5,12 @@
 //! been decoded. A type that this version does not know is skipped, so that later versions can say
 //! more; a known type with the wrong form is the sender's fault and ends the link.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::frame_type;
+use super::{address, frame_type};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{
-    ADDRESSES_MAX, BODY_MAX, BUCKETS, CREDIT_MIN, DOUBTS_MAX, FRAME_MAX, HEADER_MAX, IDS_MAX,
+    BODY_MAX, BUCKETS, CONTAINMENT_EDITS_MAX, CREDIT_MIN, FRAME_MAX, HEADER_MAX, IDS_MAX,
     INLINE_MAX, NAME_MAX, REASON_MAX,
 };
 use crate::model::ledger::EditRef;
@@ -179,17 +179,16 @@ impl Frame {
                 .u8(frame_type::DONE)
                 .u8(scope_byte(*scope))
                 .u8(u8::from(*complete)),
-            Self::Addresses(addresses) => addresses.iter().fold(
-                out.u8(frame_type::ADDRESSES).u8(addresses.len() as u8),
-                |out, address| encode_address(out, address),
-            ),
+            Self::Addresses(addresses) => {
+                address::encode_all(out.u8(frame_type::ADDRESSES), addresses)
+            }
             Self::Bye(why, text) => out
                 .u8(frame_type::BYE)
                 .u8(*why as u8)
                 .short(text.as_bytes()),
             Self::Want(id) => out.u8(frame_type::WANT).raw(&id.0),
             Self::ContainmentQuery { group, head, edits } => encode_edits(
-                out.u8(frame_type::DOUBTS)
+                out.u8(frame_type::CONTAINMENT_QUERY)
                     .short(group.as_bytes())
                     .raw(&head.0),
                 edits,
@@ -201,7 +200,7 @@ impl Frame {
                 out: not,
             } => encode_edits(
                 encode_edits(
-                    out.u8(frame_type::RULINGS)
+                    out.u8(frame_type::CONTAINMENT_REPLY)
                         .short(group.as_bytes())
                         .raw(&head.0),
                     contained,
@@ -209,12 +208,12 @@ impl Frame {
                 not,
             ),
             Self::ForwardedRequest(ticket, more, bytes) => out
-                .u8(frame_type::FORWARDED)
+                .u8(frame_type::FORWARDED_REQUEST)
                 .u64(*ticket)
                 .u8(u8::from(*more))
                 .medium(bytes),
             Self::ForwardedResponse(ticket, more, bytes) => out
-                .u8(frame_type::TOLD)
+                .u8(frame_type::FORWARDED_RESPONSE)
                 .u64(*ticket)
                 .u8(u8::from(*more))
                 .medium(bytes),
@@ -262,21 +261,21 @@ impl Frame {
                 decode_ids(&mut r)?,
             ),
             frame_type::DONE => Self::Done(scope(&mut r)?, flag(&mut r)?),
-            frame_type::ADDRESSES => Self::Addresses(decode_addresses(&mut r)?),
+            frame_type::ADDRESSES => Self::Addresses(address::decode_all(&mut r)?),
             frame_type::BYE => {
                 let (why, text) = (goodbye(&mut r)?, r.short(REASON_MAX, "reason")?);
                 Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
             frame_type::WANT => Self::Want(id(&mut r)?),
-            frame_type::DOUBTS => Self::ContainmentQuery {
+            frame_type::CONTAINMENT_QUERY => Self::ContainmentQuery {
                 group: group(&mut r)?,
                 head: id(&mut r)?,
-                edits: decode_edits(&mut r, DOUBTS_MAX)?,
+                edits: decode_edits(&mut r, CONTAINMENT_EDITS_MAX)?,
             },
-            frame_type::RULINGS => {
+            frame_type::CONTAINMENT_REPLY => {
                 let (group, head) = (group(&mut r)?, id(&mut r)?);
-                let contained = decode_edits(&mut r, DOUBTS_MAX)?;
-                let out = decode_edits(&mut r, DOUBTS_MAX - contained.len())?;
+                let contained = decode_edits(&mut r, CONTAINMENT_EDITS_MAX)?;
+                let out = decode_edits(&mut r, CONTAINMENT_EDITS_MAX - contained.len())?;
                 Self::ContainmentReply {
                     group,
                     head,
@@ -284,12 +283,12 @@ impl Frame {
                     out,
                 }
             }
-            frame_type::FORWARDED => Self::ForwardedRequest(
+            frame_type::FORWARDED_REQUEST => Self::ForwardedRequest(
                 r.u64("number")?,
                 flag(&mut r)?,
                 r.medium(INLINE_MAX, "forwarded request")?.to_vec(),
             ),
-            frame_type::TOLD => Self::ForwardedResponse(
+            frame_type::FORWARDED_RESPONSE => Self::ForwardedResponse(
                 r.u64("number")?,
                 flag(&mut r)?,
                 r.medium(INLINE_MAX, "answer")?.to_vec(),
@@ -353,34 +352,6 @@ fn decode_payload(r: &mut Reader<'_>) -> Result<Payload, Malformed> {
         )),
         _ => Err(r.malformed("payload form")),
     }
-}
-
-/// Writes an address: family (4 or 6), the bytes, the port. A scope means nothing to another host
-/// and is left out.
-pub(crate) fn encode_address<'a>(out: &'a mut Writer, address: &SocketAddr) -> &'a mut Writer {
-    match address.ip() {
-        IpAddr::V4(ip) => out.u8(4).raw(&ip.octets()),
-        IpAddr::V6(ip) => out.u8(6).raw(&ip.octets()),
-    }
-    .u16(address.port())
-}
-
-/// Reads what [`encode_address`] writes.
-pub(crate) fn decode_address(r: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
-    let ip = match r.u8("address family")? {
-        4 => IpAddr::from(Ipv4Addr::from(r.array::<4>("address")?)),
-        6 => IpAddr::from(Ipv6Addr::from(r.array::<16>("address")?)),
-        _ => return Err(r.malformed("address family")),
-    };
-    Ok(SocketAddr::new(ip, r.u16("port")?))
-}
-
-fn decode_addresses(r: &mut Reader<'_>) -> Result<Vec<SocketAddr>, Malformed> {
-    let count = usize::from(r.u8("number of addresses")?);
-    if count > ADDRESSES_MAX {
-        return Err(r.malformed("number of addresses"));
-    }
-    (0..count).map(|_| decode_address(r)).collect()
 }
 
 fn decode_buckets(r: &mut Reader<'_>) -> Result<Vec<[u8; 8]>, Malformed> {

@@ -64,7 +64,7 @@ fn every_frame() -> Vec<Frame> {
         Frame::ContainmentQuery {
             group: "default".into(),
             head: id,
-            edits: vec![edit(1); DOUBTS_MAX],
+            edits: vec![edit(1); CONTAINMENT_EDITS_MAX],
         },
         Frame::ContainmentReply {
             group: "edge".into(),

@@ -31,10 +31,10 @@ pub const BYE: u8 = 13;
 /// The type of [`Frame::Want`](super::frame::Frame::Want).
 pub const WANT: u8 = 14;
 /// The type of [`Frame::ContainmentQuery`](super::frame::Frame::ContainmentQuery).
-pub const DOUBTS: u8 = 15;
+pub const CONTAINMENT_QUERY: u8 = 15;
 /// The type of [`Frame::ContainmentReply`](super::frame::Frame::ContainmentReply).
-pub const RULINGS: u8 = 16;
+pub const CONTAINMENT_REPLY: u8 = 16;
 /// The type of [`Frame::ForwardedRequest`](super::frame::Frame::ForwardedRequest).
-pub const FORWARDED: u8 = 17;
+pub const FORWARDED_REQUEST: u8 = 17;
 /// The type of [`Frame::ForwardedResponse`](super::frame::Frame::ForwardedResponse).
-pub const TOLD: u8 = 18;
+pub const FORWARDED_RESPONSE: u8 = 18;

@@ -15,12 +15,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use snow::params::DHChoice;
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::{Builder, HandshakeState};
 
+use super::address;
 use super::fleet::{Fleet, FleetId};
 use super::session::Session;
 use crate::codec::{Malformed, Reader, Writer};
@@ -426,7 +427,7 @@ fn hello_bytes(
         .raw(&local.identity.public())
         .u64(local.features)
         .u64(local.run);
-    write_addresses(
+    address::encode_all(
         &mut writer,
         &addresses[..addresses.len().min(ADDRESSES_MAX)],
     );
@@ -441,17 +442,6 @@ fn hello_bytes(
     writer.finish()
 }
 
-fn write_addresses(writer: &mut Writer, addresses: &[SocketAddr]) {
-    writer.u8(u8::try_from(addresses.len()).expect("at most ADDRESSES_MAX"));
-    for address in addresses {
-        match address.ip() {
-            IpAddr::V4(ip) => writer.u8(FAMILY_4).raw(&ip.octets()),
-            IpAddr::V6(ip) => writer.u8(FAMILY_6).raw(&ip.octets()),
-        };
-        writer.u16(address.port());
-    }
-}
-
 fn read_hello(
     mut reader: Reader<'_>,
     local: &LocalPeer,
@@ -459,7 +449,7 @@ fn read_hello(
 ) -> Result<Hello, HandshakeError> {
     let key = reader.array("peer ID")?;
     let (features, run) = (reader.u64("features")?, reader.u64("run")?);
-    let addresses = read_addresses(&mut reader)?;
+    let addresses = address::decode_all(&mut reader)?;
     let signature = reader.array("signature")?;
     reader.medium(HANDSHAKE_EXTENSION_MAX, "extension")?;
     reader.end("end")?;
@@ -484,23 +474,6 @@ fn read_hello(
     })
 }
 
-fn read_addresses(reader: &mut Reader<'_>) -> Result<Vec<SocketAddr>, Malformed> {
-    let count = usize::from(reader.u8("addresses")?);
-    if count > ADDRESSES_MAX {
-        return Err(reader.malformed("addresses"));
-    }
-    let mut addresses = Vec::with_capacity(count);
-    for _ in 0..count {
-        let ip = match reader.u8("address family")? {
-            FAMILY_4 => IpAddr::from(reader.array::<4>("address")?),
-            FAMILY_6 => IpAddr::from(reader.array::<16>("address")?),
-            _ => return Err(reader.malformed("address family")),
-        };
-        addresses.push(SocketAddr::new(ip, reader.u16("port")?));
-    }
-    Ok(addresses)
-}
-
 /// The dialler's first flight, in bytes: the clear bytes, a length, message 1.
 pub const FIRST_LEN: usize = CLEAR_LEN + PREFIX + MESSAGE_1_LEN;
 /// The version of the protocol, the only one yet. It governs all that follows message 1.
@@ -518,8 +491,6 @@ const PREFIX: usize = 2;
 const MESSAGE_1_LEN: usize = 32 + 16;
 const DIALLER: u8 = 1;
 const LISTENER: u8 = 2;
-const FAMILY_4: u8 = 4;
-const FAMILY_6: u8 = 6;
 
 const _: () = assert!(
     CLEAR[6] == VERSION && CLEAR[7] == VERSION,

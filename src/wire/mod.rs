@@ -4,6 +4,7 @@
 //! Nothing here owns a socket, a thread or a clock. Bytes go in, bytes and values come out, and
 //! every error means that the connection is closed without a word.
 
+mod address;
 pub mod fleet;
 pub mod forwarded;
 pub mod frame;

@@ -11,9 +11,10 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use super::fleet::{Fleet, FleetId, FleetKey, is_name};
+use super::fleet::{Fleet, FleetId, FleetKey};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{ADDRESSES_MAX, NAME_MAX, TOKEN_ADDRESS_MAX, TOKEN_TEXT_MAX};
+use crate::model::name::is_name;
 
 /// All that a host needs in order to join: the fleet, with one key, and where some of its members
 /// listen.

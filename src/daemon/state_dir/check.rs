@@ -225,7 +225,7 @@ fn check_revisions(
         .unwrap_or_default();
     for group in groups {
         if !group.is_dir()
-            || !crate::wire::fleet::is_name(
+            || !crate::model::name::is_name(
                 &group.file_name().unwrap_or_default().to_string_lossy(),
             )
         {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::{StateError, io_error};
 use super::{FILE_MODE, make_directory};
 use crate::limits;
-use crate::wire::fleet::is_name;
+use crate::model::name::is_name;
 
 /// The directories of revisions below the state directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
