@@ -142,49 +142,49 @@
 //!
 //! 1. State is a pure function of a set of signed records; flooding only makes it quick:
 //!    [`model::record`] and [`model::revision`] say what a record is and which is greater,
-//!    `node::replica` what is kept, `node::sync` that hosts which meet end up the same. *Checked
-//!    by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and `check_frame`
-//!    of tests/sim/always.rs (nothing unsigned is held, stored or sent, no head goes back), `apart`
-//!    of tests/sim/eventually.rs (one head everywhere).
+//!    `node::store::replica` what is kept, `node::exchange::sync` that hosts which meet end up the
+//!    same. *Checked by* `replica_tests` (any order, any doubling), `check_known`, `check_file` and
+//!    `check_frame` of tests/sim/always.rs (nothing unsigned is held, stored or sent, no head goes
+//!    back), `apart` of tests/sim/eventually.rs (one head everywhere).
 //! 2. A change is tried first, on its author's own server, or is marked untried:
-//!    `node::transaction`. *Checked by* `check_server_job` (a server is given only what some server
-//!    has accepted), `check_base` (what was tried is published on the head it was made on) and
-//!    tests/rest/faults.rs. That what is only tried is found nowhere afterwards: the dry runs of
-//!    tests/sim/scenarios.rs and tests/rest/dry_runs.rs.
+//!    `node::changes::transaction`. *Checked by* `check_server_job` (a server is given only what
+//!    some server has accepted), `check_base` (what was tried is published on the head it was made
+//!    on) and tests/rest/faults.rs. That what is only tried is found nowhere afterwards: the dry
+//!    runs of tests/sim/scenarios.rs and tests/rest/dry_runs.rs.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200:
 //!    [`daemon::disk`], [`daemon::state_dir`]. *Checked by* `check_start` (what was acknowledged is
 //!    there after every crash), `unstored` (in the end heads are on disk), tests/disk/power.rs (the
 //!    recorded system calls, cut at each), tests/lab/kills.rs (200 real kills).
 //! 4. No silent lost update: each revision says which edits it contains ([`model::ledger`]); one
-//!    that lost is made again where it still fits ([`model::replay`], `node::rebase`), else listed
-//!    on every host ([`model::conflict`]). *Checked by* `judge` of tests/sim/content.rs: by
-//!    content, each acknowledged edit is there once, overwritten by who had seen it, listed, or
-//!    settled.
+//!    that lost is made again where it still fits ([`model::replay`], `node::changes::rebase`),
+//!    else listed on every host ([`model::conflict`]). *Checked by* `judge` of
+//!    tests/sim/content.rs: by content, each acknowledged edit is there once, overwritten by who
+//!    had seen it, listed, or settled.
 //! 5. Strangers get nothing, not one byte back: [`wire::handshake`], [`daemon::listener`]. *Checked
 //!    by* tests/net.rs and tests/lab/strangers.rs.
-//! 6. Desired is not applied: `node::server` keeps them apart, and believes only what was read
-//!    back. *Checked by* `check_applied` (what is said to run runs) and `misapplied` (in the end
-//!    every server runs the head or its refusal is shown).
+//! 6. Desired is not applied: `node::local::server` keeps them apart, and believes only what was
+//!    read back. *Checked by* `check_applied` (what is said to run runs) and `misapplied` (in the
+//!    end every server runs the head or its refusal is shown).
 //! 7. Clocks are not trusted: [`model::stamp`] breaks ties of equal height only; waiting goes by
 //!    the monotonic time of [`daemon::clock`]. Heights are bounded by dates, and dates by the time
-//!    that most hosts show: `node::clocks`. *Checked by* the wrong, jumping and standing clocks of
-//!    tests/sim/nemesis.rs, `check_job` (own stamps only rise), the liars of tests/sim/dated.rs
-//!    with `check_date`, tests/mesh/dates.rs, tests/lab/clocks.rs.
+//!    that most hosts show: `node::peers::clocks`. *Checked by* the wrong, jumping and standing
+//!    clocks of tests/sim/nemesis.rs, `check_job` (own stamps only rise), the liars of
+//!    tests/sim/dated.rs with `check_date`, tests/mesh/dates.rs, tests/lab/clocks.rs.
 //! 8. Everything is bounded: [`limits`], with the reasons; an idle peer writes nothing. *Checked
 //!    by* `check_counts`, `count_crossing` (a body crosses a link at most twice in each direction),
 //!    tests/lab/scarce.rs.
-//! 9. Discovery is a hint: `node::book` retries everybody who was met for ever, and mDNS
+//! 9. Discovery is a hint: `node::peers::book` retries everybody who was met for ever, and mDNS
 //!    ([`daemon::discovery`]) only makes it sooner. What is only somebody's word aims a fleet at
-//!    nobody: `node::ration`, `node::whereabouts`, tests/mesh/aimed.rs. *Checked by* `badly_linked`
-//!    (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
+//!    nobody: `node::peers::ration`, `node::peers::whereabouts`, tests/mesh/aimed.rs. *Checked by*
+//!    `badly_linked` (one mesh in the end; the simulator has no mDNS at all) and tests/lab/away.rs.
 //! 10. Private keys stand in documents only, and no configuration names what its document does not
 //!     hold: [`model::resources`]. The keys of certificates that are gone leave the history:
-//!     `node::keys`. *Checked by* `check_uploads`, tests/rest/secrets.rs (all that is answered,
-//!     printed and logged, and the disks), tests/mesh/keys.rs.
+//!     `node::store::keys`. *Checked by* `check_uploads`, tests/rest/secrets.rs (all that is
+//!     answered, printed and logged, and the disks), tests/mesh/keys.rs.
 //!
-//! 11. Nothing is put over what was not kept: `node::kept` says of everything that goes to the
-//!     server what it may be put over, and the target looks once more right before. *Checked by*
-//!     `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, tests/rest/kept.rs (the real
+//! 11. Nothing is put over what was not kept: `node::local::kept` says of everything that goes to
+//!     the server what it may be put over, and the target looks once more right before. *Checked
+//!     by* `check_theirs` of tests/sim/always.rs, tests/mesh/drift.rs, tests/rest/kept.rs (the real
 //!     files, over kills), and tests/target/large.rs where a server does not show all that it runs.
 //!     What alone may escape that look stands in starling(8).
 //! 12. The loop never waits for anybody, and life is told only by what works: see above. *Checked

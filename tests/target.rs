@@ -15,9 +15,9 @@ use starlingd::model::document::{Document, is_factory};
 use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
 use starlingd::node::effect::ServerJob;
-use starlingd::node::given::GivenNames;
 use starlingd::node::input::{Outcome, Refusal, ServerReport, Ticket};
 use starlingd::node::over::Over;
+use starlingd::node::store::given::GivenNames;
 
 #[path = "target/large.rs"]
 mod large;

@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::limits::{DECODE_STACK, LINKS_MAX};
 use crate::model::revision::Revision;
-use crate::node::decode::Undecoded;
+use crate::node::exchange::decode::Undecoded;
 use crate::node::input::Ticket;
 
 /// The way to the thread `decode`, which ends with it.

@@ -29,9 +29,9 @@ use crate::model::json::{self, Value};
 use crate::model::resources::Named;
 use crate::model::shown::ShownConfig;
 use crate::node::effect::ServerJob;
-use crate::node::given::GivenNames;
 use crate::node::input::{Known, Outcome, Refusal, ServerReport, Ticket};
 use crate::node::over::Over;
+use crate::node::store::given::GivenNames;
 
 /// The handle of the thread. When the last one is dropped, the thread does what is queued and ends.
 #[derive(Debug, Clone)]

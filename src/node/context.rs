@@ -4,17 +4,19 @@
 //! A part that has something to say to another says it here, and the node passes it on when the
 //! part is done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::node::effect::revision_name;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Setup;
 use super::answer::Problem;
-use super::drift_files::Adopting;
+use super::changes::removal::Removal;
 use super::effect::{DiskJob, Effect, Level};
+use super::event::Event;
+use super::exchange::reading::Reading;
 use super::input::{ClientId, LinkId, Now, Ticket, Trouble};
-use super::reading::Reading;
-use super::removal::Removal;
+use super::local::drift_files::Adopting;
 use super::rng::Rng;
 use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::document::BundleId;
@@ -35,8 +37,8 @@ pub(super) struct Context {
     pub(super) tickets: BTreeMap<Ticket, Waiting>,
     pub(super) next_ticket: Ticket,
     pub(super) effects: Vec<Effect>,
-    /// Links that have ended, and of which the exchange and the forwarded requests have not heard.
-    pub(super) gone: Vec<LinkId>,
+    /// What was told and not passed on yet.
+    pub(super) events: VecDeque<Event>,
     /// Whether there is something new to say in the own node record.
     pub(super) news: bool,
     pub(super) timers: Timers,
@@ -102,7 +104,7 @@ impl Context {
             tickets: BTreeMap::new(),
             next_ticket: 0,
             effects: Vec::new(),
-            gone: Vec::new(),
+            events: VecDeque::new(),
             news: false,
             timers: Timers {
                 sync: SYNC_EVERY,
@@ -127,6 +129,17 @@ impl Context {
     /// Something for the disk; the node notes for what an answer is awaited.
     pub(super) fn disk(&mut self, job: DiskJob) {
         self.effects.push(Effect::Disk(job));
+    }
+
+    /// Something for the parts above.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// A revision is not kept any more.
+    pub(super) fn remove_file(&mut self, record: &Record) {
+        let name = revision_name(record.header.height, &record.id);
+        self.disk(DiskJob::Remove(record.header.key.clone(), name));
     }
 
     /// A line for the log.

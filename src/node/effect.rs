@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 pub use log::Level;
 
 use super::answer::Answer;
-use super::decode::Undecoded;
+use super::exchange::decode::Undecoded;
 use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
 use crate::model::document::{BundleId, Document};
@@ -145,4 +145,9 @@ impl ServerJob {
 /// Addresses as they are kept and shown.
 pub fn address_texts(addresses: &[SocketAddr]) -> Vec<String> {
     addresses.iter().map(SocketAddr::to_string).collect()
+}
+
+/// The name of a revision's file: sorts by height, and is found by ID.
+pub fn revision_name(height: u64, id: &RecordId) -> String {
+    format!("{height:015}-{id}")
 }

@@ -6,15 +6,13 @@
 //! heard from others. Reading, renaming and setting aside are the caller's.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::Store;
-use super::effect::Level;
-use super::records::{Filed, judge_file};
-use super::{Node, revision_name};
-use crate::limits::RETRY_MIN;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::node::Node;
+use crate::node::effect::Level;
+use crate::node::effect::revision_name;
+use crate::node::exchange::records::{Filed, judge_file};
 
 /// A node being handed what is on disk.
 pub struct Loading<'a> {
@@ -107,9 +105,11 @@ impl<'a> Loading<'a> {
             self.lose(&group, &name);
         }
         // A power cut may have undone removals, or less may be kept than was kept before.
-        std::mem::take(&mut self.newest)
-            .keys()
-            .for_each(|group| self.node.prune(group));
+        std::mem::take(&mut self.newest).keys().for_each(|group| {
+            self.node
+                .store
+                .prune(&mut self.node.cx, &self.node.peers, group);
+        });
         self.node.store.read_all_uncontained(&mut self.node.cx);
     }
 
@@ -118,7 +118,9 @@ impl<'a> Loading<'a> {
         let newest = self.newest.entry(group).or_default();
         *newest = std::mem::take(newest).max(name);
         if filed.is_struck {
-            self.node.note_own_stamp(&filed.revision);
+            self.node
+                .store
+                .note_own_stamp(&self.node.cx, &filed.revision);
             return self.node.store.load_struck(&filed.revision, written_ms);
         }
         self.node.load_received(filed.revision, written_ms);
@@ -141,47 +143,6 @@ impl<'a> Loading<'a> {
     fn complain(&mut self, problem: String) {
         self.node.cx.say(Level::Error, "disk", problem.clone());
         self.node.cx.report_problem(problem);
-    }
-}
-
-impl Node {
-    /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest
-    /// first is quickest.
-    pub fn load(&mut self, revision: Revision) {
-        self.load_received(revision, 0);
-    }
-
-    /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
-    pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
-        self.note_own_stamp(&revision);
-        self.store.replica.judge_by(self.peers.bound_ms(&self.cx));
-        let revision = Arc::new(revision);
-        self.store
-            .replica
-            .take(Arc::clone(&revision), self.cx.now.elapsed);
-        self.store.note_received(&revision, received_ms);
-        self.remove_dropped();
-        let uncontained = self
-            .store
-            .replica
-            .group(&self.cx.setup.group)
-            .is_some_and(|group| group.uncontained().next().is_some());
-        self.cx.timers.rebase = uncontained.then_some(RETRY_MIN);
-    }
-
-    /// What this host dates from now on is later than what it has dated before.
-    fn note_own_stamp(&mut self, revision: &Revision) {
-        if revision.record.header.author == self.cx.me {
-            self.store.stamps.resume(revision.record.header.stamp);
-        }
-    }
-}
-
-impl Store {
-    /// Takes in a revision out of whose file bundles were struck in an earlier run.
-    fn load_struck(&mut self, revision: &Revision, received_ms: u64) {
-        self.replica.take_struck(revision);
-        self.note_received(revision, received_ms);
     }
 }
 

@@ -12,81 +12,42 @@
 //! what one part means for the others.
 
 pub mod answer;
-mod before;
-mod book;
 mod changes;
-mod clocks;
-mod containment;
-mod containment_query;
 mod context;
-pub mod decode;
-mod drift;
-mod drift_files;
-mod dry_run;
 pub mod effect;
-mod effective;
-mod exchange;
-mod fetch;
-mod fold;
-mod forwarding;
-pub mod given;
-mod groups;
-mod history;
-mod in_step;
+mod event;
+pub mod exchange;
 pub mod input;
-mod inspect;
-mod kept;
-pub mod kept_file;
-mod keys;
-mod link;
 pub mod load;
 mod local;
-mod mesh;
 pub mod over;
-mod own_record;
 mod peers;
-mod plan;
-mod problems;
-mod pulls;
-mod ration;
-mod reading;
-mod rebase;
-pub mod records;
-mod removal;
-mod replica;
 pub mod rng;
-mod roll_back;
-mod roster;
-mod server;
-mod settle;
-mod silence;
+mod route;
 pub mod software;
-mod spread;
-mod state;
-mod store;
-mod storing;
-mod sync;
-mod transaction;
+pub mod store;
 mod turn;
-mod uploads;
 mod views;
-mod whereabouts;
-mod writes;
 
+use crate::model::fingerprint::Fingerprint;
+use crate::model::json::Value;
+use crate::node::store::given::GivenNames;
+use crate::node::store::kept_file::KeptFile;
+use crate::node::views::inspect::Counts;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::changes::Changes;
-use self::context::{Context, Waiting};
+use self::context::Context;
 use self::effect::{DiskJob, Effect};
 use self::exchange::Exchange;
-use self::input::{Ask, ClientId, Input, LinkId, Now};
+use self::input::{Input, LinkId, Now};
 use self::local::Local;
+use self::local::server::Server;
 use self::peers::Peers;
-use self::replica::Keeping;
-use self::server::Server;
 use self::store::Store;
+use self::store::replica::Keeping;
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
@@ -220,7 +181,7 @@ impl Node {
                 hello,
                 address,
                 dial,
-            } => self.linked(link, hello, address, dial),
+            } => self.peers.linked(&mut self.cx, link, hello, address, dial),
             Input::Frame(link, bytes) => self.frame(link, &bytes),
             Input::Sent(link, credit) => self.peers.sent(&mut self.cx, link, credit),
             Input::Unlinked(link, reason) => self.peers.lost(&mut self.cx, link, &reason),
@@ -240,21 +201,28 @@ impl Node {
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
             Input::Overlay(overlay) => self.local.overlay_changed(&mut self.cx, overlay),
-            Input::ForwardedDone(number, told) => self.forwarded_done(number, &told),
-            Input::Asked(client, Ask::OfGroup(group, ask, forwarded))
-                if group != self.cx.setup.group =>
-            {
-                self.ask_of_group(client, &group, *ask, forwarded.map(|forwarded| *forwarded));
+            Input::ForwardedDone(number, response) => {
+                self.changes(|changes, below| changes.forwarded_done(below, number, &response));
             }
-            Input::Asked(client, Ask::OfGroup(_, ask, _)) => self.asked(client, *ask),
             Input::Asked(client, ask) => self.asked(client, ask),
             Input::Tick => {}
         }
-        self.without_gone();
-        self.turn();
-        self.without_gone();
+        self.route();
+        for recurring in &turn::ALL {
+            (recurring.act)(self);
+            self.route();
+        }
         self.expect_disk();
         effects.append(&mut self.cx.effects);
+    }
+
+    /// When [`Node::handle`] must be called at the latest, if nothing happens before.
+    pub fn deadline(&self) -> Duration {
+        turn::ALL
+            .iter()
+            .filter_map(|recurring| (recurring.due)(self))
+            .min()
+            .expect("there is always a next exchange")
     }
 
     /// Notes for which of the jobs that are handed over an answer of the disk is awaited.
@@ -286,69 +254,122 @@ impl Node {
         !self.exchange.joined && (self.peers.book.known() > 0 || !self.cx.setup.peers.is_empty())
     }
 
-    fn asked(&mut self, client: ClientId, ask: Ask) {
-        match ask {
-            Ask::Write(change) => self.changes.write(&mut self.cx, client, change),
-            Ask::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
-            Ask::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
-            Ask::PublishLocal {
-                force,
-                if_match,
-                note,
-            } => self
-                .changes
-                .publish_local(&mut self.cx, client, force, if_match, note),
-            Ask::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
-            Ask::RemoveGroup { name, force, note } => self.remove_group(client, &name, force, note),
-            Ask::RepairHost(ending, forwarded) => {
-                self.repair_elsewhere(client, &ending, *forwarded)
-            }
-            ask @ (Ask::Drifts(_) | Ask::AcknowledgeDrift(_) | Ask::AdoptDrift { .. }) => {
-                self.ask_of_drifts(client, ask)
-            }
-            ask => self.read(client, ask),
-        }
+    /// Takes in a revision that was kept, whose signature and body the caller has checked. Oldest
+    /// first is quickest.
+    pub fn load(&mut self, revision: Revision) {
+        self.load_received(revision, 0);
     }
 
-    /// What the ends of links mean for what was asked over them. It may end others.
-    fn without_gone(&mut self) {
-        while let Some(id) = self.cx.gone.pop() {
-            self.tell_degree_of_the_other(id);
-            self.pulls_without(id);
-            self.changes.forwarding_without(&mut self.cx, id);
-        }
+    /// As [`Node::load`], with the time at which it was kept, in milliseconds since 1970.
+    pub fn load_received(&mut self, revision: Revision, received_ms: u64) {
+        self.store
+            .load(&mut self.cx, &self.peers, revision, received_ms);
     }
-}
 
-impl Store {
-    /// The own group's head; none if the group was removed.
-    fn head(&self, cx: &Context) -> Option<&Arc<Revision>> {
-        self.replica.head(&cx.setup.group)
+    /// What was found on disk of this kind: a file `drift-TIME.json`.
+    pub fn remember_drift(&mut self, file: KeptFile) {
+        self.local.kept.remember(file);
     }
-}
 
-impl Context {
-    fn remove_file(&mut self, record: &Record) {
-        let name = revision_name(record.header.height, &record.id);
-        self.disk(DiskJob::Remove(record.header.key.clone(), name));
+    /// What the server ran before it was first configured, which is kept, as it was found on disk.
+    pub fn remember_before(&mut self, config: &Value) {
+        self.local.kept.before = Some(Fingerprint::of(config));
     }
-}
 
-impl Peers {
-    /// How a peer is called in the log: its name, if it has said one, and the end of its peer ID.
-    fn called(&self, peer: &PeerId) -> String {
-        match self.roster.get(peer).and_then(roster::NodeRecord::name) {
-            Some(name) => format!("{name} …{}", peer.short()),
-            None => format!("…{}", peer.short()),
-        }
+    /// What earlier runs applied, the last first: by group, revision and what it came to on this
+    /// host. To be told when all that is on disk was taken in.
+    pub fn remember_applied(&mut self, applied: &[(String, RecordId, Fingerprint)]) {
+        self.local.remember_applied(&self.cx, &self.store, applied);
     }
-}
 
-/// The name of a revision's file: sorts by height, and is found by ID.
-pub fn revision_name(height: u64, id: &RecordId) -> String {
-    format!("{height:015}-{id}")
+    /// A revision was being tried when the last run ended: the server may run it.
+    pub fn remember_transaction(&mut self, file: &[u8]) {
+        self.local.remember_transaction(&self.cx, file);
+    }
+
+    /// The names that were given to what lies on the server, as they were found on disk. To be told
+    /// before all else of that kind.
+    pub fn remember_given(&mut self, names: GivenNames) {
+        self.local.kept.names = names;
+    }
+
+    /// The names that were given to what lies on the server.
+    pub fn given(&self) -> &GivenNames {
+        &self.local.kept.names
+    }
+
+    /// What this host makes of its group's document from the start; or that this is not known yet,
+    /// for this reason: until it is, the server is given nothing, for it would run what is meant
+    /// for other hosts.
+    pub fn begin_overlay(&mut self, overlay: Result<Overlay, String>) {
+        self.local.begin_overlay(&mut self.cx, overlay);
+    }
+
+    /// Peers are asked for a revision by its ID. `false` if too many are asked for already.
+    pub fn want(&mut self, id: RecordId) -> bool {
+        self.exchange.want(&mut self.cx, &mut self.peers, id)
+    }
+
+    /// Whether a host that was linked a short time ago is not.
+    pub fn misses_somebody(&self) -> bool {
+        self.peers.misses_somebody(&self.cx)
+    }
+
+    /// How long this host's node record lasts before it is made anew.
+    pub fn refresh_every(&self) -> Duration {
+        self.peers.refresh_every()
+    }
+
+    /// The head of each group that is held.
+    pub fn heads(&self) -> impl Iterator<Item = (&str, &Arc<Revision>)> {
+        self.store.heads()
+    }
+
+    /// The head of the group that this peer follows.
+    pub fn own_head(&self) -> Option<&Arc<Revision>> {
+        self.store.head(&self.cx)
+    }
+
+    /// The uncontained revisions of the group that this peer follows.
+    pub fn uncontained(&self) -> impl Iterator<Item = &Arc<Revision>> {
+        self.store
+            .replica
+            .group(&self.cx.setup.group)
+            .into_iter()
+            .flat_map(|group| group.uncontained().map(|uncontained| &uncontained.revision))
+    }
+
+    /// Whether a revision is held in any form.
+    pub fn keeps(&self, id: &RecordId) -> bool {
+        self.store.replica.kept(id).is_some()
+    }
+
+    /// Whether this host speaks for its fleet.
+    pub fn is_joined(&self) -> bool {
+        self.exchange.joined
+    }
+
+    /// What the own server runs, as far as is known.
+    pub fn runs(&self) -> Option<RecordId> {
+        self.local.applied_id()
+    }
+
+    /// How the last attempt to apply the head went, in one word.
+    pub fn verdict(&self) -> &'static str {
+        self.local.server.verdict.word()
+    }
+
+    /// About how many bytes of memory are held for the fleet: documents, node records, the address
+    /// book, and what waits for links. What the allocator adds is not counted.
+    pub fn held_bytes(&self) -> usize {
+        size_of_val(self) + self.view().held_bytes()
+    }
+
+    /// How much is held of everything that is bounded.
+    pub fn counts(&self) -> Counts {
+        self.view().counts(self.changes.writes.len())
+    }
 }
 
 #[cfg(test)]
-#[path = "node_tests.rs"]
 mod tests;

@@ -9,27 +9,21 @@ use super::Node;
 use crate::limits::RETRY_SOON;
 
 /// Something that recurs.
-struct Recurring {
+pub(super) struct Recurring {
     /// When it is to be looked at, if nothing happens before.
-    due: fn(&Node) -> Option<Duration>,
+    pub(super) due: fn(&Node) -> Option<Duration>,
     /// Does it, if it is due.
-    act: fn(&mut Node),
+    pub(super) act: fn(&mut Node),
 }
 
 /// All of them. Links and bodies come first, for what they bring is judged after them; then the
 /// disk, without which nothing can be made; then what is made again, before the next exchange tells
 /// of it and before clients' changes are made on it; then the server; and in the end what is said
 /// of all this, and whom to dial for it.
-const ALL: [Recurring; 22] = [
+pub(super) const ALL: [Recurring; 22] = [
     Recurring {
-        due: |node| {
-            node.peers
-                .newcomers
-                .iter()
-                .map(|newcomer| newcomer.until)
-                .min()
-        },
-        act: Node::judge_newcomers,
+        due: |node| node.peers.newcomers_due(),
+        act: |node| node.peers.judge_newcomers(&mut node.cx),
     },
     Recurring {
         due: |node| Some(node.peers.pings_due()),
@@ -37,7 +31,10 @@ const ALL: [Recurring; 22] = [
     },
     Recurring {
         due: |node| node.exchange.pulls.due(),
-        act: Node::stalled_pulls,
+        act: |node| {
+            node.exchange
+                .stalled_pulls(&mut node.cx, &mut node.peers, &node.store);
+        },
     },
     Recurring {
         due: |_| None,
@@ -45,7 +42,10 @@ const ALL: [Recurring; 22] = [
     },
     Recurring {
         due: |_| None,
-        act: Node::fetch_on,
+        act: |node| {
+            node.exchange
+                .fetch_on(&mut node.cx, &mut node.peers, &node.store);
+        },
     },
     Recurring {
         due: |node| node.store.storing.due(),
@@ -56,12 +56,12 @@ const ALL: [Recurring; 22] = [
         act: Node::judge_disk,
     },
     Recurring {
-        due: Node::rebase_due,
-        act: Node::rebase_if_due,
+        due: |node| node.changes.rebase_due(&node.cx, &node.store, &node.local),
+        act: |node| node.changes(|changes, below| changes.rebase_if_due(below)),
     },
     Recurring {
         due: exchange_due,
-        act: Node::exchange_if_due,
+        act: Node::compare_if_due,
     },
     Recurring {
         due: |_| None,
@@ -69,12 +69,15 @@ const ALL: [Recurring; 22] = [
     },
     Recurring {
         due: |node| node.changes.forwarding.due(),
-        act: Node::late_forwarded,
+        act: |node| node.changes(|changes, below| changes.late_forwarded(below)),
     },
     Recurring {
         due: |node| node.changes.writes.due(),
-        act: Node::serve_writes,
+        act: |node| node.changes(|changes, below| changes.serve_writes(below)),
     },
+    // A client's change has the server from its first write to disk to its publication: what is
+    // asked in between would be taken for the answer to it, or change what is about to be called
+    // applied.
     Recurring {
         due: |node| {
             node.local
@@ -82,7 +85,11 @@ const ALL: [Recurring; 22] = [
                 .due()
                 .filter(|_| node.changes.transaction.is_none())
         },
-        act: Node::serve_server,
+        act: |node| {
+            if node.changes.transaction.is_none() {
+                node.local.serve_server(&mut node.cx, &node.store);
+            }
+        },
     },
     Recurring {
         due: |_| None,
@@ -94,7 +101,7 @@ const ALL: [Recurring; 22] = [
     },
     Recurring {
         due: |node| node.store.strike_due(),
-        act: Node::strike_if_due,
+        act: |node| node.store.strike_if_due(&mut node.cx, &node.peers),
     },
     Recurring {
         due: |node| node.cx.news.then_some(node.cx.now.elapsed),
@@ -105,12 +112,21 @@ const ALL: [Recurring; 22] = [
         act: Node::refresh_own_record,
     },
     Recurring {
-        due: Node::trim_due,
-        act: Node::trim_if_due,
+        due: |node| {
+            node.peers
+                .trim_due(&node.cx, |link| node.changes.forwarding.need(link))
+        },
+        act: |node| {
+            node.peers
+                .trim_if_due(&mut node.cx, |link| node.changes.forwarding.need(link));
+        },
     },
     Recurring {
         due: dial_due,
-        act: Node::dial_if_due,
+        act: |node| {
+            node.peers
+                .dial_if_due(&mut node.cx, |link| node.changes.forwarding.need(link));
+        },
     },
     Recurring {
         due: |node| node.cx.timers.save_book,
@@ -118,7 +134,7 @@ const ALL: [Recurring; 22] = [
     },
     Recurring {
         due: |node| node.cx.fold_due(),
-        act: Node::fold_if_due,
+        act: |node| node.local.fold_if_due(&mut node.cx, &mut node.store),
     },
 ];
 
@@ -136,19 +152,4 @@ fn exchange_due(node: &Node) -> Option<Duration> {
 fn dial_due(node: &Node) -> Option<Duration> {
     let rotate = node.peers.is_large().then_some(node.cx.timers.rotate);
     rotate.into_iter().chain([node.cx.timers.dial]).min()
-}
-
-impl Node {
-    /// When [`Node::handle`] must be called at the latest, if nothing happens before.
-    pub fn deadline(&self) -> Duration {
-        ALL.iter()
-            .filter_map(|recurring| (recurring.due)(self))
-            .min()
-            .expect("there is always a next exchange")
-    }
-
-    /// Everything that is due by now, whatever it was that happened.
-    pub(super) fn turn(&mut self) {
-        ALL.iter().for_each(|recurring| (recurring.act)(self));
-    }
 }

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::node::decode::Undecoded;
 use crate::node::effect::ServerJob;
+use crate::node::exchange::decode::Undecoded;
 use crate::node::input::{Input, LinkId, Ticket};
 
 /// Something that happens to a host.

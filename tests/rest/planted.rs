@@ -13,8 +13,8 @@ use starlingd::model::path::Path;
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
-use starlingd::node::records::file_text;
-use starlingd::node::revision_name;
+use starlingd::node::effect::revision_name;
+use starlingd::node::exchange::records::file_text;
 
 use super::host::{Host, write_private};
 use super::watch::parsed;

@@ -16,11 +16,11 @@ use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::resources;
 use starlingd::model::revision::{Origin, Revision};
 use starlingd::model::stamp::Stamp;
+use starlingd::node::effect::revision_name;
 use starlingd::node::effect::{DiskJob, ServerJob};
+use starlingd::node::exchange::records::from_file;
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
-use starlingd::node::kept_file::KeptFile;
-use starlingd::node::records::from_file;
-use starlingd::node::revision_name;
+use starlingd::node::store::kept_file::KeptFile;
 use starlingd::sim::{SimClock, fleet};
 use starlingd::wire::frame::{Frame, Payload};
 

@@ -9,7 +9,7 @@ use starlingd::limits::{
 };
 use starlingd::model::json;
 use starlingd::model::record::RecordId;
-use starlingd::node::revision_name;
+use starlingd::node::effect::revision_name;
 use starlingd::sim::FarEnd;
 
 use crate::watch::World;

@@ -18,9 +18,9 @@ use starlingd::model::record::{Kind, Rank, Record, RecordId};
 use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
+use starlingd::node::effect::revision_name;
 use starlingd::node::effect::{Effect, Level};
 use starlingd::node::input::{ClientId, Input, Ticket};
-use starlingd::node::revision_name;
 use starlingd::sim::{FarEnd, Observer};
 use starlingd::wire::frame::{Frame, Payload, carried};
 

@@ -4,7 +4,7 @@
 use starlingd::limits::COPIES_KEPT;
 use starlingd::model::aliases::Aliases;
 use starlingd::model::resources::ResourceKind;
-use starlingd::node::given::GivenNames;
+use starlingd::node::store::given::GivenNames;
 
 use super::*;
 

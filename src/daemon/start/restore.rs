@@ -11,9 +11,9 @@ use crate::daemon::state_dir::{FoundDrifts, Membership, StateDir, StateError, St
 use crate::limits::KEYS_AWAY_MAX;
 use crate::model::overlay::Overlay;
 use crate::model::signature::SecretKey;
-use crate::node::given::GivenNames;
 use crate::node::input::Now;
 use crate::node::load::Loading;
+use crate::node::store::given::GivenNames;
 use crate::node::{Node, Setup};
 use crate::settings::Settings;
 use crate::wire::handshake::LocalPeer;

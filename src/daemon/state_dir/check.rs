@@ -22,9 +22,9 @@ use super::{
 use crate::limits;
 use crate::model::json;
 use crate::model::record::Rank;
-use crate::node::kept_file::{KeptFile, is_name};
-use crate::node::records::judge_file;
-use crate::node::revision_name;
+use crate::node::effect::revision_name;
+use crate::node::exchange::records::judge_file;
+use crate::node::store::kept_file::{KeptFile, is_name};
 
 /// Something in the state directory that is wrong or worth a remark.
 #[derive(Debug, Clone, PartialEq, Eq)]

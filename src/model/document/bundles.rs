@@ -1,8 +1,8 @@
 //! Which bundles a document holds, and the same document without some of them.
 //!
 //! Asked of every revision that is kept, without making its values, so that the key of a bundle
-//! that was deleted does not stay in the history for ever: see `node::keys`. Where a bundle is
-//! struck out, what it is shown by stands in its place.
+//! that was deleted does not stay in the history for ever: see `node::store::keys`. Where a bundle
+//! is struck out, what it is shown by stands in its place.
 
 use std::borrow::Cow;
 

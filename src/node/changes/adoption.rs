@@ -1,0 +1,154 @@
+//! The configurations that are kept of what somebody had put on the server: listed, shown,
+//! acknowledged, and published again.
+//!
+//! What is published is what was changed there, as an ordinary change of the head: where the head
+//! has something else by now than the server had been given then, or where this host's overlay
+//! acts, nothing is guessed and the change is refused.
+
+use crate::limits::{NEEDED_MAX, OPERATIONS_MAX};
+use crate::model::edit::{Change, Op};
+use crate::model::json;
+use crate::node::answer::{Answer, Problem};
+use crate::node::changes::Below;
+use crate::node::changes::Changes;
+use crate::node::changes::plan::Plan;
+use crate::node::changes::writes::Wish;
+use crate::node::context::Context;
+use crate::node::context::Waiting;
+use crate::node::effect::Effect;
+use crate::node::input::{ClientId, Ticket};
+use crate::node::local::drift_files::Adopting;
+use crate::node::store::kept_file::{Changed, changes_in};
+
+impl Below<'_> {
+    /// What was changed on the server, as a change made on the head.
+    pub(in crate::node) fn plan_adoption(&self, changes: &[Changed]) -> Result<Plan, Answer> {
+        let before = self.local.base_document(self.cx, self.store)?;
+        let head = self.store.head(self.cx).map(|head| head.id());
+        let refused =
+            |error, detail: String| Answer::from(Problem::new(409, error, detail).at(head));
+        if changes.len() > OPERATIONS_MAX {
+            return Err(refused(
+                "That is more than one change may touch.",
+                "take from the file what is wanted by hand".into(),
+            ));
+        }
+        let effective = self.cx.setup.overlay.apply(&before).map_err(|unfit| {
+            refused(
+                "The document and this host do not go together.",
+                unfit.to_string(),
+            )
+        })?;
+        let mut ops = Vec::new();
+        for Changed { path, was, now } in changes {
+            let present = before.get(path);
+            let is = |other: &Option<_>| match (present, other) {
+                (Some(present), Some(other)) => json::same(present, other),
+                (present, other) => present.is_none() && other.is_none(),
+            };
+            if is(now) {
+                continue;
+            }
+            if effective.is_own(&path.to_string()) {
+                let detail = format!(
+                    "{path}: change the overlay on this host, or the document with PUT, and see GET /fleet/effective"
+                );
+                return Err(refused(
+                    "The difference lies where this host's overlay or variables act.",
+                    detail,
+                ));
+            }
+            if !is(was) {
+                return Err(refused(
+                    "It collides with a newer change.",
+                    path.to_string(),
+                ));
+            }
+            let change = now.clone().map_or(Change::Delete, Change::Put);
+            ops.push(Op {
+                path: path.clone(),
+                change,
+            });
+        }
+        self.store.plan_of(self.cx, before, ops)
+    }
+}
+
+impl Changes {
+    pub(in crate::node) fn adopt_drift(
+        &mut self,
+        below: &mut Below<'_>,
+        client: ClientId,
+        name: &str,
+        if_match: Option<String>,
+        note: String,
+    ) {
+        let name = match below.local.drift_file(name) {
+            Ok(name) => name,
+            Err(problem) => return below.cx.reply(client, problem),
+        };
+        let read = below
+            .cx
+            .tickets
+            .values()
+            .filter(|waiting| matches!(waiting, Waiting::Adopting(_)))
+            .count();
+        if read + self.writes.holding() >= NEEDED_MAX {
+            return below.cx.reply(
+                client,
+                Problem::new(
+                    503,
+                    "Too many files are being read for changes.",
+                    "try again in a moment",
+                ),
+            );
+        }
+        let note = if note.is_empty() {
+            format!("what {name} holds")
+        } else {
+            note
+        };
+        let ticket = below.cx.ticket(Waiting::Adopting(Adopting {
+            client,
+            name: name.clone(),
+            if_match,
+            note,
+        }));
+        below.cx.effects.push(Effect::LoadDrift(ticket, name));
+    }
+
+    /// A file was read, if it was for this: else the ticket is still to be answered.
+    pub(in crate::node) fn drift_loaded(
+        &mut self,
+        cx: &mut Context,
+        ticket: Ticket,
+        read: &Result<Option<Vec<u8>>, String>,
+    ) -> bool {
+        if !matches!(cx.tickets.get(&ticket), Some(Waiting::Adopting(_))) {
+            return false;
+        }
+        let Some(Waiting::Adopting(adopting)) = cx.tickets.remove(&ticket) else {
+            return false;
+        };
+        let Adopting {
+            client,
+            name,
+            if_match,
+            note,
+        } = adopting;
+        let changes = match read {
+            Ok(Some(text)) => changes_in(text).ok_or_else(|| {
+                let detail =
+                    format!("{name} does not say what the server had been given before: take from it what is wanted by hand");
+                Problem::new(409, "What was changed is not known.", detail)
+            }),
+            Ok(None) => Err(Problem::new(404, "No such file.", format!("{name} is not there any more"))),
+            Err(reason) => Err(Problem::new(500, "The file cannot be read.", reason)),
+        };
+        match changes {
+            Ok(changes) => self.wish(cx, client, Wish::Adopt(changes), if_match, note, Vec::new()),
+            Err(problem) => cx.reply(client, problem),
+        }
+        true
+    }
+}

@@ -1,0 +1,594 @@
+//! Changes of another group's document: a peer of that group is asked to make them.
+//!
+//! This host's server does not run that document, so it cannot say whether one would take it. The
+//! client's request goes over a link to a host of the group whose server can; it comes in there
+//! like a request of that host's own clients, and the client here gets its answer. If no such host
+//! is linked, which in a large fleet may well be, some are dialled. If the link breaks before the
+//! answer, nobody here knows what became of it, and that is said: it is never asked for twice.
+
+use crate::node::changes::Below;
+use crate::node::event::Event;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Changes;
+use crate::limits::{
+    FORWARDED_DIALS, FORWARDED_DIALS_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT,
+    INLINE_MAX, QUEUE_MAX, RELAYED_MAX,
+};
+use crate::model::error_body;
+use crate::model::json::Value;
+use crate::model::peer_id::PeerId;
+use crate::node::answer::{Answer, Problem};
+use crate::node::context::Context;
+use crate::node::effect::Effect;
+use crate::node::input::{ClientId, LinkId};
+use crate::node::peers::Peers;
+use crate::node::peers::book::Contact;
+use crate::node::views::text;
+use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
+use crate::wire::frame::Frame;
+
+/// What a client here wants done.
+struct Wish {
+    client: ClientId,
+    group: String,
+    /// The one host that is meant, if one is.
+    host: Option<PeerId>,
+    /// The forwarded request, as bytes.
+    forwarded: Vec<u8>,
+    /// By when somebody who can do it must be found.
+    until: Duration,
+    /// Whom to dial yet, the last first.
+    left: Vec<PeerId>,
+    /// Who was dialled.
+    dialled: Vec<PeerId>,
+}
+
+/// A forwarded request that waits for a peer's answer.
+struct Asked {
+    wish: Wish,
+    link: LinkId,
+    until: Duration,
+    answer: Vec<u8>,
+}
+
+/// What a peer asks for, on its way here.
+struct Coming {
+    /// What has come of it; nothing is kept of one for which there is no room, or not any more.
+    bytes: Option<Vec<u8>>,
+    /// Whoever asked does not wait longer for it.
+    until: Duration,
+}
+
+/// What is under way.
+#[derive(Default)]
+pub(in crate::node) struct Forwarding {
+    next: u64,
+    /// For which nobody is linked.
+    missing: Vec<Wish>,
+    /// Asked of others, by ticket.
+    asked: BTreeMap<u64, Asked>,
+    coming: BTreeMap<(LinkId, u64), Coming>,
+    /// Being done for others, who may be gone.
+    doing: BTreeMap<u64, (LinkId, u64)>,
+}
+
+impl Forwarding {
+    /// When the next client has waited long enough, here or elsewhere.
+    pub(in crate::node) fn due(&self) -> Option<Duration> {
+        let kept = self
+            .coming
+            .values()
+            .filter(|coming| coming.bytes.is_some())
+            .map(|coming| coming.until);
+        let missing = self.missing.iter().map(|wish| wish.until);
+        self.asked
+            .values()
+            .map(|asked| asked.until)
+            .chain(missing)
+            .chain(kept)
+            .min()
+    }
+
+    /// Whether a peer was dialled for something that it is to do.
+    pub(in crate::node) fn seek(&self, peer: &PeerId) -> bool {
+        self.missing.iter().any(|wish| wish.dialled.contains(peer))
+    }
+
+    /// Whether a link is needed until an answer has been given.
+    pub(in crate::node) fn need(&self, link: LinkId) -> bool {
+        let comes = self
+            .coming
+            .iter()
+            .any(|((from, _), coming)| *from == link && coming.bytes.is_some());
+        comes
+            || self.doing.values().any(|(from, _)| *from == link)
+            || self.asked.values().any(|asked| asked.link == link)
+    }
+
+    /// Whether one more can be taken from a peer.
+    fn has_room(&self) -> bool {
+        self.coming
+            .values()
+            .filter(|coming| coming.bytes.is_some())
+            .count()
+            + self.doing.len()
+            < RELAYED_MAX
+    }
+
+    /// How many are on their way over a link.
+    fn coming_from(&self, link: LinkId) -> usize {
+        self.coming.range((link, 0)..=(link, u64::MAX)).count()
+    }
+}
+
+impl Peers {
+    /// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
+    fn dial_executors(&mut self, cx: &mut Context, wish: &mut Wish) -> bool {
+        loop {
+            let under_way = wish
+                .dialled
+                .iter()
+                .filter(|peer| self.book.is_dialled(peer))
+                .count();
+            if under_way >= FORWARDED_DIALS {
+                return true;
+            }
+            let Some(peer) = wish.left.pop() else {
+                return under_way > 0;
+            };
+            wish.dialled.push(peer);
+            // The other addresses of a host come after the other hosts.
+            if wish.dialled.iter().filter(|other| **other == peer).count()
+                < self.book.addresses(&peer)
+            {
+                wish.left.insert(0, peer);
+            }
+            self.dial(cx, &Contact::Peer(peer), true);
+        }
+    }
+
+    /// Hosts of the group that are not linked and have a server, those of which news is fresh last.
+    fn executors(&self, cx: &Context, group: &str) -> Vec<PeerId> {
+        let fit = self
+            .roster
+            .iter()
+            .filter(|(peer, node)| !self.is_linked(peer) && can_do(&node.said(), group));
+        let mut fit: Vec<(Duration, PeerId)> = fit
+            .map(|(peer, node)| (node.age(cx.now.elapsed), *peer))
+            .collect();
+        fit.sort_unstable();
+        fit.into_iter().rev().map(|(_, peer)| peer).collect()
+    }
+
+    /// A linked host of the group with a server, best one that runs the head.
+    fn executor(&self, group: &str) -> Option<LinkId> {
+        let fit = self
+            .links
+            .values()
+            .filter(|link| link.goodbye.is_none())
+            .filter_map(|link| {
+                let said = self.roster.get(&link.hello.peer)?.said();
+                can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
+            });
+        fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id)))
+            .map(|(_, id)| id)
+    }
+
+    fn link_to(&self, host: &PeerId) -> Option<LinkId> {
+        let fit = |link: &&crate::node::peers::link::Link| {
+            link.goodbye.is_none() && link.hello.peer == *host
+        };
+        self.links.values().find(fit).map(|link| link.id)
+    }
+
+    fn send_pieces(
+        &mut self,
+        cx: &mut Context,
+        link: LinkId,
+        bytes: &[u8],
+        frame: impl Fn(bool, Vec<u8>) -> Frame,
+    ) {
+        let count = bytes.chunks(INLINE_MAX).len();
+        for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
+            self.answer(cx, link, &frame(place + 1 < count, piece.to_vec()));
+        }
+    }
+
+    fn tell(&mut self, cx: &mut Context, link: LinkId, ticket: u64, told: &ForwardedResponse) {
+        let too_long = || {
+            failure(500, "The answer is too long to be passed on.")
+                .encode()
+                .expect("it is short")
+        };
+        let bytes = told.encode().unwrap_or_else(too_long);
+        self.send_pieces(cx, link, &bytes, |more, bytes| {
+            Frame::ForwardedResponse(ticket, more, bytes)
+        });
+    }
+}
+
+impl Changes {
+    /// Sends a client's change to a host that can make it.
+    pub(in crate::node) fn forward(
+        &mut self,
+        below: &mut Below<'_>,
+        client: ClientId,
+        forwarded: &ForwardedRequest,
+    ) {
+        let under_way = self.forwarding.asked.len() + self.forwarding.missing.len();
+        let problem = match forwarded.encode() {
+            _ if under_way >= RELAYED_MAX => too_many(),
+            None => {
+                let detail = format!(
+                    "send it to a host of group {}: over a link go {FORWARDED_MAX} bytes at most",
+                    forwarded.group
+                );
+                Problem::new(413, "The change is too large to be passed on.", detail)
+            }
+            Some(bytes) => return self.seek_executor(below, client, &forwarded.group, bytes),
+        };
+        below.cx.reply(client, problem);
+    }
+
+    /// Sends a request of a client's to the one host that is meant.
+    pub(in crate::node) fn forward_to(
+        &mut self,
+        below: &mut Below<'_>,
+        client: ClientId,
+        host: PeerId,
+        forwarded: &ForwardedRequest,
+    ) {
+        let Some(forwarded_bytes) = forwarded
+            .encode()
+            .filter(|_| self.forwarding.asked.len() + self.forwarding.missing.len() < RELAYED_MAX)
+        else {
+            return below.cx.reply(client, too_many());
+        };
+        let until = below.cx.now.elapsed + FORWARDED_SEEK;
+        let (group, left) = (forwarded.group.clone(), vec![host]);
+        self.forwarding.missing.push(Wish {
+            client,
+            group,
+            host: Some(host),
+            forwarded: forwarded_bytes,
+            until,
+            left,
+            dialled: Vec::new(),
+        });
+        self.find_executors(below);
+    }
+
+    fn seek_executor(
+        &mut self,
+        below: &mut Below<'_>,
+        client: ClientId,
+        group: &str,
+        forwarded: Vec<u8>,
+    ) {
+        let mut left = below.peers.executors(below.cx, group);
+        while left.len() > FORWARDED_DIALS_MAX {
+            left.swap_remove(below.cx.rng.below(left.len() as u64) as usize);
+        }
+        let until = below.cx.now.elapsed + FORWARDED_SEEK;
+        self.forwarding.missing.push(Wish {
+            client,
+            group: group.to_owned(),
+            host: None,
+            forwarded,
+            until,
+            left,
+            dialled: Vec::new(),
+        });
+        self.find_executors(below);
+    }
+
+    /// Asks whoever is linked by now, and dials those who are not.
+    pub(in crate::node) fn find_executors(&mut self, below: &mut Below<'_>) {
+        for mut wish in std::mem::take(&mut self.forwarding.missing) {
+            let link = match &wish.host {
+                Some(host) => below.peers.link_to(host),
+                None => below.peers.executor(&wish.group),
+            };
+            if let Some(link) = link {
+                self.ask_forwarded(below, link, wish);
+            } else if wish.until > below.cx.now.elapsed
+                && below.peers.dial_executors(below.cx, &mut wish)
+            {
+                self.forwarding.missing.push(wish);
+            } else {
+                let problem = match &wish.host {
+                    Some(host) => Problem::new(
+                        503,
+                        "The host cannot be reached.",
+                        format!("no link to {}", below.peers.called(host)),
+                    ),
+                    None => below.peers.not_ours(below.cx, &wish.group),
+                };
+                below.cx.reply(wish.client, problem);
+            }
+        }
+    }
+
+    fn ask_forwarded(&mut self, below: &mut Below<'_>, link: LinkId, wish: Wish) {
+        // What does not fit would cost the link, and all that waits for an answer over it.
+        if below
+            .peers
+            .links
+            .get(&link)
+            .is_none_or(|link| link.queued() + wish.forwarded.len() > QUEUE_MAX)
+        {
+            return below.cx.reply(wish.client, too_many());
+        }
+        self.forwarding.next += 1;
+        let (ticket, bytes) = (self.forwarding.next, wish.forwarded.clone());
+        let until = below.cx.now.elapsed + FORWARDED_WAIT;
+        self.forwarding.asked.insert(
+            ticket,
+            Asked {
+                wish,
+                link,
+                until,
+                answer: Vec::new(),
+            },
+        );
+        below
+            .peers
+            .send_pieces(below.cx, link, &bytes, |more, bytes| {
+                Frame::ForwardedRequest(ticket, more, bytes)
+            });
+    }
+
+    /// A host has no room for this link: it has not begun what it was asked for over it, so another
+    /// can be asked.
+    pub(in crate::node) fn ask_others(&mut self, below: &mut Below<'_>, link: LinkId) {
+        let over: Vec<u64> = self
+            .forwarding
+            .asked
+            .iter()
+            .filter(|(_, asked)| asked.link == link)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        let wishes = over
+            .iter()
+            .filter_map(|ticket| self.forwarding.asked.remove(ticket))
+            .map(|asked| asked.wish);
+        self.forwarding.missing.extend(wishes);
+        self.find_executors(below);
+    }
+
+    /// A piece of what a peer asks for.
+    pub(in crate::node) fn forwarded_request_comes(
+        &mut self,
+        below: &mut Below<'_>,
+        link: LinkId,
+        ticket: u64,
+        more: bool,
+        bytes: &[u8],
+    ) {
+        if !self.forwarding.coming.contains_key(&(link, ticket))
+            && self.forwarding.coming_from(link) >= RELAYED_MAX
+        {
+            return below
+                .peers
+                .fault(below.cx, link, "too many forwarded requests at once");
+        }
+        let (has_room, until) = (
+            self.forwarding.has_room(),
+            below.cx.now.elapsed + FORWARDED_WAIT,
+        );
+        let begin = || Coming {
+            bytes: has_room.then(Vec::new),
+            until,
+        };
+        let coming = self
+            .forwarding
+            .coming
+            .entry((link, ticket))
+            .or_insert_with(begin);
+        coming
+            .bytes
+            .iter_mut()
+            .for_each(|kept| kept.extend_from_slice(bytes));
+        if coming
+            .bytes
+            .as_ref()
+            .is_some_and(|kept| kept.len() > FORWARDED_MAX)
+        {
+            return below
+                .peers
+                .fault(below.cx, link, "a forwarded request that is too long");
+        }
+        if more {
+            return;
+        }
+        let Some(whole) = self
+            .forwarding
+            .coming
+            .remove(&(link, ticket))
+            .and_then(|coming| coming.bytes)
+        else {
+            return below.peers.tell(
+                below.cx,
+                link,
+                ticket,
+                &failure(503, "Too many changes are waiting."),
+            );
+        };
+        match ForwardedRequest::decode(&whole) {
+            Err(error) => below.peers.fault(below.cx, link, &error.to_string()),
+            // It may have changed its group since its node record was made.
+            Ok(forwarded) if forwarded.group != below.cx.setup.group => {
+                below.peers.tell(
+                    below.cx,
+                    link,
+                    ticket,
+                    &failure(
+                        409,
+                        "The host that was asked is not in that group any more.",
+                    ),
+                );
+            }
+            Ok(forwarded) => {
+                self.forwarding.next += 1;
+                let number = self.forwarding.next;
+                self.forwarding.doing.insert(number, (link, ticket));
+                below
+                    .cx
+                    .effects
+                    .push(Effect::ForwardedRequest(number, forwarded));
+            }
+        }
+    }
+
+    /// What a peer asked for is done, or is not.
+    pub(in crate::node) fn forwarded_done(
+        &mut self,
+        below: &mut Below<'_>,
+        number: u64,
+        told: &ForwardedResponse,
+    ) {
+        if let Some((link, ticket)) = self.forwarding.doing.remove(&number) {
+            below.peers.tell(below.cx, link, ticket, told);
+        }
+    }
+
+    /// A piece of an answer to what a client here wants.
+    pub(in crate::node) fn told(
+        &mut self,
+        below: &mut Below<'_>,
+        link: LinkId,
+        ticket: u64,
+        more: bool,
+        bytes: &[u8],
+    ) {
+        let Some(asked) = self
+            .forwarding
+            .asked
+            .get_mut(&ticket)
+            .filter(|asked| asked.link == link)
+        else {
+            return;
+        };
+        asked.answer.extend_from_slice(bytes);
+        let too_long = asked.answer.len() > FORWARDED_MAX;
+        if more && !too_long {
+            return;
+        }
+        let Some(Asked {
+            wish: Wish { client, .. },
+            answer,
+            ..
+        }) = self.forwarding.asked.remove(&ticket)
+        else {
+            return;
+        };
+        let told = if too_long {
+            None
+        } else {
+            ForwardedResponse::decode(&answer).ok()
+        };
+        let Some(mut told) = told else {
+            below.cx.reply(client, unknown("its answer cannot be read"));
+            return below
+                .peers
+                .fault(below.cx, link, "an answer that cannot be read");
+        };
+        // A peer may say anything; what has no meaning here goes no further.
+        told.headers.retain(|(name, _)| {
+            PASSED_ON
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known))
+        });
+        if let Some(peer) = below.peers.links.get(&link).map(|link| link.hello.peer) {
+            told.headers
+                .push(("Starling-Host".to_owned(), below.peers.roster.name(&peer)));
+        }
+        below
+            .cx
+            .effects
+            .push(Effect::Answer(client, Answer::Relayed(told)));
+        // It may have been told that this link is needed.
+        below.cx.tell(Event::Degree(link));
+    }
+
+    /// Those who have waited long enough are told so, and what nobody waits for any more is not
+    /// kept.
+    pub(in crate::node) fn late_forwarded(&mut self, below: &mut Below<'_>) {
+        let now = below.cx.now.elapsed;
+        self.forwarding
+            .coming
+            .values_mut()
+            .filter(|coming| coming.until <= now)
+            .for_each(|coming| coming.bytes = None);
+        self.give_up_forwarded(below.cx, "it has not answered in time", |asked| {
+            asked.until <= now
+        });
+        self.find_executors(below);
+    }
+
+    /// A link is gone: whoever waited for an answer over it cannot know what became of it.
+    pub(in crate::node) fn forwarding_without(&mut self, cx: &mut Context, link: LinkId) {
+        self.forwarding.coming.retain(|(from, _), _| *from != link);
+        self.give_up_forwarded(cx, "the link to it broke", |asked| asked.link == link);
+    }
+
+    fn give_up_forwarded(&mut self, cx: &mut Context, why: &str, is_over: impl Fn(&Asked) -> bool) {
+        let over: Vec<u64> = self
+            .forwarding
+            .asked
+            .iter()
+            .filter(|(_, asked)| is_over(asked))
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        for ticket in over {
+            if let Some(asked) = self.forwarding.asked.remove(&ticket) {
+                cx.reply(asked.wish.client, unknown(why));
+            }
+        }
+    }
+}
+
+/// Whether a host that says this of itself can make changes of this group.
+fn can_do(said: &Value, group: &str) -> bool {
+    text(said, "group") == Some(group) && said.get("server") == Some(&Value::Bool(true))
+}
+
+fn too_many() -> Problem {
+    Problem::new(
+        503,
+        "Too many changes are waiting.",
+        "try again in a moment",
+    )
+}
+
+fn unknown(why: &str) -> Problem {
+    let detail =
+        format!("a host of the group was asked, and {why}: look before you repeat the change");
+    Problem::new(503, "Nobody knows whether the change was made.", detail)
+}
+
+fn failure(status: u16, error: &str) -> ForwardedResponse {
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    ForwardedResponse {
+        status,
+        headers,
+        body: error_body::print(error, ""),
+    }
+}
+
+/// Headers of an answer that a client of another host is given.
+const PASSED_ON: [&str; 11] = [
+    "Content-Type",
+    "ETag",
+    "Starling-Revision",
+    "Starling-Applied",
+    "Starling-Reason",
+    "Starling-Changed",
+    "Starling-Kept",
+    "Starling-Dry-Run",
+    "Accept-Patch",
+    "Allow",
+    "Retry-After",
+];

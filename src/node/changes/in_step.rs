@@ -1,0 +1,159 @@
+//! A change that leaves the document as it is, and `starling repair`: the server runs the head
+//! afterwards, or the answer is another than 200.
+//!
+//! The server is looked at, and given the head if it does not run it. What somebody has put there
+//! is kept first, like before anything that is given to it.
+
+use crate::node::changes::Below;
+use crate::node::local::in_step::NOT_IN_STEP;
+use crate::node::views::text;
+use crate::wire::forwarded::ForwardedRequest;
+
+use super::uploads::success;
+use crate::node::answer::{Answer, Problem};
+use crate::node::changes::Changes;
+use crate::node::changes::writes::{Request, Wish, others_are_changing};
+use crate::node::context::Context;
+use crate::node::effect::{Effect, ServerJob};
+use crate::node::input::{ClientId, Outcome, ServerReport};
+use crate::node::local::server::{Applied, Job, UNTOUCHED, words};
+
+impl Below<'_> {
+    /// What a repair comes to before the server is asked.
+    pub(in crate::node) fn plan_repair(&self) -> Answer {
+        let detail =
+            "nothing was ever changed in its group, so there is nothing to be given to its server";
+        match self.store.head(self.cx) {
+            _ if !self.local.server.present => {
+                Problem::new(409, "This host has no server.", "").into()
+            }
+            Some(head) => self
+                .local
+                .nothing_changed(success(&Wish::Repair), head.id()),
+            None => Problem::new(409, "This host has no head.", detail).into(),
+        }
+    }
+}
+
+impl Changes {
+    /// Nothing is to be changed but, perhaps, what the server runs.
+    pub(in crate::node) fn put_in_step(&mut self, below: &mut Below<'_>, request: Request) {
+        let head = below
+            .store
+            .head(below.cx)
+            .cloned()
+            .expect("what changes nothing is answered with the head");
+        match below.cx.effective(&head.document) {
+            Ok(effective) => {
+                let applied = Applied::of(&head, effective.clone());
+                self.in_step = Some(request);
+                below
+                    .local
+                    .ask_server(below.cx, Job::InStep(applied), ServerJob::apply(effective));
+            }
+            Err(unfit) => {
+                let problem = Problem::new(409, NOT_IN_STEP, unfit.to_string()).at(Some(head.id()));
+                below.cx.reply(request.client, problem);
+            }
+        }
+    }
+
+    /// The server was not given the head, for this reason.
+    pub(in crate::node) fn not_in_step(&mut self, cx: &mut Context, problem: Problem) {
+        if let Some(request) = self.in_step.take() {
+            cx.reply(request.client, problem);
+        }
+    }
+
+    /// A client wants another host's server to run the head: the request goes there.
+    pub(in crate::node) fn repair_elsewhere(
+        &mut self,
+        below: &mut Below<'_>,
+        client: ClientId,
+        ending: &str,
+        forwarded: ForwardedRequest,
+    ) {
+        let matches: Vec<_> = below
+            .peers
+            .roster
+            .iter()
+            .filter(|(peer, _)| peer.to_string().ends_with(ending))
+            .collect();
+        let problem = match matches[..] {
+            [(peer, _)] if *peer == below.cx.me => {
+                return self.repair_on_purpose(below.cx, client);
+            }
+            [(peer, node)] => {
+                let (peer, said) = (*peer, node.said());
+                let group = text(&said, "group").unwrap_or_default().to_owned();
+                let forwarded = ForwardedRequest { group, ..forwarded };
+                return self.forward_to(below, client, peer, &forwarded);
+            }
+            [] => Problem::new(
+                404,
+                "No such peer.",
+                format!("no peer ID ends with {ending}"),
+            ),
+            _ => Problem::new(
+                409,
+                "More than one peer.",
+                format!("{} peer IDs end with {ending}", matches.len()),
+            ),
+        };
+        below.cx.reply(client, problem);
+    }
+
+    /// The server runs the head that there was when it was asked, or does not.
+    pub(in crate::node) fn is_put_in_step(
+        &mut self,
+        below: &mut Below<'_>,
+        applied: Applied,
+        report: ServerReport,
+    ) {
+        let (id, outcome) = (applied.id, report.outcome.clone());
+        below
+            .local
+            .applied(below.cx, below.peers, below.store, applied, report);
+        let has_moved = below
+            .store
+            .head(below.cx)
+            .is_none_or(|head| head.id() != id);
+        let Some(request) = self.in_step.take() else {
+            return;
+        };
+        let problem = match outcome {
+            Outcome::Applied if !has_moved => {
+                let (success, kept) = (success(&request.wish), below.local.kept.take_of_job());
+                let done = Answer::Done {
+                    success,
+                    revision: id,
+                    applied: below.local.applied_id(),
+                    changed: false,
+                    kept,
+                };
+                return below.cx.effects.push(Effect::Answer(request.client, done));
+            }
+            Outcome::Applied if below.cx.is_tried_again(&request) => {
+                return self.retry(below.cx, request, None);
+            }
+            Outcome::Applied => others_are_changing(),
+            Outcome::Refused(refusal) => Problem::new(409, NOT_IN_STEP, words(&refusal)),
+            Outcome::Unreachable(reason) => {
+                Problem::new(503, "The server cannot be reached.", reason)
+            }
+            Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
+                Problem::new(503, "The server was not seen to run the head.", reason)
+            }
+            Outcome::Unreadable(reason) => Problem::new(503, UNTOUCHED, reason),
+            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
+                Problem::new(503, "The server cannot be reached.", "no answer")
+            }
+        };
+        below.cx.reply(request.client, problem.at(Some(id)));
+    }
+
+    /// A client wants the server to run the head.
+    pub(in crate::node) fn repair_on_purpose(&mut self, cx: &mut Context, client: ClientId) {
+        self.wish(cx, client, Wish::Repair, None, String::new(), Vec::new());
+    }
+}

@@ -1,0 +1,82 @@
+//! Changes in the making: by clients of this host, for other hosts, and edits that are made again.
+//!
+//! `writes` has the changes that wait, `transaction` the one in hand, `rebase` what is made again,
+//! and `forwarding` what is made by other hosts.
+
+pub(in crate::node) mod adoption;
+pub(in crate::node) mod date_anew;
+pub(in crate::node) mod dry_run;
+pub(in crate::node) mod forwarding;
+pub(in crate::node) mod in_step;
+pub(in crate::node) mod plan;
+pub(in crate::node) mod rebase;
+pub(in crate::node) mod removal;
+pub(in crate::node) mod restore;
+pub(in crate::node) mod settle;
+pub(in crate::node) mod transaction;
+pub(in crate::node) mod uploads;
+pub(in crate::node) mod writes;
+
+use crate::node::context::Context;
+use crate::node::exchange::Exchange;
+use crate::node::local::Local;
+use crate::node::peers::Peers;
+use crate::node::store::Store;
+use crate::node::views::View;
+use std::collections::BTreeSet;
+
+use self::forwarding::Forwarding;
+use self::transaction::Transaction;
+use self::writes::{Request, Writes};
+use crate::model::ledger::EditRef;
+use crate::model::record::RecordId;
+
+/// The parts below the changes, by which they are made.
+pub(in crate::node) struct Below<'a> {
+    pub(in crate::node) cx: &'a mut Context,
+    pub(in crate::node) peers: &'a mut Peers,
+    pub(in crate::node) store: &'a mut Store,
+    pub(in crate::node) exchange: &'a mut Exchange,
+    pub(in crate::node) local: &'a mut Local,
+}
+
+impl Below<'_> {
+    /// The same, to be looked at.
+    pub(in crate::node) fn view(&self) -> View<'_> {
+        View {
+            cx: self.cx,
+            peers: self.peers,
+            store: self.store,
+            exchange: self.exchange,
+            local: self.local,
+        }
+    }
+}
+
+/// What is to become a revision of this host's.
+pub(in crate::node) struct Changes {
+    pub(in crate::node) writes: Writes,
+    pub(in crate::node) transaction: Option<Transaction>,
+    /// Whoever waits for the server to run the head, where a change would change nothing else.
+    pub(in crate::node) in_step: Option<Request>,
+    pub(in crate::node) forwarding: Forwarding,
+    /// Revisions that peers are asked for (`Exchange::wanted`) because their edits were lost with
+    /// others, and are to be made again or listed.
+    pub(in crate::node) missing: BTreeSet<RecordId>,
+    /// The edits of others that the own server refuses on this head.
+    pub(in crate::node) refused: (RecordId, BTreeSet<EditRef>),
+}
+
+impl Changes {
+    /// Nothing is being made.
+    pub(in crate::node) fn new() -> Self {
+        Self {
+            writes: Writes::default(),
+            transaction: None,
+            in_step: None,
+            forwarding: Forwarding::default(),
+            missing: BTreeSet::new(),
+            refused: (RecordId::NONE, BTreeSet::new()),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Whether and how a client's change can be made: what it becomes on the present head, or why it is
+//! refused.
+//!
+//! Nothing here changes anything. A plan is made when the change's turn has come, and made anew
+//! when the head has moved meanwhile.
+
+use super::removal::no_room;
+use super::writes::{Request, Wish};
+use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
+use crate::model::difference::difference;
+use crate::model::document::{Document, is_factory};
+use crate::model::edit::{self, Op};
+use crate::model::json::{self, Map, Value};
+use crate::model::ledger::EditRef;
+use crate::model::operation::operations;
+use crate::model::patch::{self, PatchError};
+use crate::model::path::Path;
+use crate::model::record::RecordId;
+use crate::node::answer::{Answer, Problem};
+use crate::node::changes::Below;
+use crate::node::changes::uploads::{check_upload, success};
+use crate::node::context::Context;
+use crate::node::local::Local;
+use crate::node::local::server::{Applied, Verdict};
+use crate::node::store::Store;
+
+/// What is to be published, and what it was made on.
+pub(in crate::node) struct Plan {
+    pub(in crate::node) ops: Vec<Op>,
+    pub(in crate::node) before: Document,
+    pub(in crate::node) after: Document,
+    pub(in crate::node) settles: Vec<EditRef>,
+}
+
+impl Below<'_> {
+    /// Whether and how a change can be made on the present head.
+    pub(in crate::node) fn plan(&self, request: &Request) -> Result<Plan, Answer> {
+        let head = self.store.head(self.cx);
+        let settles = self.store.settled_by(self.cx, &request.settles)?;
+        if !matches!(request.wish, Wish::Repair) {
+            // Whatever else is open, what a whole group can be cured with is never refused.
+            self.may_write(!settles.is_empty() || matches!(request.wish, Wish::Restore(..)))?;
+        }
+        check_if_match(request.if_match.as_deref(), head.map(|head| head.id()))?;
+        let mut plan = match &request.wish {
+            Wish::Change(op) => self.plan_change(op)?,
+            Wish::Patch(path, patch) => self.plan_edited(|before| patch.edit(before, path))?,
+            Wish::Local { force } => self.plan_local(*force)?,
+            Wish::Restore(document, path) => self.plan_restore(document, path)?,
+            Wish::Settle(ops) => self.plan_settling(ops)?,
+            Wish::Adopt(changes) => self.plan_adoption(changes)?,
+            Wish::Repair => return Err(self.plan_repair()),
+        };
+        plan.settles = settles;
+        self.check_names(&request.wish, &plan)?;
+        if request.is_dry {
+            return self.may_dry_run(&plan.after).map(|()| plan);
+        }
+        match head {
+            Some(head) if head.document.text() == plan.after.text() && plan.settles.is_empty() => {
+                Err(self
+                    .local
+                    .nothing_changed(success(&request.wish), head.id()))
+            }
+            _ => Ok(plan),
+        }
+    }
+
+    /// PUT, POST or DELETE, as Unit has them; but a POST of an object onto an object adds its
+    /// members.
+    fn plan_change(&self, op: &Op) -> Result<Plan, Answer> {
+        let before = self.local.base_document(self.cx, self.store)?;
+        check_upload(&before, op)?;
+        if let Some(members) = members_for(&before, op) {
+            return self.plan_edited(|before| patch::add_members(before, &op.path, members));
+        }
+        let after = edit::apply(&before, op).map_err(Answer::Edit)?;
+        Ok(Plan {
+            ops: vec![op.clone()],
+            before,
+            after,
+            settles: Vec::new(),
+        })
+    }
+
+    /// A change that says for itself what it comes to on a document.
+    fn plan_edited(
+        &self,
+        edit: impl FnOnce(&Document) -> Result<(Vec<Op>, Document), PatchError>,
+    ) -> Result<Plan, Answer> {
+        let before = self.local.base_document(self.cx, self.store)?;
+        let (ops, after) = edit(&before).map_err(|error| self.store.unfit(self.cx, error))?;
+        Ok(Plan {
+            ops,
+            before,
+            after,
+            settles: Vec::new(),
+        })
+    }
+
+    fn may_write(&self, settles: bool) -> Result<(), Answer> {
+        let group = self.store.replica.group(&self.cx.setup.group);
+        let problem = match &self.local.server.verdict {
+            _ if !self.exchange.joined => not_in_step(),
+            _ if self.store.head(self.cx).is_none() && self.store.replica.is_full() => no_room(),
+            _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
+                let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
+                Problem::new(409, "Too many conflicts are open.", detail)
+            }
+            Verdict::NoServer if self.peers.live_server(self.cx).is_some() => {
+                let detail = format!(
+                    "send the change to {}, which can try it",
+                    self.peers.live_server(self.cx).unwrap_or_default()
+                );
+                Problem::new(409, "This host has no server to try the change on.", detail)
+            }
+            _ => return Ok(()),
+        };
+        Err(problem.into())
+    }
+
+    /// What the server runs, as a change made on what was last applied here.
+    fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
+        let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
+        let Some(config) = &self.local.server.observed else {
+            let detail = if self.local.server.present {
+                UNSEEN
+            } else {
+                "this host has no server"
+            };
+            return Err(refused("There is nothing to publish.", detail));
+        };
+        let Some(head) = self.store.head(self.cx) else {
+            let before = Document::factory();
+            let after = self.local.base_document(self.cx, self.store)?;
+            let op = Op {
+                path: config_path(),
+                change: edit::Change::Put(after.config().clone()),
+            };
+            return Ok(Plan {
+                ops: vec![op],
+                before,
+                after,
+                settles: Vec::new(),
+            });
+        };
+        if is_factory(config) && !is_factory(head.document.config()) && !force {
+            return Err(refused(
+                "The server shows its factory default.",
+                "to publish an empty configuration, DELETE /config here",
+            ));
+        }
+        let applied = self.local.server.applied.as_ref();
+        let Some(applied) = applied.filter(|applied| {
+            applied.id == head.id() || self.local.server.verdict != Verdict::Pending
+        }) else {
+            return Err(refused(
+                "Nothing of the fleet's has been applied here yet.",
+                "try again in a moment",
+            ));
+        };
+        let ops = difference(&config_path(), applied.effective.config(), config);
+        let collides = |op: &Op| {
+            Answer::from(
+                Problem::new(409, "It collides with a newer change.", op.path.to_string())
+                    .at(Some(head.id())),
+            )
+        };
+        self.cx.check_is_shared(applied, &ops, config)?;
+        let found = operations(&applied.document, &ops);
+        let changed = ops
+            .iter()
+            .zip(&found)
+            .find(|(op, operation)| !edit::still_there(&head.document, op, &operation.found));
+        if let Some((op, _)) = changed {
+            return Err(collides(op));
+        }
+        let after =
+            edit::apply_all(&head.document, &ops).map_err(|(place, _)| collides(&ops[place]))?;
+        Ok(Plan {
+            ops,
+            before: head.document.clone(),
+            after,
+            settles: Vec::new(),
+        })
+    }
+}
+
+impl Local {}
+
+impl Store {
+    fn unfit(&self, cx: &Context, error: PatchError) -> Answer {
+        let detail = error.to_string();
+        let error = match error {
+            PatchError::Edit(error) => return Answer::Edit(error),
+            PatchError::Exists(_) => "Value exists already.",
+            PatchError::Misfit(misfit) if misfit.is_failed_test() => {
+                "A test of the patch does not hold."
+            }
+            PatchError::Misfit(_) => "The patch does not fit the document.",
+        };
+        Problem::new(409, error, detail)
+            .at(self.head(cx).map(|head| head.id()))
+            .into()
+    }
+
+    /// The open conflicts that a client names.
+    fn settled_by(&self, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Problem> {
+        let open: Vec<EditRef> = self
+            .head(cx)
+            .into_iter()
+            .flat_map(|head| head.open.keys().copied())
+            .collect();
+        let mut settles = Vec::new();
+        for name in named {
+            let matching: Vec<EditRef> = open
+                .iter()
+                .filter(|edit| name == "*" || edit.id.to_string().starts_with(name))
+                .copied()
+                .collect();
+            if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
+                let detail = format!(
+                    "{} open conflicts have an ID that begins with {name}",
+                    matching.len()
+                );
+                return Err(Problem::new(409, "No such conflict.", detail)
+                    .at(self.head(cx).map(|head| head.id())));
+            }
+            settles.extend(matching);
+        }
+        settles.dedup();
+        Ok(settles)
+    }
+}
+
+impl Context {
+    /// What differs must not lie where this host's overlay or variables act: others would get what
+    /// is this host's own, or this host would not get back what it runs. So none of it may
+    /// touch such a place, and what was applied with these changes, and the overlay on top, must
+    /// come to what runs.
+    fn check_is_shared(&self, applied: &Applied, ops: &[Op], config: &Value) -> Result<(), Answer> {
+        let is_own = self
+            .setup
+            .overlay
+            .apply(&applied.document)
+            .map_or(true, |effective| {
+                ops.iter().any(|op| effective.is_own(&op.path.to_string()))
+            });
+        let changed = edit::apply_all(&applied.document, ops)
+            .ok()
+            .and_then(|changed| self.effective(&changed).ok());
+        if !is_own && changed.is_some_and(|changed| json::same(changed.config(), config)) {
+            return Ok(());
+        }
+        let detail = "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
+        Err(Problem::new(
+            409,
+            "The difference lies where this host's overlay or variables act.",
+            detail,
+        )
+        .into())
+    }
+}
+
+/// The members that a POST adds to an object. To the configuration itself none are added: Unit
+/// refuses that too.
+fn members_for<'a>(before: &Document, op: &'a Op) -> Option<&'a Map<String, Value>> {
+    let edit::Change::Append(Value::Object(members)) = &op.change else {
+        return None;
+    };
+    let is_onto_object =
+        before.get(&op.path).is_some_and(Value::is_object) && op.path.tokens().len() > 1;
+    is_onto_object.then_some(members)
+}
+
+/// RFC 9110, section 13.1.1: `*`, or a list of entity tags of which a strong one must be the
+/// head's.
+pub(in crate::node) fn check_if_match(
+    header: Option<&str>,
+    head: Option<RecordId>,
+) -> Result<(), Answer> {
+    let Some(header) = header else { return Ok(()) };
+    let matches = match head {
+        None => false,
+        Some(_) if header.trim() == "*" => true,
+        Some(head) => header
+            .split(',')
+            .any(|tag| tag.trim() == format!("\"{head}\"")),
+    };
+    let detail = match header.contains('"') || header.trim() == "*" {
+        true => "the ETag given is not that of the present revision",
+        false => "If-Match has no ETag in it: one stands in quotes",
+    };
+    if matches {
+        Ok(())
+    } else {
+        Err(Problem::new(412, "The document has changed.", detail)
+            .at(head)
+            .into())
+    }
+}
+
+/// Why a host changes nothing that is the fleet's.
+pub(in crate::node) fn not_in_step() -> Problem {
+    let detail = "it takes changes once it has completed an exchange with a host that is";
+    Problem::new(503, "This host is not in step with its fleet yet.", detail)
+}
+
+/// Of what a server runs.
+pub(in crate::node) const UNSEEN: &str = "what the server runs has not been read yet";
+
+pub(in crate::node) fn config_path() -> Path {
+    Path::parse("/config").expect("it is a path")
+}

@@ -1,0 +1,440 @@
+//! Removing a group that nobody follows, and what becomes of it where somebody does.
+//!
+//! ```text
+//!  asked for ──▶ somebody follows it, or may, or conflicts are open ──▶ refused, with names
+//!      │
+//!      ▼
+//!  made on the head, durable ──▶ the head has moved ──▶ looked at once more
+//!      │
+//!      ▼
+//!  published: all hosts forget the rest
+//!      │
+//!      ▼
+//!  a host that follows it and was away ──▶ it goes on with what it had
+//! ```
+//!
+//! A removal is a revision like any other, on the head, with an empty document that no server is
+//! ever given. So it wins over what it was made on, loses against a longer branch, and is then
+//! listed as a conflict. A host whose own group it is has not been asked: its server stays as it
+//! is, and it makes the group anew with the document that it had, and with what the removal has
+//! settled as open conflicts. A host without such a document is where one is without a head: the
+//! first change makes the group anew.
+
+use crate::node::changes::Below;
+use crate::node::event::Event;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::plan::not_in_step;
+use super::transaction::not_stored;
+use super::writes::others_are_changing;
+use crate::limits::{GROUPS_MAX, OPEN_LISTED_MAX, REAPPLY_MIN, STAND_IN_AFTER};
+use crate::model::conflict::OpenConflict;
+use crate::model::document::Document;
+use crate::model::ledger::{EditRef, Standing};
+use crate::model::peer_id::PeerId;
+use crate::model::record::{Header, Record};
+use crate::model::revision::{Draft, Edit, Origin, Revision};
+use crate::node::answer::{Answer, Problem};
+use crate::node::context::Context;
+use crate::node::context::Waiting;
+use crate::node::effect::revision_name;
+use crate::node::effect::{DiskJob, Effect, Level};
+use crate::node::exchange::reading::Reading;
+use crate::node::exchange::records::file_text;
+use crate::node::input::ClientId;
+use crate::node::local::Local;
+use crate::node::peers::Peers;
+use crate::node::peers::roster::NodeRecord;
+use crate::node::store::Store;
+use crate::node::store::replica::Group;
+use crate::node::views::groups::listed;
+use crate::node::views::text;
+
+/// A removal on its way to the disk, for a client who waits.
+pub(in crate::node) struct Removal {
+    client: ClientId,
+    force: bool,
+    note: String,
+    revision: Arc<Revision>,
+}
+
+impl Below<'_> {
+    /// Removes a group, unless somebody would miss it.
+    pub(in crate::node) fn remove_group(
+        &mut self,
+        client: ClientId,
+        name: &str,
+        force: bool,
+        note: String,
+    ) {
+        if let Err(answer) = self.may_remove(name, force) {
+            return self.cx.effects.push(Effect::Answer(client, answer));
+        }
+        let Some(base) = self.store.replica.tip(name).cloned() else {
+            return self.cx.reply(client, self.view().unknown_group(name));
+        };
+        let uncontained = self
+            .store
+            .replica
+            .group(name)
+            .into_iter()
+            .flat_map(Group::uncontained)
+            .map(|uncontained| uncontained.revision.edit_ref());
+        let settles: Vec<EditRef> = base
+            .open
+            .keys()
+            .copied()
+            .chain(uncontained)
+            .take(OPEN_LISTED_MAX)
+            .collect();
+        // Guarded: where it has lost, nobody makes it again but a person.
+        let flags = Header::REMOVED | Header::UNTRIED | Header::GUARDED;
+        let edit = Edit {
+            origin: Origin::Original,
+            operations: Vec::new(),
+        };
+        let words = if note.is_empty() {
+            "the group is removed".to_owned()
+        } else {
+            note.clone()
+        };
+        let draft = Draft {
+            edit,
+            document: Document::factory(),
+            opens: BTreeMap::new(),
+            settles,
+            flags,
+            note: words,
+        };
+        let Some(revision) = self.author_of(name, Some(&base), draft).map(Arc::new) else {
+            return self.cx.reply(
+                client,
+                Problem::new(413, "The revision is too large.", "its names would not fit"),
+            );
+        };
+        let removal = Removal {
+            client,
+            force,
+            note,
+            revision: Arc::clone(&revision),
+        };
+        let ticket = self.cx.ticket(Waiting::Removal(Box::new(removal)));
+        let file = revision_name(revision.record.header.height, &revision.id());
+        self.cx.disk(DiskJob::Store(
+            ticket,
+            name.to_owned(),
+            file,
+            file_text(&revision),
+        ));
+    }
+
+    /// Why a group is not removed, if it is not.
+    fn may_remove(&self, name: &str, force: bool) -> Result<(), Answer> {
+        let refused =
+            |detail: String| Err(Problem::new(409, "The group is followed.", detail).into());
+        let group = self
+            .store
+            .replica
+            .group(name)
+            .filter(|group| group.head().is_some());
+        let unsettled = group.map_or(0, Group::unsettled);
+        let (live, away) = self.peers.followers(self.cx, name);
+        let unheard = self.peers.unheard();
+        match () {
+            () if !self.exchange.joined => Err(not_in_step().into()),
+            () if name == self.cx.setup.group => refused("it is this host's own".to_owned()),
+            () if !live.is_empty() => refused(format!(
+                "by {}: set another group there first",
+                listed(live)
+            )),
+            () if unsettled == 0 && group.is_some_and(Group::is_removed) => {
+                Err(self.nothing_to_remove(name))
+            }
+            () if !away.is_empty() && !force => {
+                refused(format!("by {}, away now; {FORCE}", listed(away)))
+            }
+            () if group.is_none() => Err(self.view().unknown_group(name).into()),
+            () if !unheard.is_empty() && !force => {
+                let detail = format!(
+                    "{} of the fleet have not been heard of lately: {}; {FORCE}",
+                    unheard.len(),
+                    listed(unheard)
+                );
+                Err(Problem::new(409, "The group may be followed.", detail).into())
+            }
+            () if unsettled > 0 && !force => {
+                let detail = format!(
+                    "{unsettled} changes that lost go with it: see starling conflicts --group {name}; {FORCE}"
+                );
+                Err(Problem::new(409, "Conflicts are not settled.", detail).into())
+            }
+            () if self.store.storing.hangs() => Err(not_stored().into()),
+            () if self.cx.is_being_removed(name) => Err(others_are_changing().into()),
+            () => Ok(()),
+        }
+    }
+
+    fn nothing_to_remove(&self, name: &str) -> Answer {
+        match self.store.replica.tip(name) {
+            Some(tip) => self.local.removed(tip, "There was nothing to do.", false),
+            None => self.view().unknown_group(name).into(),
+        }
+    }
+
+    /// A removal is durable, or could not be written.
+    pub(in crate::node) fn removal_stored(&mut self, removal: Removal, result: Result<(), String>) {
+        let Removal {
+            client,
+            force,
+            note,
+            revision,
+        } = removal;
+        let name = revision.record.header.key.clone();
+        if let Err(error) = result {
+            self.cx.remove_file(&revision.record);
+            return self.cx.reply(
+                client,
+                Problem::new(507, "The change cannot be stored.", error),
+            );
+        }
+        let is_on_head = self
+            .store
+            .replica
+            .tip(&name)
+            .is_some_and(|tip| tip.id() == revision.record.header.base);
+        if !is_on_head || self.may_remove(&name, force).is_err() {
+            self.cx.remove_file(&revision.record);
+            return self.remove_group(client, &name, force, note);
+        }
+        self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
+        let done = self.local.removed(&revision, "The group is removed.", true);
+        self.cx.effects.push(Effect::Answer(client, done));
+    }
+
+    /// The own group was removed, and this host follows it: what it was before is read, if it is
+    /// held.
+    pub(in crate::node) fn keep_group(&mut self) {
+        let former = self
+            .store
+            .replica
+            .group(&self.cx.setup.group)
+            .and_then(Group::former)
+            .map(|summary| summary.record.clone());
+        let Some(former) = former else { return };
+        if self.awaits_base_of_removal() {
+            return;
+        }
+        match self.store.replica.find(&former.id).cloned() {
+            Some(revision) => self.keep_group_as(&revision),
+            None => {
+                self.cx.read_kept(former, Reading::Former);
+                self.cx.timers.rebase = Some(self.cx.now.elapsed + STAND_IN_AFTER);
+            }
+        }
+    }
+
+    /// What the removal was made on may be newer than all that is held here: then it is asked for,
+    /// and waited for a while.
+    fn awaits_base_of_removal(&mut self) -> bool {
+        let Some(group) = self.store.replica.group(&self.cx.setup.group) else {
+            return false;
+        };
+        let Some(base) = group.head().map(|removal| removal.record.header.base) else {
+            return false;
+        };
+        let until = group.head_since() + STAND_IN_AFTER;
+        if self.store.replica.kept(&base).is_some() || until <= self.cx.now.elapsed {
+            self.exchange.missing.remove(&base);
+            return false;
+        }
+        self.exchange.want(self.cx, self.peers, base);
+        self.cx.timers.rebase = Some(until.min(self.cx.now.elapsed + REAPPLY_MIN));
+        true
+    }
+
+    /// Makes the own group anew as it was in this revision. What lost there, what the removal has
+    /// settled, and what it contains and the revision does not, is listed: by name, where
+    /// nobody here knows more of it.
+    pub(in crate::node) fn keep_group_as(&mut self, former: &Revision) {
+        let Some(tip) = self
+            .store
+            .tip(self.cx)
+            .filter(|tip| tip.is_removal())
+            .cloned()
+        else {
+            return;
+        };
+        let Some(group) = self.store.replica.group(&self.cx.setup.group) else {
+            return;
+        };
+        let conflict = |edit: &EditRef| {
+            former
+                .open
+                .get(edit)
+                .or_else(|| group.remembered(edit))
+                .cloned()
+                .unwrap_or_default()
+        };
+        let own = tip.edit_ref();
+        let unknown = tip
+            .ledger
+            .entries()
+            .filter(|edit| **edit != own && former.standing(edit) == Standing::Out);
+        let listed = former
+            .open
+            .keys()
+            .chain(&tip.settled)
+            .chain(unknown)
+            .filter(|edit| !tip.open.contains_key(edit));
+        let listed: BTreeMap<EditRef, OpenConflict> =
+            listed.map(|edit| (*edit, conflict(edit))).collect();
+        let surplus = listed.len().saturating_sub(OPEN_LISTED_MAX);
+        let opens: BTreeMap<EditRef, OpenConflict> = listed.into_iter().skip(surplus).collect();
+        let names: BTreeMap<EditRef, OpenConflict> = opens
+            .keys()
+            .map(|edit| (*edit, OpenConflict::default()))
+            .collect();
+        let flags = former.record.header.flags & Header::UNTRIED;
+        let draft = |opens| Draft {
+            edit: Edit {
+                origin: Origin::Original,
+                operations: Vec::new(),
+            },
+            document: former.document.clone(),
+            opens,
+            settles: Vec::new(),
+            flags,
+            note: "the group is followed, and kept".to_owned(),
+        };
+        // With all their words they may be too long for a revision.
+        let kept = self
+            .author(Some(&tip), draft(opens))
+            .or_else(|| self.author(Some(&tip), draft(names)));
+        let group = &self.cx.setup.group;
+        if surplus > 0 {
+            let text = format!(
+                "group {group} was removed and is kept: {surplus} older changes that lost with it are not listed"
+            );
+            self.cx.report_problem(text);
+        }
+        match kept {
+            Some(kept) => self.cx.store_note(kept),
+            None => self.cx.report_problem(format!(
+                "group {} was removed, and is too large to be kept",
+                self.cx.setup.group
+            )),
+        }
+    }
+}
+
+impl Store {
+    /// What the next revision of the own group is made on: its head, also one that removes it.
+    pub(in crate::node) fn tip(&self, cx: &Context) -> Option<&Arc<Revision>> {
+        self.replica.tip(&cx.setup.group)
+    }
+
+    /// Whether there is a place for the group of a record that is offered.
+    pub(in crate::node) fn has_place_for(&mut self, cx: &mut Context, record: &Record) -> bool {
+        let known = self.replica.refused().count();
+        let admits = self.replica.admits(record);
+        if !admits && self.replica.refused().count() > known {
+            let text = format!("group {} is not kept here: {}", record.header.key, full());
+            cx.say(Level::Warn, "groups", text);
+            cx.own_record_changed();
+        }
+        admits
+    }
+
+    /// The groups for which there is no place, for people.
+    pub(in crate::node) fn passed_groups(&self, cx: &Context) -> Option<String> {
+        let own =
+            Some(&cx.setup.group).filter(|_| self.head(cx).is_none() && self.replica.is_full());
+        let names: Vec<String> = self
+            .replica
+            .refused()
+            .map(str::to_owned)
+            .chain(own.cloned())
+            .collect();
+        match names.len() {
+            0 => None,
+            1 => Some(format!("group {} has no place: {}", names[0], full())),
+            _ => Some(format!(
+                "groups {} have no place: {}",
+                listed(names),
+                full()
+            )),
+        }
+    }
+}
+
+impl Peers {
+    /// The hosts that say that they follow a group: those that are there, and those that are not.
+    fn followers(&self, cx: &Context, name: &str) -> (Vec<String>, Vec<String>) {
+        let others = self
+            .roster
+            .iter()
+            .filter(|(peer, node)| **peer != cx.me && text(&node.said(), "group") == Some(name));
+        let (live, away): (Vec<_>, Vec<_>) =
+            others.partition(|(peer, node)| self.is_there(cx, peer, node));
+        let names = |hosts: Vec<(_, _)>| {
+            hosts
+                .into_iter()
+                .map(|(peer, _)| self.roster.name(peer))
+                .collect()
+        };
+        (names(live), names(away))
+    }
+
+    /// Whether a host can be counted on to run.
+    pub(in crate::node) fn is_there(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
+        self.is_linked(peer) || (self.is_live(cx, peer, node) && !node.lost)
+    }
+
+    /// The hosts of which nobody knows which group they follow: they were linked once, and have
+    /// said nothing to anybody since.
+    fn unheard(&self) -> Vec<String> {
+        let unheard = self
+            .book
+            .acquaintances()
+            .filter(|peer| self.roster.get(peer).is_none());
+        unheard.map(|peer| format!("…{}", peer.short())).collect()
+    }
+}
+
+impl Local {
+    fn removed(&self, removal: &Revision, success: &'static str, changed: bool) -> Answer {
+        Answer::Done {
+            success,
+            revision: removal.id(),
+            applied: self.applied_id(),
+            changed,
+            kept: None,
+        }
+    }
+}
+
+impl Context {
+    fn is_being_removed(&self, name: &str) -> bool {
+        let mut waiting = self.tickets.values();
+        waiting.any(|waiting| matches!(waiting, Waiting::Removal(removal) if removal.revision.record.header.key == name))
+    }
+}
+
+/// Why nothing is written to a group that has no head: the others would not keep it.
+pub(in crate::node) fn no_room() -> Problem {
+    Problem::new(
+        503,
+        "There is no room for one more group.",
+        format!("others would not keep it: {}", full()),
+    )
+}
+
+fn full() -> String {
+    format!(
+        "{GROUPS_MAX} are kept already; remove one that nobody follows by starling groups remove NAME"
+    )
+}
+
+/// What is said of removals that hosts which are away may undo.
+const FORCE: &str = "to remove it all the same give --force (?force)";

@@ -1,0 +1,101 @@
+//! What was: the revisions that are kept, shown, compared and restored.
+//!
+//! Bodies are on disk only. For a view the place of the file is handed over with what is known
+//! without it; for a change the node reads the file itself, and what comes of it is an ordinary
+//! change. Looking at the history has older revisions fetched, see `fetch`.
+
+use crate::node::changes::Below;
+use crate::node::changes::Changes;
+use crate::node::views::history::bounded;
+
+use crate::model::difference::{difference, document_difference};
+use crate::model::document::Document;
+use crate::model::edit::{self, Change, Op};
+use crate::model::path::Path;
+use crate::node::answer::{Answer, Problem};
+use crate::node::changes::plan::Plan;
+use crate::node::changes::settle::Needing;
+use crate::node::changes::writes::Wish;
+use crate::node::input::ClientId;
+
+impl Changes {
+    /// Makes of what is at a path what it was in another revision.
+    pub(in crate::node) fn restore(
+        &mut self,
+        below: &mut Below<'_>,
+        client: ClientId,
+        id: &str,
+        path: Path,
+        if_match: Option<String>,
+        note: String,
+    ) {
+        let found = below
+            .store
+            .kept_revision(&below.cx.setup.group, id)
+            .map(|summary| {
+                (
+                    summary.record.clone(),
+                    below.store.in_memory(&summary.record.id),
+                )
+            });
+        let (record, document) = match found {
+            Ok(found) => found,
+            Err(problem) => return below.cx.reply(client, problem),
+        };
+        let at = if path.tokens().is_empty() {
+            String::new()
+        } else {
+            format!(", {path}")
+        };
+        let note = if note.is_empty() {
+            bounded(format!("restore of {}{at}", record.id.short()))
+        } else {
+            note
+        };
+        match document {
+            Some(document) => self.wish(
+                below.cx,
+                client,
+                Wish::Restore(document, path),
+                if_match,
+                note,
+                Vec::new(),
+            ),
+            None => self.read_for(
+                below.cx,
+                record,
+                Needing::Restore {
+                    client,
+                    path,
+                    if_match,
+                    note,
+                },
+            ),
+        }
+    }
+}
+
+impl Below<'_> {
+    /// How to make of what is at `path` what it is in `old`. Only what differs is touched, so that
+    /// changes elsewhere do not collide. A bundle that was struck out of the history can be
+    /// restored where the present document has it.
+    pub(in crate::node) fn plan_restore(
+        &self,
+        old: &Document,
+        path: &Path,
+    ) -> Result<Plan, Answer> {
+        let before = self.local.base_document(self.cx, self.store)?;
+        let old = &old.filled_from(&before);
+        let ops = match (before.get(path), old.get(path)) {
+            _ if path.tokens().is_empty() => document_difference(&before, old).ok_or_else(|| {
+                let detail = "so many certificates and modules differ: restore /config, and each of them by its path";
+                Problem::new(409, "That is more than one change may touch.", detail)
+            })?,
+            (Some(present), Some(wanted)) => difference(path, present, wanted),
+            (None, Some(wanted)) => vec![Op { path: path.clone(), change: Change::Put(wanted.clone()) }],
+            (Some(_), None) => vec![Op { path: path.clone(), change: Change::Delete }],
+            (None, None) => return Err(Answer::Edit(edit::EditError::Missing)),
+        };
+        self.store.plan_of(self.cx, before, ops)
+    }
+}

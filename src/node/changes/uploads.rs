@@ -1,0 +1,145 @@
+//! Certificates and modules as clients change them: what of it is refused, in Unit's words, and
+//! what is said when it is done.
+//!
+//! A configuration may name only what the document holds, or other hosts could not run it, even if
+//! this host's own server happens to have something of that name. What was named before the fleet
+//! had a document is let through, and reported until it is uploaded.
+
+use crate::limits::PROBLEMS_MAX;
+use crate::model::document::Document;
+use crate::model::edit::{Change, Op};
+use crate::model::resources::{self, Named, ResourceKind};
+use crate::node::answer::{Answer, Problem, RECONFIGURED};
+use crate::node::changes::Below;
+use crate::node::changes::plan::Plan;
+use crate::node::changes::writes::Wish;
+use crate::node::context::Context;
+use crate::node::input::Refusal;
+use crate::node::store::Store;
+
+impl Below<'_> {
+    /// Whether a change leaves the configuration with a name that nothing bears, which it did not
+    /// have before.
+    pub(in crate::node) fn check_names(&self, wish: &Wish, plan: &Plan) -> Result<(), Answer> {
+        // Not what the plan was made on: who publishes what his server runs begins with nothing.
+        let before = self.local.base_document(self.cx, self.store)?;
+        let lacking = resources::newly_missing(before.value(), plan.after.value());
+        let Some((named, place)) = resources::first_of(&lacking, plan.after.config()) else {
+            return Ok(());
+        };
+        let is_deleted = plan
+            .ops
+            .iter()
+            .any(|op| resources::at(&op.path) == Some((named.kind, &named.name)));
+        Err(match wish {
+            Wish::Local { .. } => {
+                let detail = format!("{}; {UPLOAD_FIRST}", not_found(&named));
+                Problem::new(
+                    409,
+                    "The server's configuration names what the fleet does not hold.",
+                    detail,
+                )
+                .into()
+            }
+            _ if is_deleted => Problem::new(400, words(named.kind).in_use, "").into(),
+            _ => {
+                let place = self
+                    .local
+                    .server
+                    .known
+                    .software
+                    .filter(|software| software.names_places())
+                    .map(|_| place);
+                Answer::Refused(refusal(&named, place.as_deref()))
+            }
+        })
+    }
+}
+
+impl Store {
+    /// What the head's configuration names and the fleet does not hold, each in a sentence.
+    pub(in crate::node) fn missing_uploads(&self, cx: &Context) -> impl Iterator<Item = String> {
+        let missing = self
+            .head(cx)
+            .map(|head| resources::missing(head.document.value()))
+            .unwrap_or_default();
+        let sentence = |Named { kind, name }: Named| {
+            format!(
+                "{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling"
+            )
+        };
+        missing.into_iter().take(PROBLEMS_MAX).map(sentence)
+    }
+}
+
+/// Whether a client's change of a certificate or a module fits what is there, beyond what holds for
+/// every edit.
+pub(in crate::node) fn check_upload(before: &Document, op: &Op) -> Result<(), Answer> {
+    let Some((kind, _)) = resources::at(&op.path) else {
+        return Ok(());
+    };
+    match (kind, &op.change, before.get(&op.path)) {
+        (_, Change::Delete, None) => Err(Problem::new(404, words(kind).absent, "").into()),
+        // A certificate is replaced, which is what Unit cannot do. Modules are not, so that they
+        // mean one thing to every template.
+        (ResourceKind::JsModule, Change::Put(_), Some(_)) => {
+            Err(Problem::new(400, words(kind).exists, "").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is said when a wish is fulfilled: Unit's words for that kind of change.
+pub(in crate::node) fn success(wish: &Wish) -> &'static str {
+    let op = match wish {
+        Wish::Change(op) => op,
+        Wish::Repair => return "The server runs the head.",
+        _ => return RECONFIGURED,
+    };
+    match resources::at(&op.path) {
+        None => RECONFIGURED,
+        Some((kind, _)) if op.change == Change::Delete => words(kind).deleted,
+        Some((kind, _)) => words(kind).uploaded,
+    }
+}
+
+/// Unit's words about one kind.
+struct Words {
+    uploaded: &'static str,
+    deleted: &'static str,
+    exists: &'static str,
+    absent: &'static str,
+    in_use: &'static str,
+}
+
+fn words(kind: ResourceKind) -> Words {
+    match kind {
+        ResourceKind::Certificate => Words {
+            uploaded: "Certificate chain uploaded.",
+            deleted: "Certificate deleted.",
+            exists: "Certificate already exists.",
+            absent: "Certificate doesn't exist.",
+            in_use: "Certificate is used in the configuration.",
+        },
+        ResourceKind::JsModule => Words {
+            uploaded: "JS module uploaded.",
+            deleted: "JS module deleted.",
+            exists: "JS module already exists.",
+            absent: "JS module doesn't exist.",
+            in_use: "JS module is used in the configuration.",
+        },
+    }
+}
+
+/// As Unit refuses a configuration that names what it does not have; and as FreeUnit does if it is
+/// said where.
+fn refusal(named: &Named, place: Option<&str>) -> Refusal {
+    Refusal::invalid_at(place, &format!("{}.", not_found(named)), UPLOAD_FIRST)
+}
+
+fn not_found(named: &Named) -> String {
+    format!("{} \"{}\" is not found", named.kind, named.name)
+}
+
+/// Without the name, which a header could not always bear.
+const UPLOAD_FIRST: &str = "upload it through Starling first: what only one host's server has would be missing on the others";

@@ -1,0 +1,47 @@
+//! What is asked of linked peers: bodies on their way, what is missing, and what somebody waits
+//! for.
+//!
+//! `pulls` has the bodies, `fetch` what somebody looks for in the history, `sync` the exchange
+//! itself, and `spread` what is flooded.
+
+pub(in crate::node) mod containment_query;
+pub(in crate::node) mod dates;
+pub mod decode;
+pub(in crate::node) mod fetch;
+pub(in crate::node) mod pulls;
+pub(in crate::node) mod reading;
+pub mod records;
+pub(in crate::node) mod spread;
+pub(in crate::node) mod sync;
+
+use std::collections::BTreeSet;
+
+use self::fetch::Fetch;
+use self::pulls::Pulls;
+use crate::model::record::RecordId;
+
+/// What this host asks of the peers that it is linked with.
+pub(in crate::node) struct Exchange {
+    pub(in crate::node) pulls: Pulls,
+    /// Revisions that peers are asked for by ID.
+    pub(in crate::node) missing: BTreeSet<RecordId>,
+    /// The one of them that somebody waits for who looks at the history.
+    pub(in crate::node) fetch: Option<Fetch>,
+    /// Whether an exchange about documents has ended in this run: before that, what is held may be
+    /// old.
+    pub(in crate::node) exchanged: bool,
+    pub(in crate::node) joined: bool,
+}
+
+impl Exchange {
+    /// Nothing is asked for yet.
+    pub(in crate::node) fn new(joined: bool) -> Self {
+        Self {
+            pulls: Pulls::default(),
+            missing: BTreeSet::new(),
+            fetch: None,
+            exchanged: false,
+            joined,
+        }
+    }
+}

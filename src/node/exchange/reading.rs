@@ -1,0 +1,265 @@
+//! Revisions of the history, whose bodies are on disk only: read back when somebody wants them.
+//!
+//! What was read is checked like anything from elsewhere. A file that is damaged, or gone, is set
+//! aside and reported, and the revision is asked of the peers again; whoever waited for it is told,
+//! and nothing is guessed.
+
+use crate::node::event::Event;
+use crate::node::exchange::Exchange;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::records::{Filed, judge_file};
+use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
+use crate::model::record::{Record, RecordId};
+use crate::model::revision::Revision;
+use crate::node::changes::settle::Needing;
+use crate::node::context::Context;
+use crate::node::context::Waiting;
+use crate::node::effect::revision_name;
+use crate::node::effect::{DiskJob, Effect, Level};
+use crate::node::input::LinkId;
+use crate::node::peers::Peers;
+use crate::node::store::Store;
+use crate::wire::frame::{Frame, Payload};
+
+/// Who wants a revision of the history, and what for.
+pub(in crate::node) enum Reading {
+    /// The head does not contain it any more: another branch has won.
+    Uncontained,
+    /// The own group was removed: this is what it was before.
+    Former,
+    /// A peer has asked for it by its ID alone.
+    Wanted(LinkId),
+    /// A peer pulls its body from an offset on.
+    Pulled(LinkId, usize),
+    /// A client's change needs what it says.
+    Needed(Needing),
+}
+
+impl Exchange {
+    /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.
+    /// `false` if too many are asked for already.
+    pub(in crate::node) fn want(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        id: RecordId,
+    ) -> bool {
+        if self.missing.len() >= WANTED_MAX {
+            return false;
+        }
+        self.missing.insert(id);
+        let links: Vec<LinkId> = peers.links.keys().copied().collect();
+        links
+            .into_iter()
+            .for_each(|link| peers.answer(cx, link, &Frame::Want(id)));
+        true
+    }
+
+    /// The revision in a file that was read, if it is the one that was to be there; else why it is
+    /// not to be had.
+    pub(in crate::node) fn sound(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        store: &mut Store,
+        record: &Record,
+        read: Result<Option<Vec<u8>>, String>,
+    ) -> Result<Filed, String> {
+        let is_kept = store.replica.kept(&record.id).is_some();
+        match read {
+            Ok(Some(bytes)) => {
+                let filed = judge_file(&bytes, cx.setup.fleet.id().as_bytes()).ok();
+                let filed = filed.filter(|filed| filed.revision.id() == record.id);
+                filed.ok_or_else(|| self.lose_file(cx, peers, store, record, "is damaged"))
+            }
+            // Not written yet, or not at all because the disk takes no writes: it will be, or is in
+            // memory while it is needed.
+            Ok(None) if store.is_being_stored(cx, &record.id) || !store.storing.has(&record.id) => {
+                Err(format!("revision {} is not on disk yet", record.id.short()))
+            }
+            // Pruned in the meantime: nothing is wrong with that.
+            Ok(None) if !is_kept => Err(format!(
+                "revision {} is not kept any more",
+                record.id.short()
+            )),
+            Ok(None) => Err(self.lose_file(cx, peers, store, record, "is gone")),
+            // The file may be sound: it stays where it is.
+            Err(reason) => {
+                let text = format!("revision {} cannot be read: {reason}", record.id.short());
+                cx.say(Level::Error, "disk", text.clone());
+                Err(text)
+            }
+        }
+    }
+
+    /// A new link is asked for what is still wanted.
+    pub(in crate::node) fn want_from(&mut self, cx: &mut Context, peers: &mut Peers, link: LinkId) {
+        let wanted: Vec<RecordId> = self.missing.iter().copied().collect();
+        wanted
+            .into_iter()
+            .for_each(|id| peers.answer(cx, link, &Frame::Want(id)));
+    }
+
+    /// A peer asks for a revision by its ID: whatever is kept here is given.
+    pub(in crate::node) fn wanted_by(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        store: &Store,
+        link: LinkId,
+        id: RecordId,
+    ) {
+        if let Some(revision) = store.replica.find(&id).cloned() {
+            return self.offer_revision(cx, peers, store, link, &revision);
+        }
+        match store.replica.whole(&id).cloned() {
+            // A long body is announced, which takes no reading.
+            Some(record) if record.header.body_len as usize > INLINE_MAX => {
+                peers.answer(cx, link, &Frame::Record(record, 0, Payload::Announced));
+            }
+            Some(record) if cx.may_read() => cx.read_kept(record, Reading::Wanted(link)),
+            _ => peers.answer(cx, link, &Frame::Missing(id)),
+        }
+    }
+
+    pub(in crate::node) fn hold_again(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        store: &mut Store,
+        revision: Arc<Revision>,
+    ) {
+        let group = revision.record.header.key.clone();
+        if store
+            .replica
+            .hold_again(Arc::clone(&revision), cx.now.elapsed)
+        {
+            self.flood_revision(cx, peers, store, None, &revision);
+        }
+        store.remove_dropped(cx, peers);
+        // Perhaps it was read because it is to be the head.
+        let rightful = store
+            .replica
+            .group(&group)
+            .and_then(crate::node::store::replica::Group::rightful);
+        rightful
+            .filter(|rightful| !rightful.is_light())
+            .into_iter()
+            .for_each(|rightful| cx.tell(Event::Revision(None, rightful)));
+        if group == cx.setup.group {
+            cx.rebase_soon(REBASE_JITTER);
+        }
+    }
+
+    /// The file of a revision that is kept turns out to be damaged or gone; what was said about it.
+    fn lose_file(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        store: &mut Store,
+        record: &Record,
+        what: &str,
+    ) -> String {
+        let name = revision_name(record.header.height, &record.id);
+        let text = format!(
+            "the file of revision {} {what}; peers are asked for it again",
+            record.id.short()
+        );
+        cx.say(Level::Error, "disk", text.clone());
+        cx.report_problem(text.clone());
+        cx.disk(DiskJob::SetAside(record.header.key.clone(), name));
+        if let Some(group) = store.replica.group_mut(&record.header.key) {
+            group.forget(&record.rank());
+        }
+        store.lately_held.retain(|held| *held != record.id);
+        self.want(cx, peers, record.id);
+        text
+    }
+}
+
+impl Store {
+    /// Another branch has won: what it does not contain of the old one is read from disk and
+    /// becomes uncontained again.
+    pub(in crate::node) fn read_uncontained(&mut self, cx: &mut Context, group: &str) {
+        let uncontained_on_disk = self
+            .replica
+            .group(group)
+            .map(crate::node::store::replica::Group::uncontained_on_disk)
+            .unwrap_or_default();
+        let reads = cx.tickets.values().filter_map(|waiting| match waiting {
+            Waiting::Read(record, Reading::Uncontained) => Some(record.id),
+            _ => None,
+        });
+        let reads: BTreeSet<RecordId> = reads.collect();
+        let uncontained_on_disk = uncontained_on_disk
+            .into_iter()
+            .filter(|record| !reads.contains(&record.id));
+        uncontained_on_disk.for_each(|record| cx.read_kept(record, Reading::Uncontained));
+    }
+
+    /// Reads back what is uncontained in whatever group: after the start, and where a read has
+    /// failed before.
+    pub(in crate::node) fn read_all_uncontained(&mut self, cx: &mut Context) {
+        let groups: Vec<String> = self
+            .replica
+            .groups()
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        groups
+            .iter()
+            .for_each(|group| self.read_uncontained(cx, group));
+    }
+}
+
+impl Context {
+    /// Whether it is being read for this host itself.
+    pub(in crate::node) fn is_being_read(&self, id: &RecordId) -> bool {
+        let mut waiting = self.tickets.values();
+        waiting.any(
+            |waiting| matches!(waiting, Waiting::Read(record, Reading::Uncontained) if record.id == *id),
+        )
+    }
+
+    /// Reads a revision that is kept.
+    pub(in crate::node) fn read_kept(&mut self, record: Record, reading: Reading) {
+        let (group, name) = (
+            record.header.key.clone(),
+            revision_name(record.header.height, &record.id),
+        );
+        let ticket = self.ticket(Waiting::Read(record, reading));
+        self.effects.push(Effect::Load(ticket, group, name));
+    }
+
+    /// Whether one more file may be read for a peer: what peers can make this host do at once is
+    /// bounded.
+    pub(in crate::node) fn may_read(&self) -> bool {
+        let reads = self
+            .tickets
+            .values()
+            .filter(|waiting| matches!(waiting, Waiting::Read(..)));
+        reads.count() < WANTED_MAX
+    }
+}
+
+impl Peers {
+    /// A body from disk goes to a peer that pulls it.
+    pub(in crate::node) fn serve_body(
+        &mut self,
+        cx: &mut Context,
+        id: LinkId,
+        revision: &Revision,
+        offset: usize,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let (record, body) = (revision.id(), Arc::clone(&revision.body));
+        if offset >= body.len()
+            || !link.serve(record, body, offset, cx.now.elapsed, &mut cx.effects)
+        {
+            self.answer(cx, id, &Frame::Missing(record));
+        }
+    }
+}

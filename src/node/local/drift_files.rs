@@ -1,0 +1,89 @@
+//! The configurations that are kept of what somebody had put on the server: listed, shown,
+//! acknowledged, and published again.
+//!
+//! What is published is what was changed there, as an ordinary change of the head: where the head
+//! has something else by now than the server had been given then, or where this host's overlay
+//! acts, nothing is guessed and the change is refused.
+
+use super::Local;
+use crate::node::answer::{Answer, Problem};
+use crate::node::context::Context;
+use crate::node::context::Waiting;
+use crate::node::effect::{DiskJob, Effect};
+use crate::node::input::ClientId;
+
+/// Who wants a file published.
+pub(in crate::node) struct Adopting {
+    pub(in crate::node) client: ClientId,
+    pub(in crate::node) name: String,
+    pub(in crate::node) if_match: Option<String>,
+    pub(in crate::node) note: String,
+}
+
+impl Local {
+    /// The one file whose name is this, or begins or ends so.
+    pub(in crate::node) fn drift_file(&self, given: &str) -> Result<String, Problem> {
+        let names = || self.kept_files().iter().map(|file| &file.name);
+        if let Some(name) = names().find(|name| *name == given) {
+            return Ok(name.clone());
+        }
+        let matches: Vec<&String> = names()
+            .filter(|name| !given.is_empty() && name.contains(given))
+            .collect();
+        match matches[..] {
+            [name] => Ok(name.clone()),
+            [] => Err(Problem::new(
+                404,
+                "No such file.",
+                format!("nothing that is kept here is called {given}"),
+            )),
+            _ => Err(Problem::new(
+                409,
+                "More than one file.",
+                format!("{} that are kept here are called so", matches.len()),
+            )),
+        }
+    }
+
+    pub(in crate::node) fn acknowledge_drift(
+        &mut self,
+        cx: &mut Context,
+        client: ClientId,
+        name: &str,
+    ) {
+        match self.drift_file(name) {
+            Err(problem) => cx.reply(client, problem),
+            Ok(name) => {
+                let ticket = cx.ticket(Waiting::Acknowledged(client, name.clone()));
+                cx.disk(DiskJob::AcknowledgeDrift(ticket, name));
+            }
+        }
+    }
+
+    /// That somebody has seen a file is on disk, or could not be written.
+    pub(in crate::node) fn is_acknowledged(
+        &mut self,
+        cx: &mut Context,
+        client: ClientId,
+        name: &str,
+        result: Result<(), String>,
+    ) {
+        if let Err(error) = result {
+            return cx.reply(client, Problem::new(507, "That cannot be stored.", error));
+        }
+        if let Some(file) = self.kept_file_mut(name) {
+            file.acknowledged = true;
+            let view = file.to_json();
+            cx.effects.push(Effect::Answer(client, Answer::Json(view)));
+            return cx.own_record_changed();
+        }
+        cx.reply(
+            client,
+            Problem::new(
+                404,
+                "No such file.",
+                "it has just made room for a newer one",
+            ),
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Giving back what is only needed while somebody looks: the values of large documents.
+//!
+//! The value of a document takes many times the memory of its text, and is made anew in
+//! milliseconds. So when it was there for a while it goes, wherever a node keeps the document: of
+//! the head of each group, of what is uncontained, and of what the server was given.
+
+use crate::node::local::Local;
+use crate::node::store::Store;
+use std::time::Duration;
+
+use super::server::Server;
+use crate::limits::{FOLD_AFTER, FOLD_MIN};
+use crate::model::document::Document;
+use crate::model::shown::ShownConfig;
+use crate::node::context::Context;
+
+/// Whether it is worth it.
+pub(in crate::node) fn is_large(document: &Document) -> bool {
+    document.is_unfolded() && document.bytes().len() >= FOLD_MIN
+}
+
+impl Server {
+    /// The documents that are kept of what it was given.
+    pub(in crate::node) fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.applied
+            .iter()
+            .flat_map(|applied| [&applied.document, &applied.effective])
+    }
+
+    /// Gives back their values.
+    pub(in crate::node) fn fold(&mut self) {
+        self.observed = self.observed.take().map(|shown| shown.folded());
+        let Some(applied) = &mut self.applied else {
+            return;
+        };
+        let is_one = applied.document.is_one_with(&applied.effective);
+        applied.document = applied.document.folded();
+        applied.effective = if is_one {
+            applied.document.clone()
+        } else {
+            applied.effective.folded()
+        };
+    }
+}
+
+impl Local {
+    pub(in crate::node) fn fold_if_due(&mut self, cx: &mut Context, store: &mut Store) {
+        let now = cx.now.elapsed;
+        match cx.timers.fold {
+            _ if !self.holds_values(store) => cx.timers.fold = None,
+            None => cx.timers.fold = Some(now + FOLD_AFTER),
+            Some(due) if due <= now => {
+                cx.timers.fold = None;
+                store.replica.fold();
+                self.server.fold();
+                self.kept.fold();
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn holds_values(&self, store: &Store) -> bool {
+        let mut kept = store.replica.exchanged().map(|revision| &revision.document);
+        let mut shown = self.server.observed.iter();
+        kept.any(is_large)
+            || self
+                .server
+                .documents()
+                .chain(self.kept.documents())
+                .any(is_large)
+            || shown.any(ShownConfig::is_large)
+    }
+}
+
+impl Context {
+    /// When values are given back, if there are any.
+    pub(in crate::node) fn fold_due(&self) -> Option<Duration> {
+        self.timers.fold
+    }
+}

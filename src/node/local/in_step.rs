@@ -1,0 +1,79 @@
+//! A change that leaves the document as it is, and `starling repair`: the server runs the head
+//! afterwards, or the answer is another than 200.
+//!
+//! The server is looked at, and given the head if it does not run it. What somebody has put there
+//! is kept first, like before anything that is given to it.
+
+use crate::node::event::Event;
+use crate::node::store::Store;
+use std::time::Duration;
+
+use super::Local;
+use super::server::{Job, Server, Verdict};
+use crate::limits::OBSERVE_EVERY;
+use crate::model::record::RecordId;
+use crate::node::answer::{Answer, Problem};
+use crate::node::context::Context;
+
+impl Local {
+    /// A revision was not given to the server: it is tried again after a while.
+    pub(in crate::node) fn not_applied(&mut self, cx: &mut Context, store: &Store, id: &RecordId) {
+        self.back_off(cx, store, id);
+        self.server.verdict = Verdict::Pending;
+        cx.own_record_changed();
+    }
+
+    /// A job was not begun, because what the server runs cannot be kept.
+    pub(in crate::node) fn job_not_done(
+        &mut self,
+        cx: &mut Context,
+        store: &Store,
+        job: Job,
+        why: &str,
+    ) {
+        let problem = Problem::new(507, "What the server runs cannot be kept.", why);
+        match job {
+            Job::Apply(applied) => self.not_applied(cx, store, &applied.id),
+            Job::InStep(_) => cx.tell(Event::NotInStep(problem)),
+            Job::Try => cx.tell(Event::NotTried(problem)),
+            Job::RollBack | Job::RollBackToApplied(_) | Job::Observe => {
+                self.server.try_later(cx.now.elapsed)
+            }
+        }
+    }
+
+    /// The answer to what leaves the document as it is.
+    pub(in crate::node) fn nothing_changed(
+        &self,
+        success: &'static str,
+        revision: RecordId,
+    ) -> Answer {
+        Answer::Done {
+            success,
+            revision,
+            applied: self.applied_id(),
+            changed: false,
+            kept: None,
+        }
+    }
+}
+
+impl Server {
+    /// The job that is to be done next; it is not asked for any more.
+    pub(in crate::node) fn take_job(&mut self) -> Option<Job> {
+        self.job.take()
+    }
+
+    /// What could not be begun is tried again after a while.
+    pub(in crate::node) fn try_later(&mut self, now: Duration) {
+        self.apply_at = self.apply_at.max(now + OBSERVE_EVERY);
+    }
+
+    /// The server is looked at as soon as it is free.
+    pub(in crate::node) fn look_soon(&mut self, now: Duration) {
+        self.observe_at = now;
+    }
+}
+
+/// Nothing is wrong with the request: this host's server is not where the fleet is.
+pub(in crate::node) const NOT_IN_STEP: &str = "This host does not run the fleet's revision.";

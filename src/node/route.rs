@@ -1,0 +1,649 @@
+//! What goes where: inputs to the part that they concern, and what one part has to say to others.
+//!
+//! A part is handed what it needs of those below it, in the order `context`, `peers`, `store`,
+//! `exchange`, `local`, `changes`, and calls them itself. To those above it says its word by an
+//! [`Event`]; each is passed on before the next thing begins. Here, and nowhere else, several parts
+//! are dealt with in a row, and each such row says why it is in that order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Node;
+use super::answer::{Answer, Older, Problem};
+use super::changes::Below;
+use super::context::Waiting;
+use super::effect::Effect;
+use super::event::Event;
+use super::exchange::reading::Reading;
+use super::input::{Ask, ClientId, LinkId, Outcome, ServerReport, Ticket};
+use super::local::drift::{ADOPTED, ADOPTER};
+use super::local::kept::Found;
+use super::local::server::Job;
+use super::peers::link::Link;
+use super::store::replica::Taken;
+use super::views::View;
+use crate::limits::REBASE_JITTER;
+use crate::model::ledger::Standing;
+use crate::model::revision::Revision;
+use crate::wire::forwarded::ForwardedRequest;
+use crate::wire::frame::{Frame, Scope, carried};
+
+impl Node {
+    /// All parts, to be looked at.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            cx: &self.cx,
+            peers: &self.peers,
+            store: &self.store,
+            exchange: &self.exchange,
+            local: &self.local,
+        }
+    }
+
+    /// Passes on what was told, and what is told meanwhile.
+    pub(super) fn route(&mut self) {
+        while let Some(event) = self.cx.events.pop_front() {
+            self.pass_on(event);
+        }
+    }
+
+    fn pass_on(&mut self, event: Event) {
+        let Self {
+            cx,
+            peers,
+            store,
+            exchange,
+            local,
+            changes,
+        } = self;
+        let mut below = Below {
+            cx,
+            peers,
+            store,
+            exchange,
+            local,
+        };
+        match event {
+            Event::Linked(link, has_dialled) => {
+                below.exchange.want_from(below.cx, below.peers, link);
+                if has_dialled {
+                    self.compare(link, &[Scope::Documents, Scope::Nodes]);
+                }
+            }
+            Event::Unlinked(link) => {
+                below.peers.tell_degree_of_the_other(below.cx, link);
+                below
+                    .exchange
+                    .pulls_without(below.cx, below.peers, below.store, link);
+                changes.forwarding_without(below.cx, link);
+            }
+            Event::TurnedAway(link) => changes.ask_others(&mut below, link),
+            Event::Unheard(link) => self.compare(link, &[Scope::Documents, Scope::Nodes]),
+            Event::PassedOver(link) => self.compare(link, &[Scope::Documents]),
+            Event::Degree(link) => {
+                let seeks = |link: &Link| changes.forwarding.seek(&link.hello.peer);
+                below.peers.tell_degree(below.cx, link, seeks);
+            }
+            Event::Revision(from, revision) => self.take_revision(from, revision),
+            Event::Heads => self.judge_heads(),
+            Event::Whole(link) => {
+                below
+                    .exchange
+                    .join_if_done(below.cx, below.peers, below.store, link);
+            }
+            Event::Adopt => changes.adopt_now(below.cx, ADOPTER, ADOPTED.to_owned()),
+            Event::LookedInVain => changes.looked_in_vain(&mut below),
+            Event::LookAgain => changes.look_again(),
+            Event::Deny(problem) => changes.deny_next(below.cx, problem),
+            Event::NotTried(problem) => changes.drop_transaction(&mut below, problem),
+            Event::NotInStep(problem) => changes.not_in_step(below.cx, problem),
+        }
+    }
+
+    /// Begins to compare what is held with the peer of a link.
+    fn compare(&mut self, link: LinkId, scopes: &[Scope]) {
+        for scope in scopes {
+            self.exchange
+                .begin_exchange(&mut self.cx, &mut self.peers, &self.store, link, *scope);
+        }
+    }
+
+    /// A frame came over a link. What comes after a body that is being decoded waits for that.
+    pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8]) {
+        if self.peers.hears(&mut self.cx, id, bytes) {
+            self.take_bytes(id, bytes);
+        }
+    }
+
+    /// Takes in a frame that its link may say now.
+    fn take_bytes(&mut self, id: LinkId, bytes: &[u8]) {
+        let Some(link) = self.peers.links.get_mut(&id) else {
+            return;
+        };
+        // The next copies of a record that is held need not even be decoded.
+        if let Some(record) =
+            carried(bytes).filter(|record| self.store.lately_held.contains(record))
+        {
+            return link.learn(record);
+        }
+        match Frame::decode(bytes) {
+            Ok(Some(frame)) => self.take_frame(id, frame),
+            Ok(None) => {}
+            Err(error) => self.peers.fault(&mut self.cx, id, &error.to_string()),
+        }
+        self.route();
+    }
+
+    fn take_frame(&mut self, id: LinkId, frame: Frame) {
+        let Self {
+            cx,
+            peers,
+            store,
+            exchange,
+            local,
+            changes,
+        } = self;
+        match frame {
+            Frame::Ping(number) => peers.answer(cx, id, &Frame::Pong(number)),
+            Frame::Pong(sent) => peers.pong(cx, id, sent),
+            Frame::Degree(others) => {
+                peers.degree(cx, id, others, |link| changes.forwarding.need(link));
+            }
+            Frame::Addresses(addresses) => {
+                addresses
+                    .iter()
+                    .for_each(|address| peers.book.hint(address));
+            }
+            Frame::Bye(why, text) => peers.goodbye(cx, id, why, &text),
+            Frame::Record(record, age, payload) => {
+                let age = Duration::from_millis(age);
+                exchange.record(cx, peers, store, id, record, age, payload);
+            }
+            Frame::Pull {
+                id: wanted,
+                offset,
+                have,
+            } => exchange.serve_pull(cx, peers, store, id, wanted, offset as usize, have),
+            Frame::Piece {
+                id: of,
+                offset,
+                bytes,
+            } => exchange.piece(cx, peers, store, id, of, offset as usize, &bytes),
+            Frame::Missing(of) => {
+                exchange.pull_missing(cx, peers, store, id, of);
+                exchange.fetch_missing(cx, peers, id, of);
+            }
+            Frame::Root(scope, complete, root) => {
+                exchange.root(cx, peers, store, id, scope, complete, root);
+            }
+            Frame::Buckets(scope, buckets) => {
+                exchange.buckets(cx, peers, store, id, scope, &buckets);
+            }
+            Frame::Ids(scope, asks, buckets, ids) => {
+                exchange.ids(cx, peers, store, id, scope, asks, &buckets, &ids);
+            }
+            Frame::Done(scope, complete) => {
+                exchange.exchange_done(cx, peers, store, id, scope, complete);
+            }
+            Frame::Want(wanted) => exchange.wanted_by(cx, peers, store, id, wanted),
+            Frame::ContainmentQuery { group, head, edits } => {
+                exchange.containment_query(cx, peers, store, id, group, head, &edits);
+            }
+            Frame::ContainmentReply {
+                group,
+                head,
+                contained,
+                out,
+            } => store.containment_reply(cx, &group, head, contained, out),
+            Frame::ForwardedRequest(ticket, more, bytes) => {
+                let mut below = Below {
+                    cx,
+                    peers,
+                    store,
+                    exchange,
+                    local,
+                };
+                changes.forwarded_request_comes(&mut below, id, ticket, more, &bytes);
+            }
+            Frame::ForwardedResponse(ticket, more, bytes) => {
+                let mut below = Below {
+                    cx,
+                    peers,
+                    store,
+                    exchange,
+                    local,
+                };
+                changes.told(&mut below, id, ticket, more, &bytes);
+            }
+        }
+    }
+
+    /// A body was decoded beside the loop. What its link has brought since is looked at now, after
+    /// the revision was taken in: it may rest on that.
+    pub(super) fn decoded(&mut self, ticket: Ticket, decoded: Result<Arc<Revision>, String>) {
+        let Some(Waiting::Decoded(link, id)) = self.cx.tickets.remove(&ticket) else {
+            return;
+        };
+        self.exchange
+            .decoded(&mut self.cx, &mut self.peers, link, &id, decoded);
+        self.route();
+        self.peers
+            .links
+            .get_mut(&link)
+            .into_iter()
+            .for_each(Link::go_on);
+        while let Some(frame) = self.peers.links.get_mut(&link).and_then(Link::next_held) {
+            self.take_bytes(link, &frame);
+        }
+        if self
+            .peers
+            .links
+            .get(&link)
+            .is_some_and(|link| !link.is_held())
+        {
+            self.cx.effects.push(Effect::GoOn(link));
+        }
+        self.cx.tell(Event::Whole(link));
+    }
+
+    /// Takes up what has waited for bodies that are here now, one after the other: the next may
+    /// rest on the last.
+    pub(super) fn follow_pulls(&mut self) {
+        while self
+            .exchange
+            .follow_pull(&mut self.cx, &mut self.peers, &mut self.store)
+        {
+            self.route();
+        }
+    }
+
+    /// Takes a revision in, passes it on and stores it as far as it changes what is kept. A new
+    /// head is dealt with in this order:
+    ///
+    /// 1. It is held, so that nothing which follows sees another.
+    /// 2. It is flooded: others wait for it, and what follows may take this host a while.
+    /// 3. What it does not contain is read back and asked about, for that is to be made again.
+    /// 4. The server is to run it: that only marks it as desired, and the job comes at the end of
+    ///    the turn.
+    /// 5. It is stored. That a revision from elsewhere is on the disk was promised to nobody, and a
+    ///    full disk keeps it from nobody.
+    /// 6. What waited for it goes on, edits are looked at again, and what is too old is let go,
+    ///    which needs all of the above.
+    pub(super) fn take_revision(&mut self, from: Option<LinkId>, revision: Arc<Revision>) {
+        let Self {
+            cx,
+            peers,
+            store,
+            exchange,
+            local,
+            ..
+        } = self;
+        store.replica.judge_by(peers.bound_ms(cx));
+        exchange.missing.remove(&revision.id());
+        let group = revision.record.header.key.clone();
+        let taken = store.replica.take(Arc::clone(&revision), cx.now.elapsed);
+        let ours = group == cx.setup.group;
+        store.note_received(&revision, cx.now.wall_ms);
+        if !matches!(taken, Taken::Stale | Taken::NoRoom) {
+            store.note_held(revision.id());
+        }
+        match taken {
+            Taken::Head(was) => {
+                exchange.flood_revision(cx, peers, store, from, &revision);
+                store.read_uncontained(cx, &group);
+                if was
+                    .as_ref()
+                    .is_some_and(|was| revision.standing(&was.edit_ref()) != Standing::In)
+                {
+                    peers.is_unsure_again();
+                }
+                if let Some(from) = from {
+                    exchange.ask_about_edits(cx, peers, store, from);
+                }
+                match ours {
+                    _ if revision.is_removal() => {
+                        exchange.group_goes(cx, peers, store, &revision);
+                    }
+                    true => local.head_moved(cx, peers, was.as_deref(), &revision, from.is_some()),
+                    false => {}
+                }
+            }
+            Taken::Uncontained => exchange.flood_revision(cx, peers, store, from, &revision),
+            Taken::History => {}
+            Taken::Stale => {
+                if let Some(from) = from {
+                    exchange.offer_head(cx, peers, store, from, &group);
+                }
+                return;
+            }
+            Taken::Held => return,
+            Taken::NoRoom => {
+                exchange.pull_settled(cx, &revision.id());
+                return store.prune(cx, peers, &group);
+            }
+        }
+        if from.is_some() {
+            store.store(cx, &revision);
+        }
+        exchange.pull_settled(cx, &revision.id());
+        if ours {
+            cx.rebase_soon(REBASE_JITTER);
+        }
+        store.prune(cx, peers, &group);
+    }
+
+    /// Looks whether heads are dated far ahead by what is known of the time now. One that is gives
+    /// way to a revision that is not, if one is held; the own group's is else dated anew:
+    /// others with a right clock would not take it.
+    pub(super) fn judge_heads(&mut self) {
+        let rightful = self.store.rightful_heads(&mut self.cx, &self.peers);
+        for revision in rightful {
+            self.take_revision(None, revision);
+        }
+        self.changes(|changes, below| changes.date_anew(below));
+        self.peers.name_clocks(&mut self.cx);
+    }
+
+    /// Lets the changes in the making do something with all parts below them.
+    pub(super) fn changes<T>(
+        &mut self,
+        act: impl FnOnce(&mut super::changes::Changes, &mut Below<'_>) -> T,
+    ) -> T {
+        let mut below = Below {
+            cx: &mut self.cx,
+            peers: &mut self.peers,
+            store: &mut self.store,
+            exchange: &mut self.exchange,
+            local: &mut self.local,
+        };
+        act(&mut self.changes, &mut below)
+    }
+
+    /// A write is durable, or has failed.
+    pub(super) fn stored(&mut self, ticket: Ticket, result: Result<(), String>) {
+        let Some(waiting) = self.store.answered(&mut self.cx, ticket, &result) else {
+            return;
+        };
+        match waiting {
+            Waiting::Note(note) => {
+                self.changes(|_, below| below.note_stored(note, result.is_ok()));
+            }
+            Waiting::Transaction => {
+                self.changes(|changes, below| changes.transaction_stored(below, result));
+            }
+            Waiting::Removal(removal) => {
+                self.changes(|_, below| below.removal_stored(*removal, result));
+            }
+            Waiting::Stored(id) => {
+                let is_durable = result.is_ok();
+                self.store
+                    .written(&mut self.cx, &self.peers, ticket, id, is_durable);
+            }
+            Waiting::Probe if result.is_ok() => self.store.store_again(&mut self.cx),
+            Waiting::Before => self.local.before_stored(&mut self.cx, result),
+            Waiting::Kept => self.local.drift_kept(&mut self.cx, &self.store, result),
+            Waiting::Struck(record, goes) => {
+                self.store
+                    .is_struck(&mut self.cx, &record, &goes, result.is_ok());
+            }
+            Waiting::Acknowledged(client, name) => {
+                self.local
+                    .is_acknowledged(&mut self.cx, client, &name, result);
+            }
+            Waiting::Probe
+            | Waiting::Server
+            | Waiting::Read(..)
+            | Waiting::Adopting(_)
+            | Waiting::Decoded(..) => {}
+        }
+    }
+
+    /// A revision was read from disk, or could not be.
+    pub(super) fn loaded(&mut self, ticket: Ticket, read: Result<Option<Vec<u8>>, String>) {
+        if self.changes.drift_loaded(&mut self.cx, ticket, &read) {
+            return;
+        }
+        let Some(Waiting::Read(record, reading)) = self.cx.tickets.remove(&ticket) else {
+            return;
+        };
+        let Self {
+            cx,
+            peers,
+            store,
+            exchange,
+            ..
+        } = self;
+        // What bundles were struck out of is only good for what people want of it.
+        let filed = exchange.sound(cx, peers, store, &record, read);
+        match (
+            reading,
+            filed.map(|filed| (filed.is_struck, Arc::new(filed.revision))),
+        ) {
+            (Reading::Uncontained, Ok((false, revision))) => {
+                exchange.hold_again(cx, peers, store, revision);
+            }
+            (Reading::Former, Ok((false, revision))) => {
+                self.changes(|_, below| below.keep_group_as(&revision));
+            }
+            (Reading::Uncontained | Reading::Former, _) => {}
+            (Reading::Wanted(link), Ok((false, revision))) => {
+                exchange.offer_revision(cx, peers, store, link, &revision);
+            }
+            (Reading::Pulled(link, offset), Ok((false, revision))) => {
+                peers.serve_body(cx, link, &revision, offset);
+            }
+            (Reading::Wanted(link) | Reading::Pulled(link, _), _) => {
+                peers.answer(cx, link, &Frame::Missing(record.id));
+            }
+            (Reading::Needed(needing), Ok((_, revision))) => {
+                self.changes(|changes, below| changes.needed_is_here(below, needing, &revision));
+            }
+            (Reading::Needed(needing), Err(reason)) => cx.needed_is_not_to_be_had(needing, reason),
+        }
+    }
+
+    /// The server has done, or not done, what it was asked.
+    pub(super) fn server_reports(&mut self, report: ServerReport) {
+        if self.cx.tickets.remove(&report.ticket).is_none() {
+            return;
+        }
+        self.local.hears_of_server(&mut self.cx, &report);
+        if let Outcome::Found {
+            config,
+            fingerprint,
+        } = report.outcome
+        {
+            // What it was asked for is still to be done.
+            let (found, is_tried_only) = (
+                Found {
+                    config,
+                    fingerprint,
+                },
+                self.changes.is_tried_only(),
+            );
+            return self
+                .local
+                .found_changed(&mut self.cx, &self.store, found, is_tried_only);
+        }
+        let Self {
+            cx,
+            peers,
+            store,
+            local,
+            changes,
+            ..
+        } = self;
+        match local.server.job.take() {
+            Some(Job::Apply(applied)) => local.applied(cx, peers, store, applied, report),
+            Some(Job::InStep(applied)) => {
+                self.changes(|changes, below| changes.is_put_in_step(below, applied, report));
+            }
+            Some(Job::Observe) => {
+                local.observed(cx, store, report.outcome, changes.is_default_meant());
+            }
+            Some(Job::Try) => self.changes(|changes, below| changes.tried(below, report.outcome)),
+            Some(Job::RollBack) => local.rolled_back(cx, report.outcome),
+            Some(Job::RollBackToApplied(applied)) => {
+                local.rolled_back_to_applied(cx, applied, report.outcome);
+            }
+            None => {}
+        }
+    }
+
+    /// A client asks something of the document of the own group, or of another.
+    pub(super) fn asked(&mut self, client: ClientId, ask: Ask) {
+        match ask {
+            Ask::OfGroup(group, ask, forwarded) if group != self.cx.setup.group => {
+                self.ask_of_group(client, &group, *ask, forwarded.map(|forwarded| *forwarded));
+            }
+            Ask::OfGroup(_, ask, _) => self.asked(client, *ask),
+            Ask::Write(change) => self.changes.write(&mut self.cx, client, change),
+            Ask::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
+            Ask::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
+            Ask::PublishLocal {
+                force,
+                if_match,
+                note,
+            } => self
+                .changes
+                .publish_local(&mut self.cx, client, force, if_match, note),
+            Ask::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
+            Ask::RemoveGroup { name, force, note } => {
+                self.changes(|_, below| below.remove_group(client, &name, force, note));
+            }
+            Ask::RepairHost(ending, forwarded) => self.changes(|changes, below| {
+                changes.repair_elsewhere(below, client, &ending, *forwarded);
+            }),
+            Ask::Restore {
+                id,
+                path,
+                if_match,
+                note,
+            } => self.changes(|changes, below| {
+                changes.restore(below, client, &id, path, if_match, note);
+            }),
+            Ask::Settle {
+                id,
+                keep,
+                if_match,
+                note,
+            } => self.changes(|changes, below| {
+                changes.settle(below, client, &id, keep, if_match, note);
+            }),
+            Ask::AcknowledgeDrift(name) => {
+                self.local.acknowledge_drift(&mut self.cx, client, &name);
+            }
+            Ask::AdoptDrift {
+                name,
+                if_match,
+                note,
+            } => self.changes(|changes, below| {
+                changes.adopt_drift(below, client, &name, if_match, note);
+            }),
+            // At most one from each of the gate's connections.
+            Ask::Read(path) if self.view().is_blind() => self.local.early.push((client, path)),
+            ask => {
+                let answer = match &ask {
+                    Ask::Revisions(_)
+                    | Ask::Difference { .. }
+                    | Ask::Blame(_)
+                    | Ask::Conflicts(_) => self.past(&self.cx.setup.group.clone(), ask),
+                    _ => self.view().read(ask),
+                };
+                self.cx.effects.push(Effect::Answer(client, answer));
+            }
+        }
+    }
+
+    /// A question about another group than the own, or a change of its document.
+    fn ask_of_group(
+        &mut self,
+        client: ClientId,
+        group: &str,
+        ask: Ask,
+        forwarded: Option<ForwardedRequest>,
+    ) {
+        let answer = match ask {
+            _ if !self.view().is_known_group(group) => self.view().unknown_group(group).into(),
+            Ask::Read(path) => match self.store.light_head(group) {
+                Some(head) => {
+                    return self.changes.show(&mut self.cx, client, head, path);
+                }
+                None => self.store.value_of_group(group, path),
+            },
+            ask @ (Ask::Revisions(_)
+            | Ask::Difference { .. }
+            | Ask::Blame(_)
+            | Ask::Conflicts(_)) => self.past(group, ask),
+            Ask::Write(_)
+            | Ask::Patch(_)
+            | Ask::DryRun(_)
+            | Ask::Restore { .. }
+            | Ask::Settle { .. } => match forwarded {
+                Some(forwarded) => {
+                    return self
+                        .changes(|changes, below| changes.forward(below, client, &forwarded));
+                }
+                None => self.peers.not_ours(&self.cx, group).into(),
+            },
+            // Which of its servers is meant only that host's own client can say.
+            Ask::PublishLocal { .. } => self.peers.not_ours(&self.cx, group).into(),
+            _ => Problem::new(
+                400,
+                "This does not depend on a group.",
+                "ask without Starling-Group and ?group",
+            )
+            .into(),
+        };
+        self.cx.effects.push(Effect::Answer(client, answer));
+    }
+
+    /// What is asked of the history and the conflicts of a group: whoever looks at the history
+    /// sets off that more of it is fetched.
+    fn past(&mut self, group: &str, ask: Ask) -> Answer {
+        let looks_back = !matches!(ask, Ask::Revisions(Some(_)) | Ask::Conflicts(_));
+        let older = looks_back.then(|| {
+            self.exchange
+                .fetch_older(&mut self.cx, &mut self.peers, &self.store, group)
+        });
+        self.view()
+            .past(group, ask, older.unwrap_or(Older::Nothing))
+    }
+
+    /// Answers those who asked for the document before there was one to show.
+    pub(super) fn serve_early_reads(&mut self) {
+        if self.view().is_blind() {
+            return;
+        }
+        for (client, path) in std::mem::take(&mut self.local.early) {
+            let answer = self.view().value(path);
+            self.cx.effects.push(Effect::Answer(client, answer));
+        }
+    }
+
+    /// A change that waits for a disk which hangs is given up: heads may have come meanwhile, and
+    /// it keeps them from the server.
+    pub(super) fn judge_disk(&mut self) {
+        if !self.store.judge_disk(&mut self.cx) {
+            self.changes(|changes, below| changes.give_up_what_hangs(below));
+        }
+    }
+
+    /// Compares with peers. Heads are judged first: what is dated too far ahead is not offered.
+    pub(super) fn compare_if_due(&mut self) {
+        if self.cx.timers.sync <= self.cx.now.elapsed {
+            self.judge_heads();
+            self.route();
+        }
+        self.exchange
+            .compare_if_due(&mut self.cx, &mut self.peers, &self.store);
+    }
+
+    /// Makes the own node record anew.
+    pub(super) fn refresh_own_record(&mut self) {
+        if self.peers.own_record.due() <= self.cx.now.elapsed {
+            let said = self.view().said_of_self();
+            self.peers.refresh_own_record(&mut self.cx, &said);
+        }
+    }
+}

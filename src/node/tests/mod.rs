@@ -1,0 +1,711 @@
+#[cfg(test)]
+mod before;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod stalled;
+#[cfg(test)]
+mod wire;
+
+use crate::node::effect::revision_name;
+use crate::node::input::Ask;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::effect::Level;
+use super::input::Ticket;
+use super::rng::Rng;
+use super::*;
+use crate::limits::SHORT_ID_MIN;
+use crate::model::document::Document;
+use crate::model::edit::{Change as EditChange, Op};
+use crate::model::json::{self, Value};
+use crate::model::path::Path;
+use crate::model::shown::ShownConfig;
+use crate::node::answer::Answer;
+use crate::node::effect::ServerJob;
+use crate::node::input::{Change, ClientId, Outcome, ServerReport};
+use crate::wire::fleet::{FleetId, FleetKey};
+use crate::wire::handshake::Hello;
+
+/// A node, and all that it has asked for.
+struct Lone {
+    node: Node,
+    now: Now,
+    effects: Vec<Effect>,
+}
+
+impl Lone {
+    fn new(server: bool) -> Self {
+        let now = Now {
+            elapsed: Duration::ZERO,
+            wall_ms: 1_000,
+        };
+        let id = FleetId::from_bytes(SecretKey::from_seed(&[250; 32]).public()).unwrap();
+        let setup = Setup {
+            secret: SecretKey::from_seed(&[1; 32]),
+            fleet: Fleet::new("test".into(), id, vec![FleetKey::from_bytes([9; 32])]).unwrap(),
+            run: 1,
+            name: "gull".into(),
+            group: "default".into(),
+            version: "test".into(),
+            server,
+            joined: true,
+            peers: Vec::new(),
+            before_kept: false,
+            history: crate::limits::HISTORY_KEPT_MAX,
+            keys_kept: Duration::ZERO..Duration::MAX,
+            files_max: crate::limits::STATE_MIB << 20,
+            seed: 7,
+            overlay: Default::default(),
+            drift: Default::default(),
+            is_signed: Record::is_signed,
+        };
+        let mut lone = Self {
+            node: Node::new(setup, b"", now),
+            now,
+            effects: Vec::new(),
+        };
+        lone.happens(Input::Addresses(Vec::new()));
+        lone
+    }
+
+    /// What happens, and the decoding of bodies that comes of it.
+    fn happens(&mut self, input: Input) {
+        self.node.handle(self.now, input, &mut self.effects);
+        while let Some((ticket, undecoded)) = self.undecoded() {
+            self.node.handle(
+                self.now,
+                Input::Decoded(ticket, undecoded.decode()),
+                &mut self.effects,
+            );
+        }
+    }
+
+    fn undecoded(&mut self) -> Option<(Ticket, crate::node::exchange::decode::Undecoded)> {
+        let place = self
+            .effects
+            .iter()
+            .position(|effect| matches!(effect, Effect::Decode(..)))?;
+        match self.effects.remove(place) {
+            Effect::Decode(ticket, undecoded) => Some((ticket, undecoded)),
+            _ => None,
+        }
+    }
+
+    fn write(&mut self, client: ClientId, text: &str) {
+        let op = Op {
+            path: Path::parse("/config/routes").unwrap(),
+            change: EditChange::Put(Value::from(text)),
+        };
+        self.happens(Input::Asked(
+            client,
+            Ask::Write(Change {
+                op,
+                if_match: None,
+                note: String::new(),
+                settles: Vec::new(),
+            }),
+        ));
+    }
+
+    fn linked(&mut self, link: LinkId, identity: u8) {
+        let peer = PeerId::from_bytes(SecretKey::from_seed(&[identity; 32]).public()).unwrap();
+        let hello = Hello {
+            peer,
+            run: 5,
+            features: 0,
+            addresses: Vec::new(),
+        };
+        let address = "10.0.0.2:7117".parse().unwrap();
+        self.happens(Input::Linked {
+            link,
+            hello,
+            address,
+            dial: None,
+        });
+    }
+
+    /// The statuses with which clients were answered.
+    fn statuses(&self) -> Vec<(ClientId, u16)> {
+        let status = |effect: &Effect| match effect {
+            Effect::Answer(client, Answer::Problem(problem)) => Some((*client, problem.status)),
+            Effect::Answer(client, Answer::Done { .. }) => Some((*client, 200)),
+            _ => None,
+        };
+        self.effects.iter().filter_map(status).collect()
+    }
+
+    /// Answers all that is on its way to disk and server until nothing is.
+    fn serve(&mut self, outcome: &Outcome) {
+        loop {
+            let mut inputs = Vec::new();
+            for effect in &self.effects {
+                match effect {
+                    Effect::Disk(
+                        DiskJob::Pending(ticket, ..)
+                        | DiskJob::Commit(ticket, ..)
+                        | DiskJob::Store(ticket, ..)
+                        | DiskJob::BeforeStarling(ticket, _),
+                    ) => inputs.push(Input::Stored(*ticket, Ok(()))),
+                    Effect::Server(ticket, job) => {
+                        let outcome = if matches!(job, ServerJob::Observe) {
+                            observed()
+                        } else {
+                            outcome.clone()
+                        };
+                        inputs.push(Input::Server(ServerReport::new(*ticket, outcome)));
+                    }
+                    _ => {}
+                }
+            }
+            self.effects
+                .retain(|effect| !matches!(effect, Effect::Disk(_) | Effect::Server(..)));
+            if inputs.is_empty() {
+                return;
+            }
+            inputs.into_iter().for_each(|input| self.happens(input));
+        }
+    }
+}
+
+fn observed() -> Outcome {
+    shows(&Document::factory())
+}
+
+fn shows(document: &Document) -> Outcome {
+    let config = document.folded().config().clone().into();
+    Outcome::Observed {
+        config,
+        missing: Vec::new(),
+        restarted: false,
+    }
+}
+
+#[test]
+fn a_node_says_when_it_wants_to_be_called_and_then_has_nothing_left_to_do() {
+    let mut lone = Lone::new(true);
+    for _ in 0..200 {
+        lone.serve(&Outcome::Applied);
+        lone.now.elapsed = lone.node.deadline();
+        lone.happens(Input::Tick);
+        lone.serve(&Outcome::Applied);
+        assert!(
+            lone.node.deadline() > lone.now.elapsed,
+            "it would spin at {:?}",
+            lone.now.elapsed
+        );
+    }
+    assert!(
+        lone.now.elapsed > Duration::from_secs(120),
+        "it wakes too often: 200 times in {:?}",
+        lone.now.elapsed
+    );
+}
+
+#[test]
+fn of_many_changes_64_wait_and_the_rest_are_told_so_at_once() {
+    let mut lone = Lone::new(true);
+    lone.write(1000, "the first");
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    (0..70).for_each(|client| lone.write(client, &format!("{client}")));
+    // One is in hand, 64 wait.
+    assert_eq!(
+        lone.statuses(),
+        (65..70).map(|client| (client, 503)).collect::<Vec<_>>()
+    );
+    lone.serve(&Outcome::Applied);
+    let done: Vec<ClientId> = lone
+        .statuses()
+        .into_iter()
+        .filter(|(_, status)| *status == 200)
+        .map(|(client, _)| client)
+        .collect();
+    assert_eq!(
+        done,
+        (0..65).collect::<Vec<_>>(),
+        "in the order in which they came"
+    );
+}
+
+#[test]
+fn while_a_change_is_in_hand_the_server_is_asked_for_nothing_else() {
+    let mut lone = Lone::new(true);
+    lone.write(1000, "the first");
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    lone.write(1, "one");
+    for seconds in 1..10 {
+        lone.now.elapsed = Duration::from_secs(seconds);
+        lone.happens(Input::Tick);
+    }
+    let jobs = lone
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Server(..)))
+        .count();
+    assert_eq!(jobs, 0, "the disk has not answered yet");
+    lone.serve(&Outcome::Applied);
+    assert_eq!(lone.statuses(), vec![(1, 200)]);
+}
+
+#[test]
+fn an_answer_that_nobody_can_tell_is_taken_back_from_the_server() {
+    let mut lone = Lone::new(true);
+    lone.serve(&Outcome::Applied);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Unknown("no answer".into()));
+    assert_eq!(lone.statuses(), vec![(1, 503)]);
+    assert!(lone.node.head().is_none());
+}
+
+#[test]
+fn without_a_server_a_change_is_published_untried_and_shown_so() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    assert_eq!(lone.statuses(), vec![(1, 200)]);
+    let header = &lone.node.head().unwrap().record.header;
+    assert_eq!(header.flags & crate::model::record::Header::UNTRIED, 1);
+}
+
+#[test]
+fn what_is_loaded_is_the_head_and_is_not_written_again() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    let text = crate::node::exchange::records::file_text(lone.node.head().unwrap());
+    let mut next = Lone::new(false);
+    next.node.load(
+        crate::node::exchange::records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes())
+            .unwrap(),
+    );
+    next.now.wall_ms = 0;
+    next.happens(Input::Tick);
+    assert_eq!(
+        next.node.head().map(|head| head.id()),
+        lone.node.head().map(|head| head.id())
+    );
+    assert!(
+        !next
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Disk(DiskJob::Store(..))))
+    );
+    next.write(2, "two");
+    next.serve(&Outcome::Applied);
+    let (old, new) = (lone.node.head().unwrap(), next.node.head().unwrap());
+    assert!(
+        new.record.header.stamp > old.record.header.stamp,
+        "a clock that went back moves nothing"
+    );
+}
+
+#[test]
+fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    let fleet = *lone.node.cx.setup.fleet.id().as_bytes();
+    let text = crate::node::exchange::records::file_text(lone.node.head().unwrap());
+    assert!(crate::node::exchange::records::from_file(&text, &[3; 32]).is_none());
+    for at in (0..text.len()).step_by(7) {
+        let mut bad = text.clone();
+        bad[at] ^= 1;
+        assert!(
+            crate::node::exchange::records::from_file(&bad, &fleet).is_none(),
+            "byte {at}"
+        );
+    }
+    let head = lone.node.head().expect("it was published").clone();
+    assert_eq!(
+        crate::node::exchange::records::document_in(&text, &head.id()).as_ref(),
+        Some(&head.document)
+    );
+    assert_eq!(
+        crate::node::exchange::records::document_in(&text, &head.record.header.base),
+        None,
+        "another revision's"
+    );
+}
+
+#[test]
+fn a_node_that_ends_says_goodbye_on_all_links() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.linked(2, 3);
+    lone.effects.clear();
+    lone.node.leave(&mut lone.effects);
+    let bye = |effect: &Effect| match effect {
+        Effect::Send(link, bytes) => matches!(
+            Frame::decode(bytes),
+            Ok(Some(Frame::Bye(Goodbye::Leaving, _)))
+        )
+        .then_some(*link),
+        _ => None,
+    };
+    assert_eq!(
+        lone.effects.iter().filter_map(bye).collect::<Vec<_>>(),
+        vec![1, 2]
+    );
+}
+
+#[test]
+fn a_silent_link_is_pinged_and_then_given_up() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    lone.effects.clear();
+    let mut pinged = None;
+    let mut closed = None;
+    while closed.is_none() {
+        lone.now.elapsed = lone.node.deadline();
+        lone.happens(Input::Tick);
+        for effect in lone.effects.drain(..) {
+            match effect {
+                Effect::Send(1, bytes)
+                    if matches!(Frame::decode(&bytes), Ok(Some(Frame::Ping(_)))) =>
+                {
+                    pinged.get_or_insert(lone.now.elapsed);
+                }
+                Effect::Close(1) => closed = Some(lone.now.elapsed),
+                _ => {}
+            }
+        }
+        assert!(lone.now.elapsed < Duration::from_secs(60));
+    }
+    assert!(
+        pinged.is_some_and(|at| at >= Duration::from_secs(9) && at <= crate::limits::PING_AFTER)
+    );
+    assert_eq!(closed, Some(crate::limits::DEAD_AFTER));
+}
+
+#[test]
+fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
+    let mut lone = Lone::new(true);
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    lone.happens(Input::Frame(77, Frame::Ping(1).encode()));
+    lone.happens(Input::Sent(77, 1024));
+    lone.happens(Input::Unlinked(77, "gone".into()));
+    lone.happens(Input::Stored(999, Ok(())));
+    lone.happens(Input::Server(ServerReport::new(999, Outcome::Applied)));
+    lone.happens(Input::DialFailed(999, "refused".into()));
+    assert!(lone.effects.is_empty(), "{:?}", lone.effects);
+}
+
+/// A document was kept five times over, each time with values of thirty times its text, and what it
+/// took stayed when it was gone.
+#[test]
+fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
+    let mut lone = Lone::new(true);
+    let small = lone.node.held_bytes();
+    let routes: Vec<String> = (0..8_000)
+        .map(|n| format!(r#"{{"match":{{"uri":"/{n}"}},"action":{{"return":200}}}}"#))
+        .collect();
+    let config = json::parse(format!("[{}]", routes.join(",")).as_bytes()).unwrap();
+    let op = Op {
+        path: Path::parse("/config/routes").unwrap(),
+        change: EditChange::Put(config),
+    };
+    lone.happens(Input::Asked(
+        1,
+        Ask::Write(Change {
+            op,
+            if_match: None,
+            note: String::new(),
+            settles: Vec::new(),
+        }),
+    ));
+    lone.serve(&Outcome::Applied);
+    assert!(lone.statuses().contains(&(1, 200)));
+    let text = lone.node.head().unwrap().document.bytes().len();
+    lone.effects.clear();
+    let rest = |lone: &mut Lone| {
+        for look in 0..3 {
+            lone.now.elapsed += crate::limits::FOLD_AFTER;
+            lone.happens(Input::Tick);
+            let asked = lone.effects.iter().filter_map(|effect| {
+                if let Effect::Server(ticket, _) = effect {
+                    Some(*ticket)
+                } else {
+                    None
+                }
+            });
+            let asked: Vec<Ticket> = asked.collect();
+            lone.effects.clear();
+            for ticket in asked {
+                // As a server shows it: in memory beside the document.
+                let outcome = if look == 0 {
+                    shows(&lone.node.head().unwrap().document)
+                } else {
+                    Outcome::Unchanged
+                };
+                lone.happens(Input::Server(ServerReport::new(ticket, outcome)));
+            }
+        }
+        lone.node.held_bytes() - small
+    };
+    let held = rest(&mut lone);
+    assert!(
+        text > 300_000 && held < 6 * text,
+        "{held} bytes for a document of {text}"
+    );
+    let shown = lone
+        .node
+        .head()
+        .unwrap()
+        .document
+        .get(&Path::parse("/config/routes/7999/action").unwrap())
+        .cloned();
+    assert_eq!(
+        shown.map(|shown| json::compact(&shown)).as_deref(),
+        Some(r#"{"return":200}"#)
+    );
+    let held = rest(&mut lone);
+    assert!(held < 6 * text, "{held} bytes after somebody looked");
+    lone.write(2, "small");
+    lone.serve(&Outcome::Applied);
+    let held = rest(&mut lone);
+    assert!(
+        held < text / 2,
+        "{held} bytes are left of a document of {text}"
+    );
+}
+
+#[test]
+fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes() {
+    let mut lone = Lone::new(false);
+    lone.node.report_problem("a file was damaged".into());
+    lone.node.distrust();
+    assert!(
+        !lone.node.is_distrusted(),
+        "it knows nobody who could put it right: not for longer than this run"
+    );
+    lone.linked(1, 2);
+    assert!(lone.node.is_distrusted());
+    lone.node.forget_pending("default".into(), "000-x".into());
+    lone.happens(Input::Asked(1, Ask::Fleet));
+    assert!(
+        lone.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Disk(DiskJob::Discard(..))))
+    );
+    let shown = lone.effects.iter().any(|effect| match effect {
+        Effect::Answer(1, Answer::Json(view)) => view["problems"][0] == "a file was damaged",
+        _ => false,
+    });
+    assert!(shown);
+    lone.write(2, "x");
+    assert_eq!(lone.statuses(), vec![(2, 503)]);
+}
+
+#[test]
+fn the_name_of_a_file_sorts_by_height() {
+    let id = RecordId([1; 32]);
+    assert!(revision_name(9, &id) < revision_name(10, &id));
+    assert!(revision_name((1 << 48) - 1, &id).len() <= crate::limits::REVISION_NAME_MAX);
+}
+
+/// A host that is gone for good must not be the only one that is ever tried.
+#[test]
+fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answers() {
+    let mut lone = Lone::new(false);
+    lone.node.peers.book.configure("10.9.9.9:7117", true);
+    for number in 1..=12 {
+        let addresses = vec![format!("10.0.0.{number}:7117").parse().unwrap()];
+        lone.happens(Input::Found {
+            instance: format!("{number}"),
+            addresses,
+            unheard: true,
+        });
+    }
+    let (mut links, mut tried, mut next) = (BTreeSet::new(), BTreeSet::new(), 0);
+    while lone.now.elapsed < Duration::from_secs(1_200) {
+        for effect in std::mem::take(&mut lone.effects) {
+            match effect {
+                Effect::Dial { dial, address } if address == "10.9.9.9:7117" => {
+                    lone.happens(Input::DialFailed(dial, "no route".into()))
+                }
+                Effect::Dial { dial, address } => {
+                    next += 1;
+                    links.insert(next);
+                    let identity: u8 = address
+                        .strip_prefix("10.0.0.")
+                        .and_then(|rest| rest.strip_suffix(":7117"))
+                        .unwrap()
+                        .parse()
+                        .unwrap();
+                    tried.insert(identity);
+                    let peer =
+                        PeerId::from_bytes(SecretKey::from_seed(&[100 + identity; 32]).public())
+                            .unwrap();
+                    let hello = Hello {
+                        peer,
+                        run: 5,
+                        features: 0,
+                        addresses: Vec::new(),
+                    };
+                    lone.happens(Input::Linked {
+                        link: next,
+                        hello,
+                        address: address.parse().unwrap(),
+                        dial: Some(dial),
+                    });
+                }
+                Effect::Close(link) => drop(links.remove(&link)),
+                _ => {}
+            }
+        }
+        for link in &links {
+            lone.happens(Input::Sent(*link, crate::limits::LINK_WINDOW));
+            lone.happens(Input::Frame(*link, Frame::Pong(0).encode()));
+        }
+        lone.now.elapsed = lone
+            .node
+            .deadline()
+            .max(lone.now.elapsed + Duration::from_millis(1));
+        lone.happens(Input::Tick);
+    }
+    assert_eq!(tried.len(), 12, "only these were tried: {tried:?}");
+    assert!(
+        links.len() <= crate::limits::FULL_MESH + 1,
+        "{} links",
+        links.len()
+    );
+}
+
+#[test]
+fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_tried_again() {
+    let mut lone = Lone::new(false);
+    lone.linked(1, 2);
+    let peer = PeerId::from_bytes(SecretKey::from_seed(&[2; 32]).public()).unwrap();
+    lone.node
+        .peers
+        .book
+        .hear_of(peer, "i", &["10.0.0.2:7117".to_owned()]);
+    let dial = lone
+        .node
+        .peers
+        .book
+        .dial(
+            &crate::node::peers::book::Contact::Peer(peer),
+            Duration::ZERO,
+        )
+        .unwrap()
+        .number;
+    let hello = Hello {
+        peer,
+        run: 6,
+        features: 0,
+        addresses: Vec::new(),
+    };
+    lone.happens(Input::Linked {
+        link: 2,
+        hello,
+        address: "10.0.0.2:7117".parse().unwrap(),
+        dial: Some(dial),
+    });
+    lone.happens(Input::Unlinked(2, "reset".into()));
+    assert_eq!(lone.node.peers.book.dialling(), 0);
+}
+
+#[test]
+fn the_beginning_of_two_ids_is_refused_until_a_longer_one_is_given() {
+    let mut lone = Lone::new(false);
+    let mut beginnings = BTreeMap::new();
+    // Two of 65 536 beginnings are the same after some three hundred, so a thousand that are kept
+    // are enough.
+    let (one, other) = (0..crate::limits::HISTORY_KEPT_MAX as u64)
+        .find_map(|client| {
+            lone.write(client, &format!("{client}"));
+            lone.serve(&Outcome::Applied);
+            let id = lone.node.head().expect("it was published").id();
+            Some((
+                beginnings.insert(id.to_string()[..SHORT_ID_MIN].to_owned(), id)?,
+                id,
+            ))
+        })
+        .expect("two begin alike");
+    lone.effects.clear();
+    let asks = |id: &str| {
+        let path = Path::parse("/config").unwrap();
+        let restore = Ask::Restore {
+            id: id.to_owned(),
+            path,
+            if_match: None,
+            note: String::new(),
+        };
+        [
+            Ask::Revisions(Some(id.to_owned())),
+            Ask::Difference {
+                to: id.to_owned(),
+                from: None,
+            },
+            restore,
+        ]
+    };
+    let short = one.to_string()[..SHORT_ID_MIN].to_owned();
+    (2_000..)
+        .zip(asks(&short))
+        .for_each(|(client, ask)| lone.happens(Input::Asked(client, ask)));
+    assert_eq!(lone.statuses(), [(2_000, 409), (2_001, 409), (2_002, 409)]);
+    lone.effects.clear();
+    (3_000..)
+        .zip(
+            asks(&one.to_string())
+                .into_iter()
+                .chain(asks(&other.to_string())),
+        )
+        .for_each(|(client, ask)| {
+            lone.happens(Input::Asked(client, ask));
+        });
+    assert_eq!(
+        lone.statuses(),
+        [(3_005, 200)],
+        "the other is the head: to restore it changes nothing"
+    );
+    let read = lone
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Load(..)))
+        .count();
+    assert_eq!(read, 1, "the file of the one is being read");
+}
+
+#[test]
+fn a_server_found_while_a_change_is_made_durable_is_not_taken_to_run_it() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.node.server_appears();
+    let theirs = ShownConfig::from(Value::from_iter([("theirs".to_owned(), Value::from(1))]));
+    let mut is_given = false;
+    while !is_given {
+        assert!(
+            lone.now.elapsed < Duration::from_secs(60),
+            "it is not given it: {:?}",
+            lone.node.local.server.drift
+        );
+        lone.now.elapsed += Duration::from_secs(1);
+        lone.happens(Input::Tick);
+        for effect in std::mem::take(&mut lone.effects) {
+            let input = match effect {
+                Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => {
+                    Input::Stored(ticket, Ok(()))
+                }
+                Effect::Server(ticket, ServerJob::Observe) => {
+                    let outcome = Outcome::Observed {
+                        config: theirs.clone(),
+                        missing: Vec::new(),
+                        restarted: false,
+                    };
+                    Input::Server(ServerReport::new(ticket, outcome))
+                }
+                effect => {
+                    is_given |= matches!(effect, Effect::Server(_, ServerJob::Apply(..)));
+                    continue;
+                }
+            };
+            lone.happens(input);
+        }
+    }
+}

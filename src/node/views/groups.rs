@@ -1,0 +1,216 @@
+//! Groups: which this host knows of, and what it answers of another than its own.
+//!
+//! All groups' revisions are held here, so whatever can be read of the own group can be read of
+//! any. A change is tried on a server that runs the group's document, which this host's does not: a
+//! host of that group is asked to make it (`forwarding`), or, if none can be reached, it is
+//! refused, naming the hosts that could.
+
+use crate::model::record::Record;
+use crate::node::answer::Older;
+use crate::node::views::View;
+use std::collections::BTreeMap;
+
+use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
+use crate::model::json::{Value, object};
+use crate::model::name::is_name;
+use crate::model::path::Path;
+use crate::node::answer::{Answer, Problem};
+use crate::node::context::Context;
+use crate::node::input::Ask;
+use crate::node::peers::Peers;
+use crate::node::store::Store;
+use crate::node::views::text;
+
+/// How many hosts follow a group, by their node records.
+#[derive(Default)]
+struct Hosts {
+    all: usize,
+    /// Whose servers run the head.
+    applied: usize,
+}
+
+impl View<'_> {
+    /// The open conflicts of a group's head, and what this host holds beside the head that nobody
+    /// has listed yet.
+    pub(in crate::node) fn conflicts_view(&self, group: &str) -> Value {
+        Value::Array(
+            self.store
+                .conflicts(group)
+                .iter()
+                .map(|shown| self.peers.conflict_view(shown))
+                .collect(),
+        )
+    }
+
+    pub(in crate::node) fn one_conflict(&self, group: &str, id: &str) -> Answer {
+        self.store
+            .conflict(group, id)
+            .map_or_else(Answer::from, |shown| {
+                Answer::Json(self.peers.conflict_view(&shown))
+            })
+    }
+
+    /// What is asked of the history and the conflicts of a group; with whether more of the history
+    /// was asked for.
+    pub(in crate::node) fn past(&self, group: &str, ask: Ask, older: Older) -> Answer {
+        match ask {
+            Ask::Revisions(None) => self.revisions(group, older),
+            Ask::Revisions(Some(id)) => self.revision(group, &id),
+            Ask::Difference { to, from } => self.difference(group, &to, from.as_deref(), older),
+            Ask::Blame(path) => self.blame(group, path, older),
+            Ask::Conflicts(Some(id)) => self.one_conflict(group, &id),
+            _ => Answer::Json(self.conflicts_view(group)),
+        }
+    }
+
+    /// Groups that have a revision here, that a host says it follows, and the own one, with their
+    /// hosts. A peer may say anything, so what it says counts only if it is a name, and only
+    /// while there is room. All records are decoded once.
+    fn known_groups(&self) -> BTreeMap<String, Hosts> {
+        let live = self.store.heads().filter(|(_, head)| !head.is_removal());
+        let heads: BTreeMap<&str, String> = live
+            .map(|(name, head)| (name, head.id().to_string()))
+            .collect();
+        // Of a group that was removed there may be changes left that nobody has looked at.
+        let rest = self
+            .store
+            .replica
+            .groups()
+            .filter(|(_, group)| group.is_removed() && group.unsettled() > 0);
+        let held = heads
+            .keys()
+            .copied()
+            .chain(rest.map(|(name, _)| name))
+            .chain([&self.cx.setup.group[..]]);
+        let mut known: BTreeMap<String, Hosts> = held
+            .map(|name| (name.to_owned(), Hosts::default()))
+            .collect();
+        for (peer, node) in self.peers.roster.iter() {
+            let said = self.said_by(peer, node);
+            let Some(name) = text(&said, "group").filter(|name| is_name(name)) else {
+                continue;
+            };
+            let is_removed = || {
+                self.store
+                    .replica
+                    .group(name)
+                    .is_some_and(crate::node::store::replica::Group::is_removed)
+            };
+            let has_place = || {
+                known.len() < GROUPS_MAX
+                    && (!is_removed() || self.peers.is_there(self.cx, peer, node))
+            };
+            if !known.contains_key(name) && !has_place() {
+                continue;
+            }
+            let hosts = known.entry(name.to_owned()).or_default();
+            hosts.all += 1;
+            let head = heads.get(name).map(String::as_str);
+            hosts.applied += usize::from(head.is_some() && text(&said, "applied") == head);
+        }
+        known
+    }
+
+    pub(in crate::node) fn is_known_group(&self, group: &str) -> bool {
+        self.store.replica.head(group).is_some() || self.known_groups().contains_key(group)
+    }
+
+    pub(in crate::node) fn unknown_group(&self, group: &str) -> Problem {
+        let known: Vec<String> = self.known_groups().into_keys().collect();
+        Problem::new(
+            404,
+            "No such group.",
+            format!("{group} is not known here; there are {}", known.join(", ")),
+        )
+    }
+
+    /// Each group that is known, by name.
+    pub(in crate::node) fn groups_view(&self) -> Value {
+        self.known_groups()
+            .iter()
+            .map(|(name, hosts)| self.group_view(name, hosts))
+            .collect::<Vec<_>>()
+            .into()
+    }
+
+    fn group_view(&self, name: &str, hosts: &Hosts) -> Value {
+        let removed = self
+            .store
+            .replica
+            .group(name)
+            .filter(|group| group.is_removed());
+        let listed = self
+            .store
+            .replica
+            .head(name)
+            .map_or(0, |head| head.open.len());
+        Value::Object(object! {
+            "name": name,
+            "own": name == self.cx.setup.group,
+            "head": self.head_view(name),
+            "hosts": hosts.all,
+            "applied": hosts.applied,
+            "conflicts": removed.map_or(listed, crate::node::store::replica::Group::unsettled),
+            "removed": removed.is_some(),
+        })
+    }
+}
+
+impl Store {
+    /// The head's record of a group, if its body is on disk only.
+    pub(in crate::node) fn light_head(&self, group: &str) -> Option<Record> {
+        let head = self.replica.head(group).filter(|head| head.is_light());
+        head.map(|head| head.record.clone())
+    }
+
+    pub(in crate::node) fn value_of_group(&self, group: &str, path: Path) -> Answer {
+        match self.replica.head(group) {
+            Some(head) => Answer::Value {
+                document: head.document.clone(),
+                path,
+                head: Some(head.id()),
+                applied: None,
+            },
+            None => {
+                let detail = format!(
+                    "nothing was ever changed in group {group}; what its servers run is known on its hosts"
+                );
+                Problem::new(404, "The group has no head.", detail).into()
+            }
+        }
+    }
+}
+
+impl Peers {
+    /// A change of another group's document: this host has no server to try it on.
+    pub(in crate::node) fn not_ours(&self, cx: &Context, group: &str) -> Problem {
+        let hosts = self
+            .roster
+            .iter()
+            .filter(|(_, node)| text(&node.said(), "group") == Some(group));
+        let names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
+        let hosts = if names.is_empty() {
+            "none is known".to_owned()
+        } else {
+            listed(names)
+        };
+        let detail = format!(
+            "this host is in group {}; send it to a host of group {group}: {hosts}",
+            cx.setup.group
+        );
+        Problem::new(409, "A change is made on a host of its group.", detail)
+    }
+}
+
+/// These names in a row, or the first of them.
+pub(in crate::node) fn listed(mut names: Vec<String>) -> String {
+    names.sort();
+    let more = names.len().saturating_sub(GROUP_HOSTS_NAMED);
+    names.truncate(GROUP_HOSTS_NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    names.join(", ") + &more
+}

@@ -1,0 +1,319 @@
+//! What was: the revisions that are kept, shown, compared and restored.
+//!
+//! Bodies are on disk only. For a view the place of the file is handed over with what is known
+//! without it; for a change the node reads the file itself, and what comes of it is an ordinary
+//! change. Looking at the history has older revisions fetched, see `fetch`.
+
+use crate::node::answer::Older;
+use crate::node::views::View;
+use std::collections::BTreeSet;
+
+use crate::limits::SHORT_ID_MIN;
+use crate::model::document::Document;
+use crate::model::edit::{self, Change, Op};
+use crate::model::json::{Value, object};
+use crate::model::path::Path;
+use crate::model::record::{Header, Record, RecordId};
+use crate::model::resources;
+use crate::model::revision::Origin;
+use crate::node::answer::{Answer, Kept, Place, Problem};
+use crate::node::changes::plan::Plan;
+use crate::node::context::Context;
+use crate::node::effect::revision_name;
+use crate::node::store::Store;
+use crate::node::store::replica::Summary;
+
+impl View<'_> {
+    pub(in crate::node) fn revisions(&self, group: &str, older: Older) -> Answer {
+        let line = self.store.line(group);
+        let newest_first = self
+            .store
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(|group| group.history().rev());
+        Answer::History(
+            Value::Array(
+                newest_first
+                    .map(|summary| self.revision_view(summary, &line))
+                    .collect(),
+            ),
+            older,
+        )
+    }
+
+    pub(in crate::node) fn revision(&self, group: &str, id: &str) -> Answer {
+        let shown =
+            |summary| Answer::Revision(Box::new(self.kept(summary, &self.store.line(group))));
+        self.store
+            .kept_revision(group, id)
+            .map_or_else(Answer::from, shown)
+    }
+
+    /// What leads to a revision from another, or from the one that it was made on.
+    pub(in crate::node) fn difference(
+        &self,
+        group: &str,
+        to: &str,
+        from: Option<&str>,
+        older: Older,
+    ) -> Answer {
+        let line = self.store.line(group);
+        let kept = |summary| Box::new(self.kept(summary, &line));
+        let pair = || {
+            let to = self.store.kept_revision(group, to)?;
+            let from = match from {
+                Some(from) => Some(self.store.kept_revision(group, from)?),
+                None => self.store.base_of(to)?,
+            };
+            Ok(Answer::Difference {
+                from: from.map(kept),
+                to: kept(to),
+                older,
+            })
+        };
+        pair().unwrap_or_else(|problem: Problem| problem.into())
+    }
+
+    pub(in crate::node) fn blame(&self, group: &str, path: Path, older: Older) -> Answer {
+        let ids = self.store.line(group);
+        let line = self
+            .store
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(|group| group.line());
+        let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
+        if line.is_empty() {
+            return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
+        }
+        Answer::Blame { path, line, older }
+    }
+
+    fn kept(&self, summary: &Summary, line: &Line) -> Kept {
+        let record = &summary.record;
+        let place = self.store.in_memory(&record.id).map_or_else(
+            || Place::File {
+                group: record.header.key.clone(),
+                name: revision_name(record.header.height, &record.id),
+            },
+            Place::Memory,
+        );
+        Kept {
+            id: record.id,
+            view: self.revision_view(summary, line),
+            size: record.header.body_len as usize,
+            place,
+        }
+    }
+
+    /// A group's head as a revision, if there is one.
+    pub(in crate::node) fn head_view(&self, group: &str) -> Value {
+        let head = self
+            .store
+            .replica
+            .group(group)
+            .filter(|group| !group.is_removed())
+            .and_then(|group| group.line().next());
+        head.map_or(Value::Null, |head| {
+            self.revision_view(head, &Line::of([head].into_iter()))
+        })
+    }
+
+    /// A revision without its document.
+    fn revision_view(&self, summary: &Summary, line: &Line) -> Value {
+        let header = &summary.record.header;
+        let mut view = object! {
+            "id": summary.record.id.to_string(),
+            "height": header.height,
+            "author": header.author.to_string(),
+            "author_name": self.peers.roster.name(&header.author),
+            "time": header.stamp.wall_ms(),
+            "received": summary.received,
+            "note": header.note.as_str(),
+            "base": (header.height > 1).then(|| header.base.to_string()),
+            "size": header.body_len,
+            "untried": header.flags & Header::UNTRIED != 0,
+            "stored": self.store.storing.has(&summary.record.id),
+            "struck": summary.is_struck,
+            "guarded": header.flags & Header::GUARDED != 0,
+            "removed": header.is_removal(),
+        };
+        let (kind, of) = match &summary.origin {
+            Origin::Original => ("original", None),
+            Origin::Replay(edit, author) => ("replay", Some((edit, author))),
+            Origin::Note(edit, author) => ("note", Some((edit, author))),
+        };
+        view.extend(object! { "kind": kind });
+        view.extend(of.into_iter().flat_map(|(edit, author)| {
+            object! {
+                "edit_id": edit.id.to_string(),
+                "edit_author": author.to_string(),
+                "edit_author_name": self.peers.roster.name(author),
+                "edit_time": edit.stamp.wall_ms(),
+            }
+        }));
+        view.extend(object! {
+            "edit": summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect::<Vec<_>>(),
+            "settled": summary.settled.iter().map(|edit| edit.id.to_string()).collect::<Vec<_>>(),
+            "beaten": line.has_passed_by(&summary.record),
+        });
+        Value::Object(view)
+    }
+}
+
+impl Store {
+    /// A plan of operations that were worked out here. One whose aim is reached already is left
+    /// out.
+    pub(in crate::node) fn plan_of(
+        &self,
+        cx: &Context,
+        before: Document,
+        ops: Vec<Op>,
+    ) -> Result<Plan, Answer> {
+        if let Some(op) = ops.iter().find(|op| wants_what_was_struck(op)) {
+            let detail = format!(
+                "{} was struck out of the history: upload it again, or restore another path",
+                op.path
+            );
+            return Err(Problem::new(
+                410,
+                "The key of this certificate is not kept any more.",
+                detail,
+            )
+            .into());
+        }
+        let gone = |op: &Op| op.change == Change::Delete && before.get(&op.path).is_none();
+        let ops: Vec<Op> = ops.into_iter().filter(|op| !gone(op)).collect();
+        let after = edit::apply_all(&before, &ops).map_err(|(place, error)| {
+            let op = &ops[place];
+            let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
+            let head = self.head(cx).map(|head| head.id());
+            Problem::new(409, "It does not fit the present document.", detail).at(head)
+        })?;
+        Ok(Plan {
+            ops,
+            before,
+            after,
+            settles: Vec::new(),
+        })
+    }
+
+    /// The one revision that is kept whose ID begins so.
+    pub(in crate::node) fn kept_revision(
+        &self,
+        group: &str,
+        id: &str,
+    ) -> Result<&Summary, Problem> {
+        let kept = self
+            .replica
+            .group(group)
+            .into_iter()
+            .flat_map(|group| group.history());
+        let matches: Vec<&Summary> = kept
+            .filter(|summary| begins(&summary.record.id, id))
+            .collect();
+        match matches[..] {
+            [summary] => Ok(summary),
+            [] => {
+                let detail = format!(
+                    "none that is kept here begins with {id} (at least {SHORT_ID_MIN} digits)"
+                );
+                Err(Problem::new(404, "No such revision.", detail))
+            }
+            _ => Err(Problem::new(
+                409,
+                "More than one revision.",
+                format!("{} revisions begin with {id}", matches.len()),
+            )),
+        }
+    }
+
+    /// The revision that one was made on; `None` if that is the first of all.
+    fn base_of(&self, summary: &Summary) -> Result<Option<&Summary>, Problem> {
+        let header = &summary.record.header;
+        if header.base == RecordId::NONE {
+            return Ok(None);
+        }
+        let base = self
+            .replica
+            .group(&header.key)
+            .and_then(|group| group.history().find(|other| other.record.id == header.base));
+        let detail = || {
+            format!(
+                "{} was made on {}",
+                summary.record.id.short(),
+                header.base.short()
+            )
+        };
+        base.map(Some).ok_or_else(|| {
+            Problem::new(
+                404,
+                "The revision that it was made on is not kept here.",
+                detail(),
+            )
+        })
+    }
+
+    /// The document of the head or of an uncontained revision, of whatever group.
+    pub(in crate::node) fn in_memory(&self, id: &RecordId) -> Option<Document> {
+        self.replica
+            .find(id)
+            .map(|revision| revision.document.clone())
+    }
+
+    /// A group's head, what it was made on, and so on.
+    fn line(&self, group: &str) -> Line {
+        Line::of(
+            self.replica
+                .group(group)
+                .into_iter()
+                .flat_map(|group| group.line()),
+        )
+    }
+}
+
+/// The revisions that the head was made on, as far back as they are kept.
+struct Line {
+    ids: BTreeSet<RecordId>,
+    /// The height of the oldest.
+    from: u64,
+}
+
+impl Line {
+    fn of<'a>(line: impl Iterator<Item = &'a Summary>) -> Self {
+        let mut from = u64::MAX;
+        let ids = line
+            .map(|summary| (from = summary.record.header.height, summary.record.id).1)
+            .collect();
+        Self { ids, from }
+    }
+
+    /// Whether the head was not made on this revision. Of one that is older than the line is kept
+    /// nobody can say that.
+    fn has_passed_by(&self, record: &Record) -> bool {
+        record.header.height >= self.from && !self.ids.contains(&record.id)
+    }
+}
+
+/// Whether an operation would put in place of a bundle what it is shown by.
+fn wants_what_was_struck(op: &Op) -> bool {
+    let text = match &op.change {
+        Change::Put(value) | Change::Append(value) => value.as_str(),
+        Change::Delete => None,
+    };
+    resources::is_secret(&op.path) && text.is_some_and(resources::is_shown)
+}
+
+/// Whether an ID begins with what a person gave for it.
+pub(in crate::node) fn begins(id: &RecordId, given: &str) -> bool {
+    given.len() >= SHORT_ID_MIN && id.to_string().starts_with(given)
+}
+
+/// A note of our own, which may name a long path, within the bound of notes.
+pub(in crate::node) fn bounded(mut note: String) -> String {
+    while note.len() > crate::limits::NOTE_MAX {
+        note.pop();
+    }
+    note
+}

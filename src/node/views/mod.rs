@@ -1,0 +1,357 @@
+//! What clients are shown: the document, and the fleet as this host sees it.
+//!
+//! Shapes are those of starling-api(7). Everything here only reads; what was before is shown by
+//! `history`, what lost by `settle`.
+
+pub(in crate::node) mod groups;
+pub(in crate::node) mod history;
+pub(in crate::node) mod inspect;
+pub(in crate::node) mod problems;
+pub(in crate::node) mod state;
+
+use crate::limits::ADDRESSES_MAX;
+use crate::limits::WORDS_MAX;
+use crate::node::effect::address_texts;
+use crate::node::exchange::Exchange;
+use crate::node::store::Store;
+use std::time::Duration;
+
+use self::state::{Known, State};
+use super::answer::{Answer, Problem};
+use super::context::Context;
+use super::input::{Ask, Question};
+use super::local::Local;
+use super::peers::Peers;
+use super::peers::link::Link;
+use super::peers::roster::NodeRecord;
+use crate::model::document::Document;
+use crate::model::json::{Value, object};
+use crate::model::path::Path;
+use crate::model::peer_id::PeerId;
+use crate::model::record::RecordId;
+
+/// All parts but the changes in the making, to be looked at.
+#[derive(Clone, Copy)]
+pub(in crate::node) struct View<'a> {
+    pub(in crate::node) cx: &'a Context,
+    pub(in crate::node) peers: &'a Peers,
+    pub(in crate::node) store: &'a Store,
+    pub(in crate::node) exchange: &'a Exchange,
+    pub(in crate::node) local: &'a Local,
+}
+
+impl View<'_> {
+    /// What there is to say now.
+    pub(in crate::node) fn said_of_self(&self) -> Value {
+        let id = |id: Option<RecordId>| id.map(|id| id.to_string());
+        let addresses: Vec<_> = self
+            .peers
+            .addresses
+            .iter()
+            .take(ADDRESSES_MAX)
+            .copied()
+            .collect();
+        let detail: String = self
+            .local
+            .server
+            .verdict
+            .detail()
+            .chars()
+            .take(WORDS_MAX / 4)
+            .collect();
+        let mut said = object! {
+            "name": self.cx.setup.name.as_str(),
+            "version": self.cx.setup.version.as_str(),
+            "group": self.cx.setup.group.as_str(),
+            "addresses": address_texts(&addresses),
+            "server": self.local.server.present,
+            "desired": id(self.store.head(self.cx).map(|head| head.id())),
+            "applied": id(self.local.server.applied.as_ref().map(|applied| applied.id)),
+            "verdict": self.local.server.verdict.word(),
+            "detail": detail,
+            "drift": !self.local.server.drift.is_empty(),
+        };
+        if let Some(problem) = self.problems().next() {
+            let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
+            said.extend(object! { "problem": problem });
+        }
+        Value::Object(said)
+    }
+
+    pub(in crate::node) fn effective_view(&self) -> Answer {
+        if let Some(reason) = self.local.lacks_overlay() {
+            return Problem::new(503, "This host's overlay is not known.", reason).into();
+        }
+        let document = match self.local.base_document(self.cx, self.store) {
+            Ok(document) => document,
+            Err(problem) => return problem.into(),
+        };
+        match self.cx.setup.overlay.apply(&document) {
+            Ok(effective) => Answer::Json(self.store.view_of(self.cx, &effective)),
+            Err(unfit) => {
+                let head = self.store.head(self.cx).map(|head| head.id());
+                Problem::new(
+                    409,
+                    "The document and this host do not go together.",
+                    unfit.to_string(),
+                )
+                .at(head)
+                .into()
+            }
+        }
+    }
+
+    /// What a question about this host and its fleet is answered.
+    pub(in crate::node) fn read(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Read(path) => self.value(path),
+            Ask::Fleet => Answer::Json(self.fleet_view()),
+            Ask::Nodes(None) => Answer::Json(Value::Array(
+                self.peers
+                    .roster
+                    .iter()
+                    .map(|(peer, node)| self.node_view(peer, node))
+                    .collect(),
+            )),
+            Ask::Nodes(Some(ending)) => self.one_node(&ending),
+            Ask::Effective => self.effective_view(),
+            Ask::Links => Answer::Json(self.peers.links_view(self.cx)),
+            Ask::Groups => Answer::Json(self.groups_view()),
+            Ask::Drifts(None) => Answer::Json(self.local.drifts_view()),
+            Ask::Drifts(Some(name)) => match self.local.drift_file(&name) {
+                Ok(name) => Answer::KeptDrift(name),
+                Err(problem) => problem.into(),
+            },
+            Ask::Server(question) => self.server_question(question),
+            Ask::Health => Answer::Json(object! { "status": "ok" }.into()),
+            _ => Problem::new(500, "This cannot be.", "a change came the way of questions").into(),
+        }
+    }
+
+    /// What the next change would be made on: the head, or else what the own server runs. Where
+    /// that is not known nothing is guessed, for a client may send back what it is shown.
+    pub(in crate::node) fn value(&self, path: Path) -> Answer {
+        match self.local.base_document(self.cx, self.store) {
+            Ok(document) => Answer::Value {
+                document,
+                path,
+                head: self.store.head(self.cx).map(|head| head.id()),
+                applied: self.local.applied_id(),
+            },
+            Err(problem) => problem.into(),
+        }
+    }
+
+    fn server_question(&self, question: Question) -> Answer {
+        if !self.local.server.present {
+            return Problem::new(503, "This host has no server.", "ask a host that has one").into();
+        }
+        match self.local.base_document(self.cx, self.store) {
+            Ok(document) => Answer::Server { question, document },
+            // What the server says of itself is worth most when it cannot be understood.
+            Err(_) if question != Question::Everything => Answer::Server {
+                question,
+                document: Document::factory(),
+            },
+            Err(problem) => problem.into(),
+        }
+    }
+
+    /// Whether there is nothing to show yet, but soon will be.
+    pub(in crate::node) fn is_blind(&self) -> bool {
+        self.store.head(self.cx).is_none() && self.local.server.is_unseen()
+    }
+
+    fn fleet_view(&self) -> Value {
+        let own = &self.cx.setup.group;
+        let peer = object! {
+            "id": self.cx.me.to_string(),
+            "name": self.cx.setup.name.as_str(),
+            "version": self.cx.setup.version.as_str(),
+            "group": own.as_str(),
+            "joined": self.exchange.joined,
+            "in_memory": self.store.storing.in_memory(),
+            "uptime_ms": millis(self.cx.now.elapsed),
+        };
+        let group = object! {
+            "name": own.as_str(),
+            "head": self.head_view(own),
+            "applied": self.local.applied_id().map(|id| id.to_string()),
+            "verdict": self.local.server.verdict.word(),
+            "detail": self.local.server.verdict.detail(),
+            "drift": self.local.server.drift.clone(),
+            "kept": self.local.unseen_view(),
+        };
+        Value::Object(object! {
+            "fleet": object! { "name": self.cx.setup.fleet.name(), "id": self.cx.setup.fleet.id().to_string() },
+            "peer": peer,
+            "group": group,
+            "links": self.peers.links_view(self.cx),
+            "nodes": self.peers.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect::<Vec<_>>(),
+            "conflicts": self.conflicts_view(own),
+            "problems": self.problems().collect::<Vec<_>>(),
+        })
+    }
+
+    fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
+        let is_self = *peer == self.cx.me;
+        let said = self.said_by(peer, node);
+        let mut view = object! { "id": peer.to_string() };
+        // Only what is documented, and only of the type that is documented: a peer may say
+        // anything.
+        let texts = ["name", "version", "group", "verdict", "detail", "problem"];
+        view.extend(texts.map(|member| {
+            (
+                member.to_owned(),
+                text(&said, member).unwrap_or_default().into(),
+            )
+        }));
+        view.extend(
+            ["desired", "applied"].map(|member| (member.to_owned(), text(&said, member).into())),
+        );
+        let flag = |member| {
+            said.get(member)
+                .and_then(Value::as_bool)
+                .unwrap_or_default()
+        };
+        view.extend(["server", "drift"].map(|member| (member.to_owned(), flag(member).into())));
+        let addresses = said
+            .get("addresses")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        view.extend(object! {
+            "addresses": addresses.filter(|address| address.is_string()).cloned().collect::<Vec<_>>(),
+            "state": self.state_of(peer, node, &said).to_string(),
+            "age_ms": millis(if is_self { Duration::ZERO } else { node.age(self.cx.now.elapsed) }),
+            "clock_ms": self.peers.clock_off(self.cx, peer, node),
+            "linked": self.peers.is_linked(peer),
+            "self": is_self,
+        });
+        Value::Object(view)
+    }
+
+    /// In one word how a host stands to the head of its group.
+    fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> State {
+        let is_young =
+            *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.peers.refresh_every();
+        Known {
+            head: text(said, "group")
+                .and_then(|group| self.store.replica.head(group))
+                .map(|head| head.id()),
+            is_live: *peer == self.cx.me || self.peers.is_linked(peer) || (is_young && !node.lost),
+            has_server: said
+                .get("server")
+                .and_then(Value::as_bool)
+                .filter(|_| is_young),
+            desired: text(said, "desired"),
+            applied: text(said, "applied"),
+            verdict: text(said, "verdict").unwrap_or_default(),
+            drift: said
+                .get("drift")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
+        }
+        .state()
+    }
+
+    /// What a peer says of itself; this host what it would say now, for its record is made anew
+    /// only a while after a change.
+    pub(in crate::node) fn said_by(&self, peer: &PeerId, node: &NodeRecord) -> Value {
+        if *peer == self.cx.me {
+            self.said_of_self()
+        } else {
+            node.said()
+        }
+    }
+
+    fn one_node(&self, ending: &str) -> Answer {
+        let matches: Vec<_> = self
+            .peers
+            .roster
+            .iter()
+            .filter(|(peer, _)| peer.to_string().ends_with(ending))
+            .collect();
+        match matches[..] {
+            [(peer, node)] => Answer::Json(self.node_view(peer, node)),
+            [] => Problem::new(
+                404,
+                "No such peer.",
+                format!("no peer ID ends with {ending}"),
+            )
+            .into(),
+            _ => Problem::new(
+                409,
+                "More than one peer.",
+                format!("{} peer IDs end with {ending}", matches.len()),
+            )
+            .into(),
+        }
+    }
+}
+
+impl Local {
+    /// What the own server runs, as far as is known.
+    pub(in crate::node) fn applied_id(&self) -> Option<RecordId> {
+        self.server.applied.as_ref().map(|applied| applied.id)
+    }
+}
+
+impl Peers {
+    /// The name of a live peer of the group that has a server, if there is one.
+    pub(in crate::node) fn live_server(&self, cx: &Context) -> Option<String> {
+        let counts = |node: &NodeRecord| {
+            let said = node.said();
+            said.get("server") == Some(&Value::Bool(true))
+                && text(&said, "group") == Some(&cx.setup.group)
+        };
+        let others = self
+            .roster
+            .iter()
+            .filter(|(peer, node)| **peer != cx.me && self.is_live(cx, peer, node));
+        others
+            .filter(|(_, node)| counts(node))
+            .map(|(peer, _)| self.roster.name(peer))
+            .next()
+    }
+
+    pub(in crate::node) fn is_live(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
+        self.is_linked(peer) || node.age(cx.now.elapsed) < 3 * self.refresh_every()
+    }
+
+    pub(in crate::node) fn is_linked(&self, peer: &PeerId) -> bool {
+        self.links.values().any(|link| link.hello.peer == *peer)
+    }
+
+    fn links_view(&self, cx: &Context) -> Value {
+        Value::Array(
+            self.links
+                .values()
+                .map(|link| self.link_view(cx, link))
+                .collect(),
+        )
+    }
+
+    fn link_view(&self, cx: &Context, link: &Link) -> Value {
+        Value::Object(object! {
+            "peer": link.hello.peer.to_string(),
+            "name": self.roster.name(&link.hello.peer),
+            "address": link.address.to_string(),
+            "outgoing": link.outgoing,
+            "since_ms": millis(cx.now.elapsed.saturating_sub(link.since)),
+            "bytes_in": link.bytes_in,
+            "bytes_out": link.bytes_out,
+            "queue": link.backlog(),
+            "round_trip_ms": link.round_trip.map(|time| time.as_micros() as f64 / 1000.0),
+        })
+    }
+}
+
+/// A member that is text.
+pub(in crate::node) fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
+    said.get(member).and_then(Value::as_str)
+}
+
+fn millis(time: Duration) -> Value {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+}
