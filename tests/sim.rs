@@ -8,6 +8,8 @@
 
 #[path = "sim/always.rs"]
 mod always;
+#[path = "sim/asks.rs"]
+mod asks;
 #[path = "sim/client.rs"]
 mod client;
 #[path = "sim/clients.rs"]
@@ -22,6 +24,8 @@ mod drawn;
 mod eventually;
 #[path = "sim/fleet.rs"]
 mod fleet;
+#[path = "sim/members.rs"]
+mod members;
 #[path = "mesh/mod.rs"]
 mod mesh;
 #[path = "sim/nemesis.rs"]

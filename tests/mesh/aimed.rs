@@ -1,22 +1,20 @@
 //! Members that name foreign addresses, to have a fleet knock at a stranger's door or be busy with
 //! nobody.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use starlingd::limits::{DIAL_BURST, DIAL_EVERY};
-use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::input::Input;
-use starlingd::sim::{fleet, secret};
-use starlingd::wire::frame::{Frame, Payload};
+use starlingd::sim::secret;
 use starlingd::wire::handshake::Hello;
 
 use super::seeds;
 use super::spreading::joined;
 use crate::client::SOON;
 use crate::fleet::Fleet;
+use crate::members::{self, hello, ours, peer};
 
 /// The first of the identities that are invented.
 const INVENTED: u64 = 1 << 32;
@@ -27,9 +25,9 @@ fn node_record(identity: u64, addresses: &[String]) -> Vec<u8> {
     let header = Header {
         kind: Kind::Node,
         flags: 0,
-        fleet: *fleet().id().as_bytes(),
+        fleet: ours(),
         key: String::new(),
-        author: PeerId::from_bytes(secret.public()).unwrap(),
+        author: peer(identity),
         height: 1,
         stamp: Stamp::default(),
         base: RecordId::NONE,
@@ -42,31 +40,24 @@ fn node_record(identity: u64, addresses: &[String]) -> Vec<u8> {
         .map(|address| format!("\"{address}\""))
         .collect();
     let body = format!("{{\"name\":\"x\",\"addresses\":[{}]}}", quoted.join(","));
-    Frame::Record(
-        Record::sign(header, body.as_bytes(), &secret),
-        0,
-        Payload::Whole(body.into_bytes()),
+    members::record(
+        &Record::sign(header, body.as_bytes(), &secret),
+        body.as_bytes(),
     )
-    .encode()
 }
 
-fn hello(identity: u64, addresses: &[&str]) -> Hello {
-    let peer = PeerId::from_bytes(secret(identity).public()).unwrap();
-    let addresses: Vec<SocketAddr> = addresses
-        .iter()
-        .map(|address| address.parse().unwrap())
-        .collect();
+/// A member that says it listens at these addresses.
+fn listening(identity: u64, addresses: &[&str]) -> Hello {
+    let parsed = addresses.iter().map(|address| address.parse().unwrap());
     Hello {
-        peer,
-        run: 1,
-        features: 0,
-        addresses,
+        addresses: parsed.collect(),
+        ..hello(identity)
     }
 }
 
 /// A member says at a host that so many others are at eight foreign addresses each.
 fn aim(net: &mut Fleet, host: usize, count: u64) -> usize {
-    let puppet = net.puppet(host, hello(INVENTED, &[]));
+    let puppet = net.puppet(host, hello(INVENTED));
     for number in 1..=count {
         let addresses: Vec<String> = (0..8)
             .map(|at| {
@@ -174,7 +165,7 @@ fn names_that_were_met_count_as_somebodys_word_where_nobody_was_met() {
         let foreign = format!("198.18.{}.{}:9", number / 250, number % 250 + 1);
         net.puppet(
             0,
-            hello(INVENTED + number, &[&foreign, "10.255.255.1:7117"]),
+            listening(INVENTED + number, &[&foreign, "10.255.255.1:7117"]),
         );
         let link = *net.hosts[0].links.keys().last().unwrap();
         net.happens(0, Input::Unlinked(link, "reset".into()));
@@ -193,7 +184,7 @@ fn names_that_were_met_count_as_somebodys_word_where_nobody_was_met() {
 #[test]
 fn the_ports_of_one_ip_are_not_searched() {
     let mut net = joined(1, 1);
-    let puppet = net.puppet(0, hello(INVENTED, &[]));
+    let puppet = net.puppet(0, hello(INVENTED));
     for number in 1..=500 {
         let addresses: Vec<String> = (0..8)
             .map(|at| format!("203.0.113.7:{}", 1000 + number * 8 + at))

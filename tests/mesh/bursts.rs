@@ -10,9 +10,9 @@ use starlingd::node::input::ClientId;
 use starlingd::node::rng::Rng;
 use starlingd::sim::past::{kept, past};
 
-use super::replay::append;
 use super::seeds;
-use crate::client::{SOON, value};
+use crate::asks::value;
+use crate::client::SOON;
 use crate::fleet::Fleet;
 
 const FIRST: &str = r#"{"listeners":{},"routes":[],"applications":{}}"#;
@@ -61,7 +61,7 @@ fn burst(net: &mut Fleet, hosts: usize, slow: Duration) -> Burst {
                 waiting.insert(
                     *client,
                     (
-                        append(net, client / CLIENTS, "/config/routes", number),
+                        net.append(client / CLIENTS, "/config/routes", number),
                         number,
                     ),
                 );

@@ -14,8 +14,8 @@ use crate::fleet::Fleet;
 /// Two hosts change the same place before either has heard of the other's change. The IDs, if both
 /// were published.
 fn collide(net: &mut Fleet) -> Option<(RecordId, RecordId)> {
-    let first = net.put_config(0, "/config/routes", "[\"first\"]");
-    let second = net.put_config(1, "/config/routes", "[\"second\"]");
+    let first = net.put(0, "/config/routes", "[\"first\"]");
+    let second = net.put(1, "/config/routes", "[\"second\"]");
     match (net.answer(0, first), net.answer(1, second)) {
         (
             Answer::Done {
@@ -111,7 +111,7 @@ fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
             asked.push((
                 number,
                 host,
-                net.put_config(host, &format!("/config/applications/n{number}"), "{}"),
+                net.put(host, &format!("/config/applications/n{number}"), "{}"),
             ));
             let pause = net.below(60) as u64;
             net.run(Duration::from_millis(pause));

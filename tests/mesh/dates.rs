@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use starlingd::limits::AHEAD_MAX_MS;
 use starlingd::model::json;
-use starlingd::model::path::Path;
-use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Record, RecordId};
 use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
 use starlingd::node::input::Ask;
 use starlingd::sim::secret;
-use starlingd::wire::frame::{Frame, Payload};
-use starlingd::wire::handshake::Hello;
+use starlingd::wire::frame::Frame;
 
-use super::liars::{ours, revision};
+use super::liars::revision;
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{restore, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
+use crate::members::{self, announced, hello, ours};
 
 const LIAR: u64 = 99;
 const YEARS_33_MS: i64 = 33 * 365 * 86_400_000;
@@ -47,20 +46,8 @@ fn forged(height: u64, stamp: Stamp, config: &str) -> (Record, Vec<u8>) {
 
 /// Somebody who says this record to a host; the name of the link.
 fn says(net: &mut Fleet, host: usize, (record, body): &(Record, Vec<u8>)) -> usize {
-    let peer = PeerId::from_bytes(secret(LIAR).public()).unwrap();
-    let puppet = net.puppet(
-        host,
-        Hello {
-            peer,
-            run: 1,
-            features: 0,
-            addresses: Vec::new(),
-        },
-    );
-    net.says(
-        puppet,
-        Frame::Record(record.clone(), 0, Payload::Whole(body.clone())).encode(),
-    );
+    let puppet = net.puppet(host, hello(LIAR));
+    net.says(puppet, members::record(record, body));
     puppet
 }
 
@@ -74,18 +61,7 @@ fn is_dated_rightly(net: &Fleet, host: usize) -> bool {
 }
 
 fn restored(net: &mut Fleet, host: usize, id: RecordId) -> RecordId {
-    let path = Path::parse("/config").unwrap();
-    let client = net.ask(
-        host,
-        Ask::Restore {
-            id: id.to_string(),
-            path,
-            if_match: None,
-            note: String::new(),
-        },
-    );
-    let answer = net.answer(host, client);
-    net.done(answer)
+    net.made(host, restore(id, "/config"))
 }
 
 #[test]
@@ -134,10 +110,7 @@ fn what_is_dated_more_than_a_day_ahead_is_no_fault_and_is_taken_in_its_time() {
         );
         for early in [&far, &near] {
             let puppet = says(&mut net, 0, early);
-            net.says(
-                puppet,
-                Frame::Record(early.0.clone(), 0, Payload::Announced).encode(),
-            );
+            net.says(puppet, announced(&early.0));
             assert!(!net.puppets[puppet].closed && net.all_at(head));
             let asked =
                 |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Pull { .. })));
@@ -367,12 +340,11 @@ fn when_a_revision_came_is_shown_beside_its_date_unless_the_clock_is_unsound() {
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     let now = right(&net);
-    let newest = |net: &mut Fleet, host: usize| net.view(host, Ask::Revisions(None))[0].clone();
     for host in [0, 1] {
-        let came = newest(&mut net, host)["received"]
+        let came = net.newest(host)["received"]
             .as_u64()
             .expect("its clock is sound");
         assert!(now - came < 20_000);
     }
-    assert!(newest(&mut net, 2)["received"].is_null());
+    assert!(net.newest(2)["received"].is_null());
 }

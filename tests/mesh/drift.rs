@@ -13,7 +13,8 @@ use starlingd::sim::DiskFailure;
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{adopt, restore, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
 
 impl Fleet {
@@ -111,14 +112,14 @@ fn what_somebody_put_there_is_kept_before_a_change_and_the_answer_names_the_file
     for seed in seeds(6) {
         let mut net = founded(seed, 1);
         let theirs = net.past_starling(0, "theirs", "1");
-        let client = net.put_config(0, "/config/routes", "[1]");
+        let client = net.put(0, "/config/routes", "[1]");
         let file = net.done_over(0, client).expect("something was replaced");
         assert_eq!(
             (net.kept(0), net.listed(0)[0]["file"].clone()),
             (vec![theirs], file.into()),
             "seed {seed}"
         );
-        let client = net.put_config(0, "/config/routes", "[2]");
+        let client = net.put(0, "/config/routes", "[2]");
         assert_eq!(net.done_over(0, client), None);
     }
 }
@@ -129,15 +130,7 @@ fn after_a_200_the_server_runs_the_head_though_the_document_did_not_change() {
         let mut net = founded(seed, 2);
         let head = net.head(0).expect("there is one");
         let theirs = net.past_starling(0, "routes", "[7]");
-        let asks = [
-            Ask::Repair,
-            Ask::Restore {
-                id: head.to_string(),
-                path: path("/"),
-                if_match: None,
-                note: String::new(),
-            },
-        ];
+        let asks = [Ask::Repair, restore(head, "/")];
         for (number, ask) in asks.into_iter().enumerate() {
             net.past_starling(0, "routes", "[7]");
             let client = net.ask(0, ask);
@@ -158,7 +151,7 @@ fn after_a_200_the_server_runs_the_head_though_the_document_did_not_change() {
             assert_eq!(net.hosts[0].server.config["routes"], value("[0]"));
         }
         net.past_starling(0, "routes", "[7]");
-        let client = net.put_config(0, "/config/routes", "[0]");
+        let client = net.put(0, "/config/routes", "[0]");
         assert!(net.done_over(0, client).is_some());
         assert_eq!(
             net.hosts[0].server.config["routes"],
@@ -167,17 +160,13 @@ fn after_a_200_the_server_runs_the_head_though_the_document_did_not_change() {
         );
         assert_eq!(net.kept(0), [theirs], "the same is kept once");
         let changes = net.hosts[0].server.changes;
-        let client = net.put_config(0, "/config/routes", "[0]");
+        let client = net.put(0, "/config/routes", "[0]");
         assert_eq!(net.done_over(0, client), None);
         assert_eq!(
             net.hosts[0].server.changes, changes,
             "what runs already is not given again"
         );
     }
-}
-
-fn path(text: &str) -> starlingd::model::path::Path {
-    starlingd::model::path::Path::parse(text).expect("tests write paths")
 }
 
 #[test]
@@ -189,7 +178,7 @@ fn a_server_that_does_not_take_the_head_is_not_said_to_run_it() {
     assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 503));
     net.hosts[0].server.up = true;
     net.hosts[0].server.refuses = starlingd::sim::Refuses::Member("routes".to_owned());
-    let client = net.put_config(0, "/config/routes", "[0]");
+    let client = net.put(0, "/config/routes", "[0]");
     assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 409));
 }
 
@@ -354,11 +343,6 @@ fn what_was_kept_can_be_published_again() {
         net.past_starling(1, "theirs", "{\"a\":1}");
         net.set(0, "/config/routes", "[1]");
         net.settle(SOON);
-        let adopt = |name: &str| Ask::AdoptDrift {
-            name: name.to_owned(),
-            if_match: None,
-            note: String::new(),
-        };
         let client = net.ask(1, adopt("nothing"));
         assert!(matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 404));
         let file = net.listed(1)[0]["file"]

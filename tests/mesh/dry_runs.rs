@@ -2,42 +2,23 @@
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
-use starlingd::model::json;
 use starlingd::model::overlay::Overlay;
-use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
-use starlingd::node::answer::{Answer, Problem};
-use starlingd::node::input::{Ask, Change, ClientId, DryRun, Input};
+use starlingd::node::answer::Answer;
+use starlingd::node::input::{Ask, ClientId, DryRun, Input};
 use starlingd::sim::{REFUSAL, Refuses};
 
-use super::patches::merge;
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{merge, problem, put, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
 
 const TRIED: &str = "[\"tried\"]";
 
-fn problem(answer: Answer) -> Problem {
-    match answer {
-        Answer::Problem(problem) => problem,
-        other => panic!("no problem, but {other:?}"),
-    }
-}
-
 impl Fleet {
     fn begin_dry_run(&mut self, host: usize, path: &str, text: &str) -> ClientId {
-        let op = Op {
-            path: Path::parse(path).expect("tests write paths"),
-            change: Edit::Put(value(text)),
-        };
-        let change = Change {
-            op,
-            if_match: None,
-            note: String::new(),
-            settles: Vec::new(),
-        };
+        let change = put(path, value(text));
         self.ask(host, Ask::DryRun(DryRun::Write(change)))
     }
 
@@ -49,10 +30,6 @@ impl Fleet {
     /// Waits until the server of a host runs what is tried.
     fn until_tried(&mut self, host: usize) {
         self.until("it is tried", SOON, |net| net.runs(host).contains("tried"));
-    }
-
-    fn runs(&self, host: usize) -> String {
-        json::compact(&self.hosts[host].server.config)
     }
 
     /// All hosts are at this head, and the server of this one runs it; of what was tried nothing is
@@ -136,7 +113,7 @@ fn changes_that_come_meanwhile_wait_and_are_made_on_the_head() {
         let (mut net, _) = settled(seed);
         net.hosts[1].server.slow = Duration::from_millis(200);
         let dry = net.begin_dry_run(1, "/config/routes", TRIED);
-        let change = net.put_config(1, "/config/settings", "{}");
+        let change = net.put(1, "/config/settings", "{}");
         let again = net.begin_dry_run(1, "/config/routes", TRIED);
         net.until_tried(1);
         assert!(
@@ -330,7 +307,7 @@ fn what_is_tried_is_not_left_on_a_server_that_refuses_the_head_which_came_meanwh
             let client = if is_dry {
                 net.begin_dry_run(1, "/config/routes", TRIED)
             } else {
-                net.put_config(1, "/config/routes", TRIED)
+                net.put(1, "/config/routes", TRIED)
             };
             net.run(Duration::from_millis(if is_dry { 1000 } else { 300 }));
             net.set(0, "/config", r#"{"routes":["theirs"],"bad":1}"#);

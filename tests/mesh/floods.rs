@@ -6,57 +6,28 @@ use std::time::Duration;
 use starlingd::limits::{UNCONTAINED_BYTES_MAX, UNCONTAINED_MAX, UNCONTAINED_MEMORY_MAX};
 use starlingd::model::delta;
 use starlingd::model::document::Document;
-use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Record, RecordId};
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::input::Ask;
-use starlingd::sim::{fleet, secret};
+use starlingd::sim::secret;
 use starlingd::wire::frame::{Frame, Payload};
-use starlingd::wire::handshake::Hello;
 
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{of_group, path, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
+use crate::members::{self, announced, draft, hello, signed};
 
 const FLOOD: u64 = 77;
 const MIB: usize = 1 << 20;
-
-fn hello() -> Hello {
-    let peer = PeerId::from_bytes(secret(FLOOD).public()).unwrap();
-    Hello {
-        peer,
-        run: 1,
-        features: 0,
-        addresses: Vec::new(),
-    }
-}
 
 /// A record of this height whose base nobody has seen, so that it contains nothing and is contained
 /// in nothing.
 fn stray(author: u64, group: &str, height: u64, text: &str) -> (Record, Vec<u8>) {
     let secret = secret(author);
     let stamp = Stamp::from_u64((1_700_000_000_000 + height) << 16).unwrap();
-    let author = Author {
-        secret: &secret,
-        fleet: *fleet().id().as_bytes(),
-        group,
-        stamp,
-    };
-    let edit = Edit {
-        origin: Origin::Original,
-        operations: Vec::new(),
-    };
     let document = Document::from_config(value(text)).unwrap();
-    let draft = Draft {
-        edit,
-        document,
-        opens: Default::default(),
-        settles: Vec::new(),
-        flags: 0,
-        note: String::new(),
-    };
-    let revision = Revision::author(&author, None, draft).unwrap();
+    let revision = signed(author, group, stamp, None, draft(document));
     let header = Header {
         height,
         base: RecordId([height as u8; 32]),
@@ -78,7 +49,7 @@ impl Flood {
     /// Begins with a body that fits a frame and doubles it until it is large.
     fn begin(net: &mut Fleet, puppet: usize, group: &str) -> Self {
         let (record, body) = stray(FLOOD, group, 100, &format!("\"{}\"", "x".repeat(12_000)));
-        let frame = Frame::Record(record.clone(), 0, Payload::Whole(body.clone())).encode();
+        let frame = members::record(&record, &body);
         let mut flood = Self {
             last: (record.id, body),
             sent: frame.len(),
@@ -168,7 +139,7 @@ fn heads_that_are_beaten_at_once_fill_neither_memory_nor_disk_and_hold_up_nobody
     let mut net = joined(1, 2);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
-    let puppet = net.puppet(0, hello());
+    let puppet = net.puppet(0, hello(FLOOD));
     let mut flood = Flood::begin(&mut net, puppet, "default");
     for height in 102..145 {
         let text = format!("\"{}{height}\"", "x".repeat(MIB));
@@ -201,7 +172,7 @@ fn heads_that_are_beaten_at_once_fill_neither_memory_nor_disk_and_hold_up_nobody
 #[test]
 fn what_was_dropped_is_not_fetched_again_at_each_exchange() {
     let mut net = joined(2, 2);
-    let puppet = net.puppet(0, hello());
+    let puppet = net.puppet(0, hello(FLOOD));
     let mut flood = Flood::begin(&mut net, puppet, "default");
     let mut sent: Vec<Record> = Vec::new();
     for height in 102..145 {
@@ -223,10 +194,7 @@ fn what_was_dropped_is_not_fetched_again_at_each_exchange() {
     assert!(dropped.len() > 5, "{} were dropped", dropped.len());
     net.puppets[puppet].frames.clear();
     for record in dropped.iter().rev() {
-        net.says(
-            puppet,
-            Frame::Record((*record).clone(), 0, Payload::Announced).encode(),
-        );
+        net.says(puppet, announced(record));
     }
     let asked = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Pull { .. })));
     assert!(
@@ -241,7 +209,7 @@ fn heads_of_groups_that_nobody_follows_live_on_disk_and_can_be_read() {
     let mut net = joined(3, 2);
     net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
-    let puppet = net.puppet(0, hello());
+    let puppet = net.puppet(0, hello(FLOOD));
     for number in 0..16 {
         let mut flood = Flood::begin(&mut net, puppet, &format!("group-{number}"));
         flood.send(
@@ -278,12 +246,7 @@ fn heads_of_groups_that_nobody_follows_live_on_disk_and_can_be_read() {
         .count();
     assert!(light > 3, "{light} heads are on disk only");
     for number in [0, 15] {
-        let path = starlingd::model::path::Path::parse("/config").unwrap();
-        let ask = Ask::OfGroup(
-            format!("group-{number}"),
-            Box::new(Ask::Read(path.clone())),
-            None,
-        );
+        let ask = of_group(&format!("group-{number}"), Ask::Read(path("/config")));
         let client = net.ask(1, ask);
         net.run(Duration::from_secs(1));
         let Some(starlingd::node::answer::Answer::Value { document, .. }) =

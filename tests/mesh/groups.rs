@@ -4,24 +4,19 @@
 use std::time::Duration;
 
 use starlingd::limits::{DEGREE_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT};
-use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::Value;
-use starlingd::model::path::Path;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change, ClientId, Input};
+use starlingd::node::input::{Ask, ClientId, Input};
 use starlingd::sim::Spec;
-use starlingd::wire::forwarded::{ForwardedRequest, ForwardedResponse};
+use starlingd::wire::forwarded::ForwardedResponse;
 
 use super::seeds;
+use crate::asks::{of_group, path, put_forwarded};
 use crate::client::{SOON, without_receipt};
 use crate::fleet::Fleet;
 
-fn ask_of(net: &mut Fleet, host: usize, group: &str, ask: Ask) -> ClientId {
-    net.ask(host, Ask::OfGroup(group.to_owned(), Box::new(ask), None))
-}
-
 fn log_of(net: &mut Fleet, host: usize, group: &str) -> Vec<Value> {
-    let client = ask_of(net, host, group, Ask::Revisions(None));
+    let client = net.ask(host, of_group(group, Ask::Revisions(None)));
     match net.take_answer(host, client) {
         Some(Answer::History(Value::Array(mut list), _)) => {
             without_receipt(&mut list);
@@ -78,8 +73,8 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
         net.until("the head is here", SOON, |net| {
             !log_of(net, 0, "edge").is_empty()
         });
-        let path = || Path::parse("/config/routes/0").expect("a path");
-        let client = ask_of(&mut net, 0, "edge", Ask::Read(path()));
+        let element = || path("/config/routes/0");
+        let client = net.ask(0, of_group("edge", Ask::Read(element())));
         match net.answer(0, client) {
             Answer::Value {
                 document,
@@ -94,44 +89,12 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
             }
             other => panic!("no value, but {other:?}"),
         }
-        let client = ask_of(&mut net, 0, "none", Ask::Read(path()));
+        let client = net.ask(0, of_group("none", Ask::Read(element())));
         assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 404));
     }
 }
 
-fn forwarded(group: &str) -> Option<Box<ForwardedRequest>> {
-    let (method, target) = ("PUT".to_owned(), "/config/routes".to_owned());
-    Some(Box::new(ForwardedRequest {
-        group: group.to_owned(),
-        method,
-        target,
-        headers: Vec::new(),
-        body: b"[]".to_vec(),
-    }))
-}
-
-fn change_of(net: &mut Fleet, host: usize, group: &str) -> ClientId {
-    let op = Op {
-        path: Path::parse("/config/routes").expect("a path"),
-        change: Edit::Put(Value::Array(Vec::new())),
-    };
-    let change = Change {
-        op,
-        if_match: None,
-        note: String::new(),
-        settles: Vec::new(),
-    };
-    net.ask(
-        host,
-        Ask::OfGroup(
-            group.to_owned(),
-            Box::new(Ask::Write(change)),
-            forwarded(group),
-        ),
-    )
-}
-
-fn problem(net: &mut Fleet, host: usize, client: ClientId, most: Duration) -> (u16, String) {
+fn refused(net: &mut Fleet, host: usize, client: ClientId, most: Duration) -> (u16, String) {
     let mut told = None;
     net.until("it is answered", most, |net| {
         told = net.take_answer(host, client);
@@ -148,8 +111,8 @@ fn problem(net: &mut Fleet, host: usize, client: ClientId, most: Duration) -> (u
 fn a_change_that_a_host_of_its_group_never_answers_is_unknown_after_a_while() {
     let mut net = of_two_groups(1);
     net.run(Duration::from_secs(5));
-    let client = change_of(&mut net, 0, "edge");
-    let (status, detail) = problem(&mut net, 0, client, FORWARDED_WAIT + SOON);
+    let client = net.ask(0, put_forwarded("edge", 2));
+    let (status, detail) = refused(&mut net, 0, client, FORWARDED_WAIT + SOON);
     assert!(status == 503 && detail.contains("in time"), "{detail}");
 }
 
@@ -157,40 +120,16 @@ fn a_change_that_a_host_of_its_group_never_answers_is_unknown_after_a_while() {
 fn a_link_that_breaks_over_a_change_leaves_it_unknown_and_without_one_it_is_refused() {
     let mut net = of_two_groups(2);
     net.run(Duration::from_secs(5));
-    let client = change_of(&mut net, 0, "edge");
+    let client = net.ask(0, put_forwarded("edge", 2));
     net.split(&[1]);
-    let (status, detail) = problem(&mut net, 0, client, SOON);
+    let (status, detail) = refused(&mut net, 0, client, SOON);
     assert!(
         status == 503 && detail.contains("the link to it broke"),
         "{detail}"
     );
-    let client = change_of(&mut net, 0, "edge");
-    let (status, detail) = problem(&mut net, 0, client, SOON);
+    let client = net.ask(0, put_forwarded("edge", 2));
+    let (status, detail) = refused(&mut net, 0, client, SOON);
     assert!(status == 409 && detail.contains("host-2"), "{detail}");
-}
-
-/// A PUT of so many bytes to another group.
-fn large_change_of(net: &mut Fleet, host: usize, group: &str, size: usize) -> ClientId {
-    let op = Op {
-        path: Path::parse("/config/routes").expect("a path"),
-        change: Edit::Put(Value::Array(Vec::new())),
-    };
-    let change = Change {
-        op,
-        if_match: None,
-        note: String::new(),
-        settles: Vec::new(),
-    };
-    let forwarded = forwarded(group).map(|forwarded| {
-        Box::new(ForwardedRequest {
-            body: vec![b' '; size],
-            ..*forwarded
-        })
-    });
-    net.ask(
-        host,
-        Ask::OfGroup(group.to_owned(), Box::new(Ask::Write(change)), forwarded),
-    )
 }
 
 #[test]
@@ -199,7 +138,7 @@ fn more_changes_of_another_group_than_a_link_takes_are_refused_and_it_stays() {
     net.run(Duration::from_secs(5));
     let links = net.pairs();
     let clients: Vec<ClientId> = (0..8)
-        .map(|_| large_change_of(&mut net, 0, "edge", FORWARDED_MAX - 1000))
+        .map(|_| net.ask(0, put_forwarded("edge", FORWARDED_MAX - 1000)))
         .collect();
     assert_eq!(net.pairs(), links, "{}", net.report());
     let refused = clients
@@ -278,7 +217,7 @@ fn a_host_of_another_group_that_is_not_linked_is_dialled_for_a_change() {
         let here = *strangers(&net)
             .first()
             .expect("not everybody is linked with everybody");
-        let client = change_of(&mut net, here, "edge");
+        let client = net.ask(here, put_forwarded("edge", 2));
         let mut by = None;
         net.until("it is asked", Duration::from_secs(2), |net| {
             by = done(net);
@@ -320,7 +259,7 @@ fn a_host_that_has_links_enough_takes_one_more_for_a_change_and_ends_it_afterwar
         let here = (1..24)
             .find(|host| !net.pairs().contains(&(0, *host)))
             .expect("not everybody is linked with it");
-        let client = change_of(&mut net, here, "edge");
+        let client = net.ask(here, put_forwarded("edge", 2));
         net.until("it is asked", Duration::from_secs(2), |net| {
             done(net) == Some(0)
         });
@@ -344,8 +283,8 @@ fn a_change_for_which_nobody_can_be_reached_is_refused_after_a_while() {
         (18..20).for_each(|host| net.crash(host, dark));
         net.run(Duration::from_secs(20));
         let dials = net.hosts[here].dials;
-        let client = change_of(&mut net, here, "edge");
-        let (status, detail) = problem(&mut net, here, client, FORWARDED_SEEK + SOON);
+        let client = net.ask(here, put_forwarded("edge", 2));
+        let (status, detail) = refused(&mut net, here, client, FORWARDED_SEEK + SOON);
         assert!(status == 409 && detail.contains("host-19"), "{detail}");
         let dials = net.hosts[here].dials - dials;
         assert!((2..10).contains(&dials), "{dials} dials");

@@ -5,53 +5,16 @@ use std::time::Duration;
 
 use starlingd::limits::HISTORY_KEPT;
 use starlingd::model::json::Value;
-use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
-use starlingd::node::answer::{Answer, Older, Problem};
-use starlingd::node::input::{Ask, ClientId};
+use starlingd::node::answer::{Answer, Older};
+use starlingd::node::input::Ask;
 use starlingd::sim::Refuses;
 
 use super::seeds;
 use super::spreading::joined;
+use crate::asks::{give_up, keep, problem, restore};
 use crate::client::SOON;
 use crate::fleet::Fleet;
-
-fn restore(net: &mut Fleet, host: usize, id: RecordId, path: &str) -> ClientId {
-    let path = Path::parse(path).expect("tests write paths");
-    net.ask(
-        host,
-        Ask::Restore {
-            id: id.short(),
-            path,
-            if_match: None,
-            note: String::new(),
-        },
-    )
-}
-
-fn settle(net: &mut Fleet, host: usize, id: RecordId, keep: bool) -> ClientId {
-    net.ask(
-        host,
-        Ask::Settle {
-            id: id.short(),
-            keep,
-            if_match: None,
-            note: String::new(),
-        },
-    )
-}
-
-fn problem(answer: Answer) -> Problem {
-    match answer {
-        Answer::Problem(problem) => problem,
-        other => panic!("a problem was expected, not {other:?}"),
-    }
-}
-
-/// The newest revision as a host shows it.
-fn newest(net: &mut Fleet, host: usize) -> Value {
-    net.view(host, Ask::Revisions(None))[0].clone()
-}
 
 /// What a host says of its history: how many revisions it shows, and what is beyond them.
 fn looked(net: &mut Fleet, host: usize) -> (usize, Older) {
@@ -106,15 +69,13 @@ fn an_old_revision_is_restored_by_any_host_whole_or_at_a_path_and_all_follow() {
         );
         let other = net.set(1, "/config/listeners", "{}");
         net.settle(SOON);
-        let client = restore(&mut net, 2, old, "/config/applications");
-        let answer = net.answer(2, client);
-        net.done(answer);
+        net.made(2, restore(old.short(), "/config/applications"));
         net.settle(SOON);
         assert_eq!(
             net.config(0),
             r#"{"routes":["new"],"applications":{"a":1},"listeners":{}}"#
         );
-        let view = newest(&mut net, 1);
+        let view = net.newest(1);
         assert_eq!(
             view["note"],
             format!("restore of {}, /config/applications", old.short()).as_str()
@@ -131,26 +92,22 @@ fn an_old_revision_is_restored_by_any_host_whole_or_at_a_path_and_all_follow() {
             "only what differs is touched"
         );
 
-        let client = restore(&mut net, 1, old, "/config");
-        let answer = net.answer(1, client);
-        let head = net.done(answer);
+        let head = net.made(1, restore(old.short(), "/config"));
         net.settle(SOON);
         assert_eq!(
             net.config(2),
             r#"{"routes":["old"],"applications":{"a":1}}"#
         );
         assert_eq!(
-            newest(&mut net, 0)["note"],
+            net.newest(0)["note"],
             format!("restore of {}, /config", old.short()).as_str()
         );
         // Once more it changes nothing; a listener is not there in either.
-        let client = restore(&mut net, 0, old, "/config");
+        let client = net.ask(0, restore(old.short(), "/config"));
         assert!(matches!(net.answer(0, client), Answer::Done { revision, .. } if revision == head));
-        let client = restore(&mut net, 0, old, "/config/listeners");
+        let client = net.ask(0, restore(old.short(), "/config/listeners"));
         assert!(matches!(net.answer(0, client), Answer::Edit(_)));
-        let client = restore(&mut net, 0, other, "/config/listeners");
-        let answer = net.answer(0, client);
-        net.done(answer);
+        net.made(0, restore(other.short(), "/config/listeners"));
         net.settle(SOON);
     }
 }
@@ -163,7 +120,7 @@ fn a_restore_is_tried_first_and_its_server_may_refuse_it() {
         let head = net.set(0, "/config", r#"{"routes":[1]}"#);
         net.settle(SOON);
         net.hosts[1].server.refuses = Refuses::Member("teapot".into());
-        let client = restore(&mut net, 1, old, "/config");
+        let client = net.ask(1, restore(old.short(), "/config"));
         assert!(matches!(net.answer(1, client), Answer::Refused(refusal) if refusal.status == 400));
         net.settle(SOON);
         assert!(net.all_at(head));
@@ -186,8 +143,7 @@ fn a_revision_whose_file_is_damaged_is_not_restored_until_a_peer_has_given_it_ag
             .expect("it is on disk")
             .clone();
         files.get_mut(&key).expect("it was just found")[300] ^= 1;
-        let client = restore(&mut net, 1, old, "/config");
-        let refused = problem(net.answer(1, client));
+        let refused = problem(net.answer_to(1, restore(old.short(), "/config")));
         assert_eq!(
             (refused.status, refused.error),
             (500, "The revision cannot be read.")
@@ -199,9 +155,7 @@ fn a_revision_whose_file_is_damaged_is_not_restored_until_a_peer_has_given_it_ag
         net.until("it has it again", SOON, |net| {
             net.hosts[1].disk.revisions.contains_key(&key)
         });
-        let client = restore(&mut net, 1, old, "/config");
-        let answer = net.answer(1, client);
-        net.done(answer);
+        net.made(1, restore(old.short(), "/config"));
         net.settle(SOON);
         assert!(net.config(0).contains("old"));
     }
@@ -213,9 +167,7 @@ fn a_conflict_that_is_kept_is_made_and_settled_everywhere_also_for_late_joiners(
         let mut net = joined(seed, 3);
         let (lost, wanted) = conflict(&mut net, "[\"first\"]", "[\"second\"]");
         assert!(!net.config(1).contains(&wanted));
-        let client = settle(&mut net, 1, lost, true);
-        let answer = net.answer(1, client);
-        net.done(answer);
+        net.made(1, keep(lost.short()));
         net.settle(SOON);
         late(&mut net);
         for host in 0..4 {
@@ -226,13 +178,13 @@ fn a_conflict_that_is_kept_is_made_and_settled_everywhere_also_for_late_joiners(
             );
             assert_eq!(net.conflicts(host), vec![], "seed {seed}, host {host}");
         }
-        let view = newest(&mut net, 3);
+        let view = net.newest(3);
         assert_eq!(view["note"], format!("keep of {}", lost.short()).as_str());
         assert_eq!(
             (&view["kind"], &view["settled"][0]),
             (&"original".into(), &lost.to_string().into())
         );
-        let client = settle(&mut net, 0, lost, true);
+        let client = net.ask(0, keep(lost.short()));
         assert_eq!(problem(net.answer(0, client)).status, 404, "it is settled");
     }
 }
@@ -244,9 +196,7 @@ fn a_conflict_that_is_dropped_is_settled_by_a_revision_that_changes_nothing() {
         let (lost, _) = conflict(&mut net, "[\"first\"]", "[\"second\"]");
         let before = net.config(0);
         let changes: Vec<u64> = net.hosts.iter().map(|host| host.server.changes).collect();
-        let client = settle(&mut net, 2, lost, false);
-        let answer = net.answer(2, client);
-        let head = net.done(answer);
+        let head = net.made(2, give_up(lost.short()));
         net.settle(SOON);
         let late = late(&mut net);
         for host in 0..4 {
@@ -257,7 +207,7 @@ fn a_conflict_that_is_dropped_is_settled_by_a_revision_that_changes_nothing() {
             );
             assert_eq!(net.head(host), Some(head), "seed {seed}, host {host}");
         }
-        let view = newest(&mut net, late);
+        let view = net.newest(late);
         assert_eq!(
             (&view["edit"], &view["settled"][0]),
             (&Value::Array(Vec::new()), &lost.to_string().into())
@@ -296,8 +246,7 @@ fn a_long_value_is_kept_from_the_revision_that_wanted_it_however_old_that_is() {
         );
 
         let late = late(&mut net);
-        let client = settle(&mut net, late, lost, true);
-        let refused = problem(net.answer(late, client));
+        let refused = problem(net.answer_to(late, keep(lost.short())));
         assert_eq!(
             (refused.status, refused.error),
             (503, "What the change wanted is being fetched.")
@@ -309,9 +258,7 @@ fn a_long_value_is_kept_from_the_revision_that_wanted_it_however_old_that_is() {
                 .keys()
                 .any(|(_, name)| name.ends_with(&lost.to_string()))
         });
-        let client = settle(&mut net, late, lost, true);
-        let answer = net.answer(late, client);
-        net.done(answer);
+        net.made(late, keep(lost.short()));
         net.settle(SOON);
         for host in 0..4 {
             assert!(
@@ -352,8 +299,7 @@ fn what_nobody_has_any_more_cannot_be_kept_but_dropped() {
         net.settle(SOON);
         let mut last = None;
         net.until("all have been asked", SOON, |net| {
-            let client = settle(net, 1, lost, true);
-            let refused = problem(net.answer(1, client));
+            let refused = problem(net.answer_to(1, keep(lost.short())));
             last = Some((refused.status, refused.error));
             refused.status != 503
         });
@@ -362,9 +308,7 @@ fn what_nobody_has_any_more_cannot_be_kept_but_dropped() {
             Some((409, "What the change wanted is not known here.")),
             "seed {seed}"
         );
-        let client = settle(&mut net, 1, lost, false);
-        let answer = net.answer(1, client);
-        net.done(answer);
+        net.made(1, give_up(lost.short()));
         net.settle(SOON);
         assert_eq!(net.conflicts(0), vec![]);
     }
@@ -458,25 +402,13 @@ fn ids_that_fit_nothing_or_are_too_short_are_refused_before_anything_is_done() {
     let mut net = joined(0, 2);
     net.set(0, "/config/routes", "[]");
     let head = net.settle(SOON);
-    let restore = |id: &str| Ask::Restore {
-        id: id.to_owned(),
-        path: Path::parse("/config").expect("a path"),
-        if_match: None,
-        note: String::new(),
-    };
-    let settle = |id: &str| Ask::Settle {
-        id: id.to_owned(),
-        keep: false,
-        if_match: None,
-        note: String::new(),
-    };
     let short = &head.to_string()[..3];
     for ask in [
-        restore("0000"),
-        restore(short),
-        restore(""),
-        settle("0000"),
-        settle(short),
+        restore("0000", "/config"),
+        restore(short, "/config"),
+        restore("", "/config"),
+        give_up("0000"),
+        give_up(short),
         Ask::Conflicts(Some("0000".into())),
     ] {
         let client = net.ask(0, ask);

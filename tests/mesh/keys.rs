@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::{self, Value};
-use starlingd::model::path::Path;
-use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change};
+use starlingd::node::input::Ask;
 use starlingd::sim::Spec;
 
 use super::seeds;
 use super::spreading::joined;
+use crate::asks::{delete, of_group, restore};
 use crate::client::SOON;
 use crate::fleet::Fleet;
 
@@ -20,38 +18,6 @@ const KEY: &str = "\"the old key\"";
 const MINUTE: Duration = Duration::from_secs(60);
 /// For so long whoever is away is waited for here.
 const AWAY: Duration = Duration::from_secs(20 * 60);
-
-fn delete(net: &mut Fleet, host: usize, path: &str) -> RecordId {
-    let op = Op {
-        path: Path::parse(path).expect("a path"),
-        change: Edit::Delete,
-    };
-    let client = net.ask(
-        host,
-        Ask::Write(Change {
-            op,
-            if_match: None,
-            note: String::new(),
-            settles: Vec::new(),
-        }),
-    );
-    let answer = net.answer(host, client);
-    net.done(answer)
-}
-
-fn restore(net: &mut Fleet, host: usize, id: RecordId, path: &str) -> Answer {
-    let path = Path::parse(path).expect("a path");
-    let client = net.ask(
-        host,
-        Ask::Restore {
-            id: id.to_string(),
-            path,
-            if_match: None,
-            note: String::new(),
-        },
-    );
-    net.answer(host, client)
-}
 
 /// On how many of a host's files a text stands.
 fn files_with(net: &Fleet, host: usize, text: &str) -> usize {
@@ -85,14 +51,14 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         let before = net.set(0, "/config/routes", "[0]");
         let uploaded = net.set(0, "/certificates/a", KEY);
         let with = net.set(1, "/config/routes", "[1]");
-        delete(&mut net, 2, "/certificates/a");
+        net.made(2, Ask::Write(delete("/certificates/a")));
         net.settle(SOON);
         // Whoever has deleted the wrong one has some time to say so.
-        let again = restore(&mut net, 1, uploaded, "/certificates/a");
+        let again = net.answer_to(1, restore(uploaded, "/certificates/a"));
         net.done(again);
         net.run(MINUTE);
         assert!(is_on(&net, &[0], KEY), "seed {seed}: it is not deleted");
-        delete(&mut net, 2, "/certificates/a");
+        net.made(2, Ask::Write(delete("/certificates/a")));
         net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
         let shown = struck(&mut net, 0);
         assert_eq!(
@@ -110,13 +76,13 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         });
         assert_eq!(struck(&mut net, 1), shown, "seed {seed}");
         // What was is shown, compared and restored, but for the key.
-        match restore(&mut net, 1, uploaded, "/certificates/a") {
+        match net.answer_to(1, restore(uploaded, "/certificates/a")) {
             Answer::Problem(problem) => assert_eq!(problem.status, 410, "{problem:?}"),
             other => panic!("{other:?}"),
         }
-        let routes = restore(&mut net, 1, with, "/config/routes");
+        let routes = net.answer_to(1, restore(with, "/config/routes"));
         net.done(routes);
-        let old = restore(&mut net, 1, before, "/");
+        let old = net.answer_to(1, restore(before, "/"));
         net.done(old);
         let late = net.add(Fleet::spec(3));
         net.until("a late joiner has the head", SOON, |net| {
@@ -148,10 +114,10 @@ fn what_is_uploaded_again_can_be_restored_from_what_was_struck() {
         !is_on(net, &[0, 1], KEY)
     });
     assert!(
-        matches!(restore(&mut net, 1, full, "/"), Answer::Problem(problem) if problem.status == 410)
+        matches!(net.answer_to(1, restore(full, "/")), Answer::Problem(problem) if problem.status == 410)
     );
     net.set(1, "/certificates/b", KEY);
-    let restored = restore(&mut net, 1, full, "/");
+    let restored = net.answer_to(1, restore(full, "/"));
     net.done(restored);
     let document = net.hosts[1]
         .node
@@ -179,7 +145,7 @@ fn cut_off(net: &mut Fleet) -> Vec<String> {
         written.push(name.to_owned());
     };
     (0..3).for_each(|number| set(net, 0, &format!("here{number}")));
-    delete(net, 0, "/certificates/a");
+    net.made(0, Ask::Write(delete("/certificates/a")));
     set(net, 1, "here3");
     (0..9).for_each(|number| set(net, 2, &format!("there{number}")));
     written
@@ -273,7 +239,7 @@ fn it_leaves_the_history_of_other_groups_too() {
     net.until("a host of another group has it", SOON, |net| {
         is_on(net, &[2], KEY)
     });
-    delete(&mut net, 1, "/certificates/a");
+    net.made(1, Ask::Write(delete("/certificates/a")));
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
 }
 
@@ -290,13 +256,10 @@ fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
     net.until("a host of another group has it", SOON, |net| {
         is_on(net, &[2], KEY)
     });
-    delete(&mut net, 1, "/certificates/a");
+    net.made(1, Ask::Write(delete("/certificates/a")));
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
     let struck = |net: &mut Fleet| {
-        let revisions = net.view(
-            2,
-            Ask::OfGroup("default".to_owned(), Box::new(Ask::Revisions(None)), None),
-        );
+        let revisions = net.view(2, of_group("default", Ask::Revisions(None)));
         let is_struck = |view: &Value| view["struck"] == Value::Bool(true);
         revisions
             .as_array()

@@ -13,6 +13,7 @@ mod dates;
 mod drift;
 mod dry_runs;
 mod floods;
+mod forged;
 mod groups;
 mod history;
 mod kept;

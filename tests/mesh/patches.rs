@@ -3,58 +3,14 @@
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
-use starlingd::model::patch::{JsonPatch, Patch};
-use starlingd::model::path::Path;
-use starlingd::node::answer::{Answer, Problem};
-use starlingd::node::input::{Ask, Change, ClientId, Patching};
+use starlingd::node::answer::Answer;
+use starlingd::node::input::{Ask, ClientId, Patching};
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{append, merge, problem, steps, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
-
-pub fn patching(path: &str, patch: Patch) -> Patching {
-    let path = Path::parse(path).expect("tests write paths");
-    Patching {
-        path,
-        patch,
-        if_match: None,
-        note: String::new(),
-        settles: Vec::new(),
-    }
-}
-
-pub fn merge(path: &str, text: &str) -> Patching {
-    patching(path, Patch::Merge(value(text)))
-}
-
-pub fn steps(path: &str, text: &str) -> Patching {
-    patching(
-        path,
-        Patch::Json(JsonPatch::read(&value(text)).expect("tests write patches")),
-    )
-}
-
-fn post(path: &str, text: &str) -> Ask {
-    let op = Op {
-        path: Path::parse(path).expect("tests write paths"),
-        change: Edit::Append(value(text)),
-    };
-    Ask::Write(Change {
-        op,
-        if_match: None,
-        note: String::new(),
-        settles: Vec::new(),
-    })
-}
-
-fn problem(answer: Answer) -> Problem {
-    match answer {
-        Answer::Problem(problem) => problem,
-        other => panic!("no problem, but {other:?}"),
-    }
-}
 
 impl Fleet {
     fn patch(&mut self, host: usize, patching: Patching) -> Answer {
@@ -123,7 +79,10 @@ fn what_two_hosts_patch_at_once_in_different_places_survives_and_so_do_two_appen
         );
         let four = net.ask(
             2,
-            post("/config/applications", r#"{"c":"there","d":"there"}"#),
+            Ask::Write(append(
+                "/config/applications",
+                value(r#"{"c":"there","d":"there"}"#),
+            )),
         );
         for (host, client) in [(0, one), (2, two), (2, three), (2, four)] {
             let answer = net.answer(host, client);
@@ -270,8 +229,10 @@ fn what_does_not_fit_is_told_and_nothing_is_changed() {
             problem.detail
         );
     }
-    let client = net.ask(0, post("/config/applications", r#"{"b":{},"a":{}}"#));
-    let exists = problem(net.answer(0, client));
+    let exists = problem(net.answer_to(
+        0,
+        Ask::Write(append("/config/applications", value(r#"{"b":{},"a":{}}"#))),
+    ));
     assert_eq!(
         (exists.status, exists.error, &exists.detail[..]),
         (409, "Value exists already.", "/config/applications/a")

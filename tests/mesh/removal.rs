@@ -5,23 +5,19 @@ use std::time::Duration;
 
 use starlingd::limits::GROUPS_MAX;
 use starlingd::model::document::Document;
-use starlingd::model::edit::{Change, Op};
 use starlingd::model::json::Value;
-use starlingd::model::path::Path;
-use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, RecordId};
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
+use starlingd::model::revision::{Draft, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{self, Ask, DryRun};
-use starlingd::sim::{Spec, secret};
-use starlingd::wire::frame::{Frame, Payload};
-use starlingd::wire::handshake::Hello;
+use starlingd::node::input::{Ask, DryRun};
+use starlingd::sim::Spec;
 
-use super::liars::ours;
 use super::seeds;
+use crate::asks::{put, remove_group};
 use crate::client::SOON;
 use crate::fleet::Fleet;
+use crate::members::{draft, hello, signed, whole};
 
 /// Longer than a host is counted on that nobody has heard of.
 const AWAY: Duration = Duration::from_secs(300);
@@ -46,21 +42,13 @@ fn of_two_groups(seed: u64) -> Fleet {
     net.until("the others hold it", SOON, |net| {
         [0, 2]
             .iter()
-            .all(|host| group_of(net, *host, "edge").is_some_and(has_it))
+            .all(|host| net.group(*host, "edge").is_some_and(has_it))
     });
     net
 }
 
 fn remove(net: &mut Fleet, host: usize, group: &str, force: bool) -> Answer {
-    let client = net.ask(
-        host,
-        Ask::RemoveGroup {
-            name: group.to_owned(),
-            force,
-            note: String::new(),
-        },
-    );
-    net.answer(host, client)
+    net.answer_to(host, remove_group(group, force))
 }
 
 /// The words with which a removal is refused.
@@ -71,18 +59,9 @@ fn refused(net: &mut Fleet, host: usize, group: &str, force: bool) -> (u16, Stri
     }
 }
 
-fn group_of(net: &mut Fleet, host: usize, group: &str) -> Option<Value> {
-    let groups = net.view(host, Ask::Groups);
-    groups
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|view| view["name"] == group)
-        .cloned()
-}
-
 fn is_listed(net: &mut Fleet, host: usize, group: &str) -> bool {
-    group_of(net, host, group).is_some_and(|view| view["head"].is_object())
+    net.group(host, group)
+        .is_some_and(|view| view["head"].is_object())
 }
 
 /// Host 1 follows another group from now on.
@@ -91,7 +70,7 @@ fn follow_another(net: &mut Fleet) {
     net.hosts[1].spec.group = "default".to_owned();
     net.restart(1);
     net.until("it says so", SOON, |net| {
-        group_of(net, 0, "edge").is_some_and(|view| view["hosts"] == 0)
+        net.group(0, "edge").is_some_and(|view| view["hosts"] == 0)
     });
 }
 
@@ -108,9 +87,7 @@ fn a_group_nobody_follows_goes_everywhere_and_who_was_away_does_not_revive_it() 
         let removal = remove(&mut net, 0, "edge", false);
         let removal = net.done(removal);
         net.until("it is gone", SOON, |net| {
-            [0, 1]
-                .iter()
-                .all(|host| group_of(net, *host, "edge").is_none())
+            [0, 1].iter().all(|host| net.group(*host, "edge").is_none())
         });
         net.until("nothing else of it is on disk", SOON, |net| {
             [0, 1].iter().all(|host| {
@@ -146,11 +123,11 @@ fn a_group_nobody_follows_goes_everywhere_and_who_was_away_does_not_revive_it() 
         );
         net.restart(2);
         net.until("it is gone there", SOON, |net| {
-            group_of(net, 2, "edge").is_none()
+            net.group(2, "edge").is_none()
         });
         net.run(AWAY);
         assert!(
-            (0..3).all(|host| group_of(&mut net, host, "edge").is_none()),
+            (0..3).all(|host| net.group(host, "edge").is_none()),
             "seed {seed}: it has come back"
         );
         match remove(&mut net, 2, "edge", false) {
@@ -174,9 +151,7 @@ fn removed_behind_its_back(net: &mut Fleet) -> RecordId {
     let removal = remove(net, 0, "edge", true);
     let removal = net.done(removal);
     net.until("it is gone", SOON, |net| {
-        [0, 2]
-            .iter()
-            .all(|host| group_of(net, *host, "edge").is_none())
+        [0, 2].iter().all(|host| net.group(*host, "edge").is_none())
     });
     removal
 }
@@ -199,7 +174,7 @@ fn a_host_that_follows_it_all_the_same_keeps_it_and_its_server_notices_nothing()
         );
         let head = net.set(1, "/config/routes", "[\"more\"]");
         net.until("all see it", SOON, |net| {
-            group_of(net, 2, "edge").expect("it is there")["head"]["id"] == head.to_string()
+            net.group(2, "edge").expect("it is there")["head"]["id"] == head.to_string()
         });
     }
 }
@@ -235,7 +210,7 @@ fn a_change_made_while_the_group_was_removed_elsewhere_is_not_lost_whichever_win
                 "seed {seed}: a removal that lost is listed: {open:?}"
             );
             let views: Vec<_> = (0..3)
-                .map(|host| group_of(&mut net, host, "edge").expect("it is there"))
+                .map(|host| net.group(host, "edge").expect("it is there"))
                 .collect();
             assert!(
                 views
@@ -265,54 +240,22 @@ fn a_host_that_comes_to_a_removed_group_makes_it_anew_with_its_first_change() {
         net.until("all have it", SOON, |net| {
             (0..3).all(|host| is_listed(net, host, "edge"))
         });
-        let head = group_of(&mut net, 0, "edge").expect("it is there")["head"].clone();
+        let head = net.group(0, "edge").expect("it is there")["head"].clone();
         assert_eq!(head["base"], removal.to_string(), "seed {seed}");
     }
 }
 
 const AUTHOR: u64 = 99;
 
-fn hello() -> Hello {
-    let peer = PeerId::from_bytes(secret(AUTHOR).public()).expect("a key");
-    Hello {
-        peer,
-        run: 1,
-        features: 0,
-        addresses: Vec::new(),
-    }
-}
-
-fn by_a_liar(group: &str, base: Option<&Revision>, ms: u64, draft: Draft) -> Revision {
-    let (secret, stamp) = (secret(AUTHOR), Stamp::from_u64(ms << 16).expect("a stamp"));
-    Revision::author(
-        &Author {
-            secret: &secret,
-            fleet: ours(),
-            group,
-            stamp,
-        },
-        base,
-        draft,
-    )
-    .expect("it is small")
-}
-
 /// The first revision of a group by somebody who is not there any more.
 fn first(group: &str, ms: u64) -> Revision {
-    let edit = Edit {
-        origin: Origin::Original,
-        operations: Vec::new(),
-    };
-    let (opens, note) = (Default::default(), String::new());
-    let draft = Draft {
-        edit,
-        document: Document::factory(),
-        opens,
-        settles: Vec::new(),
-        flags: 0,
-        note,
-    };
-    by_a_liar(group, None, ms, draft)
+    signed(
+        AUTHOR,
+        group,
+        Stamp::at(ms),
+        None,
+        draft(Document::factory()),
+    )
 }
 
 /// Whoever holds the fleet's key can say that any group is removed.
@@ -323,16 +266,7 @@ fn a_group_that_somebody_removes_under_a_server_at_work_goes_on_as_it_was() {
             let mut net = of_two_groups(seed);
             let config = net.config(1);
             net.hosts[1].server.slow = Duration::from_millis(500);
-            let op = Op {
-                path: Path::parse("/config/routes").expect("a path"),
-                change: Change::Put(Value::from("tried")),
-            };
-            let change = input::Change {
-                op,
-                if_match: None,
-                note: String::new(),
-                settles: Vec::new(),
-            };
+            let change = put("/config/routes", Value::from("tried"));
             let ask = if is_dry {
                 Ask::DryRun(DryRun::Write(change))
             } else {
@@ -341,37 +275,25 @@ fn a_group_that_somebody_removes_under_a_server_at_work_goes_on_as_it_was() {
             let client = net.ask(1, ask);
             net.run(Duration::from_millis(if is_dry { 700 } else { 100 }));
             let head = net.hosts[1].node.own_head().expect("it has one").clone();
-            let puppet = net.puppet(1, hello());
-            let edit = Edit {
-                origin: Origin::Original,
-                operations: Vec::new(),
-            };
-            let (document, opens, note) = (Document::factory(), Default::default(), String::new());
+            let puppet = net.puppet(1, hello(AUTHOR));
             let draft = Draft {
-                edit,
-                document,
-                opens,
-                settles: Vec::new(),
                 flags: Header::REMOVED,
-                note,
+                ..draft(Document::factory())
             };
-            let gone = by_a_liar(
+            let gone = signed(
+                AUTHOR,
                 "edge",
+                Stamp::at(head.record.header.stamp.wall_ms() + 1),
                 Some(&head),
-                head.record.header.stamp.wall_ms() + 1,
                 draft,
             );
-            net.says(
-                puppet,
-                Frame::Record(gone.record.clone(), 0, Payload::Whole(gone.body.to_vec())).encode(),
-            );
+            net.says(puppet, whole(&gone));
             drop(net.answer(1, client));
             net.until("the group is kept", SOON, |net| {
                 net.hosts[1].node.own_head().is_some() && is_listed(net, 2, "edge")
             });
-            let runs = |net: &Fleet| starlingd::model::json::compact(&net.hosts[1].server.config);
             net.until("its server runs what it did", SOON * 2, |net| {
-                runs(net) == config && net.verdict(1) == "applied"
+                net.runs(1) == config && net.verdict(1) == "applied"
             });
         }
     }
@@ -383,14 +305,10 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
         let mut net = Fleet::of(seed, 2);
         net.add(of_group(2, "late"));
         net.until("all have joined", SOON, |net| net.all_joined());
-        let puppet = net.puppet(0, hello());
+        let puppet = net.puppet(0, hello(AUTHOR));
         for number in 0..=GROUPS_MAX {
             let revision = first(&format!("group-{number:02}"), 5);
-            let payload = Payload::Whole(revision.body.to_vec());
-            net.says(
-                puppet,
-                Frame::Record(revision.record.clone(), 0, payload).encode(),
-            );
+            net.says(puppet, whole(&revision));
         }
         net.until("all are full", SOON, |net| {
             (0..3).all(|host| is_listed(net, host, "group-63"))
@@ -415,15 +333,7 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
             let removal = remove(&mut net, 1, group, true);
             net.done(removal);
         }
-        net.says(puppet, {
-            let revision = first("group-64", 5);
-            Frame::Record(
-                revision.record.clone(),
-                0,
-                Payload::Whole(revision.body.to_vec()),
-            )
-            .encode()
-        });
+        net.says(puppet, whole(&first("group-64", 5)));
         net.until("the removals are everywhere", SOON, |net| {
             (0..3).all(|host| !is_listed(net, host, "group-01"))
         });
@@ -458,7 +368,8 @@ fn who_keeps_a_group_without_its_last_changes_lists_them() {
         net.split(&[2]);
         let late = net.set(1, "/config/settings", "{\"late\":1}").to_string();
         net.until("another has it", SOON, |net| {
-            group_of(net, 0, "edge").is_some_and(|view| view["head"]["id"] == late)
+            net.group(0, "edge")
+                .is_some_and(|view| view["head"]["id"] == late)
         });
         net.crash(1, false);
         net.run(AWAY);

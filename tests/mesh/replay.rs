@@ -2,35 +2,17 @@
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
-use starlingd::model::path::Path;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change, ClientId};
+use starlingd::node::input::Ask;
 use starlingd::sim::Refuses;
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{delete, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// Appends a number to the array at `path`.
-pub fn append(net: &mut Fleet, host: usize, path: &str, number: usize) -> ClientId {
-    let op = Op {
-        path: Path::parse(path).expect("tests write paths"),
-        change: Edit::Append(value(&number.to_string())),
-    };
-    net.ask(
-        host,
-        Ask::Write(Change {
-            op,
-            if_match: None,
-            note: String::new(),
-            settles: Vec::new(),
-        }),
-    )
-}
 
 /// Two sides with a first revision in common.
 fn apart(seed: u64, first: &str) -> Fleet {
@@ -47,7 +29,7 @@ fn what_several_hosts_append_to_one_array_is_there_once_each() {
         let mut net = apart(seed, "[0]");
         for round in 0..3 {
             for host in 0..4 {
-                let client = append(&mut net, host, "/config/routes", 10 * host + round + 1);
+                let client = net.append(host, "/config/routes", 10 * host + round + 1);
                 let answer = net.answer(host, client);
                 net.done(answer);
             }
@@ -130,12 +112,7 @@ fn a_guarded_edit_is_never_replayed() {
         let head = net.head(3).expect("there is one");
         net.set(0, "/config/applications/a", "1");
         net.set(0, "/config/applications/b", "2");
-        let client = net.put_if(
-            3,
-            "/config/applications/c",
-            "3",
-            Some(format!("\"{head}\"")),
-        );
+        let client = net.put_if(3, "/config/applications/c", "3", format!("\"{head}\""));
         let answer = net.answer(3, client);
         let lost = net.done(answer);
         net.heal();
@@ -232,7 +209,7 @@ fn twelve_hosts_that_write_at_once_come_to_rest_with_all_that_was_acknowledged()
             .map(|host| {
                 (
                     host,
-                    net.put_config(host, &format!("/config/applications/n{host}"), "1"),
+                    net.put(host, &format!("/config/applications/n{host}"), "1"),
                 )
             })
             .collect();
@@ -275,21 +252,7 @@ fn what_was_added_and_deleted_again_on_the_side_that_lost_does_not_come_back() {
         }
         let added = net.set(2, "/config/applications/c", "1");
         net.until("both have it", SOON, |net| net.head(3) == Some(added));
-        let op = Op {
-            path: Path::parse("/config/applications/c").expect("a path"),
-            change: Edit::Delete,
-        };
-        let client = net.ask(
-            3,
-            Ask::Write(Change {
-                op,
-                if_match: None,
-                note: String::new(),
-                settles: Vec::new(),
-            }),
-        );
-        let answer = net.answer(3, client);
-        net.done(answer);
+        net.made(3, Ask::Write(delete("/config/applications/c")));
         net.heal();
         net.until("one head", MINUTE, |net| net.agree());
         net.run(MINUTE);

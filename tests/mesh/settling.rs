@@ -3,31 +3,17 @@
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
-use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change};
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{append, keep, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn keep(net: &mut Fleet, host: usize, id: RecordId) -> Answer {
-    let client = net.ask(
-        host,
-        Ask::Settle {
-            id: id.to_string(),
-            keep: true,
-            if_match: None,
-            note: String::new(),
-        },
-    );
-    net.answer(host, client)
-}
 
 /// Two sides, of which the second has made these changes, and the first has made more.
 fn beaten(seed: u64, count: usize) -> (Fleet, Vec<RecordId>) {
@@ -56,22 +42,11 @@ fn an_append_that_is_kept_on_two_sides_of_a_cut_is_there_once() {
         let head = net.head(3).expect("there is one");
         net.set(0, "/config/applications/a", "1");
         net.set(0, "/config/applications/b", "2");
-        let op = Op {
-            path: Path::parse("/config/routes").expect("a path"),
-            change: Edit::Append(value("9")),
+        let change = Change {
+            if_match: Some(format!("\"{head}\"")),
+            ..append("/config/routes", value("9"))
         };
-        let if_match = Some(format!("\"{head}\""));
-        let client = net.ask(
-            3,
-            Ask::Write(Change {
-                op,
-                if_match,
-                note: String::new(),
-                settles: Vec::new(),
-            }),
-        );
-        let answer = net.answer(3, client);
-        let lost = net.done(answer);
+        let lost = net.made(3, Ask::Write(change));
         net.heal();
         net.until("it is listed", MINUTE, |net| {
             net.agree() && net.conflicts(0) == vec![(lost.to_string(), "open".to_owned())]
@@ -79,7 +54,7 @@ fn an_append_that_is_kept_on_two_sides_of_a_cut_is_there_once() {
         net.settle(SOON);
         net.split(&[2, 3]);
         for host in [0, 3] {
-            let answer = keep(&mut net, host, lost);
+            let answer = net.answer_to(host, keep(lost));
             net.done(answer);
         }
         net.set(0, "/config/applications/z", "1");

@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json;
-use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::model::resources;
-use starlingd::node::answer::{Answer, Problem};
-use starlingd::node::input::{Ask, Change, ClientId, Refusal};
+use starlingd::node::answer::Answer;
+use starlingd::node::input::{Ask, ClientId, Refusal};
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{delete, keep, problem, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
 
 /// So short that any other value would be listed as it is.
@@ -22,22 +21,6 @@ const LISTENER: &str = r#"{"pass":"routes","tls":{"certificate":"a"}}"#;
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
-}
-
-fn delete(net: &mut Fleet, host: usize, path: &str) -> ClientId {
-    let op = Op {
-        path: Path::parse(path).expect("a path"),
-        change: Edit::Delete,
-    };
-    net.ask(
-        host,
-        Ask::Write(Change {
-            op,
-            if_match: None,
-            note: String::new(),
-            settles: Vec::new(),
-        }),
-    )
 }
 
 /// The text of the certificate that a host holds under a name.
@@ -106,9 +89,9 @@ fn shows_none_of(net: &mut Fleet, secrets: &[&str]) {
 fn an_upload_and_a_change_at_once_are_both_made_and_a_late_joiner_has_the_bundle() {
     for seed in seeds(10) {
         let mut net = with_certificate(seed);
-        let uploaded = net.put_config(1, "/certificates/b", &quoted("another key"));
-        let changed = net.put_config(0, "/config/routes", "[1]");
-        let module = net.put_config(2, "/js_modules/m", &quoted("export default {}"));
+        let uploaded = net.put(1, "/certificates/b", &quoted("another key"));
+        let changed = net.put(0, "/config/routes", "[1]");
+        let module = net.put(2, "/js_modules/m", &quoted("export default {}"));
         for (host, client) in [(1, uploaded), (0, changed), (2, module)] {
             let answer = net.answer(host, client);
             net.done(answer);
@@ -140,8 +123,8 @@ fn a_certificate_is_replaced_while_others_change_the_configuration_that_names_it
         let mut net = with_certificate(seed);
         net.set(0, "/config/listeners/*:443", LISTENER);
         net.settle(SOON);
-        let replaced = net.put_config(1, "/certificates/a", &quoted("the new key"));
-        let changed = net.put_config(2, "/config/listeners/*:444", LISTENER);
+        let replaced = net.put(1, "/certificates/a", &quoted("the new key"));
+        let changed = net.put(2, "/config/listeners/*:444", LISTENER);
         assert!(
             both(&mut net, (1, replaced), (2, changed)).is_some(),
             "seed {seed}"
@@ -161,8 +144,8 @@ fn of_two_replacements_at_once_the_loser_is_listed_by_fingerprint_and_can_be_kep
     let mut collided = 0;
     for seed in seeds(20) {
         let mut net = with_certificate(seed);
-        let first = net.put_config(0, "/certificates/a", &quoted("key one"));
-        let second = net.put_config(1, "/certificates/a", &quoted("key two"));
+        let first = net.put(0, "/certificates/a", &quoted("key one"));
+        let second = net.put(1, "/certificates/a", &quoted("key two"));
         let Some((first, second)) = both(&mut net, (0, first), (1, second)) else {
             continue;
         };
@@ -197,15 +180,7 @@ fn of_two_replacements_at_once_the_loser_is_listed_by_fingerprint_and_can_be_kep
             "seed {seed}"
         );
         shows_none_of(&mut net, &[OLD, "key one", "key two"]);
-        let keep = Ask::Settle {
-            id: id.to_string(),
-            keep: true,
-            if_match: None,
-            note: String::new(),
-        };
-        let client = net.ask(2, keep);
-        let answer = net.answer(2, client);
-        net.done(answer);
+        net.made(2, keep(id));
         net.until("it is kept", SOON, |net| {
             net.agree() && held(net, 0, "a").as_deref() == Some(lost)
         });
@@ -222,8 +197,8 @@ fn a_certificate_that_is_deleted_on_one_host_and_named_on_another_is_never_missi
     let mut collided = 0;
     for seed in seeds(20) {
         let mut net = with_certificate(seed);
-        let deleted = delete(&mut net, 0, "/certificates/a");
-        let named = net.put_config(1, "/config/listeners/*:443", LISTENER);
+        let deleted = net.ask(0, Ask::Write(delete("/certificates/a")));
+        let named = net.put(1, "/config/listeners/*:443", LISTENER);
         let Some((deletion, naming)) = both(&mut net, (0, deleted), (1, named)) else {
             continue;
         };
@@ -286,9 +261,9 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
     net.set(0, "/js_modules/m", &quoted("x"));
     net.set(0, "/config/listeners/*:443", LISTENER);
     net.set(0, "/config/settings", r#"{"js_module":["m"]}"#);
-    let problem = |net: &mut Fleet, client| match net.answer(0, client) {
-        Answer::Problem(Problem { status, error, .. }) => (status, error),
-        other => panic!("{other:?}"),
+    let refused = |net: &mut Fleet, client| {
+        let problem = problem(net.answer(0, client));
+        (problem.status, problem.error)
     };
     for (path, expected) in [
         (
@@ -302,12 +277,12 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
         ("/certificates/b", (404, "Certificate doesn't exist.")),
         ("/js_modules/b", (404, "JS module doesn't exist.")),
     ] {
-        let client = delete(&mut net, 0, path);
-        assert_eq!(problem(&mut net, client), expected, "{path}");
+        let client = net.ask(0, Ask::Write(delete(path)));
+        assert_eq!(refused(&mut net, client), expected, "{path}");
     }
-    let client = net.put_config(0, "/js_modules/m", &quoted("y"));
+    let client = net.put(0, "/js_modules/m", &quoted("y"));
     assert_eq!(
-        problem(&mut net, client),
+        refused(&mut net, client),
         (400, "JS module already exists.")
     );
 }

@@ -5,22 +5,15 @@ use std::time::Duration;
 
 use starlingd::model::json;
 use starlingd::model::overlay::Overlay;
-use starlingd::node::answer::{Answer, Problem};
+use starlingd::node::answer::Answer;
 use starlingd::node::input::Input;
 use starlingd::sim::{DiskFailure, REFUSAL, Refuses};
 
-use super::replay::append;
 use super::seeds;
 use super::spreading::joined;
-use crate::client::{SOON, value};
+use crate::asks::{problem, value};
+use crate::client::SOON;
 use crate::fleet::Fleet;
-
-fn problem(answer: Answer) -> Problem {
-    match answer {
-        Answer::Problem(problem) => problem,
-        other => panic!("no problem, but {other:?}"),
-    }
-}
 
 /// Nothing has changed anywhere, and the server of the host runs the head.
 fn nothing_happened(net: &mut Fleet, host: usize, head: starlingd::model::record::RecordId) {
@@ -100,7 +93,7 @@ fn a_server_that_refuses_the_head_gets_back_what_it_ran_before_an_unstored_chang
         net.until("it is refused", SOON, |net| net.verdict(1) == "refused");
         // Only the last step fails: the server has the change by then.
         net.hosts[1].disk.slow = Duration::from_millis(200);
-        let client = net.put_config(1, "/config", r#"{"routes":[9]}"#);
+        let client = net.put(1, "/config", r#"{"routes":[9]}"#);
         net.until("the server has it", SOON, |net| {
             !net.hosts[1].disk.pending.is_empty()
         });
@@ -156,23 +149,18 @@ fn if_match_lets_a_change_pass_on_its_revision_only() {
     let head = net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     for (tag, accepted) in [("\"0\"", false), ("W/\"x\", \"y\"", false)] {
-        let client = net.put_if(1, "/config/routes", "[1]", Some(tag.to_owned()));
+        let client = net.put_if(1, "/config/routes", "[1]", tag.to_owned());
         let answer = net.answer(1, client);
         assert_eq!(problem(answer).status == 412, !accepted);
     }
     assert!(net.all_at(head));
-    let client = net.put_if(
-        1,
-        "/config/routes",
-        "[2]",
-        Some(format!("\"other\", \"{head}\"")),
-    );
+    let client = net.put_if(1, "/config/routes", "[2]", format!("\"other\", \"{head}\""));
     let answer = net.answer(1, client);
     net.done(answer);
-    let client = net.put_if(1, "/config/routes", "[3]", Some("*".to_owned()));
+    let client = net.put_if(1, "/config/routes", "[3]", "*".to_owned());
     let answer = net.answer(1, client);
     net.done(answer);
-    let client = net.put_if(0, "/config/routes", "[4]", Some(format!("\"{head}\"")));
+    let client = net.put_if(0, "/config/routes", "[4]", format!("\"{head}\""));
     let answer = net.answer(0, client);
     assert_eq!(problem(answer).status, 412);
 }
@@ -239,10 +227,10 @@ fn an_append_waits_for_what_it_follows_and_comes_after_it() {
                 &format!("{{\"a{number}\":{{}}}}"),
             );
         }
-        let mine = append(&mut net, 1, "/config/routes", 1);
+        let mine = net.append(1, "/config/routes", 1);
         net.answer(1, mine);
         net.hosts[1].server.slow = Duration::from_millis(900);
-        let late = append(&mut net, 1, "/config/routes", 2);
+        let late = net.append(1, "/config/routes", 2);
         net.heal();
         let answer = net.answer(1, late);
         net.done(answer);
@@ -308,11 +296,11 @@ fn of_a_change_being_made_durable_and_a_head_that_comes_the_server_runs_one() {
         net.set(0, "/config/routes", "[0]");
         net.settle(SOON);
         net.hosts[1].disk.slow = Duration::from_millis(300);
-        let client = net.put_config(1, "/config/applications", "{\"one\":{}}");
+        let client = net.put(1, "/config/applications", "{\"one\":{}}");
         net.run(Duration::from_millis(300));
         let pause = net.below(100) as u64;
         net.run(Duration::from_millis(pause));
-        let other = net.put_config(0, "/config/applications", "{\"two\":{}}");
+        let other = net.put(0, "/config/applications", "{\"two\":{}}");
         let answers = (net.answer(1, client), net.answer(0, other));
         net.run(Duration::from_secs(1));
         net.settle(SOON);
@@ -375,7 +363,7 @@ fn a_head_that_comes_while_the_one_before_is_refused_is_applied_at_once() {
 fn what_was_tried_before_there_was_a_head_is_taken_back_when_the_server_is_back() {
     let mut net = joined(1, 1);
     net.hosts[0].disk.slow = Duration::from_millis(300);
-    let client = net.put_config(0, "/config/routes", "[\"tried\"]");
+    let client = net.put(0, "/config/routes", "[\"tried\"]");
     net.until("it is tried", SOON, |net| {
         net.hosts[0].server.config["routes"] == value(r#"["tried"]"#)
     });
@@ -395,8 +383,8 @@ fn what_was_tried_before_there_was_a_head_is_not_what_the_next_change_is_made_on
     for seed in seeds(5) {
         let mut net = joined(seed, 1);
         net.hosts[0].disk.slow = Duration::from_millis(300);
-        let first = net.put_config(0, "/config/routes", "[\"tried\"]");
-        let next = net.put_config(0, "/config/settings", "{}");
+        let first = net.put(0, "/config/routes", "[\"tried\"]");
+        let next = net.put(0, "/config/settings", "{}");
         net.until("it is tried", SOON, |net| {
             net.hosts[0].server.config["routes"] == value(r#"["tried"]"#)
         });
@@ -448,7 +436,7 @@ fn an_overlay_that_changes_during_a_change_is_what_the_server_runs_with_in_the_e
         net.hosts[1].server.slow = Duration::from_millis(500);
         for round in 0..4 {
             let author = round % 2;
-            let client = net.put_config(author, "/config/routes", &format!("[{round}, 1]"));
+            let client = net.put(author, "/config/routes", &format!("[{round}, 1]"));
             let pause = net.below(1200) as u64;
             net.run(Duration::from_millis(pause));
             let patch = Some(value(&format!(r#"{{"own":{round}}}"#)));

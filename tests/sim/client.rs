@@ -1,14 +1,14 @@
-//! Clients of the simulated hosts: changes, questions, and what all hosts must agree on in the end.
+//! A fleet and its clients: what is asked for in the words of `asks`, what a host answers, what it
+//! shows, and what all hosts must agree on in the end.
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::{self, Value};
-use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, ClientId};
 
+use crate::asks::{append, path, put, value};
 use crate::fleet::Fleet;
 
 /// Far more than any answer takes in virtual time.
@@ -26,50 +26,56 @@ pub fn without_receipt(revisions: &mut [Value]) {
     });
 }
 
-pub fn value(text: &str) -> Value {
-    json::parse(text.as_bytes()).expect("tests write JSON")
-}
-
 impl Fleet {
-    /// Begins `PUT /config…`.
-    pub fn put_config(&mut self, host: usize, path: &str, text: &str) -> ClientId {
-        self.put_if(host, path, text, None)
-    }
-
-    pub fn put_if(
-        &mut self,
-        host: usize,
-        path: &str,
-        text: &str,
-        if_match: Option<String>,
-    ) -> ClientId {
-        let op = Op {
-            path: Path::parse(path).expect("tests write paths"),
-            change: Edit::Put(value(text)),
-        };
-        self.ask(
-            host,
-            Ask::Write(Change {
-                op,
-                if_match,
-                note: String::new(),
-                settles: Vec::new(),
-            }),
-        )
-    }
-
-    /// Makes a change and waits for the answer.
-    pub fn change(&mut self, host: usize, path: &str, text: &str) -> Answer {
-        let client = self.put_config(host, path, text);
+    /// Asks a host, and waits for what it answers.
+    pub fn answer_to(&mut self, host: usize, ask: Ask) -> Answer {
+        let client = self.ask(host, ask);
         self.answer(host, client)
     }
 
-    /// Makes a change that must be accepted.
-    pub fn set(&mut self, host: usize, path: &str, text: &str) -> RecordId {
-        let answer = self.change(host, path, text);
+    /// Asks a host for what must be accepted; the revision that it made.
+    pub fn made(&mut self, host: usize, ask: Ask) -> RecordId {
+        let answer = self.answer_to(host, ask);
         self.done(answer)
     }
 
+    /// Begins to put a text at a path.
+    pub fn put(&mut self, host: usize, at: &str, text: &str) -> ClientId {
+        self.ask(host, Ask::Write(put(at, value(text))))
+    }
+
+    /// Begins to append a number to the array at a path.
+    pub fn append(&mut self, host: usize, at: &str, number: usize) -> ClientId {
+        self.ask(host, Ask::Write(append(at, number.into())))
+    }
+
+    /// As [`Fleet::put`], with `If-Match`.
+    pub fn put_if(
+        &mut self,
+        host: usize,
+        at: &str,
+        text: &str,
+        if_match: impl Into<Option<String>>,
+    ) -> ClientId {
+        let change = Change {
+            if_match: if_match.into(),
+            ..put(at, value(text))
+        };
+        self.ask(host, Ask::Write(change))
+    }
+
+    /// Makes a change and waits for the answer.
+    pub fn change(&mut self, host: usize, at: &str, text: &str) -> Answer {
+        self.answer_to(host, Ask::Write(put(at, value(text))))
+    }
+
+    /// Makes a change that must be accepted.
+    pub fn set(&mut self, host: usize, at: &str, text: &str) -> RecordId {
+        let answer = self.change(host, at, text);
+        self.done(answer)
+    }
+
+    /// The revision of a change that must have been accepted.
     pub fn done(&self, answer: Answer) -> RecordId {
         match answer {
             Answer::Done { revision, .. } => revision,
@@ -81,6 +87,7 @@ impl Fleet {
         }
     }
 
+    /// What a client is answered, which is waited for.
     pub fn answer(&mut self, host: usize, client: ClientId) -> Answer {
         self.until("an answer", SOON, |net| {
             net.hosts[host].answers.contains_key(&client)
@@ -98,7 +105,7 @@ impl Fleet {
     }
 
     fn document(&mut self, host: usize) -> (Option<RecordId>, String) {
-        let client = self.ask(host, Ask::Read(Path::parse("/config").expect("a path")));
+        let client = self.ask(host, Ask::Read(path("/config")));
         match self.take_answer(host, client) {
             Some(Answer::Value { document, head, .. }) => (head, json::compact(document.config())),
             other => panic!("seed {}: no document, but {other:?}", self.seed),
@@ -119,6 +126,23 @@ impl Fleet {
         let mut view = self.view(host, ask);
         without_receipt(view.as_array_mut().expect("a list"));
         view
+    }
+
+    /// The newest revision as a host shows it.
+    pub fn newest(&mut self, host: usize) -> Value {
+        self.view(host, Ask::Revisions(None))[0].clone()
+    }
+
+    /// A group as a host shows it.
+    pub fn group(&mut self, host: usize, name: &str) -> Option<Value> {
+        let groups = self.view(host, Ask::Groups);
+        let mut groups = groups.as_array().expect("a list").iter();
+        groups.find(|view| view["name"] == name).cloned()
+    }
+
+    /// The text of the configuration that a host's server runs.
+    pub fn runs(&self, host: usize) -> String {
+        json::compact(&self.hosts[host].server.config)
     }
 
     pub fn is_joined(&mut self, host: usize) -> bool {
@@ -155,12 +179,6 @@ impl Fleet {
             .len()
     }
 
-    pub fn running(&self) -> Vec<usize> {
-        (0..self.hosts.len())
-            .filter(|host| self.hosts[*host].up)
-            .collect()
-    }
-
     /// Whether all running hosts have joined.
     pub fn all_joined(&mut self) -> bool {
         self.running().into_iter().all(|host| self.is_joined(host))
@@ -187,7 +205,7 @@ impl Fleet {
             let (head, config) = self.document(host);
             let said = self.view(host, Ask::Fleet)["group"]["applied"]
                 == head.map_or(Value::Null, |id| id.to_string().into());
-            said && json::compact(&self.hosts[host].server.config) == config
+            said && self.runs(host) == config
         })
     }
 

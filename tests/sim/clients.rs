@@ -8,15 +8,14 @@
 
 use std::time::Duration;
 
-use starlingd::model::edit::{Change as Edit, Op};
+use starlingd::model::edit::Change as Edit;
 use starlingd::model::json::{self, Value};
-use starlingd::model::patch::{JsonPatch, Patch};
-use starlingd::model::path::Path;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::{Ask, Change, DryRun, Patching};
 
-use crate::content::{MARK, value_of};
+use crate::asks::{append, delete, merge, put, put_settling_all, steps, value};
+use crate::content::value_of;
 use crate::watch::World;
 
 /// What all changes are made on.
@@ -93,7 +92,7 @@ impl Clients {
     pub fn ask_once_more(&mut self, world: &mut World) -> Option<RecordId> {
         let up = world.running();
         let host = *world.rng.pick(&up)?;
-        let change = put_at("/config/last", self.value());
+        let change = put("/config/last", self.value());
         let client = world.ask(host, Ask::Write(change));
         let answered = |world: &World| world.hosts[host].answers.contains_key(&client);
         world.run_until(
@@ -117,35 +116,26 @@ impl Clients {
             head.is_some_and(|head| !head.open.is_empty()),
         );
         let value = self.value();
-        let put = |path: String| put_at(&path, value.clone());
         match kind {
-            0..6 => put("/certificates/c".to_owned()),
-            6..30 => put(format!("/config/kv/k{key}")),
-            30..34 => put_at("/config/listeners/l", using("c", value)),
-            34..36 => put(format!("/js_modules/h{host}-{own}")),
-            36..50 => put(format!("/config/own/h{host}-{own}")),
-            50..72 => change(Op {
-                path: path(&format!("/config/lists/l{list}")),
-                change: Edit::Append(value),
-            }),
+            0..6 => put("/certificates/c", value),
+            6..30 => put(&format!("/config/kv/k{key}"), value),
+            30..34 => put("/config/listeners/l", using("c", value)),
+            34..36 => put(&format!("/js_modules/h{host}-{own}"), value),
+            36..50 => put(&format!("/config/own/h{host}-{own}"), value),
+            50..72 => append(&format!("/config/lists/l{list}"), value),
             72..75 => delete("/certificates/c"),
             75..78 => delete("/config/listeners/l"),
             78..79 => delete(&format!("/js_modules/h{host}-{own}")),
             79..82 => delete(&format!("/config/kv/k{key}")),
             82..90 => Change {
                 if_match: guard,
-                ..put(format!("/config/kv/k{key}"))
+                ..put(&format!("/config/kv/k{key}"), value)
             },
-            90..95 if conflicts => Change {
-                settles: vec!["*".to_owned()],
-                ..put(format!("/config/own/h{host}-{own}"))
-            },
-            _ => change(Op {
-                path: path("/config/kv"),
-                change: Edit::Put(Value::Object(
-                    [("k0".to_owned(), value)].into_iter().collect(),
-                )),
-            }),
+            90..95 if conflicts => put_settling_all(&format!("/config/own/h{host}-{own}"), value),
+            _ => put(
+                "/config/kv",
+                Value::Object([("k0".to_owned(), value)].into_iter().collect()),
+            ),
         }
     }
 
@@ -157,15 +147,14 @@ impl Clients {
 
 /// Asks for the document on which everything else is made.
 pub fn ask_for_first(world: &mut World, host: usize) {
-    let value = json::parse(FIRST.as_bytes()).expect("it is JSON");
-    world.ask(host, Ask::Write(put_at("/config", value)));
+    world.ask(host, Ask::Write(put("/config", value(FIRST))));
 }
 
 /// A client at `host` puts a value that bears this token below `/config/own`.
 pub fn write(world: &mut World, host: usize, member: &str, token: u64) {
     world.ask(
         host,
-        Ask::Write(put_at(&format!("/config/own/{member}"), value_of(token))),
+        Ask::Write(put(&format!("/config/own/{member}"), value_of(token))),
     );
 }
 
@@ -178,7 +167,7 @@ pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
     let value = Value::Array(vec![value_of(token), Value::from(noise)]);
     world.ask(
         host,
-        Ask::Write(put_at(&format!("/config/own/{member}"), value)),
+        Ask::Write(put(&format!("/config/own/{member}"), value)),
     );
 }
 
@@ -187,15 +176,13 @@ fn dressed(change: Change, number: u64) -> Ask {
     if !change.op.path.is_config() {
         return Ask::Write(change);
     }
-    let steps = |op: &str, at: &str, value: Option<&Value>| {
+    let step = |op: &str, at: &str, value: Option<&Value>| {
         let mut step = vec![("op", Value::from(op)), ("path", at.into())];
         step.extend(value.map(|value| ("value", value.clone())));
-        let step = Value::Object(
-            step.into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        );
-        Patch::Json(JsonPatch::read(&Value::Array(vec![step])).expect("it is a patch"))
+        let step = step
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        json::compact(&Value::Array(vec![Value::Object(step.collect())]))
     };
     let (last, above) = change
         .op
@@ -203,53 +190,28 @@ fn dressed(change: Change, number: u64) -> Ask {
         .tokens()
         .split_last()
         .expect("no change is of everything");
-    let parent = path(&format!("/{}", above.join("/")));
-    let (at, patch) = match (&change.op.change, number % 3) {
+    let parent = format!("/{}", above.join("/"));
+    let member = |value: Value| {
+        let members = [(last.clone(), value)];
+        json::compact(&Value::Object(members.into_iter().collect()))
+    };
+    let patching = match (&change.op.change, number % 3) {
         // Merged, it would not replace the object that is there.
         (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
-        (Edit::Put(value), 1) => (
-            parent,
-            Patch::Merge(Value::Object(
-                [(last.clone(), value.clone())].into_iter().collect(),
-            )),
-        ),
-        (Edit::Delete, 1) => (
-            parent,
-            Patch::Merge(Value::Object(
-                [(last.clone(), Value::Null)].into_iter().collect(),
-            )),
-        ),
-        (Edit::Put(value), 2) => (parent, steps("add", &format!("/{last}"), Some(value))),
-        (Edit::Delete, 2) => (parent, steps("remove", &format!("/{last}"), None)),
-        (Edit::Append(value), 1 | 2) => (change.op.path, steps("add", "/-", Some(value))),
+        (Edit::Put(value), 1) => merge(&parent, &member(value.clone())),
+        (Edit::Delete, 1) => merge(&parent, &member(Value::Null)),
+        (Edit::Put(value), 2) => steps(&parent, &step("add", &format!("/{last}"), Some(value))),
+        (Edit::Delete, 2) => steps(&parent, &step("remove", &format!("/{last}"), None)),
+        (Edit::Append(value), 1 | 2) => {
+            steps(&change.op.path.to_string(), &step("add", "/-", Some(value)))
+        }
         _ => return Ask::Write(change),
     };
-    let Change {
-        if_match,
-        note,
-        settles,
-        ..
-    } = change;
     Ask::Patch(Patching {
-        path: at,
-        patch,
-        if_match,
-        note,
-        settles,
-    })
-}
-
-fn put_at(at: &str, value: Value) -> Change {
-    change(Op {
-        path: path(at),
-        change: Edit::Put(value),
-    })
-}
-
-fn delete(at: &str) -> Change {
-    change(Op {
-        path: path(at),
-        change: Edit::Delete,
+        if_match: change.if_match,
+        note: change.note,
+        settles: change.settles,
+        ..patching
     })
 }
 
@@ -265,18 +227,4 @@ fn using(certificate: &str, token: Value) -> Value {
             .into_iter()
             .collect(),
     )
-}
-
-fn change(op: Op) -> Change {
-    Change {
-        op,
-        if_match: None,
-        note: String::new(),
-        settles: Vec::new(),
-    }
-}
-
-fn path(text: &str) -> Path {
-    debug_assert!(!text.contains(MARK), "paths bear no tokens");
-    Path::parse(text).expect("it is a path")
 }

@@ -9,17 +9,15 @@ use starlingd::model::edit::{Change, Op, apply};
 use starlingd::model::ledger::EditRef;
 use starlingd::model::operation::operations;
 use starlingd::model::path::Path;
-use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Record, RecordId};
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
+use starlingd::model::revision::{Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::rng::Rng;
-use starlingd::sim::{SimClock, fleet, secret};
-use starlingd::wire::frame::{Frame, Payload};
-use starlingd::wire::handshake::Hello;
+use starlingd::sim::{SimClock, secret};
 
 use crate::clients::Clients;
 use crate::content::{INVENTED, value_of};
+use crate::members::{draft, hello, in_pieces, signed};
 use crate::nemesis::{Fault, Nemesis};
 use crate::run::{Plan, Servers};
 use crate::scenarios::holds;
@@ -115,49 +113,19 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
         stamp,
         matches!(lie, Lie::ReplayBelow | Lie::ReplayAbove),
     );
-    let peer =
-        PeerId::from_bytes(secret(LIAR).public()).expect("a key pair's public half is sound");
-    let liar = world.puppet(
-        host,
-        Hello {
-            peer,
-            run: 1,
-            features: 0,
-            addresses: Vec::new(),
-        },
-    );
-    let frame = Frame::Record(revision.record.clone(), 0, Payload::Announced).encode();
-    let (id, body) = (revision.id(), Arc::clone(&revision.body));
+    let liar = world.puppet(host, hello(LIAR));
     let mut seen = world.observer().seen_mut();
     seen.note(
         world.now,
-        format!("host {host} is told a lie: {lie:?}, {id:?}"),
+        format!("host {host} is told a lie: {lie:?}, {:?}", revision.id()),
     );
     drop(seen);
-    world.says(liar, frame);
-    for (number, piece) in body.chunks(starlingd::limits::INLINE_MAX).enumerate() {
-        let offset =
-            u32::try_from(number * starlingd::limits::INLINE_MAX).expect("bodies are short");
-        world.says(
-            liar,
-            Frame::Piece {
-                id,
-                offset,
-                bytes: piece.to_vec(),
-            }
-            .encode(),
-        );
+    for frame in in_pieces(&revision) {
+        world.says(liar, frame);
     }
 }
 
 fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, is_replay: bool) -> Revision {
-    let secret = secret(LIAR);
-    let author = Author {
-        secret: &secret,
-        fleet: *fleet().id().as_bytes(),
-        group: "default",
-        stamp,
-    };
     let invented = EditRef {
         stamp: head.record.header.stamp,
         id: RecordId([LIAR as u8; 32]),
@@ -185,18 +153,14 @@ fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, is_replay: bool) -> R
     };
     let draft = Draft {
         edit,
-        document,
-        opens: Default::default(),
-        settles: Vec::new(),
-        flags: 0,
-        note: String::new(),
+        ..draft(document)
     };
-    let honest = Revision::author(&author, Some(head), draft).expect("it is small");
+    let honest = signed(LIAR, "default", stamp, Some(head), draft);
     let header = Header {
         height,
         ..(*honest.record.header).clone()
     };
-    let record = Record::sign(header, &honest.body, &secret);
+    let record = Record::sign(header, &honest.body, &secret(LIAR));
     Revision::decode(record, honest.body).expect("its author made it")
 }
 

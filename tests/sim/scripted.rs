@@ -7,15 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::RecordId;
-use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
+use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
-use starlingd::sim::{DiskFailure, fleet, secret};
-use starlingd::wire::frame::{Frame, Payload, Scope};
-use starlingd::wire::handshake::Hello;
+use starlingd::sim::DiskFailure;
+use starlingd::wire::frame::{Frame, Scope};
 
 use crate::clients::{Clients, ask_for_first, write, write_long};
+use crate::members::{self, announced, draft, hello, signed, whole};
 use crate::nemesis::{Fault, Nemesis};
 use crate::run::{Plan, Ran, Servers};
 use crate::scenarios::holds;
@@ -342,20 +341,6 @@ fn a_host_that_has_met_nobody_takes_no_change() {
     told(1, 3, 10, deeds);
 }
 
-fn liar(world: &mut World, host: usize) -> usize {
-    let peer =
-        PeerId::from_bytes(secret(LIAR).public()).expect("a key pair's public half is sound");
-    world.puppet(
-        host,
-        Hello {
-            peer,
-            run: 1,
-            features: 0,
-            addresses: Vec::new(),
-        },
-    )
-}
-
 fn head(world: &World, host: usize) -> Arc<Revision> {
     Arc::clone(
         world.hosts[host]
@@ -368,34 +353,13 @@ fn head(world: &World, host: usize) -> Arc<Revision> {
 #[test]
 fn what_its_author_has_not_signed_is_not_taken() {
     let forge = |_: &mut Nemesis, world: &mut World| {
-        let (base, secret) = (head(world, 1), secret(LIAR));
+        let base = head(world, 1);
         let stamp = Stamp::from_u64(1_800_000_000_000 << 16).expect("it is a stamp");
-        let author = Author {
-            secret: &secret,
-            fleet: *fleet().id().as_bytes(),
-            group: "default",
-            stamp,
-        };
-        let edit = Edit {
-            origin: Origin::Original,
-            operations: Vec::new(),
-        };
-        let document = base.document.clone();
-        let draft = Draft {
-            edit,
-            document,
-            opens: Default::default(),
-            settles: Vec::new(),
-            flags: 0,
-            note: String::new(),
-        };
-        let mut forged = Revision::author(&author, Some(&base), draft).expect("it is small");
+        let draft = draft(base.document.clone());
+        let mut forged = signed(LIAR, "default", stamp, Some(&base), draft);
         forged.record.signature[9] ^= 1;
-        let liar = liar(world, 1);
-        world.says(
-            liar,
-            Frame::Record(forged.record, 0, Payload::Whole(forged.body.to_vec())).encode(),
-        );
+        let liar = world.puppet(1, hello(LIAR));
+        world.says(liar, whole(&forged));
     };
     told(1, 3, 5, || vec![at(2 * SECOND, forge)]);
 }
@@ -410,11 +374,8 @@ fn a_body_that_is_not_its_authors_is_not_taken() {
             .rposition(|text| text == b"edit-")
             .expect("a token was written");
         body[token] = b'E';
-        let liar = liar(world, 2);
-        world.says(
-            liar,
-            Frame::Record(honest.record.clone(), 0, Payload::Whole(body)).encode(),
-        );
+        let liar = world.puppet(2, hello(LIAR));
+        world.says(liar, members::record(&honest.record, &body));
     };
     let deeds = || {
         vec![
@@ -431,15 +392,12 @@ fn a_body_that_is_not_its_authors_is_not_taken() {
 #[test]
 fn a_body_is_had_from_others_if_the_first_who_offers_it_falls_silent() {
     let offer = |_: &mut Nemesis, world: &mut World| {
-        let (was, liar) = (head(world, 0).id(), liar(world, 2));
+        let (was, liar) = (head(world, 0).id(), world.puppet(2, hello(LIAR)));
         write_long(world, 0, "long", 7);
         let moment = Duration::from_micros(100);
         world.run_until(moment, SECOND, |world| head(world, 0).id() != was);
         let offered = head(world, 0);
-        world.says(
-            liar,
-            Frame::Record(offered.record.clone(), 0, Payload::Announced).encode(),
-        );
+        world.says(liar, announced(&offered.record));
         for _ in 0..3 {
             world.run(3 * SECOND);
             world.says(liar, Frame::Ping(1).encode());
@@ -458,7 +416,7 @@ fn a_body_is_had_from_others_if_the_first_who_offers_it_falls_silent() {
 #[test]
 fn one_who_asks_and_does_not_read_is_given_up() {
     let ask = |_: &mut Nemesis, world: &mut World| {
-        let liar = liar(world, 0);
+        let liar = world.puppet(0, hello(LIAR));
         for number in 0..5000_u32 {
             let root = std::array::from_fn(|at| number.to_be_bytes()[at % 4] ^ 0x55);
             world.says(liar, Frame::Root(Scope::Documents, false, root).encode());
