@@ -3,22 +3,19 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use starlingd::daemon::target::{self, Target};
 use starlingd::daemon::unit::{Control, Match, Patience, RequestFailure, Unit, get};
 use starlingd::limits::TARGET_QUEUE;
 use starlingd::model::document::{Document, is_factory};
 use starlingd::model::fingerprint::Fingerprint;
 use starlingd::model::json;
 use starlingd::node::effect::ServerJob;
-use starlingd::node::input::{Outcome, Refusal, ServerReport, Ticket};
+use starlingd::node::input::{Outcome, Refusal, ServerReport};
 use starlingd::node::over::Over;
-use starlingd::node::store::given::GivenNames;
 
+#[path = "target/bench.rs"]
+mod bench;
 #[path = "target/large.rs"]
 mod large;
 #[path = "target/resources.rs"]
@@ -28,6 +25,7 @@ mod standin;
 #[path = "target/uploads.rs"]
 mod uploads;
 
+use bench::{Bench, DEADLINE, SHORT, document, routes, scratch, wait_until};
 use standin::{Setup, StandIn};
 
 #[test]
@@ -475,144 +473,3 @@ fn the_configuration_outlives_the_stand_in_where_it_is_stored() {
     assert_eq!(unit.read_config().as_ref(), Ok(routes("a").config()));
     let _ = std::fs::remove_file(state);
 }
-
-/// A stand-in, a target thread before it, and what the thread reports.
-struct Bench {
-    target: Target,
-    unit: Unit,
-    reports: Receiver<ServerReport>,
-    standin: StandIn,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self::with(Patience::default())
-    }
-
-    fn with(patience: Patience) -> Self {
-        let socket = scratch("sock");
-        let standin = StandIn::start(Setup {
-            socket: socket.clone(),
-            ..Setup::default()
-        })
-        .unwrap();
-        let unit = Unit::with_patience(Control::Unix(socket), patience);
-        let (target, reports) = Self::thread(&unit, GivenNames::default());
-        Self {
-            target,
-            unit: Unit::new(unit.control().clone()),
-            reports,
-            standin,
-        }
-    }
-
-    fn thread(unit: &Unit, given: GivenNames) -> (Target, Receiver<ServerReport>) {
-        let (sink, reports) = channel();
-        (
-            target::start(unit.clone(), given, move |report| drop(sink.send(report))).unwrap(),
-            reports,
-        )
-    }
-
-    /// Another run of the program, which knows these names.
-    fn run_again(&mut self, given: GivenNames) {
-        (self.target, self.reports) = Self::thread(&self.unit, given);
-    }
-
-    fn try_job(document: &Document) -> (Ticket, ServerJob) {
-        (1, ServerJob::attempt(document.clone(), false))
-    }
-
-    fn apply_job(document: &Document) -> (Ticket, ServerJob) {
-        (2, ServerJob::apply(document.clone()))
-    }
-
-    fn submit(&self, (ticket, job): (Ticket, ServerJob)) {
-        assert!(
-            self.target.submit(ticket, job),
-            "there is room in its queue"
-        );
-    }
-
-    fn attempt(&self, document: &Document) -> ServerReport {
-        self.submit(Self::try_job(document));
-        self.report()
-    }
-
-    fn apply(&self, document: &Document) -> ServerReport {
-        self.submit(Self::apply_job(document));
-        self.report()
-    }
-
-    fn observe(&self) -> ServerReport {
-        self.submit((3, ServerJob::Observe));
-        self.report()
-    }
-
-    fn report(&self) -> ServerReport {
-        self.reports
-            .recv_timeout(DEADLINE)
-            .expect("the target reports each job")
-    }
-
-    fn tell(&self, line: &str) {
-        let answer = self.standin.tell(line);
-        assert!(!answer.starts_with("what is"), "{answer}");
-    }
-
-    fn stat(&self, name: &str) -> u64 {
-        json::parse_own(self.standin.tell("stats").as_bytes()).unwrap()[name]
-            .as_u64()
-            .unwrap()
-    }
-
-    /// In place of a server that is down: takes one request and closes without an answer.
-    fn until_asked_in_vain(&self) {
-        let Control::Unix(path) = self.unit.control() else {
-            unreachable!("the bench has a Unix socket")
-        };
-        let listener = UnixListener::bind(path).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        wait_until("the target has read back in vain", || {
-            listener.accept().is_ok()
-        });
-    }
-
-    fn until(&self, what: &str, condition: impl Fn() -> bool) {
-        wait_until(what, condition);
-    }
-}
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < DEADLINE, "waited in vain until {what}");
-        std::thread::yield_now();
-    }
-}
-
-fn document(config: &str) -> Document {
-    Document::from_config(json::parse(config.as_bytes()).unwrap()).unwrap()
-}
-
-/// A small document that bears `word`.
-fn routes(word: &str) -> Document {
-    document(&format!(
-        r#"{{"listeners": {{}}, "routes": [{{"match": {{"uri": "/{word}"}}, "action": {{"return": 200}}}}], "applications": {{}}}}"#
-    ))
-}
-
-/// A path that no other test uses.
-fn scratch(kind: &str) -> PathBuf {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!(
-        "starling-target-{}-{count}.{kind}",
-        std::process::id()
-    ))
-}
-
-/// A time-out that a test can wait for.
-const SHORT: Duration = Duration::from_millis(200);
-/// Until something that must happen has happened, on a machine that is busy.
-const DEADLINE: Duration = Duration::from_secs(60);

@@ -43,6 +43,8 @@ const TOP: [&str; 8] = [
 ];
 const README_LINES_MAX: usize = 150;
 const MAKEFILE_LINES_MAX: usize = 80;
+/// Lines of a file below `tests`.
+const TEST_LINES_MAX: usize = 600;
 /// Columns of a comment, as of code.
 const WIDTH: usize = 100;
 /// Letters of a function's name.
@@ -171,6 +173,22 @@ fn names_and_comments_are_not_longer_than_can_be_read() {
         );
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_file_of_tests_is_longer_than_can_be_read() {
+    let long: Vec<String> = files(&root().join("tests"))
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "rs"))
+        .map(|file| (file, read(file).lines().count()))
+        .filter(|(_, lines)| *lines > TEST_LINES_MAX)
+        .map(|(file, lines)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(
+        long.is_empty(),
+        "{TEST_LINES_MAX} are the most\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use starlingd::model::json;
 use starlingd::model::shown::ShownConfig;
 use starlingd::node::input::Outcome;
 
+use super::bench::{Bench, document, scratch};
 use super::standin::{Setup, StandIn};
-use super::{Bench, document, scratch};
 
 /// 589 kB as Unit prints them, of 2 420 routes.
 fn long() -> Document {

@@ -8,7 +8,7 @@ use starlingd::model::document::Document;
 use starlingd::model::json::{self, Map, Value};
 use starlingd::node::input::{Outcome, Refusal};
 
-use super::{Bench, wait_until};
+use super::bench::{Bench, wait_until};
 
 /// A configuration with these certificates and modules beside it.
 fn with(config: &str, certificates: &[(&str, &str)], modules: &[(&str, &str)]) -> Document {
