@@ -178,7 +178,9 @@ impl TargetWorker {
             Err(outcome) => return outcome,
         };
         let runs = json::same(&before, wanted.config());
-        if !runs && let Some(withheld) = self.withheld(&before, over) {
+        if !runs
+            && let Some(withheld) = guard::withheld(&before, over, &self.own, self.interim.as_ref())
+        {
             return withheld;
         }
         if look_first && runs && !self.is_change_pending && lacking.is_empty() {
@@ -202,7 +204,7 @@ impl TargetWorker {
             .seen
             .as_ref()
             .is_some_and(|seen| seen.config().is_one_with(sight.config()));
-        if is_as_seen && !self.unit.check_before_change(&mut sight, want)? {
+        if is_as_seen && !sight.check_before_change(&self.unit, want)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
         let config = sight.config().clone();

@@ -258,6 +258,26 @@ impl Unit {
         self.request("PUT", CONFIG, Some(text.as_bytes()))
     }
 
+    /// Reads what the server runs now. If its beginning and its length are those of `before` it is
+    /// taken for the same, and for that very value. `hint` is a configuration that it may resemble.
+    pub fn see(
+        &self,
+        before: Option<&Sight>,
+        hint: Option<&Value>,
+    ) -> Result<Sight, RequestFailure> {
+        Sight::read(self, before, hint)
+    }
+
+    /// Compares what runs with `want`, and gives what was seen. `before` is what the server ran
+    /// before it was given that, as far as is known.
+    pub fn verify(
+        &self,
+        want: &Value,
+        before: Option<&Value>,
+    ) -> Result<(Match, Sight), RequestFailure> {
+        compare::verify(self, want, before)
+    }
+
     /// Reads the whole configuration; see [`Unit::see`].
     pub fn read_config(&self) -> Result<Value, RequestFailure> {
         let sight = self.see(None, None)?;

@@ -19,7 +19,7 @@ pub const SPRAWL_LEFT: [(&str, usize); 8] = [
     ("Peers", 14),
     ("Server", 7),
     ("Store", 18),
-    ("TargetWorker", 5),
+    ("TargetWorker", 4),
 ];
 
 /// Whether these files are one directory and, perhaps, the file of its name: a type may have that

@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-use super::TargetWorker;
 use crate::limits::OWN_REMEMBERED;
 use crate::model::aliases::stripped_config;
 use crate::model::fingerprint::Fingerprint;
+use crate::model::json::Value;
 use crate::model::shown::ShownConfig;
 use crate::node::input::Outcome;
 use crate::node::over::Over;
@@ -32,19 +32,20 @@ impl Own {
     }
 }
 
-impl TargetWorker {
-    /// What the server runs, if the document may not be put over it.
-    pub(super) fn withheld(&self, before: &ShownConfig, over: &Over) -> Option<Outcome> {
-        let fingerprint = before.fingerprint();
-        if over.permits(&fingerprint)
-            || self.interim.as_ref() == Some(before.value())
-            || self.own.has(&fingerprint)
-        {
-            return None;
-        }
-        Some(Outcome::Found {
-            config: stripped_config(before.value().clone()).into(),
-            fingerprint,
-        })
+/// What the server runs, if the document may not be put over it. `interim` is what it runs while
+/// modules are replaced.
+pub(super) fn withheld(
+    before: &ShownConfig,
+    over: &Over,
+    own: &Own,
+    interim: Option<&Value>,
+) -> Option<Outcome> {
+    let fingerprint = before.fingerprint();
+    if over.permits(&fingerprint) || interim == Some(before.value()) || own.has(&fingerprint) {
+        return None;
     }
+    Some(Outcome::Found {
+        config: stripped_config(before.value().clone()).into(),
+        fingerprint,
+    })
 }

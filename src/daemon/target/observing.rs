@@ -105,7 +105,7 @@ impl TargetWorker {
             .filter(|_| self.seen.is_none())
             .map(WantedDocument::config);
         let mut sight = self.unit.see(self.seen.as_ref(), hint)?;
-        if !self.unit.check_next_parts(&mut sight)? {
+        if !sight.check_next_parts(&self.unit)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
         let is_same = self.is_told

@@ -3,8 +3,8 @@
 //! Where one `GET /config` shows all of it, that answers the question. Where Unit cuts the answer
 //! off, what came must agree, and the announced length; and what the change has changed is asked
 //! for place by place. The rest is the same text as before and was sent in one piece with that: it
-//! is looked at in turn afterwards ([`Unit::look_on`]). Of a change in very many places, or one of
-//! which nobody knows what was there before, everything is read.
+//! is looked at in turn afterwards ([`Sight::check_next_parts`]). Of a change in very many places,
+//! or one of which nobody knows what was there before, everything is read.
 
 use super::glance::{Glance, covers};
 use super::place::{changed_places, is_too_deep, member_path, path_of, value_at};
@@ -13,71 +13,68 @@ use super::{CONFIG, Match, RequestFailure, Unit, readable, unexpected_status};
 use crate::limits::DIFFERENCES_MAX;
 use crate::model::json::{self, Value};
 
-impl Unit {
-    /// Compares what runs with `want`, and gives what was seen. `before` is what the server ran
-    /// before it was given that, as far as is known.
-    pub fn verify(
-        &self,
-        want: &Value,
-        before: Option<&Value>,
-    ) -> Result<(Match, Sight), RequestFailure> {
-        let glance = self.glance()?;
-        let is_same = match before {
-            // As a rule it is the same text as ours, and nothing need be made of it.
-            _ if glance.is_whole() => json::unit_format(want).as_bytes() == &glance.received[..],
-            Some(before) => self.is_changed_to(&glance, want, before)?,
-            None => false,
-        };
-        if is_same {
-            return Ok((Match::Same, Sight::new(glance, want.clone().into())));
-        }
-        let sight = self.whole(glance, Some(want))?;
-        let paths = json::differing(sight.config(), want, DIFFERENCES_MAX);
-        let paths: Vec<String> = paths
-            .into_iter()
-            .map(|path| format!("{CONFIG}{path}"))
-            .collect();
-        Ok((
-            if paths.is_empty() {
-                Match::Same
-            } else {
-                Match::Differs(paths)
-            },
-            sight,
-        ))
+/// Compares what runs with `want`, as [`Unit::verify`] says.
+pub(super) fn verify(
+    unit: &Unit,
+    want: &Value,
+    before: Option<&Value>,
+) -> Result<(Match, Sight), RequestFailure> {
+    let glance = Glance::of(unit)?;
+    let is_same = match before {
+        // As a rule it is the same text as ours, and nothing need be made of it.
+        _ if glance.is_whole() => json::unit_format(want).as_bytes() == &glance.received[..],
+        Some(before) => is_changed_to(unit, &glance, want, before)?,
+        None => false,
+    };
+    if is_same {
+        return Ok((Match::Same, Sight::new(glance, want.clone().into())));
     }
+    let sight = Sight::whole(unit, glance, Some(want))?;
+    let paths = json::differing(sight.config(), want, DIFFERENCES_MAX);
+    let paths: Vec<String> = paths
+        .into_iter()
+        .map(|path| format!("{CONFIG}{path}"))
+        .collect();
+    Ok((
+        if paths.is_empty() {
+            Match::Same
+        } else {
+            Match::Differs(paths)
+        },
+        sight,
+    ))
+}
 
-    /// Whether what came agrees, and it is as wanted wherever that differs from `before`.
-    fn is_changed_to(
-        &self,
-        glance: &Glance,
-        want: &Value,
-        before: &Value,
-    ) -> Result<bool, RequestFailure> {
-        let (Ok(beginning), Some(places)) = (
-            json::parse_beginning(&glance.received),
-            changed_places(before, want),
-        ) else {
-            return Ok(false);
-        };
-        if !glance.agrees_with(&beginning, want) {
-            return Ok(false);
-        }
-        for place in places.iter().filter(|place| !covers(&beginning, place)) {
-            let mut place = &place[..];
-            // What no path can name is asked for with what it stands in.
-            let path = loop {
-                match path_of(place) {
-                    Some(path) => break path,
-                    None => place = &place[..place.len() - 1],
-                }
-            };
-            if !is_there(self, &path, value_at(want, place))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+/// Whether what came agrees, and it is as wanted wherever that differs from `before`.
+fn is_changed_to(
+    unit: &Unit,
+    glance: &Glance,
+    want: &Value,
+    before: &Value,
+) -> Result<bool, RequestFailure> {
+    let (Ok(beginning), Some(places)) = (
+        json::parse_beginning(&glance.received),
+        changed_places(before, want),
+    ) else {
+        return Ok(false);
+    };
+    if !glance.agrees_with(&beginning, want) {
+        return Ok(false);
     }
+    for place in places.iter().filter(|place| !covers(&beginning, place)) {
+        let mut place = &place[..];
+        // What no path can name is asked for with what it stands in.
+        let path = loop {
+            match path_of(place) {
+                Some(path) => break path,
+                None => place = &place[..place.len() - 1],
+            }
+        };
+        if !is_there(unit, &path, value_at(want, place))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether there is, at a path of the server's, what should be there; `None` is nothing. A member

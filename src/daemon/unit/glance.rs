@@ -25,6 +25,16 @@ impl Glance {
         }
     }
 
+    /// Asks the server for its whole configuration, once.
+    pub(super) fn of(unit: &Unit) -> Result<Self, RequestFailure> {
+        match unit.request("GET", CONFIG, None) {
+            Ok(reply) if reply.status == 200 => Ok(Self::new(reply.body.len() as u64, reply.body)),
+            Ok(reply) => Err(unexpected_status(CONFIG, reply.status)),
+            Err(RequestFailure::Cut { received, expected }) => Ok(Self::new(expected, received)),
+            Err(failure) => Err(failure),
+        }
+    }
+
     pub(super) fn is_whole(&self) -> bool {
         self.received.len() as u64 == self.expected
     }
@@ -52,19 +62,6 @@ impl Glance {
 
     fn is_as_long_as(&self, want: &Value) -> bool {
         json::unit_length(want).abs_diff(self.expected) <= 2 * reordered(want)
-    }
-}
-
-impl Unit {
-    pub(super) fn glance(&self) -> Result<Glance, RequestFailure> {
-        match self.request("GET", CONFIG, None) {
-            Ok(reply) if reply.status == 200 => {
-                Ok(Glance::new(reply.body.len() as u64, reply.body))
-            }
-            Ok(reply) => Err(unexpected_status(CONFIG, reply.status)),
-            Err(RequestFailure::Cut { received, expected }) => Ok(Glance::new(expected, received)),
-            Err(failure) => Err(failure),
-        }
     }
 }
 

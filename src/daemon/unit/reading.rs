@@ -70,20 +70,18 @@ impl Sight {
                 });
         (rest, &mut self.looked_at)
     }
-}
 
-impl Unit {
-    /// What the server runs now. If its beginning and its length are those of `before` it is taken
-    /// for the same, and for that very value. `hint` is a configuration that it may resemble.
-    pub fn see(
-        &self,
+    /// Reads what the server runs now, as [`Unit::see`] says.
+    pub(super) fn read(
+        unit: &Unit,
         before: Option<&Sight>,
         hint: Option<&Value>,
-    ) -> Result<Sight, RequestFailure> {
-        let glance = self.glance()?;
+    ) -> Result<Self, RequestFailure> {
+        let glance = Glance::of(unit)?;
         match before {
             Some(before) if before.glance.is_like(&glance) => Ok(before.clone()),
-            _ => self.whole(
+            _ => Self::whole(
+                unit,
                 glance,
                 before.map(|before| before.config().value()).or(hint),
             ),
@@ -92,40 +90,40 @@ impl Unit {
 
     /// Looks at the next few parts of what does not come whole, whether they are still as they were
     /// seen; in some sixty calls at all of them.
-    pub(crate) fn check_next_parts(&self, sight: &mut Sight) -> Result<bool, RequestFailure> {
-        let (rest, looked_at) = sight.rest();
+    pub(crate) fn check_next_parts(&mut self, unit: &Unit) -> Result<bool, RequestFailure> {
+        let (rest, looked_at) = self.rest();
         let parts = rest.next(looked_at);
-        self.are_as_seen(sight, &parts)
+        self.are_as_seen(unit, &parts)
     }
 
     /// Looks at what does not come whole right before it is replaced by `want`, whether it is still
     /// as it was seen: at the parts that this changes, and at as many others as are worth it,
     /// which is all of them unless they are many.
     pub(crate) fn check_before_change(
-        &self,
-        sight: &mut Sight,
+        &mut self,
+        unit: &Unit,
         want: &Value,
     ) -> Result<bool, RequestFailure> {
-        if sight.glance.is_whole() {
+        if self.glance.is_whole() {
             return Ok(true);
         }
-        let paths = changed_paths(&sight.config, want);
-        let (rest, looked_at) = sight.rest();
+        let paths = changed_paths(&self.config, want);
+        let (rest, looked_at) = self.rest();
         let parts = rest.before_change(looked_at, &paths);
-        self.are_as_seen(sight, &parts)
+        self.are_as_seen(unit, &parts)
     }
 
-    fn are_as_seen(&self, sight: &Sight, parts: &[Part]) -> Result<bool, RequestFailure> {
+    fn are_as_seen(&self, unit: &Unit, parts: &[Part]) -> Result<bool, RequestFailure> {
         for part in parts {
-            if !self.is_as_seen(sight, part)? {
+            if !self.is_as_seen(unit, part)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn is_as_seen(&self, sight: &Sight, part: &Part) -> Result<bool, RequestFailure> {
-        match self.request("GET", &part.path, None) {
+    fn is_as_seen(&self, unit: &Unit, part: &Part) -> Result<bool, RequestFailure> {
+        match unit.request("GET", &part.path, None) {
             Ok(reply) if reply.status == 200 => {
                 Ok(Fingerprint::of(&readable(&reply.body)?) == part.fingerprint)
             }
@@ -136,7 +134,7 @@ impl Unit {
                 let path = Path::parse(&*part.path).ok();
                 let want = path
                     .as_ref()
-                    .and_then(|path| value_at(&sight.config, &path.tokens()[1..]));
+                    .and_then(|path| value_at(&self.config, &path.tokens()[1..]));
                 Ok(want.is_some_and(|want| Glance::new(expected, received).seems(want)))
             }
             Err(failure) => Err(failure),
@@ -145,20 +143,20 @@ impl Unit {
 
     /// Reads what `glance` shows the beginning of.
     pub(super) fn whole(
-        &self,
+        unit: &Unit,
         mut glance: Glance,
         hint: Option<&Value>,
-    ) -> Result<Sight, RequestFailure> {
+    ) -> Result<Self, RequestFailure> {
         for _ in 0..WHOLE_TRIES {
             if glance.is_whole() {
                 let config = readable(&glance.received)?;
-                return Ok(Sight::new(glance, config.into()));
+                return Ok(Self::new(glance, config.into()));
             }
-            let read = PartsReader::new(self).read(&glance, hint);
-            let again = self.glance()?;
+            let read = PartsReader::new(unit).read(&glance, hint);
+            let again = Glance::of(unit)?;
             match read {
                 Ok(config) if again.is_like(&glance) => {
-                    return Ok(Sight::new(glance, config.into()));
+                    return Ok(Self::new(glance, config.into()));
                 }
                 Err(PartsError::Failed(failure)) => return Err(failure),
                 Ok(_) | Err(PartsError::Moved) => glance = again,
