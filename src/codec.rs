@@ -135,7 +135,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// An empty one.
+    /// A writer that has written nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -178,7 +178,7 @@ impl Writer {
         self.u16(count).raw(bytes)
     }
 
-    /// What was written.
+    /// The bytes that were written.
     pub fn finish(self) -> Vec<u8> {
         self.bytes
     }

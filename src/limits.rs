@@ -28,11 +28,11 @@ pub const CLOCKS_NAMED_MAX: usize = 8;
 /// Whoever has more to say has a new document.
 pub const PATCH_OPERATIONS_MAX: usize = 256;
 
-/// Places where a host's overlay acts, and as many where its variables stand, that are shown to
-/// people,
+/// Places where a host's overlay acts that are shown to people, and as many where its variables
+/// stand.
 pub const PLACES_SHOWN: usize = 256;
-/// and that are known: a host with more of either cannot tell what is its own, and publishes
-/// nothing of its server's.
+/// Places where a host's overlay acts that are noted, and as many where its variables stand. A host
+/// with more of either cannot tell what is its own, and publishes nothing of its server's.
 pub const PLACES_MAX: usize = 4096;
 
 // ── tuning: what is held
@@ -56,18 +56,19 @@ pub const GROUP_HOSTS_NAMED: usize = 8;
 /// A request that a peer of another group is asked to carry out, in bytes, and its answer: the
 /// queue of a link takes it at once.
 pub const FORWARDED_MAX: usize = 512 << 10;
-/// Headers that travel with either.
+/// Headers that travel with a forwarded request, or with the answer to one.
 pub const FORWARDED_HEADERS_MAX: usize = 16;
-/// Such requests under way at once, and as many that others have asked for.
+/// Forwarded requests under way at once, and as many that others have asked this host to carry out.
 pub const RELAYED_MAX: usize = 16;
-/// Hosts that are dialled to find one,
+/// Hosts that are dialled in order to find one that can carry out a forwarded request.
 pub const FORWARDED_DIALS_MAX: usize = 16;
-/// so many of them at once,
+/// Hosts that are dialled at once for one forwarded request.
 pub const FORWARDED_DIALS: usize = 3;
-/// and how long somebody is looked for: twice three that are gone without a word.
+/// How long a host is looked for that can carry out a forwarded request: time for twice three dials
+/// to hosts that are gone without a word.
 pub const FORWARDED_SEEK: Duration = Duration::from_secs(20);
-/// How long a client waits for one: longer than a server may take for a change, with a turn to be
-/// waited for.
+/// How long a client waits for a forwarded request: longer than a server may take for a change,
+/// with a turn to be waited for.
 pub const FORWARDED_WAIT: Duration = Duration::from_secs(90);
 /// Older revisions of a group kept on disk, beside the head and the uncontained ones, unless the
 /// settings say otherwise: weeks of a busy fleet's changes, and a few megabytes of a small flash at
@@ -85,12 +86,13 @@ pub const UNCONTAINED_MAX: usize = 256;
 /// Uncontained revisions of one author, in bytes on disk: half a dozen of the largest bodies, as
 /// one host may make while it is cut off.
 pub const UNCONTAINED_AUTHOR_BYTES_MAX: u64 = 32 << 20;
-/// Those of one group,
+/// Uncontained revisions of one group, in bytes on disk.
 pub const UNCONTAINED_GROUP_BYTES_MAX: u64 = 64 << 20;
-/// and all of them: a fifth of what the state directory may take unless told otherwise.
+/// All uncontained revisions, in bytes on disk: a fifth of what the state directory may take unless
+/// told otherwise.
 pub const UNCONTAINED_BYTES_MAX: u64 = 96 << 20;
-/// What they and the heads of groups that are not followed take of memory, in bytes: two of the
-/// largest bodies, on hosts with 32 MB. The bodies of the rest are on disk only.
+/// What uncontained revisions and the heads of groups that are not followed take of memory, in
+/// bytes: two of the largest bodies, on hosts with 32 MB. The bodies of the rest are on disk only.
 pub const UNCONTAINED_MEMORY_MAX: usize = 12 << 20;
 /// A body that is shorter is not worth a file being read for it.
 pub const SPILL_MIN: usize = 2 << 10;
@@ -98,10 +100,10 @@ pub const SPILL_MIN: usize = 2 << 10;
 /// the settings say otherwise: time enough to notice that it was the wrong one, or that the new one
 /// does not serve, and to restore it.
 pub const KEYS_KEPT: u64 = 3600;
-/// After so long it goes whoever is away, in seconds: by then nobody would remember what a host
-/// that comes back knew either.
+/// The most that [`KEYS_KEPT`] can be set to, and after so many seconds a key goes whoever is away:
+/// by then nobody would remember what a host that comes back knew either.
 pub const KEYS_KEPT_MAX: u64 = NODE_AGE_MAX.as_secs();
-/// The same as a time.
+/// [`KEYS_KEPT_MAX`] as a duration.
 pub const KEYS_AWAY_MAX: Duration = NODE_AGE_MAX;
 /// How often it is looked whether keys may go, while there are any: about as often as node records
 /// change.
@@ -128,7 +130,8 @@ pub const SEEN_MAX: usize = 4 * LEDGER_MAX;
 pub const NODES_MAX: usize = 8192;
 /// Node records of third hosts that one link may bring at once: those of a fleet of a thousand.
 pub const NODE_CHECKS_MAX: u32 = 1024;
-/// And so many more a second: each costs a tenth of a millisecond, ten times that on a small board,
+/// Node records of third hosts that one link may bring a second beyond [`NODE_CHECKS_MAX`]: each
+/// costs a tenth of a millisecond, ten times that on a small board,
 /// so that invented hosts take a tenth of its time at most.
 pub const NODE_CHECKS_EACH_SECOND: u32 = 100;
 /// A node record older than this is neither sent nor taken.
@@ -160,8 +163,8 @@ pub const DEAD_AFTER: Duration = Duration::from_millis(14_500);
 /// A peer that has said nothing for so long is pinged also while it is sent to: its kernel takes
 /// what nobody there may read.
 pub const SPEAK_AFTER: Duration = Duration::from_secs(20);
-/// And is given up after this: what is sent to it keeps an answer waiting for half a minute at
-/// most, on the slowest of links.
+/// A peer that has said nothing for so long is given up: what is sent to it keeps an answer waiting
+/// for half a minute at most, on the slowest of links.
 pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// So many links in a row over which a peer has said nothing: then it is left in peace for a while,
 /// and named.
@@ -187,26 +190,27 @@ pub const FULL_MESH: usize = 8;
 pub const OUTGOING: usize = 3;
 /// Links above which a caller that has others is sent elsewhere.
 pub const DEGREE_MAX: usize = 12;
-/// Above it one link is given up this often (plus or minus a half): slow enough that whoever loses
-/// one finds another meanwhile.
+/// Above [`DEGREE_MAX`] one link is given up this often (plus or minus a half): slow enough that
+/// whoever loses one finds another meanwhile.
 pub const TRIM_EVERY: Duration = Duration::from_secs(1);
 /// Links above which everybody is sent elsewhere.
 pub const LINKS_MAX: usize = 64;
 /// Dials under way at once.
 pub const DIALS_MAX: usize = 8;
 /// There is a dial this often in the long run, whoever it is for: whoever names addresses to a
-/// fleet must not aim it at anybody,
+/// fleet must not aim it at anybody.
 pub const DIAL_EVERY: Duration = Duration::from_millis(250);
-/// and so many at once after a calm: all of a full mesh at two addresses each.
+/// Dials at once after a calm: all of a full mesh at two addresses each.
 pub const DIAL_BURST: u32 = 16;
 /// Dials that clients who wait may have on account of those to come.
 pub const DIALS_OWED_MAX: u32 = FORWARDED_DIALS_MAX as u32;
-/// Dials in vain after which an address is forgotten that is only somebody's word,
+/// Dials in vain after which an address is forgotten that is only somebody's word.
 pub const UNSURE_ROUNDS: u32 = 3;
-/// ports of one IP that are tried on such words: more is a search for open ones, made by this host
-/// for somebody else,
+/// Ports of one IP that are tried on somebody's word: more is a search for open ones, made by this
+/// host for somebody else.
 pub const UNSURE_PORTS: usize = 4;
-/// and how long both are remembered: an honest host says anew where it listens about as often.
+/// How long [`UNSURE_ROUNDS`] and [`UNSURE_PORTS`] are counted for: an honest host says anew where
+/// it listens about as often.
 pub const UNSURE_FOR: Duration = Duration::from_secs(60);
 /// Addresses of a contact that are kept as sure. The others of [`ADDRESSES_MAX`] are for those that
 /// nobody has tried yet.
@@ -215,12 +219,12 @@ pub const SURE_MAX: usize = ADDRESSES_MAX / 2;
 pub const RETRY_MIN: Duration = Duration::from_millis(500);
 /// The shortest wait of all, for what must not be done in a circle without any.
 pub const RETRY_SOON: Duration = Duration::from_millis(50);
-/// The longest.
+/// The longest wait before a contact is tried again.
 pub const RETRY_MAX: Duration = Duration::from_secs(60);
-/// The longest while the contact was linked a short time ago: it is probably being restarted or
-/// plugged in.
+/// The longest wait while the contact was linked a short time ago: it is probably being restarted
+/// or plugged in.
 pub const RETRY_LATELY_MAX: Duration = Duration::from_secs(4);
-/// That short time.
+/// A contact counts as linked a short time ago for this long; see [`RETRY_LATELY_MAX`].
 pub const LATELY: Duration = Duration::from_secs(600);
 /// Of two peers that find each other by mDNS, the one with the greater instance name waits this
 /// long for the other to dial.
@@ -234,14 +238,14 @@ pub const ROTATE_EVERY: Duration = Duration::from_secs(30);
 
 /// Documents are compared with one random peer this often, plus or minus a half.
 pub const SYNC_EVERY: Duration = Duration::from_secs(30);
-/// Node records likewise.
+/// Node records are compared with one random peer this often, plus or minus a half.
 pub const SYNC_NODES_EVERY: Duration = Duration::from_secs(300);
 /// A body up to this is decoded where it comes, in bytes: that takes a quarter of a millisecond.
 pub const DECODED_AT_ONCE_MAX: usize = 64 << 10;
-/// A document of so many bytes is not worth its value being kept in memory when nobody looks,
+/// From so many bytes on a document's value does not stay in memory when nobody looks into it.
 pub const FOLD_MIN: usize = 16 << 10;
-/// after this: a client that asks for one part after another, or changes one after another, finds
-/// it there.
+/// How long a document's value stays in memory after somebody has looked into it: a client that
+/// asks for one part after another, or changes one after another, finds it there.
 pub const FOLD_AFTER: Duration = Duration::from_secs(5);
 /// Records of which further copies are passed over without decoding them.
 pub const LATELY_HELD_MAX: usize = 128;
@@ -292,8 +296,8 @@ pub const DISK_WAITING_MAX: usize = 256;
 pub const LOADS_MAX: usize = 4;
 /// How often interfaces are looked at.
 pub const WATCH_EVERY: Duration = Duration::from_secs(15);
-/// The same while a peer that was linked lately is missing: a cable that is plugged in must not
-/// wait.
+/// How often interfaces are looked at while a peer that was linked lately is missing: a cable that
+/// is plugged in must not wait.
 pub const WATCH_LOST_EVERY: Duration = Duration::from_millis(250);
 
 // ── tuning: server and clients
@@ -326,20 +330,21 @@ pub const DIFFERENCE_VALUES_MAX: usize = DOCUMENT_MAX;
 /// answer has given up by himself.
 pub const TRIED_FOR: Duration = Duration::from_secs(8);
 /// A change waits a random time up to this before the second try, up to twice that before the
-/// third, and so on,
+/// third, and so on.
 pub const TRY_PAUSE: Duration = Duration::from_millis(20);
-/// up to this, so that several authors do not keep each other from it.
+/// The longest pause before a further try, so that several authors do not keep each other from it.
 pub const TRY_PAUSE_MAX: Duration = Duration::from_millis(400);
 /// The server is looked at this often: what it lost is given back within about 2 s.
 pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 /// A refused head is offered to the server again after this, doubling.
 pub const REAPPLY_MIN: Duration = Duration::from_secs(5);
-/// The longest such wait.
+/// The longest wait before a refused head is offered again.
 pub const REAPPLY_MAX: Duration = Duration::from_secs(300);
 /// A server that somebody has changed past Starling is left alone for this long after a repair,
-/// doubling if it is changed again:
+/// doubling if it is changed again.
 pub const REPAIR_MIN: Duration = Duration::from_secs(1);
-/// whoever does it may be another program, and the two must not keep the server busy.
+/// The longest wait between two repairs: whoever changes the server may be another program, and the
+/// two must not keep the server busy.
 pub const REPAIR_MAX: Duration = Duration::from_secs(300);
 /// After so long without a change the next is repaired at once again.
 pub const REPAIR_CALM: Duration = Duration::from_secs(60);
@@ -349,7 +354,7 @@ pub const FLAP_PATIENCE: Duration = Duration::from_secs(1);
 /// Configurations that somebody had put on the server, kept before they were replaced: more than a
 /// person looks through.
 pub const DRIFTS_KEPT: usize = 8;
-/// Paths at which such a configuration differs that are noted in its file.
+/// Paths at which a kept configuration differs that are noted in its file.
 pub const KEPT_PATHS_MAX: usize = 64;
 /// How often a server is found changed once more while it is to be given something, before that is
 /// put off.

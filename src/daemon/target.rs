@@ -203,7 +203,7 @@ impl TargetWorker {
         let is_as_seen = self
             .seen
             .as_ref()
-            .is_some_and(|seen| seen.config().is_one_with(sight.config()));
+            .is_some_and(|seen| seen.config().ptr_eq(sight.config()));
         if is_as_seen && !sight.check_before_change(&self.unit, want)? {
             sight = self.unit.see(None, Some(sight.config().value()))?;
         }
@@ -211,7 +211,7 @@ impl TargetWorker {
         self.is_told &= self
             .seen
             .as_ref()
-            .is_some_and(|seen| seen.config().is_one_with(&config));
+            .is_some_and(|seen| seen.config().ptr_eq(&config));
         self.seen = Some(sight);
         Ok(config)
     }
@@ -270,7 +270,7 @@ impl TargetWorker {
             Ok(Match::Same) => {
                 self.seen
                     .iter()
-                    .for_each(|seen| seen.config().is_known_by(wanted.document.fingerprint()));
+                    .for_each(|seen| seen.config().set_fingerprint(wanted.document.fingerprint()));
                 Outcome::Applied
             }
             Ok(Match::Differs(paths)) => {

@@ -54,18 +54,20 @@ pub const FIRST_FLIGHTS_MAX: usize = 64;
 pub const FIRST_FLIGHT_WAIT: Duration = Duration::from_secs(1);
 /// Handshakes at once whose first message has verified. Each costs a thread and two signatures.
 pub const HANDSHAKES_MAX: usize = 8;
-/// Peers that have shown knowledge of the fleet key and wait for one of those places: a whole mesh
+/// Peers that have shown knowledge of the fleet key and wait for a place among
+/// [`HANDSHAKES_MAX`]: a whole mesh
 /// that dials a host which has just come back.
 pub const VERIFIED_MAX: usize = 64;
-/// Of those places, so many at most are taken by callers from one IP, and
+/// Places for handshakes that callers from one IP take at most.
 pub const HANDSHAKES_FROM_ONE: usize = 2;
-/// so many of them wait: a handful of peers behind one router, while whoever plays back what he has
-/// recorded of a fleet's first flights keeps nobody out.
+/// Verified callers from one IP that wait for a handshake place at most: a handful of peers behind
+/// one router, while whoever plays back what he has recorded of a fleet's first flights keeps
+/// nobody out.
 pub const VERIFIED_FROM_ONE: usize = 8;
-/// Places that are kept for IPs from which a handshake was completed: he may play it back from
-/// many.
+/// Handshake places that are kept for IPs from which a handshake was completed: whoever plays back
+/// first flights may do so from many IPs.
 pub const HANDSHAKES_KEPT: usize = 2;
-/// Such IPs that are remembered, the last ones.
+/// IPs that are remembered, the last ones, because a handshake was completed from them.
 pub const MET_IPS_MAX: usize = 1024;
 const _: () = assert!(
     HANDSHAKES_FROM_ONE + HANDSHAKES_KEPT <= HANDSHAKES_MAX && VERIFIED_FROM_ONE < VERIFIED_MAX
@@ -97,11 +99,11 @@ pub const CONNECT_WAIT_MIN: Duration = Duration::from_millis(10);
 /// Browsing begins anew this often. mdns-sd's own browsing backs off to an hour, and a healed
 /// partition would go unnoticed for long.
 pub const BROWSE_EVERY: Duration = Duration::from_secs(30);
-/// So many times after the start or a change of the network, and then
+/// Browses after the start or a change of the network before they become rare.
 pub const BROWSES_EAGER: u32 = 10;
-/// this often: each browse is answered by every host on the wire, which costs five idle hosts more
-/// than all else they do. Known peers are reconnected from the address book; mDNS only has to find
-/// those that were never met.
+/// How often browses follow each other later: each browse is answered by every host on the wire,
+/// which costs five idle hosts more than all else they do. Known peers are reconnected from the
+/// address book; mDNS only has to find those that were never met.
 pub const BROWSE_CALM_EVERY: Duration = Duration::from_secs(300);
 /// A daemon that has not heard its own announcement by then is deaf (the port is taken, avahi
 /// refuses company, no interface is up).
@@ -123,8 +125,8 @@ pub const MDNS_TIMERS_MAX: i64 = 64 << 10;
 pub const INSTANCES_MAX: usize = 512;
 /// Addresses reported of one instance.
 pub const FOUND_ADDRESSES_MAX: usize = 16;
-/// mdns-sd sends an announcement, and again 1.1 s later, and nothing of it within a second of
-/// either (RFC 6762, sections 6 and 8.3): one made within this time of another may not go out.
+/// An announcement that is made within this time of another may not go out: `mdns-sd` sends each
+/// twice, 1.1 s apart, and nothing within a second of either (RFC 6762, sections 6 and 8.3).
 pub const ANNOUNCED_LATELY: Duration = Duration::from_millis(2200);
 /// With more hosts than this on the wire nobody announces itself because somebody new was heard:
 /// the answers to the newcomer's own question come soon enough, and a thousand hosts that start at
@@ -166,9 +168,10 @@ pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
 pub const CHANGE_WAIT: Duration = Duration::from_secs(60);
 /// Until a read must be answered. Unit takes 40 µs, also while a change is pending.
 pub const READ_WAIT: Duration = Duration::from_secs(10);
-/// How often a server that is gone is asked again after a change, and
+/// Times that a server which is gone is asked again after a change.
 pub const READ_BACK_TRIES: u32 = 50;
-/// the pause between: five seconds in all, in which a service manager has restarted it.
+/// The pause between two of [`READ_BACK_TRIES`]: five seconds in all, in which a service manager
+/// has restarted it.
 pub const READ_BACK_WAIT: Duration = Duration::from_millis(100);
 /// Paths that are named where two documents differ: more tell a person nothing.
 pub const DIFFERENCES_MAX: usize = 8;
@@ -213,9 +216,10 @@ pub const REASONS_MAX: usize = 4;
 pub const REASON_WAIT: Duration = Duration::from_secs(2);
 /// The stack of the thread that looks, in bytes: it reads tables of `/proc`, and drops a document.
 pub const REASON_STACK: usize = 256 << 10;
-/// Listeners that are tried for a reason, and
+/// Listeners that are tried in search of the reason for a refusal.
 pub const LISTENERS_TRIED_MAX: usize = 64;
-/// applications that are looked at: each is a few system calls.
+/// Applications that are looked at in search of the reason for a refusal: each is a few system
+/// calls.
 pub const APPLICATIONS_LOOKED_AT_MAX: usize = 64;
 /// The kernel's table of routes, in bytes: a hundred for each, and a default route is never far
 /// behind.
@@ -223,9 +227,9 @@ pub const ROUTE_TABLE_MAX: u64 = 256 << 10;
 /// A kernel's table of sockets, in bytes: 150 for each, and a busy server has ten thousand
 /// connections.
 pub const SOCKET_TABLE_MAX: u64 = 4 << 20;
-/// Processes that are looked through for the one that holds a port, and
+/// Processes that are looked through for the one that holds a port.
 pub const HOLDER_PROCESSES_MAX: usize = 4096;
-/// their open files: 50 ms of system calls.
+/// Open files that are looked through for the process that holds a port: 50 ms of system calls.
 pub const HOLDER_FILES_MAX: usize = 65_536;
 /// `/etc/passwd` or `/etc/group`, in bytes: whatever is longer is not read to its end, and then
 /// nothing is said of it.
@@ -315,7 +319,8 @@ pub const STOP_WAIT: Duration = Duration::from_secs(10);
 /// Lines that wait for whoever reads the log: a start at debug writes some dozens before anybody
 /// may read.
 pub const LOG_QUEUE_LINES: usize = 1024;
-/// The same in bytes: twice what a pipe holds. Beyond it lines are dropped and counted.
+/// Bytes of lines that wait for whoever reads the log: twice what a pipe holds. Beyond it lines are
+/// dropped and counted.
 pub const LOG_QUEUE_BYTES: usize = 128 << 10;
 /// The pause before a line is offered again to a pipe or terminal that somebody else has told not
 /// to let anybody wait.
@@ -373,11 +378,12 @@ pub const DRIFT_FILE_MAX: usize = 2 * ANSWER_MAX as usize;
 /// Copies of one damaged file that are set aside before that is refused: a disk that damages more
 /// must be looked at by a person.
 pub const DAMAGED_MAX: u32 = 99;
-/// What the revisions in the state directory may take unless the settings say otherwise, in MiB,
+/// What the revisions in the state directory may take unless the settings say otherwise, in MiB.
 pub const STATE_MIB: u64 = 512;
-/// the least that can be set: several of the largest documents with a little history,
+/// The least that [`STATE_MIB`] can be set to, in MiB: several of the largest documents with a
+/// little history.
 pub const STATE_MIB_MIN: u64 = 64;
-/// and the most.
+/// The most that [`STATE_MIB`] can be set to, in MiB.
 pub const STATE_MIB_MAX: u64 = 1 << 20;
 /// The stack of the thread that decodes bodies, in bytes: the parser keeps its own, and what is
 /// dropped is a hundred levels deep.

@@ -18,7 +18,7 @@ pub struct Aliases {
 }
 
 impl Aliases {
-    /// Those of a document.
+    /// The aliases of a document's certificates.
     pub fn of(document: &Document) -> Self {
         let bundles = document.value()[ResourceKind::Certificate.member()].as_object();
         let alias =
@@ -28,19 +28,19 @@ impl Aliases {
         }
     }
 
-    /// All of them, by plain name.
+    /// Each plain name with its alias, in the order of plain names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.by_name
             .iter()
             .map(|(name, alias)| (&name[..], &alias[..]))
     }
 
-    /// The name on the server.
+    /// The alias of the certificate that people call `name`, if the document holds it.
     pub fn alias(&self, name: &str) -> Option<&str> {
         self.by_name.get(name).map(String::as_str)
     }
 
-    /// The plain name of what stands on the server under this one.
+    /// The plain name of the certificate whose alias this is, if the document holds it.
     pub fn name(&self, alias: &str) -> Option<&str> {
         let (name, _) = split(alias)?;
         self.by_name

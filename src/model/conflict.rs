@@ -37,16 +37,16 @@ pub struct OpenConflict {
     /// Who signed the record that this was taken from: its author or, where only a replay was to
     /// be had, whoever made that; `None` if no host holds a record of it any more.
     pub author: Option<PeerId>,
-    /// Whether it was made with `If-Match`.
+    /// Whether the edit was made with `If-Match`.
     pub guarded: bool,
     /// The author's note.
     pub note: String,
-    /// What it wanted, operation by operation.
+    /// The operations of the edit, each with the value that it wanted to write.
     pub operations: Vec<(Operation, WantedValue)>,
 }
 
 impl OpenConflict {
-    /// About how many bytes of memory it takes.
+    /// About how many bytes of memory the conflict takes.
     pub fn weight(&self) -> usize {
         let wanted = |wanted: &WantedValue| {
             if let WantedValue::Value(value) = wanted {
@@ -93,7 +93,7 @@ impl OpenConflict {
         }
     }
 
-    /// As it stands in a body, under the name of its edit.
+    /// The JSON form in which the conflict stands in a body, under the name of its edit.
     pub fn to_json(&self, edit: &EditRef) -> Value {
         let ops = self
             .operations

@@ -102,7 +102,7 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
         .count()
 }
 
-/// The same at the end.
+/// How many bytes two texts have in common at the end.
 fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let runs = a
         .rchunks_exact(RUN)

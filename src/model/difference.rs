@@ -62,7 +62,7 @@ pub fn difference(path: &Path, from: &Value, to: &Value) -> Vec<Op> {
     bounded_difference(path, from, to, OPERATIONS_MAX)
 }
 
-/// The same, where more than `most` operations become a single PUT.
+/// The operations of [`difference`], where more than `most` of them become a single PUT.
 pub fn bounded_difference(path: &Path, from: &Value, to: &Value, most: usize) -> Vec<Op> {
     let mut ops = Vec::new();
     if collect(path, from, to, &mut ops).is_none() || ops.len() > most {

@@ -27,9 +27,9 @@ struct DocumentParts {
     /// The compact text, from `from` on; it was read once as UTF-8.
     bytes: Arc<[u8]>,
     from: usize,
-    /// What it says, once somebody has looked.
+    /// The value that the text stands for, once somebody has asked for it.
     value: OnceLock<Value>,
-    /// What its configuration is known by, once somebody has asked.
+    /// The fingerprint of the configuration, once somebody has asked for it.
     fingerprint: OnceLock<Fingerprint>,
 }
 
@@ -105,7 +105,7 @@ impl Document {
         }))
     }
 
-    /// The same with nothing but its text in memory, for whoever only keeps it.
+    /// The same document with nothing but its text in memory, for whoever only keeps it.
     pub fn folded(&self) -> Self {
         Self::with(
             Arc::clone(&self.0.bytes),
@@ -115,13 +115,12 @@ impl Document {
         )
     }
 
-    /// Whether its value is in memory.
+    /// Whether the document's value is in memory.
     pub fn is_unfolded(&self) -> bool {
         self.0.value.get().is_some()
     }
 
-    /// The same, with the text that stands in `bytes` from `from` on in place of its own, which is
-    /// the same.
+    /// The document, sharing the text that stands in `bytes` from `from` on, which is its own.
     pub(super) fn moved_into(self, bytes: &Arc<[u8]>, from: usize) -> Self {
         debug_assert!(bytes[from..] == *self.bytes());
         Self::with(
@@ -138,8 +137,8 @@ impl Document {
         self.0.value.get().map_or(0, json::weight)
     }
 
-    /// Whether both are one in memory.
-    pub fn is_one_with(&self, other: &Self) -> bool {
+    /// Whether both share one allocation, which makes them equal without a comparison.
+    pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -159,14 +158,14 @@ impl Document {
         )
     }
 
-    /// The same with another configuration.
+    /// The document with another configuration, and the same certificates and modules.
     pub(crate) fn with_config(&self, config: Value) -> Result<Self, NotADocument> {
         let mut value = self.value().clone();
         value[CONFIG] = config;
         Self::new(value)
     }
 
-    /// What a server shows that was never configured.
+    /// The document of a server that was never configured.
     pub fn factory() -> Self {
         let config = json::parse(FACTORY).expect("the default is JSON");
         Self::from_config(config).expect("the default is short")
@@ -184,7 +183,7 @@ impl Document {
         &self.value()[CONFIG]
     }
 
-    /// What its configuration is known by.
+    /// The fingerprint of the configuration.
     pub fn fingerprint(&self) -> Fingerprint {
         *self
             .0
@@ -233,13 +232,13 @@ impl fmt::Debug for Document {
 /// Why a value is no document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotADocument {
-    /// Not even JSON.
+    /// The text is not JSON.
     Json(JsonError),
-    /// JSON, but not an object.
+    /// The value is not an object.
     NotAnObject,
     /// A member that a document does not have.
     Unknown(String),
-    /// A member that it must have.
+    /// A member that a document must have is missing.
     Missing(&'static str),
     /// A member that must be an object and is not.
     NotAnObjectIn(&'static str),

@@ -71,13 +71,14 @@ pub enum Verb {
 /// An operation of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Op {
-    /// Where, from the document's root: `/config/…`, `/certificates/NAME` or `/js_modules/NAME`.
+    /// The path of the value, from the document's root: `/config/…`, `/certificates/NAME` or
+    /// `/js_modules/NAME`.
     pub path: Path,
-    /// What.
+    /// The change to be made there.
     pub change: Change,
 }
 
-/// What an operation met when it was made.
+/// What stood at the path of an operation when its author made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// Nothing, in an object that could take it.
@@ -157,7 +158,7 @@ pub fn apply_all<'a>(
     let mut last = 0;
     for (place, op) in ops.into_iter().enumerate() {
         last = place;
-        let made = match resources::at(&op.path) {
+        let made = match resources::resource_at(&op.path) {
             Some((kind, name)) => change_text(&mut value[kind.member()], name, &op.change),
             None if op.path.is_config() => {
                 change(&mut value[CONFIG], &op.path.tokens()[1..], &op.change)
@@ -175,7 +176,7 @@ pub fn apply_all<'a>(
 
 /// Whether an edit can have an operation at this path.
 pub fn is_editable(path: &Path, verb: Verb) -> bool {
-    path.is_config() || (resources::at(path).is_some() && verb != Verb::Append)
+    path.is_config() || (resources::resource_at(path).is_some() && verb != Verb::Append)
 }
 
 /// How a value that stands at this path is named where it is not shown: by the SHA-256 of its

@@ -17,7 +17,8 @@ use crate::codec::{hex, unhex_array};
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of a configuration, with the names of certificates as people or as a server have them.
+    /// The fingerprint of a configuration, with the names of certificates as people or as a server
+    /// have them.
     pub fn of(config: &Value) -> Self {
         let mut bytes = Bytes::default();
         add(&mut bytes, config, Position::Root);

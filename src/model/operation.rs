@@ -10,9 +10,9 @@ use super::resources;
 /// An operation of an edit: where, how, and what it found there. Its value stands in the document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
-    /// PUT, POST or DELETE, as Unit defines them.
+    /// What is done at the path.
     pub verb: Verb,
-    /// Where.
+    /// The path, from the document's root.
     pub path: Path,
     /// What the author's base held there.
     pub found: Found,
@@ -29,7 +29,7 @@ pub fn operations(base: &Document, ops: &[Op]) -> Vec<Operation> {
 }
 
 impl Operation {
-    /// About how many bytes of memory it takes.
+    /// About how many bytes of memory the operation takes.
     pub fn weight(&self) -> usize {
         let tokens: usize = self
             .path

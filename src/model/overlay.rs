@@ -21,7 +21,7 @@ use crate::limits::PLACES_MAX;
 mod tests;
 mod variables;
 
-/// What a host adds. The default changes nothing.
+/// A host's overlay and variables. The default changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overlay {
     /// The patch on `/config`, if there is one.
@@ -33,22 +33,22 @@ pub struct Overlay {
 /// What a server is to run, and what of it is this host's own.
 #[derive(Debug, Clone)]
 pub struct Effective {
-    /// The whole document.
+    /// The document that the server is given.
     pub document: Document,
     /// Where the patch acts, as paths: the first [`PLACES_MAX`].
     pub overlaid: Vec<String>,
     /// Where variables were put in: the first [`PLACES_MAX`].
     pub used: Vec<Used>,
-    /// Whether these are all.
+    /// Whether `overlaid` and `used` list all places.
     is_all: bool,
 }
 
-/// A variable in its place.
+/// A variable that was put into the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Used {
-    /// Where, in the effective document.
+    /// The path of the value in the effective document.
     pub path: String,
-    /// Without `starling.`.
+    /// The variable's name, without `starling.`.
     pub name: String,
 }
 

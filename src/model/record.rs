@@ -82,14 +82,14 @@ pub struct Rank {
     pub stamp: Stamp,
     /// Public key of the author.
     pub author: PeerId,
-    /// Last resort.
+    /// The record's ID, which decides where all else is equal.
     pub id: RecordId,
 }
 
 /// A header, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// What it is about.
+    /// What the record is about.
     pub kind: Kind,
     /// [`Header::UNTRIED`], [`Header::GUARDED`], [`Header::REMOVED`]; other bits belong to later
     /// versions and are carried along.
@@ -98,20 +98,21 @@ pub struct Header {
     pub fleet: [u8; 32],
     /// The group of a document; empty for other kinds.
     pub key: String,
-    /// Who made and signed it.
+    /// The peer that made and signed the record.
     pub author: PeerId,
     /// The base's height + 1; below 2^48, and of a document not above the milliseconds of its
     /// stamp.
     pub height: u64,
-    /// When, by the hybrid logical clock.
+    /// When the record was made, by the hybrid logical clock.
     pub stamp: Stamp,
-    /// The ID of the record it was made on; [`RecordId::NONE`] exactly if its height is 1.
+    /// The ID of the record that this one was made on; [`RecordId::NONE`] exactly if its height is
+    /// 1.
     pub base: RecordId,
     /// Length of the body in bytes.
     pub body_len: u32,
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
-    /// Who and why, for people; at most 512 bytes.
+    /// Who made the change and why, for people; at most 512 bytes.
     pub note: String,
 }
 
@@ -235,7 +236,7 @@ pub struct Record {
     pub header: Arc<Header>,
     /// The header's bytes as sent.
     pub bytes: Arc<[u8]>,
-    /// By the author, over the ID.
+    /// The author's signature over the ID.
     pub signature: Signature,
 }
 

@@ -16,10 +16,10 @@ use super::json::{self, Value};
 use super::resources;
 use super::revision::Revision;
 
-/// An edit made again.
+/// A document with an edit made on it again.
 #[derive(Debug)]
 pub struct Replayed {
-    /// What comes of it.
+    /// The document with the edit applied.
     pub document: Document,
     /// Whether each place held just what the edit found. If not, it may only seem to fit because
     /// something that it was made on is missing: who deletes what somebody else has added
@@ -27,8 +27,9 @@ pub struct Replayed {
     pub strictly: bool,
 }
 
-/// `document` with the edit of `revision` made on it. `None` if it does not fit there, if the
-/// result would be none, or if the revision is a note, which does not have the edit's values.
+/// Makes the edit of `revision` again on `document`. `None` if the edit does not fit there, if the
+/// result would be no document, or if the revision is a note, which does not have the edit's
+/// values.
 pub fn replayed(document: &Document, revision: &Revision) -> Option<Replayed> {
     let ops = revision.ops()?;
     let mut strictly = true;

@@ -60,9 +60,9 @@ impl fmt::Display for ResourceKind {
 /// A certificate or a module, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
-    /// What it is.
+    /// Whether it is a certificate or a module.
     pub kind: ResourceKind,
-    /// What it is called.
+    /// The name, as people write it.
     pub name: String,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn is_resource_name(text: &str) -> bool {
 }
 
 /// What a path names: `/certificates/NAME` or `/js_modules/NAME`, exactly that.
-pub fn at(path: &Path) -> Option<(ResourceKind, &str)> {
+pub fn resource_at(path: &Path) -> Option<(ResourceKind, &str)> {
     let [member, name] = path.tokens() else {
         return None;
     };
@@ -171,7 +171,7 @@ pub fn newly_missing(before: &Value, after: &Value) -> BTreeSet<Named> {
 /// Which of these a server that has none of them names when it refuses the configuration, and where
 /// that is named, as a JSON pointer (RFC 6901). Unit and FreeUnit look at members in the order in
 /// which they stand, and at the elements of an array one by one.
-pub fn first_of(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, String)> {
+pub fn first_refused(lacking: &BTreeSet<Named>, config: &Value) -> Option<(Named, String)> {
     config
         .as_object()
         .into_iter()
@@ -236,30 +236,31 @@ fn lacking_at(
     ))
 }
 
-/// The SHA-256 of a bundle's text. It says which bundle it is, and nothing about the key. Of what
-/// stands for a bundle that was struck out it is the one that is named there.
+/// The SHA-256 of a bundle's text, which tells one bundle from another and says nothing about the
+/// key. For the text that [`redacted`] puts in the place of a bundle it is the fingerprint of that
+/// bundle.
 pub fn fingerprint(bundle: &str) -> [u8; 32] {
     let named = bundle
         .strip_prefix(SHOWN)
-        .filter(|_| is_shown(bundle))
+        .filter(|_| is_fingerprint_text(bundle))
         .and_then(unhex_array);
     named.unwrap_or_else(|| Sha256::digest(bundle).into())
 }
 
 /// What is shown in place of a bundle: `sha256:` and its [`fingerprint`].
 pub fn redacted(bundle: &str) -> String {
-    shown(&fingerprint(bundle))
+    fingerprint_text(&fingerprint(bundle))
 }
 
-/// Whether a text is what is shown in place of a bundle: no bundle looks so.
-pub fn is_shown(text: &str) -> bool {
+/// Whether a text is what [`redacted`] puts in the place of a bundle; no bundle has that form.
+pub fn is_fingerprint_text(text: &str) -> bool {
     let is_hex = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
     text.strip_prefix(SHOWN)
         .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(is_hex))
 }
 
-/// How a fingerprint is shown.
-pub fn shown(fingerprint: &[u8; 32]) -> String {
+/// A fingerprint as text: `sha256:` and hexadecimal digits.
+pub fn fingerprint_text(fingerprint: &[u8; 32]) -> String {
     format!("{SHOWN}{}", hex(fingerprint))
 }
 
@@ -401,7 +402,7 @@ mod tests {
     fn of_several_the_first_in_the_configuration_is_named_with_its_place() {
         let first = |config: &str| {
             let document = document(config, r#"{"a":"x"}"#, r#"{"m":"x"}"#);
-            first_of(&missing(&document), &document["config"])
+            first_refused(&missing(&document), &document["config"])
                 .map(|(named, place)| format!("{} {} {place}", named.kind, named.name))
         };
         let listeners = r#""listeners":{"*:1":{"tls":{"certificate":"a"}},"unix:/x~":{"tls":{"certificate":["a","z","b"]}}}"#;
@@ -423,15 +424,15 @@ mod tests {
     fn a_path_names_one_of_them_if_it_is_just_that_long() {
         let path = |text: &str| Path::parse(text).unwrap();
         assert_eq!(
-            at(&path("/certificates/a")),
+            resource_at(&path("/certificates/a")),
             Some((ResourceKind::Certificate, "a"))
         );
         assert_eq!(
-            at(&path("/js_modules/sp%20ace.js/")),
+            resource_at(&path("/js_modules/sp%20ace.js/")),
             Some((ResourceKind::JsModule, "sp ace.js"))
         );
         assert_eq!(
-            at(&path("/certificates/x%252Fy")),
+            resource_at(&path("/certificates/x%252Fy")),
             Some((ResourceKind::Certificate, "x%2Fy"))
         );
         for other in [
@@ -442,7 +443,7 @@ mod tests {
             "/config/a",
             "/js_modules/%2E%2E",
         ] {
-            assert_eq!(at(&path(other)), None, "{other}");
+            assert_eq!(resource_at(&path(other)), None, "{other}");
         }
         assert!(
             is_resource_name(&"n".repeat(RESOURCE_NAME_MAX))
@@ -461,7 +462,7 @@ mod tests {
     #[test]
     fn a_bundle_is_shown_by_its_fingerprint_alone_from_wherever_one_looks() {
         let document = document(r#"{"a":"secret"}"#, r#"{"c":"key"}"#, r#"{"m":"source"}"#);
-        let at = |path: &str| {
+        let shown_at = |path: &str| {
             let path = Path::parse(path).unwrap();
             json::compact(&showable(
                 &path,
@@ -473,7 +474,7 @@ mod tests {
         let print = "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
         assert_eq!(redacted("key"), print);
         assert_eq!(
-            (redacted(print), is_shown(print)),
+            (redacted(print), is_fingerprint_text(print)),
             (print.to_owned(), true),
             "what stands for it is shown as it"
         );
@@ -486,13 +487,16 @@ mod tests {
                 &print.to_uppercase()
             ]
             .iter()
-            .all(|other| !is_shown(other))
+            .all(|other| !is_fingerprint_text(other))
         );
-        assert_eq!(at("/certificates/c"), format!("\"{print}\""));
-        assert_eq!(at("/certificates"), format!(r#"{{"c":"{print}"}}"#));
-        assert_eq!(at("/"), json::compact(&document).replace("key", print));
-        assert_eq!(at("/config"), r#"{"a":"secret"}"#);
-        assert_eq!(at("/js_modules/m"), r#""source""#);
+        assert_eq!(shown_at("/certificates/c"), format!("\"{print}\""));
+        assert_eq!(shown_at("/certificates"), format!(r#"{{"c":"{print}"}}"#));
+        assert_eq!(
+            shown_at("/"),
+            json::compact(&document).replace("key", print)
+        );
+        assert_eq!(shown_at("/config"), r#"{"a":"secret"}"#);
+        assert_eq!(shown_at("/js_modules/m"), r#""source""#);
         let path = |text: &str| Path::parse(text).unwrap();
         assert!(
             is_secret(&path("/certificates/c"))

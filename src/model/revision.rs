@@ -43,9 +43,9 @@ pub enum Origin {
 /// What a client asked for, once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
-    /// Whether this is its first revision.
+    /// Whether the revision is the edit's first, a replay of it, or a note about it.
     pub origin: Origin,
-    /// At most 64, at places that do not overlap.
+    /// The operations, at most 64, at places that do not overlap.
     pub operations: Vec<Operation>,
 }
 
@@ -55,7 +55,7 @@ pub struct Revision {
     pub record: Record,
     /// The body as it came.
     pub body: Arc<[u8]>,
-    /// What made it.
+    /// The edit that the revision applies to its base.
     pub edit: Edit,
     /// The edits that it contains or settles, its own included.
     pub ledger: Ledger,
@@ -65,7 +65,8 @@ pub struct Revision {
     pub settled: Vec<EditRef>,
     /// The whole desired state.
     pub document: Document,
-    /// What its edit would be listed as, if the body is not in memory.
+    /// The open conflict that the edit would become; only in a revision without its body, from
+    /// which it could not be made any more.
     listed: Option<Box<OpenConflict>>,
 }
 
@@ -84,9 +85,9 @@ impl fmt::Debug for Revision {
 
 /// What an author decides about a revision; the rest follows from the base.
 pub struct Draft {
-    /// What made it.
+    /// The edit to be applied to the base.
     pub edit: Edit,
-    /// The result.
+    /// The document with the edit applied.
     pub document: Document,
     /// Conflicts that it opens (a note's).
     pub opens: BTreeMap<EditRef, OpenConflict>,
@@ -94,19 +95,19 @@ pub struct Draft {
     pub settles: Vec<EditRef>,
     /// [`Header::UNTRIED`], [`Header::GUARDED`], [`Header::REMOVED`].
     pub flags: u16,
-    /// Who and why.
+    /// The note of the record: who made the change, and why.
     pub note: String,
 }
 
 /// In whose name a revision is made.
 pub struct Author<'a> {
-    /// Signs it.
+    /// The author's key pair, which signs the revision.
     pub secret: &'a SecretKey,
-    /// The fleet's owner.
+    /// The public key of the fleet's owner.
     pub fleet: [u8; 32],
-    /// The group.
+    /// The group whose document is changed.
     pub group: &'a str,
-    /// Above everything the author has seen.
+    /// The stamp of the revision, above those of all revisions that the author has seen.
     pub stamp: Stamp,
 }
 
@@ -229,7 +230,7 @@ impl Revision {
         })
     }
 
-    /// The same with nothing of the document but its text in memory, for whoever only keeps it.
+    /// The revision with nothing of the document but its text in memory, for whoever only keeps it.
     pub fn folded(&self) -> Self {
         self.with(
             Arc::clone(&self.body),
@@ -238,8 +239,8 @@ impl Revision {
         )
     }
 
-    /// The same without its body: what can be said of it without its document. It serves nobody who
-    /// wants its body or its values.
+    /// The revision without its body, for whoever needs only what can be said without the document.
+    /// Its document and its values must not be used.
     pub fn light(&self) -> Self {
         self.with(
             Arc::default(),
@@ -291,7 +292,7 @@ impl Revision {
         self.record.id
     }
 
-    /// Whether it removes its group.
+    /// Whether the revision removes its group.
     pub fn is_removal(&self) -> bool {
         self.record.header.is_removal()
     }
@@ -387,7 +388,7 @@ impl Revision {
     }
 }
 
-/// Why a body is none.
+/// Why bytes are not the body of a revision.
 #[derive(Debug, PartialEq)]
 pub enum BadBody {
     /// The head line is no JSON.

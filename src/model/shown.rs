@@ -36,7 +36,7 @@ impl ShownConfig {
             .get_or_init(|| self.0.text.get().map_or(Value::Null, read))
     }
 
-    /// What it is known by.
+    /// The fingerprint of the configuration, worked out once.
     pub fn fingerprint(&self) -> Fingerprint {
         *self
             .0
@@ -44,12 +44,12 @@ impl ShownConfig {
             .get_or_init(|| Fingerprint::of(self.value()))
     }
 
-    /// Spares working that out, for who knows it already.
-    pub fn is_known_by(&self, fingerprint: Fingerprint) {
+    /// Sets the fingerprint, for a caller who knows it already. One that is there stays.
+    pub fn set_fingerprint(&self, fingerprint: Fingerprint) {
         let _ = self.0.fingerprint.set(fingerprint);
     }
 
-    /// The same with nothing but its text in memory.
+    /// The same configuration with nothing but its text in memory.
     pub fn folded(&self) -> Self {
         let text = self
             .0
@@ -64,7 +64,7 @@ impl ShownConfig {
         }))
     }
 
-    /// Whether its value is in memory, and so large that it is worth it to give it back.
+    /// Whether the value is in memory and so large ([`FOLD_MIN`] bytes) that giving it back pays.
     pub fn is_large(&self) -> bool {
         self.0
             .value
@@ -72,17 +72,17 @@ impl ShownConfig {
             .is_some_and(|value| *self.0.weight.get_or_init(|| json::weight(value)) >= FOLD_MIN)
     }
 
-    /// Whether its value is in memory.
+    /// Whether the value is in memory.
     pub fn is_unfolded(&self) -> bool {
         self.0.value.get().is_some()
     }
 
-    /// Whether both are one in memory.
-    pub fn is_one_with(&self, other: &Self) -> bool {
+    /// Whether both share one allocation, which makes them equal without a comparison.
+    pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// About how many bytes of memory it takes.
+    /// About how many bytes of memory the value and the text take.
     pub fn weight(&self) -> usize {
         self.0.value.get().map_or(0, json::weight) + self.0.text.get().map_or(0, |text| text.len())
     }
@@ -110,7 +110,7 @@ impl Deref for ShownConfig {
 
 impl PartialEq for ShownConfig {
     fn eq(&self, other: &Self) -> bool {
-        self.is_one_with(other) || json::same(self, other)
+        self.ptr_eq(other) || json::same(self, other)
     }
 }
 

@@ -21,10 +21,10 @@ use crate::node::store::kept_file::acknowledged;
 /// A file by its group and name.
 type FileName = (String, String);
 
-/// What a disk does not do.
+/// How a disk fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFailure {
-    /// There is no room: nothing new is written.
+    /// The disk is full: nothing new is written.
     Full,
     /// Nothing is written or removed.
     ReadOnly,
@@ -32,11 +32,11 @@ pub enum DiskFailure {
     Sync,
 }
 
-/// A state directory.
+/// A host's state directory on its disk.
 pub struct SimDisk {
-    /// `revisions/`
+    /// The files of `revisions/`.
     pub revisions: BTreeMap<FileName, Vec<u8>>,
-    /// `pending/`
+    /// The files of `pending/`.
     pub pending: BTreeMap<FileName, Vec<u8>>,
     /// Removed from `revisions/`, which a power cut may undo.
     removed: BTreeMap<FileName, Vec<u8>>,
@@ -50,20 +50,20 @@ pub struct SimDisk {
     pub drifts: BTreeMap<String, Vec<u8>>,
     /// What was applied, the last first: group, revision, and what it came to.
     pub applied: Vec<(String, RecordId, Fingerprint)>,
-    /// What it does not do, if anything.
+    /// How the disk fails, if it does.
     pub failure: Option<DiskFailure>,
     /// Writes so far, of whatever kind.
     pub writes: u64,
     /// How long a job takes.
     pub slow: Duration,
-    /// Until when what is handed to it is not begun.
+    /// Jobs that are handed to the disk are not begun before this time.
     pub hangs_until: Duration,
     queue: VecDeque<DiskJob>,
     free_at: Duration,
 }
 
 impl SimDisk {
-    /// An empty one.
+    /// An empty disk.
     pub(super) fn new(joined: bool) -> Self {
         Self {
             revisions: BTreeMap::new(),

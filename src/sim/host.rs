@@ -44,9 +44,9 @@ pub struct Spec {
 /// What a host believes the time to be.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SimClock {
-    /// By how many milliseconds it is wrong.
+    /// By how many milliseconds the clock is wrong.
     pub off_ms: i64,
-    /// Where it stands still, if it does.
+    /// The time at which the clock stands still, in milliseconds since 1970, if it does.
     pub stands_at_ms: Option<u64>,
 }
 
@@ -54,9 +54,9 @@ pub struct SimClock {
 pub struct Host {
     /// The host's node.
     pub node: Node,
-    /// What it is made of.
+    /// What the host is made of.
     pub spec: Spec,
-    /// Whether it runs.
+    /// Whether the host runs.
     pub up: bool,
     /// Whether its power is cut: nobody is even refused there.
     pub dark: bool,
@@ -77,11 +77,11 @@ pub struct Host {
     /// What peers have asked for on behalf of their clients. A simulated host has no REST
     /// endpoint: whoever drives the world answers.
     pub forwarding: Vec<(u64, ForwardedRequest)>,
-    /// The last lines of its log.
+    /// The last lines of the host's log.
     pub said: VecDeque<String>,
-    /// How often it has dialled.
+    /// How often the host has dialled.
     pub dials: u64,
-    /// After so many more effects it stops dead, with power cut or not.
+    /// The host crashes after so many more effects; the flag says whether its power is cut.
     pub crash_after: Option<(u64, bool)>,
     /// When the next tick is on its way.
     pub(super) tick: Option<Duration>,
@@ -144,7 +144,7 @@ impl Host {
     pub(super) fn restart(&mut self, seed: u64, now: Duration) {
         (self.up, self.dark, self.start, self.started, self.tick) =
             (true, false, self.start + 1, now, None);
-        self.server.forgotten();
+        self.server.forget_given();
         self.node = boot(
             &self.spec,
             self.start,
@@ -182,7 +182,7 @@ impl Host {
 }
 
 impl SimClock {
-    /// What it shows.
+    /// What the clock shows, in milliseconds since 1970.
     pub fn wall_ms(&self, now: Duration) -> u64 {
         let right = BEGINNING_MS
             + u64::try_from(now.as_millis())

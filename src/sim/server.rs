@@ -17,13 +17,13 @@ use crate::node::input::{Outcome, Refusal, ServerReport, Ticket};
 use crate::node::over::Over;
 use crate::node::rng::Rng;
 
-/// A server as Unit is one.
+/// A server that behaves as Unit does.
 pub struct SimServer {
     /// Whether it can be reached.
     pub up: bool,
-    /// What it runs.
+    /// The configuration that the server runs.
     pub config: Arc<Value>,
-    /// What it does not take.
+    /// Which configurations the server refuses.
     pub refuses: Refuses,
     /// Of a million changes, so many are not answered: it has made them, or not, as likely.
     pub unanswered_ppm: u64,
@@ -34,19 +34,19 @@ pub struct SimServer {
     /// How long it takes for one thing.
     pub slow: Duration,
     pub(super) free_at: Duration,
-    /// What it was given in this run of its host.
+    /// The configurations that the server was given in this run of its host.
     own: BTreeSet<Fingerprint>,
 }
 
 /// Which configurations a server refuses; the same at every try.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Refuses {
-    /// None.
+    /// No configuration is refused.
     #[default]
     Nothing,
-    /// Those with a member of this name.
+    /// Configurations with a member of this name.
     Member(String),
-    /// Those with applications of both names.
+    /// Configurations with applications of both names.
     Both(String, String),
     /// A document in so many, told by a hash over the salt and the text.
     OneIn(u64, u64),
@@ -167,8 +167,8 @@ impl SimServer {
         })
     }
 
-    /// Starling is started anew, and does not know any more what it has given it.
-    pub(super) fn forgotten(&mut self) {
+    /// Forgets what the server was given, for Starling has started anew.
+    pub(super) fn forget_given(&mut self) {
         self.own.clear();
     }
 

@@ -29,7 +29,7 @@ pub use self::observer::Observer;
 pub struct World<O = ()> {
     /// What all chance comes from.
     pub seed: u64,
-    /// Since the world began.
+    /// The time since the world began.
     pub now: Duration,
     /// The chance of the world, and of whoever acts on it.
     pub rng: Rng,
@@ -37,9 +37,9 @@ pub struct World<O = ()> {
     pub hosts: Vec<Host>,
     /// All puppets.
     pub puppets: Vec<Puppet>,
-    /// What is between the hosts.
+    /// The network between the hosts.
     pub network: SimNetwork,
-    /// What has gone over links.
+    /// Frames and bytes that have gone over links so far.
     pub traffic: Traffic,
     /// Whether node records, and what is said about them, get lost on all links: they grow with
     /// the square of the fleet.
@@ -52,9 +52,9 @@ pub struct World<O = ()> {
 /// A peer whose frames are written from outside.
 #[derive(Debug)]
 pub struct Puppet {
-    /// What it was sent.
+    /// The frames that the host has sent to the puppet.
     pub frames: Vec<Vec<u8>>,
-    /// Whether its link was closed by the host.
+    /// Whether the host has closed the link.
     pub closed: bool,
     pub(super) host: usize,
     pub(super) link: LinkId,
@@ -211,8 +211,8 @@ impl<O: Observer> World<O> {
         true
     }
 
-    /// Gives a host something from outside, now.
-    pub fn happens(&mut self, host: usize, input: Input) {
+    /// Gives an input to a host's node now, and performs what it wants done.
+    pub fn deliver(&mut self, host: usize, input: Input) {
         self.observe(|observer, world| observer.input(world, host, &input));
         let here = &mut self.hosts[host];
         match &input {
@@ -243,7 +243,7 @@ impl<O: Observer> World<O> {
     /// Asks a host as a client. What can be said at once has been answered when this returns.
     pub fn ask(&mut self, host: usize, ask: Ask) -> ClientId {
         let client = self.name();
-        self.happens(host, Input::Asked(client, ask));
+        self.deliver(host, Input::Asked(client, ask));
         client
     }
 
@@ -259,14 +259,14 @@ impl<O: Observer> World<O> {
             .collect()
     }
 
-    /// Who looks on.
+    /// The observer.
     pub fn observer(&self) -> &O {
         self.observer
             .as_ref()
             .expect("it is away only while it is told")
     }
 
-    /// Who looks on, to be told something.
+    /// The observer, to be changed.
     pub fn observer_mut(&mut self) -> &mut O {
         self.observer
             .as_mut()
@@ -290,7 +290,7 @@ impl<O: Observer> World<O> {
 
     fn begin(&mut self, host: usize) {
         self.observe(|observer, world| observer.started(world, host));
-        self.happens(host, Input::Addresses(vec![address(host)]));
+        self.deliver(host, Input::Addresses(vec![address(host)]));
     }
 
     fn observe(&mut self, tell: impl FnOnce(&mut O, &Self)) {
@@ -334,31 +334,31 @@ impl<O: Observer> World<O> {
                 self.arrives(to, from, link, sender, bytes);
             }
             EventKind::Frame { sender, .. } if host.up && host.start != start => {
-                self.is_unexpected(to, from, sender)
+                self.refuse_unknown(to, from, sender)
             }
             // Whoever closes a connection goes on reading for a moment and throws away what still
             // comes.
             EventKind::Frame { .. } => {}
             _ if !is_meant => {}
             EventKind::Input(Input::Linked { link, .. }) if !host.links.contains_key(&link) => {}
-            EventKind::Input(input) => self.happens(to, input),
+            EventKind::Input(input) => self.deliver(to, input),
             EventKind::Tick => self.tick(to),
             EventKind::Dial(dial, address) => self.dialled(to, dial, &address),
             EventKind::Load(ticket, group, name) => {
                 let read = host.disk.revisions.get(&(group, name)).cloned();
-                self.happens(to, Input::Loaded(ticket, Ok(read)));
+                self.deliver(to, Input::Loaded(ticket, Ok(read)));
             }
             EventKind::Decode(ticket, undecoded) => {
-                self.happens(to, Input::Decoded(ticket, undecoded.decode()))
+                self.deliver(to, Input::Decoded(ticket, undecoded.decode()))
             }
             EventKind::Disk => {
                 if let Some((ticket, result)) = host.disk.perform_next() {
-                    self.happens(to, Input::Stored(ticket, result));
+                    self.deliver(to, Input::Stored(ticket, result));
                 }
             }
             EventKind::Server(ticket, job) => {
                 let report = host.server.perform(ticket, &job, &mut self.rng);
-                self.happens(to, Input::Server(report));
+                self.deliver(to, Input::Server(report));
             }
         }
     }
@@ -373,7 +373,7 @@ impl<O: Observer> World<O> {
         if host.started + host.node.deadline().min(FOREVER) > self.now {
             return self.schedule_tick(number);
         }
-        self.happens(number, Input::Tick);
+        self.deliver(number, Input::Tick);
     }
 
     fn schedule_tick(&mut self, number: usize) {

@@ -38,7 +38,7 @@ impl Fleet {
         Ok(Self { name, id, keys })
     }
 
-    /// What people call it; says nothing about who belongs to it.
+    /// The name by which people know the fleet. It does not decide who belongs to the fleet.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -90,7 +90,7 @@ impl fmt::Debug for FleetId {
 pub struct FleetKey([u8; 32]);
 
 impl FleetKey {
-    /// From 32 bytes that nobody can guess.
+    /// Makes a key of 32 bytes, which must be random.
     pub fn from_bytes(key: [u8; 32]) -> Self {
         Self(key)
     }

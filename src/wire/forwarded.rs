@@ -12,18 +12,18 @@ use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{FORWARDED_HEADERS_MAX, FORWARDED_MAX, NAME_MAX, NOTE_MAX, PATH_MAX};
 use crate::model::name::is_name;
 
-/// A request.
+/// A client's request, as a host passes it on to a host of the group that it concerns.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ForwardedRequest {
-    /// Whose document is to be changed.
+    /// The group whose document is to be changed.
     pub group: String,
-    /// As the client sent it.
+    /// The method, as the client sent it.
     pub method: String,
-    /// Path and query.
+    /// Path and query, as the client sent them.
     pub target: String,
-    /// The headers that matter.
+    /// The headers that say how the change is to be made; see [`FORWARDED_HEADERS_MAX`].
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, as the client sent it.
     pub body: Vec<u8>,
 }
 
@@ -41,14 +41,14 @@ impl fmt::Debug for ForwardedRequest {
     }
 }
 
-/// The answer to one.
+/// The answer to a [`ForwardedRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedResponse {
     /// The status code.
     pub status: u16,
-    /// The request's headers.
+    /// The answer's headers that the client needs; see [`FORWARDED_HEADERS_MAX`].
     pub headers: Vec<(String, String)>,
-    /// The request's body.
+    /// The answer's body.
     pub body: Vec<u8>,
 }
 

@@ -30,28 +30,28 @@ pub enum Scope {
 /// How a record's body travels with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
-    /// Not at all: it can be pulled.
+    /// The body does not travel; the receiver can pull it.
     Announced,
-    /// As it is; at most 16 KiB.
+    /// The body as it is, at most 16 KiB.
     Whole(Vec<u8>),
-    /// As a delta against the body of this record; at most 16 KiB.
+    /// The body as a delta against the body of this record, at most 16 KiB.
     Delta(RecordId, Vec<u8>),
 }
 
-/// Something that a peer says.
+/// A message from one linked peer to another.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// Are you there? To be answered by a pong with the same number.
+    /// Asks whether the other side is there; answered by a [`Frame::Pong`] with the same number.
     Ping(u64),
-    /// Yes.
+    /// The answer to a [`Frame::Ping`], with its number.
     Pong(u64),
     /// How many links the sender has to others than the receiver; the first frame on every link.
     Degree(u16),
     /// A record: header, signature, and the body in some form. For a node record, its age in
     /// milliseconds, not signed.
     Record(Record, u64, Payload),
-    /// Send this body from this offset on; the sender's own head, if any, may serve as base of a
-    /// delta.
+    /// Asks for a body from an offset on. The receiver may send a delta against the body that the
+    /// sender says it has.
     Pull {
         /// The record.
         id: RecordId,
@@ -69,21 +69,22 @@ pub enum Frame {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// The body that was pulled cannot be had here.
+    /// The answer to a [`Frame::Pull`] of a body that the sender does not have.
     Missing(RecordId),
-    /// The root of a set; begins an exchange. The flag says that the sender has itself completed
-    /// one.
+    /// The root of a set, with which an exchange begins. The flag says whether the sender has
+    /// itself completed an exchange.
     Root(Scope, bool, [u8; 32]),
-    /// The answer to a root that differs: all 256 bucket hashes of the answerer.
+    /// The answer to a root that differs: the hashes of all 256 buckets of whoever answers.
     Buckets(Scope, Vec<[u8; 8]>),
-    /// The IDs that the sender has in these buckets. The flag asks for the same in return.
+    /// The IDs that the sender has in these buckets. The flag asks for the receiver's IDs in
+    /// return.
     Ids(Scope, bool, Vec<u8>, Vec<RecordId>),
-    /// The exchange is over: all that the sender wanted to send has been sent. The flag is that of
-    /// `Root`.
+    /// Ends an exchange: all that the sender wanted to send has been sent. The flag is that of
+    /// [`Frame::Root`].
     Done(Scope, bool),
-    /// Other addresses to try.
+    /// Addresses of other peers, which the receiver may dial.
     Addresses(Vec<SocketAddr>),
-    /// Offer this record, whatever is thought of it: the sender knows its ID and lacks it.
+    /// Asks for a record by its ID, even one that the receiver would not offer by itself.
     Want(RecordId),
     /// By this head of a group the sender cannot tell whether these edits are contained.
     ContainmentQuery {
@@ -91,7 +92,7 @@ pub enum Frame {
         group: String,
         /// The sender's head.
         head: RecordId,
-        /// At most 768.
+        /// The edits that are asked about, at most 768.
         edits: Vec<EditRef>,
     },
     /// What the sender knows of edits that it was asked about; those that it does not know of are
@@ -101,15 +102,15 @@ pub enum Frame {
         group: String,
         /// The sender's head.
         head: RecordId,
-        /// Contained in it.
+        /// The edits that the head contains.
         contained: Vec<EditRef>,
-        /// Not contained in it. Both lists together have at most 768.
+        /// The edits that the head does not contain. Both lists together have at most 768.
         out: Vec<EditRef>,
     },
     /// A piece of a request that the receiver is to carry out, at most 16 KiB: the sender's number
     /// for it, whether more follows, the bytes.
     ForwardedRequest(u64, bool, Vec<u8>),
-    /// A piece of the answer to one, under the same number.
+    /// A piece of the answer to a [`Frame::ForwardedRequest`], under its number.
     ForwardedResponse(u64, bool, Vec<u8>),
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),

@@ -31,11 +31,11 @@ use crate::limits::{
 use crate::model::peer_id::PeerId;
 use crate::model::signature::{Purpose, SecretKey, verify};
 
-/// What this side brings to every handshake.
+/// This peer, as it takes part in every handshake.
 pub struct LocalPeer {
-    /// Signs for the peer ID.
+    /// The key pair of the peer ID, which signs the handshake.
     pub identity: SecretKey,
-    /// Whom to talk to.
+    /// The fleet whose members this peer talks to.
     pub fleet: Fleet,
     /// The Noise static key: 32 random bytes, made anew at each start.
     pub static_secret: [u8; 32],
@@ -45,17 +45,18 @@ pub struct LocalPeer {
     pub features: u64,
 }
 
-/// What the other side said of itself, and proved.
+/// What the other side said of itself in a handshake; its peer ID is proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// Who it is.
+    /// The peer ID of the other side.
     pub peer: PeerId,
     /// The peer's run number: another one means that it has started anew, or that two hosts bear
     /// one identity.
     pub run: u64,
-    /// The feature bits it offers; unknown ones mean nothing.
+    /// The feature bits that the peer offers; unknown ones mean nothing.
     pub features: u64,
-    /// Where it says it listens, at most [`ADDRESSES_MAX`]: hints that nobody has checked.
+    /// The addresses at which the peer says it listens, at most [`ADDRESSES_MAX`]: hints that
+    /// nobody has checked.
     pub addresses: Vec<SocketAddr>,
 }
 

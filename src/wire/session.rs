@@ -103,7 +103,7 @@ impl Opener {
 
 /// A sealed message, in bytes, without its length: what a reader accepts at most.
 pub const MESSAGE_MAX: usize = FRAME_MAX + TAG;
-/// By how many bytes a frame is longer on the wire: the length, and the tag.
+/// Bytes that a frame gains on the wire: its length, and the tag.
 pub const SEALED_MORE: usize = PREFIX + TAG;
 
 /// Why a frame was not sealed or a message not opened. The link is to be closed.

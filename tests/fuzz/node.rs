@@ -81,7 +81,7 @@ fn step<O: Observer>(world: &mut World<O>, liar: &mut Liar) {
                 [10, 1, liar.byte(), liar.byte()],
                 7117,
             ))];
-            world.happens(
+            world.deliver(
                 host,
                 Input::Found {
                     instance: format!("{:020x}", liar.rng.draw()),

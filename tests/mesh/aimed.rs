@@ -168,7 +168,7 @@ fn names_that_were_met_count_as_somebodys_word_where_nobody_was_met() {
             listening(INVENTED + number, &[&foreign, "10.255.255.1:7117"]),
         );
         let link = *net.hosts[0].links.keys().last().unwrap();
-        net.happens(0, Input::Unlinked(link, "reset".into()));
+        net.deliver(0, Input::Unlinked(link, "reset".into()));
     }
     let (before, time) = (net.hosts[0].dials, Duration::from_secs(60));
     net.run(time);

@@ -271,7 +271,7 @@ fn whatever_happens_during_a_dry_run_the_server_ends_with_what_is_this_hosts_own
         for path in ["/config/listeners", "/config/routes"] {
             let (mut net, _) = settled(seed);
             let patch = Some(value(r#"{"settings":{"own":1}}"#));
-            net.happens(
+            net.deliver(
                 1,
                 Input::Overlay(Ok(Overlay {
                     patch,

@@ -196,7 +196,7 @@ fn done(net: &mut Fleet) -> Option<usize> {
     let host = (0..net.hosts.len()).find(|host| !net.hosts[*host].forwarding.is_empty())?;
     let (number, forwarded) = net.hosts[host].forwarding.remove(0);
     assert_eq!(forwarded.group, "edge");
-    net.happens(
+    net.deliver(
         host,
         Input::ForwardedDone(
             number,

@@ -98,7 +98,7 @@ fn find_all(net: &mut Fleet, host: usize) {
         let instance = fleet
             .key()
             .instance(fleet.id(), &net.hosts[other].node.peer());
-        net.happens(
+        net.deliver(
             host,
             Input::Found {
                 instance,

@@ -175,7 +175,7 @@ fn a_host_is_dialled_again_for_ever_and_at_once_when_the_network_changes() {
     let more = net.hosts[0].dials - dials;
     assert!((6..=60).contains(&more), "{more} dials in ten minutes");
     net.restart(1);
-    net.happens(0, Input::Addresses(vec![address(0)]));
+    net.deliver(0, Input::Addresses(vec![address(0)]));
     net.until("they are linked", Duration::from_millis(500), |net| {
         net.degree(0) == 1
     });

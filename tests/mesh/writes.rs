@@ -440,7 +440,7 @@ fn an_overlay_that_changes_during_a_change_is_what_the_server_runs_with_in_the_e
             let pause = net.below(1200) as u64;
             net.run(Duration::from_millis(pause));
             let patch = Some(value(&format!(r#"{{"own":{round}}}"#)));
-            net.happens(
+            net.deliver(
                 1,
                 Input::Overlay(Ok(Overlay {
                     patch,

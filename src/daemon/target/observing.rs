@@ -112,7 +112,7 @@ impl TargetWorker {
             && self
                 .seen
                 .as_ref()
-                .is_some_and(|seen| seen.config().is_one_with(sight.config()));
+                .is_some_and(|seen| seen.config().ptr_eq(sight.config()));
         self.seen = Some(sight);
         self.is_told &= is_same;
         Ok(is_same)

@@ -55,12 +55,12 @@ impl<'a> Der<'a> {
             .map(|(_, content)| content)
     }
 
-    /// The same for what is made of elements.
+    /// A reader of the elements in the next element, which must have this tag.
     pub fn open(&mut self, tag: u8) -> Option<Der<'a>> {
         self.take(tag).map(Der)
     }
 
-    /// The same for what may be left out: then nothing is read.
+    /// The content of the next element if it has this tag; otherwise nothing is read.
     pub fn take_if(&mut self, tag: u8) -> Option<&'a [u8]> {
         let mut ahead = *self;
         let content = ahead.take(tag)?;

@@ -16,7 +16,7 @@ use crate::model::resources::{self, ResourceKind};
 pub struct BundleId(pub u64);
 
 impl BundleId {
-    /// The one of this text.
+    /// The ID of the bundle with this text.
     pub fn of(text: &str) -> Self {
         Self(u64::from_be_bytes(
             resources::fingerprint(text)[..8]
@@ -27,8 +27,8 @@ impl BundleId {
 }
 
 impl Document {
-    /// The bundles that it holds, sorted, each once. What stands for one that was struck out is
-    /// none.
+    /// The bundles that the document holds, sorted, each once. What stands for one that was struck
+    /// out is none.
     pub fn bundles(&self) -> Vec<BundleId> {
         // Most documents have none.
         if !self.text().contains(SOME) {
@@ -43,12 +43,12 @@ impl Document {
         all
     }
 
-    /// The same with the fingerprint of each bundle that `goes` in its place.
+    /// The document with the fingerprint in the place of each bundle that `goes`.
     pub fn struck(&self, goes: impl Fn(BundleId) -> bool) -> Self {
         self.with_bundles(|text| goes(BundleId::of(text)).then(|| resources::redacted(text)))
     }
 
-    /// The same with each bundle in its place again that was struck out and that `other` holds.
+    /// The document with each bundle in its place again that was struck out and that `other` holds.
     pub fn filled_from(&self, other: &Self) -> Self {
         let held = other.value()[ResourceKind::Certificate.member()].as_object();
         let texts = || {
@@ -124,7 +124,10 @@ impl<'a> Make<'a> for Texts {
         match member {
             KnownValue::Text(text) => members.texts.push(text),
             KnownValue::Object(inner) if name == ResourceKind::Certificate.member() => {
-                let held = inner.texts.iter().filter(|text| !resources::is_shown(text));
+                let held = inner
+                    .texts
+                    .iter()
+                    .filter(|text| !resources::is_fingerprint_text(text));
                 members.bundles = held.map(|text| BundleId::of(text)).collect();
             }
             KnownValue::Object(_) | KnownValue::Other => {}

@@ -62,7 +62,7 @@ impl Value {
         index.of(self)
     }
 
-    /// The same, to be changed.
+    /// The member of a name, or the element at a place, to be changed.
     pub fn get_mut(&mut self, index: impl ValueIndex) -> Option<&mut Self> {
         index.of_mut(self)
     }
@@ -85,7 +85,7 @@ impl Value {
             })
     }
 
-    /// Leaves `null`.
+    /// Takes the value out and leaves `null` in its place.
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
     }
@@ -99,7 +99,7 @@ impl Value {
         }
     }
 
-    /// Whether it is `true`, if it is one of the two.
+    /// The value of `true` or `false`.
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(is_so) = self {
             Some(*is_so)
@@ -117,7 +117,7 @@ impl Value {
         }
     }
 
-    /// The same, which may be below zero.
+    /// A number that is written without fraction and exponent, may be below zero, and fits.
     pub fn as_i64(&self) -> Option<i64> {
         if let Self::Number(number) = self {
             number.0.parse().ok()
@@ -126,7 +126,7 @@ impl Value {
         }
     }
 
-    /// About a number.
+    /// A number as the nearest `f64`.
     pub fn as_f64(&self) -> Option<f64> {
         if let Self::Number(number) = self {
             number.0.parse().ok()
@@ -144,7 +144,7 @@ impl Value {
         }
     }
 
-    /// The same, to be changed.
+    /// The elements of an array, to be changed.
     pub fn as_array_mut(&mut self) -> Option<&mut Vec<Self>> {
         if let Self::Array(elements) = self {
             Some(elements)
@@ -162,7 +162,7 @@ impl Value {
         }
     }
 
-    /// The same, to be changed.
+    /// The members of an object, to be changed.
     pub fn as_object_mut(&mut self) -> Option<&mut Map<String, Self>> {
         if let Self::Object(members) = self {
             Some(members)
@@ -194,9 +194,9 @@ impl Value {
 
 /// What names a part of a value: the name of a member, or the place of an element.
 pub trait ValueIndex {
-    /// What stands there.
+    /// The part of a value that this names.
     fn of(self, value: &Value) -> Option<&Value>;
-    /// The same, to be changed.
+    /// The part of a value that this names, to be changed.
     fn of_mut(self, value: &mut Value) -> Option<&mut Value>;
 }
 

@@ -43,7 +43,7 @@ pub fn member(value: &Value, token: impl AsRef<str>) -> Option<&Value> {
     }
 }
 
-/// The same, to be changed.
+/// What a token names in a value, to be changed.
 pub fn member_mut(value: &mut Value, token: impl AsRef<str>) -> Option<&mut Value> {
     match value {
         Value::Object(members) => members.get_mut(token.as_ref()),

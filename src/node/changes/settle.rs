@@ -363,7 +363,7 @@ fn with_fingerprints(mut ops: Value, conflict: &OpenConflict) -> Value {
         if let (WantedValue::Long { hash, .. }, true) =
             (wanted, resources::is_secret(&operation.path))
         {
-            op["value"] = resources::shown(hash).into();
+            op["value"] = resources::fingerprint_text(hash).into();
         }
     }
     ops

@@ -24,13 +24,13 @@ impl Below<'_> {
         // Not what the plan was made on: who publishes what his server runs begins with nothing.
         let before = self.local.base_document(self.cx, self.store)?;
         let lacking = resources::newly_missing(before.value(), plan.after.value());
-        let Some((named, place)) = resources::first_of(&lacking, plan.after.config()) else {
+        let Some((named, place)) = resources::first_refused(&lacking, plan.after.config()) else {
             return Ok(());
         };
         let is_deleted = plan
             .ops
             .iter()
-            .any(|op| resources::at(&op.path) == Some((named.kind, &named.name)));
+            .any(|op| resources::resource_at(&op.path) == Some((named.kind, &named.name)));
         Err(match wish {
             Wish::Local { .. } => {
                 let detail = format!("{}; {UPLOAD_FIRST}", not_found(&named));
@@ -75,7 +75,7 @@ impl Store {
 /// Whether a client's change of a certificate or a module fits what is there, beyond what holds for
 /// every edit.
 pub(in crate::node) fn check_upload(before: &Document, op: &Op) -> Result<(), Answer> {
-    let Some((kind, _)) = resources::at(&op.path) else {
+    let Some((kind, _)) = resources::resource_at(&op.path) else {
         return Ok(());
     };
     match (kind, &op.change, before.get(&op.path)) {
@@ -96,7 +96,7 @@ pub(in crate::node) fn success(wish: &Wish) -> &'static str {
         Wish::Repair => return "The server runs the head.",
         _ => return RECONFIGURED,
     };
-    match resources::at(&op.path) {
+    match resources::resource_at(&op.path) {
         None => RECONFIGURED,
         Some((kind, _)) if op.change == Change::Delete => words(kind).deleted,
         Some((kind, _)) => words(kind).uploaded,

@@ -33,7 +33,7 @@ impl Server {
         let Some(applied) = &mut self.applied else {
             return;
         };
-        let is_one = applied.document.is_one_with(&applied.effective);
+        let is_one = applied.document.ptr_eq(&applied.effective);
         applied.document = applied.document.folded();
         applied.effective = if is_one {
             applied.document.clone()

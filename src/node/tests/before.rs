@@ -27,7 +27,7 @@ fn serve(lone: &mut Lone, look: &Outcome, kept: &Result<(), String>) -> bool {
         if inputs.is_empty() {
             return false;
         }
-        inputs.into_iter().for_each(|input| lone.happens(input));
+        inputs.into_iter().for_each(|input| lone.deliver(input));
     }
 }
 
@@ -35,7 +35,7 @@ fn serve(lone: &mut Lone, look: &Outcome, kept: &Result<(), String>) -> bool {
 fn wait(lone: &mut Lone, seconds: u64, look: &Outcome, kept: &Result<(), String>) -> bool {
     (0..seconds).any(|_| {
         lone.now.elapsed += Duration::from_secs(1);
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
         serve(lone, look, kept)
     })
 }

@@ -15,7 +15,7 @@ fn with_drift() -> (Lone, ShownConfig) {
 /// Serves a node whose server runs `config`, for some seconds.
 fn serve_with(lone: &mut Lone, config: &mut ShownConfig) {
     for _ in 0..50 {
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {
             let report = |ticket, outcome| Input::Server(ServerReport::new(ticket, outcome));
             let input = match effect {
@@ -44,7 +44,7 @@ fn serve_with(lone: &mut Lone, config: &mut ShownConfig) {
                 }
                 _ => continue,
             };
-            lone.happens(input);
+            lone.deliver(input);
         }
         lone.now.elapsed += Duration::from_millis(100);
     }

@@ -65,12 +65,12 @@ impl Lone {
             now,
             effects: Vec::new(),
         };
-        lone.happens(Input::Addresses(Vec::new()));
+        lone.deliver(Input::Addresses(Vec::new()));
         lone
     }
 
     /// What happens, and the decoding of bodies that comes of it.
-    fn happens(&mut self, input: Input) {
+    fn deliver(&mut self, input: Input) {
         self.node.handle(self.now, input, &mut self.effects);
         while let Some((ticket, undecoded)) = self.undecoded() {
             self.node.handle(
@@ -97,7 +97,7 @@ impl Lone {
             path: Path::parse("/config/routes").unwrap(),
             change: EditChange::Put(Value::from(text)),
         };
-        self.happens(Input::Asked(
+        self.deliver(Input::Asked(
             client,
             Ask::Write(Change {
                 op,
@@ -117,7 +117,7 @@ impl Lone {
             addresses: Vec::new(),
         };
         let address = "10.0.0.2:7117".parse().unwrap();
-        self.happens(Input::Linked {
+        self.deliver(Input::Linked {
             link,
             hello,
             address,
@@ -163,7 +163,7 @@ impl Lone {
             if inputs.is_empty() {
                 return;
             }
-            inputs.into_iter().for_each(|input| self.happens(input));
+            inputs.into_iter().for_each(|input| self.deliver(input));
         }
     }
 }
@@ -187,7 +187,7 @@ fn a_node_says_when_it_wants_to_be_called_and_then_has_nothing_left_to_do() {
     for _ in 0..200 {
         lone.serve(&Outcome::Applied);
         lone.now.elapsed = lone.node.deadline();
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
         lone.serve(&Outcome::Applied);
         assert!(
             lone.node.deadline() > lone.now.elapsed,
@@ -237,7 +237,7 @@ fn while_a_change_is_in_hand_the_server_is_asked_for_nothing_else() {
     lone.write(1, "one");
     for seconds in 1..10 {
         lone.now.elapsed = Duration::from_secs(seconds);
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
     }
     let jobs = lone
         .effects
@@ -281,7 +281,7 @@ fn what_is_loaded_is_the_head_and_is_not_written_again() {
             .unwrap(),
     );
     next.now.wall_ms = 0;
-    next.happens(Input::Tick);
+    next.deliver(Input::Tick);
     assert_eq!(
         next.node.head().map(|head| head.id()),
         lone.node.head().map(|head| head.id())
@@ -359,7 +359,7 @@ fn a_silent_link_is_pinged_and_then_given_up() {
     let mut closed = None;
     while closed.is_none() {
         lone.now.elapsed = lone.node.deadline();
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
         for effect in lone.effects.drain(..) {
             match effect {
                 Effect::Send(1, bytes)
@@ -384,12 +384,12 @@ fn what_concerns_links_and_tickets_that_are_gone_is_ignored() {
     let mut lone = Lone::new(true);
     lone.serve(&Outcome::Applied);
     lone.effects.clear();
-    lone.happens(Input::Frame(77, Frame::Ping(1).encode()));
-    lone.happens(Input::Sent(77, 1024));
-    lone.happens(Input::Unlinked(77, "gone".into()));
-    lone.happens(Input::Stored(999, Ok(())));
-    lone.happens(Input::Server(ServerReport::new(999, Outcome::Applied)));
-    lone.happens(Input::DialFailed(999, "refused".into()));
+    lone.deliver(Input::Frame(77, Frame::Ping(1).encode()));
+    lone.deliver(Input::Sent(77, 1024));
+    lone.deliver(Input::Unlinked(77, "gone".into()));
+    lone.deliver(Input::Stored(999, Ok(())));
+    lone.deliver(Input::Server(ServerReport::new(999, Outcome::Applied)));
+    lone.deliver(Input::DialFailed(999, "refused".into()));
     assert!(lone.effects.is_empty(), "{:?}", lone.effects);
 }
 
@@ -407,7 +407,7 @@ fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
         path: Path::parse("/config/routes").unwrap(),
         change: EditChange::Put(config),
     };
-    lone.happens(Input::Asked(
+    lone.deliver(Input::Asked(
         1,
         Ask::Write(Change {
             op,
@@ -423,7 +423,7 @@ fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
     let rest = |lone: &mut Lone| {
         for look in 0..3 {
             lone.now.elapsed += crate::limits::FOLD_AFTER;
-            lone.happens(Input::Tick);
+            lone.deliver(Input::Tick);
             let asked = lone.effects.iter().filter_map(|effect| {
                 if let Effect::Server(ticket, _) = effect {
                     Some(*ticket)
@@ -440,7 +440,7 @@ fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
                 } else {
                     Outcome::Unchanged
                 };
-                lone.happens(Input::Server(ServerReport::new(ticket, outcome)));
+                lone.deliver(Input::Server(ServerReport::new(ticket, outcome)));
             }
         }
         lone.node.held_bytes() - small
@@ -484,7 +484,7 @@ fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes(
     lone.linked(1, 2);
     assert!(lone.node.is_distrusted());
     lone.node.forget_pending("default".into(), "000-x".into());
-    lone.happens(Input::Asked(1, Ask::Fleet));
+    lone.deliver(Input::Asked(1, Ask::Fleet));
     assert!(
         lone.effects
             .iter()
@@ -513,7 +513,7 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
     lone.node.peers.book.configure("10.9.9.9:7117", true);
     for number in 1..=12 {
         let addresses = vec![format!("10.0.0.{number}:7117").parse().unwrap()];
-        lone.happens(Input::Found {
+        lone.deliver(Input::Found {
             instance: format!("{number}"),
             addresses,
             unheard: true,
@@ -524,7 +524,7 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
         for effect in std::mem::take(&mut lone.effects) {
             match effect {
                 Effect::Dial { dial, address } if address == "10.9.9.9:7117" => {
-                    lone.happens(Input::DialFailed(dial, "no route".into()))
+                    lone.deliver(Input::DialFailed(dial, "no route".into()))
                 }
                 Effect::Dial { dial, address } => {
                     next += 1;
@@ -545,7 +545,7 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
                         features: 0,
                         addresses: Vec::new(),
                     };
-                    lone.happens(Input::Linked {
+                    lone.deliver(Input::Linked {
                         link: next,
                         hello,
                         address: address.parse().unwrap(),
@@ -557,14 +557,14 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
             }
         }
         for link in &links {
-            lone.happens(Input::Sent(*link, crate::limits::LINK_WINDOW));
-            lone.happens(Input::Frame(*link, Frame::Pong(0).encode()));
+            lone.deliver(Input::Sent(*link, crate::limits::LINK_WINDOW));
+            lone.deliver(Input::Frame(*link, Frame::Pong(0).encode()));
         }
         lone.now.elapsed = lone
             .node
             .deadline()
             .max(lone.now.elapsed + Duration::from_millis(1));
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
     }
     assert_eq!(tried.len(), 12, "only these were tried: {tried:?}");
     assert!(
@@ -599,13 +599,13 @@ fn a_dial_whose_link_ends_before_it_is_admitted_is_over_and_tried_again() {
         features: 0,
         addresses: Vec::new(),
     };
-    lone.happens(Input::Linked {
+    lone.deliver(Input::Linked {
         link: 2,
         hello,
         address: "10.0.0.2:7117".parse().unwrap(),
         dial: Some(dial),
     });
-    lone.happens(Input::Unlinked(2, "reset".into()));
+    lone.deliver(Input::Unlinked(2, "reset".into()));
     assert_eq!(lone.node.peers.book.dialling(), 0);
 }
 
@@ -647,7 +647,7 @@ fn the_beginning_of_two_ids_is_refused_until_a_longer_one_is_given() {
     let short = one.to_string()[..SHORT_ID_MIN].to_owned();
     (2_000..)
         .zip(asks(&short))
-        .for_each(|(client, ask)| lone.happens(Input::Asked(client, ask)));
+        .for_each(|(client, ask)| lone.deliver(Input::Asked(client, ask)));
     assert_eq!(lone.statuses(), [(2_000, 409), (2_001, 409), (2_002, 409)]);
     lone.effects.clear();
     (3_000..)
@@ -657,7 +657,7 @@ fn the_beginning_of_two_ids_is_refused_until_a_longer_one_is_given() {
                 .chain(asks(&other.to_string())),
         )
         .for_each(|(client, ask)| {
-            lone.happens(Input::Asked(client, ask));
+            lone.deliver(Input::Asked(client, ask));
         });
     assert_eq!(
         lone.statuses(),
@@ -686,7 +686,7 @@ fn a_server_found_while_a_change_is_made_durable_is_not_taken_to_run_it() {
             lone.node.local.server.drift
         );
         lone.now.elapsed += Duration::from_secs(1);
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
         for effect in std::mem::take(&mut lone.effects) {
             let input = match effect {
                 Effect::Disk(DiskJob::Store(ticket, ..) | DiskJob::BeforeStarling(ticket, _)) => {
@@ -705,7 +705,7 @@ fn a_server_found_while_a_change_is_made_durable_is_not_taken_to_run_it() {
                     continue;
                 }
             };
-            lone.happens(input);
+            lone.deliver(input);
         }
     }
 }

@@ -19,7 +19,7 @@ fn pass(lone: &mut Lone, time: Duration) {
     let until = lone.now.elapsed + time;
     while lone.now.elapsed < until {
         lone.now.elapsed = lone.node.deadline().min(until);
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
     }
 }
 
@@ -48,11 +48,11 @@ fn a_peer_whose_links_die_without_a_frame_is_named_and_left_until_it_speaks() {
             .any(|effect| matches!(effect, Effect::Dial { .. }))
     );
     lone.linked(9, 2);
-    lone.happens(Input::Frame(9, Frame::Degree(0).encode()));
+    lone.deliver(Input::Frame(9, Frame::Degree(0).encode()));
     assert!(problems(&lone).is_empty());
-    lone.happens(Input::Unlinked(9, "closed by the peer".into()));
+    lone.deliver(Input::Unlinked(9, "closed by the peer".into()));
     lone.linked(10, 2);
-    lone.happens(Input::Unlinked(10, "closed by the peer".into()));
+    lone.deliver(Input::Unlinked(10, "closed by the peer".into()));
     assert!(problems(&lone).is_empty(), "one is no habit");
 }
 
@@ -60,11 +60,11 @@ fn a_peer_whose_links_die_without_a_frame_is_named_and_left_until_it_speaks() {
 fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
-    lone.happens(Input::Frame(1, Frame::Degree(0).encode()));
+    lone.deliver(Input::Frame(1, Frame::Degree(0).encode()));
     let spoke = lone.now.elapsed;
     while lone.node.peers.links.contains_key(&1) {
         pass(&mut lone, Duration::from_secs(1));
-        lone.happens(Input::Sent(1, 1));
+        lone.deliver(Input::Sent(1, 1));
     }
     assert_eq!(lone.now.elapsed, spoke + SILENT_AFTER);
     // One that answers stays, however much is sent to it.
@@ -87,8 +87,8 @@ fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
             .collect();
         pongs
             .iter()
-            .for_each(|pong| lone.happens(Input::Frame(2, pong.encode())));
-        lone.happens(Input::Sent(2, 1));
+            .for_each(|pong| lone.deliver(Input::Frame(2, pong.encode())));
+        lone.deliver(Input::Sent(2, 1));
     }
     assert!(lone.node.peers.links.contains_key(&2));
 }
@@ -102,7 +102,7 @@ fn serve_server(lone: &mut Lone) {
             } else {
                 Outcome::Applied
             };
-            lone.happens(Input::Server(ServerReport::new(*ticket, outcome)));
+            lone.deliver(Input::Server(ServerReport::new(*ticket, outcome)));
         }
         lone.effects.push(effect);
     }
@@ -129,7 +129,7 @@ fn a_change_that_waits_for_a_disk_that_hangs_is_given_up_taken_back_and_removed(
     let head = lone.node.head().unwrap().id();
     lone.write(2, "two");
     let pending = ticket_of(&lone, |job| matches!(job, DiskJob::Pending(..))).unwrap();
-    lone.happens(Input::Stored(pending, Ok(())));
+    lone.deliver(Input::Stored(pending, Ok(())));
     lone.effects
         .retain(|effect| !matches!(effect, Effect::Disk(_)));
     serve_server(&mut lone);
@@ -158,7 +158,7 @@ fn a_change_that_waits_for_a_disk_that_hangs_is_given_up_taken_back_and_removed(
         "none is begun meanwhile"
     );
     assert!(problems(&lone)[0].contains("the disk has not answered for 10 s"));
-    lone.happens(Input::Stored(commit, Ok(())));
+    lone.deliver(Input::Stored(commit, Ok(())));
     assert_eq!(
         lone.node.head().unwrap().id(),
         head,

@@ -11,7 +11,7 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
     let head = Arc::clone(author.node.head().unwrap());
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
-    lone.happens(Input::Frame(
+    lone.deliver(Input::Frame(
         1,
         Frame::Record(head.record.clone(), 0, Payload::Announced).encode(),
     ));
@@ -20,11 +20,11 @@ fn a_body_whose_pieces_take_long_is_not_asked_for_with_every_piece() {
         let comes = lone.now.elapsed + Duration::from_millis(2_600);
         while lone.node.deadline() < comes {
             lone.now.elapsed = lone.node.deadline();
-            lone.happens(Input::Tick);
+            lone.deliver(Input::Tick);
         }
         lone.now.elapsed = comes;
         let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        lone.happens(Input::Frame(
+        lone.deliver(Input::Frame(
             1,
             Frame::Piece {
                 id: head.id(),
@@ -54,17 +54,17 @@ fn a_delta_waits_for_its_base_while_that_is_being_pulled() {
     let delta = crate::model::delta::between(&base.body, &head.body);
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
-    lone.happens(Input::Frame(
+    lone.deliver(Input::Frame(
         1,
         Frame::Record(base.record.clone(), 0, Payload::Announced).encode(),
     ));
-    lone.happens(Input::Frame(
+    lone.deliver(Input::Frame(
         1,
         Frame::Record(head.record.clone(), 0, Payload::Delta(base.id(), delta)).encode(),
     ));
     for (n, bytes) in base.body.chunks(INLINE_MAX).enumerate() {
         let offset = u32::try_from(n * INLINE_MAX).unwrap();
-        lone.happens(Input::Frame(
+        lone.deliver(Input::Frame(
             1,
             Frame::Piece {
                 id: base.id(),
@@ -105,13 +105,13 @@ fn what_the_server_ran_is_on_disk_before_it_is_given_anything_else() {
     // The server is looked at once more for the first change of all.
     let ticket = served(&mut lone, asked).expect("it is looked at");
     lone.effects.clear();
-    lone.happens(Input::Server(ServerReport::new(ticket, observed())));
+    lone.deliver(Input::Server(ServerReport::new(ticket, observed())));
     let ticket = served(&mut lone, kept).expect("what it runs is kept");
     assert!(!lone.effects.iter().any(|effect| matches!(
         effect,
         Effect::Server(..) | Effect::Disk(DiskJob::Pending(..))
     )));
-    lone.happens(Input::Stored(
+    lone.deliver(Input::Stored(
         ticket,
         Err("No space left on device (os error 28)".into()),
     ));
@@ -155,9 +155,9 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
             assert!(lone.node.peers.roster.take(node, Duration::ZERO, |_| false));
         }
         lone.now.elapsed = Duration::from_secs(100);
-        lone.happens(Input::Tick);
+        lone.deliver(Input::Tick);
         lone.now.elapsed = Duration::from_secs(110);
-        lone.happens(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
+        lone.deliver(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
         turns.insert(lone.node.peers.own_record.due() - lone.now.elapsed);
     }
     assert!(turns.len() > 10, "{turns:?}");
@@ -177,7 +177,7 @@ fn while_a_body_of_megabytes_is_decoded_its_link_waits_and_no_other() {
     let mut lone = Lone::new(false);
     lone.linked(1, 2);
     lone.linked(2, 3);
-    lone.happens(Input::Frame(
+    lone.deliver(Input::Frame(
         1,
         Frame::Record(head.record.clone(), 0, Payload::Announced).encode(),
     ));
@@ -261,7 +261,7 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
             if_match: None,
             note: String::new(),
         };
-        lone.happens(Input::Asked(client, restore));
+        lone.deliver(Input::Asked(client, restore));
     }
     assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
     let loads: Vec<Ticket> = lone
@@ -274,7 +274,7 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
         .collect();
     assert_eq!(loads.len(), crate::limits::NEEDED_MAX);
     for ticket in loads {
-        lone.happens(Input::Loaded(
+        lone.deliver(Input::Loaded(
             ticket,
             Err("Input/output error (os error 5)".into()),
         ));

@@ -302,7 +302,7 @@ fn wants_what_was_struck(op: &Op) -> bool {
         Change::Put(value) | Change::Append(value) => value.as_str(),
         Change::Delete => None,
     };
-    resources::is_secret(&op.path) && text.is_some_and(resources::is_shown)
+    resources::is_secret(&op.path) && text.is_some_and(resources::is_fingerprint_text)
 }
 
 /// Whether an ID begins with what a person gave for it.

@@ -13,11 +13,11 @@ use crate::settings::scenario::Scenario;
 pub struct Figure {
     /// The figure's name for programs; a unit comes last.
     pub name: &'static str,
-    /// What it is.
+    /// What the figure says, for people.
     pub words: &'static str,
-    /// How much; `None` if it did not come about, or was not asked for.
+    /// The number; `None` if what it measures did not come about, or was not asked for.
     pub value: Option<f64>,
-    /// Of what.
+    /// The unit of the number.
     pub unit: FigureUnit,
 }
 

@@ -75,7 +75,7 @@ impl<O: Observer> World<O> {
             .links
             .insert(link, End::new(FarEnd::Puppet(number), self.now));
         let address = SocketAddr::from(([10, 255, 255, 1], crate::limits::PORT));
-        self.happens(
+        self.deliver(
             host,
             Input::Linked {
                 link,
@@ -90,7 +90,7 @@ impl<O: Observer> World<O> {
     /// The puppet says something, and it is heard at once.
     pub fn says(&mut self, puppet: usize, frame: Vec<u8>) {
         let (host, link) = (self.puppets[puppet].host, self.puppets[puppet].link);
-        self.happens(host, Input::Frame(link, frame));
+        self.deliver(host, Input::Frame(link, frame));
     }
 
     pub(in crate::sim) fn send(&mut self, host: usize, link: LinkId, bytes: Vec<u8>) {
@@ -150,7 +150,7 @@ impl<O: Observer> World<O> {
     ) {
         let from = from.expect("frames come from hosts");
         self.give_back(from, to, sender, charge(bytes.len()));
-        self.happens(to, Input::Frame(link, bytes));
+        self.deliver(to, Input::Frame(link, bytes));
     }
 
     /// A frame was read, so its sender has its credit back, in large parts.
@@ -177,7 +177,12 @@ impl<O: Observer> World<O> {
 
     /// A frame arrives at a host that was started anew and does not know of its connection: it is
     /// answered by a reset, if at all.
-    pub(in crate::sim) fn is_unexpected(&mut self, to: usize, from: Option<usize>, sender: LinkId) {
+    pub(in crate::sim) fn refuse_unknown(
+        &mut self,
+        to: usize,
+        from: Option<usize>,
+        sender: LinkId,
+    ) {
         let Some(from) = from.filter(|_| self.rng.below(2) == 0) else {
             return;
         };

@@ -29,7 +29,7 @@ pub type Iter<'a> =
     std::iter::Map<std::slice::Iter<'a, NamedValue>, fn(&'a NamedValue) -> (&'a String, &'a Value)>;
 
 impl Map<String, Value> {
-    /// Without members.
+    /// An object without members.
     pub fn new() -> Self {
         Self(Arc::new(SharedMembers {
             entries: Vec::new(),
@@ -69,13 +69,13 @@ impl Map<String, Value> {
         self.0.place(name).map(|place| &self.0.entries[place].1)
     }
 
-    /// The same, to be changed.
+    /// The member of this name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         let place = self.0.place(name)?;
         Some(&mut self.own().entries[place].1)
     }
 
-    /// The same; where there is none, one is made that is `null`.
+    /// The member of this name, to be changed; where there is none, `null` is added.
     pub(crate) fn get_or_null(&mut self, name: &str) -> &mut Value {
         if !self.contains_key(name) {
             self.insert(name.to_owned(), Value::Null);
@@ -127,7 +127,7 @@ impl Map<String, Value> {
         }
     }
 
-    /// Leaves only what `keeps` says.
+    /// Keeps only the members for which `keeps` is true.
     pub fn retain(&mut self, mut keeps: impl FnMut(&String, &mut Value) -> bool) {
         let members = self.own();
         members
@@ -141,7 +141,7 @@ impl Map<String, Value> {
         self.0.entries.iter().map(|(name, value)| (name, value))
     }
 
-    /// The same, the values to be changed.
+    /// Names and values, in their order, the values to be changed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&String, &mut Value)> {
         self.own()
             .entries
@@ -159,13 +159,13 @@ impl Map<String, Value> {
         self.0.entries.iter().map(|(_, value)| value)
     }
 
-    /// The same, to be changed.
+    /// The values, in their order, to be changed.
     pub fn values_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Value> {
         self.own().entries.iter_mut().map(|(_, value)| value)
     }
 
-    /// Whether both are one in memory.
-    pub(in crate::model::json) fn is_one_with(&self, other: &Self) -> bool {
+    /// Whether both share one allocation, which makes them equal without a comparison.
+    pub(in crate::model::json) fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -208,7 +208,7 @@ impl PartialEq for Map<String, Value> {
                     other.get(name) == Some(value)
                 }
             };
-        self.is_one_with(other)
+        self.ptr_eq(other)
             || (self.len() == other.len() && self.iter().zip(other.iter()).all(is_there))
     }
 }
@@ -325,9 +325,9 @@ mod tests {
     fn a_change_to_a_copy_is_not_one_to_the_other() {
         let one = of(0..3);
         let mut other = one.clone();
-        assert!(one.is_one_with(&other));
+        assert!(one.ptr_eq(&other));
         other.values_mut().for_each(|value| *value = Value::Null);
         assert_eq!(one, of(0..3));
-        assert!(!one.is_one_with(&other));
+        assert!(!one.ptr_eq(&other));
     }
 }
