@@ -11,8 +11,8 @@ use std::thread;
 
 use crate::limits::{DECODE_STACK, LINKS_MAX};
 use crate::model::revision::Revision;
-use crate::node::exchange::decode::Undecoded;
 use crate::node::input::Ticket;
+use crate::node::undecoded::Undecoded;
 
 /// The way to the thread `decode`, which ends with it.
 pub(super) struct Decoder(SyncSender<(Ticket, Undecoded)>);

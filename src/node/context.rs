@@ -6,23 +6,18 @@
 
 use crate::node::effect::revision_name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::Setup;
 use super::answer::Problem;
-use super::changes::removal::Removal;
 use super::effect::{DiskJob, Effect, Level};
 use super::event::Event;
-use super::exchange::reading::Reading;
-use super::input::{ClientId, LinkId, Now, Ticket, Trouble};
-use super::local::drift_files::Adopting;
+use super::input::{ClientId, Now, Ticket, Trouble};
 use super::rng::Rng;
+use super::setup::Setup;
+use super::waiting::Waiting;
 use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY};
-use crate::model::document::BundleId;
 use crate::model::peer_id::PeerId;
-use crate::model::record::{Record, RecordId};
-use crate::model::revision::Revision;
+use crate::model::record::Record;
 
 /// What all parts of a node share.
 pub(super) struct Context {
@@ -54,36 +49,6 @@ pub(super) struct Timers {
     pub(super) dial: Duration,
     pub(super) save_book: Option<Duration>,
     pub(super) fold: Option<Duration>,
-}
-
-/// What a ticket at the disk or the server is for.
-pub(super) enum Waiting {
-    /// A revision from elsewhere.
-    Stored(RecordId),
-    /// Whether the disk takes writes again.
-    Probe,
-    /// What the server ran before it was first configured.
-    Before,
-    /// What the server runs past Starling.
-    Kept,
-    /// That somebody has seen a file of what it ran so, and who waits for that.
-    Acknowledged(ClientId, String),
-    /// A file of what it ran so, for a client who wants it published.
-    Adopting(Adopting),
-    /// A note of our own, to be published when it is durable.
-    Note(Arc<Revision>),
-    /// The revision in the making.
-    Transaction,
-    /// The removal of a group, for a client who waits.
-    Removal(Box<Removal>),
-    /// The server's job in hand.
-    Server,
-    /// A file that is read.
-    Read(Record, Reading),
-    /// A file out of which these bundles are struck.
-    Struck(Record, Vec<BundleId>),
-    /// The body of this record, which this link has brought.
-    Decoded(LinkId, RecordId),
 }
 
 impl Context {

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 pub use log::Level;
 
 use super::answer::Answer;
-use super::exchange::decode::Undecoded;
 use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
+use super::undecoded::Undecoded;
 use crate::model::document::{BundleId, Document};
 use crate::model::record::RecordId;
 use crate::wire::forwarded::ForwardedRequest;

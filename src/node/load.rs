@@ -12,7 +12,7 @@ use crate::model::revision::Revision;
 use crate::node::Node;
 use crate::node::effect::Level;
 use crate::node::effect::revision_name;
-use crate::node::exchange::records::{Filed, judge_file};
+use crate::node::store::revision_file::{Filed, judge_file};
 
 /// A node being handed what is on disk.
 pub struct Loading<'a> {

@@ -24,17 +24,20 @@ pub mod over;
 mod peers;
 pub mod rng;
 mod route;
+mod setup;
 pub mod software;
 pub mod store;
 mod turn;
+pub mod undecoded;
 mod views;
+mod waiting;
 
+pub use self::setup::Setup;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::Value;
 use crate::node::store::given::GivenNames;
 use crate::node::store::kept_file::KeptFile;
 use crate::node::views::inspect::Counts;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,51 +53,9 @@ use self::store::Store;
 use self::store::replica::Keeping;
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
-use crate::model::record::{Record, RecordId};
+use crate::model::record::RecordId;
 use crate::model::revision::Revision;
-use crate::model::signature::SecretKey;
-use crate::settings::DriftChoice;
-use crate::wire::fleet::Fleet;
 use crate::wire::frame::{Frame, Goodbye};
-
-/// What a node is made with and never changes.
-pub struct Setup {
-    /// The peer's identity.
-    pub secret: SecretKey,
-    /// The fleet and its keys.
-    pub fleet: Fleet,
-    /// This run's number, as in the handshake.
-    pub run: u64,
-    /// The name shown to people.
-    pub name: String,
-    /// The group that this peer follows.
-    pub group: String,
-    /// Version of the program.
-    pub version: String,
-    /// Whether there is a server to configure.
-    pub server: bool,
-    /// Whether an exchange with the fleet has been completed, in this run or an earlier one.
-    pub joined: bool,
-    /// Configured addresses, `host:port`.
-    pub peers: Vec<String>,
-    /// Whether what the server ran before Starling first configured it is kept already.
-    pub before_kept: bool,
-    /// What this host makes of its group's document.
-    pub overlay: Overlay,
-    /// What is to be done when somebody changes the server's configuration past Starling.
-    pub drift: DriftChoice,
-    /// How many older revisions of a group are kept beside the head and the uncontained ones.
-    pub history: usize,
-    /// What the files of all revisions may take, in bytes.
-    pub files_max: u64,
-    /// How long the key of a certificate that was deleted or replaced stays in the history: at
-    /// least until, and then at most.
-    pub keys_kept: Range<Duration>,
-    /// Seeds the jitter.
-    pub seed: u64,
-    /// Says what [`Record::is_signed`] says; it may remember what it was asked.
-    pub is_signed: fn(&Record) -> bool,
-}
 
 /// A peer of a fleet.
 pub struct Node {
@@ -208,21 +169,14 @@ impl Node {
             Input::Tick => {}
         }
         self.route();
-        for recurring in &turn::ALL {
-            (recurring.act)(self);
-            self.route();
-        }
+        self.take_turns();
         self.expect_disk();
         effects.append(&mut self.cx.effects);
     }
 
     /// When [`Node::handle`] must be called at the latest, if nothing happens before.
     pub fn deadline(&self) -> Duration {
-        turn::ALL
-            .iter()
-            .filter_map(|recurring| (recurring.due)(self))
-            .min()
-            .expect("there is always a next exchange")
+        self.next_turn().expect("there is always a next exchange")
     }
 
     /// Notes for which of the jobs that are handed over an answer of the disk is awaited.

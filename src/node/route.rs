@@ -11,17 +11,18 @@ use std::time::Duration;
 use super::Node;
 use super::answer::{Answer, Older, Problem};
 use super::changes::Below;
-use super::context::Waiting;
 use super::effect::Effect;
 use super::event::Event;
-use super::exchange::reading::Reading;
 use super::input::{Ask, ClientId, LinkId, Outcome, ServerReport, Ticket};
 use super::local::drift::{ADOPTED, ADOPTER};
 use super::local::kept::Found;
 use super::local::server::Job;
 use super::peers::link::Link;
 use super::store::replica::Taken;
+use super::turn;
 use super::views::View;
+use super::waiting::Reading;
+use super::waiting::Waiting;
 use crate::limits::REBASE_JITTER;
 use crate::model::ledger::Standing;
 use crate::model::revision::Revision;
@@ -45,6 +46,22 @@ impl Node {
         while let Some(event) = self.cx.events.pop_front() {
             self.pass_on(event);
         }
+    }
+
+    /// Gives all that recurs its turn, and passes on what each means before the next.
+    pub(super) fn take_turns(&mut self) {
+        for recurring in &turn::ALL {
+            (recurring.act)(self);
+            self.route();
+        }
+    }
+
+    /// When the next of what recurs is due.
+    pub(super) fn next_turn(&self) -> Option<Duration> {
+        turn::ALL
+            .iter()
+            .filter_map(|recurring| (recurring.due)(self))
+            .min()
     }
 
     fn pass_on(&mut self, event: Event) {

@@ -13,10 +13,10 @@ use crate::limits::{APPLIED_REMEMBERED, DISK_BATCH, REVISION_FILE_MAX};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::record::RecordId;
 use crate::node::effect::DiskJob;
-use crate::node::exchange::records::struck_text;
 use crate::node::input::Ticket;
 use crate::node::rng::Rng;
 use crate::node::store::kept_file::acknowledged;
+use crate::node::store::revision_file::struck_text;
 
 /// A file by its group and name.
 type FileName = (String, String);

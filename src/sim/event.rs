@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::node::effect::ServerJob;
-use crate::node::exchange::decode::Undecoded;
 use crate::node::input::{Input, LinkId, Ticket};
+use crate::node::undecoded::Undecoded;
 
 /// Something that happens to a host.
 pub(super) struct ScheduledEvent {

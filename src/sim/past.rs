@@ -19,7 +19,7 @@ use crate::model::record::RecordId;
 use crate::model::revision::{Author, Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 use crate::node::effect::revision_name;
-use crate::node::exchange::records::file_text;
+use crate::node::store::revision_file::file_text;
 
 /// The newest revisions of a group with `edits` edits behind it, oldest first, by the host that
 /// began the fleet. The last has this configuration and, beside it, a member `past`.

@@ -17,7 +17,7 @@ use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
 use starlingd::model::{bundle, conflict, delta, merge};
-use starlingd::node::exchange::records::{document_in, file_text, from_file};
+use starlingd::node::store::revision_file::{document_in, file_text, from_file};
 use starlingd::settings::{Environment, Resolved, SettingsFile};
 use starlingd::sim::World;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};

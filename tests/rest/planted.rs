@@ -14,7 +14,7 @@ use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
 use starlingd::node::effect::revision_name;
-use starlingd::node::exchange::records::file_text;
+use starlingd::node::store::revision_file::file_text;
 
 use super::host::{Host, write_private};
 use super::watch::parsed;

@@ -18,8 +18,8 @@ use crate::model::json::{self, Map, Value, object};
 use crate::model::path::Path;
 use crate::model::resources::showable;
 use crate::node::answer::{Kept, Older, Place};
-use crate::node::exchange::records::document_in;
 use crate::node::input::Ask;
+use crate::node::store::revision_file::document_in;
 
 /// `GET /fleet/revisions/ID[?diff[=OTHER]]`
 pub(super) fn revision(request: &HttpRequest, id: &str) -> Ask {

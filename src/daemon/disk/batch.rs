@@ -16,7 +16,7 @@ use super::super::state_dir::{
 use super::DiskDone;
 use crate::model::document::BundleId;
 use crate::node::effect::DiskJob;
-use crate::node::exchange::records::struck_text;
+use crate::node::store::revision_file::struck_text;
 
 /// Performs batches of jobs in a state directory.
 pub(super) struct BatchWriter {

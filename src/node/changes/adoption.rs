@@ -14,11 +14,11 @@ use crate::node::changes::Changes;
 use crate::node::changes::plan::Plan;
 use crate::node::changes::writes::Wish;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::Effect;
 use crate::node::input::{ClientId, Ticket};
-use crate::node::local::drift_files::Adopting;
 use crate::node::store::kept_file::{Changed, changes_in};
+use crate::node::waiting::Adopting;
+use crate::node::waiting::Waiting;
 
 impl Below<'_> {
     /// What was changed on the server, as a change made on the head.

@@ -8,9 +8,9 @@ use crate::limits::{AHEAD_MAX_MS, AHEAD_SLACK_MS, STAND_IN_AFTER};
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin};
 use crate::node::changes::{Below, Changes};
-use crate::node::context::Waiting;
 use crate::node::effect::{DiskJob, revision_name};
-use crate::node::exchange::records::file_text;
+use crate::node::store::revision_file::file_text;
+use crate::node::waiting::Waiting;
 
 impl Changes {
     /// Publishes the head once more with a date that all others take: its author at once, anybody

@@ -25,7 +25,7 @@ use crate::node::effect::Effect;
 use crate::node::input::{ClientId, LinkId};
 use crate::node::peers::Peers;
 use crate::node::peers::book::Contact;
-use crate::node::views::text;
+use crate::node::peers::roster::text;
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::frame::Frame;
 

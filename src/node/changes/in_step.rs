@@ -6,7 +6,7 @@
 
 use crate::node::changes::Below;
 use crate::node::local::in_step::NOT_IN_STEP;
-use crate::node::views::text;
+use crate::node::peers::roster::text;
 use crate::wire::forwarded::ForwardedRequest;
 
 use super::uploads::success;

@@ -32,14 +32,14 @@ use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 use crate::node::answer::Answer;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::revision_name;
 use crate::node::effect::{DiskJob, Level};
-use crate::node::exchange::reading::Reading;
-use crate::node::exchange::records::file_text;
 use crate::node::local::server::Verdict;
 use crate::node::store::Store;
 use crate::node::store::replica::{Group, Uncontained};
+use crate::node::store::revision_file::file_text;
+use crate::node::waiting::Reading;
+use crate::node::waiting::Waiting;
 
 /// Of each uncontained edit a revision that carries it, oldest edit first.
 type Held<'a> = BTreeMap<EditRef, &'a Uncontained>;

@@ -22,6 +22,7 @@
 
 use crate::node::changes::Below;
 use crate::node::event::Event;
+use crate::node::waiting::Removal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,27 +38,19 @@ use crate::model::record::{Header, Record};
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::revision_name;
 use crate::node::effect::{DiskJob, Effect, Level};
-use crate::node::exchange::reading::Reading;
-use crate::node::exchange::records::file_text;
 use crate::node::input::ClientId;
 use crate::node::local::Local;
 use crate::node::peers::Peers;
 use crate::node::peers::roster::NodeRecord;
+use crate::node::peers::roster::text;
 use crate::node::store::Store;
 use crate::node::store::replica::Group;
+use crate::node::store::revision_file::file_text;
 use crate::node::views::groups::listed;
-use crate::node::views::text;
-
-/// A removal on its way to the disk, for a client who waits.
-pub(in crate::node) struct Removal {
-    client: ClientId,
-    force: bool,
-    note: String,
-    revision: Arc<Revision>,
-}
+use crate::node::waiting::Reading;
+use crate::node::waiting::Waiting;
 
 impl Below<'_> {
     /// Removes a group, unless somebody would miss it.

@@ -14,9 +14,9 @@ use crate::model::edit::{self, Change, Op};
 use crate::model::path::Path;
 use crate::node::answer::{Answer, Problem};
 use crate::node::changes::plan::Plan;
-use crate::node::changes::settle::Needing;
 use crate::node::changes::writes::Wish;
 use crate::node::input::ClientId;
+use crate::node::waiting::Needing;
 
 impl Changes {
     /// Makes of what is at a path what it was in another revision.

@@ -6,6 +6,7 @@
 //! ordinary change, tried by the own server.
 
 use crate::node::changes::Below;
+use crate::node::waiting::Needing;
 use std::sync::Arc;
 
 use super::Changes;
@@ -22,33 +23,14 @@ use crate::model::resources;
 use crate::model::revision::Revision;
 use crate::node::answer::{Answer, Older, Problem};
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::Effect;
-use crate::node::exchange::reading::Reading;
 use crate::node::input::ClientId;
 use crate::node::peers::Peers;
 use crate::node::store::Store;
 use crate::node::store::replica;
 use crate::node::views::history::begins;
-
-/// A client's change that needs a revision of the history.
-pub(in crate::node) enum Needing {
-    /// What is at the path is to be what it was there.
-    Restore {
-        client: ClientId,
-        path: Path,
-        if_match: Option<String>,
-        note: String,
-    },
-    /// What is at the path is shown.
-    Show { client: ClientId, path: Path },
-    /// The edit of the conflict is to be made now.
-    Keep {
-        client: ClientId,
-        if_match: Option<String>,
-        note: String,
-    },
-}
+use crate::node::waiting::Reading;
+use crate::node::waiting::Waiting;
 
 /// A conflict as it is shown.
 pub(in crate::node) struct Shown {
@@ -339,16 +321,6 @@ impl Peers {
             object! { "author_name": conflict.author.map(|author| self.roster.name(&author)) },
         );
         Value::Object(view)
-    }
-}
-
-impl Needing {
-    fn client(&self) -> ClientId {
-        match self {
-            Self::Restore { client, .. }
-            | Self::Show { client, .. }
-            | Self::Keep { client, .. } => *client,
-        }
     }
 }
 

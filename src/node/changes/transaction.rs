@@ -28,14 +28,14 @@ use crate::model::revision::{Author, Draft, Origin, Revision};
 use crate::node::answer::{Answer, Problem};
 use crate::node::changes::uploads::success;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::revision_name;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
-use crate::node::exchange::records::file_text;
 use crate::node::input::{Outcome, Refusal};
 use crate::node::local::server::{UNTOUCHED, Verdict, words};
 use crate::node::store::Store;
+use crate::node::store::revision_file::file_text;
 use crate::node::store::storing::hanging;
+use crate::node::waiting::Waiting;
 
 /// What a revision is made for.
 pub(in crate::node) enum Cause {

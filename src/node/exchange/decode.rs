@@ -10,77 +10,17 @@ use crate::node::context::Context;
 use crate::node::event::Event;
 use crate::node::exchange::Exchange;
 use crate::node::peers::Peers;
+use crate::node::undecoded::Body;
+use crate::node::undecoded::Undecoded;
 use std::sync::Arc;
 
 use crate::limits::DECODED_AT_ONCE_MAX;
-use crate::model::delta;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::node::context::Waiting;
 use crate::node::effect::Effect;
 use crate::node::input::LinkId;
 use crate::node::peers::link::Link;
-
-/// A document record and what its body is to be made of.
-#[derive(Debug)]
-pub struct Undecoded {
-    record: Record,
-    body: Body,
-}
-
-/// How a body came.
-pub(in crate::node) enum Body {
-    /// As it is.
-    Whole(Vec<u8>),
-    /// As a delta against this one.
-    Delta {
-        /// The body of another revision.
-        base: Arc<[u8]>,
-        /// As it came.
-        delta: Vec<u8>,
-    },
-}
-
-impl std::fmt::Debug for Body {
-    /// By its length: there may be private keys in it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Whole(body) => write!(f, "{} bytes", body.len()),
-            Self::Delta { delta, .. } => write!(f, "a delta of {} bytes", delta.len()),
-        }
-    }
-}
-
-impl Undecoded {
-    /// The revision, or in what way its body is a fault of whoever sent it. Of a delta no more is
-    /// made than the header names, which is bounded.
-    pub fn decode(self) -> Result<Arc<Revision>, String> {
-        let Self { record, body } = self;
-        let body = match body {
-            Body::Whole(body) => body,
-            Body::Delta { base, delta } => {
-                delta::apply(&base, &delta, record.header.body_len as usize)
-                    .map_err(|error| error.to_string())?
-            }
-        };
-        if !record.matches(&body) {
-            return Err("a body that is not the one its header names".into());
-        }
-        Revision::decode(record, body.into())
-            .map(Arc::new)
-            .map_err(|error| error.to_string())
-    }
-
-    /// Bytes of the body.
-    pub fn len(&self) -> usize {
-        self.record.header.body_len as usize
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+use crate::node::waiting::Waiting;
 
 impl Exchange {
     /// A body was decoded beside the loop.

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Exchange;
-use super::decode::Body;
 use crate::limits::{
     BEHIND_MAX, DEAD_AFTER, INLINE_MAX, LINK_WINDOW, PULL_PATIENCE, PULL_ROUNDS_MAX, PULLS_MAX,
 };
 use crate::model::record::{Record, RecordId};
 use crate::node::input::LinkId;
+use crate::node::undecoded::Body;
 use crate::wire::frame::{Frame, Payload};
 
 struct Pull {

@@ -6,36 +6,22 @@
 
 use crate::node::event::Event;
 use crate::node::exchange::Exchange;
+use crate::node::waiting::Reading;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::records::{Filed, judge_file};
 use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
-use crate::node::changes::settle::Needing;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::revision_name;
 use crate::node::effect::{DiskJob, Effect, Level};
 use crate::node::input::LinkId;
 use crate::node::peers::Peers;
 use crate::node::store::Store;
+use crate::node::store::revision_file::{Filed, judge_file};
+use crate::node::waiting::Waiting;
 use crate::wire::frame::{Frame, Payload};
-
-/// Who wants a revision of the history, and what for.
-pub(in crate::node) enum Reading {
-    /// The head does not contain it any more: another branch has won.
-    Uncontained,
-    /// The own group was removed: this is what it was before.
-    Former,
-    /// A peer has asked for it by its ID alone.
-    Wanted(LinkId),
-    /// A peer pulls its body from an offset on.
-    Pulled(LinkId, usize),
-    /// A client's change needs what it says.
-    Needed(Needing),
-}
 
 impl Exchange {
     /// Peers are asked for a revision by its ID: its file was damaged, or is not kept here.

@@ -6,7 +6,6 @@
 use crate::node::exchange::Exchange;
 use std::sync::Arc;
 
-use super::reading::Reading;
 use crate::limits::INLINE_MAX;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
@@ -16,6 +15,7 @@ use crate::node::input::LinkId;
 use crate::node::peers::Peers;
 use crate::node::peers::link::Offer;
 use crate::node::store::Store;
+use crate::node::waiting::Reading;
 use crate::wire::frame::{Frame, Payload};
 
 impl Exchange {

@@ -19,9 +19,9 @@ use crate::model::json;
 use crate::model::shown::ShownConfig;
 use crate::node::answer::Problem;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::{DiskJob, Level};
 use crate::node::event::Event;
+use crate::node::waiting::Waiting;
 
 /// What the server ran before Starling first configured it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,17 +8,9 @@
 use super::Local;
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::{DiskJob, Effect};
 use crate::node::input::ClientId;
-
-/// Who wants a file published.
-pub(in crate::node) struct Adopting {
-    pub(in crate::node) client: ClientId,
-    pub(in crate::node) name: String,
-    pub(in crate::node) if_match: Option<String>,
-    pub(in crate::node) note: String,
-}
+use crate::node::waiting::Waiting;
 
 impl Local {
     /// The one file whose name is this, or begins or ends so.

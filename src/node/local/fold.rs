@@ -6,18 +6,14 @@
 
 use crate::node::local::Local;
 use crate::node::store::Store;
+use crate::node::store::is_large;
 use std::time::Duration;
 
 use super::server::Server;
-use crate::limits::{FOLD_AFTER, FOLD_MIN};
+use crate::limits::FOLD_AFTER;
 use crate::model::document::Document;
 use crate::model::shown::ShownConfig;
 use crate::node::context::Context;
-
-/// Whether it is worth it.
-pub(in crate::node) fn is_large(document: &Document) -> bool {
-    document.is_unfolded() && document.bytes().len() >= FOLD_MIN
-}
 
 impl Server {
     /// The documents that are kept of what it was given.

@@ -31,13 +31,13 @@ use crate::model::shown::ShownConfig;
 use crate::node::answer::Problem;
 use crate::node::changes::plan::config_path;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
-use crate::node::exchange::records::from_file;
 use crate::node::input::Known;
 use crate::node::over::Over;
 use crate::node::store::given::GivenNames;
 use crate::node::store::kept_file::{KeptFile, name_at};
+use crate::node::store::revision_file::from_file;
+use crate::node::waiting::Waiting;
 
 /// What is known of what the server may run, and of what is kept of what it ran.
 #[derive(Default)]

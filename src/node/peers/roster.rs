@@ -177,6 +177,11 @@ impl Roster {
     }
 }
 
+/// A member of what a peer says of itself, if that is text.
+pub(in crate::node) fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
+    said.get(member).and_then(Value::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

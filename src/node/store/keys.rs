@@ -21,10 +21,10 @@ use crate::limits::{KEYS_LOOK_EVERY, STRIKES_MAX};
 use crate::model::document::BundleId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::revision_name;
 use crate::node::effect::{DiskJob, Level};
-use crate::node::views::text;
+use crate::node::peers::roster::text;
+use crate::node::waiting::Waiting;
 
 /// What is known of bundles that stand in the history only.
 #[derive(Default)]

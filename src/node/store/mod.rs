@@ -8,9 +8,12 @@ pub mod given;
 pub mod kept_file;
 pub(in crate::node) mod keys;
 pub(in crate::node) mod replica;
+pub mod revision_file;
 pub(in crate::node) mod stamps;
 pub(in crate::node) mod storing;
 
+use crate::limits::FOLD_MIN;
+use crate::model::document::Document;
 use crate::model::revision::Revision;
 use crate::node::context::Context;
 use std::collections::VecDeque;
@@ -64,4 +67,9 @@ impl Store {
             self.lately_held.pop_front();
         }
     }
+}
+
+/// Whether giving back the value of a document, which can be read again from its text, is worth it.
+pub(in crate::node) fn is_large(document: &Document) -> bool {
+    document.is_unfolded() && document.bytes().len() >= FOLD_MIN
 }

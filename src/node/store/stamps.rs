@@ -9,9 +9,9 @@ use crate::limits::{AHEAD_MAX_MS, AHEAD_SLACK_MS};
 use crate::model::revision::Revision;
 use crate::model::stamp::Stamp;
 use crate::node::context::Context;
-use crate::node::exchange::reading::Reading;
 use crate::node::peers::Peers;
 use crate::node::store::Store;
+use crate::node::waiting::Reading;
 
 impl Store {
     /// The stamp of an own revision on `base`: the time as far as it is known, above that of the

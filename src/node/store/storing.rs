@@ -20,11 +20,11 @@ use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN, WRITING_MAX};
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::node::context::Context;
-use crate::node::context::Waiting;
 use crate::node::effect::revision_name;
 use crate::node::effect::{DiskJob, Level};
-use crate::node::exchange::records::file_text;
 use crate::node::input::Ticket;
+use crate::node::store::revision_file::file_text;
+use crate::node::waiting::Waiting;
 
 /// What is known of the disk.
 pub(in crate::node) struct Storing {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::shown::ShownConfig;
+use crate::settings::DriftChoice;
 
 /// A node whose server runs `theirs` beside the head, unseen until now, and is to publish it.
 fn with_drift() -> (Lone, ShownConfig) {
@@ -67,10 +68,13 @@ fn what_was_changed_on_the_server_just_before_another_change_is_adopted_too() {
 fn what_was_changed_on_the_server_just_before_another_head_comes_is_adopted_too() {
     let (mut lone, mut config) = with_drift();
     let mut other = Lone::new(false);
-    let text = crate::node::exchange::records::file_text(lone.node.head().unwrap());
+    let text = crate::node::store::revision_file::file_text(lone.node.head().unwrap());
     other.node.load(
-        crate::node::exchange::records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes())
-            .unwrap(),
+        crate::node::store::revision_file::from_file(
+            &text,
+            lone.node.cx.setup.fleet.id().as_bytes(),
+        )
+        .unwrap(),
     );
     other.write(2, "two");
     other.serve(&Outcome::Applied);

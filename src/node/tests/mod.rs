@@ -7,8 +7,11 @@ mod stalled;
 #[cfg(test)]
 mod wire;
 
+use crate::model::record::Record;
+use crate::model::signature::SecretKey;
 use crate::node::effect::revision_name;
 use crate::node::input::Ask;
+use crate::wire::fleet::Fleet;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effect::Level;
@@ -81,7 +84,7 @@ impl Lone {
         }
     }
 
-    fn undecoded(&mut self) -> Option<(Ticket, crate::node::exchange::decode::Undecoded)> {
+    fn undecoded(&mut self) -> Option<(Ticket, crate::node::undecoded::Undecoded)> {
         let place = self
             .effects
             .iter()
@@ -274,11 +277,14 @@ fn what_is_loaded_is_the_head_and_is_not_written_again() {
     let mut lone = Lone::new(false);
     lone.write(1, "one");
     lone.serve(&Outcome::Applied);
-    let text = crate::node::exchange::records::file_text(lone.node.head().unwrap());
+    let text = crate::node::store::revision_file::file_text(lone.node.head().unwrap());
     let mut next = Lone::new(false);
     next.node.load(
-        crate::node::exchange::records::from_file(&text, lone.node.cx.setup.fleet.id().as_bytes())
-            .unwrap(),
+        crate::node::store::revision_file::from_file(
+            &text,
+            lone.node.cx.setup.fleet.id().as_bytes(),
+        )
+        .unwrap(),
     );
     next.now.wall_ms = 0;
     next.deliver(Input::Tick);
@@ -307,23 +313,23 @@ fn a_file_of_another_fleet_or_with_a_flipped_byte_is_not_a_revision() {
     lone.write(1, "one");
     lone.serve(&Outcome::Applied);
     let fleet = *lone.node.cx.setup.fleet.id().as_bytes();
-    let text = crate::node::exchange::records::file_text(lone.node.head().unwrap());
-    assert!(crate::node::exchange::records::from_file(&text, &[3; 32]).is_none());
+    let text = crate::node::store::revision_file::file_text(lone.node.head().unwrap());
+    assert!(crate::node::store::revision_file::from_file(&text, &[3; 32]).is_none());
     for at in (0..text.len()).step_by(7) {
         let mut bad = text.clone();
         bad[at] ^= 1;
         assert!(
-            crate::node::exchange::records::from_file(&bad, &fleet).is_none(),
+            crate::node::store::revision_file::from_file(&bad, &fleet).is_none(),
             "byte {at}"
         );
     }
     let head = lone.node.head().expect("it was published").clone();
     assert_eq!(
-        crate::node::exchange::records::document_in(&text, &head.id()).as_ref(),
+        crate::node::store::revision_file::document_in(&text, &head.id()).as_ref(),
         Some(&head.document)
     );
     assert_eq!(
-        crate::node::exchange::records::document_in(&text, &head.record.header.base),
+        crate::node::store::revision_file::document_in(&text, &head.record.header.base),
         None,
         "another revision's"
     );

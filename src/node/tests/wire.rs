@@ -1,5 +1,7 @@
 use super::*;
 use crate::limits::INLINE_MAX;
+use crate::model::record::Record;
+use crate::model::signature::SecretKey;
 use crate::node::input::Ask;
 use crate::wire::frame::Payload;
 

@@ -18,8 +18,8 @@ use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
 use crate::node::input::Ask;
 use crate::node::peers::Peers;
+use crate::node::peers::roster::text;
 use crate::node::store::Store;
-use crate::node::views::text;
 
 /// How many hosts follow a group, by their node records.
 #[derive(Default)]

@@ -13,6 +13,7 @@ use crate::limits::ADDRESSES_MAX;
 use crate::limits::WORDS_MAX;
 use crate::node::effect::address_texts;
 use crate::node::exchange::Exchange;
+use crate::node::peers::roster::text;
 use crate::node::store::Store;
 use std::time::Duration;
 
@@ -345,11 +346,6 @@ impl Peers {
             "round_trip_ms": link.round_trip.map(|time| time.as_micros() as f64 / 1000.0),
         })
     }
-}
-
-/// A member that is text.
-pub(in crate::node) fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
-    said.get(member).and_then(Value::as_str)
 }
 
 fn millis(time: Duration) -> Value {

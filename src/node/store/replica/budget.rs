@@ -23,7 +23,7 @@ use crate::limits::{
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
-use crate::node::local::fold::is_large;
+use crate::node::store::is_large;
 
 /// An uncontained revision, or the original of an open conflict that is listed by hash, as it is
 /// counted.
