@@ -10,8 +10,6 @@
 mod always;
 #[path = "sim/asks.rs"]
 mod asks;
-#[path = "sim/client.rs"]
-mod client;
 #[path = "sim/clients.rs"]
 mod clients;
 #[path = "sim/content.rs"]

@@ -12,8 +12,7 @@ use starlingd::wire::handshake::Hello;
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 use crate::members::{self, hello, ours, peer};
 
 /// The first of the identities that are invented.

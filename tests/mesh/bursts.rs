@@ -12,8 +12,7 @@ use starlingd::sim::past::{kept, past};
 
 use super::seeds;
 use crate::asks::value;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const FIRST: &str = r#"{"listeners":{},"routes":[],"applications":{}}"#;
 /// Clients at each host, and what each of them appends.

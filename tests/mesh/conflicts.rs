@@ -8,8 +8,7 @@ use starlingd::node::input::Ask;
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 /// Two hosts change the same place before either has heard of the other's change. The IDs, if both
 /// were published.

@@ -16,8 +16,7 @@ use super::liars::revision;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{restore, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 use crate::members::{self, announced, hello, ours};
 
 const LIAR: u64 = 99;

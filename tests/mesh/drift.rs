@@ -14,8 +14,7 @@ use starlingd::sim::DiskFailure;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{adopt, restore, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 impl Fleet {
     /// Somebody changes a host's server past Starling; what it runs then.

@@ -11,8 +11,7 @@ use starlingd::sim::{REFUSAL, Refuses};
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{merge, problem, put, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const TRIED: &str = "[\"tried\"]";
 

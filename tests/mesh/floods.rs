@@ -14,8 +14,7 @@ use starlingd::wire::frame::{Frame, Payload};
 
 use super::spreading::joined;
 use crate::asks::{of_group, path, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 use crate::members::{self, announced, draft, hello, signed};
 
 const FLOOD: u64 = 77;

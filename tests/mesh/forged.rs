@@ -21,8 +21,7 @@ use super::liars::LIAR;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{keep, put_settling_all, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 use crate::members::{draft, hello, in_pieces, peer, signed, whole};
 
 /// `base` with a member of `applications`, signed by the liar as what it says.

@@ -12,8 +12,7 @@ use starlingd::wire::forwarded::ForwardedResponse;
 
 use super::seeds;
 use crate::asks::{of_group, path, put_forwarded};
-use crate::client::{SOON, without_receipt};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON, without_receipt};
 
 fn log_of(net: &mut Fleet, host: usize, group: &str) -> Vec<Value> {
     let client = net.ask(host, of_group(group, Ask::Revisions(None)));

@@ -13,8 +13,7 @@ use starlingd::sim::Refuses;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{give_up, keep, problem, restore};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 /// What a host says of its history: how many revisions it shows, and what is beyond them.
 fn looked(net: &mut Fleet, host: usize) -> (usize, Older) {

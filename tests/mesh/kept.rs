@@ -9,8 +9,7 @@ use starlingd::sim::DiskFailure;
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 /// Changes the file of a revision on a host's disk; its name.
 fn damage(

@@ -11,8 +11,7 @@ use starlingd::sim::Spec;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{delete, of_group, restore};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const KEY: &str = "\"the old key\"";
 const MINUTE: Duration = Duration::from_secs(60);

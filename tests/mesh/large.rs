@@ -8,8 +8,7 @@ use starlingd::node::input::Input;
 use starlingd::sim::{Spec, address};
 
 use super::seeds;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const COUNT: usize = 12;
 /// So many that each half has more places for links than hosts need.

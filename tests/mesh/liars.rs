@@ -17,8 +17,7 @@ use super::anything;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::value;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 use crate::members::{self, announced, draft, hello, ours, whole};
 use crate::watch::Watch;
 

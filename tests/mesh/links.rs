@@ -9,8 +9,7 @@ use starlingd::sim::{Spec, address};
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 /// How many links each pair of hosts has.
 fn links(net: &Fleet) -> BTreeMap<(usize, usize), usize> {

@@ -9,8 +9,7 @@ use starlingd::node::input::{Ask, ClientId, Patching};
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{append, merge, problem, steps, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 impl Fleet {
     fn patch(&mut self, host: usize, patching: Patching) -> Answer {

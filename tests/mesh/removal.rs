@@ -15,8 +15,7 @@ use starlingd::sim::Spec;
 
 use super::seeds;
 use crate::asks::{put, remove_group};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 use crate::members::{draft, hello, signed, whole};
 
 /// Longer than a host is counted on that nobody has heard of.

@@ -9,8 +9,7 @@ use starlingd::sim::Refuses;
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{delete, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -10,8 +10,7 @@ use starlingd::node::input::{Ask, Change};
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{append, keep, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

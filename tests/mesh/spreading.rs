@@ -6,8 +6,7 @@ use starlingd::node::answer::Answer;
 use starlingd::node::input::Ask;
 
 use super::seeds;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 const MINUTES: Duration = Duration::from_secs(240);
 

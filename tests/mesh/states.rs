@@ -7,8 +7,7 @@ use starlingd::node::input::Ask;
 
 use super::seeds;
 use super::spreading::joined;
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 impl Fleet {
     /// How `of` stands to the head, as `host` shows it.

@@ -12,8 +12,7 @@ use starlingd::node::input::{Ask, ClientId, Refusal};
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{delete, keep, problem, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 /// So short that any other value would be listed as it is.
 const OLD: &str = "the old key";

@@ -12,8 +12,7 @@ use starlingd::sim::{DiskFailure, REFUSAL, Refuses};
 use super::seeds;
 use super::spreading::joined;
 use crate::asks::{problem, value};
-use crate::client::SOON;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, SOON};
 
 /// Nothing has changed anywhere, and the server of the host runs the head.
 fn nothing_happened(net: &mut Fleet, host: usize, head: starlingd::model::record::RecordId) {
