@@ -19,6 +19,13 @@ pub struct Path {
 }
 
 impl Path {
+    /// The path of the configuration in a document: `/config`.
+    pub fn config() -> Self {
+        Self {
+            tokens: vec!["config".to_owned()],
+        }
+    }
+
     /// From a request target: an absolute path, with or without query and fragment, which are
     /// dropped, as is one slash at the end.
     pub fn parse(target: impl AsRef<[u8]>) -> Result<Self, BadPath> {

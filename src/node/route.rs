@@ -5,6 +5,7 @@
 //! [`Event`]; each is passed on before the next thing begins. Here, and nowhere else, several parts
 //! are dealt with in a row, and each such row says why it is in that order.
 
+use crate::node::changes::settle::needed_is_not_to_be_had;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -455,7 +456,7 @@ impl Node {
             (Reading::Needed(needing), Ok((_, revision))) => {
                 self.changes(|changes, below| changes.needed_is_here(below, needing, &revision));
             }
-            (Reading::Needed(needing), Err(reason)) => cx.needed_is_not_to_be_had(needing, reason),
+            (Reading::Needed(needing), Err(reason)) => needed_is_not_to_be_had(cx, needing, reason),
         }
     }
 

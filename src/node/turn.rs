@@ -3,6 +3,7 @@
 //! After every input all of them have their turn, in the order of the table: what comes first makes
 //! room for what follows. A thing without a time of its own is looked at whenever anything happens.
 
+use crate::node::local::fold::fold_due;
 use std::time::Duration;
 
 use super::Node;
@@ -133,7 +134,7 @@ pub(super) const ALL: [Recurring; 22] = [
         act: |node| node.peers.save_book_if_due(&mut node.cx),
     },
     Recurring {
-        due: |node| node.cx.fold_due(),
+        due: |node| fold_due(&node.cx),
         act: |node| node.local.fold_if_due(&mut node.cx, &mut node.store),
     },
 ];

@@ -5,20 +5,18 @@
 //! has something else by now than the server had been given then, or where this host's overlay
 //! acts, nothing is guessed and the change is refused.
 
+use super::planned::{Plan, plan_of};
+use super::request::Wish;
+use super::{Below, Changes};
 use crate::limits::{NEEDED_MAX, OPERATIONS_MAX};
 use crate::model::edit::{Change, Op};
 use crate::model::json;
 use crate::node::answer::{Answer, Problem};
-use crate::node::changes::Below;
-use crate::node::changes::Changes;
-use crate::node::changes::plan::Plan;
-use crate::node::changes::writes::Wish;
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::{ClientId, Ticket};
 use crate::node::store::kept_file::{Changed, changes_in};
-use crate::node::waiting::Adopting;
-use crate::node::waiting::Waiting;
+use crate::node::waiting::{Adopting, Waiting};
 
 impl Below<'_> {
     /// What was changed on the server, as a change made on the head.
@@ -70,7 +68,7 @@ impl Below<'_> {
                 change,
             });
         }
-        self.store.plan_of(self.cx, before, ops)
+        plan_of(self.store, self.cx, before, ops)
     }
 }
 

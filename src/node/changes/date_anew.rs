@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use super::{Below, Changes};
 use crate::limits::{AHEAD_MAX_MS, AHEAD_SLACK_MS, STAND_IN_AFTER};
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin};
-use crate::node::changes::{Below, Changes};
 use crate::node::effect::{DiskJob, revision_name};
 use crate::node::store::revision_file::file_text;
 use crate::node::waiting::Waiting;

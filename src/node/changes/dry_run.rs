@@ -7,11 +7,12 @@
 //! order of members included, and ends one whose object is gone. What would do so is refused before
 //! the server hears of it.
 
+use super::Below;
 use crate::limits::DIFFERENCES_MAX;
 use crate::model::document::Document;
 use crate::model::json::{self, Map, Value};
 use crate::node::answer::{Answer, Problem};
-use crate::node::changes::Below;
+use crate::node::local::effective::effective_or_refuse;
 use crate::node::local::server::Verdict;
 
 impl Below<'_> {
@@ -72,10 +73,7 @@ impl Below<'_> {
                 detail.trim_end_matches(": ").into(),
             );
         };
-        let effective = self
-            .cx
-            .effective_or_refuse(after)
-            .map_err(Answer::Refused)?;
+        let effective = effective_or_refuse(self.cx, after).map_err(Answer::Refused)?;
         match disturbed(applied.effective.config(), effective.config()) {
             detail if detail.is_empty() => Ok(()),
             detail => refused(409, "Running applications would be disturbed.", detail),

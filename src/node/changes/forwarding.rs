@@ -6,12 +6,10 @@
 //! is linked, which in a large fleet may well be, some are dialled. If the link breaks before the
 //! answer, nobody here knows what became of it, and that is said: it is never asked for twice.
 
-use crate::node::changes::Below;
-use crate::node::event::Event;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Changes;
+use super::{Below, Changes};
 use crate::limits::{
     FORWARDED_DIALS, FORWARDED_DIALS_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT,
     INLINE_MAX, QUEUE_MAX, RELAYED_MAX,
@@ -22,6 +20,7 @@ use crate::model::peer_id::PeerId;
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
+use crate::node::event::Event;
 use crate::node::input::{ClientId, LinkId};
 use crate::node::peers::Peers;
 use crate::node::peers::book::Contact;
@@ -30,7 +29,7 @@ use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::frame::Frame;
 
 /// What a client here wants done.
-struct Wish {
+pub(in crate::node) struct Outgoing {
     client: ClientId,
     group: String,
     /// The one host that is meant, if one is.
@@ -47,7 +46,7 @@ struct Wish {
 
 /// A forwarded request that waits for a peer's answer.
 struct Asked {
-    wish: Wish,
+    wish: Outgoing,
     link: LinkId,
     until: Duration,
     answer: Vec<u8>,
@@ -66,7 +65,7 @@ struct Coming {
 pub(in crate::node) struct Forwarding {
     next: u64,
     /// For which nobody is linked.
-    missing: Vec<Wish>,
+    missing: Vec<Outgoing>,
     /// Asked of others, by ticket.
     asked: BTreeMap<u64, Asked>,
     coming: BTreeMap<(LinkId, u64), Coming>,
@@ -123,92 +122,6 @@ impl Forwarding {
     }
 }
 
-impl Peers {
-    /// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
-    fn dial_executors(&mut self, cx: &mut Context, wish: &mut Wish) -> bool {
-        loop {
-            let under_way = wish
-                .dialled
-                .iter()
-                .filter(|peer| self.book.is_dialled(peer))
-                .count();
-            if under_way >= FORWARDED_DIALS {
-                return true;
-            }
-            let Some(peer) = wish.left.pop() else {
-                return under_way > 0;
-            };
-            wish.dialled.push(peer);
-            // The other addresses of a host come after the other hosts.
-            if wish.dialled.iter().filter(|other| **other == peer).count()
-                < self.book.addresses(&peer)
-            {
-                wish.left.insert(0, peer);
-            }
-            self.dial(cx, &Contact::Peer(peer), true);
-        }
-    }
-
-    /// Hosts of the group that are not linked and have a server, those of which news is fresh last.
-    fn executors(&self, cx: &Context, group: &str) -> Vec<PeerId> {
-        let fit = self
-            .roster
-            .iter()
-            .filter(|(peer, node)| !self.is_linked(peer) && can_do(&node.said(), group));
-        let mut fit: Vec<(Duration, PeerId)> = fit
-            .map(|(peer, node)| (node.age(cx.now.elapsed), *peer))
-            .collect();
-        fit.sort_unstable();
-        fit.into_iter().rev().map(|(_, peer)| peer).collect()
-    }
-
-    /// A linked host of the group with a server, best one that runs the head.
-    fn executor(&self, group: &str) -> Option<LinkId> {
-        let fit = self
-            .links
-            .values()
-            .filter(|link| link.goodbye.is_none())
-            .filter_map(|link| {
-                let said = self.roster.get(&link.hello.peer)?.said();
-                can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
-            });
-        fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id)))
-            .map(|(_, id)| id)
-    }
-
-    fn link_to(&self, host: &PeerId) -> Option<LinkId> {
-        let fit = |link: &&crate::node::peers::link::Link| {
-            link.goodbye.is_none() && link.hello.peer == *host
-        };
-        self.links.values().find(fit).map(|link| link.id)
-    }
-
-    fn send_pieces(
-        &mut self,
-        cx: &mut Context,
-        link: LinkId,
-        bytes: &[u8],
-        frame: impl Fn(bool, Vec<u8>) -> Frame,
-    ) {
-        let count = bytes.chunks(INLINE_MAX).len();
-        for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
-            self.answer(cx, link, &frame(place + 1 < count, piece.to_vec()));
-        }
-    }
-
-    fn tell(&mut self, cx: &mut Context, link: LinkId, ticket: u64, told: &ForwardedResponse) {
-        let too_long = || {
-            failure(500, "The answer is too long to be passed on.")
-                .encode()
-                .expect("it is short")
-        };
-        let bytes = told.encode().unwrap_or_else(too_long);
-        self.send_pieces(cx, link, &bytes, |more, bytes| {
-            Frame::ForwardedResponse(ticket, more, bytes)
-        });
-    }
-}
-
 impl Changes {
     /// Sends a client's change to a host that can make it.
     pub(in crate::node) fn forward(
@@ -248,7 +161,7 @@ impl Changes {
         };
         let until = below.cx.now.elapsed + FORWARDED_SEEK;
         let (group, left) = (forwarded.group.clone(), vec![host]);
-        self.forwarding.missing.push(Wish {
+        self.forwarding.missing.push(Outgoing {
             client,
             group,
             host: Some(host),
@@ -267,12 +180,12 @@ impl Changes {
         group: &str,
         forwarded: Vec<u8>,
     ) {
-        let mut left = below.peers.executors(below.cx, group);
+        let mut left = executors(below.peers, below.cx, group);
         while left.len() > FORWARDED_DIALS_MAX {
             left.swap_remove(below.cx.rng.below(left.len() as u64) as usize);
         }
         let until = below.cx.now.elapsed + FORWARDED_SEEK;
-        self.forwarding.missing.push(Wish {
+        self.forwarding.missing.push(Outgoing {
             client,
             group: group.to_owned(),
             host: None,
@@ -288,13 +201,13 @@ impl Changes {
     pub(in crate::node) fn find_executors(&mut self, below: &mut Below<'_>) {
         for mut wish in std::mem::take(&mut self.forwarding.missing) {
             let link = match &wish.host {
-                Some(host) => below.peers.link_to(host),
-                None => below.peers.executor(&wish.group),
+                Some(host) => link_to(below.peers, host),
+                None => executor(below.peers, &wish.group),
             };
             if let Some(link) = link {
                 self.ask_forwarded(below, link, wish);
             } else if wish.until > below.cx.now.elapsed
-                && below.peers.dial_executors(below.cx, &mut wish)
+                && dial_executors(below.peers, below.cx, &mut wish)
             {
                 self.forwarding.missing.push(wish);
             } else {
@@ -311,7 +224,7 @@ impl Changes {
         }
     }
 
-    fn ask_forwarded(&mut self, below: &mut Below<'_>, link: LinkId, wish: Wish) {
+    fn ask_forwarded(&mut self, below: &mut Below<'_>, link: LinkId, wish: Outgoing) {
         // What does not fit would cost the link, and all that waits for an answer over it.
         if below
             .peers
@@ -333,11 +246,9 @@ impl Changes {
                 answer: Vec::new(),
             },
         );
-        below
-            .peers
-            .send_pieces(below.cx, link, &bytes, |more, bytes| {
-                Frame::ForwardedRequest(ticket, more, bytes)
-            });
+        send_pieces(below.peers, below.cx, link, &bytes, |more, bytes| {
+            Frame::ForwardedRequest(ticket, more, bytes)
+        });
     }
 
     /// A host has no room for this link: it has not begun what it was asked for over it, so another
@@ -409,7 +320,8 @@ impl Changes {
             .remove(&(link, ticket))
             .and_then(|coming| coming.bytes)
         else {
-            return below.peers.tell(
+            return tell(
+                below.peers,
                 below.cx,
                 link,
                 ticket,
@@ -420,7 +332,8 @@ impl Changes {
             Err(error) => below.peers.fault(below.cx, link, &error.to_string()),
             // It may have changed its group since its node record was made.
             Ok(forwarded) if forwarded.group != below.cx.setup.group => {
-                below.peers.tell(
+                tell(
+                    below.peers,
                     below.cx,
                     link,
                     ticket,
@@ -450,7 +363,7 @@ impl Changes {
         told: &ForwardedResponse,
     ) {
         if let Some((link, ticket)) = self.forwarding.doing.remove(&number) {
-            below.peers.tell(below.cx, link, ticket, told);
+            tell(below.peers, below.cx, link, ticket, told);
         }
     }
 
@@ -477,7 +390,7 @@ impl Changes {
             return;
         }
         let Some(Asked {
-            wish: Wish { client, .. },
+            wish: Outgoing { client, .. },
             answer,
             ..
         }) = self.forwarding.asked.remove(&ticket)
@@ -592,3 +505,85 @@ const PASSED_ON: [&str; 11] = [
     "Allow",
     "Retry-After",
 ];
+
+/// Dials hosts that may be asked, a few at a time. Whether there is anybody to wait for.
+fn dial_executors(peers: &mut Peers, cx: &mut Context, wish: &mut Outgoing) -> bool {
+    loop {
+        let under_way = wish
+            .dialled
+            .iter()
+            .filter(|peer| peers.book.is_dialled(peer))
+            .count();
+        if under_way >= FORWARDED_DIALS {
+            return true;
+        }
+        let Some(peer) = wish.left.pop() else {
+            return under_way > 0;
+        };
+        wish.dialled.push(peer);
+        // The other addresses of a host come after the other hosts.
+        if wish.dialled.iter().filter(|other| **other == peer).count() < peers.book.addresses(&peer)
+        {
+            wish.left.insert(0, peer);
+        }
+        peers.dial(cx, &Contact::Peer(peer), true);
+    }
+}
+
+/// Hosts of the group that are not linked and have a server, those of which news is fresh last.
+fn executors(peers: &Peers, cx: &Context, group: &str) -> Vec<PeerId> {
+    let fit = peers
+        .roster
+        .iter()
+        .filter(|(peer, node)| !peers.is_linked(peer) && can_do(&node.said(), group));
+    let mut fit: Vec<(Duration, PeerId)> = fit
+        .map(|(peer, node)| (node.age(cx.now.elapsed), *peer))
+        .collect();
+    fit.sort_unstable();
+    fit.into_iter().rev().map(|(_, peer)| peer).collect()
+}
+
+/// A linked host of the group with a server, best one that runs the head.
+fn executor(peers: &Peers, group: &str) -> Option<LinkId> {
+    let fit = peers
+        .links
+        .values()
+        .filter(|link| link.goodbye.is_none())
+        .filter_map(|link| {
+            let said = peers.roster.get(&link.hello.peer)?.said();
+            can_do(&said, group).then(|| (text(&said, "verdict") == Some("applied"), link.id))
+        });
+    fit.max_by_key(|(in_step, id)| (*in_step, std::cmp::Reverse(*id)))
+        .map(|(_, id)| id)
+}
+
+fn link_to(peers: &Peers, host: &PeerId) -> Option<LinkId> {
+    let fit =
+        |link: &&crate::node::peers::link::Link| link.goodbye.is_none() && link.hello.peer == *host;
+    peers.links.values().find(fit).map(|link| link.id)
+}
+
+fn tell(peers: &mut Peers, cx: &mut Context, link: LinkId, ticket: u64, told: &ForwardedResponse) {
+    let too_long = || {
+        failure(500, "The answer is too long to be passed on.")
+            .encode()
+            .expect("it is short")
+    };
+    let bytes = told.encode().unwrap_or_else(too_long);
+    send_pieces(peers, cx, link, &bytes, |more, bytes| {
+        Frame::ForwardedResponse(ticket, more, bytes)
+    });
+}
+
+fn send_pieces(
+    peers: &mut Peers,
+    cx: &mut Context,
+    link: LinkId,
+    bytes: &[u8],
+    frame: impl Fn(bool, Vec<u8>) -> Frame,
+) {
+    let count = bytes.chunks(INLINE_MAX).len();
+    for (place, piece) in bytes.chunks(INLINE_MAX).enumerate() {
+        peers.answer(cx, link, &frame(place + 1 < count, piece.to_vec()));
+    }
+}

@@ -4,19 +4,20 @@
 //! The server is looked at, and given the head if it does not run it. What somebody has put there
 //! is kept first, like before anything that is given to it.
 
-use crate::node::changes::Below;
-use crate::node::local::in_step::NOT_IN_STEP;
-use crate::node::peers::roster::text;
-use crate::wire::forwarded::ForwardedRequest;
-
+use super::refusals::others_are_changing;
+use super::request::{Request, Wish, is_tried_again};
 use super::uploads::success;
+use super::{Below, Changes};
 use crate::node::answer::{Answer, Problem};
-use crate::node::changes::Changes;
-use crate::node::changes::writes::{Request, Wish, others_are_changing};
 use crate::node::context::Context;
 use crate::node::effect::{Effect, ServerJob};
 use crate::node::input::{ClientId, Outcome, ServerReport};
-use crate::node::local::server::{Applied, Job, UNTOUCHED, words};
+use crate::node::local::effective::effective_document;
+use crate::node::local::in_step::NOT_IN_STEP;
+use crate::node::local::serve::words;
+use crate::node::local::server::{Applied, Job, UNTOUCHED};
+use crate::node::peers::roster::text;
+use crate::wire::forwarded::ForwardedRequest;
 
 impl Below<'_> {
     /// What a repair comes to before the server is asked.
@@ -43,7 +44,7 @@ impl Changes {
             .head(below.cx)
             .cloned()
             .expect("what changes nothing is answered with the head");
-        match below.cx.effective(&head.document) {
+        match effective_document(below.cx, &head.document) {
             Ok(effective) => {
                 let applied = Applied::of(&head, effective.clone());
                 self.in_step = Some(request);
@@ -133,7 +134,7 @@ impl Changes {
                 };
                 return below.cx.effects.push(Effect::Answer(request.client, done));
             }
-            Outcome::Applied if below.cx.is_tried_again(&request) => {
+            Outcome::Applied if is_tried_again(below.cx, &request) => {
                 return self.retry(below.cx, request, None);
             }
             Outcome::Applied => others_are_changing(),

@@ -8,28 +8,35 @@ pub(in crate::node) mod date_anew;
 pub(in crate::node) mod dry_run;
 pub(in crate::node) mod forwarding;
 pub(in crate::node) mod in_step;
+pub(in crate::node) mod notes;
 pub(in crate::node) mod plan;
+pub(in crate::node) mod planned;
 pub(in crate::node) mod rebase;
+pub(in crate::node) mod refusals;
+pub(in crate::node) mod remedy;
 pub(in crate::node) mod removal;
+pub(in crate::node) mod request;
 pub(in crate::node) mod restore;
 pub(in crate::node) mod settle;
 pub(in crate::node) mod transaction;
+pub(in crate::node) mod uncontained;
 pub(in crate::node) mod uploads;
 pub(in crate::node) mod writes;
 
+use std::collections::BTreeSet;
+
+use self::forwarding::Forwarding;
+use self::request::Request;
+use self::transaction::Transaction;
+use self::writes::Writes;
+use crate::model::ledger::EditRef;
+use crate::model::record::RecordId;
 use crate::node::context::Context;
 use crate::node::exchange::Exchange;
 use crate::node::local::Local;
 use crate::node::peers::Peers;
 use crate::node::store::Store;
 use crate::node::views::View;
-use std::collections::BTreeSet;
-
-use self::forwarding::Forwarding;
-use self::transaction::Transaction;
-use self::writes::{Request, Writes};
-use crate::model::ledger::EditRef;
-use crate::model::record::RecordId;
 
 /// The parts below the changes, by which they are made.
 pub(in crate::node) struct Below<'a> {

@@ -4,8 +4,11 @@
 //! Nothing here changes anything. A plan is made when the change's turn has come, and made anew
 //! when the head has moved meanwhile.
 
-use super::removal::no_room;
-use super::writes::{Request, Wish};
+use super::Below;
+use super::planned::Plan;
+use super::refusals::{check_if_match, no_room, not_in_step};
+use super::request::{Request, Wish};
+use super::uploads::{check_upload, success};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
 use crate::model::difference::difference;
 use crate::model::document::{Document, is_factory};
@@ -15,28 +18,17 @@ use crate::model::ledger::EditRef;
 use crate::model::operation::operations;
 use crate::model::patch::{self, PatchError};
 use crate::model::path::Path;
-use crate::model::record::RecordId;
 use crate::node::answer::{Answer, Problem};
-use crate::node::changes::Below;
-use crate::node::changes::uploads::{check_upload, success};
 use crate::node::context::Context;
-use crate::node::local::Local;
-use crate::node::local::server::{Applied, Verdict};
+use crate::node::local::effective::effective_document;
+use crate::node::local::server::{Applied, UNSEEN, Verdict};
 use crate::node::store::Store;
-
-/// What is to be published, and what it was made on.
-pub(in crate::node) struct Plan {
-    pub(in crate::node) ops: Vec<Op>,
-    pub(in crate::node) before: Document,
-    pub(in crate::node) after: Document,
-    pub(in crate::node) settles: Vec<EditRef>,
-}
 
 impl Below<'_> {
     /// Whether and how a change can be made on the present head.
     pub(in crate::node) fn plan(&self, request: &Request) -> Result<Plan, Answer> {
         let head = self.store.head(self.cx);
-        let settles = self.store.settled_by(self.cx, &request.settles)?;
+        let settles = settled_by(self.store, self.cx, &request.settles)?;
         if !matches!(request.wish, Wish::Repair) {
             // Whatever else is open, what a whole group can be cured with is never refused.
             self.may_write(!settles.is_empty() || matches!(request.wish, Wish::Restore(..)))?;
@@ -89,7 +81,7 @@ impl Below<'_> {
         edit: impl FnOnce(&Document) -> Result<(Vec<Op>, Document), PatchError>,
     ) -> Result<Plan, Answer> {
         let before = self.local.base_document(self.cx, self.store)?;
-        let (ops, after) = edit(&before).map_err(|error| self.store.unfit(self.cx, error))?;
+        let (ops, after) = edit(&before).map_err(|error| unfit(self.store, self.cx, error))?;
         Ok(Plan {
             ops,
             before,
@@ -134,7 +126,7 @@ impl Below<'_> {
             let before = Document::factory();
             let after = self.local.base_document(self.cx, self.store)?;
             let op = Op {
-                path: config_path(),
+                path: Path::config(),
                 change: edit::Change::Put(after.config().clone()),
             };
             return Ok(Plan {
@@ -159,14 +151,14 @@ impl Below<'_> {
                 "try again in a moment",
             ));
         };
-        let ops = difference(&config_path(), applied.effective.config(), config);
+        let ops = difference(&Path::config(), applied.effective.config(), config);
         let collides = |op: &Op| {
             Answer::from(
                 Problem::new(409, "It collides with a newer change.", op.path.to_string())
                     .at(Some(head.id())),
             )
         };
-        self.cx.check_is_shared(applied, &ops, config)?;
+        check_is_shared(self.cx, applied, &ops, config)?;
         let found = operations(&applied.document, &ops);
         let changed = ops
             .iter()
@@ -186,82 +178,6 @@ impl Below<'_> {
     }
 }
 
-impl Local {}
-
-impl Store {
-    fn unfit(&self, cx: &Context, error: PatchError) -> Answer {
-        let detail = error.to_string();
-        let error = match error {
-            PatchError::Edit(error) => return Answer::Edit(error),
-            PatchError::Exists(_) => "Value exists already.",
-            PatchError::Misfit(misfit) if misfit.is_failed_test() => {
-                "A test of the patch does not hold."
-            }
-            PatchError::Misfit(_) => "The patch does not fit the document.",
-        };
-        Problem::new(409, error, detail)
-            .at(self.head(cx).map(|head| head.id()))
-            .into()
-    }
-
-    /// The open conflicts that a client names.
-    fn settled_by(&self, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Problem> {
-        let open: Vec<EditRef> = self
-            .head(cx)
-            .into_iter()
-            .flat_map(|head| head.open.keys().copied())
-            .collect();
-        let mut settles = Vec::new();
-        for name in named {
-            let matching: Vec<EditRef> = open
-                .iter()
-                .filter(|edit| name == "*" || edit.id.to_string().starts_with(name))
-                .copied()
-                .collect();
-            if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
-                let detail = format!(
-                    "{} open conflicts have an ID that begins with {name}",
-                    matching.len()
-                );
-                return Err(Problem::new(409, "No such conflict.", detail)
-                    .at(self.head(cx).map(|head| head.id())));
-            }
-            settles.extend(matching);
-        }
-        settles.dedup();
-        Ok(settles)
-    }
-}
-
-impl Context {
-    /// What differs must not lie where this host's overlay or variables act: others would get what
-    /// is this host's own, or this host would not get back what it runs. So none of it may
-    /// touch such a place, and what was applied with these changes, and the overlay on top, must
-    /// come to what runs.
-    fn check_is_shared(&self, applied: &Applied, ops: &[Op], config: &Value) -> Result<(), Answer> {
-        let is_own = self
-            .setup
-            .overlay
-            .apply(&applied.document)
-            .map_or(true, |effective| {
-                ops.iter().any(|op| effective.is_own(&op.path.to_string()))
-            });
-        let changed = edit::apply_all(&applied.document, ops)
-            .ok()
-            .and_then(|changed| self.effective(&changed).ok());
-        if !is_own && changed.is_some_and(|changed| json::same(changed.config(), config)) {
-            return Ok(());
-        }
-        let detail = "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
-        Err(Problem::new(
-            409,
-            "The difference lies where this host's overlay or variables act.",
-            detail,
-        )
-        .into())
-    }
-}
-
 /// The members that a POST adds to an object. To the configuration itself none are added: Unit
 /// refuses that too.
 fn members_for<'a>(before: &Document, op: &'a Op) -> Option<&'a Map<String, Value>> {
@@ -273,42 +189,78 @@ fn members_for<'a>(before: &Document, op: &'a Op) -> Option<&'a Map<String, Valu
     is_onto_object.then_some(members)
 }
 
-/// RFC 9110, section 13.1.1: `*`, or a list of entity tags of which a strong one must be the
-/// head's.
-pub(in crate::node) fn check_if_match(
-    header: Option<&str>,
-    head: Option<RecordId>,
-) -> Result<(), Answer> {
-    let Some(header) = header else { return Ok(()) };
-    let matches = match head {
-        None => false,
-        Some(_) if header.trim() == "*" => true,
-        Some(head) => header
-            .split(',')
-            .any(|tag| tag.trim() == format!("\"{head}\"")),
+fn unfit(store: &Store, cx: &Context, error: PatchError) -> Answer {
+    let detail = error.to_string();
+    let error = match error {
+        PatchError::Edit(error) => return Answer::Edit(error),
+        PatchError::Exists(_) => "Value exists already.",
+        PatchError::Misfit(misfit) if misfit.is_failed_test() => {
+            "A test of the patch does not hold."
+        }
+        PatchError::Misfit(_) => "The patch does not fit the document.",
     };
-    let detail = match header.contains('"') || header.trim() == "*" {
-        true => "the ETag given is not that of the present revision",
-        false => "If-Match has no ETag in it: one stands in quotes",
-    };
-    if matches {
-        Ok(())
-    } else {
-        Err(Problem::new(412, "The document has changed.", detail)
-            .at(head)
-            .into())
+    Problem::new(409, error, detail)
+        .at(store.head(cx).map(|head| head.id()))
+        .into()
+}
+
+/// The open conflicts that a client names.
+fn settled_by(store: &Store, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Problem> {
+    let open: Vec<EditRef> = store
+        .head(cx)
+        .into_iter()
+        .flat_map(|head| head.open.keys().copied())
+        .collect();
+    let mut settles = Vec::new();
+    for name in named {
+        let matching: Vec<EditRef> = open
+            .iter()
+            .filter(|edit| name == "*" || edit.id.to_string().starts_with(name))
+            .copied()
+            .collect();
+        if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
+            let detail = format!(
+                "{} open conflicts have an ID that begins with {name}",
+                matching.len()
+            );
+            return Err(Problem::new(409, "No such conflict.", detail)
+                .at(store.head(cx).map(|head| head.id())));
+        }
+        settles.extend(matching);
     }
+    settles.dedup();
+    Ok(settles)
 }
 
-/// Why a host changes nothing that is the fleet's.
-pub(in crate::node) fn not_in_step() -> Problem {
-    let detail = "it takes changes once it has completed an exchange with a host that is";
-    Problem::new(503, "This host is not in step with its fleet yet.", detail)
-}
-
-/// Of what a server runs.
-pub(in crate::node) const UNSEEN: &str = "what the server runs has not been read yet";
-
-pub(in crate::node) fn config_path() -> Path {
-    Path::parse("/config").expect("it is a path")
+/// What differs must not lie where this host's overlay or variables act: others would get what
+/// is this host's own, or this host would not get back what it runs. So none of it may
+/// touch such a place, and what was applied with these changes, and the overlay on top, must
+/// come to what runs.
+fn check_is_shared(
+    cx: &Context,
+    applied: &Applied,
+    ops: &[Op],
+    config: &Value,
+) -> Result<(), Answer> {
+    let is_own = cx
+        .setup
+        .overlay
+        .apply(&applied.document)
+        .map_or(true, |effective| {
+            ops.iter().any(|op| effective.is_own(&op.path.to_string()))
+        });
+    let changed = edit::apply_all(&applied.document, ops)
+        .ok()
+        .and_then(|changed| effective_document(cx, &changed).ok());
+    if !is_own && changed.is_some_and(|changed| json::same(changed.config(), config)) {
+        return Ok(());
+    }
+    let detail =
+        "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
+    Err(Problem::new(
+        409,
+        "The difference lies where this host's overlay or variables act.",
+        detail,
+    )
+    .into())
 }

@@ -20,37 +20,30 @@
 //! settled as open conflicts. A host without such a document is where one is without a head: the
 //! first change makes the group anew.
 
-use crate::node::changes::Below;
-use crate::node::event::Event;
-use crate::node::waiting::Removal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::plan::not_in_step;
-use super::transaction::not_stored;
-use super::writes::others_are_changing;
-use crate::limits::{GROUPS_MAX, OPEN_LISTED_MAX, REAPPLY_MIN, STAND_IN_AFTER};
+use super::Below;
+use super::notes::store_note;
+use super::refusals::{not_in_step, not_stored, others_are_changing};
+use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
-use crate::model::peer_id::PeerId;
-use crate::model::record::{Header, Record};
+use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
-use crate::node::effect::revision_name;
-use crate::node::effect::{DiskJob, Effect, Level};
+use crate::node::effect::{DiskJob, Effect, revision_name};
+use crate::node::event::Event;
 use crate::node::input::ClientId;
 use crate::node::local::Local;
 use crate::node::peers::Peers;
-use crate::node::peers::roster::NodeRecord;
 use crate::node::peers::roster::text;
-use crate::node::store::Store;
 use crate::node::store::replica::Group;
 use crate::node::store::revision_file::file_text;
 use crate::node::views::groups::listed;
-use crate::node::waiting::Reading;
-use crate::node::waiting::Waiting;
+use crate::node::waiting::{Reading, Removal, Waiting};
 
 impl Below<'_> {
     /// Removes a group, unless somebody would miss it.
@@ -132,8 +125,8 @@ impl Below<'_> {
             .group(name)
             .filter(|group| group.head().is_some());
         let unsettled = group.map_or(0, Group::unsettled);
-        let (live, away) = self.peers.followers(self.cx, name);
-        let unheard = self.peers.unheard();
+        let (live, away) = followers(self.peers, self.cx, name);
+        let unheard = unheard(self.peers);
         match () {
             () if !self.exchange.joined => Err(not_in_step().into()),
             () if name == self.cx.setup.group => refused("it is this host's own".to_owned()),
@@ -163,14 +156,14 @@ impl Below<'_> {
                 Err(Problem::new(409, "Conflicts are not settled.", detail).into())
             }
             () if self.store.storing.hangs() => Err(not_stored().into()),
-            () if self.cx.is_being_removed(name) => Err(others_are_changing().into()),
+            () if is_being_removed(self.cx, name) => Err(others_are_changing().into()),
             () => Ok(()),
         }
     }
 
     fn nothing_to_remove(&self, name: &str) -> Answer {
         match self.store.replica.tip(name) {
-            Some(tip) => self.local.removed(tip, "There was nothing to do.", false),
+            Some(tip) => removed(self.local, tip, "There was nothing to do.", false),
             None => self.view().unknown_group(name).into(),
         }
     }
@@ -201,7 +194,7 @@ impl Below<'_> {
             return self.remove_group(client, &name, force, note);
         }
         self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
-        let done = self.local.removed(&revision, "The group is removed.", true);
+        let done = removed(self.local, &revision, "The group is removed.", true);
         self.cx.effects.push(Effect::Answer(client, done));
     }
 
@@ -312,7 +305,7 @@ impl Below<'_> {
             self.cx.report_problem(text);
         }
         match kept {
-            Some(kept) => self.cx.store_note(kept),
+            Some(kept) => store_note(self.cx, kept),
             None => self.cx.report_problem(format!(
                 "group {} was removed, and is too large to be kept",
                 self.cx.setup.group
@@ -321,113 +314,47 @@ impl Below<'_> {
     }
 }
 
-impl Store {
-    /// What the next revision of the own group is made on: its head, also one that removes it.
-    pub(in crate::node) fn tip(&self, cx: &Context) -> Option<&Arc<Revision>> {
-        self.replica.tip(&cx.setup.group)
-    }
-
-    /// Whether there is a place for the group of a record that is offered.
-    pub(in crate::node) fn has_place_for(&mut self, cx: &mut Context, record: &Record) -> bool {
-        let known = self.replica.refused().count();
-        let admits = self.replica.admits(record);
-        if !admits && self.replica.refused().count() > known {
-            let text = format!("group {} is not kept here: {}", record.header.key, full());
-            cx.say(Level::Warn, "groups", text);
-            cx.own_record_changed();
-        }
-        admits
-    }
-
-    /// The groups for which there is no place, for people.
-    pub(in crate::node) fn passed_groups(&self, cx: &Context) -> Option<String> {
-        let own =
-            Some(&cx.setup.group).filter(|_| self.head(cx).is_none() && self.replica.is_full());
-        let names: Vec<String> = self
-            .replica
-            .refused()
-            .map(str::to_owned)
-            .chain(own.cloned())
-            .collect();
-        match names.len() {
-            0 => None,
-            1 => Some(format!("group {} has no place: {}", names[0], full())),
-            _ => Some(format!(
-                "groups {} have no place: {}",
-                listed(names),
-                full()
-            )),
-        }
-    }
-}
-
-impl Peers {
-    /// The hosts that say that they follow a group: those that are there, and those that are not.
-    fn followers(&self, cx: &Context, name: &str) -> (Vec<String>, Vec<String>) {
-        let others = self
-            .roster
-            .iter()
-            .filter(|(peer, node)| **peer != cx.me && text(&node.said(), "group") == Some(name));
-        let (live, away): (Vec<_>, Vec<_>) =
-            others.partition(|(peer, node)| self.is_there(cx, peer, node));
-        let names = |hosts: Vec<(_, _)>| {
-            hosts
-                .into_iter()
-                .map(|(peer, _)| self.roster.name(peer))
-                .collect()
-        };
-        (names(live), names(away))
-    }
-
-    /// Whether a host can be counted on to run.
-    pub(in crate::node) fn is_there(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
-        self.is_linked(peer) || (self.is_live(cx, peer, node) && !node.lost)
-    }
-
-    /// The hosts of which nobody knows which group they follow: they were linked once, and have
-    /// said nothing to anybody since.
-    fn unheard(&self) -> Vec<String> {
-        let unheard = self
-            .book
-            .acquaintances()
-            .filter(|peer| self.roster.get(peer).is_none());
-        unheard.map(|peer| format!("…{}", peer.short())).collect()
-    }
-}
-
-impl Local {
-    fn removed(&self, removal: &Revision, success: &'static str, changed: bool) -> Answer {
-        Answer::Done {
-            success,
-            revision: removal.id(),
-            applied: self.applied_id(),
-            changed,
-            kept: None,
-        }
-    }
-}
-
-impl Context {
-    fn is_being_removed(&self, name: &str) -> bool {
-        let mut waiting = self.tickets.values();
-        waiting.any(|waiting| matches!(waiting, Waiting::Removal(removal) if removal.revision.record.header.key == name))
-    }
-}
-
-/// Why nothing is written to a group that has no head: the others would not keep it.
-pub(in crate::node) fn no_room() -> Problem {
-    Problem::new(
-        503,
-        "There is no room for one more group.",
-        format!("others would not keep it: {}", full()),
-    )
-}
-
-fn full() -> String {
-    format!(
-        "{GROUPS_MAX} are kept already; remove one that nobody follows by starling groups remove NAME"
-    )
-}
-
 /// What is said of removals that hosts which are away may undo.
 const FORCE: &str = "to remove it all the same give --force (?force)";
+
+/// The hosts that say that they follow a group: those that are there, and those that are not.
+fn followers(peers: &Peers, cx: &Context, name: &str) -> (Vec<String>, Vec<String>) {
+    let others = peers
+        .roster
+        .iter()
+        .filter(|(peer, node)| **peer != cx.me && text(&node.said(), "group") == Some(name));
+    let (live, away): (Vec<_>, Vec<_>) =
+        others.partition(|(peer, node)| peers.is_there(cx, peer, node));
+    let names = |hosts: Vec<(_, _)>| {
+        hosts
+            .into_iter()
+            .map(|(peer, _)| peers.roster.name(peer))
+            .collect()
+    };
+    (names(live), names(away))
+}
+
+/// The hosts of which nobody knows which group they follow: they were linked once, and have
+/// said nothing to anybody since.
+fn unheard(peers: &Peers) -> Vec<String> {
+    let unheard = peers
+        .book
+        .acquaintances()
+        .filter(|peer| peers.roster.get(peer).is_none());
+    unheard.map(|peer| format!("…{}", peer.short())).collect()
+}
+
+fn is_being_removed(cx: &Context, name: &str) -> bool {
+    let mut waiting = cx.tickets.values();
+    waiting.any(|waiting| matches!(waiting, Waiting::Removal(removal) if removal.revision.record.header.key == name))
+}
+
+fn removed(local: &Local, removal: &Revision, success: &'static str, changed: bool) -> Answer {
+    Answer::Done {
+        success,
+        revision: removal.id(),
+        applied: local.applied_id(),
+        changed,
+        kept: None,
+    }
+}

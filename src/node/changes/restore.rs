@@ -4,18 +4,16 @@
 //! without it; for a change the node reads the file itself, and what comes of it is an ordinary
 //! change. Looking at the history has older revisions fetched, see `fetch`.
 
-use crate::node::changes::Below;
-use crate::node::changes::Changes;
-use crate::node::views::history::bounded;
-
+use super::planned::{Plan, plan_of};
+use super::request::Wish;
+use super::{Below, Changes};
 use crate::model::difference::{difference, document_difference};
 use crate::model::document::Document;
 use crate::model::edit::{self, Change, Op};
 use crate::model::path::Path;
 use crate::node::answer::{Answer, Problem};
-use crate::node::changes::plan::Plan;
-use crate::node::changes::writes::Wish;
 use crate::node::input::ClientId;
+use crate::node::views::history::bounded;
 use crate::node::waiting::Needing;
 
 impl Changes {
@@ -96,6 +94,6 @@ impl Below<'_> {
             (Some(_), None) => vec![Op { path: path.clone(), change: Change::Delete }],
             (None, None) => return Err(Answer::Edit(edit::EditError::Missing)),
         };
-        self.store.plan_of(self.cx, before, ops)
+        plan_of(self.store, self.cx, before, ops)
     }
 }

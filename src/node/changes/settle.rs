@@ -5,46 +5,31 @@
 //! carried the edit: that one is read from disk, or fetched from peers. From there on it is an
 //! ordinary change, tried by the own server.
 
-use crate::node::changes::Below;
-use crate::node::waiting::Needing;
 use std::sync::Arc;
 
-use super::Changes;
-use super::plan::Plan;
-use super::writes::Wish;
-use crate::limits::{NEEDED_MAX, SHORT_ID_MIN};
-use crate::model::conflict::{OpenConflict, WantedValue};
+use super::planned::{Plan, plan_of};
+use super::request::Wish;
+use super::{Below, Changes};
+use crate::limits::NEEDED_MAX;
 use crate::model::edit::Op;
-use crate::model::json::{Value, object};
 use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::record::Record;
-use crate::model::resources;
 use crate::model::revision::Revision;
 use crate::node::answer::{Answer, Older, Problem};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::ClientId;
-use crate::node::peers::Peers;
 use crate::node::store::Store;
-use crate::node::store::replica;
-use crate::node::views::history::begins;
-use crate::node::waiting::Reading;
-use crate::node::waiting::Waiting;
-
-/// A conflict as it is shown.
-pub(in crate::node) struct Shown {
-    edit: EditRef,
-    conflict: OpenConflict,
-    /// Whether the head lists it, so that every host has it.
-    open: bool,
-}
+use crate::node::store::conflicts::Shown;
+use crate::node::waiting::{Needing, Reading, Waiting};
 
 impl Below<'_> {
     /// How to make an edit that lost on the present head. The conflict that goes with it is settled
     /// by name.
     pub(in crate::node) fn plan_settling(&self, ops: &[Op]) -> Result<Plan, Answer> {
-        self.store.plan_of(
+        plan_of(
+            self.store,
             self.cx,
             self.local.base_document(self.cx, self.store)?,
             ops.to_vec(),
@@ -168,7 +153,7 @@ impl Changes {
                 if_match,
                 note,
             } => match revision.ops() {
-                Some(ops) if below.store.is_as_listed(below.cx, revision) => {
+                Some(ops) if is_as_listed(below.store, below.cx, revision) => {
                     self.wish(
                         below.cx,
                         client,
@@ -230,117 +215,23 @@ impl Changes {
     }
 }
 
-impl Context {
-    /// The revision cannot be read.
-    pub(in crate::node) fn needed_is_not_to_be_had(&mut self, needing: Needing, reason: String) {
-        self.reply(
-            needing.client(),
-            Problem::new(500, "The revision cannot be read.", reason),
-        );
-    }
-}
-
-impl Store {
-    /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay
-    /// nobody else vouches for that.
-    fn is_as_listed(&self, cx: &Context, revision: &Revision) -> bool {
-        let listed = self
-            .head(cx)
-            .and_then(|head| head.open.get(&revision.edit_ref()));
-        listed.is_some_and(|listed| listed.operations == revision.as_conflict().operations)
-    }
-
-    pub(in crate::node) fn conflicts(&self, group: &str) -> Vec<Shown> {
-        let listed = self
-            .replica
-            .head(group)
-            .into_iter()
-            .flat_map(|head| &head.open);
-        let listed = listed.map(|(edit, conflict)| Shown {
-            edit: *edit,
-            conflict: conflict.clone(),
-            open: true,
-        });
-        let uncontained = self
-            .replica
-            .group(group)
-            .into_iter()
-            .flat_map(replica::Group::uncontained)
-            .map(|uncontained| &uncontained.revision);
-        let held = uncontained.map(|revision| Shown {
-            edit: revision.edit_ref(),
-            conflict: revision.as_conflict(),
-            open: false,
-        });
-        let mut all: Vec<Shown> = listed.chain(held).collect();
-        all.sort_by_key(|shown| shown.edit);
-        all.dedup_by_key(|shown| shown.edit);
-        all
-    }
-
-    /// The one conflict whose ID begins so.
-    pub(in crate::node) fn conflict(&self, group: &str, id: &str) -> Result<Shown, Problem> {
-        let mut matches: Vec<Shown> = self.conflicts(group);
-        matches.retain(|shown| begins(&shown.edit.id, id));
-        match (matches.pop(), matches.len()) {
-            (Some(shown), 0) => Ok(shown),
-            (None, _) => {
-                let detail = format!("none begins with {id} (at least {SHORT_ID_MIN} digits)");
-                Err(Problem::new(404, "No such conflict.", detail))
-            }
-            (Some(_), others) => Err(Problem::new(
-                409,
-                "More than one conflict.",
-                format!("{} conflicts begin with {id}", others + 1),
-            )),
-        }
-    }
-}
-
-impl Peers {
-    pub(in crate::node) fn conflict_view(&self, shown: &Shown) -> Value {
-        let Shown {
-            edit,
-            conflict,
-            open,
-        } = shown;
-        let mut view = object! {
-            "id": edit.id.to_string(),
-            "state": if *open { "open" } else { "uncontained" },
-            "time": edit.stamp.wall_ms(),
-        };
-        if let Value::Object(members) = conflict.to_json(edit) {
-            view.extend(members.into_iter().filter(|(name, _)| name != "edit").map(
-                |(name, value)| match name.as_str() {
-                    "ops" => ("edit".to_owned(), with_fingerprints(value, conflict)),
-                    _ => (name, value),
-                },
-            ));
-        }
-        view.extend(
-            object! { "author_name": conflict.author.map(|author| self.roster.name(&author)) },
-        );
-        Value::Object(view)
-    }
-}
-
-/// The operations of a conflict, each certificate that was wanted shown as certificates are.
-fn with_fingerprints(mut ops: Value, conflict: &OpenConflict) -> Value {
-    let shown = ops
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-        .zip(&conflict.operations);
-    for (op, (operation, wanted)) in shown {
-        if let (WantedValue::Long { hash, .. }, true) =
-            (wanted, resources::is_secret(&operation.path))
-        {
-            op["value"] = resources::fingerprint_text(hash).into();
-        }
-    }
-    ops
-}
-
 fn unknown(detail: &str) -> Problem {
     Problem::new(409, "What the change wanted is not known here.", detail)
+}
+
+/// The revision cannot be read.
+pub(in crate::node) fn needed_is_not_to_be_had(cx: &mut Context, needing: Needing, reason: String) {
+    cx.reply(
+        needing.client(),
+        Problem::new(500, "The revision cannot be read.", reason),
+    );
+}
+
+/// Whether a revision wants what the open conflict of its edit shows: of what is only a replay
+/// nobody else vouches for that.
+fn is_as_listed(store: &Store, cx: &Context, revision: &Revision) -> bool {
+    let listed = store
+        .head(cx)
+        .and_then(|head| head.open.get(&revision.edit_ref()));
+    listed.is_some_and(|listed| listed.operations == revision.as_conflict().operations)
 }

@@ -12,13 +12,13 @@
 //! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
 //! left on the server either.
 
-use crate::node::changes::Below;
-use crate::node::event::Event;
 use std::sync::Arc;
 
-use super::Changes;
-use super::plan::check_if_match;
-use super::writes::{Request, Wish, others_are_changing};
+use super::refusals::{check_if_match, not_stored, others_are_changing};
+use super::request::{Request, Wish, is_tried_again};
+use super::uncontained::rebase_jitter;
+use super::uploads::success;
+use super::{Below, Changes};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER};
 use crate::model::document::Document;
 use crate::model::edit::Verb;
@@ -26,15 +26,17 @@ use crate::model::record::Header;
 use crate::model::replay::replayed;
 use crate::model::revision::{Author, Draft, Origin, Revision};
 use crate::node::answer::{Answer, Problem};
-use crate::node::changes::uploads::success;
 use crate::node::context::Context;
-use crate::node::effect::revision_name;
-use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
+use crate::node::effect::{DiskJob, Effect, Level, ServerJob, revision_name};
+use crate::node::event::Event;
 use crate::node::input::{Outcome, Refusal};
-use crate::node::local::server::{UNTOUCHED, Verdict, words};
+use crate::node::local::effective::{effective_document, effective_or_refuse};
+use crate::node::local::serve::words;
+use crate::node::local::server::{UNTOUCHED, Verdict};
 use crate::node::store::Store;
 use crate::node::store::revision_file::file_text;
 use crate::node::store::storing::hanging;
+use crate::node::views::problems::missing_uploads;
 use crate::node::waiting::Waiting;
 
 /// What a revision is made for.
@@ -151,14 +153,13 @@ impl Below<'_> {
         self.cx.say(Level::Info, "config", text);
         self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
         if transaction.base.is_none() {
-            self.store
-                .missing_uploads(self.cx)
+            missing_uploads(self.store, self.cx)
                 .collect::<Vec<_>>()
                 .into_iter()
                 .for_each(|text| self.cx.say(Level::Warn, "config", text));
         }
         if matches!(transaction.cause, Cause::Replay(_)) {
-            self.cx.rebase_soon(self.store.rebase_jitter(self.cx));
+            self.cx.rebase_soon(rebase_jitter(self.store, self.cx));
         }
         if let Cause::Client(request) = transaction.cause {
             let (success, applied) = (success(&request.wish), self.local.applied_id());
@@ -170,34 +171,6 @@ impl Below<'_> {
                 kept: self.local.kept.take_of_job(),
             };
             self.cx.effects.push(Effect::Answer(request.client, done));
-        }
-    }
-}
-
-impl Store {
-    fn has_moved(&self, cx: &Context, transaction: &Transaction) -> bool {
-        self.tip(cx).map(|head| head.id()) != transaction.base.as_ref().map(|base| base.id())
-    }
-
-    /// Why a client's change cannot be made once more on the head that has come meanwhile.
-    fn why_not_again(&self, cx: &Context, transaction: &Transaction) -> Option<Answer> {
-        let Cause::Client(request) = &transaction.cause else {
-            return None;
-        };
-        let head = self.head(cx);
-        let met = head.map(|head| head.id());
-        let still =
-            head.is_some_and(|head| replayed(&head.document, &transaction.revision).is_some());
-        let guarded = check_if_match(request.if_match.as_deref(), met).err();
-        match () {
-            () if guarded.is_some() => guarded,
-            () if !still && !is_append(&transaction.revision) => Some(
-                Problem::new(409, "It collides with a newer change.", "")
-                    .at(met)
-                    .into(),
-            ),
-            () if !cx.is_tried_again(request) => Some(others_are_changing().at(met).into()),
-            () => None,
         }
     }
 }
@@ -227,7 +200,7 @@ impl Changes {
             .local
             .server
             .present
-            .then(|| below.cx.effective_or_refuse(&revision.document))
+            .then(|| effective_or_refuse(below.cx, &revision.document))
         {
             Some(Err(refusal)) => {
                 let answer = below.refused(&cause, refusal);
@@ -351,7 +324,7 @@ impl Changes {
                 self.roll_back_transaction(below, transaction)
             }
             Outcome::Applied | Outcome::Unverified(_)
-                if below.store.has_moved(below.cx, &transaction) =>
+                if has_moved(below.store, below.cx, &transaction) =>
             {
                 self.begin_anew(below, transaction)
             }
@@ -397,7 +370,7 @@ impl Changes {
             .or(transaction.base.as_ref())
             .cloned()
             .expect("a dry run is begun on a head");
-        let document = match below.cx.effective(&head.document) {
+        let document = match effective_document(below.cx, &head.document) {
             Ok(document) => document,
             Err(unfit) => {
                 return self.transaction_not_rolled_back(below, transaction, unfit.to_string());
@@ -440,8 +413,8 @@ impl Changes {
             .set_applied(head, transaction.effective.clone(), true);
         below.local.runs_revision(below.cx);
         below.cx.own_record_changed();
-        if below.store.has_moved(below.cx, &transaction) {
-            return match below.store.why_not_again(below.cx, &transaction) {
+        if has_moved(below.store, below.cx, &transaction) {
+            return match why_not_again(below.store, below.cx, &transaction) {
                 Some(answer) => self.give_up(below, transaction, answer, false),
                 None => self.again(below, transaction),
             };
@@ -482,7 +455,7 @@ impl Changes {
     /// The head has moved while the server tried: once more on the new head, if a client's change
     /// still fits there.
     fn begin_anew(&mut self, below: &mut Below<'_>, transaction: Transaction) {
-        if let Some(answer) = below.store.why_not_again(below.cx, &transaction) {
+        if let Some(answer) = why_not_again(below.store, below.cx, &transaction) {
             return self.give_up(below, transaction, answer, true);
         }
         // The server still runs what it tried: unless the next try is published, the head is put
@@ -496,7 +469,7 @@ impl Changes {
 
     /// The cause has its turn again.
     fn again(&mut self, below: &mut Below<'_>, transaction: Transaction) {
-        below.cx.discard(&transaction);
+        discard(below.cx, &transaction);
         match transaction.cause {
             Cause::Client(request) => {
                 let fits = below
@@ -523,7 +496,7 @@ impl Changes {
         answer: Answer,
         roll_back: bool,
     ) {
-        below.cx.discard(&transaction);
+        discard(below.cx, &transaction);
         if roll_back && below.local.server.present {
             let has_head = transaction
                 .base
@@ -551,18 +524,6 @@ impl Changes {
             transaction.is_dry() && matches!(transaction.phase, Phase::Trying)
         })
     }
-}
-
-impl Context {
-    fn discard(&mut self, transaction: &Transaction) {
-        let (group, name) = file_of(&transaction.revision);
-        self.disk(DiskJob::Discard(group, name));
-    }
-}
-
-/// How a change is answered while the disk hangs.
-pub(in crate::node) fn not_stored() -> Problem {
-    Problem::new(507, "The change cannot be stored.", hanging())
 }
 
 /// What a revision changed, in words.
@@ -595,4 +556,34 @@ fn file_of(revision: &Revision) -> (String, String) {
         header.key.clone(),
         revision_name(header.height, &revision.id()),
     )
+}
+
+fn has_moved(store: &Store, cx: &Context, transaction: &Transaction) -> bool {
+    store.tip(cx).map(|head| head.id()) != transaction.base.as_ref().map(|base| base.id())
+}
+
+/// Why a client's change cannot be made once more on the head that has come meanwhile.
+fn why_not_again(store: &Store, cx: &Context, transaction: &Transaction) -> Option<Answer> {
+    let Cause::Client(request) = &transaction.cause else {
+        return None;
+    };
+    let head = store.head(cx);
+    let met = head.map(|head| head.id());
+    let still = head.is_some_and(|head| replayed(&head.document, &transaction.revision).is_some());
+    let guarded = check_if_match(request.if_match.as_deref(), met).err();
+    match () {
+        () if guarded.is_some() => guarded,
+        () if !still && !is_append(&transaction.revision) => Some(
+            Problem::new(409, "It collides with a newer change.", "")
+                .at(met)
+                .into(),
+        ),
+        () if !is_tried_again(cx, request) => Some(others_are_changing().at(met).into()),
+        () => None,
+    }
+}
+
+fn discard(cx: &mut Context, transaction: &Transaction) {
+    let (group, name) = file_of(&transaction.revision);
+    cx.disk(DiskJob::Discard(group, name));
 }

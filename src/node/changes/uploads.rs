@@ -5,17 +5,14 @@
 //! this host's own server happens to have something of that name. What was named before the fleet
 //! had a document is let through, and reported until it is uploaded.
 
-use crate::limits::PROBLEMS_MAX;
+use super::Below;
+use super::planned::Plan;
+use super::request::Wish;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op};
 use crate::model::resources::{self, Named, ResourceKind};
 use crate::node::answer::{Answer, Problem, RECONFIGURED};
-use crate::node::changes::Below;
-use crate::node::changes::plan::Plan;
-use crate::node::changes::writes::Wish;
-use crate::node::context::Context;
 use crate::node::input::Refusal;
-use crate::node::store::Store;
 
 impl Below<'_> {
     /// Whether a change leaves the configuration with a name that nothing bears, which it did not
@@ -53,22 +50,6 @@ impl Below<'_> {
                 Answer::Refused(refusal(&named, place.as_deref()))
             }
         })
-    }
-}
-
-impl Store {
-    /// What the head's configuration names and the fleet does not hold, each in a sentence.
-    pub(in crate::node) fn missing_uploads(&self, cx: &Context) -> impl Iterator<Item = String> {
-        let missing = self
-            .head(cx)
-            .map(|head| resources::missing(head.document.value()))
-            .unwrap_or_default();
-        let sentence = |Named { kind, name }: Named| {
-            format!(
-                "{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling"
-            )
-        };
-        missing.into_iter().take(PROBLEMS_MAX).map(sentence)
     }
 }
 

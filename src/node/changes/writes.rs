@@ -6,112 +6,24 @@
 //! 409. An append collides with nothing, but waits for what it follows, if that is still to be made
 //! again on the new head.
 
-use crate::node::changes::Below;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Changes;
-use super::plan::Plan;
-use super::transaction::{Cause, not_stored};
-use crate::limits::{TRIED_FOR, TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
-use crate::model::document::Document;
-use crate::model::edit::Op;
+use super::planned::Plan;
+use super::refusals::{not_stored, others_are_changing};
+use super::request::{Request, Wish, is_tried_again};
+use super::transaction::Cause;
+use super::{Below, Changes};
+use crate::limits::{TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::operation::operations;
-use crate::model::patch::Patch;
-use crate::model::path::Path;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
-
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::{Change, ClientId, DryRun, Patching};
 use crate::node::store::Store;
-use crate::node::store::kept_file::Changed;
-
-/// What a client wants.
-pub(in crate::node) enum Wish {
-    Change(Op),
-    /// Make this patch of what is at a path.
-    Patch(Path, Patch),
-    /// Publish what the server runs; also its factory default, if that is forced.
-    Local {
-        force: bool,
-    },
-    /// Make of what is at a path what it is in this document.
-    Restore(Document, Path),
-    /// Make these operations of an edit that lost, or none, and settle its conflict.
-    Settle(Vec<Op>),
-    /// Publish what somebody had put on the server, and what is kept of it.
-    Adopt(Vec<Changed>),
-    /// Have the server run the head.
-    Repair,
-}
-
-pub(in crate::node) struct Request {
-    pub(in crate::node) client: ClientId,
-    pub(in crate::node) wish: Wish,
-    pub(in crate::node) if_match: Option<String>,
-    pub(in crate::node) note: String,
-    pub(in crate::node) settles: Vec<String>,
-    /// When it came.
-    since: Duration,
-    /// How often it was tried in vain.
-    tries: u32,
-    /// What was tried last, if that was made on edits which are still to be made again on the
-    /// head.
-    follows: Option<Arc<Revision>>,
-    /// Whether it is to be tried only.
-    pub(in crate::node) is_dry: bool,
-    /// Whether the server is looked at, or was, for this change.
-    looked: bool,
-}
-
-impl Request {
-    fn new(
-        client: ClientId,
-        wish: Wish,
-        if_match: Option<String>,
-        note: String,
-        settles: Vec<String>,
-    ) -> Self {
-        let (since, tries, follows) = (Duration::ZERO, 0, None);
-        Self {
-            client,
-            wish,
-            if_match,
-            note,
-            settles,
-            since,
-            tries,
-            follows,
-            is_dry: false,
-            looked: false,
-        }
-    }
-
-    fn of_change(client: ClientId, change: Change) -> Self {
-        let Change {
-            op,
-            if_match,
-            note,
-            settles,
-        } = change;
-        Self::new(client, Wish::Change(op), if_match, note, settles)
-    }
-
-    fn of_patch(client: ClientId, patching: Patching) -> Self {
-        let Patching {
-            path,
-            patch,
-            if_match,
-            note,
-            settles,
-        } = patching;
-        Self::new(client, Wish::Patch(path, patch), if_match, note, settles)
-    }
-}
 
 /// The changes that wait.
 #[derive(Default)]
@@ -281,9 +193,9 @@ impl Changes {
             let follows = request
                 .follows
                 .take()
-                .filter(|follows| below.store.has_lost_some_of(below.cx, follows));
+                .filter(|follows| has_lost_some_of(below.store, below.cx, follows));
             match follows {
-                Some(follows) if below.cx.is_tried_again(&request) => {
+                Some(follows) if is_tried_again(below.cx, &request) => {
                     self.retry(below.cx, request, Some(follows))
                 }
                 Some(_) => below.cx.reply(
@@ -422,27 +334,10 @@ impl Changes {
     }
 }
 
-impl Context {
-    /// Whether a change is tried again if the head has moved under it.
-    pub(in crate::node) fn is_tried_again(&self, request: &Request) -> bool {
-        self.now.elapsed < request.since + TRIED_FOR
-    }
-}
-
-impl Store {
-    /// Whether edits that a revision contains are uncontained now.
-    fn has_lost_some_of(&self, cx: &Context, revision: &Revision) -> bool {
-        self.replica
-            .group(&cx.setup.group)
-            .is_some_and(|group| group.has_lost_some_of(revision))
-    }
-}
-
-/// The answer to a change that never had a word in.
-pub(in crate::node) fn others_are_changing() -> Problem {
-    Problem::new(
-        503,
-        "Others are changing the document too.",
-        "try again in a moment",
-    )
+/// Whether edits that a revision contains are uncontained now.
+fn has_lost_some_of(store: &Store, cx: &Context, revision: &Revision) -> bool {
+    store
+        .replica
+        .group(&cx.setup.group)
+        .is_some_and(|group| group.has_lost_some_of(revision))
 }

@@ -12,7 +12,7 @@
 //! change something, and tried again.
 
 use super::Local;
-use super::server::{Server, UNTOUCHED, Verdict};
+use super::server::{Before, UNTOUCHED, Verdict};
 use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
 use crate::model::document::is_factory;
 use crate::model::json;
@@ -22,31 +22,6 @@ use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level};
 use crate::node::event::Event;
 use crate::node::waiting::Waiting;
-
-/// What the server ran before Starling first configured it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::node) enum Before {
-    /// What the server ran is to be kept before anything is sent.
-    Wanted,
-    /// What it ran is on its way to the disk.
-    Storing,
-    /// What it ran could not be written, or was not read back the same.
-    Failed,
-    /// What it ran is kept.
-    Kept,
-}
-
-impl Server {
-    /// Whether what the server ran before is kept.
-    pub(in crate::node) fn before_is_kept(&self) -> bool {
-        self.before == Before::Kept
-    }
-
-    /// Whether what it runs is to be kept and has not been seen yet.
-    pub(in crate::node) fn is_to_be_kept(&self) -> bool {
-        !self.before_is_kept() && self.observed.is_none()
-    }
-}
 
 impl Local {
     /// What the server ran is on disk; or is not, and then whoever waits for that is told.

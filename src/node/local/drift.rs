@@ -5,35 +5,19 @@
 //! changed is published, as a client's `POST /config` with an empty body would do it; what cannot
 //! be published stays as it is, and that is said until one or the other has changed.
 
-use crate::node::event::Event;
-use crate::node::store::Store;
-use std::time::Duration;
-
 use super::Local;
+use super::server::{DRIFT_SHOWN, UNSEEN};
 use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
 use crate::model::document::is_factory;
 use crate::model::json::{self, Value};
 use crate::model::record::RecordId;
 use crate::node::answer::Answer;
-use crate::node::changes::plan::UNSEEN;
 use crate::node::context::Context;
 use crate::node::effect::{Effect, Level};
+use crate::node::event::Event;
 use crate::node::input::ClientId;
+use crate::node::store::Store;
 use crate::settings::DriftChoice;
-
-/// What has been done about drift.
-#[derive(Debug, Default)]
-pub(in crate::node) struct Handling {
-    /// When the server was last repaired, and how long it is left alone after that.
-    repaired: Option<(Duration, Duration)>,
-    /// Whether a change is on its way to be published.
-    is_adopting: bool,
-    /// What was tried to be published last and could not be: the head then, and what the server
-    /// ran.
-    in_vain: Option<(RecordId, String)>,
-    /// The head for which the server was looked at before it is given it.
-    looked_for: Option<RecordId>,
-}
 
 impl Local {
     /// The server runs something else than what was applied, at these paths.
@@ -159,7 +143,7 @@ impl Local {
                 problem.error.trim_end_matches('.'),
                 problem.detail
             )),
-            Answer::Refused(refusal) => Some(super::server::words(&refusal)),
+            Answer::Refused(refusal) => Some(super::serve::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };
         self.set_unadopted(cx, why.as_deref());
@@ -192,5 +176,3 @@ fn fingerprint(config: &Value) -> String {
 /// Who asks when nobody does: no client's request has this number.
 pub(in crate::node) const ADOPTER: ClientId = ClientId::MAX;
 pub(in crate::node) const ADOPTED: &str = "changed on the server itself";
-/// Paths that are shown.
-pub(in crate::node) const DRIFT_SHOWN: usize = 8;

@@ -4,35 +4,15 @@
 //! is concerned, and never leaves this host but for those who ask.
 
 use super::Local;
-use crate::limits::{PLACES_SHOWN, WORDS_MAX};
+use super::server::Verdict;
 use crate::model::document::Document;
-use crate::model::json::{Map, Value, object};
-use crate::model::overlay::{Effective, Overlay, Unfit};
+use crate::model::overlay::{Overlay, Unfit};
 use crate::model::revision::Revision;
 use crate::node::answer::Problem;
 use crate::node::context::Context;
 use crate::node::effect::Level;
 use crate::node::input::Refusal;
-use crate::node::local::server::Verdict;
 use crate::node::store::Store;
-
-impl Context {
-    /// The document as the own server is to run it.
-    pub(in crate::node) fn effective(&self, document: &Document) -> Result<Document, Unfit> {
-        self.setup
-            .overlay
-            .apply(document)
-            .map(|effective| effective.document)
-    }
-
-    /// The same for a client, who is told like by a server what does not go together.
-    pub(in crate::node) fn effective_or_refuse(
-        &self,
-        document: &Document,
-    ) -> Result<Document, Refusal> {
-        self.effective(document).map_err(|unfit| refusal(&unfit))
-    }
-}
 
 impl Local {
     /// What the first change of all is made on: what the own server runs; without one, what Unit
@@ -134,38 +114,8 @@ impl Local {
             .as_ref()
             .filter(|applied| applied.id == head.id());
         applied.is_some_and(|applied| {
-            cx.effective(&head.document)
+            effective_document(cx, &head.document)
                 .is_ok_and(|effective| effective == applied.effective)
-        })
-    }
-}
-
-impl Store {
-    pub(in crate::node) fn view_of(&self, cx: &Context, effective: &Effective) -> Value {
-        let names = |member: &str| {
-            let held = effective.document.value()[member].as_object();
-            held.into_iter()
-                .flat_map(Map::keys)
-                .map(|name| Value::from(name.as_str()))
-                .collect::<Value>()
-        };
-        let used = effective.used.iter().take(PLACES_SHOWN).map(|used| {
-            let value = cx
-                .setup
-                .overlay
-                .variables
-                .get(&used.name)
-                .map_or("", String::as_str);
-            object! { "path": cut(&used.path), "name": cut(&used.name), "value": cut(value) }
-        });
-        Value::Object(object! {
-            "group": cx.setup.group.as_str(),
-            "revision": self.head(cx).map(|head| head.id().to_string()),
-            "overlay": effective.overlaid.iter().take(PLACES_SHOWN).map(|place| cut(place)).collect::<Vec<_>>(),
-            "variables": used.collect::<Vec<_>>(),
-            "certificates": names("certificates"),
-            "js_modules": names("js_modules"),
-            "config": effective.document.config().clone(),
         })
     }
 }
@@ -177,7 +127,21 @@ fn refusal(unfit: &Unfit) -> Refusal {
     )
 }
 
-/// What is shown of a path or a value beside the configuration, where it stands whole.
-fn cut(text: &str) -> String {
-    text.chars().take(WORDS_MAX).collect()
+/// The document as the own server is to run it.
+pub(in crate::node) fn effective_document(
+    cx: &Context,
+    document: &Document,
+) -> Result<Document, Unfit> {
+    cx.setup
+        .overlay
+        .apply(document)
+        .map(|effective| effective.document)
+}
+
+/// The same for a client, who is told like by a server what does not go together.
+pub(in crate::node) fn effective_or_refuse(
+    cx: &Context,
+    document: &Document,
+) -> Result<Document, Refusal> {
+    effective_document(cx, document).map_err(|unfit| refusal(&unfit))
 }

@@ -4,40 +4,13 @@
 //! milliseconds. So when it was there for a while it goes, wherever a node keeps the document: of
 //! the head of each group, of what is uncontained, and of what the server was given.
 
-use crate::node::local::Local;
-use crate::node::store::Store;
-use crate::node::store::is_large;
 use std::time::Duration;
 
-use super::server::Server;
+use super::Local;
 use crate::limits::FOLD_AFTER;
-use crate::model::document::Document;
 use crate::model::shown::ShownConfig;
 use crate::node::context::Context;
-
-impl Server {
-    /// The documents that are kept of what it was given.
-    pub(in crate::node) fn documents(&self) -> impl Iterator<Item = &Document> {
-        self.applied
-            .iter()
-            .flat_map(|applied| [&applied.document, &applied.effective])
-    }
-
-    /// Gives back their values.
-    pub(in crate::node) fn fold(&mut self) {
-        self.observed = self.observed.take().map(|shown| shown.folded());
-        let Some(applied) = &mut self.applied else {
-            return;
-        };
-        let is_one = applied.document.ptr_eq(&applied.effective);
-        applied.document = applied.document.folded();
-        applied.effective = if is_one {
-            applied.document.clone()
-        } else {
-            applied.effective.folded()
-        };
-    }
-}
+use crate::node::store::{Store, is_large};
 
 impl Local {
     pub(in crate::node) fn fold_if_due(&mut self, cx: &mut Context, store: &mut Store) {
@@ -68,9 +41,7 @@ impl Local {
     }
 }
 
-impl Context {
-    /// When values are given back, if there are any.
-    pub(in crate::node) fn fold_due(&self) -> Option<Duration> {
-        self.timers.fold
-    }
+/// When values are given back, if there are any.
+pub(in crate::node) fn fold_due(cx: &Context) -> Option<Duration> {
+    cx.timers.fold
 }

@@ -4,16 +4,13 @@
 //! The server is looked at, and given the head if it does not run it. What somebody has put there
 //! is kept first, like before anything that is given to it.
 
-use crate::node::event::Event;
-use crate::node::store::Store;
-use std::time::Duration;
-
 use super::Local;
-use super::server::{Job, Server, Verdict};
-use crate::limits::OBSERVE_EVERY;
+use super::server::{Job, Verdict};
 use crate::model::record::RecordId;
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
+use crate::node::event::Event;
+use crate::node::store::Store;
 
 impl Local {
     /// A revision was not given to the server: it is tried again after a while.
@@ -55,23 +52,6 @@ impl Local {
             changed: false,
             kept: None,
         }
-    }
-}
-
-impl Server {
-    /// The job that is to be done next; it is not asked for any more.
-    pub(in crate::node) fn take_job(&mut self) -> Option<Job> {
-        self.job.take()
-    }
-
-    /// What could not be begun is tried again after a while.
-    pub(in crate::node) fn try_later(&mut self, now: Duration) {
-        self.apply_at = self.apply_at.max(now + OBSERVE_EVERY);
-    }
-
-    /// The server is looked at as soon as it is free.
-    pub(in crate::node) fn look_soon(&mut self, now: Duration) {
-        self.observe_at = now;
     }
 }
 

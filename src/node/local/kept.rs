@@ -15,25 +15,26 @@
 //! but that is no news; so what is applied is remembered on disk, once a head and at most once in
 //! [`REMEMBER_EVERY`].
 
-use crate::node::event::Event;
-use crate::node::store::Store;
 use std::time::Duration;
 
 use super::Local;
+use super::effective::effective_document;
 use super::server::Job;
 use crate::limits::{DRIFT_ROUNDS_MAX, DRIFTS_KEPT, GIVEN_MAX, KEPT_PATHS_MAX, REMEMBER_EVERY};
 use crate::model::aliases::Aliases;
 use crate::model::document::Document;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value};
+use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::shown::ShownConfig;
 use crate::node::answer::Problem;
-use crate::node::changes::plan::config_path;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
+use crate::node::event::Event;
 use crate::node::input::Known;
 use crate::node::over::Over;
+use crate::node::store::Store;
 use crate::node::store::given::GivenNames;
 use crate::node::store::kept_file::{KeptFile, name_at};
 use crate::node::store::revision_file::from_file;
@@ -181,7 +182,7 @@ impl Local {
         let Some(head) = store.head(cx).cloned() else {
             return;
         };
-        let Ok(effective) = cx.effective(&head.document) else {
+        let Ok(effective) = effective_document(cx, &head.document) else {
             return;
         };
         let fingerprint = effective.fingerprint();
@@ -200,7 +201,8 @@ impl Local {
     /// A revision was being tried when the last run ended: the server may run it.
     pub(in crate::node) fn remember_transaction(&mut self, cx: &Context, file: &[u8]) {
         let revision = from_file(file, cx.setup.fleet.id().as_bytes());
-        if let Some(effective) = revision.and_then(|revision| cx.effective(&revision.document).ok())
+        if let Some(effective) =
+            revision.and_then(|revision| effective_document(cx, &revision.document).ok())
         {
             self.kept.gives(&effective);
         }
@@ -279,8 +281,8 @@ impl Local {
             }
         }
         let mut paths = file.paths.clone();
-        let more = paths.len().saturating_sub(super::drift::DRIFT_SHOWN);
-        paths.truncate(super::drift::DRIFT_SHOWN);
+        let more = paths.len().saturating_sub(super::server::DRIFT_SHOWN);
+        paths.truncate(super::server::DRIFT_SHOWN);
         let more = if more > 0 {
             format!(" and {more} more")
         } else {
@@ -322,7 +324,9 @@ impl Local {
     fn leave_for_dry_run(&mut self, cx: &mut Context, found: &Found) {
         self.server.take_job();
         self.kept.asked = None;
-        let paths = self.changed_at(found, super::drift::DRIFT_SHOWN).join(", ");
+        let paths = self
+            .changed_at(found, super::server::DRIFT_SHOWN)
+            .join(", ");
         let detail = format!("a dry run would undo what was changed at {paths}");
         cx.tell(Event::NotTried(Problem::new(
             409,
@@ -487,7 +491,7 @@ impl Local {
             .map_or(&Value::Null, Document::config);
         json::differing(base, &found.config, most)
             .into_iter()
-            .map(|path| format!("{}{path}", config_path()))
+            .map(|path| format!("{}{path}", Path::config()))
             .collect()
     }
 

@@ -10,7 +10,9 @@ pub(in crate::node) mod effective;
 pub(in crate::node) mod fold;
 pub(in crate::node) mod in_step;
 pub(in crate::node) mod kept;
+pub(in crate::node) mod observe;
 pub(in crate::node) mod roll_back;
+pub(in crate::node) mod serve;
 pub(in crate::node) mod server;
 
 use self::kept::Kept;

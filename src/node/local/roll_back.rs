@@ -4,58 +4,18 @@
 //! instead, for what was only tried must not stay there. Without a head it is given what was there
 //! before the first change of all.
 
-use crate::node::event::Event;
-use crate::node::store::Store;
 use std::time::Duration;
 
 use super::Local;
-use super::server::{Applied, Job, Server, Verdict, words};
+use super::serve::words;
+use super::server::{Applied, Former, Job, Verdict};
 use crate::limits::OBSERVE_EVERY;
-use crate::model::document::Document;
 use crate::model::record::RecordId;
 use crate::node::context::Context;
 use crate::node::effect::{Level, ServerJob};
+use crate::node::event::Event;
 use crate::node::input::Outcome;
-
-/// What the server ran before it was given something that is not to stay.
-#[derive(Default)]
-pub(in crate::node) struct Former {
-    /// For the case that the head cannot take its place.
-    applied: Option<Applied>,
-    /// While there is no head.
-    document: Option<Document>,
-    /// Whether a change of an earlier run may still come about: what the server shows until then
-    /// is not what it will run.
-    is_doubtful: bool,
-}
-
-impl Server {
-    /// The server was given something that is not to stay: the head is put back, or, without a
-    /// head, what was there before.
-    pub(in crate::node) fn roll_back(&mut self, base: Option<Document>, now: Duration) {
-        self.former = Former {
-            applied: self.applied.take().or(self.former.applied.take()),
-            document: base,
-            ..self.former
-        };
-        self.apply_at = now;
-    }
-
-    /// An earlier run was stopped over a change: whether the server has taken it nobody knows, and
-    /// it may do so yet.
-    pub(in crate::node) fn doubt(&mut self) {
-        self.former.is_doubtful = true;
-    }
-
-    /// How the server is given the head: sent to it, if what it shows means nothing, for it makes
-    /// one change after the other.
-    pub(in crate::node) fn job_of(&self, document: Document) -> ServerJob {
-        match self.former.is_doubtful {
-            true => ServerJob::attempt(document, false),
-            false => ServerJob::apply(document),
-        }
-    }
-}
+use crate::node::store::Store;
 
 impl Local {
     /// Whether the server still runs what was tried before there was a head, so that no change may

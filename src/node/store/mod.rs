@@ -3,10 +3,12 @@
 //! `replica` says what is held, `storing` what is on disk, and `reading` how it comes back from
 //! there.
 
+pub(in crate::node) mod conflicts;
 pub(in crate::node) mod containment;
 pub mod given;
 pub mod kept_file;
 pub(in crate::node) mod keys;
+pub(in crate::node) mod places;
 pub(in crate::node) mod replica;
 pub mod revision_file;
 pub(in crate::node) mod stamps;

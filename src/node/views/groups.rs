@@ -8,6 +8,7 @@
 use crate::model::record::Record;
 use crate::node::answer::Older;
 use crate::node::views::View;
+use crate::node::views::conflicts::conflict_view;
 use std::collections::BTreeMap;
 
 use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
@@ -37,7 +38,7 @@ impl View<'_> {
             self.store
                 .conflicts(group)
                 .iter()
-                .map(|shown| self.peers.conflict_view(shown))
+                .map(|shown| conflict_view(self.peers, shown))
                 .collect(),
         )
     }
@@ -46,7 +47,7 @@ impl View<'_> {
         self.store
             .conflict(group, id)
             .map_or_else(Answer::from, |shown| {
-                Answer::Json(self.peers.conflict_view(&shown))
+                Answer::Json(conflict_view(self.peers, &shown))
             })
     }
 

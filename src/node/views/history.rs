@@ -5,20 +5,17 @@
 //! change. Looking at the history has older revisions fetched, see `fetch`.
 
 use crate::node::answer::Older;
+use crate::node::store::conflicts::begins;
 use crate::node::views::View;
 use std::collections::BTreeSet;
 
 use crate::limits::SHORT_ID_MIN;
 use crate::model::document::Document;
-use crate::model::edit::{self, Change, Op};
 use crate::model::json::{Value, object};
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
-use crate::model::resources;
 use crate::model::revision::Origin;
 use crate::node::answer::{Answer, Kept, Place, Problem};
-use crate::node::changes::plan::Plan;
-use crate::node::context::Context;
 use crate::node::effect::revision_name;
 use crate::node::store::Store;
 use crate::node::store::replica::Summary;
@@ -163,42 +160,6 @@ impl View<'_> {
 }
 
 impl Store {
-    /// A plan of operations that were worked out here. One whose aim is reached already is left
-    /// out.
-    pub(in crate::node) fn plan_of(
-        &self,
-        cx: &Context,
-        before: Document,
-        ops: Vec<Op>,
-    ) -> Result<Plan, Answer> {
-        if let Some(op) = ops.iter().find(|op| wants_what_was_struck(op)) {
-            let detail = format!(
-                "{} was struck out of the history: upload it again, or restore another path",
-                op.path
-            );
-            return Err(Problem::new(
-                410,
-                "The key of this certificate is not kept any more.",
-                detail,
-            )
-            .into());
-        }
-        let gone = |op: &Op| op.change == Change::Delete && before.get(&op.path).is_none();
-        let ops: Vec<Op> = ops.into_iter().filter(|op| !gone(op)).collect();
-        let after = edit::apply_all(&before, &ops).map_err(|(place, error)| {
-            let op = &ops[place];
-            let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
-            let head = self.head(cx).map(|head| head.id());
-            Problem::new(409, "It does not fit the present document.", detail).at(head)
-        })?;
-        Ok(Plan {
-            ops,
-            before,
-            after,
-            settles: Vec::new(),
-        })
-    }
-
     /// The one revision that is kept whose ID begins so.
     pub(in crate::node) fn kept_revision(
         &self,
@@ -294,20 +255,6 @@ impl Line {
     fn has_passed_by(&self, record: &Record) -> bool {
         record.header.height >= self.from && !self.ids.contains(&record.id)
     }
-}
-
-/// Whether an operation would put in place of a bundle what it is shown by.
-fn wants_what_was_struck(op: &Op) -> bool {
-    let text = match &op.change {
-        Change::Put(value) | Change::Append(value) => value.as_str(),
-        Change::Delete => None,
-    };
-    resources::is_secret(&op.path) && text.is_some_and(resources::is_fingerprint_text)
-}
-
-/// Whether an ID begins with what a person gave for it.
-pub(in crate::node) fn begins(id: &RecordId, given: &str) -> bool {
-    given.len() >= SHORT_ID_MIN && id.to_string().starts_with(given)
 }
 
 /// A note of our own, which may name a long path, within the bound of notes.

@@ -3,6 +3,8 @@
 //! Shapes are those of starling-api(7). Everything here only reads; what was before is shown by
 //! `history`, what lost by `settle`.
 
+pub(in crate::node) mod conflicts;
+pub(in crate::node) mod effective;
 pub(in crate::node) mod groups;
 pub(in crate::node) mod history;
 pub(in crate::node) mod inspect;
@@ -15,6 +17,7 @@ use crate::node::effect::address_texts;
 use crate::node::exchange::Exchange;
 use crate::node::peers::roster::text;
 use crate::node::store::Store;
+use crate::node::views::effective::effective_view;
 use std::time::Duration;
 
 use self::state::{Known, State};
@@ -88,7 +91,7 @@ impl View<'_> {
             Err(problem) => return problem.into(),
         };
         match self.cx.setup.overlay.apply(&document) {
-            Ok(effective) => Answer::Json(self.store.view_of(self.cx, &effective)),
+            Ok(effective) => Answer::Json(effective_view(self.store, self.cx, &effective)),
             Err(unfit) => {
                 let head = self.store.head(self.cx).map(|head| head.id());
                 Problem::new(
@@ -291,13 +294,6 @@ impl View<'_> {
     }
 }
 
-impl Local {
-    /// What the own server runs, as far as is known.
-    pub(in crate::node) fn applied_id(&self) -> Option<RecordId> {
-        self.server.applied.as_ref().map(|applied| applied.id)
-    }
-}
-
 impl Peers {
     /// The name of a live peer of the group that has a server, if there is one.
     pub(in crate::node) fn live_server(&self, cx: &Context) -> Option<String> {
@@ -318,6 +314,11 @@ impl Peers {
 
     pub(in crate::node) fn is_live(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
         self.is_linked(peer) || node.age(cx.now.elapsed) < 3 * self.refresh_every()
+    }
+
+    /// Whether a host can be counted on to run.
+    pub(in crate::node) fn is_there(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
+        self.is_linked(peer) || (self.is_live(cx, peer, node) && !node.lost)
     }
 
     pub(in crate::node) fn is_linked(&self, peer: &PeerId) -> bool {
