@@ -234,11 +234,7 @@ impl Seen {
                 counts.uncontained_max,
                 UNCONTAINED_MAX,
             ),
-            (
-                "revisions of the history",
-                counts.history_max,
-                HISTORY_KEPT + ORIGINALS_LATE,
-            ),
+            ("revisions of the history", counts.history_max, HISTORY_KEPT),
             ("node records", counts.nodes, NODES_MAX),
             ("revisions wanted", counts.wanted, WANTED_MAX),
             ("changes that wait", counts.writes, WRITES_MAX),
@@ -578,9 +574,6 @@ fn id_in(name: &str) -> Option<RecordId> {
     name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
-/// A replay keeps its original: that goes with the revision after the one with which the replay
-/// went, and there is one original at most for each of the history.
-const ORIGINALS_LATE: usize = HISTORY_KEPT;
 /// A flood, and an exchange begun by either side.
 const CROSSINGS_MAX: u32 = 3;
 /// Revisions that may be made for one change: it is tried three times, and made again or noted by

@@ -23,9 +23,10 @@ impl Group {
         if self.is_own && self.is_removed() {
             return Vec::new();
         }
-        let mut all = self.prune_once();
-        // Of a group that was removed what others needed falls out with these.
-        while self.is_removed() {
+        // With a replay the original goes that was kept for it, and of a group that was removed all
+        // that others needed.
+        let mut all = Vec::new();
+        loop {
             let more = self.prune_once();
             if more.is_empty() {
                 break;
