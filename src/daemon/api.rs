@@ -10,6 +10,7 @@ mod groups;
 mod history;
 mod patch;
 mod resources;
+pub mod views;
 
 use std::path::Path as FilePath;
 
@@ -29,7 +30,7 @@ use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the
 /// host's clock shows, in milliseconds since 1970.
-pub fn ask(request: &HttpRequest, now_ms: u64) -> Result<Ask, HttpResponse> {
+pub(in crate::daemon) fn ask(request: &HttpRequest, now_ms: u64) -> Result<Ask, HttpResponse> {
     let path = Path::parse(&request.target)
         .map_err(|error| HttpResponse::error(400, "Invalid request path.", &error.to_string()))?;
     check_words(request, &path)?;
@@ -73,7 +74,10 @@ fn forwarded(request: &HttpRequest, group: &str) -> ForwardedRequest {
 
 /// What a peer wants done, like a request of this host's own clients; and the answer, if it is at
 /// fault or is no change of a document.
-pub fn ask_for_peer(forwarded: ForwardedRequest, now_ms: u64) -> Result<Ask, HttpResponse> {
+pub(in crate::daemon) fn ask_for_peer(
+    forwarded: ForwardedRequest,
+    now_ms: u64,
+) -> Result<Ask, HttpResponse> {
     let ForwardedRequest {
         method,
         target,
@@ -186,7 +190,7 @@ fn asked(request: &HttpRequest, path: Path, now_ms: u64) -> Result<Ask, HttpResp
 }
 
 /// The response to an answer. `state` is where stored revisions are.
-pub fn render(answer: Answer, state: &FilePath) -> HttpResponse {
+pub(in crate::daemon) fn render(answer: Answer, state: &FilePath) -> HttpResponse {
     match answer {
         Answer::Value {
             document,
@@ -250,10 +254,18 @@ pub fn render(answer: Answer, state: &FilePath) -> HttpResponse {
                 body,
             }
         }
-        Answer::Json(value) => json_response(200, &value),
-        Answer::History(revisions, older) => {
-            history::with_older(json_response(200, &revisions), older)
-        }
+        Answer::History(_, older) => history::with_older(view(&answer), older),
+        Answer::Fleet(_)
+        | Answer::Nodes(_)
+        | Answer::Node(_)
+        | Answer::Links(_)
+        | Answer::Groups(_)
+        | Answer::Effective(_)
+        | Answer::Conflicts(_)
+        | Answer::Conflict(_)
+        | Answer::Drifts(_)
+        | Answer::Acknowledged(_)
+        | Answer::Healthy => view(&answer),
         Answer::KeptDrift(name) => drifts::shown(&name, state),
         Answer::Revision(kept) => history::shown(*kept, state),
         Answer::Difference { from, to, older } => {
@@ -276,6 +288,11 @@ pub fn render(answer: Answer, state: &FilePath) -> HttpResponse {
             "a question for the server came to the wrong thread",
         ),
     }
+}
+
+/// The response that is a view of the fleet.
+fn view(answer: &Answer) -> HttpResponse {
+    json_response(200, &views::json(answer).unwrap_or_default())
 }
 
 fn config(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {

@@ -4,7 +4,7 @@
 //! that can be told to do something. All other threads only wait for one thing each (a socket, a
 //! file, a server, a clock) and tell the loop about it.
 
-pub(crate) mod api;
+pub mod api;
 pub mod clock;
 mod decode;
 pub mod dialler;

@@ -1,13 +1,19 @@
 //! What a client is told, before it becomes HTTP.
 //!
-//! The node decides what is true; how it is spelt (status line, Unit's formatting, headers) is the
-//! daemon's business. Documents are handed over whole and cheaply, so that formatting a large one
-//! costs the loop nothing.
+//! The node decides what is true; how it is spelt (status line, JSON, headers) is the daemon's
+//! business. Documents and views are handed over whole, so that formatting a large one costs the
+//! loop nothing.
 
+pub mod state;
+pub mod views;
+
+use self::views::{
+    ConflictView, EffectiveView, FleetView, GroupView, LinkView, NodeView, RevisionView,
+};
 use super::input::{Question, Refusal};
+use super::store::kept_file::KeptFile;
 use crate::model::document::Document;
 use crate::model::edit::EditError;
-use crate::model::json::Value;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::wire::forwarded::ForwardedResponse;
@@ -54,10 +60,30 @@ pub enum Answer {
     Edit(EditError),
     /// The server refused, in its own words.
     Refused(Refusal),
-    /// A plain JSON answer of our own.
-    Json(Value),
+    /// The fleet as this host sees it.
+    Fleet(Box<FleetView>),
+    /// The peers that have said something of themselves.
+    Nodes(Vec<NodeView>),
+    /// One of them.
+    Node(Box<NodeView>),
+    /// This host's links.
+    Links(Vec<LinkView>),
+    /// The groups that are known of, by name.
+    Groups(Vec<GroupView>),
+    /// What this host makes of its group's document.
+    Effective(Box<EffectiveView>),
+    /// The conflicts of a group, the oldest first.
+    Conflicts(Vec<ConflictView>),
+    /// One of them.
+    Conflict(Box<ConflictView>),
+    /// What is kept of what somebody had put on the server, in the order in which it was kept.
+    Drifts(Vec<KeptFile>),
+    /// One of them, which is acknowledged now.
+    Acknowledged(Box<KeptFile>),
+    /// This host runs.
+    Healthy,
     /// The revisions that are kept, newest first, without their documents.
-    History(Value, Older),
+    History(Vec<RevisionView>, Older),
     /// A revision with its document.
     Revision(Box<Kept>),
     /// What leads from one revision to another; from nothing, if the other is the first of all.
@@ -97,12 +123,8 @@ pub enum Answer {
 /// A revision that is kept.
 #[derive(Debug)]
 pub struct Kept {
-    /// Which.
-    pub id: RecordId,
     /// What is known without its document.
-    pub view: Value,
-    /// Bytes of its body.
-    pub size: usize,
+    pub view: RevisionView,
     /// Where its document is.
     pub place: Place,
 }

@@ -294,7 +294,7 @@ fn of_many_the_last_are_kept_and_what_somebody_has_seen_goes_first() {
         change(&mut net, "flaps", number);
     }
     let client = net.ask(0, Ask::AcknowledgeDrift(theirs[1].clone()));
-    assert!(matches!(net.answer(0, client), Answer::Json(view) if view["acknowledged"] == true));
+    assert!(matches!(net.answer(0, client), Answer::Acknowledged(file) if file.acknowledged));
     change(&mut net, "flaps", 100);
     let files = |net: &mut Fleet| {
         net.listed(0)

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::views;
 use starlingd::limits::{DEGREE_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT};
 use starlingd::model::json::Value;
 use starlingd::node::answer::Answer;
@@ -16,13 +17,12 @@ use crate::fleet::{Fleet, SOON, without_receipt};
 
 fn log_of(net: &mut Fleet, host: usize, group: &str) -> Vec<Value> {
     let client = net.ask(host, of_group(group, Ask::Revisions(None)));
-    match net.take_answer(host, client) {
-        Some(Answer::History(Value::Array(mut list), _)) => {
-            without_receipt(&mut list);
-            list
-        }
-        other => panic!("no history, but {other:?}"),
-    }
+    let answer = net.take_answer(host, client);
+    let Some(Value::Array(mut list)) = answer.as_ref().and_then(views::json) else {
+        panic!("no history, but {answer:?}");
+    };
+    without_receipt(&mut list);
+    list
 }
 
 /// Host 1 alone is in group `edge`; the others reach each other through host 0.

@@ -19,7 +19,7 @@ use crate::fleet::{Fleet, SOON};
 fn looked(net: &mut Fleet, host: usize) -> (usize, Older) {
     let client = net.ask(host, Ask::Revisions(None));
     match net.take_answer(host, client) {
-        Some(Answer::History(Value::Array(list), older)) => (list.len(), older),
+        Some(Answer::History(list, older)) => (list.len(), older),
         other => panic!("no history, but {other:?}"),
     }
 }

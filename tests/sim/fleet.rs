@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use starlingd::daemon::api::views;
 use starlingd::model::json::{self, Value};
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
@@ -220,10 +221,11 @@ impl Fleet {
     /// One of the plain views.
     pub fn view(&mut self, host: usize, ask: Ask) -> Value {
         let client = self.ask(host, ask);
-        match self.take_answer(host, client) {
-            Some(Answer::Json(view) | Answer::History(view, _)) => view,
-            other => panic!("seed {}: no view, but {other:?}", self.seed),
-        }
+        let answer = self.take_answer(host, client);
+        answer
+            .as_ref()
+            .and_then(views::json)
+            .unwrap_or_else(|| panic!("seed {}: no view, but {answer:?}", self.seed))
     }
 
     /// A history without what each host sees in its own way.

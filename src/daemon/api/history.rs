@@ -7,16 +7,20 @@
 
 use std::path::Path as FilePath;
 
-use super::{HttpResponse, NO_VALUE, below, get_only, if_match, json_response, note, only, query};
+use super::{
+    HttpResponse, NO_VALUE, below, get_only, if_match, json_response, note, only, query, views,
+};
 use crate::daemon::gate::HttpRequest;
 use crate::daemon::state_dir::read_revision;
 use crate::limits::{BLAME_READ_MAX, DIFFERENCE_MAX, DIFFERENCE_VALUES_MAX};
 use crate::model::difference::{bounded_difference, texts_difference};
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, Verb, is_editable};
-use crate::model::json::{self, Map, Value, object};
+use crate::model::json::{self, Value, object};
+use crate::model::operation::Operation;
 use crate::model::path::Path;
 use crate::model::resources::showable;
+use crate::node::answer::views::RevisionView;
 use crate::node::answer::{Kept, Older, Place};
 use crate::node::input::Ask;
 use crate::node::store::revision_file::document_in;
@@ -77,9 +81,11 @@ pub(super) fn shown(kept: Kept, state: &FilePath) -> HttpResponse {
         Ok(document) => document,
         Err(missing) => return missing.response(),
     };
-    let mut members = members(kept.view);
-    members.extend(object! { "document": showable(&below(&[]), document.value()).into_owned() });
-    json_response(200, &Value::Object(members))
+    let mut shown = views::revision(&kept.view);
+    shown.as_object_mut().into_iter().for_each(|members| {
+        members.extend(object! { "document": showable(&below(&[]), document.value()).into_owned() })
+    });
+    json_response(200, &shown)
 }
 
 /// What leads from one revision to another, place by place.
@@ -114,11 +120,14 @@ pub(super) fn difference(
         .iter()
         .map(|op| change(op, old.as_ref(), &mut room))
         .collect();
-    let from = from.map_or(Value::Null, |from| from.view);
+    let (from, to) = (
+        from.map(|from| views::revision(&from.view)),
+        views::revision(&to.view),
+    );
     with_older(
         json_response(
             200,
-            &object! { "from": from, "to": to.view, "changes": changes }.into(),
+            &object! { "from": from, "to": to, "changes": changes }.into(),
         ),
         older,
     )
@@ -127,7 +136,7 @@ pub(super) fn difference(
 /// Since which revision the value at a path stands there.
 pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath) -> HttpResponse {
     let mut line = line.into_iter().peekable();
-    let mut read_bytes = line.peek().map_or(0, |head| head.size);
+    let mut read_bytes = line.peek().map_or(0, |head| head.view.size as usize);
     let Some(mut since) = line.next() else {
         return HttpResponse::error(404, NO_VALUE, "");
     };
@@ -145,7 +154,7 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
         "kept"
     };
     for kept in line {
-        read_bytes += kept.size;
+        read_bytes += kept.view.size as usize;
         if read_bytes > BLAME_READ_MAX {
             reach = "read";
             break;
@@ -171,21 +180,15 @@ pub(super) fn blame(path: &Path, line: Vec<Kept>, older: Older, state: &FilePath
         reach = "set";
     }
     let value = showable(path, &value).into_owned();
-    let shown = object! { "path": path.to_string(), "value": value, "reach": reach, "revision": since.view };
+    let shown = object! { "path": path.to_string(), "value": value, "reach": reach, "revision": views::revision(&since.view) };
     with_older(json_response(200, &shown.into()), older)
 }
 
 /// Whether an edit is made at or above the path: of the first revision of all there is no other way
 /// to know whether it set a value.
-fn covers(revision: &Value, path: &Path) -> bool {
-    let edit = revision
-        .get("edit")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    let at = |operation: &Value| Path::parse(operation.get("path")?.as_str()?).ok();
-    edit.iter()
-        .filter_map(at)
-        .any(|at| path.tokens().starts_with(at.tokens()))
+fn covers(revision: &RevisionView, path: &Path) -> bool {
+    let covers = |operation: &Operation| path.tokens().starts_with(operation.path.tokens());
+    revision.edit.iter().any(covers)
 }
 
 /// The answer, and whether there are older revisions than are kept here.
@@ -262,13 +265,7 @@ fn read_whole(kept: &Kept, state: &FilePath) -> Result<Document, Missing> {
     let bytes = read_revision(&file)
         .map_err(|error| Missing::Unreadable(error.to_string()))?
         .ok_or(Missing::Gone)?;
-    document_in(&bytes, &kept.id)
-        .ok_or_else(|| Missing::Unreadable(format!("the file of {} is damaged", kept.id.short())))
-}
-
-fn members(view: Value) -> Map<String, Value> {
-    match view {
-        Value::Object(members) => members,
-        other => object! { "revision": other },
-    }
+    document_in(&bytes, &kept.view.id).ok_or_else(|| {
+        Missing::Unreadable(format!("the file of {} is damaged", kept.view.id.short()))
+    })
 }

@@ -65,8 +65,8 @@ impl Local {
         }
         if let Some(file) = self.kept_file_mut(name) {
             file.acknowledged = true;
-            let view = file.to_json();
-            cx.effects.push(Effect::Answer(client, Answer::Json(view)));
+            let answer = Answer::Acknowledged(Box::new(file.clone()));
+            cx.effects.push(Effect::Answer(client, answer));
             return cx.own_record_changed();
         }
         cx.reply(

@@ -495,14 +495,9 @@ impl Local {
             .collect()
     }
 
-    /// Files that nobody has said that he has seen, as they are listed.
-    pub(in crate::node) fn unseen_view(&self) -> Value {
-        self.kept
-            .files
-            .iter()
-            .filter(|file| !file.acknowledged)
-            .map(KeptFile::to_json)
-            .collect()
+    /// Files that nobody has acknowledged.
+    pub(in crate::node) fn unseen_files(&self) -> impl Iterator<Item = &KeptFile> {
+        self.kept.files.iter().filter(|file| !file.acknowledged)
     }
 
     /// All files, in the order in which they were kept.
@@ -513,10 +508,5 @@ impl Local {
     /// A file by its name.
     pub(in crate::node) fn kept_file_mut(&mut self, name: &str) -> Option<&mut KeptFile> {
         self.kept.files.iter_mut().find(|file| file.name == name)
-    }
-
-    /// All files, as they are listed.
-    pub(in crate::node) fn drifts_view(&self) -> Value {
-        self.kept.files.iter().map(KeptFile::to_json).collect()
     }
 }

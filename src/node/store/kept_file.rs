@@ -99,18 +99,6 @@ impl KeptFile {
             fingerprint: Fingerprint::of(file.get(CONFIG)?),
         })
     }
-
-    /// As it is listed.
-    pub fn to_json(&self) -> Value {
-        Value::Object(object! {
-            "file": self.name.as_str(),
-            TIME: self.time_ms,
-            ACKNOWLEDGED: self.acknowledged,
-            GROUP: self.group.as_str(),
-            REVISION: self.revision.map(|id| id.to_string()),
-            PATHS: self.paths.clone(),
-        })
-    }
 }
 
 impl Changed {

@@ -497,7 +497,7 @@ fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes(
             .any(|effect| matches!(effect, Effect::Disk(DiskJob::Discard(..))))
     );
     let shown = lone.effects.iter().any(|effect| match effect {
-        Effect::Answer(1, Answer::Json(view)) => view["problems"][0] == "a file was damaged",
+        Effect::Answer(1, Answer::Fleet(view)) => view.problems[0] == "a file was damaged",
         _ => false,
     });
     assert!(shown);

@@ -12,9 +12,9 @@ use crate::node::views::conflicts::conflict_view;
 use std::collections::BTreeMap;
 
 use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
-use crate::model::json::{Value, object};
 use crate::model::name::is_name;
 use crate::model::path::Path;
+use crate::node::answer::views::{ConflictView, GroupView};
 use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
 use crate::node::input::Ask;
@@ -33,21 +33,18 @@ struct Hosts {
 impl View<'_> {
     /// The open conflicts of a group's head, and what this host holds beside the head that nobody
     /// has listed yet.
-    pub(in crate::node) fn conflicts_view(&self, group: &str) -> Value {
-        Value::Array(
-            self.store
-                .conflicts(group)
-                .iter()
-                .map(|shown| conflict_view(self.peers, shown))
-                .collect(),
-        )
+    pub(in crate::node) fn conflict_views(&self, group: &str) -> Vec<ConflictView> {
+        let conflicts = self.store.conflicts(group).into_iter();
+        conflicts
+            .map(|shown| conflict_view(self.peers, shown))
+            .collect()
     }
 
     pub(in crate::node) fn one_conflict(&self, group: &str, id: &str) -> Answer {
         self.store
             .conflict(group, id)
             .map_or_else(Answer::from, |shown| {
-                Answer::Json(conflict_view(self.peers, &shown))
+                Answer::Conflict(Box::new(conflict_view(self.peers, shown)))
             })
     }
 
@@ -60,7 +57,7 @@ impl View<'_> {
             Ask::Difference { to, from } => self.difference(group, &to, from.as_deref(), older),
             Ask::Blame(path) => self.blame(group, path, older),
             Ask::Conflicts(Some(id)) => self.one_conflict(group, &id),
-            _ => Answer::Json(self.conflicts_view(group)),
+            _ => Answer::Conflicts(self.conflict_views(group)),
         }
     }
 
@@ -126,34 +123,33 @@ impl View<'_> {
     }
 
     /// Each group that is known, by name.
-    pub(in crate::node) fn groups_view(&self) -> Value {
-        self.known_groups()
-            .iter()
-            .map(|(name, hosts)| self.group_view(name, hosts))
-            .collect::<Vec<_>>()
-            .into()
+    pub(in crate::node) fn group_views(&self) -> Vec<GroupView> {
+        let known = self.known_groups().into_iter();
+        known
+            .map(|(name, hosts)| self.group_view(name, &hosts))
+            .collect()
     }
 
-    fn group_view(&self, name: &str, hosts: &Hosts) -> Value {
+    fn group_view(&self, name: String, hosts: &Hosts) -> GroupView {
         let removed = self
             .store
             .replica
-            .group(name)
+            .group(&name)
             .filter(|group| group.is_removed());
         let listed = self
             .store
             .replica
-            .head(name)
+            .head(&name)
             .map_or(0, |head| head.open.len());
-        Value::Object(object! {
-            "name": name,
-            "own": name == self.cx.setup.group,
-            "head": self.head_view(name),
-            "hosts": hosts.all,
-            "applied": hosts.applied,
-            "conflicts": removed.map_or(listed, crate::node::store::replica::Group::unsettled),
-            "removed": removed.is_some(),
-        })
+        GroupView {
+            is_own: name == self.cx.setup.group,
+            head: self.head_view(&name),
+            hosts: hosts.all,
+            applied: hosts.applied,
+            conflicts: removed.map_or(listed, crate::node::store::replica::Group::unsettled),
+            is_removed: removed.is_some(),
+            name,
+        }
     }
 }
 

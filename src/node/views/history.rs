@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 
 use crate::limits::SHORT_ID_MIN;
 use crate::model::document::Document;
-use crate::model::json::{Value, object};
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
 use crate::model::revision::Origin;
+use crate::node::answer::views::RevisionView;
 use crate::node::answer::{Answer, Kept, Place, Problem};
 use crate::node::effect::revision_name;
 use crate::node::store::Store;
@@ -29,14 +29,8 @@ impl View<'_> {
             .group(group)
             .into_iter()
             .flat_map(|group| group.history().rev());
-        Answer::History(
-            Value::Array(
-                newest_first
-                    .map(|summary| self.revision_view(summary, &line))
-                    .collect(),
-            ),
-            older,
-        )
+        let views = newest_first.map(|summary| self.revision_view(summary, &line));
+        Answer::History(views.collect(), older)
     }
 
     pub(in crate::node) fn revision(&self, group: &str, id: &str) -> Answer {
@@ -97,65 +91,49 @@ impl View<'_> {
             Place::Memory,
         );
         Kept {
-            id: record.id,
             view: self.revision_view(summary, line),
-            size: record.header.body_len as usize,
             place,
         }
     }
 
     /// A group's head as a revision, if there is one.
-    pub(in crate::node) fn head_view(&self, group: &str) -> Value {
-        let head = self
-            .store
-            .replica
-            .group(group)
+    pub(in crate::node) fn head_view(&self, group: &str) -> Option<RevisionView> {
+        let group = self.store.replica.group(group);
+        let head = group
             .filter(|group| !group.is_removed())
-            .and_then(|group| group.line().next());
-        head.map_or(Value::Null, |head| {
-            self.revision_view(head, &Line::of([head].into_iter()))
-        })
+            .and_then(|group| group.line().next())?;
+        Some(self.revision_view(head, &Line::of([head].into_iter())))
     }
 
     /// A revision without its document.
-    fn revision_view(&self, summary: &Summary, line: &Line) -> Value {
-        let header = &summary.record.header;
-        let mut view = object! {
-            "id": summary.record.id.to_string(),
-            "height": header.height,
-            "author": header.author.to_string(),
-            "author_name": self.peers.roster.name(&header.author),
-            "time": header.stamp.wall_ms(),
-            "received": summary.received,
-            "note": header.note.as_str(),
-            "base": (header.height > 1).then(|| header.base.to_string()),
-            "size": header.body_len,
-            "untried": header.flags & Header::UNTRIED != 0,
-            "stored": self.store.storing.has(&summary.record.id),
-            "struck": summary.is_struck,
-            "guarded": header.flags & Header::GUARDED != 0,
-            "removed": header.is_removal(),
+    fn revision_view(&self, summary: &Summary, line: &Line) -> RevisionView {
+        let (id, header) = (summary.record.id, &summary.record.header);
+        let edit_author = match &summary.origin {
+            Origin::Original => None,
+            Origin::Replay(_, author) | Origin::Note(_, author) => Some(author),
         };
-        let (kind, of) = match &summary.origin {
-            Origin::Original => ("original", None),
-            Origin::Replay(edit, author) => ("replay", Some((edit, author))),
-            Origin::Note(edit, author) => ("note", Some((edit, author))),
-        };
-        view.extend(object! { "kind": kind });
-        view.extend(of.into_iter().flat_map(|(edit, author)| {
-            object! {
-                "edit_id": edit.id.to_string(),
-                "edit_author": author.to_string(),
-                "edit_author_name": self.peers.roster.name(author),
-                "edit_time": edit.stamp.wall_ms(),
-            }
-        }));
-        view.extend(object! {
-            "edit": summary.conflict.operations.iter().map(|(operation, _)| operation.to_json()).collect::<Vec<_>>(),
-            "settled": summary.settled.iter().map(|edit| edit.id.to_string()).collect::<Vec<_>>(),
-            "beaten": line.has_passed_by(&summary.record),
-        });
-        Value::Object(view)
+        let operations = summary.conflict.operations.iter();
+        RevisionView {
+            id,
+            height: header.height,
+            author: header.author,
+            author_name: self.peers.roster.name(&header.author),
+            time_ms: header.stamp.wall_ms(),
+            received_ms: summary.received,
+            note: header.note.as_str().to_owned(),
+            base: (header.height > 1).then_some(header.base),
+            size: header.body_len,
+            is_untried: header.flags & Header::UNTRIED != 0,
+            is_stored: self.store.storing.has(&id),
+            is_struck: summary.is_struck,
+            is_guarded: header.flags & Header::GUARDED != 0,
+            is_removal: header.is_removal(),
+            origin: summary.origin.clone(),
+            edit_author_name: edit_author.map(|author| self.peers.roster.name(author)),
+            edit: operations.map(|(operation, _)| operation.clone()).collect(),
+            settled: summary.settled.iter().map(|edit| edit.id).collect(),
+            is_beaten: line.has_passed_by(&summary.record),
+        }
     }
 }
 

@@ -9,7 +9,6 @@ pub(in crate::node) mod groups;
 pub(in crate::node) mod history;
 pub(in crate::node) mod inspect;
 pub(in crate::node) mod problems;
-pub(in crate::node) mod state;
 
 use crate::limits::ADDRESSES_MAX;
 use crate::limits::WORDS_MAX;
@@ -20,7 +19,8 @@ use crate::node::store::Store;
 use crate::node::views::effective::effective_view;
 use std::time::Duration;
 
-use self::state::{Known, State};
+use super::answer::state::{HostState, Known};
+use super::answer::views::{FleetView, FollowedView, HostView, LinkView, NodeView, SaidView};
 use super::answer::{Answer, Problem};
 use super::context::Context;
 use super::input::{Ask, Question};
@@ -91,7 +91,10 @@ impl View<'_> {
             Err(problem) => return problem.into(),
         };
         match self.cx.setup.overlay.apply(&document) {
-            Ok(effective) => Answer::Json(effective_view(self.store, self.cx, &effective)),
+            Ok(effective) => {
+                let view = effective_view(self.store, self.cx, effective);
+                Answer::Effective(Box::new(view))
+            }
             Err(unfit) => {
                 let head = self.store.head(self.cx).map(|head| head.id());
                 Problem::new(
@@ -109,25 +112,19 @@ impl View<'_> {
     pub(in crate::node) fn read(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Read(path) => self.value(path),
-            Ask::Fleet => Answer::Json(self.fleet_view()),
-            Ask::Nodes(None) => Answer::Json(Value::Array(
-                self.peers
-                    .roster
-                    .iter()
-                    .map(|(peer, node)| self.node_view(peer, node))
-                    .collect(),
-            )),
+            Ask::Fleet => Answer::Fleet(Box::new(self.fleet_view())),
+            Ask::Nodes(None) => Answer::Nodes(self.node_views()),
             Ask::Nodes(Some(ending)) => self.one_node(&ending),
             Ask::Effective => self.effective_view(),
-            Ask::Links => Answer::Json(self.peers.links_view(self.cx)),
-            Ask::Groups => Answer::Json(self.groups_view()),
-            Ask::Drifts(None) => Answer::Json(self.local.drifts_view()),
+            Ask::Links => Answer::Links(self.peers.link_views(self.cx)),
+            Ask::Groups => Answer::Groups(self.group_views()),
+            Ask::Drifts(None) => Answer::Drifts(self.local.kept_files().to_vec()),
             Ask::Drifts(Some(name)) => match self.local.drift_file(&name) {
                 Ok(name) => Answer::KeptDrift(name),
                 Err(problem) => problem.into(),
             },
             Ask::Server(question) => self.server_question(question),
-            Ask::Health => Answer::Json(object! { "status": "ok" }.into()),
+            Ask::Health => Answer::Healthy,
             _ => Problem::new(500, "This cannot be.", "a change came the way of questions").into(),
         }
     }
@@ -166,77 +163,61 @@ impl View<'_> {
         self.store.head(self.cx).is_none() && self.local.server.is_unseen()
     }
 
-    fn fleet_view(&self) -> Value {
+    fn fleet_view(&self) -> FleetView {
         let own = &self.cx.setup.group;
-        let peer = object! {
-            "id": self.cx.me.to_string(),
-            "name": self.cx.setup.name.as_str(),
-            "version": self.cx.setup.version.as_str(),
-            "group": own.as_str(),
-            "joined": self.exchange.joined,
-            "in_memory": self.store.storing.in_memory(),
-            "uptime_ms": millis(self.cx.now.elapsed),
-        };
-        let group = object! {
-            "name": own.as_str(),
-            "head": self.head_view(own),
-            "applied": self.local.applied_id().map(|id| id.to_string()),
-            "verdict": self.local.server.verdict.word(),
-            "detail": self.local.server.verdict.detail(),
-            "drift": self.local.server.drift.clone(),
-            "kept": self.local.unseen_view(),
-        };
-        Value::Object(object! {
-            "fleet": object! { "name": self.cx.setup.fleet.name(), "id": self.cx.setup.fleet.id().to_string() },
-            "peer": peer,
-            "group": group,
-            "links": self.peers.links_view(self.cx),
-            "nodes": self.peers.roster.iter().map(|(peer, node)| self.node_view(peer, node)).collect::<Vec<_>>(),
-            "conflicts": self.conflicts_view(own),
-            "problems": self.problems().collect::<Vec<_>>(),
-        })
+        FleetView {
+            name: self.cx.setup.fleet.name().to_owned(),
+            id: *self.cx.setup.fleet.id(),
+            host: HostView {
+                id: self.cx.me,
+                name: self.cx.setup.name.clone(),
+                version: self.cx.setup.version.clone(),
+                group: own.clone(),
+                has_joined: self.exchange.joined,
+                in_memory: self.store.storing.in_memory(),
+                uptime: self.cx.now.elapsed,
+            },
+            group: FollowedView {
+                name: own.clone(),
+                head: self.head_view(own),
+                applied: self.local.applied_id(),
+                verdict: self.local.server.verdict.word(),
+                detail: self.local.server.verdict.detail().to_owned(),
+                drift: self.local.server.drift.clone(),
+                kept: self.local.unseen_files().cloned().collect(),
+            },
+            links: self.peers.link_views(self.cx),
+            nodes: self.node_views(),
+            conflicts: self.conflict_views(own),
+            problems: self.problems().collect(),
+        }
     }
 
-    fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> Value {
+    fn node_views(&self) -> Vec<NodeView> {
+        let all = self.peers.roster.iter();
+        all.map(|(peer, node)| self.node_view(peer, node)).collect()
+    }
+
+    fn node_view(&self, peer: &PeerId, node: &NodeRecord) -> NodeView {
         let is_self = *peer == self.cx.me;
         let said = self.said_by(peer, node);
-        let mut view = object! { "id": peer.to_string() };
-        // Only what is documented, and only of the type that is documented: a peer may say
-        // anything.
-        let texts = ["name", "version", "group", "verdict", "detail", "problem"];
-        view.extend(texts.map(|member| {
-            (
-                member.to_owned(),
-                text(&said, member).unwrap_or_default().into(),
-            )
-        }));
-        view.extend(
-            ["desired", "applied"].map(|member| (member.to_owned(), text(&said, member).into())),
-        );
-        let flag = |member| {
-            said.get(member)
-                .and_then(Value::as_bool)
-                .unwrap_or_default()
-        };
-        view.extend(["server", "drift"].map(|member| (member.to_owned(), flag(member).into())));
-        let addresses = said
-            .get("addresses")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        view.extend(object! {
-            "addresses": addresses.filter(|address| address.is_string()).cloned().collect::<Vec<_>>(),
-            "state": self.state_of(peer, node, &said).to_string(),
-            "age_ms": millis(if is_self { Duration::ZERO } else { node.age(self.cx.now.elapsed) }),
-            "clock_ms": self.peers.clock_off(self.cx, peer, node),
-            "linked": self.peers.is_linked(peer),
-            "self": is_self,
-        });
-        Value::Object(view)
+        NodeView {
+            id: *peer,
+            state: self.state_of(peer, node, &said),
+            said: said_view(&said),
+            age: if is_self {
+                Duration::ZERO
+            } else {
+                node.age(self.cx.now.elapsed)
+            },
+            clock_ms: self.peers.clock_off(self.cx, peer, node),
+            is_linked: self.peers.is_linked(peer),
+            is_self,
+        }
     }
 
     /// In one word how a host stands to the head of its group.
-    fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> State {
+    fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> HostState {
         let is_young =
             *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.peers.refresh_every();
         Known {
@@ -277,7 +258,7 @@ impl View<'_> {
             .filter(|(peer, _)| peer.to_string().ends_with(ending))
             .collect();
         match matches[..] {
-            [(peer, node)] => Answer::Json(self.node_view(peer, node)),
+            [(peer, node)] => Answer::Node(Box::new(self.node_view(peer, node))),
             [] => Problem::new(
                 404,
                 "No such peer.",
@@ -325,30 +306,50 @@ impl Peers {
         self.links.values().any(|link| link.hello.peer == *peer)
     }
 
-    fn links_view(&self, cx: &Context) -> Value {
-        Value::Array(
-            self.links
-                .values()
-                .map(|link| self.link_view(cx, link))
-                .collect(),
-        )
+    fn link_views(&self, cx: &Context) -> Vec<LinkView> {
+        let links = self.links.values();
+        links.map(|link| self.link_view(cx, link)).collect()
     }
 
-    fn link_view(&self, cx: &Context, link: &Link) -> Value {
-        Value::Object(object! {
-            "peer": link.hello.peer.to_string(),
-            "name": self.roster.name(&link.hello.peer),
-            "address": link.address.to_string(),
-            "outgoing": link.outgoing,
-            "since_ms": millis(cx.now.elapsed.saturating_sub(link.since)),
-            "bytes_in": link.bytes_in,
-            "bytes_out": link.bytes_out,
-            "queue": link.backlog(),
-            "round_trip_ms": link.round_trip.map(|time| time.as_micros() as f64 / 1000.0),
-        })
+    fn link_view(&self, cx: &Context, link: &Link) -> LinkView {
+        LinkView {
+            peer: link.hello.peer,
+            name: self.roster.name(&link.hello.peer),
+            address: link.address,
+            is_outgoing: link.outgoing,
+            age: cx.now.elapsed.saturating_sub(link.since),
+            bytes_in: link.bytes_in,
+            bytes_out: link.bytes_out,
+            queue: link.backlog(),
+            round_trip: link.round_trip,
+        }
     }
 }
 
-fn millis(time: Duration) -> Value {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+/// What a node record says, as far as it is documented.
+fn said_view(said: &Value) -> SaidView {
+    let words = |member| text(said, member).unwrap_or_default().to_owned();
+    let flag = |member| {
+        let flag = said.get(member).and_then(Value::as_bool);
+        flag.unwrap_or_default()
+    };
+    let addresses = said.get("addresses").and_then(Value::as_array);
+    SaidView {
+        name: words("name"),
+        version: words("version"),
+        group: words("group"),
+        verdict: words("verdict"),
+        detail: words("detail"),
+        problem: words("problem"),
+        desired: text(said, "desired").map(str::to_owned),
+        applied: text(said, "applied").map(str::to_owned),
+        has_server: flag("server"),
+        has_drift: flag("drift"),
+        addresses: addresses
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    }
 }

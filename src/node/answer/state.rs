@@ -2,7 +2,7 @@
 //!
 //! What a person is shown of a host is this one word, and how old the news is that it rests on. It
 //! is judged against the head that this host shows, never against what the other believes the head
-//! to be. The table stands here, pure; `views` feeds it.
+//! to be. The table stands here, pure; `node::views` feeds it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::model::record::RecordId;
 
 /// How a host stands to its group's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::node) enum State {
+pub enum HostState {
     /// The host's server runs the head; a host without a server holds it.
     InStep,
     /// The host's server runs something else than the head, or the host does not hold it yet.
@@ -27,7 +27,7 @@ pub(in crate::node) enum State {
     Unknown,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for HostState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InStep => "in step",
@@ -62,12 +62,12 @@ pub(in crate::node) struct Known<'a> {
 
 impl Known<'_> {
     /// The word for it. What makes a person get up comes first.
-    pub(in crate::node) fn state(&self) -> State {
+    pub(in crate::node) fn state(&self) -> HostState {
         let Some(has_server) = self.has_server.filter(|_| self.is_live) else {
             return if self.is_live {
-                State::Unknown
+                HostState::Unknown
             } else {
-                State::Away
+                HostState::Away
             };
         };
         let is_head = |named: Option<&str>| match (named, self.head) {
@@ -76,17 +76,17 @@ impl Known<'_> {
             _ => false,
         };
         match (has_server, self.verdict) {
-            (false, _) if is_head(self.desired) => State::InStep,
-            (false, _) => State::Behind,
-            (true, "unreachable") => State::ServerDown,
+            (false, _) if is_head(self.desired) => HostState::InStep,
+            (false, _) => HostState::Behind,
+            (true, "unreachable") => HostState::ServerDown,
             // It refuses what it holds for the head; whether that is ours is the question.
-            (true, "refused") if is_head(self.desired) => State::Refused,
-            (true, _) if self.drift => State::Drifted,
+            (true, "refused") if is_head(self.desired) => HostState::Refused,
+            (true, _) if self.drift => HostState::Drifted,
             // Nothing was ever published, and nothing is to be run.
-            (true, _) if self.head.is_none() && self.desired.is_none() => State::InStep,
-            (true, "applied") if is_head(self.applied) => State::InStep,
-            (true, "applied" | "refused" | "pending") => State::Behind,
-            (true, _) => State::Unknown,
+            (true, _) if self.head.is_none() && self.desired.is_none() => HostState::InStep,
+            (true, "applied") if is_head(self.applied) => HostState::InStep,
+            (true, "applied" | "refused" | "pending") => HostState::Behind,
+            (true, _) => HostState::Unknown,
         }
     }
 }
@@ -114,19 +114,24 @@ mod tests {
     fn a_host_is_judged_by_what_runs_and_by_the_head_shown_here() {
         let (head, other) = (HEAD.to_string(), RecordId([2; 32]).to_string());
         for (desired, applied, verdict, expected) in [
-            (&head, &head, "applied", State::InStep),
+            (&head, &head, "applied", HostState::InStep),
             // It says that it runs its head, which is not the one that is shown.
-            (&other, &other, "applied", State::Behind),
-            (&head, &other, "applied", State::Behind),
-            (&head, &other, "pending", State::Behind),
-            (&head, &other, "refused", State::Refused),
+            (&other, &other, "applied", HostState::Behind),
+            (&head, &other, "applied", HostState::Behind),
+            (&head, &other, "pending", HostState::Behind),
+            (&head, &other, "refused", HostState::Refused),
             // What it refused is not the head that is shown.
-            (&other, &other, "refused", State::Behind),
-            (&head, &head, "unreachable", State::ServerDown),
-            (&head, &head, "unverified", State::Unknown),
-            (&head, &head, "what a later version says", State::Unknown),
-            (&head, &String::new(), "applied", State::Behind),
-            (&String::new(), &String::new(), "pending", State::Behind),
+            (&other, &other, "refused", HostState::Behind),
+            (&head, &head, "unreachable", HostState::ServerDown),
+            (&head, &head, "unverified", HostState::Unknown),
+            (
+                &head,
+                &head,
+                "what a later version says",
+                HostState::Unknown,
+            ),
+            (&head, &String::new(), "applied", HostState::Behind),
+            (&String::new(), &String::new(), "pending", HostState::Behind),
         ] {
             assert_eq!(
                 known(desired, applied, verdict).state(),
@@ -146,7 +151,7 @@ mod tests {
                 ..whole
             }
             .state(),
-            State::Drifted
+            HostState::Drifted
         );
         assert_eq!(
             Known {
@@ -154,7 +159,7 @@ mod tests {
                 ..whole
             }
             .state(),
-            State::Away
+            HostState::Away
         );
         assert_eq!(
             Known {
@@ -162,7 +167,7 @@ mod tests {
                 ..whole
             }
             .state(),
-            State::Unknown
+            HostState::Unknown
         );
         assert_eq!(
             Known {
@@ -171,7 +176,7 @@ mod tests {
                 ..whole
             }
             .state(),
-            State::InStep
+            HostState::InStep
         );
         assert_eq!(
             Known {
@@ -180,7 +185,7 @@ mod tests {
                 ..whole
             }
             .state(),
-            State::Behind
+            HostState::Behind
         );
         assert_eq!(
             Known {
@@ -191,8 +196,8 @@ mod tests {
                 ..whole
             }
             .state(),
-            State::InStep
+            HostState::InStep
         );
-        assert_eq!(Known::default().state(), State::Away);
+        assert_eq!(Known::default().state(), HostState::Away);
     }
 }
