@@ -32,7 +32,7 @@ use self::failure::CommandError;
 use self::output::{note, print};
 use crate::daemon;
 use crate::settings::Resolved;
-use crate::settings::table::Command;
+use crate::settings::table::Subcommand;
 
 /// Does what the arguments, without the program's name, ask for.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -59,15 +59,15 @@ fn perform(asked: &Arguments) -> Result<(), CommandError> {
         group: order.text("group"),
     };
     match order.command {
-        Command::Sim => sim::simulate(order),
-        Command::Init => fleet::init(&resolved, order.text("fleet")),
-        Command::Token => fleet::token(&resolved),
-        Command::Join => fleet::join(&resolved, order.operand(0)),
-        Command::Id => fleet::id(settings),
-        Command::Check => check(&resolved),
-        Command::Run => run(resolved),
-        Command::Status => status::print(daemon, order.has("json")),
-        Command::Groups => match order.operand(0) {
+        Subcommand::Sim => sim::simulate(order),
+        Subcommand::Init => fleet::init(&resolved, order.text("fleet")),
+        Subcommand::Token => fleet::token(&resolved),
+        Subcommand::Join => fleet::join(&resolved, order.operand(0)),
+        Subcommand::Id => fleet::id(settings),
+        Subcommand::Check => check(&resolved),
+        Subcommand::Run => run(resolved),
+        Subcommand::Status => status::print(daemon, order.has("json")),
+        Subcommand::Groups => match order.operand(0) {
             "" => groups::list(
                 daemon,
                 (order.has("force"), order.text("note")),
@@ -78,8 +78,8 @@ fn perform(asked: &Arguments) -> Result<(), CommandError> {
                 groups::remove(daemon, (what, order.operand(1)), given, order.has("json"))
             }
         },
-        Command::Log => history::log(daemon, order.has("json")),
-        Command::Show => match (order.operand(0), order.has("effective")) {
+        Subcommand::Log => history::log(daemon, order.has("json")),
+        Subcommand::Show => match (order.operand(0), order.has("effective")) {
             ("", true) => effective::print(daemon, order.has("json")),
             ("", false) => Err(CommandError::Usage(
                 "starling show: which revision? name its ID, or give --effective".to_owned(),
@@ -90,35 +90,35 @@ fn perform(asked: &Arguments) -> Result<(), CommandError> {
             )),
             (id, false) => history::show(daemon, id, order.has("json")),
         },
-        Command::Diff => history::diff(
+        Subcommand::Diff => history::diff(
             daemon,
             order.operand(0),
             order.operand(1),
             order.has("json"),
         ),
-        Command::Blame => history::blame(daemon, order.operand(0), order.has("json")),
-        Command::Restore => history::restore(
+        Subcommand::Blame => history::blame(daemon, order.operand(0), order.has("json")),
+        Subcommand::Restore => history::restore(
             daemon,
             order.operand(0),
             order.text("path"),
             order.text("note"),
         ),
-        Command::Conflicts => conflicts::list(daemon, order.has("json")),
-        Command::Resolve => conflicts::resolve(
+        Subcommand::Conflicts => conflicts::list(daemon, order.has("json")),
+        Subcommand::Resolve => conflicts::resolve(
             daemon,
             order.operand(0),
             (order.has("keep"), order.has("drop")),
             order.text("note"),
         ),
-        Command::Drift => drift::drift(
+        Subcommand::Drift => drift::drift(
             daemon,
             (order.operand(0), order.operand(1)),
             order.text("note"),
             order.has("json"),
         ),
-        Command::Repair => drift::repair(daemon, order.operand(0), order.has("all")),
-        Command::Service => print(&service::unit()),
-        Command::Fsck => fsck::run(settings, order.has("json")),
+        Subcommand::Repair => drift::repair(daemon, order.operand(0), order.has("all")),
+        Subcommand::Service => print(&service::unit()),
+        Subcommand::Fsck => fsck::run(settings, order.has("json")),
     }
 }
 

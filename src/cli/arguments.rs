@@ -11,14 +11,14 @@ use super::failure::CommandError;
 use super::{environment, usage};
 use crate::settings::nearest::nearest;
 use crate::settings::options::OPTIONS;
-use crate::settings::table::{Command, Opt};
+use crate::settings::table::{Opt, Subcommand};
 use crate::settings::{Resolved, SettingsFile};
 
 /// The arguments of the program, understood.
 #[derive(Debug)]
 pub(super) enum Arguments {
     /// Print how to use the program, or one of its subcommands.
-    Help(Option<Command>),
+    Help(Option<Subcommand>),
     /// Print the version.
     Version,
     /// Perform a subcommand.
@@ -28,7 +28,7 @@ pub(super) enum Arguments {
 /// A subcommand with its options, all of which it knows.
 #[derive(Debug)]
 pub(super) struct Order {
-    pub(super) command: Command,
+    pub(super) command: Subcommand,
     pub(super) options: Vec<(&'static Opt, String)>,
     operands: Vec<String>,
 }
@@ -165,9 +165,9 @@ fn argument(parser: &mut Parser, option: &'static Opt) -> Result<String, Command
     })
 }
 
-fn command(word: &str) -> Result<Command, CommandError> {
-    let known = || Command::ALL.into_iter().map(Command::name);
-    Command::ALL
+fn command(word: &str) -> Result<Subcommand, CommandError> {
+    let known = || Subcommand::ALL.into_iter().map(Subcommand::name);
+    Subcommand::ALL
         .into_iter()
         .find(|command| command.name() == word)
         .ok_or_else(|| match nearest(word, known()) {

@@ -6,12 +6,12 @@
 use std::fmt::Write;
 
 use crate::settings::options::OPTIONS;
-use crate::settings::table::{Command, Opt};
+use crate::settings::table::{Opt, Subcommand};
 
 /// The usage text of the program: its subcommands and all options.
 pub(super) fn whole() -> String {
     let mut text = "usage: starling COMMAND [OPTION]...\n\n".to_owned();
-    for command in Command::ALL {
+    for command in Subcommand::ALL {
         row(&mut text, &words(command), command.help());
     }
     options(&mut text, |_| true);
@@ -20,7 +20,7 @@ pub(super) fn whole() -> String {
 }
 
 /// The usage of a subcommand.
-pub(super) fn of(command: Command) -> String {
+pub(super) fn of(command: Subcommand) -> String {
     let mut text = format!(
         "usage: starling {} [OPTION]...\n\n{}\n",
         words(command),
@@ -30,7 +30,7 @@ pub(super) fn of(command: Command) -> String {
     text
 }
 
-fn words(command: Command) -> String {
+fn words(command: Subcommand) -> String {
     [&[command.name()], command.operands()].concat().join(" ")
 }
 

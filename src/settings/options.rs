@@ -2,56 +2,56 @@
 //!
 //! Each is one entry; what the entries mean, and who reads them, is in `table`.
 
-use super::table::{COUNT, Command, Opt, Setting};
+use super::table::{COUNT, Opt, Setting, Subcommand};
 use super::value;
 
-const EVERY: &[Command] = &Command::ALL;
-const RUN: &[Command] = &[Command::Run, Command::Check];
-const TOKEN: &[Command] = &[Command::Run, Command::Check, Command::Token];
-const SIM: &[Command] = &[Command::Sim];
-const CONTROL: &[Command] = &[
-    Command::Run,
-    Command::Check,
-    Command::Status,
-    Command::Groups,
-    Command::Log,
-    Command::Show,
-    Command::Diff,
-    Command::Blame,
-    Command::Restore,
-    Command::Conflicts,
-    Command::Resolve,
-    Command::Drift,
-    Command::Repair,
+const EVERY: &[Subcommand] = &Subcommand::ALL;
+const RUN: &[Subcommand] = &[Subcommand::Run, Subcommand::Check];
+const TOKEN: &[Subcommand] = &[Subcommand::Run, Subcommand::Check, Subcommand::Token];
+const SIM: &[Subcommand] = &[Subcommand::Sim];
+const CONTROL: &[Subcommand] = &[
+    Subcommand::Run,
+    Subcommand::Check,
+    Subcommand::Status,
+    Subcommand::Groups,
+    Subcommand::Log,
+    Subcommand::Show,
+    Subcommand::Diff,
+    Subcommand::Blame,
+    Subcommand::Restore,
+    Subcommand::Conflicts,
+    Subcommand::Resolve,
+    Subcommand::Drift,
+    Subcommand::Repair,
 ];
-const GROUP: &[Command] = &[
-    Command::Run,
-    Command::Check,
-    Command::Log,
-    Command::Show,
-    Command::Diff,
-    Command::Blame,
-    Command::Restore,
-    Command::Conflicts,
-    Command::Resolve,
+const GROUP: &[Subcommand] = &[
+    Subcommand::Run,
+    Subcommand::Check,
+    Subcommand::Log,
+    Subcommand::Show,
+    Subcommand::Diff,
+    Subcommand::Blame,
+    Subcommand::Restore,
+    Subcommand::Conflicts,
+    Subcommand::Resolve,
 ];
-const CHANGE: &[Command] = &[
-    Command::Restore,
-    Command::Resolve,
-    Command::Drift,
-    Command::Groups,
+const CHANGE: &[Subcommand] = &[
+    Subcommand::Restore,
+    Subcommand::Resolve,
+    Subcommand::Drift,
+    Subcommand::Groups,
 ];
-const PRINT: &[Command] = &[
-    Command::Status,
-    Command::Groups,
-    Command::Log,
-    Command::Show,
-    Command::Diff,
-    Command::Blame,
-    Command::Conflicts,
-    Command::Drift,
-    Command::Fsck,
-    Command::Sim,
+const PRINT: &[Subcommand] = &[
+    Subcommand::Status,
+    Subcommand::Groups,
+    Subcommand::Log,
+    Subcommand::Show,
+    Subcommand::Diff,
+    Subcommand::Blame,
+    Subcommand::Conflicts,
+    Subcommand::Drift,
+    Subcommand::Fsck,
+    Subcommand::Sim,
 ];
 
 /// All options, in the order of the usage text.
@@ -362,7 +362,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: Some("NAME"),
         help: "what to call the fleet; fleet-XXXX if not given",
         section: "Founding",
-        commands: &[Command::Init],
+        commands: &[Subcommand::Init],
         setting: None,
     },
     Opt {
@@ -437,7 +437,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: None,
         help: "what this host's server is given, not a revision",
         section: "Printing",
-        commands: &[Command::Show],
+        commands: &[Subcommand::Show],
         setting: None,
     },
     Opt {
@@ -446,7 +446,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: Some("PATH"),
         help: "restore what is there, not all: /config/...",
         section: "Changing",
-        commands: &[Command::Restore],
+        commands: &[Subcommand::Restore],
         setting: None,
     },
     Opt {
@@ -455,7 +455,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: None,
         help: "the servers of all hosts of this one's group",
         section: "Changing",
-        commands: &[Command::Repair],
+        commands: &[Subcommand::Repair],
         setting: None,
     },
     Opt {
@@ -464,7 +464,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: None,
         help: "remove a group that hosts may follow which are away",
         section: "Changing",
-        commands: &[Command::Groups],
+        commands: &[Subcommand::Groups],
         setting: None,
     },
     Opt {
@@ -473,7 +473,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: None,
         help: "make the change that lost, now",
         section: "Changing",
-        commands: &[Command::Resolve],
+        commands: &[Subcommand::Resolve],
         setting: None,
     },
     Opt {
@@ -482,7 +482,7 @@ pub static OPTIONS: &[Opt] = &[
         argument: None,
         help: "leave the document as it is",
         section: "Changing",
-        commands: &[Command::Resolve],
+        commands: &[Subcommand::Resolve],
         setting: None,
     },
     Opt {

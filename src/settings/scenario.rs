@@ -199,7 +199,7 @@ const UNITS: [(&str, u64); 5] = [
 mod tests {
     use super::*;
     use crate::settings::options::{OPTIONS, option};
-    use crate::settings::table::Command;
+    use crate::settings::table::Subcommand;
 
     fn with(option_name: &str, text: &str) -> Result<Scenario, SettingsError> {
         Scenario::new(&[(option(option_name).unwrap(), text.to_owned())])
@@ -242,7 +242,7 @@ mod tests {
                 );
             }
         }
-        let known = |option: &&Opt| option.commands == [Command::Sim];
+        let known = |option: &&Opt| option.commands == [Subcommand::Sim];
         let unnamed: Vec<_> = OPTIONS
             .iter()
             .filter(known)

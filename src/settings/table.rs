@@ -10,7 +10,7 @@ use super::daemon::Settings;
 
 /// What `starling` is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub enum Subcommand {
     /// Found a fleet.
     Init,
     /// Print what others need to join.
@@ -53,7 +53,7 @@ pub enum Command {
     Service,
 }
 
-impl Command {
+impl Subcommand {
     /// All of them, in the order in which a person meets them.
     pub const ALL: [Self; 20] = [
         Self::Init,
@@ -160,7 +160,7 @@ pub struct Opt {
     /// The heading that it stands under in the usage text.
     pub section: &'static str,
     /// The subcommands that know it.
-    pub commands: &'static [Command],
+    pub commands: &'static [Subcommand],
     /// How it becomes a setting; `None` if it only tells a subcommand what to do.
     pub setting: Option<Setting>,
 }

@@ -65,7 +65,7 @@ fn each_subcommand_takes_its_own_options_only() {
 #[test]
 fn options_are_understood_in_any_place_and_spelling() {
     let order = order("--state /a join - --state=/b -f c");
-    assert_eq!(order.command, Command::Join);
+    assert_eq!(order.command, Subcommand::Join);
     assert_eq!(order.operands, ["-"]);
     assert_eq!(order.text("state"), Some("/b"), "the last one counts");
     assert_eq!(order.text("config"), Some("c"));
@@ -76,7 +76,7 @@ fn help_and_version_come_before_everything_else() {
     assert!(matches!(parse("--help"), Ok(Arguments::Help(None))));
     assert!(matches!(
         parse("join -h"),
-        Ok(Arguments::Help(Some(Command::Join)))
+        Ok(Arguments::Help(Some(Subcommand::Join)))
     ));
     assert!(matches!(parse("--version"), Ok(Arguments::Version)));
 }
@@ -84,7 +84,7 @@ fn help_and_version_come_before_everything_else() {
 #[test]
 fn the_usage_text_names_everything_and_fits_a_terminal() {
     let whole = usage::whole();
-    for command in Command::ALL {
+    for command in Subcommand::ALL {
         assert!(whole.contains(&format!("\n  {}", command.name())));
         let own = usage::of(command);
         for option in OPTIONS {
@@ -100,7 +100,7 @@ fn the_usage_text_names_everything_and_fits_a_terminal() {
         assert!(whole.contains(&format!("--{}", option.name)));
     }
     for line in whole.lines().chain(
-        Command::ALL
+        Subcommand::ALL
             .map(usage::of)
             .iter()
             .flat_map(|own| own.lines()),
