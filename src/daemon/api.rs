@@ -24,7 +24,8 @@ use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::ResourceKind;
 use crate::node::answer::{Answer, Problem};
-use crate::node::input::{Ask, Change, Question, Refusal};
+use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery, Query, Question};
+use crate::node::input::Refusal;
 use crate::settings::nearest::nearest;
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
@@ -35,20 +36,26 @@ pub(in crate::daemon) fn ask(request: &HttpRequest, now_ms: u64) -> Result<Ask, 
         .map_err(|error| HttpResponse::error(400, "Invalid request path.", &error.to_string()))?;
     check_words(request, &path)?;
     let ask = asked(request, path, now_ms)?;
-    // A look changes nothing anyway, but Unit restarts an application by GET.
-    let is_look = request.method == "GET" && !matches!(ask, Ask::Server(Question::Control(_)));
-    let ask = if !is_look && patch::is_dry_run(request)? {
-        patch::dry_run(ask)?
-    } else {
-        ask
-    };
-    Ok(match group(request)? {
-        Some(group) => {
-            let forwarded = (request.method != "GET").then(|| Box::new(forwarded(request, &group)));
-            Ask::OfGroup(group, Box::new(ask), forwarded)
+    match ask {
+        Ask::Query { query, .. } => Ok(Ask::Query {
+            group: group(request)?,
+            query,
+        }),
+        Ask::Command { command, .. } => {
+            let command = if patch::is_dry_run(request)? {
+                patch::dry_run(command)?
+            } else {
+                command
+            };
+            let group = group(request)?;
+            let forwarded = group.as_ref().map(|group| forwarded(request, group));
+            Ok(Ask::Command {
+                group,
+                command,
+                forwarded: forwarded.map(Box::new),
+            })
         }
-        None => ask,
-    })
+    }
 }
 
 /// The request as it goes to a host of that group.
@@ -92,23 +99,23 @@ pub(in crate::daemon) fn ask_for_peer(
         body,
         origin: RequestOrigin::Unix,
     };
-    let ask = match ask(&request, now_ms)? {
-        // It has been passed on once: this host is the one that was meant, or nobody is.
-        Ask::OfGroup(group, ask, _) => Ask::OfGroup(group, ask, None),
-        ask => ask,
-    };
-    let inner = if let Ask::OfGroup(_, inner, _) = &ask {
-        inner
-    } else {
-        &ask
-    };
-    match inner {
-        Ask::Write(_)
-        | Ask::Patch(_)
-        | Ask::DryRun(_)
-        | Ask::Restore { .. }
-        | Ask::Settle { .. }
-        | Ask::Repair => Ok(ask),
+    match ask(&request, now_ms)? {
+        Ask::Command {
+            group,
+            command:
+                command @ (Command::Write(_)
+                | Command::Patch(_)
+                | Command::DryRun(_)
+                | Command::Restore { .. }
+                | Command::Settle { .. }
+                | Command::Repair),
+            ..
+        } => Ok(Ask::Command {
+            group,
+            command,
+            // It has been forwarded once: this host is the one that was meant, or nobody is.
+            forwarded: None,
+        }),
         _ => Err(HttpResponse::error(
             400,
             "Only changes of a document are carried out for other hosts.",
@@ -136,41 +143,41 @@ fn asked(request: &HttpRequest, path: Path, now_ms: u64) -> Result<Ask, HttpResp
     let tokens: Vec<&str> = path.tokens().iter().map(String::as_str).collect();
     match tokens[..] {
         ["config", ..] => config(request, path),
-        ["healthz"] => get_only(request, Ask::Health),
-        ["fleet"] => get_only(request, Ask::Fleet),
-        ["fleet", "effective"] => get_only(request, Ask::Effective),
-        ["fleet", "nodes"] => get_only(request, Ask::Nodes(None)),
-        ["fleet", "nodes", id, "repair"] => drifts::repair_host(request, id),
-        ["fleet", "repair"] => only("POST", request).map(|()| Ask::Repair),
-        ["fleet", "drift"] => get_only(request, Ask::Drifts(None)),
-        ["fleet", "drift", file] => get_only(request, Ask::Drifts(Some(file.to_owned()))),
+        ["healthz"] => get_only(request, HostQuery::Health),
+        ["fleet"] => get_only(request, HostQuery::Fleet),
+        ["fleet", "effective"] => get_only(request, HostQuery::Effective),
+        ["fleet", "nodes"] => get_only(request, HostQuery::Nodes),
+        ["fleet", "nodes", id, "repair"] => drifts::repair_host(request, id).map(Ask::from),
+        ["fleet", "repair"] => only("POST", request).map(|()| Command::Repair.into()),
+        ["fleet", "drift"] => get_only(request, HostQuery::Drifts),
+        ["fleet", "drift", file] => get_only(request, HostQuery::Drift(file.to_owned())),
         ["fleet", "drift", file, what @ ("acknowledge" | "adopt")] => {
-            drifts::deal_with(request, file, what == "adopt")
+            drifts::deal_with(request, file, what == "adopt").map(Ask::from)
         }
-        ["fleet", "nodes", id] => get_only(request, Ask::Nodes(Some(id.to_owned()))),
-        ["fleet", "groups"] => get_only(request, Ask::Groups),
-        ["fleet", "groups", name] => groups::remove(request, name),
-        ["fleet", "links"] => get_only(request, Ask::Links),
-        ["fleet", "revisions"] => get_only(request, Ask::Revisions(None)),
+        ["fleet", "nodes", id] => get_only(request, HostQuery::Node(id.to_owned())),
+        ["fleet", "groups"] => get_only(request, HostQuery::Groups),
+        ["fleet", "groups", name] => groups::remove(request, name).map(Ask::from),
+        ["fleet", "links"] => get_only(request, HostQuery::Links),
+        ["fleet", "revisions"] => get_only(request, PastQuery::Revisions),
         ["fleet", "revisions", id] => get_only(request, history::revision(request, id)),
-        ["fleet", "revisions", id, "restore"] => history::restore(request, id),
+        ["fleet", "revisions", id, "restore"] => history::restore(request, id).map(Ask::from),
         ["fleet", "blame", ..] => history::blame_of(request, &tokens[2..]),
-        ["fleet", "conflicts"] => get_only(request, Ask::Conflicts(None)),
-        ["fleet", "conflicts", id] => get_only(request, Ask::Conflicts(Some(id.to_owned()))),
+        ["fleet", "conflicts"] => get_only(request, PastQuery::Conflicts),
+        ["fleet", "conflicts", id] => get_only(request, PastQuery::Conflict(id.to_owned())),
         ["fleet", "conflicts", id, what @ ("keep" | "drop")] => {
-            history::settle(request, id, what == "keep")
+            history::settle(request, id, what == "keep").map(Ask::from)
         }
         ["certificates", ..] if request.method != "GET" => {
-            resources::change(request, ResourceKind::Certificate, now_ms)
+            resources::change(request, ResourceKind::Certificate, now_ms).map(Ask::from)
         }
         ["js_modules", ..] if request.method != "GET" => {
-            resources::change(request, ResourceKind::JsModule, now_ms)
+            resources::change(request, ResourceKind::JsModule, now_ms).map(Ask::from)
         }
-        ["certificates", ..] => resources::held(request, ResourceKind::Certificate),
-        ["js_modules", ..] => resources::held(request, ResourceKind::JsModule),
-        [] if request.method == "GET" => Ok(Ask::Server(Question::Everything)),
+        ["certificates", ..] => resources::held(request, ResourceKind::Certificate).map(Ask::from),
+        ["js_modules", ..] => resources::held(request, ResourceKind::JsModule).map(Ask::from),
+        [] if request.method == "GET" => Ok(HostQuery::Server(Question::Everything).into()),
         ["status", ..] if request.method == "GET" => {
-            Ok(Ask::Server(Question::Status(owned(&tokens[1..]))))
+            Ok(HostQuery::Server(Question::Status(owned(&tokens[1..]))).into())
         }
         [] | ["status", ..] => Err(HttpResponse::error(405, resources::INVALID_METHOD, "")),
         // Unit restarts by GET only. A GET that changes something is nobody's expectation, so there
@@ -178,10 +185,10 @@ fn asked(request: &HttpRequest, path: Path, now_ms: u64) -> Result<Ask, HttpResp
         ["control", "applications", _, "restart"]
             if matches!(request.method.as_str(), "GET" | "POST") =>
         {
-            Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
+            Ok(Command::Control(owned(&tokens[1..])).into())
         }
         ["control", ..] if request.method == "GET" => {
-            Ok(Ask::Server(Question::Control(owned(&tokens[1..]))))
+            Ok(Command::Control(owned(&tokens[1..])).into())
         }
         // Unit has nothing at `/control` itself, whatever the method.
         ["control", _, ..] => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
@@ -298,7 +305,7 @@ fn view(answer: &Answer) -> HttpResponse {
 fn config(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {
     let is_root = path.tokens().len() == 1;
     let change = |change| {
-        Ok(Ask::Write(Change {
+        let change = Change {
             op: Op {
                 path: path.clone(),
                 change,
@@ -306,29 +313,32 @@ fn config(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {
             if_match: if_match(request),
             note: note(request)?,
             settles: settles(request)?,
-        }))
+        };
+        Ok(Command::Write(change).into())
     };
     match request.method.as_str() {
-        "GET" => Ok(Ask::Read(path)),
+        "GET" => Ok(Query::Document(path).into()),
         "PUT" => change(edit::Change::Put(body(request)?)),
         "POST" if is_root && request.body.is_empty() => {
             let force = query(request, "force").is_some();
-            Ok(Ask::PublishLocal {
+            let (if_match, note) = (if_match(request), note(request)?);
+            Ok(Command::PublishLocal {
                 force,
-                if_match: if_match(request),
-                note: note(request)?,
-            })
+                if_match,
+                note,
+            }
+            .into())
         }
         "POST" if is_root => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
         "POST" => change(edit::Change::Append(body(request)?)),
         "DELETE" => change(edit::Change::Delete),
-        "PATCH" => patch::patch(request, path.clone()),
+        "PATCH" => patch::patch(request, path.clone()).map(Ask::from),
         _ => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
     }
 }
 
-fn get_only(request: &HttpRequest, ask: Ask) -> Result<Ask, HttpResponse> {
-    only("GET", request).map(|()| ask)
+fn get_only(request: &HttpRequest, query: impl Into<Ask>) -> Result<Ask, HttpResponse> {
+    only("GET", request).map(|()| query.into())
 }
 
 fn only(method: &str, request: &HttpRequest) -> Result<(), HttpResponse> {

@@ -31,8 +31,9 @@ use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
 use crate::model::revision::Revision;
 use crate::node::Node;
 use crate::node::answer::Answer;
+use crate::node::ask::Ask;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
-use crate::node::input::{Ask, ClientId, Input, LinkId, Outcome, ServerReport, Ticket, Trouble};
+use crate::node::input::{ClientId, Input, LinkId, Outcome, ServerReport, Ticket, Trouble};
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
 /// What the threads tell the loop.

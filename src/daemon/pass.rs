@@ -19,7 +19,7 @@ use crate::model::aliases::Aliases;
 use crate::model::document::Document;
 use crate::model::json::{self, Map, Value, object};
 use crate::model::resources::ResourceKind;
-use crate::node::input::Question;
+use crate::node::ask::Question;
 
 /// The way to the thread `pass`, which ends with it.
 #[derive(Debug, Clone)]

@@ -10,7 +10,8 @@ pub mod views;
 use self::views::{
     ConflictView, EffectiveView, FleetView, GroupView, LinkView, NodeView, RevisionView,
 };
-use super::input::{Question, Refusal};
+use super::ask::Question;
+use super::input::Refusal;
 use super::store::kept_file::KeptFile;
 use crate::model::document::Document;
 use crate::model::edit::EditError;

@@ -8,18 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ask::Ask;
 use super::software::Software;
-use crate::model::edit::Op;
 use crate::model::error_body;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, object};
 use crate::model::overlay::Overlay;
-use crate::model::patch::Patch;
-use crate::model::path::Path;
-use crate::model::resources::ResourceKind;
 use crate::model::revision::Revision;
 use crate::model::shown::ShownConfig;
-use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
+use crate::wire::forwarded::ForwardedResponse;
 use crate::wire::handshake::Hello;
 
 /// What may not work for a while.
@@ -209,158 +206,4 @@ impl Refusal {
             reason: reason.to_owned(),
         }
     }
-}
-
-/// What a client wants.
-#[derive(Debug)]
-pub enum Ask {
-    /// `GET /config…`
-    Read(Path),
-    /// `PUT`, `POST` or `DELETE /config…`
-    Write(Change),
-    /// `PATCH /config…`
-    Patch(Patching),
-    /// Any of these with `?dry-run`: try it, give the server back what it ran, and publish nothing.
-    DryRun(DryRun),
-    /// `POST /config` with an empty body: publish what the local server runs.
-    PublishLocal {
-        /// Even if the server shows its factory default or `{}`.
-        force: bool,
-        /// The `If-Match` header as sent.
-        if_match: Option<String>,
-        /// Who and why.
-        note: String,
-    },
-    /// Any of the others with `Starling-Group` or `?group`: of the document of this group,
-    /// whichever this host's own is. A change comes with the request itself, for a host of that
-    /// group; one that was passed on already does not.
-    OfGroup(String, Box<Ask>, Option<Box<ForwardedRequest>>),
-    /// `GET /fleet`
-    Fleet,
-    /// `GET /fleet/groups`
-    Groups,
-    /// `DELETE /fleet/groups/NAME`
-    RemoveGroup {
-        /// The group; not this host's own.
-        name: String,
-        /// Even if hosts that are away follow it, or may, and if conflicts in it are not settled.
-        force: bool,
-        /// As in a [`Change`]; if it is empty it says that the group is removed.
-        note: String,
-    },
-    /// `GET /fleet/effective`: what the own server is given, and what of it is this host's own.
-    Effective,
-    /// `GET /fleet/nodes[/ID]`
-    Nodes(Option<String>),
-    /// `GET /fleet/links`
-    Links,
-    /// `GET /fleet/revisions[/ID]`
-    Revisions(Option<String>),
-    /// `GET /fleet/revisions/ID?diff[=OTHER]`: what leads to a revision from another, or from the
-    /// one that it was made on.
-    Difference {
-        /// The beginning of its ID.
-        to: String,
-        /// The beginning of the other's.
-        from: Option<String>,
-    },
-    /// `GET /fleet/blame/…`, of a path that an edit can have.
-    Blame(Path),
-    /// `POST /fleet/revisions/ID/restore`: make of the document, or of what is at a path, what it
-    /// was in another revision.
-    Restore {
-        /// The beginning of its ID.
-        id: String,
-        /// `/` for all of it, or a path that an edit can have.
-        path: Path,
-        /// As in a [`Change`].
-        if_match: Option<String>,
-        /// As in a [`Change`]; if it is empty it says what was restored.
-        note: String,
-    },
-    /// `GET /fleet/conflicts[/ID]`
-    Conflicts(Option<String>),
-    /// `POST /fleet/conflicts/ID/keep` or `…/drop`
-    Settle {
-        /// The beginning of its ID.
-        id: String,
-        /// Whether the change that lost is made now.
-        keep: bool,
-        /// As in a [`Change`].
-        if_match: Option<String>,
-        /// As in a [`Change`]; if it is empty it says what was settled.
-        note: String,
-    },
-    /// `GET /fleet/drift[/FILE]`
-    Drifts(Option<String>),
-    /// `POST /fleet/drift/FILE/acknowledge`
-    AcknowledgeDrift(String),
-    /// `POST /fleet/drift/FILE/adopt`: publish what somebody had changed on the server then.
-    AdoptDrift {
-        /// The file's name, or a part of it.
-        name: String,
-        /// As in a [`Change`].
-        if_match: Option<String>,
-        /// As in a [`Change`]; if it is empty it names the file.
-        note: String,
-    },
-    /// `POST /fleet/repair`: have the server run the head.
-    Repair,
-    /// `POST /fleet/nodes/ID/repair`: have another host's server do so, to which the request goes.
-    RepairHost(String, Box<ForwardedRequest>),
-    /// What only this host's own server can answer.
-    Server(Question),
-    /// `GET /healthz`
-    Health,
-}
-
-/// What a client wants to know of this host's own server. Tokens of paths are decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// `GET /`
-    Everything,
-    /// `GET /certificates…` or `/js_modules…`: the name, if one is given, and what is asked for
-    /// below it.
-    Held(ResourceKind, Vec<String>),
-    /// `GET /status…`, without the first token.
-    Status(Vec<String>),
-    /// `GET /control…`, without the first token.
-    Control(Vec<String>),
-}
-
-/// A patch that a client wants made.
-#[derive(Debug)]
-pub struct Patching {
-    /// Below what; something must be there.
-    pub path: Path,
-    /// What is to become of it.
-    pub patch: Patch,
-    /// As in a [`Change`].
-    pub if_match: Option<String>,
-    /// As in a [`Change`].
-    pub note: String,
-    /// As in a [`Change`].
-    pub settles: Vec<String>,
-}
-
-/// What is to be tried and not published.
-#[derive(Debug)]
-pub enum DryRun {
-    /// A change.
-    Write(Change),
-    /// A patch.
-    Patch(Patching),
-}
-
-/// A change that a client wants.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// What and where.
-    pub op: Op,
-    /// The `If-Match` header as sent.
-    pub if_match: Option<String>,
-    /// Who and why; at most 512 bytes.
-    pub note: String,
-    /// Open conflicts that the change settles: beginnings of their IDs, or `*` for all.
-    pub settles: Vec<String>,
 }

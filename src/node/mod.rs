@@ -12,6 +12,7 @@
 //! what one part means for the others.
 
 pub mod answer;
+pub mod ask;
 mod changes;
 mod context;
 pub mod effect;

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use super::Node;
 use super::answer::{Answer, Older, Problem};
+use super::ask::{Ask, Command, PastQuery, Query, Question};
 use super::changes::Below;
 use super::effect::Effect;
 use super::event::Event;
-use super::input::{Ask, ClientId, LinkId, Outcome, ServerReport, Ticket};
+use super::input::{ClientId, LinkId, Outcome, ServerReport, Ticket};
 use super::local::drift::{ADOPTED, ADOPTER};
 use super::local::kept::Found;
 use super::local::server::Job;
@@ -508,31 +509,75 @@ impl Node {
         }
     }
 
-    /// A client asks something of the document of the own group, or of another.
+    /// A client asks something of the document of the own group, or of another. Whoever names the
+    /// own group says nothing new.
     pub(super) fn asked(&mut self, client: ClientId, ask: Ask) {
+        let own = &self.cx.setup.group;
         match ask {
-            Ask::OfGroup(group, ask, forwarded) if group != self.cx.setup.group => {
-                self.ask_of_group(client, &group, *ask, forwarded.map(|forwarded| *forwarded));
+            Ask::Query { group, query } => match group.filter(|group| group != own) {
+                Some(group) => self.query_group(client, &group, query),
+                None => self.query(client, query),
+            },
+            Ask::Command {
+                group,
+                command,
+                forwarded,
+            } => match group.filter(|group| group != own) {
+                Some(group) => self.command_group(client, &group, &command, forwarded),
+                None => self.command(client, command),
+            },
+        }
+    }
+
+    /// Reads something for a client.
+    fn query(&mut self, client: ClientId, query: Query) {
+        let answer = match query {
+            // At most one from each of the gate's connections.
+            Query::Document(path) if self.view().is_blind() => {
+                return self.local.early.push((client, path));
             }
-            Ask::OfGroup(_, ask, _) => self.asked(client, *ask),
-            Ask::Write(change) => self.changes.write(&mut self.cx, client, change),
-            Ask::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
-            Ask::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
-            Ask::PublishLocal {
+            Query::Document(path) => self.view().value(path),
+            Query::Past(query) => self.past(&self.cx.setup.group.clone(), query),
+            Query::Host(query) => self.view().read(query),
+        };
+        self.cx.effects.push(Effect::Answer(client, answer));
+    }
+
+    /// Reads something of another group than the own.
+    fn query_group(&mut self, client: ClientId, group: &str, query: Query) {
+        let answer = match query {
+            _ if !self.view().is_known_group(group) => self.view().unknown_group(group).into(),
+            Query::Document(path) => match self.store.light_head(group) {
+                Some(head) => return self.changes.show(&mut self.cx, client, head, path),
+                None => self.store.value_of_group(group, path),
+            },
+            Query::Past(query) => self.past(group, query),
+            Query::Host(_) => of_no_group().into(),
+        };
+        self.cx.effects.push(Effect::Answer(client, answer));
+    }
+
+    /// Does something for a client, or begins to.
+    fn command(&mut self, client: ClientId, command: Command) {
+        match command {
+            Command::Write(change) => self.changes.write(&mut self.cx, client, change),
+            Command::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
+            Command::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
+            Command::PublishLocal {
                 force,
                 if_match,
                 note,
             } => self
                 .changes
                 .publish_local(&mut self.cx, client, force, if_match, note),
-            Ask::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
-            Ask::RemoveGroup { name, force, note } => {
+            Command::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
+            Command::RemoveGroup { name, force, note } => {
                 self.changes(|_, below| below.remove_group(client, &name, force, note));
             }
-            Ask::RepairHost(ending, forwarded) => self.changes(|changes, below| {
+            Command::RepairHost(ending, forwarded) => self.changes(|changes, below| {
                 changes.repair_elsewhere(below, client, &ending, *forwarded);
             }),
-            Ask::Restore {
+            Command::Restore {
                 id,
                 path,
                 if_match,
@@ -540,7 +585,7 @@ impl Node {
             } => self.changes(|changes, below| {
                 changes.restore(below, client, &id, path, if_match, note);
             }),
-            Ask::Settle {
+            Command::Settle {
                 id,
                 keep,
                 if_match,
@@ -548,84 +593,69 @@ impl Node {
             } => self.changes(|changes, below| {
                 changes.settle(below, client, &id, keep, if_match, note);
             }),
-            Ask::AcknowledgeDrift(name) => {
+            Command::AcknowledgeDrift(name) => {
                 self.local.acknowledge_drift(&mut self.cx, client, &name);
             }
-            Ask::AdoptDrift {
+            Command::AdoptDrift {
                 name,
                 if_match,
                 note,
             } => self.changes(|changes, below| {
                 changes.adopt_drift(below, client, &name, if_match, note);
             }),
-            // At most one from each of the gate's connections.
-            Ask::Read(path) if self.view().is_blind() => self.local.early.push((client, path)),
-            ask => {
-                let answer = match &ask {
-                    Ask::Revisions(_)
-                    | Ask::Difference { .. }
-                    | Ask::Blame(_)
-                    | Ask::Conflicts(_) => self.past(&self.cx.setup.group.clone(), ask),
-                    _ => self.view().read(ask),
-                };
+            Command::Control(tokens) => {
+                let answer = self.view().server_question(Question::Control(tokens));
                 self.cx.effects.push(Effect::Answer(client, answer));
             }
         }
     }
 
-    /// A question about another group than the own, or a change of its document.
-    fn ask_of_group(
+    /// Has a host of another group change its document.
+    fn command_group(
         &mut self,
         client: ClientId,
         group: &str,
-        ask: Ask,
-        forwarded: Option<ForwardedRequest>,
+        command: &Command,
+        forwarded: Option<Box<ForwardedRequest>>,
     ) {
-        let answer = match ask {
-            _ if !self.view().is_known_group(group) => self.view().unknown_group(group).into(),
-            Ask::Read(path) => match self.store.light_head(group) {
-                Some(head) => {
-                    return self.changes.show(&mut self.cx, client, head, path);
-                }
-                None => self.store.value_of_group(group, path),
-            },
-            ask @ (Ask::Revisions(_)
-            | Ask::Difference { .. }
-            | Ask::Blame(_)
-            | Ask::Conflicts(_)) => self.past(group, ask),
-            Ask::Write(_)
-            | Ask::Patch(_)
-            | Ask::DryRun(_)
-            | Ask::Restore { .. }
-            | Ask::Settle { .. } => match forwarded {
+        let problem = match command {
+            _ if !self.view().is_known_group(group) => self.view().unknown_group(group),
+            Command::Write(_)
+            | Command::Patch(_)
+            | Command::DryRun(_)
+            | Command::Restore { .. }
+            | Command::Settle { .. } => match forwarded {
                 Some(forwarded) => {
                     return self
                         .changes(|changes, below| changes.forward(below, client, &forwarded));
                 }
-                None => self.peers.not_ours(&self.cx, group).into(),
+                None => self.peers.not_ours(&self.cx, group),
             },
             // Which of its servers is meant only that host's own client can say.
-            Ask::PublishLocal { .. } => self.peers.not_ours(&self.cx, group).into(),
-            _ => Problem::new(
-                400,
-                "This does not depend on a group.",
-                "ask without Starling-Group and ?group",
-            )
-            .into(),
+            Command::PublishLocal { .. } => self.peers.not_ours(&self.cx, group),
+            Command::RemoveGroup { .. }
+            | Command::AcknowledgeDrift(_)
+            | Command::AdoptDrift { .. }
+            | Command::Repair
+            | Command::RepairHost(..)
+            | Command::Control(_) => of_no_group(),
         };
-        self.cx.effects.push(Effect::Answer(client, answer));
+        self.cx.reply(client, problem);
     }
 
     /// What is asked of the history and the conflicts of a group: whoever looks at the history
     /// sets off that more of it is fetched.
-    fn past(&mut self, group: &str, ask: Ask) -> Answer {
-        let looks_back = !matches!(ask, Ask::Revisions(Some(_)) | Ask::Conflicts(_));
+    fn past(&mut self, group: &str, query: PastQuery) -> Answer {
+        let looks_back = match query {
+            PastQuery::Revisions | PastQuery::Difference { .. } | PastQuery::Blame(_) => true,
+            PastQuery::Revision(_) | PastQuery::Conflicts | PastQuery::Conflict(_) => false,
+        };
         let older = looks_back.then(|| {
             self.exchange
                 .fetch_older(&mut self.cx, &mut self.peers, &self.store, group)
         });
         self.view()
-            .past(group, ask, older.unwrap_or(Older::Nothing))
+            .past(group, query, older.unwrap_or(Older::Nothing))
     }
 
     /// Answers those who asked for the document before there was one to show.
@@ -664,4 +694,12 @@ impl Node {
             self.peers.refresh_own_record(&mut self.cx, &said);
         }
     }
+}
+
+fn of_no_group() -> Problem {
+    Problem::new(
+        400,
+        "This does not depend on a group.",
+        "ask without Starling-Group and ?group",
+    )
 }

@@ -22,7 +22,7 @@ use crate::model::json::{self, Value};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::node::answer::Answer;
-use crate::node::input::{Ask, Change};
+use crate::node::ask::{Change, Command};
 use crate::settings::scenario::Scenario;
 
 mod figures;
@@ -401,7 +401,7 @@ impl Rehearsal {
             note: String::new(),
             settles: Vec::new(),
         };
-        let client = self.world.ask(author, Ask::Write(change));
+        let client = self.world.ask(author, Command::Write(change));
         let mut answer = None;
         self.world.run_until(STEP, PATIENCE, |world| {
             answer = world.take_answer(author, client);

@@ -15,8 +15,9 @@ use super::host::{FarEnd, Host, Spec};
 use super::network::SimNetwork;
 use crate::limits::{KEYS_AWAY_MAX, PORT};
 use crate::node::answer::Answer;
+use crate::node::ask::Ask;
 use crate::node::effect::Effect;
-use crate::node::input::{Ask, ClientId, Input, LinkId};
+use crate::node::input::{ClientId, Input, LinkId};
 use crate::node::rng::Rng;
 
 mod links;
@@ -241,9 +242,9 @@ impl<O: Observer> World<O> {
     }
 
     /// Asks a host as a client. What can be said at once has been answered when this returns.
-    pub fn ask(&mut self, host: usize, ask: Ask) -> ClientId {
+    pub fn ask(&mut self, host: usize, ask: impl Into<Ask>) -> ClientId {
         let client = self.name();
-        self.deliver(host, Input::Asked(client, ask));
+        self.deliver(host, Input::Asked(client, ask.into()));
         client
     }
 

@@ -14,7 +14,8 @@ use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change, Input};
+use starlingd::node::ask::{Change, Command, Query};
+use starlingd::node::input::Input;
 use starlingd::node::rng::Rng;
 use starlingd::sim::{Observer, World, fleet, secret};
 use starlingd::wire::forwarded::ForwardedRequest;
@@ -99,7 +100,7 @@ fn change<O: Observer>(world: &mut World<O>, host: usize, liar: &mut Liar) {
     if liar.below(20) == 0 {
         world.ask(
             host,
-            Ask::RemoveGroup {
+            Command::RemoveGroup {
                 name: "other".to_owned(),
                 force: liar.below(2) == 0,
                 note: String::new(),
@@ -129,7 +130,7 @@ fn change<O: Observer>(world: &mut World<O>, host: usize, liar: &mut Liar) {
     };
     world.ask(
         host,
-        Ask::Write(Change {
+        Command::Write(Change {
             op,
             if_match: None,
             note: String::new(),
@@ -427,7 +428,7 @@ fn put<O: Observer>(world: &mut World<O>, host: usize, path: &str, text: &str) {
         };
         let client = world.ask(
             host,
-            Ask::Write(Change {
+            Command::Write(Change {
                 op,
                 if_match: None,
                 note: String::new(),
@@ -488,7 +489,10 @@ fn recover<O: Observer>(world: &mut World<O>) {
 }
 
 fn head<O: Observer>(world: &mut World<O>, host: usize) -> Option<RecordId> {
-    let client = world.ask(host, Ask::Read(Path::parse("/config").expect("a path")));
+    let client = world.ask(
+        host,
+        Query::Document(Path::parse("/config").expect("a path")),
+    );
     match world.take_answer(host, client) {
         Some(Answer::Value { head, .. }) => head,
         _ => None,

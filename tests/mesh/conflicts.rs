@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::PastQuery;
 
 use super::seeds;
 use super::spreading::joined;
@@ -163,7 +163,7 @@ fn a_side_apart_while_a_whole_ledger_was_written_has_its_own_edits_listed() {
             );
         }
         assert!(open.len() <= lost.len(), "seed {seed}: {open:?}");
-        let view = net.view(1, Ask::Conflicts(None));
+        let view = net.view(1, PastQuery::Conflicts);
         for conflict in view.as_array().unwrap() {
             assert!(
                 conflict["author"].is_string() && !conflict["edit"].as_array().unwrap().is_empty(),

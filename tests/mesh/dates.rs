@@ -8,7 +8,7 @@ use starlingd::model::json;
 use starlingd::model::record::{Header, Record, RecordId};
 use starlingd::model::revision::Revision;
 use starlingd::model::stamp::Stamp;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::HostQuery;
 use starlingd::sim::secret;
 use starlingd::wire::frame::Frame;
 
@@ -310,7 +310,7 @@ fn a_clock_more_than_a_minute_off_is_named_on_every_host_until_it_is_right() {
     net.until("all name it", EXCHANGED, |net| {
         (0..3).all(|host| named(net, host))
     });
-    let nodes = net.view(0, Ask::Nodes(None));
+    let nodes = net.view(0, HostQuery::Nodes);
     let off = |node: &json::Value| {
         node["clock_ms"]
             .as_i64()

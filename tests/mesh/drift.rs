@@ -7,7 +7,7 @@ use std::time::Duration;
 use starlingd::limits::DRIFTS_KEPT;
 use starlingd::model::json::{self, Value};
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::{Command, HostQuery};
 use starlingd::node::store::kept_file::KeptFile;
 use starlingd::sim::DiskFailure;
 
@@ -34,14 +34,14 @@ impl Fleet {
     }
 
     fn listed(&mut self, host: usize) -> Vec<Value> {
-        self.view(host, Ask::Drifts(None))
+        self.view(host, HostQuery::Drifts)
             .as_array()
             .expect("a list")
             .clone()
     }
 
     fn drift(&mut self, host: usize) -> String {
-        self.view(host, Ask::Fleet)["group"]["drift"].to_string()
+        self.view(host, HostQuery::Fleet)["group"]["drift"].to_string()
     }
 
     fn said(&self, host: usize, words: &str) -> usize {
@@ -90,7 +90,7 @@ fn what_somebody_put_on_a_server_is_kept_before_a_change_from_elsewhere_replaces
         net.settle(SOON);
         assert_eq!(net.kept(1), [theirs], "seed {seed}");
         assert_eq!((net.kept(0).len(), net.drift(1)), (0, "[]".to_owned()));
-        let view = net.view(1, Ask::Fleet);
+        let view = net.view(1, HostQuery::Fleet);
         assert_eq!(
             view["group"]["kept"][0]["paths"],
             value(r#"["/config/theirs"]"#),
@@ -99,7 +99,7 @@ fn what_somebody_put_on_a_server_is_kept_before_a_change_from_elsewhere_replaces
         assert!(net.problems(1).to_string().contains("starling drift"));
         assert_eq!(net.said(1, "what it ran is kept in drift-"), 1);
         net.until("others are told", SOON, |net| {
-            net.view(0, Ask::Nodes(None))
+            net.view(0, HostQuery::Nodes)
                 .to_string()
                 .contains("starling drift")
         });
@@ -129,7 +129,7 @@ fn after_a_200_the_server_runs_the_head_though_the_document_did_not_change() {
         let mut net = founded(seed, 2);
         let head = net.head(0).expect("there is one");
         let theirs = net.past_starling(0, "routes", "[7]");
-        let asks = [Ask::Repair, restore(head, "/")];
+        let asks = [Command::Repair, restore(head, "/")];
         for (number, ask) in asks.into_iter().enumerate() {
             net.past_starling(0, "routes", "[7]");
             let client = net.ask(0, ask);
@@ -173,7 +173,7 @@ fn a_server_that_does_not_take_the_head_is_not_said_to_run_it() {
     let mut net = founded(1, 1);
     net.past_starling(0, "theirs", "1");
     net.hosts[0].server.up = false;
-    let client = net.ask(0, Ask::Repair);
+    let client = net.ask(0, Command::Repair);
     assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 503));
     net.hosts[0].server.up = true;
     net.hosts[0].server.refuses = starlingd::sim::Refuses::Member("routes".to_owned());
@@ -195,7 +195,7 @@ fn while_it_cannot_be_kept_the_server_is_left_as_it_is() {
         net.until("it is said", SOON, |net| {
             net.problems(1).to_string().contains("cannot be kept")
         });
-        let client = net.ask(1, Ask::Repair);
+        let client = net.ask(1, Command::Repair);
         assert!(
             matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 507),
             "seed {seed}"
@@ -284,7 +284,7 @@ fn of_many_the_last_are_kept_and_what_somebody_has_seen_goes_first() {
     let mut net = founded(1, 1);
     let change = |net: &mut Fleet, member: &str, number: usize| {
         net.past_starling(0, member, &number.to_string());
-        let client = net.ask(0, Ask::Repair);
+        let client = net.ask(0, Command::Repair);
         net.done_over(0, client).expect("it is kept")
     };
     let theirs: Vec<String> = (0..3)
@@ -293,7 +293,7 @@ fn of_many_the_last_are_kept_and_what_somebody_has_seen_goes_first() {
     for number in 3..DRIFTS_KEPT {
         change(&mut net, "flaps", number);
     }
-    let client = net.ask(0, Ask::AcknowledgeDrift(theirs[1].clone()));
+    let client = net.ask(0, Command::AcknowledgeDrift(theirs[1].clone()));
     assert!(matches!(net.answer(0, client), Answer::Acknowledged(file) if file.acknowledged));
     change(&mut net, "flaps", 100);
     let files = |net: &mut Fleet| {

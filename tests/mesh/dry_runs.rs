@@ -5,7 +5,8 @@ use std::time::Duration;
 use starlingd::model::overlay::Overlay;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, ClientId, DryRun, Input};
+use starlingd::node::ask::{Command, DryRun};
+use starlingd::node::input::{ClientId, Input};
 use starlingd::sim::{REFUSAL, Refuses};
 
 use super::seeds;
@@ -18,7 +19,7 @@ const TRIED: &str = "[\"tried\"]";
 impl Fleet {
     fn begin_dry_run(&mut self, host: usize, path: &str, text: &str) -> ClientId {
         let change = put(path, value(text));
-        self.ask(host, Ask::DryRun(DryRun::Write(change)))
+        self.ask(host, Command::DryRun(DryRun::Write(change)))
     }
 
     fn dry_run(&mut self, host: usize, path: &str, text: &str) -> Answer {
@@ -80,7 +81,7 @@ fn what_the_server_takes_is_answered_when_it_runs_again_what_it_ran() {
         net.is_as_before(1, head);
         let client = net.ask(
             1,
-            Ask::DryRun(DryRun::Patch(merge(
+            Command::DryRun(DryRun::Patch(merge(
                 "/config",
                 r#"{"routes":["tried"],"settings":{}}"#,
             ))),

@@ -8,7 +8,7 @@ use starlingd::model::delta;
 use starlingd::model::document::Document;
 use starlingd::model::record::{Header, Record, RecordId};
 use starlingd::model::stamp::Stamp;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::Query;
 use starlingd::sim::secret;
 use starlingd::wire::frame::{Frame, Payload};
 
@@ -245,7 +245,7 @@ fn heads_of_groups_that_nobody_follows_live_on_disk_and_can_be_read() {
         .count();
     assert!(light > 3, "{light} heads are on disk only");
     for number in [0, 15] {
-        let ask = of_group(&format!("group-{number}"), Ask::Read(path("/config")));
+        let ask = of_group(&format!("group-{number}"), Query::Document(path("/config")));
         let client = net.ask(1, ask);
         net.run(Duration::from_secs(1));
         let Some(starlingd::node::answer::Answer::Value { document, .. }) =

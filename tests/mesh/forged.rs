@@ -13,7 +13,7 @@ use starlingd::model::record::RecordId;
 use starlingd::model::revision::{Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::{Command, PastQuery};
 use starlingd::sim::secret;
 use starlingd::wire::frame::Frame;
 
@@ -94,7 +94,7 @@ fn a_replay_of_an_edit_that_nobody_made_is_listed_in_the_name_of_whoever_signed_
                 && net.conflicts(1) == vec![(RecordId([7; 32]).to_string(), "open".to_owned())]
         });
         net.settle(SOON);
-        let conflicts = net.view(1, Ask::Conflicts(None));
+        let conflicts = net.view(1, PastQuery::Conflicts);
         assert_eq!(
             conflicts[0]["author"],
             peer(LIAR).to_string(),
@@ -106,7 +106,7 @@ fn a_replay_of_an_edit_that_nobody_made_is_listed_in_the_name_of_whoever_signed_
                 "seed {seed}: {}",
                 net.config(host)
             );
-            let revisions = net.view(host, Ask::Revisions(None));
+            let revisions = net.view(host, PastQuery::Revisions);
             let replays = revisions
                 .as_array()
                 .unwrap()
@@ -247,7 +247,7 @@ fn more_collisions_than_may_be_listed_are_listed_and_settled_batch_by_batch() {
         let mut settled = 0;
         while !net.conflicts(1).is_empty() {
             let change = put_settling_all("/config/applications/a", value(&settled.to_string()));
-            net.made(1, Ask::Write(change));
+            net.made(1, Command::Write(change));
             settled += 1;
             assert!(settled < 10, "seed {seed}: there is no end of them");
             passes(&mut net, 30);
@@ -304,7 +304,7 @@ fn a_lost_revision_with_a_ledger_of_invented_names_is_listed_and_settled() {
             };
             if open > 0 {
                 let change = put_settling_all("/config/applications/a", value("1"));
-                net.made(1, Ask::Write(change));
+                net.made(1, Command::Write(change));
                 settled += open;
             }
             assert!(

@@ -7,7 +7,8 @@ use starlingd::daemon::api::views;
 use starlingd::limits::{DEGREE_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT};
 use starlingd::model::json::Value;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, ClientId, Input};
+use starlingd::node::ask::{PastQuery, Query};
+use starlingd::node::input::{ClientId, Input};
 use starlingd::sim::Spec;
 use starlingd::wire::forwarded::ForwardedResponse;
 
@@ -16,7 +17,7 @@ use crate::asks::{of_group, path, put_forwarded};
 use crate::fleet::{Fleet, SOON, without_receipt};
 
 fn log_of(net: &mut Fleet, host: usize, group: &str) -> Vec<Value> {
-    let client = net.ask(host, of_group(group, Ask::Revisions(None)));
+    let client = net.ask(host, of_group(group, PastQuery::Revisions));
     let answer = net.take_answer(host, client);
     let Some(Value::Array(mut list)) = answer.as_ref().and_then(views::json) else {
         panic!("no history, but {answer:?}");
@@ -73,7 +74,7 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
             !log_of(net, 0, "edge").is_empty()
         });
         let element = || path("/config/routes/0");
-        let client = net.ask(0, of_group("edge", Ask::Read(element())));
+        let client = net.ask(0, of_group("edge", Query::Document(element())));
         match net.answer(0, client) {
             Answer::Value {
                 document,
@@ -88,7 +89,7 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
             }
             other => panic!("no value, but {other:?}"),
         }
-        let client = net.ask(0, of_group("none", Ask::Read(element())));
+        let client = net.ask(0, of_group("none", Query::Document(element())));
         assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 404));
     }
 }

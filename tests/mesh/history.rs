@@ -7,7 +7,7 @@ use starlingd::limits::HISTORY_KEPT;
 use starlingd::model::json::Value;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::{Answer, Older};
-use starlingd::node::input::Ask;
+use starlingd::node::ask::{Ask, PastQuery};
 use starlingd::sim::Refuses;
 
 use super::seeds;
@@ -17,7 +17,7 @@ use crate::fleet::{Fleet, SOON};
 
 /// What a host says of its history: how many revisions it shows, and what is beyond them.
 fn looked(net: &mut Fleet, host: usize) -> (usize, Older) {
-    let client = net.ask(host, Ask::Revisions(None));
+    let client = net.ask(host, PastQuery::Revisions);
     match net.take_answer(host, client) {
         Some(Answer::History(list, older)) => (list.len(), older),
         other => panic!("no history, but {other:?}"),
@@ -334,8 +334,8 @@ fn whoever_joined_late_is_given_the_history_when_somebody_looks_and_not_before()
         });
         assert_eq!(looked(&mut net, late), (20, Older::Nothing));
         assert_eq!(
-            net.history(late, Ask::Revisions(None)),
-            net.history(0, Ask::Revisions(None)),
+            net.history(late, PastQuery::Revisions),
+            net.history(0, PastQuery::Revisions),
             "seed {seed}"
         );
         assert!(net.agree() && net.conflicts(late).is_empty());
@@ -403,12 +403,12 @@ fn ids_that_fit_nothing_or_are_too_short_are_refused_before_anything_is_done() {
     let head = net.settle(SOON);
     let short = &head.to_string()[..3];
     for ask in [
-        restore("0000", "/config"),
-        restore(short, "/config"),
-        restore("", "/config"),
-        give_up("0000"),
-        give_up(short),
-        Ask::Conflicts(Some("0000".into())),
+        Ask::from(restore("0000", "/config")),
+        restore(short, "/config").into(),
+        restore("", "/config").into(),
+        give_up("0000").into(),
+        give_up(short).into(),
+        PastQuery::Conflict("0000".into()).into(),
     ] {
         let client = net.ask(0, ask);
         assert_eq!(problem(net.answer(0, client)).status, 404);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use starlingd::model::record::RecordId;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::HostQuery;
 use starlingd::sim::DiskFailure;
 
 use super::seeds;
@@ -59,7 +59,7 @@ fn a_revision_of_the_history_whose_file_is_damaged_comes_back_from_a_peer() {
                 .iter()
                 .all(|host| net.hosts[*host].disk.revisions.get(&key) == Some(&sound))
         });
-        let problems = net.view(2, Ask::Fleet)["problems"].to_string();
+        let problems = net.view(2, HostQuery::Fleet)["problems"].to_string();
         assert!(problems.contains("is damaged"), "seed {seed}: {problems}");
         net.settle(SOON);
     }
@@ -78,7 +78,7 @@ fn a_host_with_a_full_disk_receives_in_memory_and_stores_all_when_there_is_room(
         }
         let head = net.settle(SOON);
         let revisions = net.hosts[2].disk.revisions.len();
-        let view = net.view(2, Ask::Fleet);
+        let view = net.view(2, HostQuery::Fleet);
         assert_eq!(
             (
                 view["peer"]["in_memory"].clone(),
@@ -88,7 +88,7 @@ fn a_host_with_a_full_disk_receives_in_memory_and_stores_all_when_there_is_room(
             "{seed}"
         );
         net.until("the others are told", SOON, |net| {
-            net.view(0, Ask::Nodes(None))
+            net.view(0, HostQuery::Nodes)
                 .to_string()
                 .contains("takes no writes")
         });
@@ -106,7 +106,7 @@ fn a_host_with_a_full_disk_receives_in_memory_and_stores_all_when_there_is_room(
             "seed {seed}"
         );
         net.until("the others are told that too", SOON, |net| {
-            !net.view(0, Ask::Nodes(None))
+            !net.view(0, HostQuery::Nodes)
                 .to_string()
                 .contains("takes no writes")
         });

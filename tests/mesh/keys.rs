@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use starlingd::model::json::{self, Value};
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::{Command, PastQuery};
 use starlingd::sim::Spec;
 
 use super::seeds;
@@ -33,7 +33,7 @@ fn is_on(net: &Fleet, hosts: &[usize], text: &str) -> bool {
 
 /// The revisions that a host shows, with whether a key was struck out of them.
 fn struck(net: &mut Fleet, host: usize) -> Vec<(String, bool)> {
-    let list = net.view(host, Ask::Revisions(None));
+    let list = net.view(host, PastQuery::Revisions);
     let of = |view: &Value| {
         (
             view["id"].as_str().expect("text").to_owned(),
@@ -50,14 +50,14 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         let before = net.set(0, "/config/routes", "[0]");
         let uploaded = net.set(0, "/certificates/a", KEY);
         let with = net.set(1, "/config/routes", "[1]");
-        net.made(2, Ask::Write(delete("/certificates/a")));
+        net.made(2, Command::Write(delete("/certificates/a")));
         net.settle(SOON);
         // Whoever has deleted the wrong one has some time to say so.
         let again = net.answer_to(1, restore(uploaded, "/certificates/a"));
         net.done(again);
         net.run(MINUTE);
         assert!(is_on(&net, &[0], KEY), "seed {seed}: it is not deleted");
-        net.made(2, Ask::Write(delete("/certificates/a")));
+        net.made(2, Command::Write(delete("/certificates/a")));
         net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
         let shown = struck(&mut net, 0);
         assert_eq!(
@@ -88,7 +88,7 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
             net.is_joined(late) && net.agree()
         });
         for host in [0, late] {
-            net.view(host, Ask::Revisions(None));
+            net.view(host, PastQuery::Revisions);
         }
         net.run(MINUTE);
         assert!(
@@ -144,7 +144,7 @@ fn cut_off(net: &mut Fleet) -> Vec<String> {
         written.push(name.to_owned());
     };
     (0..3).for_each(|number| set(net, 0, &format!("here{number}")));
-    net.made(0, Ask::Write(delete("/certificates/a")));
+    net.made(0, Command::Write(delete("/certificates/a")));
     set(net, 1, "here3");
     (0..9).for_each(|number| set(net, 2, &format!("there{number}")));
     written
@@ -154,7 +154,7 @@ fn cut_off(net: &mut Fleet) -> Vec<String> {
 fn lost(net: &mut Fleet, host: usize, written: &[String]) -> Vec<String> {
     let (config, listed) = (
         net.config(host),
-        net.view(host, Ask::Conflicts(None)).to_string(),
+        net.view(host, PastQuery::Conflicts).to_string(),
     );
     let is_lost = |name: &&String| {
         !config.contains(&format!("\"{name}\"")) && !listed.contains(&format!("/{name}\""))
@@ -238,7 +238,7 @@ fn it_leaves_the_history_of_other_groups_too() {
     net.until("a host of another group has it", SOON, |net| {
         is_on(net, &[2], KEY)
     });
-    net.made(1, Ask::Write(delete("/certificates/a")));
+    net.made(1, Command::Write(delete("/certificates/a")));
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
 }
 
@@ -255,10 +255,10 @@ fn what_is_left_of_other_groups_history_is_there_after_a_restart() {
     net.until("a host of another group has it", SOON, |net| {
         is_on(net, &[2], KEY)
     });
-    net.made(1, Ask::Write(delete("/certificates/a")));
+    net.made(1, Command::Write(delete("/certificates/a")));
     net.until("it is gone", MINUTE, |net| !is_on(net, &[0, 1, 2], KEY));
     let struck = |net: &mut Fleet| {
-        let revisions = net.view(2, of_group("default", Ask::Revisions(None)));
+        let revisions = net.view(2, of_group("default", PastQuery::Revisions));
         let is_struck = |view: &Value| view["struck"] == Value::Bool(true);
         revisions
             .as_array()

@@ -7,7 +7,7 @@ use starlingd::model::document::Document;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::revision::{Author, Revision};
 use starlingd::model::stamp::Stamp;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::PastQuery;
 use starlingd::node::rng::Rng;
 use starlingd::sim::secret;
 use starlingd::wire::forwarded::ForwardedRequest;
@@ -100,13 +100,13 @@ fn each_lie_ends_its_link_and_changes_nothing() {
     let head = net.set(0, "/config/routes", "[0]");
     net.settle(SOON);
     for (name, frame) in lies() {
-        let revisions = net.view(0, Ask::Revisions(None));
+        let revisions = net.view(0, PastQuery::Revisions);
         let puppet = net.puppet(0, hello(LIAR));
         assert!(!net.puppets[puppet].closed, "{name}: the link is not up");
         net.says(puppet, frame);
         assert!(net.puppets[puppet].closed, "{name}: the link stays");
         assert!(net.all_at(head), "{name}");
-        assert_eq!(net.view(0, Ask::Revisions(None)), revisions, "{name}");
+        assert_eq!(net.view(0, PastQuery::Revisions), revisions, "{name}");
         assert_eq!(net.degree(0), 1, "{name}: the other link stays");
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use starlingd::node::input::{Ask, Input};
+use starlingd::node::ask::HostQuery;
+use starlingd::node::input::Input;
 use starlingd::sim::{Spec, address};
 
 use super::seeds;
@@ -246,7 +247,7 @@ fn a_body_whose_offerer_dies_midway_is_had_from_the_next() {
 
 /// Bytes that host 3 has received on the links that it has.
 fn pulled(net: &mut Fleet) -> u64 {
-    let view = net.view(3, Ask::Links);
+    let view = net.view(3, HostQuery::Links);
     view.as_array()
         .unwrap()
         .iter()

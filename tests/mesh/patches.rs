@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, ClientId, Patching};
+use starlingd::node::ask::{Command, Patching};
+use starlingd::node::input::ClientId;
 
 use super::seeds;
 use super::spreading::joined;
@@ -13,7 +14,7 @@ use crate::fleet::{Fleet, SOON};
 
 impl Fleet {
     fn patch(&mut self, host: usize, patching: Patching) -> Answer {
-        let client = self.ask(host, Ask::Patch(patching));
+        let client = self.ask(host, Command::Patch(patching));
         self.answer(host, client)
     }
 
@@ -37,15 +38,15 @@ fn patches_of_one_moment_on_one_host_do_not_lose_each_other() {
         net.settle(SOON);
         let one = net.ask(
             0,
-            Ask::Patch(merge("/config/applications", r#"{"a":{"n":2}}"#)),
+            Command::Patch(merge("/config/applications", r#"{"a":{"n":2}}"#)),
         );
         let two = net.ask(
             0,
-            Ask::Patch(merge("/config/applications", r#"{"a":{"m":2},"b":{}}"#)),
+            Command::Patch(merge("/config/applications", r#"{"a":{"m":2},"b":{}}"#)),
         );
         let three = net.ask(
             0,
-            Ask::Patch(steps(
+            Command::Patch(steps(
                 "/config",
                 r#"[{"op":"copy","from":"/applications/a","path":"/applications/c"}]"#,
             )),
@@ -70,15 +71,15 @@ fn what_two_hosts_patch_at_once_in_different_places_survives_and_so_do_two_appen
         net.split(&[2]);
         let here = r#"[{"op":"add","path":"/routes/-","value":"here"},{"op":"replace","path":"/applications/a/n","value":"here"}]"#;
         let there = r#"[{"op":"add","path":"/routes/-","value":"there"},{"op":"add","path":"/applications/b","value":"there"}]"#;
-        let one = net.ask(0, Ask::Patch(steps("/config", here)));
-        let two = net.ask(2, Ask::Patch(steps("/config", there)));
+        let one = net.ask(0, Command::Patch(steps("/config", here)));
+        let two = net.ask(2, Command::Patch(steps("/config", there)));
         let three = net.ask(
             2,
-            Ask::Patch(merge("/config/applications/a", r#"{"m":"there"}"#)),
+            Command::Patch(merge("/config/applications/a", r#"{"m":"there"}"#)),
         );
         let four = net.ask(
             2,
-            Ask::Write(append(
+            Command::Write(append(
                 "/config/applications",
                 value(r#"{"c":"there","d":"there"}"#),
             )),
@@ -112,7 +113,7 @@ fn meanwhile(seed: u64, patching: Patching, path: &str, text: &str) -> (Fleet, A
     net.set(0, "/config/applications", r#"{"a":{"n":1,"m":1}}"#);
     net.settle(SOON);
     net.hosts[1].server.slow = Duration::from_millis(900);
-    let client = net.ask(1, Ask::Patch(patching));
+    let client = net.ask(1, Command::Patch(patching));
     net.run(Duration::from_millis(200));
     net.set(0, path, text);
     let answer = net.answer(1, client);
@@ -230,7 +231,7 @@ fn what_does_not_fit_is_told_and_nothing_is_changed() {
     }
     let exists = problem(net.answer_to(
         0,
-        Ask::Write(append("/config/applications", value(r#"{"b":{},"a":{}}"#))),
+        Command::Write(append("/config/applications", value(r#"{"b":{},"a":{}}"#))),
     ));
     assert_eq!(
         (exists.status, exists.error, &exists.detail[..]),

@@ -10,7 +10,7 @@ use starlingd::model::record::{Header, RecordId};
 use starlingd::model::revision::{Draft, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, DryRun};
+use starlingd::node::ask::{Command, DryRun, PastQuery};
 use starlingd::sim::Spec;
 
 use super::seeds;
@@ -267,9 +267,9 @@ fn a_group_that_somebody_removes_under_a_server_at_work_goes_on_as_it_was() {
             net.hosts[1].server.slow = Duration::from_millis(500);
             let change = put("/config/routes", Value::from("tried"));
             let ask = if is_dry {
-                Ask::DryRun(DryRun::Write(change))
+                Command::DryRun(DryRun::Write(change))
             } else {
-                Ask::Write(change)
+                Command::Write(change)
             };
             let client = net.ask(1, ask);
             net.run(Duration::from_millis(if is_dry { 700 } else { 100 }));
@@ -381,14 +381,14 @@ fn who_keeps_a_group_without_its_last_changes_lists_them() {
         net.restart(1);
         net.until("its author is back", SOON * 6, |net| net.all_joined());
         net.run(SOON * 6);
-        let listed = net.view(1, Ask::Conflicts(None)).to_string();
+        let listed = net.view(1, PastQuery::Conflicts).to_string();
         assert!(
             net.config(1).contains("late") || listed.contains(&late),
             "seed {seed}: it is lost: {listed}"
         );
         // What is held of the past of a group that was removed and kept is so after a restart.
         let revisions =
-            |net: &mut Fleet| net.view(1, Ask::Revisions(None)).as_array().map(Vec::len);
+            |net: &mut Fleet| net.view(1, PastQuery::Revisions).as_array().map(Vec::len);
         let before = revisions(&mut net);
         net.crash(1, false);
         net.restart(1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::{Command, PastQuery};
 use starlingd::sim::Refuses;
 
 use super::seeds;
@@ -65,7 +65,7 @@ fn a_replay_names_the_author_of_the_edit_and_is_tried_on_the_replayers_server() 
             net.agree() && net.config(0).contains("\"c\":3")
         });
         net.settle(SOON);
-        let revisions = net.view(0, Ask::Revisions(None));
+        let revisions = net.view(0, PastQuery::Revisions);
         let replay = revisions
             .as_array()
             .unwrap()
@@ -251,7 +251,7 @@ fn what_was_added_and_deleted_again_on_the_side_that_lost_does_not_come_back() {
         }
         let added = net.set(2, "/config/applications/c", "1");
         net.until("both have it", SOON, |net| net.head(3) == Some(added));
-        net.made(3, Ask::Write(delete("/config/applications/c")));
+        net.made(3, Command::Write(delete("/config/applications/c")));
         net.heal();
         net.until("one head", MINUTE, |net| net.agree());
         net.run(MINUTE);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change};
+use starlingd::node::ask::{Change, Command};
 
 use super::seeds;
 use super::spreading::joined;
@@ -45,7 +45,7 @@ fn an_append_that_is_kept_on_two_sides_of_a_cut_is_there_once() {
             if_match: Some(format!("\"{head}\"")),
             ..append("/config/routes", value("9"))
         };
-        let lost = net.made(3, Ask::Write(change));
+        let lost = net.made(3, Command::Write(change));
         net.heal();
         net.until("it is listed", MINUTE, |net| {
             net.agree() && net.conflicts(0) == vec![(lost.to_string(), "open".to_owned())]

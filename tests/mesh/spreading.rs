@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use starlingd::node::answer::Answer;
-use starlingd::node::input::Ask;
+use starlingd::node::ask::PastQuery;
 
 use super::seeds;
 use crate::fleet::{Fleet, SOON};
@@ -144,7 +144,7 @@ fn changes_that_lost_together_are_each_listed_with_author_and_what_was_wanted() 
         net.until("all is listed", MINUTES, |net| {
             net.agree() && listed(net).len() == lost.len()
         });
-        let view = net.view(0, Ask::Conflicts(None));
+        let view = net.view(0, PastQuery::Conflicts);
         for id in &lost {
             let conflict = view
                 .as_array()

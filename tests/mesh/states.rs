@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use starlingd::node::input::Ask;
+use starlingd::node::ask::HostQuery;
 
 use super::seeds;
 use super::spreading::joined;
@@ -13,7 +13,7 @@ impl Fleet {
     /// How `of` stands to the head, as `host` shows it.
     fn state(&mut self, host: usize, of: usize) -> String {
         let peer = self.hosts[of].node.peer().to_string();
-        let nodes = self.view(host, Ask::Nodes(None));
+        let nodes = self.view(host, HostQuery::Nodes);
         let node = nodes
             .as_array()
             .expect("a list")

@@ -7,7 +7,8 @@ use starlingd::model::json;
 use starlingd::model::record::RecordId;
 use starlingd::model::resources;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, ClientId, Refusal};
+use starlingd::node::ask::{Ask, Command, HostQuery, PastQuery};
+use starlingd::node::input::{ClientId, Refusal};
 
 use super::seeds;
 use super::spreading::joined;
@@ -63,10 +64,10 @@ fn both(
 fn shows_none_of(net: &mut Fleet, secrets: &[&str]) {
     for host in net.running() {
         for ask in [
-            Ask::Fleet,
-            Ask::Conflicts(None),
-            Ask::Revisions(None),
-            Ask::Nodes(None),
+            Ask::from(HostQuery::Fleet),
+            PastQuery::Conflicts.into(),
+            PastQuery::Revisions.into(),
+            HostQuery::Nodes.into(),
         ] {
             let view = json::compact(&net.view(host, ask));
             assert!(
@@ -164,7 +165,7 @@ fn of_two_replacements_at_once_the_loser_is_listed_by_fingerprint_and_can_be_kep
             vec![(id.to_string(), "open".to_owned())],
             "seed {seed}"
         );
-        let conflict = net.view(2, Ask::Conflicts(None))[0].clone();
+        let conflict = net.view(2, PastQuery::Conflicts)[0].clone();
         assert_eq!(
             conflict["edit"][0]["value"],
             resources::redacted(lost),
@@ -196,7 +197,7 @@ fn a_certificate_that_is_deleted_on_one_host_and_named_on_another_is_never_missi
     let mut collided = 0;
     for seed in seeds(20) {
         let mut net = with_certificate(seed);
-        let deleted = net.ask(0, Ask::Write(delete("/certificates/a")));
+        let deleted = net.ask(0, Command::Write(delete("/certificates/a")));
         let named = net.put(1, "/config/listeners/*:443", LISTENER);
         let Some((deletion, naming)) = both(&mut net, (0, deleted), (1, named)) else {
             continue;
@@ -276,7 +277,7 @@ fn a_configuration_names_only_what_the_fleet_holds_whatever_the_own_server_has()
         ("/certificates/b", (404, "Certificate doesn't exist.")),
         ("/js_modules/b", (404, "JS module doesn't exist.")),
     ] {
-        let client = net.ask(0, Ask::Write(delete(path)));
+        let client = net.ask(0, Command::Write(delete(path)));
         assert_eq!(refused(&mut net, client), expected, "{path}");
     }
     let client = net.put(0, "/js_modules/m", &quoted("y"));

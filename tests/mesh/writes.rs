@@ -311,7 +311,7 @@ fn of_a_change_being_made_durable_and_a_head_that_comes_the_server_runs_one() {
         );
         for host in 0..3 {
             assert_eq!(
-                net.view(host, starlingd::node::input::Ask::Fleet)["group"]["drift"]
+                net.view(host, starlingd::node::ask::HostQuery::Fleet)["group"]["drift"]
                     .as_array()
                     .map(Vec::len),
                 Some(0)

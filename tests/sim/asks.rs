@@ -9,7 +9,7 @@ use starlingd::model::json::{self, Value};
 use starlingd::model::patch::{JsonPatch, Patch};
 use starlingd::model::path::Path;
 use starlingd::node::answer::{Answer, Problem};
-use starlingd::node::input::{Ask, Change, Patching};
+use starlingd::node::ask::{Ask, Change, Command, Patching};
 use starlingd::wire::forwarded::ForwardedRequest;
 
 pub fn value(text: &str) -> Value {
@@ -55,8 +55,8 @@ pub fn steps(at: &str, patch: &str) -> Patching {
 }
 
 /// `POST /fleet/revisions/ID/restore`; the ID may be cut short.
-pub fn restore(id: impl ToString, at: &str) -> Ask {
-    Ask::Restore {
+pub fn restore(id: impl ToString, at: &str) -> Command {
+    Command::Restore {
         id: id.to_string(),
         path: path(at),
         if_match: None,
@@ -65,18 +65,18 @@ pub fn restore(id: impl ToString, at: &str) -> Ask {
 }
 
 /// `POST /fleet/conflicts/ID/keep`: the change that lost is made now.
-pub fn keep(id: impl ToString) -> Ask {
+pub fn keep(id: impl ToString) -> Command {
     settle(id, true)
 }
 
 /// `POST /fleet/conflicts/ID/drop`: the change that lost is given up.
-pub fn give_up(id: impl ToString) -> Ask {
+pub fn give_up(id: impl ToString) -> Command {
     settle(id, false)
 }
 
 /// `DELETE /fleet/groups/NAME`
-pub fn remove_group(name: &str, force: bool) -> Ask {
-    Ask::RemoveGroup {
+pub fn remove_group(name: &str, force: bool) -> Command {
+    Command::RemoveGroup {
         name: name.to_owned(),
         force,
         note: String::new(),
@@ -84,8 +84,8 @@ pub fn remove_group(name: &str, force: bool) -> Ask {
 }
 
 /// `POST /fleet/drift/FILE/adopt`
-pub fn adopt(name: &str) -> Ask {
-    Ask::AdoptDrift {
+pub fn adopt(name: &str) -> Command {
+    Command::AdoptDrift {
         name: name.to_owned(),
         if_match: None,
         note: String::new(),
@@ -93,8 +93,8 @@ pub fn adopt(name: &str) -> Ask {
 }
 
 /// The same of another group's document; a change goes to no other host.
-pub fn of_group(group: &str, ask: Ask) -> Ask {
-    Ask::OfGroup(group.to_owned(), Box::new(ask), None)
+pub fn of_group(group: &str, ask: impl Into<Ask>) -> Ask {
+    ask.into().of_group(group.to_owned())
 }
 
 /// `PUT /config/routes` of another group, which goes to a host of it with a body of so many bytes.
@@ -109,11 +109,11 @@ pub fn put_forwarded(group: &str, bytes: usize) -> Ask {
         body,
     };
     let change = put("/config/routes", Value::Array(Vec::new()));
-    Ask::OfGroup(
-        group.to_owned(),
-        Box::new(Ask::Write(change)),
-        Some(Box::new(request)),
-    )
+    Ask::Command {
+        group: Some(group.to_owned()),
+        command: Command::Write(change),
+        forwarded: Some(Box::new(request)),
+    }
 }
 
 /// What a client is told who is refused.
@@ -124,8 +124,8 @@ pub fn problem(answer: Answer) -> Problem {
     }
 }
 
-fn settle(id: impl ToString, keep: bool) -> Ask {
-    Ask::Settle {
+fn settle(id: impl ToString, keep: bool) -> Command {
+    Command::Settle {
         id: id.to_string(),
         keep,
         if_match: None,

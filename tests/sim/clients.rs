@@ -12,7 +12,7 @@ use starlingd::model::edit::Change as Edit;
 use starlingd::model::json::{self, Value};
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change, DryRun, Patching};
+use starlingd::node::ask::{Change, Command, DryRun, Patching};
 
 use crate::asks::{append, delete, merge, put, put_settling_all, steps, value};
 use crate::content::value_of;
@@ -77,7 +77,7 @@ impl Clients {
             let change = self.change(world, host);
             let is_dry = self.dry > 0 && world.rng.below(1000) < self.dry;
             let ask = if is_dry {
-                Ask::DryRun(DryRun::Write(change))
+                Command::DryRun(DryRun::Write(change))
             } else {
                 dressed(change, self.left)
             };
@@ -93,7 +93,7 @@ impl Clients {
         let up = world.running();
         let host = *world.rng.pick(&up)?;
         let change = put("/config/last", self.value());
-        let client = world.ask(host, Ask::Write(change));
+        let client = world.ask(host, Command::Write(change));
         let answered = |world: &World| world.hosts[host].answers.contains_key(&client);
         world.run_until(
             Duration::from_millis(10),
@@ -147,14 +147,14 @@ impl Clients {
 
 /// Asks for the document on which everything else is made.
 pub fn ask_for_first(world: &mut World, host: usize) {
-    world.ask(host, Ask::Write(put("/config", value(FIRST))));
+    world.ask(host, Command::Write(put("/config", value(FIRST))));
 }
 
 /// A client at `host` puts a value that bears this token below `/config/own`.
 pub fn write(world: &mut World, host: usize, member: &str, token: u64) {
     world.ask(
         host,
-        Ask::Write(put(&format!("/config/own/{member}"), value_of(token))),
+        Command::Write(put(&format!("/config/own/{member}"), value_of(token))),
     );
 }
 
@@ -167,14 +167,14 @@ pub fn write_long(world: &mut World, host: usize, member: &str, token: u64) {
     let value = Value::Array(vec![value_of(token), Value::from(noise)]);
     world.ask(
         host,
-        Ask::Write(put(&format!("/config/own/{member}"), value)),
+        Command::Write(put(&format!("/config/own/{member}"), value)),
     );
 }
 
 /// The same change, asked for in the one or the other way.
-fn dressed(change: Change, number: u64) -> Ask {
+fn dressed(change: Change, number: u64) -> Command {
     if !change.op.path.is_config() {
-        return Ask::Write(change);
+        return Command::Write(change);
     }
     let step = |op: &str, at: &str, value: Option<&Value>| {
         let mut step = vec![("op", Value::from(op)), ("path", at.into())];
@@ -197,7 +197,7 @@ fn dressed(change: Change, number: u64) -> Ask {
     };
     let patching = match (&change.op.change, number % 3) {
         // Merged, it would not replace the object that is there.
-        (Edit::Put(Value::Object(_)), 1) => return Ask::Write(change),
+        (Edit::Put(Value::Object(_)), 1) => return Command::Write(change),
         (Edit::Put(value), 1) => merge(&parent, &member(value.clone())),
         (Edit::Delete, 1) => merge(&parent, &member(Value::Null)),
         (Edit::Put(value), 2) => steps(&parent, &step("add", &format!("/{last}"), Some(value))),
@@ -205,9 +205,9 @@ fn dressed(change: Change, number: u64) -> Ask {
         (Edit::Append(value), 1 | 2) => {
             steps(&change.op.path.to_string(), &step("add", "/-", Some(value)))
         }
-        _ => return Ask::Write(change),
+        _ => return Command::Write(change),
     };
-    Ask::Patch(Patching {
+    Command::Patch(Patching {
         if_match: change.if_match,
         note: change.note,
         settles: change.settles,

@@ -19,7 +19,7 @@ use starlingd::model::edit;
 use starlingd::model::json::{self, Value};
 use starlingd::model::record::RecordId;
 use starlingd::model::revision::{Origin, Revision};
-use starlingd::node::input::{Ask, Change, DryRun, Patching};
+use starlingd::node::ask::{Ask, Change, Command, DryRun, Patching};
 
 use crate::watch::{Asked, ForwardedResponse, Seen};
 
@@ -33,20 +33,23 @@ const SAID_MAX: usize = 200;
 /// What a client asks for, in words, if it is a change or the try of one; and the token in it, the
 /// last one, if there are several.
 pub fn asked(ask: &Ask) -> Option<(String, Option<u64>)> {
-    let (what, if_match, settles) = match ask {
-        Ask::Write(Change {
+    let Ask::Command { command, .. } = ask else {
+        return None;
+    };
+    let (what, if_match, settles) = match command {
+        Command::Write(Change {
             op,
             if_match,
             settles,
             ..
         }) => (said(op), if_match, settles),
-        Ask::DryRun(DryRun::Write(Change {
+        Command::DryRun(DryRun::Write(Change {
             op,
             if_match,
             settles,
             ..
         })) => (format!("to try {}", said(op)), if_match, settles),
-        Ask::Patch(Patching {
+        Command::Patch(Patching {
             path,
             patch,
             if_match,

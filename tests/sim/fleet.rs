@@ -9,7 +9,8 @@ use starlingd::daemon::api::views;
 use starlingd::model::json::{self, Value};
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
-use starlingd::node::input::{Ask, Change, ClientId};
+use starlingd::node::ask::{Ask, Change, Command, HostQuery, PastQuery, Query};
+use starlingd::node::input::ClientId;
 use starlingd::sim::{FarEnd, Spec};
 
 use crate::asks::{append, path, put, value};
@@ -134,25 +135,25 @@ pub fn without_receipt(revisions: &mut [Value]) {
 
 impl Fleet {
     /// Asks a host, and waits for what it answers.
-    pub fn answer_to(&mut self, host: usize, ask: Ask) -> Answer {
+    pub fn answer_to(&mut self, host: usize, ask: impl Into<Ask>) -> Answer {
         let client = self.ask(host, ask);
         self.answer(host, client)
     }
 
     /// Asks a host for what must be accepted; the revision that it made.
-    pub fn made(&mut self, host: usize, ask: Ask) -> RecordId {
+    pub fn made(&mut self, host: usize, ask: impl Into<Ask>) -> RecordId {
         let answer = self.answer_to(host, ask);
         self.done(answer)
     }
 
     /// Begins to put a text at a path.
     pub fn put(&mut self, host: usize, at: &str, text: &str) -> ClientId {
-        self.ask(host, Ask::Write(put(at, value(text))))
+        self.ask(host, Command::Write(put(at, value(text))))
     }
 
     /// Begins to append a number to the array at a path.
     pub fn append(&mut self, host: usize, at: &str, number: usize) -> ClientId {
-        self.ask(host, Ask::Write(append(at, number.into())))
+        self.ask(host, Command::Write(append(at, number.into())))
     }
 
     /// As [`Fleet::put`], with `If-Match`.
@@ -167,12 +168,12 @@ impl Fleet {
             if_match: if_match.into(),
             ..put(at, value(text))
         };
-        self.ask(host, Ask::Write(change))
+        self.ask(host, Command::Write(change))
     }
 
     /// Makes a change and waits for the answer.
     pub fn change(&mut self, host: usize, at: &str, text: &str) -> Answer {
-        self.answer_to(host, Ask::Write(put(at, value(text))))
+        self.answer_to(host, Command::Write(put(at, value(text))))
     }
 
     /// Makes a change that must be accepted.
@@ -211,7 +212,7 @@ impl Fleet {
     }
 
     fn document(&mut self, host: usize) -> (Option<RecordId>, String) {
-        let client = self.ask(host, Ask::Read(path("/config")));
+        let client = self.ask(host, Query::Document(path("/config")));
         match self.take_answer(host, client) {
             Some(Answer::Value { document, head, .. }) => (head, json::compact(document.config())),
             other => panic!("seed {}: no document, but {other:?}", self.seed),
@@ -219,7 +220,7 @@ impl Fleet {
     }
 
     /// One of the plain views.
-    pub fn view(&mut self, host: usize, ask: Ask) -> Value {
+    pub fn view(&mut self, host: usize, ask: impl Into<Ask>) -> Value {
         let client = self.ask(host, ask);
         let answer = self.take_answer(host, client);
         answer
@@ -229,7 +230,7 @@ impl Fleet {
     }
 
     /// A history without what each host sees in its own way.
-    pub fn history(&mut self, host: usize, ask: Ask) -> Value {
+    pub fn history(&mut self, host: usize, ask: impl Into<Ask>) -> Value {
         let mut view = self.view(host, ask);
         without_receipt(view.as_array_mut().expect("a list"));
         view
@@ -237,12 +238,12 @@ impl Fleet {
 
     /// The newest revision as a host shows it.
     pub fn newest(&mut self, host: usize) -> Value {
-        self.view(host, Ask::Revisions(None))[0].clone()
+        self.view(host, PastQuery::Revisions)[0].clone()
     }
 
     /// A group as a host shows it.
     pub fn group(&mut self, host: usize, name: &str) -> Option<Value> {
-        let groups = self.view(host, Ask::Groups);
+        let groups = self.view(host, HostQuery::Groups);
         let mut groups = groups.as_array().expect("a list").iter();
         groups.find(|view| view["name"] == name).cloned()
     }
@@ -257,11 +258,11 @@ impl Fleet {
     }
 
     pub fn problems(&mut self, host: usize) -> Value {
-        self.view(host, Ask::Fleet)["problems"].clone()
+        self.view(host, HostQuery::Fleet)["problems"].clone()
     }
 
     pub fn verdict(&mut self, host: usize) -> String {
-        self.view(host, Ask::Fleet)["group"]["verdict"]
+        self.view(host, HostQuery::Fleet)["group"]["verdict"]
             .as_str()
             .expect("a word")
             .to_owned()
@@ -269,7 +270,7 @@ impl Fleet {
 
     /// IDs of the conflicts that a host lists, with their state.
     pub fn conflicts(&mut self, host: usize) -> Vec<(String, String)> {
-        let list = self.view(host, Ask::Conflicts(None));
+        let list = self.view(host, PastQuery::Conflicts);
         let text = |conflict: &Value, name: &str| conflict[name].as_str().expect("text").to_owned();
         list.as_array()
             .expect("a list")
@@ -280,7 +281,7 @@ impl Fleet {
 
     /// How many links a host has by its own account.
     pub fn degree(&mut self, host: usize) -> usize {
-        self.view(host, Ask::Links)
+        self.view(host, HostQuery::Links)
             .as_array()
             .expect("a list")
             .len()
@@ -310,7 +311,7 @@ impl Fleet {
     pub fn all_applied(&mut self) -> bool {
         self.running().into_iter().all(|host| {
             let (head, config) = self.document(host);
-            let said = self.view(host, Ask::Fleet)["group"]["applied"]
+            let said = self.view(host, HostQuery::Fleet)["group"]["applied"]
                 == head.map_or(Value::Null, |id| id.to_string().into());
             said && self.runs(host) == config
         })

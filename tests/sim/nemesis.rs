@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use starlingd::node::input::Ask;
+use starlingd::node::ask::Command;
 use starlingd::sim::{DiskFailure, Refuses, SimDisk, Way};
 
 use crate::watch::World;
@@ -122,7 +122,7 @@ impl Nemesis {
             world.run(Duration::from_secs(30));
         }
         for host in changed {
-            world.ask(host, Ask::Repair);
+            world.ask(host, Command::Repair);
         }
     }
 

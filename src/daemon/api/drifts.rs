@@ -9,7 +9,7 @@ use super::{HttpResponse, if_match, json_response, note, only};
 use crate::daemon::gate::HttpRequest;
 use crate::daemon::state_dir::read_drift;
 use crate::model::json;
-use crate::node::input::Ask;
+use crate::node::ask::Command;
 use crate::wire::forwarded::ForwardedRequest;
 
 /// `POST /fleet/drift/FILE/acknowledge` and `…/adopt`
@@ -17,21 +17,21 @@ pub(super) fn deal_with(
     request: &HttpRequest,
     file: &str,
     adopts: bool,
-) -> Result<Ask, HttpResponse> {
+) -> Result<Command, HttpResponse> {
     only("POST", request)?;
     let name = file.to_owned();
     Ok(match adopts {
-        true => Ask::AdoptDrift {
+        true => Command::AdoptDrift {
             name,
             if_match: if_match(request),
             note: note(request)?,
         },
-        false => Ask::AcknowledgeDrift(name),
+        false => Command::AcknowledgeDrift(name),
     })
 }
 
 /// `POST /fleet/nodes/ID/repair`: what goes to that host is `POST /fleet/repair`.
-pub(super) fn repair_host(request: &HttpRequest, id: &str) -> Result<Ask, HttpResponse> {
+pub(super) fn repair_host(request: &HttpRequest, id: &str) -> Result<Command, HttpResponse> {
     only("POST", request)?;
     let (method, target) = ("POST".to_owned(), "/fleet/repair".to_owned());
     // Which group the host is of is for the node to say.
@@ -42,7 +42,7 @@ pub(super) fn repair_host(request: &HttpRequest, id: &str) -> Result<Ask, HttpRe
         headers: Vec::new(),
         body: Vec::new(),
     };
-    Ok(Ask::RepairHost(id.to_owned(), Box::new(forwarded)))
+    Ok(Command::RepairHost(id.to_owned(), Box::new(forwarded)))
 }
 
 /// The whole of a file. `name` is that of one that is kept.

@@ -6,7 +6,7 @@ use super::{HttpResponse, note, only, query};
 use crate::daemon::gate::HttpRequest;
 use crate::limits::NAME_MAX;
 use crate::model::name::is_name;
-use crate::node::input::Ask;
+use crate::node::ask::Command;
 
 /// The name of a group. One that cannot be must not pass for the own group.
 pub(super) fn name(name: &str) -> Result<String, HttpResponse> {
@@ -23,10 +23,10 @@ pub(super) fn name(name: &str) -> Result<String, HttpResponse> {
 }
 
 /// `DELETE /fleet/groups/NAME`
-pub(super) fn remove(request: &HttpRequest, group: &str) -> Result<Ask, HttpResponse> {
+pub(super) fn remove(request: &HttpRequest, group: &str) -> Result<Command, HttpResponse> {
     only("DELETE", request)?;
     let force = query(request, "force").is_some();
-    Ok(Ask::RemoveGroup {
+    Ok(Command::RemoveGroup {
         name: name(group)?,
         force,
         note: note(request)?,

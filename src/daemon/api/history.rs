@@ -22,14 +22,14 @@ use crate::model::path::Path;
 use crate::model::resources::showable;
 use crate::node::answer::views::RevisionView;
 use crate::node::answer::{Kept, Older, Place};
-use crate::node::input::Ask;
+use crate::node::ask::{Ask, Command, PastQuery};
 use crate::node::store::revision_file::document_in;
 
 /// `GET /fleet/revisions/ID[?diff[=OTHER]]`
-pub(super) fn revision(request: &HttpRequest, id: &str) -> Ask {
+pub(super) fn revision(request: &HttpRequest, id: &str) -> PastQuery {
     match query(request, "diff") {
-        None => Ask::Revisions(Some(id.to_owned())),
-        Some(from) => Ask::Difference {
+        None => PastQuery::Revision(id.to_owned()),
+        Some(from) => PastQuery::Difference {
             to: id.to_owned(),
             from: (!from.is_empty()).then(|| from.to_owned()),
         },
@@ -42,11 +42,11 @@ pub(super) fn blame_of(request: &HttpRequest, tokens: &[&str]) -> Result<Ask, Ht
     if !is_editable(&path, Verb::Put) {
         return Err(HttpResponse::error(404, NO_VALUE, ""));
     }
-    get_only(request, Ask::Blame(path))
+    get_only(request, PastQuery::Blame(path))
 }
 
 /// `POST /fleet/revisions/ID/restore[?path=/config/…]`: the path is written as revisions show it.
-pub(super) fn restore(request: &HttpRequest, id: &str) -> Result<Ask, HttpResponse> {
+pub(super) fn restore(request: &HttpRequest, id: &str) -> Result<Command, HttpResponse> {
     only("POST", request)?;
     let wrong = |detail: &str| HttpResponse::error(400, "Invalid request path.", detail);
     let path = Path::parse(query(request, "path").unwrap_or("/"))
@@ -56,7 +56,7 @@ pub(super) fn restore(request: &HttpRequest, id: &str) -> Result<Ask, HttpRespon
             "what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, or all",
         ));
     }
-    Ok(Ask::Restore {
+    Ok(Command::Restore {
         id: id.to_owned(),
         path,
         if_match: if_match(request),
@@ -65,9 +65,9 @@ pub(super) fn restore(request: &HttpRequest, id: &str) -> Result<Ask, HttpRespon
 }
 
 /// `POST /fleet/conflicts/ID/keep` and `…/drop`
-pub(super) fn settle(request: &HttpRequest, id: &str, keep: bool) -> Result<Ask, HttpResponse> {
+pub(super) fn settle(request: &HttpRequest, id: &str, keep: bool) -> Result<Command, HttpResponse> {
     only("POST", request)?;
-    Ok(Ask::Settle {
+    Ok(Command::Settle {
         id: id.to_owned(),
         keep,
         if_match: if_match(request),

@@ -10,10 +10,10 @@ use crate::model::json::{Value, object};
 use crate::model::patch::{JsonPatch, Patch};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
-use crate::node::input::{Ask, DryRun, Patching};
+use crate::node::ask::{Command, DryRun, Patching};
 
 /// `PATCH /config…`
-pub(super) fn patch(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {
+pub(super) fn patch(request: &HttpRequest, path: Path) -> Result<Command, HttpResponse> {
     let body = body(request)?;
     let is_json_patch = is_json_patch(request, &body)?;
     let patch = match is_json_patch {
@@ -23,7 +23,7 @@ pub(super) fn patch(request: &HttpRequest, path: Path) -> Result<Ask, HttpRespon
         false => Patch::Merge(body),
     };
     let (if_match, note, settles) = (if_match(request), note(request)?, settles(request)?);
-    Ok(Ask::Patch(Patching {
+    Ok(Command::Patch(Patching {
         path,
         patch,
         if_match,
@@ -47,10 +47,10 @@ pub(super) fn is_dry_run(request: &HttpRequest) -> Result<bool, HttpResponse> {
 }
 
 /// Turns a request for a change into one for its dry run.
-pub(super) fn dry_run(ask: Ask) -> Result<Ask, HttpResponse> {
-    match ask {
-        Ask::Write(change) => Ok(Ask::DryRun(DryRun::Write(change))),
-        Ask::Patch(patching) => Ok(Ask::DryRun(DryRun::Patch(patching))),
+pub(super) fn dry_run(command: Command) -> Result<Command, HttpResponse> {
+    match command {
+        Command::Write(change) => Ok(Command::DryRun(DryRun::Write(change))),
+        Command::Patch(patching) => Ok(Command::DryRun(DryRun::Patch(patching))),
         _ => Err(HttpResponse::error(
             400,
             "Invalid dry run.",

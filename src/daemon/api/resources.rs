@@ -10,7 +10,7 @@ use crate::model::bundle::{self, Bundle};
 use crate::model::edit::{Change as Edit, Op};
 use crate::model::path::Path;
 use crate::model::resources::ResourceKind;
-use crate::node::input::{Ask, Change, Question};
+use crate::node::ask::{Change, Command, HostQuery, Question};
 
 /// `PUT` or `DELETE` of `/certificates/NAME` or `/js_modules/NAME`; any other method is refused.
 /// The time is that of the host's clock.
@@ -18,7 +18,7 @@ pub(super) fn change(
     request: &HttpRequest,
     kind: ResourceKind,
     now_ms: u64,
-) -> Result<Ask, HttpResponse> {
+) -> Result<Command, HttpResponse> {
     let path = path(request, kind)?;
     let change = match request.method.as_str() {
         "PUT" => Edit::Put(text(request, kind, now_ms)?.into()),
@@ -26,7 +26,7 @@ pub(super) fn change(
         _ => return Err(HttpResponse::error(405, INVALID_METHOD, "")),
     };
     let op = Op { path, change };
-    Ok(Ask::Write(Change {
+    Ok(Command::Write(Change {
         op,
         if_match: if_match(request),
         note: note(request)?,
@@ -35,9 +35,9 @@ pub(super) fn change(
 }
 
 /// `GET` of all of them, of one, or of something about one.
-pub(super) fn held(request: &HttpRequest, kind: ResourceKind) -> Result<Ask, HttpResponse> {
+pub(super) fn held(request: &HttpRequest, kind: ResourceKind) -> Result<HostQuery, HttpResponse> {
     let path = parsed(request).ok_or_else(|| HttpResponse::error(400, invalid_name(kind), ""))?;
-    Ok(Ask::Server(Question::Held(
+    Ok(HostQuery::Server(Question::Held(
         kind,
         path.tokens()[1..].to_vec(),
     )))

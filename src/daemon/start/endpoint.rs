@@ -16,7 +16,7 @@ use crate::daemon::gate::{self, Gate, GateSettings, HttpResponse, Responder, Rig
 use crate::daemon::pulse::Pulse;
 use crate::daemon::{api, system};
 use crate::limits::{LOOP_RETRY, TOKEN_FILE_MAX};
-use crate::node::input::Ask;
+use crate::node::ask::Ask;
 use crate::settings::Settings;
 
 /// Opens the gate, whose requests are asked of the loop.

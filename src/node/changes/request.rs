@@ -11,8 +11,9 @@ use crate::model::edit::Op;
 use crate::model::patch::Patch;
 use crate::model::path::Path;
 use crate::model::revision::Revision;
+use crate::node::ask::{Change, Patching};
 use crate::node::context::Context;
-use crate::node::input::{Change, ClientId, Patching};
+use crate::node::input::ClientId;
 use crate::node::store::kept_file::Changed;
 
 /// What a client wants.

@@ -20,9 +20,10 @@ use crate::model::operation::operations;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::node::answer::{Answer, Problem};
+use crate::node::ask::{Change, DryRun, Patching};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
-use crate::node::input::{Change, ClientId, DryRun, Patching};
+use crate::node::input::ClientId;
 use crate::node::store::Store;
 
 /// The changes that wait.

@@ -9,8 +9,8 @@ mod wire;
 
 use crate::model::record::Record;
 use crate::model::signature::SecretKey;
+use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery};
 use crate::node::effect::revision_name;
-use crate::node::input::Ask;
 use crate::wire::fleet::Fleet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ use crate::model::path::Path;
 use crate::model::shown::ShownConfig;
 use crate::node::answer::Answer;
 use crate::node::effect::ServerJob;
-use crate::node::input::{Change, ClientId, Outcome, ServerReport};
+use crate::node::input::{ClientId, Outcome, ServerReport};
 use crate::wire::fleet::{FleetId, FleetKey};
 use crate::wire::handshake::Hello;
 
@@ -102,12 +102,13 @@ impl Lone {
         };
         self.deliver(Input::Asked(
             client,
-            Ask::Write(Change {
+            Command::Write(Change {
                 op,
                 if_match: None,
                 note: String::new(),
                 settles: Vec::new(),
-            }),
+            })
+            .into(),
         ));
     }
 
@@ -415,12 +416,13 @@ fn a_large_document_takes_a_few_times_its_text_and_gives_it_back() {
     };
     lone.deliver(Input::Asked(
         1,
-        Ask::Write(Change {
+        Command::Write(Change {
             op,
             if_match: None,
             note: String::new(),
             settles: Vec::new(),
-        }),
+        })
+        .into(),
     ));
     lone.serve(&Outcome::Applied);
     assert!(lone.statuses().contains(&(1, 200)));
@@ -490,7 +492,7 @@ fn problems_found_at_the_start_are_shown_and_a_distrusted_head_takes_no_changes(
     lone.linked(1, 2);
     assert!(lone.node.is_distrusted());
     lone.node.forget_pending("default".into(), "000-x".into());
-    lone.deliver(Input::Asked(1, Ask::Fleet));
+    lone.deliver(Input::Asked(1, HostQuery::Fleet.into()));
     assert!(
         lone.effects
             .iter()
@@ -635,19 +637,19 @@ fn the_beginning_of_two_ids_is_refused_until_a_longer_one_is_given() {
     lone.effects.clear();
     let asks = |id: &str| {
         let path = Path::parse("/config").unwrap();
-        let restore = Ask::Restore {
+        let restore = Command::Restore {
             id: id.to_owned(),
             path,
             if_match: None,
             note: String::new(),
         };
         [
-            Ask::Revisions(Some(id.to_owned())),
-            Ask::Difference {
+            Ask::from(PastQuery::Revision(id.to_owned())),
+            Ask::from(PastQuery::Difference {
                 to: id.to_owned(),
                 from: None,
-            },
-            restore,
+            }),
+            Ask::from(restore),
         ]
     };
     let short = one.to_string()[..SHORT_ID_MIN].to_owned();

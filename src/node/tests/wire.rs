@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::INLINE_MAX;
 use crate::model::record::Record;
 use crate::model::signature::SecretKey;
-use crate::node::input::Ask;
+use crate::node::ask::Command;
 use crate::wire::frame::Payload;
 
 #[test]
@@ -257,13 +257,13 @@ fn of_many_revisions_to_be_restored_four_are_read_and_the_rest_are_told_so_at_on
     lone.effects.clear();
     for client in 10..16 {
         let path = Path::parse("/config").unwrap();
-        let restore = Ask::Restore {
+        let restore = Command::Restore {
             id: base.to_string(),
             path,
             if_match: None,
             note: String::new(),
         };
-        lone.deliver(Input::Asked(client, restore));
+        lone.deliver(Input::Asked(client, restore.into()));
     }
     assert_eq!(lone.statuses(), [(14, 503), (15, 503)]);
     let loads: Vec<Ticket> = lone

@@ -1,4 +1,5 @@
-//! A conflict as it is shown to people: whose edit it was, what it wanted, and what it met.
+//! A conflict as it is shown to people: whose edit it was, what it wanted, and whether the head
+//! lists it. How certificates in it are shown is for whoever spells it.
 
 use crate::node::answer::views::ConflictView;
 use crate::node::peers::Peers;

@@ -16,8 +16,8 @@ use crate::model::name::is_name;
 use crate::model::path::Path;
 use crate::node::answer::views::{ConflictView, GroupView};
 use crate::node::answer::{Answer, Problem};
+use crate::node::ask::PastQuery;
 use crate::node::context::Context;
-use crate::node::input::Ask;
 use crate::node::peers::Peers;
 use crate::node::peers::roster::text;
 use crate::node::store::Store;
@@ -50,14 +50,16 @@ impl View<'_> {
 
     /// What is asked of the history and the conflicts of a group; with whether more of the history
     /// was asked for.
-    pub(in crate::node) fn past(&self, group: &str, ask: Ask, older: Older) -> Answer {
-        match ask {
-            Ask::Revisions(None) => self.revisions(group, older),
-            Ask::Revisions(Some(id)) => self.revision(group, &id),
-            Ask::Difference { to, from } => self.difference(group, &to, from.as_deref(), older),
-            Ask::Blame(path) => self.blame(group, path, older),
-            Ask::Conflicts(Some(id)) => self.one_conflict(group, &id),
-            _ => Answer::Conflicts(self.conflict_views(group)),
+    pub(in crate::node) fn past(&self, group: &str, query: PastQuery, older: Older) -> Answer {
+        match query {
+            PastQuery::Revisions => self.revisions(group, older),
+            PastQuery::Revision(id) => self.revision(group, &id),
+            PastQuery::Difference { to, from } => {
+                self.difference(group, &to, from.as_deref(), older)
+            }
+            PastQuery::Blame(path) => self.blame(group, path, older),
+            PastQuery::Conflict(id) => self.one_conflict(group, &id),
+            PastQuery::Conflicts => Answer::Conflicts(self.conflict_views(group)),
         }
     }
 

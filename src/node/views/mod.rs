@@ -22,8 +22,8 @@ use std::time::Duration;
 use super::answer::state::{HostState, Known};
 use super::answer::views::{FleetView, FollowedView, HostView, LinkView, NodeView, SaidView};
 use super::answer::{Answer, Problem};
+use super::ask::{HostQuery, Question};
 use super::context::Context;
-use super::input::{Ask, Question};
 use super::local::Local;
 use super::peers::Peers;
 use super::peers::link::Link;
@@ -109,23 +109,21 @@ impl View<'_> {
     }
 
     /// What a question about this host and its fleet is answered.
-    pub(in crate::node) fn read(&self, ask: Ask) -> Answer {
-        match ask {
-            Ask::Read(path) => self.value(path),
-            Ask::Fleet => Answer::Fleet(Box::new(self.fleet_view())),
-            Ask::Nodes(None) => Answer::Nodes(self.node_views()),
-            Ask::Nodes(Some(ending)) => self.one_node(&ending),
-            Ask::Effective => self.effective_view(),
-            Ask::Links => Answer::Links(self.peers.link_views(self.cx)),
-            Ask::Groups => Answer::Groups(self.group_views()),
-            Ask::Drifts(None) => Answer::Drifts(self.local.kept_files().to_vec()),
-            Ask::Drifts(Some(name)) => match self.local.drift_file(&name) {
+    pub(in crate::node) fn read(&self, query: HostQuery) -> Answer {
+        match query {
+            HostQuery::Fleet => Answer::Fleet(Box::new(self.fleet_view())),
+            HostQuery::Nodes => Answer::Nodes(self.node_views()),
+            HostQuery::Node(ending) => self.one_node(&ending),
+            HostQuery::Effective => self.effective_view(),
+            HostQuery::Links => Answer::Links(self.peers.link_views(self.cx)),
+            HostQuery::Groups => Answer::Groups(self.group_views()),
+            HostQuery::Drifts => Answer::Drifts(self.local.kept_files().to_vec()),
+            HostQuery::Drift(name) => match self.local.drift_file(&name) {
                 Ok(name) => Answer::KeptDrift(name),
                 Err(problem) => problem.into(),
             },
-            Ask::Server(question) => self.server_question(question),
-            Ask::Health => Answer::Healthy,
-            _ => Problem::new(500, "This cannot be.", "a change came the way of questions").into(),
+            HostQuery::Server(question) => self.server_question(question),
+            HostQuery::Health => Answer::Healthy,
         }
     }
 
@@ -143,7 +141,8 @@ impl View<'_> {
         }
     }
 
-    fn server_question(&self, question: Question) -> Answer {
+    /// What only the own server can answer, or do.
+    pub(in crate::node) fn server_question(&self, question: Question) -> Answer {
         if !self.local.server.present {
             return Problem::new(503, "This host has no server.", "ask a host that has one").into();
         }
