@@ -449,7 +449,7 @@ fn the_configuration_outlives_the_stand_in_where_it_is_stored() {
         socket: socket.clone(),
         state: Some(state.clone()),
         faults: Some(faults.clone()),
-        port: None,
+        ..Setup::default()
     };
     let unit = Unit::new(Control::Unix(socket));
     let standin = StandIn::start(setup.clone()).unwrap();

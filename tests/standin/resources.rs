@@ -12,7 +12,7 @@ use super::certificate::Certificate;
 use super::config::{self, Denied, listing};
 use super::exchange::{Answer, Request, object};
 use super::faults::Ending;
-use super::{Shared, World, modules, validate};
+use super::{Shared, World, modules, moments, validate};
 
 impl Shared {
     /// A request that changes nothing. One for the configuration is answered at once, the others
@@ -134,6 +134,9 @@ impl Shared {
         } = &mut *world;
         stats.count(&state.config, &next);
         *before = std::mem::replace(&mut state.config, next);
+        if let Some(name) = &self.setup.moments {
+            moments::print(name, &text);
+        }
         (ending == Ending::Answer).then(|| Answer::success("Reconfiguration done."))
     }
 }

@@ -11,6 +11,7 @@ mod config;
 mod exchange;
 mod faults;
 mod modules;
+mod moments;
 mod pem;
 mod resources;
 mod state;
@@ -40,6 +41,8 @@ pub struct Setup {
     pub port: Option<u16>,
     /// The faults socket.
     pub faults: Option<PathBuf>,
+    /// The name under which it prints when it took which configuration; silent if there is none.
+    pub moments: Option<String>,
 }
 
 /// A running stand-in. Stops, and removes its sockets, when dropped.

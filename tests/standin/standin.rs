@@ -1,7 +1,8 @@
 //! The stand-in for NGINX Unit, as a program: `unit-standin SOCKET [--state FILE] [--port N]
-//! [--faults SOCKET]`.
+//! [--faults SOCKET] [--moments NAME]`.
 //!
-//! Runs until it is killed. The lines that its faults socket takes are listed in `faults.rs`.
+//! Runs until it is killed. The lines that its faults socket takes are listed in `faults.rs`. With
+//! `--moments` it prints a line whenever it has taken a configuration, as in `moments.rs`.
 
 #[path = "server.rs"]
 mod server;
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
         Ok(setup) => setup,
         Err(why) => {
             eprintln!(
-                "unit-standin: {why}\nusage: unit-standin SOCKET [--state FILE] [--port N] [--faults SOCKET]"
+                "unit-standin: {why}\nusage: unit-standin SOCKET [--state FILE] [--port N] [--faults SOCKET] [--moments NAME]"
             );
             return ExitCode::from(2);
         }
@@ -38,6 +39,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Setup, String> {
         match word.as_str() {
             "--state" => setup.state = Some(PathBuf::from(value()?)),
             "--faults" => setup.faults = Some(PathBuf::from(value()?)),
+            "--moments" => setup.moments = Some(value()?),
             "--port" => {
                 setup.port = Some(
                     value()?
