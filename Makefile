@@ -12,8 +12,7 @@ STATIC = target/x86_64-unknown-linux-musl/release/starling
 all:
 	$(CARGO) build --release --locked --bin starling
 
-# The tests of several hosts want namespaces, a firewall, a second clock, bad cables and disks. What is missing is named, and the tests
-# that need it say that they were skipped; with STARLING_TEST_REQUIRE=all in the environment they fail instead.
+# Tests of several hosts that lack a program or namespaces say so and are skipped; under STARLING_TEST_REQUIRE=all they fail instead.
 test:
 	-@sh .ci/need.sh ip:iproute2 nft:nftables faketime:faketime strace:strace python3:python3 ethtool:ethtool
 	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked --no-fail-fast
@@ -44,14 +43,15 @@ static:
 
 # Several daemons on this host, each in front of a stand-in for NGINX Unit. Both are built in a profile of their own, which is quick.
 demo:
-	@sh .ci/need.sh curl:curl
-	@echo "building the demo: half a minute on two idle cores, the first time"
+	@sh .ci/need.sh curl:curl && echo "building the demo: half a minute on two idle cores, the first time"
 	@$(CARGO) build --profile demo --locked --bin starling --example unit-standin
 	@sh tests/demo.sh target/demo/starling target/demo/examples/unit-standin
 
+# What people feel, beside its goals, in ten quiet minutes. PEERS=1 measures two brokers as well; BENCH may be --quick or --hosts 2,5.
 bench: all
-	sh .ci/need.sh ip:iproute2 nft:nftables
-	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) run --release --locked --example bench
+	sh .ci/need.sh ip:iproute2 nft:nftables $(PEERS:1=nats-server:nats-server etcd:etcd-server)
+	$(CARGO) build --release --locked --example unit-standin
+	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) run --release --locked --example bench -- $(PEERS:1=--peers) $(BENCH)
 
 # What is asked of a change beside `make test`.
 ci:
@@ -65,16 +65,12 @@ ci:
 install:
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/starling
-	for page in man/*.[1-8]; do \
-		section=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
-		install -d $$section && install -m 644 $$page $$section || exit 1; \
-	done
+	for page in man/*.[1-8]; do section=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$section && install -m 644 $$page $$section || exit 1; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/starling
-	for page in man/*.[1-8]; do \
-		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
-	done
+	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 
 clean:
 	$(CARGO) clean

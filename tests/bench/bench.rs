@@ -1,143 +1,145 @@
-//! Measures what Starling is for, on real hosts in network namespaces, and prints one table.
+//! Measures what people feel of Starling, on hosts in network namespaces, each with its server;
+//! prints one table, and writes it as JSON.
 //!
-//! `bench [--quick]`, from a release build, on a quiet machine, as root. A moment is the arrival
-//! of a log line in this program (a thread waits in `read` for it) or of the last byte of an
-//! answer: both are right to some 0.05 ms, and nobody polls while a change is under way. The
-//! servers' own time is left out: all peers run with `--unit none`. A revision's line is written by
-//! the peer's loop when it has taken the revision up as its head, whole; the disk of the receivers
-//! is not waited for.
+//! `bench [--quick] [--hosts N,N…] [--peers] [--json FILE]`, from a release build, on a quiet
+//! machine, as root. A change begins with its client's request and is whole when the last server, a
+//! stand-in, has taken it. Everything else that is told is counted by the kernel. `STARLING_BIN`
+//! names another Starling, such as the static one. With `--peers` brokers are measured in the same
+//! run.
 
-mod idle;
+mod arrivals;
+mod carrier;
+mod cost;
+mod crowd;
+mod fleet;
 mod joining;
-mod propagation;
+mod lasting;
+#[path = "../standin/moments.rs"]
+mod moments;
+mod peers;
+mod report;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use support::host::Host;
+use peers::{Broker, agent};
+use report::{Figure, Goal, Report, STARLING};
 use support::private::{Scratch, inside, lacks, run_inside};
 
-/// How much to measure: the counts below are divided by it.
+/// How much to measure: counts and times are divided by it.
 #[derive(Clone, Copy)]
-struct Effort(usize);
+pub struct Effort(u32);
 
 impl Effort {
     fn of(self, count: usize) -> usize {
-        (count / self.0).max(2)
+        (count / self.0 as usize).max(2)
+    }
+
+    fn time(self, time: Duration) -> Duration {
+        time / self.0
     }
 }
 
+/// What the command line asks for.
+struct Wanted {
+    effort: Effort,
+    /// The sizes of crowds; all, and how hosts join, if there is none.
+    hosts: Vec<usize>,
+    peers: bool,
+    json: PathBuf,
+}
+
 fn main() -> ExitCode {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((word, rest)) = arguments.split_first()
+        && word == agent::WORD
+    {
+        return agent::run(rest);
+    }
+    let wanted = match parse(&arguments) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            eprintln!("bench: {why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     if let Some(dir) = inside() {
-        measure(&dir, Effort(if quick { 10 } else { 1 }));
-        return ExitCode::SUCCESS;
+        return measure(&dir, &wanted);
     }
     if let Some(need) = lacks() {
         eprintln!("bench: needs {need}");
         return ExitCode::FAILURE;
     }
-    let arguments: &[&str] = if quick { &["--quick"] } else { &[] };
-    let ended = run_inside(&Scratch::new(), arguments, None, TIME_MAX);
-    if ended {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run_inside(&Scratch::new(), &words, None, TIME_MAX) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-fn measure(dir: &Path, effort: Effort) {
-    println!("{:<58} {:>28}   goal", "figure", "reached");
-    row("size of the binary", &size(), "2 MB, static");
-    propagation::measure(dir, effort);
-    joining::measure(dir, effort);
-    idle::measure(dir, effort);
-}
-
-/// Prints a line of the table as soon as it is known: the whole takes minutes.
-fn row(figure: &str, reached: &str, goal: &str) {
-    println!("{figure:<58} {reached:>28}   {goal}");
-}
-
-fn size() -> String {
-    let bytes = std::fs::metadata(support::program("starling")).map_or(0, |file| file.len());
-    format!("{:.2} MB", bytes as f64 / 1e6)
-}
-
-/// The value at `share` (0 to 1) of the sorted times, in milliseconds.
-fn percentile(times: &mut [Duration], share: f64) -> f64 {
-    times.sort();
-    let at = (times.len() as f64 * share) as usize;
-    times
-        .get(at.min(times.len().saturating_sub(1)))
-        .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
-}
-
-/// Median and 99th percentile, for the table.
-fn spread(times: &mut [Duration]) -> String {
-    format!(
-        "p50 {:.2}  p99 {:.2} ms",
-        percentile(times, 0.5),
-        percentile(times, 0.99)
-    )
-}
-
-/// Makes a fleet of peers without servers, and waits until each has `links` links at least.
-fn fleet(lab: &mut support::lab::Lab, members: &[usize], links: usize, level: &str) {
-    lab.join(members);
-    for &member in members {
-        let host = lab.host_mut(member);
-        host.flags = vec!["--log".into(), level.into()];
-        host.start();
-    }
-    let linked = |host: &Host| host.links().len() >= links;
-    lab.wait(WAIT, "all are linked", || {
-        members.iter().all(|&member| linked(lab.host(member)))
-    });
-}
-
-/// A document of about `bytes` bytes that no compression and no splice makes smaller.
-fn document(bytes: usize, seed: u64) -> String {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut letter = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(b'a' + (state >> 32) as u8 % 26)
+fn parse(arguments: &[String]) -> Result<Wanted, String> {
+    let mut wanted = Wanted {
+        effort: Effort(1),
+        hosts: Vec::new(),
+        peers: false,
+        json: PathBuf::from("target/bench.json"),
     };
-    let text: String = (0..bytes.saturating_sub(100)).map(|_| letter()).collect();
-    format!(r#"{{"listeners":{{}},"routes":[{{"action":{{"return":301,"location":"/{text}"}}}}]}}"#)
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        match word.as_str() {
+            "--quick" => wanted.effort = Effort(10),
+            "--peers" => wanted.peers = true,
+            "--json" => wanted.json = PathBuf::from(value()?),
+            "--hosts" => {
+                let numbers = value()?.split(',').map(str::parse);
+                wanted.hosts = numbers
+                    .collect::<Result<_, _>>()
+                    .map_err(|_| "--hosts takes numbers such as 2,5".to_owned())?;
+            }
+            other => return Err(format!("what is {other}?")),
+        }
+    }
+    Ok(wanted)
 }
 
-/// Sends a whole document to `host`; the ID of its revision.
-fn publish(host: &Host, document: &str) -> String {
-    let reply = host.put("/config", document.as_bytes());
-    assert!(
-        reply.status == 200,
-        "a change was answered {}: {}",
-        reply.status,
-        reply.body
-    );
-    reply
-        .header("starling-revision")
-        .expect("an accepted change names its revision")
-        .trim_matches('"')
-        .to_owned()
+fn measure(dir: &Path, wanted: &Wanted) -> ExitCode {
+    let binary = support::program("starling");
+    let mut report = Report::default();
+    report.part(&binary.display().to_string());
+    let size = std::fs::metadata(&binary).map_or(0, |file| file.len());
+    report.add(&[], BINARY, &[(STARLING, size as f64 / 1e6)]);
+    if wanted.peers {
+        for broker in Broker::ALL {
+            report.note(broker.note().to_owned());
+        }
+    }
+    crowd::measure(&mut report, dir, wanted);
+    if wanted.hosts.is_empty() {
+        joining::measure(&mut report, dir, wanted.effort);
+    }
+    match report.write(&wanted.json, &binary.to_string_lossy()) {
+        Ok(()) => {
+            println!("\nthe same as JSON: {}", wanted.json.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("bench: {}: {error}", wanted.json.display());
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// Whether a log line says that the revision of this ID has been taken up.
-fn takes_up(line: &str, id: &str) -> bool {
-    line.contains(&format!("revision {} ", &id[..SHORT_ID]))
-}
+const BINARY: Figure = Figure {
+    name: "binary_mb",
+    words: "the binary; the goal is the static one's",
+    unit: "MB",
+    goal: Goal::AtMost(2.5),
+};
 
-/// The level at which a peer without a server tells what it has received.
-const TELLING: &str = "debug";
-/// As many digits of a revision's ID as the log shows.
-const SHORT_ID: usize = 12;
-/// Nothing measured here takes so long, unless it fails.
-const WAIT: Duration = Duration::from_secs(30);
-/// All of it takes about a quarter of an hour.
+const USAGE: &str = "usage: bench [--quick] [--hosts N,N...] [--peers] [--json FILE]";
+/// All of it takes ten minutes on a quiet machine, and with brokers twice that.
 const TIME_MAX: Duration = Duration::from_secs(3_600);

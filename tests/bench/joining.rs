@@ -1,48 +1,54 @@
 //! How soon hosts are linked: at their start, as late joiners, and when a cable is back.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::support::host::Host;
+use super::Effort;
+use super::carrier::{Document, WAIT};
+use super::fleet::{go, launch_waiting};
+use super::report::{Figure, Goal, Report, STARLING, percentile};
 use super::support::lab::Lab;
-use super::{Effort, TELLING, WAIT, document, fleet, percentile, publish, row, spread, takes_up};
 
-/// Prints the rows of joining.
-pub fn measure(dir: &Path, effort: Effort) {
-    let pairs = effort.of(100);
-    let mut times: Vec<Duration> = (0..pairs)
-        .filter_map(|pair| pair_linked(&dir.join(format!("pair{pair}"))))
-        .collect();
-    let reached = format!(
-        "p50 {:.0}  p99 {:.0} ms, {} of {pairs}",
-        percentile(&mut times, 0.5),
-        percentile(&mut times, 0.99),
-        times.len()
-    );
-    row(
-        "second host's start to linked, by mDNS",
-        &reached,
-        "50 ms, 100 of 100",
-    );
+/// Measures all of it, with peers that have no servers.
+pub fn measure(report: &mut Report, dir: &Path, effort: Effort) {
+    report.part("How soon hosts are linked, without servers");
+    let pairs = effort.of(30);
+    let times = (0..pairs).filter_map(|pair| pair_linked(&dir.join(format!("pair{pair}"))));
+    let times: Vec<Duration> = times.collect();
+    if times.len() < pairs {
+        report.note(format!("{} pairs did not link", pairs - times.len()));
+    }
+    add(report, PAIR, times);
 
     let mut lab = Lab::up(&dir.join("late"), 6, 1);
-    fleet(&mut lab, &[1, 2, 3, 4, 5, 6], 5, TELLING);
-    let id = publish(lab.host(1), &document(1 << 10, 7));
+    let all = [1, 2, 3, 4, 5, 6];
+    lab.join(&all);
+    for host in &mut lab.hosts {
+        host.flags = vec!["--log".into(), TELLING.into()];
+        host.start();
+    }
+    lab.wait(WAIT, "all are linked", || {
+        all.iter().all(|&i| lab.host(i).links().len() == 5)
+    });
+    let document = Document::new(1 << 10).text();
+    let reply = lab.host(1).put("/config", document.as_bytes());
+    let id = reply.header("starling-revision");
+    let id = id.expect("an accepted change names its revision");
+    let id = id.trim_matches('"').to_owned();
     lab.host(6).log.wait(0, WAIT, |line| takes_up(line, &id));
-    let mut times: Vec<Duration> = (0..effort.of(20))
-        .filter_map(|_| late_joiner(&mut lab, &id))
-        .collect();
-    row(
-        "late joiner: first link to complete",
-        &spread(&mut times),
-        "100 ms",
-    );
-    let mut times: Vec<Duration> = (0..effort.of(20).min(5))
-        .filter_map(|_| cable(&lab))
-        .collect();
-    row("cable plugged in to linked", &spread(&mut times), "500 ms");
+    let late = (0..effort.of(20)).filter_map(|_| late_joiner(&mut lab, &id));
+    let late: Vec<Duration> = late.collect();
+    add(report, LATE, late);
+    let plugged = (0..effort.of(5)).filter_map(|_| cable(&lab)).collect();
+    add(report, CABLE, plugged);
+}
+
+/// Takes the middle and the worst down.
+fn add(report: &mut Report, [middle, worst]: [Figure; 2], times: Vec<Duration>) {
+    let mut times: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+    report.add(&[], middle, &[(STARLING, percentile(&mut times, 0.5))]);
+    report.add(&[], worst, &[(STARLING, percentile(&mut times, 1.0))]);
 }
 
 /// Two peers that never met: from the start of the second to the later of the two `linked`.
@@ -50,15 +56,11 @@ fn pair_linked(dir: &Path) -> Option<Duration> {
     let mut lab = Lab::up(dir, 2, 1);
     lab.join(&[1, 2]);
     lab.host_mut(1).start();
-    // The second waits in front of its `exec`, so that what the lab does to start it is not
-    // counted.
-    lab.host_mut(2)
-        .launch("echo ready >&2; read -r line; exec \"$@\"");
-    lab.host(2).log.wait(0, WAIT, |line| line == "ready")?;
+    launch_waiting(lab.host_mut(2));
     // The first one's announcements are over by now (RFC 6762, section 8.3: a second apart).
     std::thread::sleep(Duration::from_millis(1_200));
     let begin = Instant::now();
-    tell(lab.host_mut(2));
+    go(lab.host_mut(2));
     let linked = |i: usize| {
         Some(
             lab.host(i)
@@ -68,15 +70,6 @@ fn pair_linked(dir: &Path) -> Option<Duration> {
         )
     };
     Some(linked(1)?.max(linked(2)?) - begin)
-}
-
-fn tell(host: &mut Host) {
-    let stdin = host
-        .starling
-        .as_mut()
-        .and_then(|daemon| daemon.child.stdin.as_mut())
-        .expect("launched, with a pipe");
-    writeln!(stdin).expect("it waits for a line");
 }
 
 /// Host 6 comes back with nothing but its identity.
@@ -111,3 +104,46 @@ fn cable(lab: &Lab) -> Option<Duration> {
 fn says_linked(line: &str) -> bool {
     line.contains("linked with")
 }
+
+/// Whether a log line says that the revision of this ID has been taken up.
+fn takes_up(line: &str, id: &str) -> bool {
+    line.contains(&format!("revision {} ", &id[..SHORT_ID]))
+}
+
+/// The middle and the worst of a time in milliseconds; the middle has the goal.
+const fn both(names: [&'static str; 2], words: &'static str, goal: f64) -> [Figure; 2] {
+    let figure = Figure {
+        name: names[0],
+        words,
+        unit: "ms",
+        goal: Goal::AtMost(goal),
+    };
+    let worst = Figure {
+        name: names[1],
+        words: "the same, at most",
+        goal: Goal::None,
+        ..figure
+    };
+    [figure, worst]
+}
+
+const PAIR: [Figure; 2] = both(
+    ["pair_linked_p50_ms", "pair_linked_max_ms"],
+    "second host's start to linked, by mDNS",
+    50.0,
+);
+const LATE: [Figure; 2] = both(
+    ["late_whole_p50_ms", "late_whole_max_ms"],
+    "late host's first link to complete",
+    100.0,
+);
+const CABLE: [Figure; 2] = both(
+    ["cable_linked_p50_ms", "cable_linked_max_ms"],
+    "cable plugged in to linked",
+    500.0,
+);
+
+/// The level at which a peer without a server tells what it has received.
+const TELLING: &str = "debug";
+/// As many digits of a revision's ID as the log shows.
+const SHORT_ID: usize = 12;

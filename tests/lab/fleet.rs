@@ -37,6 +37,20 @@ impl Host {
         }
     }
 
+    /// The time on a processor of the running Starling, over all threads that live (the first field
+    /// of `schedstat`).
+    pub fn processor_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the peer runs");
+        let stats = tasks
+            .flatten()
+            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
+        Duration::from_nanos(
+            stats
+                .filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok())
+                .sum(),
+        )
+    }
+
     /// The open conflicts as this host lists them.
     pub fn conflicts(&self) -> Vec<Value> {
         self.json("/fleet/conflicts")

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -106,7 +105,8 @@ impl Host {
             .arg("--state")
             .arg(self.state())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("starling can be started");
         child
             .stdin
@@ -117,8 +117,9 @@ impl Host {
         let output = child.wait_with_output().expect("our own child");
         assert!(
             output.status.success(),
-            "starling {arguments:?}: {}",
-            output.status
+            "starling {arguments:?}: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
@@ -192,20 +193,6 @@ impl Host {
 
     fn daemon(&self) -> &Daemon {
         self.starling.as_ref().expect("it was started")
-    }
-
-    /// The time on a processor of the running Starling, over all threads that live (the first field
-    /// of `schedstat`).
-    pub fn processor_time(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the peer runs");
-        let stats = tasks
-            .flatten()
-            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
-        Duration::from_nanos(
-            stats
-                .filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok())
-                .sum(),
-        )
     }
 
     /// What a person needs who looks into a failed test.
