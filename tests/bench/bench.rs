@@ -6,10 +6,13 @@
 //! stand-in, has taken it. Everything else that is told is counted by the kernel. `STARLING_BIN`
 //! names another Starling, such as the static one. With `--peers` brokers are measured in the same
 //! run.
+//!
+//! `bench --counts` looks only at what `starling sim` counts, and fails where that has grown.
 
 mod arrivals;
 mod carrier;
 mod cost;
+mod counts;
 mod crowd;
 mod fleet;
 mod joining;
@@ -54,10 +57,10 @@ struct Wanted {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((word, rest)) = arguments.split_first()
-        && word == agent::WORD
-    {
-        return agent::run(rest);
+    match arguments.split_first() {
+        Some((word, rest)) if word == agent::WORD => return agent::run(rest),
+        Some((word, [])) if word == "--counts" => return counts::check(),
+        _ => {}
     }
     let wanted = match parse(&arguments) {
         Ok(wanted) => wanted,
@@ -140,6 +143,6 @@ const BINARY: Figure = Figure {
     goal: Goal::AtMost(2.5),
 };
 
-const USAGE: &str = "usage: bench [--quick] [--hosts N,N...] [--peers] [--json FILE]";
+const USAGE: &str = "usage: bench [--quick] [--hosts N,N...] [--peers] [--json FILE] | --counts";
 /// All of it takes ten minutes on a quiet machine, and with brokers twice that.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
