@@ -4,7 +4,6 @@
 //! A part that has something to say to another says it here, and the node passes it on when the
 //! part is done.
 
-use crate::node::effect::revision_name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -15,9 +14,11 @@ use super::input::{ClientId, Now, Ticket, Trouble};
 use super::rng::Rng;
 use super::setup::Setup;
 use super::waiting::Waiting;
-use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY};
+use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY, WANTED_MAX};
 use crate::model::peer_id::PeerId;
-use crate::model::record::Record;
+use crate::model::record::{Record, RecordId};
+use crate::node::effect::revision_name;
+use crate::node::waiting::Reading;
 
 /// What all parts of a node share.
 pub(super) struct Context {
@@ -139,6 +140,69 @@ impl Context {
             .is_none_or(|due| due > self.now.elapsed + most)
         {
             self.timers.rebase = Some(self.now.elapsed + self.rng.up_to(most));
+        }
+    }
+
+    /// A problem that is logged when it is found first.
+    pub(in crate::node) fn say_once(&mut self, area: &'static str, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX && !self.problems.contains(&problem) {
+            self.say(Level::Warn, area, problem.clone());
+            self.report_problem(problem);
+        }
+    }
+
+    /// Whether it is being read for this host itself.
+    pub(in crate::node) fn is_being_read(&self, id: &RecordId) -> bool {
+        let mut waiting = self.tickets.values();
+        waiting.any(
+            |waiting| matches!(waiting, Waiting::Read(record, Reading::Uncontained) if record.id == *id),
+        )
+    }
+
+    /// Reads a revision that is kept.
+    pub(in crate::node) fn read_kept(&mut self, record: Record, reading: Reading) {
+        let (group, name) = (
+            record.header.key.clone(),
+            revision_name(record.header.height, &record.id),
+        );
+        let ticket = self.ticket(Waiting::Read(record, reading));
+        self.effects.push(Effect::Load(ticket, group, name));
+    }
+
+    /// Whether one more file may be read for a peer: what peers can make this host do at once is
+    /// bounded.
+    pub(in crate::node) fn may_read(&self) -> bool {
+        let reads = self
+            .tickets
+            .values()
+            .filter(|waiting| matches!(waiting, Waiting::Read(..)));
+        reads.count() < WANTED_MAX
+    }
+
+    /// The name under which a peer announces itself by mDNS.
+    pub(in crate::node) fn instance_of(&self, peer: &PeerId) -> String {
+        self.setup.fleet.key().instance(self.setup.fleet.id(), peer)
+    }
+
+    /// Whom to dial is looked at once more in this turn.
+    pub(in crate::node) fn wake_dialler(&mut self) {
+        self.timers.dial = self.now.elapsed;
+    }
+
+    /// Something of this host does not work, for this reason, or works again.
+    pub(in crate::node) fn troubled(&mut self, what: Trouble, why: Option<String>) {
+        let was = match why {
+            Some(why) => self
+                .troubles
+                .insert(what, why.clone())
+                .filter(|was| *was == why),
+            None => self
+                .troubles
+                .remove(&what)
+                .map_or_else(|| Some(String::new()), |_| None),
+        };
+        if was.is_none() {
+            self.own_record_changed();
         }
     }
 }

@@ -34,11 +34,7 @@ mod views;
 mod waiting;
 
 pub use self::setup::Setup;
-use crate::model::fingerprint::Fingerprint;
-use crate::model::json::Value;
-use crate::node::store::given::GivenNames;
-use crate::node::store::kept_file::KeptFile;
-use crate::node::views::inspect::Counts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,16 +42,21 @@ use self::changes::Changes;
 use self::context::Context;
 use self::effect::{DiskJob, Effect};
 use self::exchange::Exchange;
-use self::input::{Input, LinkId, Now};
+use self::input::{Input, Now};
 use self::local::Local;
 use self::local::server::Server;
 use self::peers::Peers;
 use self::store::Store;
 use self::store::replica::Keeping;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::json::Value;
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::node::store::given::GivenNames;
+use crate::node::store::kept_file::KeptFile;
+use crate::node::views::inspect::Counts;
 use crate::wire::frame::{Frame, Goodbye};
 
 /// A peer of a fleet.
@@ -123,7 +124,7 @@ impl Node {
 
     /// Says goodbye on all links.
     pub fn leave(&mut self, effects: &mut Vec<Effect>) {
-        let links: Vec<LinkId> = self.peers.links.keys().copied().collect();
+        let links = self.peers.link_ids();
         links.into_iter().for_each(|id| {
             self.peers.answer(
                 &mut self.cx,

@@ -23,8 +23,7 @@ use super::peers::link::Link;
 use super::store::replica::Taken;
 use super::turn;
 use super::views::View;
-use super::waiting::Reading;
-use super::waiting::Waiting;
+use super::waiting::{Reading, Waiting};
 use crate::limits::REBASE_JITTER;
 use crate::model::ledger::Standing;
 use crate::model::revision::Revision;
@@ -136,7 +135,7 @@ impl Node {
 
     /// Takes in a frame that its link may say now.
     fn take_bytes(&mut self, id: LinkId, bytes: &[u8]) {
-        let Some(link) = self.peers.links.get_mut(&id) else {
+        let Some(link) = self.peers.link_mut(id) else {
             return;
         };
         // The next copies of a record that is held need not even be decoded.
@@ -246,20 +245,11 @@ impl Node {
         self.exchange
             .decoded(&mut self.cx, &mut self.peers, link, &id, decoded);
         self.route();
-        self.peers
-            .links
-            .get_mut(&link)
-            .into_iter()
-            .for_each(Link::go_on);
-        while let Some(frame) = self.peers.links.get_mut(&link).and_then(Link::next_held) {
+        self.peers.link_mut(link).into_iter().for_each(Link::go_on);
+        while let Some(frame) = self.peers.link_mut(link).and_then(Link::next_held) {
             self.take_bytes(link, &frame);
         }
-        if self
-            .peers
-            .links
-            .get(&link)
-            .is_some_and(|link| !link.is_held())
-        {
+        if self.peers.link(link).is_some_and(|link| !link.is_held()) {
             self.cx.effects.push(Effect::GoOn(link));
         }
         self.cx.tell(Event::Whole(link));

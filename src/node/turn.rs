@@ -31,7 +31,7 @@ pub(super) const ALL: [Recurring; 22] = [
         act: |node| node.peers.check_pings(&mut node.cx),
     },
     Recurring {
-        due: |node| node.exchange.pulls.due(),
+        due: |node| node.exchange.pulls_due(),
         act: |node| {
             node.exchange
                 .stalled_pulls(&mut node.cx, &mut node.peers, &node.store);
@@ -140,7 +140,7 @@ pub(super) const ALL: [Recurring; 22] = [
 ];
 
 fn exchange_due(node: &Node) -> Option<Duration> {
-    let overflowed = node.peers.links.values().filter(|link| link.overflowed);
+    let overflowed = node.peers.links().filter(|link| link.overflowed);
     let again = overflowed
         .map(|link| link.exchange_at.max(node.cx.now.elapsed + RETRY_SOON))
         .min();

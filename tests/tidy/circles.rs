@@ -8,7 +8,7 @@ use crate::source::{Path, Source, inline_modules, paths, words};
 
 /// How many files, below what stands directly in `src/`, are still in circles. These numbers only
 /// ever fall; nothing else may have any.
-pub const CIRCLES_LEFT: [(&str, usize); 1] = [("node", 37)];
+pub const CIRCLES_LEFT: [(&str, usize); 1] = [("node", 12)];
 
 /// Product files by the modules that they are, with the paths in them.
 type Files<'a> = BTreeMap<Vec<&'a str>, (&'a Source, Vec<Path<'a>>)>;

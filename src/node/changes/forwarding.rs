@@ -228,8 +228,7 @@ impl Changes {
         // What does not fit would cost the link, and all that waits for an answer over it.
         if below
             .peers
-            .links
-            .get(&link)
+            .link(link)
             .is_none_or(|link| link.queued() + wish.forwarded.len() > QUEUE_MAX)
         {
             return below.cx.reply(wish.client, too_many());
@@ -414,7 +413,7 @@ impl Changes {
                 .iter()
                 .any(|known| name.eq_ignore_ascii_case(known))
         });
-        if let Some(peer) = below.peers.links.get(&link).map(|link| link.hello.peer) {
+        if let Some(peer) = below.peers.link(link).map(|link| link.hello.peer) {
             told.headers
                 .push(("Starling-Host".to_owned(), below.peers.roster.name(&peer)));
         }

@@ -4,15 +4,13 @@
 //! an edit out of the answer. As long as nobody could tell, nothing is decided about such an edit,
 //! for half a minute; see `rebase`.
 
-use crate::node::exchange::Exchange;
-use crate::node::peers::Peers;
-use std::collections::BTreeSet;
-
-use crate::limits::{CONTAINMENT_EDITS_MAX, CONTAINMENT_QUERY_AGAIN, REBASE_JITTER};
+use crate::limits::{CONTAINMENT_EDITS_MAX, CONTAINMENT_QUERY_AGAIN};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::RecordId;
 use crate::node::context::Context;
+use crate::node::exchange::Exchange;
 use crate::node::input::LinkId;
+use crate::node::peers::Peers;
 use crate::node::store::Store;
 use crate::wire::frame::Frame;
 
@@ -27,8 +25,7 @@ impl Exchange {
     ) {
         let now = cx.now.elapsed;
         if peers
-            .links
-            .get(&link)
+            .link(link)
             .is_none_or(|link| link.containment_query.0 > now)
         {
             return;
@@ -44,7 +41,7 @@ impl Exchange {
             })
         });
         let frames: Vec<Frame> = unsure.collect();
-        let Some(at) = peers.links.get_mut(&link).filter(|_| !frames.is_empty()) else {
+        let Some(at) = peers.link_mut(link).filter(|_| !frames.is_empty()) else {
             return;
         };
         // Who could not tell will hardly be able to later.
@@ -95,35 +92,6 @@ impl Exchange {
                     out,
                 },
             );
-        }
-    }
-}
-
-impl Store {
-    /// A peer tells what it knows.
-    pub(in crate::node) fn containment_reply(
-        &mut self,
-        cx: &mut Context,
-        name: &str,
-        head: RecordId,
-        mut contained: Vec<EditRef>,
-        mut out: Vec<EditRef>,
-    ) {
-        let Some(group) = self
-            .replica
-            .group_mut(name)
-            .filter(|group| group.head().is_some_and(|own| own.id() == head))
-        else {
-            return;
-        };
-        let unsure: BTreeSet<EditRef> = group.unsure().into_iter().collect();
-        let asked = |edit: &EditRef| unsure.contains(edit);
-        contained.retain(asked);
-        out.retain(asked);
-        group.learn(&contained, &out);
-        self.read_uncontained(cx, name);
-        if name == cx.setup.group {
-            cx.rebase_soon(REBASE_JITTER);
         }
     }
 }

@@ -45,7 +45,7 @@ impl Exchange {
         if !peers.is_news(cx, link, record, dated) {
             return true;
         }
-        if let Some(link) = peers.links.get_mut(&link) {
+        if let Some(link) = peers.link_mut(link) {
             link.passed_over = true;
             if dated - until <= AHEAD_SOON_MS {
                 link.overflowed = true;

@@ -5,21 +5,19 @@
 //! nothing that the same link brings is looked at, nor read. So the order of what a link says is
 //! kept, and a peer can have one body worked on at a time.
 
-use crate::model::record::RecordId;
-use crate::node::context::Context;
-use crate::node::event::Event;
-use crate::node::exchange::Exchange;
-use crate::node::peers::Peers;
-use crate::node::undecoded::Body;
-use crate::node::undecoded::Undecoded;
 use std::sync::Arc;
 
 use crate::limits::DECODED_AT_ONCE_MAX;
-use crate::model::record::Record;
+use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
+use crate::node::context::Context;
 use crate::node::effect::Effect;
+use crate::node::event::Event;
+use crate::node::exchange::Exchange;
 use crate::node::input::LinkId;
+use crate::node::peers::Peers;
 use crate::node::peers::link::Link;
+use crate::node::undecoded::{Body, Undecoded};
 use crate::node::waiting::Waiting;
 
 impl Exchange {
@@ -32,7 +30,7 @@ impl Exchange {
         id: &RecordId,
         decoded: Result<Arc<Revision>, String>,
     ) {
-        let others = self.pulls.decoding.remove(id).unwrap_or_default();
+        let others = self.pulls.end_decoding(id);
         self.take_decoded(cx, peers, link, decoded, others);
     }
 
@@ -49,13 +47,13 @@ impl Exchange {
     ) {
         let id = record.id;
         let undecoded = Undecoded { record, body };
-        if undecoded.len() <= DECODED_AT_ONCE_MAX || !peers.links.contains_key(&link) {
+        if undecoded.len() <= DECODED_AT_ONCE_MAX || !peers.link(link).is_some() {
             let decoded = undecoded.decode();
             return self.take_decoded(cx, peers, link, decoded, others);
         }
-        self.pulls.decoding.insert(id, others);
+        self.pulls.begin_decoding(id, others);
         let ticket = cx.ticket(Waiting::Decoded(link, id));
-        peers.links.get_mut(&link).into_iter().for_each(Link::hold);
+        peers.link_mut(link).into_iter().for_each(Link::hold);
         cx.effects
             .extend([Effect::Hold(link), Effect::Decode(ticket, undecoded)]);
     }

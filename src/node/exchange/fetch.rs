@@ -5,16 +5,16 @@
 //! room, the one that it was made on is next. Nothing is fetched unless a client asks, and nobody
 //! waits: whoever asks again sees more.
 
-use crate::node::context::Context;
-use crate::node::exchange::Exchange;
-use crate::node::peers::Peers;
-use crate::node::store::Store;
 use std::time::Duration;
 
 use crate::limits::{FETCH_AGAIN, PULL_PATIENCE, WANTED_MAX};
 use crate::model::record::RecordId;
 use crate::node::answer::Older;
+use crate::node::context::Context;
+use crate::node::exchange::Exchange;
 use crate::node::input::LinkId;
+use crate::node::peers::Peers;
+use crate::node::store::Store;
 use crate::node::store::replica::Group;
 use crate::wire::frame::Frame;
 
@@ -76,9 +76,7 @@ impl Exchange {
             Some(Fetch { asked: Some(_), .. }) => self.ask_another(cx, peers),
             Some(Fetch {
                 asked: None, since, ..
-            }) if now < *since + FETCH_AGAIN
-                && peers.links.values().all(|link| link.since <= *since) =>
-            {
+            }) if now < *since + FETCH_AGAIN && peers.links().all(|link| link.since <= *since) => {
                 Older::Nowhere
             }
             _ => self.begin_fetch(cx, peers, id),
@@ -138,7 +136,7 @@ impl Exchange {
     }
 
     fn begin_fetch(&mut self, cx: &mut Context, peers: &mut Peers, id: RecordId) -> Older {
-        let mut rest: Vec<LinkId> = peers.links.keys().copied().collect();
+        let mut rest = peers.link_ids();
         let first = cx.rng.below(rest.len() as u64) as usize;
         rest.rotate_left(first);
         if let Some(old) = self.fetch.replace(Fetch {
@@ -159,7 +157,7 @@ impl Exchange {
         let id = fetch.id;
         fetch.since = cx.now.elapsed;
         fetch.asked =
-            std::iter::from_fn(|| fetch.rest.pop()).find(|link| peers.links.contains_key(link));
+            std::iter::from_fn(|| fetch.rest.pop()).find(|link| peers.link(*link).is_some());
         let is_room = self.missing.len() < WANTED_MAX || self.missing.contains(&id);
         match fetch.asked.filter(|_| is_room) {
             Some(link) => {

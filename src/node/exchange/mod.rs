@@ -8,7 +8,8 @@ pub(in crate::node) mod containment_query;
 pub(in crate::node) mod dates;
 pub mod decode;
 pub(in crate::node) mod fetch;
-pub(in crate::node) mod pulls;
+pub(in crate::node) mod pulling;
+mod pulls;
 pub(in crate::node) mod reading;
 pub mod records;
 pub(in crate::node) mod spread;
@@ -22,7 +23,7 @@ use crate::model::record::RecordId;
 
 /// What this host asks of the peers that it is linked with.
 pub(in crate::node) struct Exchange {
-    pub(in crate::node) pulls: Pulls,
+    pulls: Pulls,
     /// Revisions that peers are asked for by ID.
     pub(in crate::node) missing: BTreeSet<RecordId>,
     /// The one of them that somebody waits for who looks at the history.
@@ -43,5 +44,10 @@ impl Exchange {
             exchanged: false,
             joined,
         }
+    }
+
+    /// How many bodies are being fetched.
+    pub(in crate::node) fn pulls_under_way(&self) -> usize {
+        self.pulls.len()
     }
 }

@@ -4,23 +4,20 @@
 //! aside and reported, and the revision is asked of the peers again; whoever waited for it is told,
 //! and nothing is guessed.
 
-use crate::node::event::Event;
-use crate::node::exchange::Exchange;
-use crate::node::waiting::Reading;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::limits::{INLINE_MAX, REBASE_JITTER, WANTED_MAX};
 use crate::model::record::{Record, RecordId};
 use crate::model::revision::Revision;
 use crate::node::context::Context;
-use crate::node::effect::revision_name;
-use crate::node::effect::{DiskJob, Effect, Level};
+use crate::node::effect::{DiskJob, Level, revision_name};
+use crate::node::event::Event;
+use crate::node::exchange::Exchange;
 use crate::node::input::LinkId;
 use crate::node::peers::Peers;
 use crate::node::store::Store;
 use crate::node::store::revision_file::{Filed, judge_file};
-use crate::node::waiting::Waiting;
+use crate::node::waiting::Reading;
 use crate::wire::frame::{Frame, Payload};
 
 impl Exchange {
@@ -36,7 +33,7 @@ impl Exchange {
             return false;
         }
         self.missing.insert(id);
-        let links: Vec<LinkId> = peers.links.keys().copied().collect();
+        let links = peers.link_ids();
         links
             .into_iter()
             .for_each(|link| peers.answer(cx, link, &Frame::Want(id)));
@@ -162,90 +159,5 @@ impl Exchange {
         store.lately_held.retain(|held| *held != record.id);
         self.want(cx, peers, record.id);
         text
-    }
-}
-
-impl Store {
-    /// Another branch has won: what it does not contain of the old one is read from disk and
-    /// becomes uncontained again.
-    pub(in crate::node) fn read_uncontained(&mut self, cx: &mut Context, group: &str) {
-        let uncontained_on_disk = self
-            .replica
-            .group(group)
-            .map(crate::node::store::replica::Group::uncontained_on_disk)
-            .unwrap_or_default();
-        let reads = cx.tickets.values().filter_map(|waiting| match waiting {
-            Waiting::Read(record, Reading::Uncontained) => Some(record.id),
-            _ => None,
-        });
-        let reads: BTreeSet<RecordId> = reads.collect();
-        let uncontained_on_disk = uncontained_on_disk
-            .into_iter()
-            .filter(|record| !reads.contains(&record.id));
-        uncontained_on_disk.for_each(|record| cx.read_kept(record, Reading::Uncontained));
-    }
-
-    /// Reads back what is uncontained in whatever group: after the start, and where a read has
-    /// failed before.
-    pub(in crate::node) fn read_all_uncontained(&mut self, cx: &mut Context) {
-        let groups: Vec<String> = self
-            .replica
-            .groups()
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        groups
-            .iter()
-            .for_each(|group| self.read_uncontained(cx, group));
-    }
-}
-
-impl Context {
-    /// Whether it is being read for this host itself.
-    pub(in crate::node) fn is_being_read(&self, id: &RecordId) -> bool {
-        let mut waiting = self.tickets.values();
-        waiting.any(
-            |waiting| matches!(waiting, Waiting::Read(record, Reading::Uncontained) if record.id == *id),
-        )
-    }
-
-    /// Reads a revision that is kept.
-    pub(in crate::node) fn read_kept(&mut self, record: Record, reading: Reading) {
-        let (group, name) = (
-            record.header.key.clone(),
-            revision_name(record.header.height, &record.id),
-        );
-        let ticket = self.ticket(Waiting::Read(record, reading));
-        self.effects.push(Effect::Load(ticket, group, name));
-    }
-
-    /// Whether one more file may be read for a peer: what peers can make this host do at once is
-    /// bounded.
-    pub(in crate::node) fn may_read(&self) -> bool {
-        let reads = self
-            .tickets
-            .values()
-            .filter(|waiting| matches!(waiting, Waiting::Read(..)));
-        reads.count() < WANTED_MAX
-    }
-}
-
-impl Peers {
-    /// A body from disk goes to a peer that pulls it.
-    pub(in crate::node) fn serve_body(
-        &mut self,
-        cx: &mut Context,
-        id: LinkId,
-        revision: &Revision,
-        offset: usize,
-    ) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        let (record, body) = (revision.id(), Arc::clone(&revision.body));
-        if offset >= body.len()
-            || !link.serve(record, body, offset, cx.now.elapsed, &mut cx.effects)
-        {
-            self.answer(cx, id, &Frame::Missing(record));
-        }
     }
 }

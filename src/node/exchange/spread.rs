@@ -3,14 +3,13 @@
 //! A body that is small, or small as a delta, goes along; a larger one is announced and pulled. A
 //! link that has the record, or has named it, is left out.
 
-use crate::node::exchange::Exchange;
 use std::sync::Arc;
 
 use crate::limits::INLINE_MAX;
-use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::node::context::Context;
+use crate::node::exchange::Exchange;
 use crate::node::input::LinkId;
 use crate::node::peers::Peers;
 use crate::node::peers::link::Offer;
@@ -27,12 +26,8 @@ impl Exchange {
         from: Option<LinkId>,
         revision: &Arc<Revision>,
     ) {
-        let offer = cx.offer(revision, store.payload(revision));
-        for link in peers
-            .links
-            .values_mut()
-            .filter(|link| Some(link.id) != from)
-        {
+        let offer = offer(cx, revision, payload(store, revision));
+        for link in peers.links_mut().filter(|link| Some(link.id) != from) {
             link.flood_document(revision, &offer, &mut cx.effects);
         }
     }
@@ -47,12 +42,8 @@ impl Exchange {
         id: LinkId,
         group: &str,
     ) {
-        let knows = |head: &Arc<Revision>| {
-            peers
-                .links
-                .get(&id)
-                .is_some_and(|link| link.knows(&head.id()))
-        };
+        let knows =
+            |head: &Arc<Revision>| peers.link(id).is_some_and(|link| link.knows(&head.id()));
         if let Some(head) = store
             .replica
             .tip(group)
@@ -72,7 +63,7 @@ impl Exchange {
         id: LinkId,
         revision: &Arc<Revision>,
     ) {
-        let payload = match store.payload(revision) {
+        let payload = match payload(store, revision) {
             // Nothing is known of what this link holds, so a delta would be a guess.
             Payload::Delta(..) if revision.body.len() <= INLINE_MAX => {
                 Payload::Whole(revision.body.to_vec())
@@ -80,8 +71,8 @@ impl Exchange {
             Payload::Delta(..) => Payload::Announced,
             other => other,
         };
-        let offer = cx.offer(revision, payload);
-        if let Some(link) = peers.links.get_mut(&id) {
+        let offer = offer(cx, revision, payload);
+        if let Some(link) = peers.link_mut(id) {
             link.offer_document(revision, &offer, &mut cx.effects);
         }
     }
@@ -99,8 +90,7 @@ impl Exchange {
         have: RecordId,
     ) {
         if peers
-            .links
-            .get(&id)
+            .link(id)
             .is_none_or(|link| link.serves(&wanted, offset, cx.now.elapsed))
         {
             return;
@@ -111,11 +101,11 @@ impl Exchange {
                 _ => peers.answer(cx, id, &Frame::Missing(wanted)),
             };
         };
-        let payload = store.payload(&revision);
+        let payload = payload(store, &revision);
         if offset == 0 && matches!(&payload, Payload::Delta(base, _) if *base == have) {
             return peers.answer(cx, id, &Frame::Record(revision.record.clone(), 0, payload));
         }
-        let Some(link) = peers.links.get_mut(&id) else {
+        let Some(link) = peers.link_mut(id) else {
             return;
         };
         let body = Arc::clone(&revision.body);
@@ -127,50 +117,30 @@ impl Exchange {
     }
 }
 
-impl Peers {
-    pub(in crate::node) fn flood_node(
-        &mut self,
-        cx: &mut Context,
-        from: Option<LinkId>,
-        author: PeerId,
-        id: RecordId,
-        frame: &Frame,
-    ) {
-        for link in self
-            .links
-            .values_mut()
-            .filter(|link| Some(link.id) != from && link.hello.peer != author)
-        {
-            link.flood_node(author, id, frame, &mut cx.effects);
-        }
+/// A revision as it is sent over links.
+fn offer(cx: &Context, revision: &Revision, payload: Payload) -> Offer {
+    let whole_at = matches!(payload, Payload::Whole(_)).then_some(cx.now.elapsed);
+    Offer {
+        bytes: Frame::Record(revision.record.clone(), 0, payload).encode(),
+        whole_at,
     }
 }
 
-impl Context {
-    fn offer(&self, revision: &Revision, payload: Payload) -> Offer {
-        let whole_at = matches!(payload, Payload::Whole(_)).then_some(self.now.elapsed);
-        Offer {
-            bytes: Frame::Record(revision.record.clone(), 0, payload).encode(),
-            whole_at,
-        }
-    }
-}
-
-impl Store {
-    fn payload(&self, revision: &Revision) -> Payload {
-        let group = self.replica.group(&revision.record.header.key);
-        let is_head = group
-            .and_then(|group| group.head())
-            .is_some_and(|head| head.id() == revision.id());
-        let delta = group
-            .and_then(|group| group.delta())
-            .filter(|(_, delta)| is_head && delta.len() <= INLINE_MAX);
-        match delta {
-            // Its body is on disk: whoever lacks it pulls it from there.
-            _ if revision.is_light() => Payload::Announced,
-            Some((base, delta)) => Payload::Delta(*base, delta.clone()),
-            None if revision.body.len() <= INLINE_MAX => Payload::Whole(revision.body.to_vec()),
-            None => Payload::Announced,
-        }
+/// What goes along with the header of a revision: its body, a delta of it, or nothing, so that
+/// whoever lacks it pulls it.
+fn payload(store: &Store, revision: &Revision) -> Payload {
+    let group = store.replica.group(&revision.record.header.key);
+    let is_head = group
+        .and_then(|group| group.head())
+        .is_some_and(|head| head.id() == revision.id());
+    let delta = group
+        .and_then(|group| group.delta())
+        .filter(|(_, delta)| is_head && delta.len() <= INLINE_MAX);
+    match delta {
+        // Its body is on disk: whoever lacks it pulls it from there.
+        _ if revision.is_light() => Payload::Announced,
+        Some((base, delta)) => Payload::Delta(*base, delta.clone()),
+        None if revision.body.len() <= INLINE_MAX => Payload::Whole(revision.body.to_vec()),
+        None => Payload::Announced,
     }
 }

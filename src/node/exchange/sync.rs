@@ -5,21 +5,20 @@
 //! enough for all hosts to end up with the same: floods only make it quick. It happens when a link
 //! comes up, after an overflow, and every half minute or so with one random link.
 
-use crate::node::context::Context;
-use crate::node::event::Event;
-use crate::node::exchange::Exchange;
-use crate::node::store::Store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::records::node_frame;
 use crate::limits::{IDS_MAX, QUEUE_MAX, REBASE_JITTER, SYNC_EVERY, SYNC_NODES_EVERY};
 use crate::model::digest::{Digest, bucket_of};
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level};
+use crate::node::event::Event;
+use crate::node::exchange::Exchange;
 use crate::node::input::LinkId;
 use crate::node::peers::Peers;
+use crate::node::store::Store;
 use crate::wire::frame::{Frame, Scope};
 
 impl Exchange {
@@ -55,7 +54,7 @@ impl Exchange {
         }
         if store.replica.has_room_again() {
             cx.own_record_changed();
-            let links: Vec<_> = peers.links.keys().copied().collect();
+            let links = peers.link_ids();
             for link in links {
                 self.begin_exchange(cx, peers, store, link, Scope::Documents);
             }
@@ -71,7 +70,7 @@ impl Exchange {
         store: &Store,
     ) {
         let now = cx.now.elapsed;
-        let all: Vec<LinkId> = peers.links.keys().copied().collect();
+        let all = peers.link_ids();
         for (scope, every) in [
             (Scope::Documents, SYNC_EVERY),
             (Scope::Nodes, SYNC_NODES_EVERY),
@@ -82,7 +81,7 @@ impl Exchange {
             };
             if *due <= now {
                 *due = now + cx.rng.around(every);
-                peers.roster.expire(now);
+                peers.forget_old_records(now);
                 cx.rng
                     .pick(&all)
                     .copied()
@@ -90,7 +89,7 @@ impl Exchange {
                     .for_each(|id| self.begin_exchange(cx, peers, store, id, scope));
             }
         }
-        let caught_up = peers.links.values_mut().filter(|link| {
+        let caught_up = peers.links_mut().filter(|link| {
             link.overflowed && link.exchange_at <= now && link.backlog() < QUEUE_MAX / 4
         });
         let caught_up: Vec<LinkId> = caught_up
@@ -112,11 +111,7 @@ impl Exchange {
         scope: Scope,
     ) {
         let root = Digest::of(self.exchanged_ids(peers, store, scope)).root;
-        if let Some(link) = peers
-            .links
-            .get_mut(&id)
-            .filter(|_| scope == Scope::Documents)
-        {
+        if let Some(link) = peers.link_mut(id).filter(|_| scope == Scope::Documents) {
             link.passed_over = false;
         }
         peers.answer(cx, id, &Frame::Root(scope, self.joined, root));
@@ -184,7 +179,7 @@ impl Exchange {
     /// Whether all that this host has to send over a link was sent or queued, and it speaks for the
     /// fleet.
     fn vouches_on(&self, peers: &Peers, id: LinkId) -> bool {
-        self.joined && peers.links.get(&id).is_some_and(|link| !link.overflowed)
+        self.joined && peers.link(id).is_some_and(|link| !link.overflowed)
     }
 
     /// The other side has sent all that it wanted to send.
@@ -197,11 +192,7 @@ impl Exchange {
         scope: Scope,
         complete: bool,
     ) {
-        let Some(link) = peers
-            .links
-            .get_mut(&id)
-            .filter(|_| scope == Scope::Documents)
-        else {
+        let Some(link) = peers.link_mut(id).filter(|_| scope == Scope::Documents) else {
             return;
         };
         link.asked = link.asked.saturating_sub(1);
@@ -226,8 +217,7 @@ impl Exchange {
         id: LinkId,
     ) {
         let vouches = peers
-            .links
-            .get(&id)
+            .link(id)
             .is_some_and(|link| link.vouches && !link.overflowed && !link.passed_over);
         if self.joined || !vouches || self.pulls.depend_on(id) {
             return;
@@ -235,15 +225,9 @@ impl Exchange {
         self.joined = true;
         cx.disk(DiskJob::Joined);
         // Others that have only met hosts like this one can hear now that they too are in step.
-        let others: Vec<LinkId> = peers
-            .links
-            .keys()
-            .copied()
-            .filter(|other| *other != id)
-            .collect();
-        others
-            .into_iter()
-            .for_each(|other| self.begin_exchange(cx, peers, store, other, Scope::Documents));
+        for other in peers.link_ids().into_iter().filter(|other| *other != id) {
+            self.begin_exchange(cx, peers, store, other, Scope::Documents);
+        }
         let head = store.head(cx).map_or_else(
             || "which has no document yet".into(),
             |head| format!("at revision {}", head.id().short()),
@@ -266,7 +250,7 @@ impl Exchange {
     ) {
         match scope {
             Scope::Documents => {
-                let Some(link) = peers.links.get(&id) else {
+                let Some(link) = peers.link(id) else {
                     return;
                 };
                 let lacks = |id: &RecordId| lacking(id) && link.may_lack(id, cx.now.elapsed);
@@ -280,24 +264,7 @@ impl Exchange {
                     .iter()
                     .for_each(|revision| self.offer_revision(cx, peers, store, id, revision));
             }
-            Scope::Nodes => {
-                let now = cx.now.elapsed;
-                let Some(link) = peers.links.get_mut(&id) else {
-                    return;
-                };
-                for (author, node) in peers
-                    .roster
-                    .iter()
-                    .filter(|(_, node)| lacking(&node.record.id))
-                {
-                    link.offer_node(
-                        *author,
-                        node.record.id,
-                        &node_frame(node, now),
-                        &mut cx.effects,
-                    );
-                }
-            }
+            Scope::Nodes => peers.offer_nodes(cx, id, lacking),
         }
     }
 
@@ -323,7 +290,7 @@ impl Exchange {
                 .copied()
                 .collect();
             if ids.len() + inside.len() > IDS_MAX {
-                peers.count_asked(id, scope, asks);
+                count_asked(peers, id, scope, asks);
                 peers.answer(
                     cx,
                     id,
@@ -339,7 +306,7 @@ impl Exchange {
             ids.extend(inside);
         }
         if !named.is_empty() {
-            peers.count_asked(id, scope, asks);
+            count_asked(peers, id, scope, asks);
             peers.answer(cx, id, &Frame::Ids(scope, asks, named, ids));
         }
     }
@@ -360,15 +327,12 @@ impl Exchange {
     }
 }
 
-impl Peers {
-    /// Each list that asks for one in return is answered by a `Done` of its own.
-    fn count_asked(&mut self, id: LinkId, scope: Scope, asks: bool) {
-        if let Some(link) = self
-            .links
-            .get_mut(&id)
-            .filter(|_| asks && scope == Scope::Documents)
-        {
-            link.asked += 1;
-        }
+/// Each list that asks for one in return is answered by a `Done` of its own.
+fn count_asked(peers: &mut Peers, id: LinkId, scope: Scope, asks: bool) {
+    if let Some(link) = peers
+        .link_mut(id)
+        .filter(|_| asks && scope == Scope::Documents)
+    {
+        link.asked += 1;
     }
 }

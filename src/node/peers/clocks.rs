@@ -7,7 +7,6 @@
 //! taken, for a board that is months behind must not be shut out, and the earlier one what is
 //! dated: too early harms nobody. Whoever knows no time takes everything.
 
-use crate::node::event::Event;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
 use crate::node::context::Context;
 use crate::node::effect::Level;
+use crate::node::event::Event;
 use crate::node::input::LinkId;
 
 /// What is remembered about dates.

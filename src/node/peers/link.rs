@@ -474,6 +474,11 @@ impl Link {
         }
         affordable
     }
+
+    /// Something was not taken, or not sent: an exchange is due over this link, not before this.
+    pub fn compare_again(&mut self, at: Duration) {
+        (self.overflowed, self.exchange_at) = (true, at);
+    }
 }
 
 /// Type, ID, offset and length of a piece.

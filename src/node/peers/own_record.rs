@@ -15,7 +15,7 @@ use crate::model::json::{self, Value};
 use crate::model::record::{Header, Kind, Record, RecordId};
 use crate::model::stamp::Stamp;
 use crate::node::context::Context;
-use crate::node::exchange::records::node_frame;
+use crate::node::peers::node_records::node_frame;
 
 /// When the own record was made and when the next is due.
 #[derive(Default)]

@@ -11,7 +11,6 @@
 //! Each host does this on its own, in all groups that it holds. What is needed for an uncontained
 //! edit or an open conflict is left as it is in any case.
 
-use crate::node::peers::Peers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
@@ -21,8 +20,8 @@ use crate::limits::{KEYS_LOOK_EVERY, STRIKES_MAX};
 use crate::model::document::BundleId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::node::context::Context;
-use crate::node::effect::revision_name;
-use crate::node::effect::{DiskJob, Level};
+use crate::node::effect::{DiskJob, Level, revision_name};
+use crate::node::peers::Peers;
 use crate::node::peers::roster::text;
 use crate::node::waiting::Waiting;
 

@@ -9,24 +9,24 @@ pub mod given;
 pub mod kept_file;
 pub(in crate::node) mod keys;
 pub(in crate::node) mod places;
+pub(in crate::node) mod reading;
 pub(in crate::node) mod replica;
 pub mod revision_file;
 pub(in crate::node) mod stamps;
 pub(in crate::node) mod storing;
 
-use crate::limits::FOLD_MIN;
-use crate::model::document::Document;
-use crate::model::revision::Revision;
-use crate::node::context::Context;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::keys::Keys;
 use self::replica::{Keeping, Replica};
 use self::storing::Storing;
-use crate::limits::LATELY_HELD_MAX;
+use crate::limits::{FOLD_MIN, LATELY_HELD_MAX};
+use crate::model::document::Document;
 use crate::model::record::RecordId;
+use crate::model::revision::Revision;
 use crate::model::stamp::StampClock;
+use crate::node::context::Context;
 
 /// The revisions that are held, and the disk that keeps them.
 pub(in crate::node) struct Store {

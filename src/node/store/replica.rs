@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::room::Room;
 use super::containment::{Containment, Parting};
 use crate::limits::DELTA_WORTH;
 use crate::model::conflict::OpenConflict;
@@ -26,7 +27,6 @@ mod past;
 mod room;
 mod summary;
 
-use self::room::Room;
 pub use self::summary::Summary;
 
 /// What became of a revision.

@@ -2,7 +2,6 @@
 //!
 //! Nothing here believes a single clock: `peers::clocks` says what time it is.
 
-use crate::node::peers::clocks::is_sound;
 use std::sync::Arc;
 
 use crate::limits::{AHEAD_MAX_MS, AHEAD_SLACK_MS};
@@ -10,6 +9,7 @@ use crate::model::revision::Revision;
 use crate::model::stamp::Stamp;
 use crate::node::context::Context;
 use crate::node::peers::Peers;
+use crate::node::peers::clocks::is_sound;
 use crate::node::store::Store;
 use crate::node::waiting::Reading;
 

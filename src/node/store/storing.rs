@@ -9,20 +9,18 @@
 //! change, which would keep heads from the server: that one is given up, and none is begun before
 //! the disk answers again.
 
-use crate::limits::RETRY_MIN;
-use crate::node::peers::Peers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Store;
-use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN, WRITING_MAX};
+use crate::limits::{DISK_PATIENCE, PROBE_MAX, PROBE_MIN, RETRY_MIN, WRITING_MAX};
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::node::context::Context;
-use crate::node::effect::revision_name;
-use crate::node::effect::{DiskJob, Level};
+use crate::node::effect::{DiskJob, Level, revision_name};
 use crate::node::input::Ticket;
+use crate::node::peers::Peers;
 use crate::node::store::revision_file::file_text;
 use crate::node::waiting::Waiting;
 

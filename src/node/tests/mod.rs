@@ -11,6 +11,7 @@ use crate::model::record::Record;
 use crate::model::signature::SecretKey;
 use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery};
 use crate::node::effect::revision_name;
+use crate::node::input::LinkId;
 use crate::wire::fleet::Fleet;
 use std::collections::{BTreeMap, BTreeSet};
 

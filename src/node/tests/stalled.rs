@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{DEAD_AFTER, DISK_PATIENCE, RETRY_MAX, SILENT_AFTER, SILENT_LINKS};
+use crate::node::input::LinkId;
 
 /// A link over which nothing comes, until it is given up.
 fn silent_link(lone: &mut Lone, link: LinkId) {
@@ -62,7 +63,7 @@ fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
     lone.linked(1, 2);
     lone.deliver(Input::Frame(1, Frame::Degree(0).encode()));
     let spoke = lone.now.elapsed;
-    while lone.node.peers.links.contains_key(&1) {
+    while lone.node.peers.link(1).is_some() {
         pass(&mut lone, Duration::from_secs(1));
         lone.deliver(Input::Sent(1, 1));
     }
@@ -90,7 +91,7 @@ fn what_a_peers_kernel_takes_is_a_sign_of_life_for_a_while_only() {
             .for_each(|pong| lone.deliver(Input::Frame(2, pong.encode())));
         lone.deliver(Input::Sent(2, 1));
     }
-    assert!(lone.node.peers.links.contains_key(&2));
+    assert!(lone.node.peers.link(2).is_some());
 }
 
 /// Answers what the server is asked; the disk does nothing.

@@ -3,6 +3,7 @@ use crate::limits::INLINE_MAX;
 use crate::model::record::Record;
 use crate::model::signature::SecretKey;
 use crate::node::ask::Command;
+use crate::node::input::LinkId;
 use crate::wire::frame::Payload;
 
 #[test]

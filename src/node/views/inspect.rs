@@ -63,8 +63,7 @@ impl View<'_> {
             + self.store.replica.history_memory();
         let links: usize = self
             .peers
-            .links
-            .values()
+            .links()
             .map(|link| size_of_val(link) + link.queued())
             .sum();
         revisions + links + self.peers.roster.held_bytes() + self.peers.book.held_bytes()
@@ -75,15 +74,14 @@ impl View<'_> {
         let groups = || self.store.replica.groups().map(|(_, group)| group);
         let most = |count: &mut dyn Iterator<Item = usize>| count.max().unwrap_or_default();
         Counts {
-            links: self.peers.links.len(),
+            links: self.peers.links().count(),
             queued_max: most(
                 &mut self
                     .peers
-                    .links
-                    .values()
+                    .links()
                     .map(crate::node::peers::link::Link::queued),
             ),
-            pulls: self.exchange.pulls.len(),
+            pulls: self.exchange.pulls_under_way(),
             uncontained_max: most(&mut groups().map(|group| group.uncontained().count())),
             uncontained_memory: self.store.replica.memory(),
             files_bytes: self.store.replica.files_bytes(),

@@ -9,7 +9,6 @@ use super::groups::listed;
 use crate::limits::PROBLEMS_MAX;
 use crate::model::resources::{self, Named};
 use crate::node::context::Context;
-use crate::node::input::Trouble;
 use crate::node::store::Store;
 use crate::node::store::places::all_places_taken;
 
@@ -38,25 +37,6 @@ impl View<'_> {
             .chain(self.peers.passed_over(self.cx))
             .chain(passed_groups(self.store, self.cx))
             .chain(self.peers.clock_problems(self.cx))
-    }
-}
-
-impl Context {
-    /// Something of this host does not work, for this reason, or works again.
-    pub(in crate::node) fn troubled(&mut self, what: Trouble, why: Option<String>) {
-        let was = match why {
-            Some(why) => self
-                .troubles
-                .insert(what, why.clone())
-                .filter(|was| *was == why),
-            None => self
-                .troubles
-                .remove(&what)
-                .map_or_else(|| Some(String::new()), |_| None),
-        };
-        if was.is_none() {
-            self.own_record_changed();
-        }
     }
 }
 

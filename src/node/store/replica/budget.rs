@@ -14,8 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Group;
-use super::Replica;
+use super::{Group, Replica};
 use crate::limits::{
     FILE_AROUND, HISTORY_MEMORY_MAX, SPILL_MIN, UNCONTAINED_AUTHOR_BYTES_MAX,
     UNCONTAINED_BYTES_MAX, UNCONTAINED_GROUP_BYTES_MAX, UNCONTAINED_MAX, UNCONTAINED_MEMORY_MAX,

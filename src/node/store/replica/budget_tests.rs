@@ -6,9 +6,8 @@ use crate::model::document::Document;
 use crate::model::json::Value;
 use crate::model::revision::{Draft, Edit};
 use crate::node::rng::Rng;
-use crate::node::store::replica::Keeping;
-use crate::node::store::replica::Taken;
 use crate::node::store::replica::tests::{child, peer, sign};
+use crate::node::store::replica::{Keeping, Taken};
 
 const ME: u8 = 50;
 const FLOOD: u8 = 66;

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Group;
-use super::Replica;
-use super::Summary;
+use super::{Group, Replica, Summary};
 use crate::limits::WITHDRAWN_MAX;
 use crate::model::document::BundleId;
 use crate::model::ledger::EditRef;

@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Group;
-use super::Summary;
-use super::Uncontained;
+use super::{Group, Summary, Uncontained};
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};

@@ -9,9 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Group;
-use super::Replica;
-use super::Summary;
+use super::{Group, Replica, Summary};
 use crate::limits::{GROUPS_MAX, GROUPS_NAMED, REMOVALS_MAX};
 use crate::model::ledger::Standing;
 use crate::model::record::{Record, RecordId};

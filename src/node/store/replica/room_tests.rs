@@ -12,10 +12,8 @@ use crate::model::record::Header;
 use crate::model::revision::{Author, Draft, Edit, Origin, Revision};
 use crate::model::signature::SecretKey;
 use crate::model::stamp::Stamp;
-use crate::node::store::replica::Keeping;
-use crate::node::store::replica::Replica;
-use crate::node::store::replica::Taken;
 use crate::node::store::replica::tests::peer;
+use crate::node::store::replica::{Keeping, Replica, Taken};
 
 fn sign(group: &str, base: Option<&Arc<Revision>>, ms: u64, draft: Draft) -> Arc<Revision> {
     let (secret, stamp) = (
