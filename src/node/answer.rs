@@ -12,7 +12,7 @@ use self::views::{
 };
 use super::ask::Question;
 use super::input::Refusal;
-use super::store::kept_file::KeptFile;
+use super::kept_file::KeptFile;
 use crate::model::document::Document;
 use crate::model::edit::EditError;
 use crate::model::path::Path;

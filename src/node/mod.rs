@@ -19,6 +19,7 @@ pub mod effect;
 mod event;
 pub mod exchange;
 pub mod input;
+pub mod kept_file;
 pub mod load;
 mod local;
 pub mod over;
@@ -54,8 +55,8 @@ use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::node::kept_file::KeptFile;
 use crate::node::store::given::GivenNames;
-use crate::node::store::kept_file::KeptFile;
 use crate::node::views::inspect::Counts;
 use crate::wire::frame::{Frame, Goodbye};
 

@@ -14,8 +14,8 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::record::RecordId;
 use crate::node::effect::DiskJob;
 use crate::node::input::Ticket;
+use crate::node::kept_file::acknowledged;
 use crate::node::rng::Rng;
-use crate::node::store::kept_file::acknowledged;
 use crate::node::store::revision_file::struck_text;
 
 /// A file by its group and name.

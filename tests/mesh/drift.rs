@@ -8,7 +8,7 @@ use starlingd::limits::DRIFTS_KEPT;
 use starlingd::model::json::{self, Value};
 use starlingd::node::answer::Answer;
 use starlingd::node::ask::{Command, HostQuery};
-use starlingd::node::store::kept_file::KeptFile;
+use starlingd::node::kept_file::KeptFile;
 use starlingd::sim::DiskFailure;
 
 use super::seeds;

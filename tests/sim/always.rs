@@ -19,7 +19,7 @@ use starlingd::model::stamp::Stamp;
 use starlingd::node::effect::revision_name;
 use starlingd::node::effect::{DiskJob, ServerJob};
 use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
-use starlingd::node::store::kept_file::KeptFile;
+use starlingd::node::kept_file::KeptFile;
 use starlingd::node::store::revision_file::from_file;
 use starlingd::sim::{SimClock, fleet};
 use starlingd::wire::frame::{Frame, Payload};

@@ -6,10 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Path, Source, inline_modules, paths, words};
 
-/// How many files, below what stands directly in `src/`, are still in circles. These numbers only
-/// ever fall; nothing else may have any.
-pub const CIRCLES_LEFT: [(&str, usize); 1] = [("node", 12)];
-
 /// Product files by the modules that they are, with the paths in them.
 type Files<'a> = BTreeMap<Vec<&'a str>, (&'a Source, Vec<Path<'a>>)>;
 /// What each makes use of.

@@ -11,15 +11,7 @@ pub const IMPL_FILES_MAX: usize = 2;
 
 /// In how many files those of a type still stand. These numbers only ever fall; no other type may
 /// have more than [`IMPL_FILES_MAX`].
-pub const SPRAWL_LEFT: [(&str, usize); 7] = [
-    ("Below", 11),
-    ("Context", 16),
-    ("Exchange", 14),
-    ("Local", 14),
-    ("Peers", 14),
-    ("Server", 7),
-    ("Store", 18),
-];
+pub const SPRAWL_LEFT: [(&str, usize); 2] = [("Peers", 14), ("Store", 18)];
 
 /// Whether these files are one directory and, perhaps, the file of its name: a type may have that
 /// for itself.

@@ -19,7 +19,7 @@ use crate::node::answer::views::{
     ConflictView, EffectiveView, FleetView, FollowedView, GroupView, HostView, LinkView, NodeView,
     RevisionView,
 };
-use crate::node::store::kept_file::KeptFile;
+use crate::node::kept_file::KeptFile;
 
 /// The JSON of an answer that is a view, and whole by itself; `None` of any other.
 pub fn json(answer: &Answer) -> Option<Value> {

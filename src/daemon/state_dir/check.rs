@@ -23,7 +23,7 @@ use crate::limits;
 use crate::model::json;
 use crate::model::record::Rank;
 use crate::node::effect::revision_name;
-use crate::node::store::kept_file::{KeptFile, is_name};
+use crate::node::kept_file::{KeptFile, is_name};
 use crate::node::store::revision_file::judge_file;
 
 /// Something in the state directory that is wrong or worth a remark.

@@ -17,8 +17,8 @@ use crate::limits::{
 use crate::model::fingerprint::Fingerprint;
 use crate::model::json::{self, Value, object};
 use crate::model::record::RecordId;
+use crate::node::kept_file::{KeptFile, acknowledged, is_name};
 use crate::node::store::given::GivenNames;
-use crate::node::store::kept_file::{KeptFile, acknowledged, is_name};
 
 /// What an applied revision was to the server: its group, its ID, and what it came to on this host.
 type AppliedEntry = (String, RecordId, Fingerprint);
@@ -208,7 +208,7 @@ const APPLIED_MEMBER: &str = "applied";
 mod tests {
     use super::super::Scratch;
     use super::*;
-    use crate::node::store::kept_file::name_at;
+    use crate::node::kept_file::name_at;
 
     fn locked(scratch: &Scratch) -> StateDir {
         let mut dir = StateDir::create(scratch.path()).unwrap();

@@ -14,7 +14,7 @@ use super::error::{StateError, io_error};
 use super::write::{RevisionDirectory, entries};
 use super::{FILE_MODE, OWN};
 use crate::daemon::system::own_user;
-use crate::node::store::kept_file::is_name as is_drift;
+use crate::node::kept_file::is_name as is_drift;
 
 /// Whether what is at a path may be used: it belongs to the user that runs. A user that cannot be
 /// told is everybody.

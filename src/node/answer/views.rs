@@ -15,7 +15,7 @@ use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
 use crate::model::revision::Origin;
 use crate::node::answer::state::HostState;
-use crate::node::store::kept_file::KeptFile;
+use crate::node::kept_file::KeptFile;
 use crate::wire::fleet::FleetId;
 
 /// A fleet as one of its hosts sees it.

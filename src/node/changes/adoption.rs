@@ -15,7 +15,7 @@ use crate::node::answer::{Answer, Problem};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::{ClientId, Ticket};
-use crate::node::store::kept_file::{Changed, changes_in};
+use crate::node::kept_file::{Changed, changes_in};
 use crate::node::waiting::{Adopting, Waiting};
 
 impl Below<'_> {

@@ -14,7 +14,7 @@ use crate::model::revision::Revision;
 use crate::node::ask::{Change, Patching};
 use crate::node::context::Context;
 use crate::node::input::ClientId;
-use crate::node::store::kept_file::Changed;
+use crate::node::kept_file::Changed;
 
 /// What a client wants.
 pub(in crate::node) enum Wish {

@@ -47,7 +47,7 @@ impl Exchange {
     ) {
         let id = record.id;
         let undecoded = Undecoded { record, body };
-        if undecoded.len() <= DECODED_AT_ONCE_MAX || !peers.link(link).is_some() {
+        if undecoded.len() <= DECODED_AT_ONCE_MAX || peers.link(link).is_none() {
             let decoded = undecoded.decode();
             return self.take_decoded(cx, peers, link, decoded, others);
         }

@@ -414,8 +414,12 @@ mod tests {
     #[test]
     fn the_next_who_offered_goes_on_where_the_body_ends() {
         // What happens after link 1 has sent half of the body, and who is asked then for what.
-        type Happens = fn(&mut Pulls, &RecordId);
-        let cases: [(&str, Happens, Option<(LinkId, u32)>); 5] = [
+        type Case = (
+            &'static str,
+            fn(&mut Pulls, &RecordId),
+            Option<(LinkId, u32)>,
+        );
+        let cases: [Case; 5] = [
             ("nothing", |_, _| {}, Some((1, 5))),
             (
                 "it has not got it",

@@ -33,10 +33,10 @@ use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
 use crate::node::event::Event;
 use crate::node::input::Known;
+use crate::node::kept_file::{KeptFile, name_at};
 use crate::node::over::Over;
 use crate::node::store::Store;
 use crate::node::store::given::GivenNames;
-use crate::node::store::kept_file::{KeptFile, name_at};
 use crate::node::store::revision_file::from_file;
 use crate::node::waiting::Waiting;
 

@@ -6,7 +6,6 @@
 pub(in crate::node) mod conflicts;
 pub(in crate::node) mod containment;
 pub mod given;
-pub mod kept_file;
 pub(in crate::node) mod keys;
 pub(in crate::node) mod places;
 pub(in crate::node) mod reading;
