@@ -30,6 +30,80 @@ pub(in crate::node) struct Newcomer {
     pub(in crate::node) until: Duration,
 }
 
+/// What is known of a new link and an old one with the same peer.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    /// Whether the peer is in the same run as when the old one began.
+    is_same_run: bool,
+    /// Whether the old one is so young that two dials may have met.
+    is_old_recent: bool,
+    /// Whether this host has dialled the old one.
+    old_is_outgoing: bool,
+    /// Whether this host has dialled the new one.
+    new_is_outgoing: bool,
+    /// Whether this host's ID is smaller than the peer's.
+    is_smaller: bool,
+}
+
+/// What becomes of two links with one peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meeting {
+    /// The new one stays.
+    NewReplaces,
+    /// The old one stays.
+    OldStays,
+    /// Both stay, until the peer closes one.
+    BothStay,
+    /// The old one has to show that it is alive, for there may be two hosts.
+    OldIsTested,
+}
+
+impl Pair {
+    fn meet(self) -> Meeting {
+        match (self.is_same_run, self.is_old_recent) {
+            (false, _) => Meeting::OldIsTested,
+            // The newer has just proved its peer alive.
+            (true, false) => Meeting::NewReplaces,
+            // One side dialled twice. Which link came first looks different from here and there, so
+            // the dialler alone decides.
+            (true, true) if self.old_is_outgoing == self.new_is_outgoing => {
+                if self.new_is_outgoing {
+                    Meeting::OldStays
+                } else {
+                    Meeting::BothStay
+                }
+            }
+            // Two dials that met.
+            (true, true) if self.new_is_outgoing == self.is_smaller => Meeting::NewReplaces,
+            (true, true) => Meeting::OldStays,
+        }
+    }
+}
+
+/// What becomes of a newcomer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// The newcomer is admitted: the link that it waited for is gone.
+    Admitted,
+    /// The newcomer is admitted in place of a link that has not answered.
+    Replaces,
+    /// The newcomer is another host with the same identity.
+    Refused,
+    /// The time of the old link is not over.
+    Waits,
+}
+
+/// What becomes of a newcomer that waits until `until` for the old link: of that whether a ping is
+/// not answered, and when the last frame came; `None` if it is gone.
+fn fate(old: Option<(bool, Duration)>, until: Duration, now: Duration) -> Fate {
+    match old {
+        None => Fate::Admitted,
+        Some((false, heard)) if heard + CLONE_TEST >= until => Fate::Refused,
+        Some(_) if now < until => Fate::Waits,
+        Some(_) => Fate::Replaces,
+    }
+}
+
 impl Peers {
     /// When the next newcomer has waited long enough.
     pub(in crate::node) fn newcomers_due(&self) -> Option<Duration> {
@@ -62,39 +136,34 @@ impl Peers {
         if peer == cx.me {
             return self.refuse_clone(cx, link, "it bears this host's own identity");
         }
-        let old = self
-            .links
-            .values()
-            .find(|old| old.hello.peer == peer)
-            .map(|old| (old.id, old.hello.run, old.since, old.outgoing));
-        let Some((old, run, since, outgoing)) = old else {
+        let Some(old) = self.links.values().find(|old| old.hello.peer == peer) else {
             return self.admit(cx, link, Level::Info);
         };
-        if run != link.hello.run {
-            return self.wait_for_old(cx, link, old);
-        }
-        let recent = cx.now.elapsed.saturating_sub(since) < DIALS_MET;
-        let newer_stays = match (recent, outgoing == link.outgoing) {
-            (false, _) => true,
-            // Two dials that met.
-            (true, false) => link.outgoing == (cx.me < peer),
-            // One side dialled twice. Which link came first looks different from here and there, so
-            // the dialler alone decides.
-            (true, true) if link.outgoing => false,
-            (true, true) => return self.admit(cx, link, Level::Debug),
+        let old_id = old.id;
+        let pair = Pair {
+            is_same_run: old.hello.run == link.hello.run,
+            is_old_recent: cx.now.elapsed.saturating_sub(old.since) < DIALS_MET,
+            old_is_outgoing: old.outgoing,
+            new_is_outgoing: link.outgoing,
+            is_smaller: cx.me < peer,
         };
-        if newer_stays {
-            self.dismiss(cx, old, Goodbye::Duplicate, REPLACED);
-            self.admit(cx, link, Level::Debug);
-        } else {
-            self.book.linked(
-                peer,
-                &cx.instance_of(&peer),
-                &[],
-                link.address.ip(),
-                cx.now.elapsed,
-            );
-            turn_away(cx, link, Goodbye::Duplicate, REPLACED);
+        match pair.meet() {
+            Meeting::OldIsTested => self.wait_for_old(cx, link, old_id),
+            Meeting::BothStay => self.admit(cx, link, Level::Debug),
+            Meeting::NewReplaces => {
+                self.dismiss(cx, old_id, Goodbye::Duplicate, REPLACED);
+                self.admit(cx, link, Level::Debug);
+            }
+            Meeting::OldStays => {
+                self.book.linked(
+                    peer,
+                    &cx.instance_of(&peer),
+                    &[],
+                    link.address.ip(),
+                    cx.now.elapsed,
+                );
+                turn_away(cx, link, Goodbye::Duplicate, REPLACED);
+            }
         }
     }
 
@@ -102,31 +171,22 @@ impl Peers {
     pub(in crate::node) fn judge_newcomers(&mut self, cx: &mut Context) {
         let now = cx.now.elapsed;
         for newcomer in std::mem::take(&mut self.newcomers) {
-            match self.has_answered(&newcomer) {
-                Some(true) => {
-                    self.answer_bye(
-                        cx,
-                        newcomer.old,
-                        Goodbye::Clone,
-                        "another host with the same identity has knocked",
-                    );
-                    self.refuse_clone(
-                        cx,
-                        newcomer.link,
-                        "another host with the same identity answers",
-                    );
+            let old = self.links.get(&newcomer.old);
+            let signs = old.map(|old| (old.pinged.is_some(), old.heard));
+            match fate(signs, newcomer.until, now) {
+                Fate::Refused => {
+                    let text = "another host with the same identity has knocked";
+                    self.answer_bye(cx, newcomer.old, Goodbye::Clone, text);
+                    let text = "another host with the same identity answers";
+                    self.refuse_clone(cx, newcomer.link, text);
                 }
-                Some(false) if now < newcomer.until => self.newcomers.push(newcomer),
-                Some(false) => {
-                    self.dismiss(
-                        cx,
-                        newcomer.old,
-                        Goodbye::Duplicate,
-                        "the peer has started anew",
-                    );
+                Fate::Waits => self.newcomers.push(newcomer),
+                Fate::Replaces => {
+                    let text = "the peer has started anew";
+                    self.dismiss(cx, newcomer.old, Goodbye::Duplicate, text);
                     self.admit_late(cx, newcomer);
                 }
-                None => self.admit_late(cx, newcomer),
+                Fate::Admitted => self.admit_late(cx, newcomer),
             }
         }
     }
@@ -209,12 +269,6 @@ impl Peers {
         cx.tell(Event::Linked(id, outgoing));
         is_news.then(|| self.book_changed(cx));
         cx.wake_dialler();
-    }
-
-    /// Whether the link that a newcomer waits for has shown that it is alive; `None` if it is gone.
-    fn has_answered(&self, newcomer: &Newcomer) -> Option<bool> {
-        let old = self.links.get(&newcomer.old)?;
-        Some(old.pinged.is_none() && old.heard + CLONE_TEST >= newcomer.until)
     }
 
     /// The same identity in another run: the old link has a second to show that it is still there.
@@ -313,3 +367,89 @@ fn turn_away(cx: &mut Context, mut link: Link, why: Goodbye, text: &str) {
 
 /// Why the loser of two links to one peer is closed.
 const REPLACED: &str = "another link to the same peer stays";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn of_two_links_with_one_peer_both_sides_keep_the_same() {
+        let young = Pair {
+            is_same_run: true,
+            is_old_recent: true,
+            old_is_outgoing: true,
+            new_is_outgoing: true,
+            is_smaller: true,
+        };
+        let old = Pair {
+            is_old_recent: false,
+            ..young
+        };
+        for (old_is_outgoing, new_is_outgoing, is_smaller, expected) in [
+            // Two dials that met: that of the smaller ID stays.
+            (false, true, true, Meeting::NewReplaces),
+            (true, false, true, Meeting::OldStays),
+            (false, true, false, Meeting::OldStays),
+            (true, false, false, Meeting::NewReplaces),
+            // One side has dialled twice, and closes the newer itself.
+            (true, true, true, Meeting::OldStays),
+            (true, true, false, Meeting::OldStays),
+            (false, false, true, Meeting::BothStay),
+            (false, false, false, Meeting::BothStay),
+        ] {
+            let way = |pair| Pair {
+                old_is_outgoing,
+                new_is_outgoing,
+                is_smaller,
+                ..pair
+            };
+            assert_eq!(way(young).meet(), expected, "{:?}", way(young));
+            assert_eq!(way(old).meet(), Meeting::NewReplaces, "it is alive");
+            let other_run = Pair {
+                is_same_run: false,
+                ..way(young)
+            };
+            assert_eq!(other_run.meet(), Meeting::OldIsTested);
+        }
+    }
+
+    #[test]
+    fn of_two_dials_that_met_each_side_keeps_the_one_that_the_other_keeps() {
+        // This host's dial and the peer's; each side sees them in either order.
+        let keeps_own_dial = |is_smaller: bool, own_is_newer: bool| {
+            let pair = Pair {
+                is_same_run: true,
+                is_old_recent: true,
+                old_is_outgoing: !own_is_newer,
+                new_is_outgoing: own_is_newer,
+                is_smaller,
+            };
+            (pair.meet() == Meeting::NewReplaces) == own_is_newer
+        };
+        for here in [true, false] {
+            for there in [true, false] {
+                assert!(keeps_own_dial(true, here) && !keeps_own_dial(false, there));
+            }
+        }
+    }
+
+    #[test]
+    fn a_newcomer_is_refused_only_if_the_old_link_answers_in_time() {
+        let until = 10 * SECOND;
+        let asked_at = until - CLONE_TEST;
+        for (old, now, expected) in [
+            (None, asked_at, Fate::Admitted),
+            (Some((false, asked_at)), asked_at, Fate::Refused),
+            // Pinged, and not heard of since.
+            (Some((true, asked_at)), asked_at, Fate::Waits),
+            (Some((true, asked_at)), until, Fate::Replaces),
+            // No ping is open, but what was heard is older than the newcomer.
+            (Some((false, SECOND)), asked_at, Fate::Waits),
+            (Some((false, SECOND)), until, Fate::Replaces),
+        ] {
+            assert_eq!(fate(old, until, now), expected, "{old:?} {now:?}");
+        }
+    }
+}

@@ -18,6 +18,60 @@ use crate::node::event::Event;
 use crate::node::input::LinkId;
 use crate::wire::frame::{Frame, Goodbye};
 
+/// A link, as far as it decides whether that may go.
+#[derive(Debug, Clone, Copy)]
+struct Tie {
+    id: LinkId,
+    /// Whether this host has dialled.
+    is_outgoing: bool,
+    /// Whether an address of the peer was configured.
+    is_configured: bool,
+    /// How many others the peer is linked with, as it says.
+    others: u16,
+    /// Whether a client's change goes over it.
+    is_needed: bool,
+    since: Duration,
+}
+
+impl Tie {
+    /// From when on the link may be given up: the peer may have dialled too, and before that both
+    /// sides have to agree which one stays.
+    fn spare_from(&self) -> Duration {
+        self.since + DIALS_MET
+    }
+}
+
+/// The links that both sides can do without.
+fn spare(ties: &[Tie]) -> impl Iterator<Item = &Tie> {
+    let outgoing = ties.iter().filter(|tie| tie.is_outgoing).count();
+    let is_kept = move |tie: &Tie| tie.is_outgoing && (outgoing <= OUTGOING || tie.is_configured);
+    ties.iter()
+        .filter(move |tie| tie.others > 0 && !tie.is_needed && !is_kept(tie))
+}
+
+/// Whether a link that its peer has dialled is one that both sides can do without.
+fn is_callers_spare(ties: &[Tie], id: LinkId) -> bool {
+    spare(ties).any(|tie| tie.id == id && !tie.is_outgoing)
+}
+
+/// Of too many links, those of which one is to be given up now: of those this host has dialled if
+/// it has enough of them, else of the others.
+fn to_give_up(ties: &[Tie], now: Duration) -> Vec<LinkId> {
+    let (dialled, others): (Vec<&Tie>, Vec<&Tie>) = spare(ties)
+        .filter(|tie| tie.spare_from() <= now)
+        .partition(|tie| tie.is_outgoing);
+    let spares = if dialled.is_empty() { others } else { dialled };
+    spares.iter().map(|tie| tie.id).collect()
+}
+
+/// Of the links this host has dialled those that may be exchanged for a peer without a link.
+fn to_exchange(ties: &[Tie]) -> Vec<LinkId> {
+    ties.iter()
+        .filter(|tie| tie.is_outgoing && !tie.is_configured && !tie.is_needed)
+        .map(|tie| tie.id)
+        .collect()
+}
+
 impl Peers {
     /// Links to one more known peer, the one longest neither spoken with nor dialled, and gives up
     /// one outgoing link if there are enough of them. Were dials not counted, a host that is
@@ -31,11 +85,7 @@ impl Peers {
             .map(|(contact, _, _)| contact.clone());
         let Some(contact) = first else { return };
         self.dial(cx, &contact, false);
-        let outgoing: Vec<LinkId> = self
-            .outgoing()
-            .into_iter()
-            .filter(|id| !self.is_configured(*id) && !is_needed(*id))
-            .collect();
+        let outgoing = to_exchange(&self.ties(is_needed));
         if outgoing.len() > OUTGOING {
             let gone = *cx.rng.pick(&outgoing).expect("there are more than three");
             self.answer(
@@ -61,12 +111,8 @@ impl Peers {
             return;
         };
         link.others = others;
-        if self.is_crowded()
-            && self
-                .links
-                .get(&id)
-                .is_some_and(|link| !link.outgoing && self.is_spare(link, &is_needed))
-        {
+        let is_crowded = self.is_crowded();
+        if is_crowded && is_callers_spare(&self.ties(is_needed), id) {
             self.send_away(cx, id);
         }
     }
@@ -109,11 +155,8 @@ impl Peers {
         if !self.is_crowded() {
             return None;
         }
-        let first = self
-            .links
-            .values()
-            .filter(|link| self.is_spare(link, &is_needed))
-            .map(|link| link.since + DIALS_MET)
+        let first = spare(&self.ties(is_needed))
+            .map(|tie| tie.spare_from())
             .min()?;
         Some(first.max(cx.timers.trim))
     }
@@ -130,26 +173,10 @@ impl Peers {
             return;
         }
         cx.timers.trim = now + cx.rng.around(TRIM_EVERY);
-        let spare = |link: &&Link| self.is_spare(link, &is_needed) && link.since + DIALS_MET <= now;
-        let (dialled, others): (Vec<&Link>, Vec<&Link>) = self
-            .links
-            .values()
-            .filter(spare)
-            .partition(|link| link.outgoing);
-        let spares: Vec<LinkId> = if dialled.is_empty() { others } else { dialled }
-            .iter()
-            .map(|link| link.id)
-            .collect();
+        let spares = to_give_up(&self.ties(is_needed), now);
         if let Some(id) = cx.rng.pick(&spares) {
             self.send_away(cx, *id);
         }
-    }
-
-    /// Whether both sides can do without this link.
-    fn is_spare(&self, link: &Link, is_needed: impl Fn(LinkId) -> bool) -> bool {
-        let is_kept =
-            link.outgoing && (self.outgoing().len() <= OUTGOING || self.is_configured(link.id));
-        link.others > 0 && !is_kept && !is_needed(link.id)
     }
 
     /// Whether the fleet is too large for everybody to be linked with everybody.
@@ -179,5 +206,134 @@ impl Peers {
         let addresses = self.other_addresses(cx, id);
         self.answer(cx, id, &Frame::Addresses(addresses));
         self.dismiss(cx, id, Goodbye::Full, "enough links here");
+    }
+
+    /// All links, with what decides which of them may go.
+    fn ties(&self, is_needed: impl Fn(LinkId) -> bool) -> Vec<Tie> {
+        let tie = |link: &Link| Tie {
+            id: link.id,
+            is_outgoing: link.outgoing,
+            is_configured: self.book.is_configured(&link.hello.peer),
+            others: link.others,
+            is_needed: is_needed(link.id),
+            since: link.since,
+        };
+        self.links.values().map(tie).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link that the peer has dialled long ago, and can do without.
+    const CALLER: Tie = Tie {
+        id: 0,
+        is_outgoing: false,
+        is_configured: false,
+        others: 5,
+        is_needed: false,
+        since: Duration::ZERO,
+    };
+    /// The same, dialled by this host.
+    const DIALLED: Tie = Tie {
+        is_outgoing: true,
+        ..CALLER
+    };
+
+    /// These links, numbered from 1 on.
+    fn numbered(ties: &[Tie]) -> Vec<Tie> {
+        (1..)
+            .zip(ties)
+            .map(|(id, tie)| Tie { id, ..*tie })
+            .collect()
+    }
+
+    #[test]
+    fn the_link_that_goes_is_one_that_both_sides_can_do_without() {
+        let three = [DIALLED; OUTGOING];
+        let with = |more: &[Tie]| numbered(&[&three[..], more].concat());
+        let spared = OUTGOING as LinkId + 1;
+        for (what, more, expected) in [
+            ("a caller with others", vec![CALLER], vec![spared]),
+            (
+                "a caller with nobody else",
+                vec![Tie {
+                    others: 0,
+                    ..CALLER
+                }],
+                vec![],
+            ),
+            (
+                "one that a change goes over",
+                vec![Tie {
+                    is_needed: true,
+                    ..CALLER
+                }],
+                vec![],
+            ),
+            (
+                "one that has just come",
+                vec![Tie {
+                    since: DIALS_MET,
+                    ..CALLER
+                }],
+                vec![],
+            ),
+            // More than enough are dialled: of those one goes, whoever else might.
+            (
+                "one dialled too many",
+                vec![DIALLED, CALLER],
+                (1..=spared).collect(),
+            ),
+            (
+                "a configured one too many",
+                vec![
+                    Tie {
+                        is_configured: true,
+                        ..DIALLED
+                    },
+                    CALLER,
+                ],
+                (1..spared).collect(),
+            ),
+        ] {
+            assert_eq!(to_give_up(&with(&more), DIALS_MET), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn only_callers_are_sent_elsewhere_as_soon_as_they_have_others() {
+        let ties = numbered(&[
+            CALLER,
+            DIALLED,
+            Tie {
+                others: 0,
+                ..CALLER
+            },
+        ]);
+        let sent: Vec<LinkId> = (1..=3).filter(|id| is_callers_spare(&ties, *id)).collect();
+        assert_eq!(sent, [1]);
+    }
+
+    #[test]
+    fn what_is_exchanged_was_dialled_and_is_neither_configured_nor_needed() {
+        let ties = numbered(&[
+            DIALLED,
+            CALLER,
+            Tie {
+                is_configured: true,
+                ..DIALLED
+            },
+            Tie {
+                is_needed: true,
+                ..DIALLED
+            },
+            Tie {
+                others: 0,
+                ..DIALLED
+            },
+        ]);
+        assert_eq!(to_exchange(&ties), [1, 5]);
     }
 }
