@@ -18,6 +18,78 @@ use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, Level};
 use crate::node::input::LinkId;
 
+/// How far this host's links and dials reach.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// Whether the fleet is too large for everybody to be linked with everybody.
+    is_large: bool,
+    /// Whether there is any link.
+    is_linked: bool,
+    /// Links that this host has dialled.
+    outgoing: usize,
+    /// Dials under way.
+    dialling: usize,
+    /// Whether one of the links that it has dialled is with a configured address.
+    has_configured: bool,
+}
+
+impl Reach {
+    /// How many more dials may begin now.
+    fn places(self) -> usize {
+        let free = DIALS_MAX.saturating_sub(self.dialling);
+        if !self.is_large || !self.is_linked {
+            return free;
+        }
+        let missing = OUTGOING.saturating_sub(self.outgoing + self.dialling);
+        // One place is kept for a configured address, so that a segment joined by one `--peer`
+        // stays joined.
+        let kept = usize::from(!self.has_configured && self.dialling == 0);
+        free.min(missing.max(kept))
+    }
+
+    /// Whether a link is wanted with a contact, of which an address may be configured.
+    fn wants(self, is_configured: bool) -> bool {
+        let is_full = self.is_large && self.outgoing >= OUTGOING;
+        !is_full || (is_configured && !self.has_configured)
+    }
+
+    /// Whether nobody is wanted, so that there is no need to look through the book.
+    fn is_sated(self, are_any_configured: bool) -> bool {
+        !self.wants(are_any_configured)
+    }
+}
+
+/// Somebody who is wanted and due.
+#[derive(Debug, Clone)]
+struct Due {
+    contact: Contact,
+    /// Whether the contact is more than somebody's word.
+    is_sure: bool,
+    /// The host of the address to be tried.
+    host: String,
+}
+
+/// These, the sure and the others apart, in the order in which they are to be dialled. Of one host
+/// with many names, or many peers at one place, one comes before the second: many that somebody has
+/// invented there keep out nobody else.
+fn in_turn(due: Vec<Due>) -> [VecDeque<Contact>; 2] {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, Contact, bool)> = Vec::with_capacity(due.len());
+    for Due {
+        contact,
+        is_sure,
+        host,
+    } in due
+    {
+        let before = seen.entry(host).or_default();
+        ranked.push((*before, contact, is_sure));
+        *before += 1;
+    }
+    ranked.sort_by_key(|(before, ..)| *before);
+    let (sure, unsure): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|(_, _, is_sure)| *is_sure);
+    [sure, unsure].map(|list| list.into_iter().map(|(_, contact, _)| contact).collect())
+}
+
 impl Peers {
     /// Whether a host that was linked a short time ago is not.
     pub(in crate::node) fn misses_somebody(&self, cx: &Context) -> bool {
@@ -48,7 +120,8 @@ impl Peers {
         if cx.timers.dial > now {
             return;
         }
-        if self.is_sated(cx) {
+        let reach = self.reach();
+        if reach.is_sated(!cx.setup.peers.is_empty()) {
             // The dialler is woken when a link ends.
             cx.timers.dial = Duration::MAX;
             return;
@@ -58,8 +131,8 @@ impl Peers {
             cx.timers.dial = self.ration.ready_at();
             return;
         }
-        let [mut sure, mut unsure] = self.look_who_is_due(cx);
-        for _ in 0..self.places() {
+        let [mut sure, mut unsure] = self.look_who_is_due(cx, reach);
+        for _ in 0..reach.places() {
             let is_turn_of_unsure =
                 !unsure.is_empty() && (sure.is_empty() || self.ration.is_turn_of_unsure());
             let Some(contact) = (if is_turn_of_unsure {
@@ -142,41 +215,27 @@ impl Peers {
         cx.wake_dialler();
     }
 
-    /// Who is wanted and due, apart those that are sure and those that are only somebody's word,
-    /// each in the order in which they are to be dialled; and notes when the next will be. Of
-    /// one host with many names, or many peers at one place, one comes before the second: many
-    /// that somebody has invented there keep out nobody else.
-    fn look_who_is_due(&mut self, cx: &mut Context) -> [VecDeque<Contact>; 2] {
+    /// Who is wanted and due, in the order in which they are to be dialled; and notes when the next
+    /// will be.
+    fn look_who_is_due(&mut self, cx: &mut Context, reach: Reach) -> [VecDeque<Contact>; 2] {
         let now = cx.now.elapsed;
         let contacts = self.book.unlinked_contacts(|peer| self.is_linked(peer));
-        let mut due: Vec<(Contact, bool, String)> = Vec::new();
+        let mut due: Vec<Due> = Vec::new();
         let mut next = Duration::MAX;
         for (contact, entry, at) in contacts {
             match at {
-                Some(at) if at <= now && self.is_wanted(entry) => {
-                    due.push((
-                        contact.clone(),
-                        entry.is_sure(),
-                        entry.next_host().to_owned(),
-                    ));
-                }
+                Some(at) if at <= now && reach.wants(entry.configured) => due.push(Due {
+                    contact: contact.clone(),
+                    is_sure: entry.is_sure(),
+                    host: entry.next_host().to_owned(),
+                }),
                 Some(at) if at > now => next = next.min(at),
                 _ => {}
             }
         }
         cx.timers.dial = next;
         cx.rng.shuffle(&mut due);
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        let mut ranked: Vec<(usize, Contact, bool)> = Vec::with_capacity(due.len());
-        for (contact, is_sure, host) in due {
-            let before = seen.entry(host).or_default();
-            ranked.push((*before, contact, is_sure));
-            *before += 1;
-        }
-        ranked.sort_by_key(|(before, ..)| *before);
-        let (sure, unsure): (Vec<_>, Vec<_>) =
-            ranked.into_iter().partition(|(_, _, is_sure)| *is_sure);
-        [sure, unsure].map(|list| list.into_iter().map(|(_, contact, _)| contact).collect())
+        in_turn(due)
     }
 
     /// Something in the book is new: it is written before long.
@@ -195,36 +254,6 @@ impl Peers {
                 cx.effects.push(Effect::Disk(DiskJob::Addresses(text)));
             }
         }
-    }
-
-    /// How many more dials may begin now.
-    fn places(&self) -> usize {
-        let free = DIALS_MAX.saturating_sub(self.book.dialling());
-        if !self.is_large() {
-            return free;
-        }
-        if self.links.is_empty() {
-            return free;
-        }
-        let missing = OUTGOING.saturating_sub(self.outgoing().len() + self.book.dialling());
-        let configured = self.outgoing().iter().any(|id| self.is_configured(*id));
-        // One place is kept for a configured address, so that a segment joined by one `--peer`
-        // stays joined.
-        free.min(missing.max(usize::from(!configured && self.book.dialling() == 0)))
-    }
-
-    /// Whether nobody is wanted, so that there is no need to look through the book.
-    fn is_sated(&self, cx: &Context) -> bool {
-        let outgoing = self.outgoing();
-        let has_configured =
-            || cx.setup.peers.is_empty() || outgoing.iter().any(|id| self.is_configured(*id));
-        self.is_large() && outgoing.len() >= OUTGOING && has_configured()
-    }
-
-    /// Whether a link with this contact is wanted.
-    fn is_wanted(&self, entry: &Entry) -> bool {
-        let full = self.is_large() && self.outgoing().len() >= OUTGOING;
-        !full || (entry.configured && !self.outgoing().iter().any(|id| self.is_configured(*id)))
     }
 
     /// Dials a contact at its next address, if the ration allows it: where nobody but this host
@@ -265,5 +294,146 @@ impl Peers {
                 .iter()
                 .chain(&self.addresses)
                 .any(|own| own.ip() == *ip)
+    }
+
+    fn reach(&self) -> Reach {
+        let outgoing = || self.links.values().filter(|link| link.outgoing);
+        Reach {
+            is_large: self.is_large(),
+            is_linked: !self.links.is_empty(),
+            outgoing: outgoing().count(),
+            dialling: self.book.dialling(),
+            has_configured: outgoing().any(|link| self.book.is_configured(&link.hello.peer)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host in a large fleet that has dialled nobody yet, and was dialled.
+    const DIALLED_BY_OTHERS: Reach = Reach {
+        is_large: true,
+        is_linked: true,
+        outgoing: 0,
+        dialling: 0,
+        has_configured: false,
+    };
+
+    #[test]
+    fn as_many_are_dialled_as_links_are_missing_and_one_for_a_configured_address() {
+        let reach = DIALLED_BY_OTHERS;
+        let full = Reach {
+            outgoing: OUTGOING,
+            ..reach
+        };
+        for (reach, places) in [
+            (reach, OUTGOING),
+            (
+                Reach {
+                    dialling: 1,
+                    ..reach
+                },
+                OUTGOING - 1,
+            ),
+            // In a small fleet everybody is dialled; so is, for a host without a link.
+            (
+                Reach {
+                    is_large: false,
+                    ..full
+                },
+                DIALS_MAX,
+            ),
+            (
+                Reach {
+                    is_linked: false,
+                    ..reach
+                },
+                DIALS_MAX,
+            ),
+            (
+                Reach {
+                    dialling: DIALS_MAX,
+                    is_large: false,
+                    ..full
+                },
+                0,
+            ),
+            // The place that is kept for a configured address.
+            (full, 1),
+            (
+                Reach {
+                    dialling: 1,
+                    ..full
+                },
+                0,
+            ),
+            (
+                Reach {
+                    has_configured: true,
+                    ..full
+                },
+                0,
+            ),
+        ] {
+            assert_eq!(reach.places(), places, "{reach:?}");
+        }
+    }
+
+    #[test]
+    fn with_enough_links_only_a_configured_address_is_wanted_unless_there_is_one() {
+        let reach = DIALLED_BY_OTHERS;
+        let full = Reach {
+            outgoing: OUTGOING,
+            ..reach
+        };
+        let whole = Reach {
+            has_configured: true,
+            ..full
+        };
+        for (reach, wants_any, wants_configured) in [
+            (reach, true, true),
+            (full, false, true),
+            (whole, false, false),
+            (
+                Reach {
+                    is_large: false,
+                    ..whole
+                },
+                true,
+                true,
+            ),
+        ] {
+            assert_eq!(reach.wants(false), wants_any, "{reach:?}");
+            assert_eq!(reach.wants(true), wants_configured, "{reach:?}");
+            assert_eq!(reach.is_sated(true), !wants_configured, "{reach:?}");
+        }
+    }
+
+    #[test]
+    fn many_names_at_one_host_keep_out_nobody() {
+        let due = |name: &str, host: &str, is_sure| Due {
+            contact: Contact::Address(name.to_owned()),
+            is_sure,
+            host: host.to_owned(),
+        };
+        let names = |list: &VecDeque<Contact>| -> Vec<String> {
+            let name = |contact: &Contact| match contact {
+                Contact::Address(name) => name.clone(),
+                other => panic!("{other:?} is no address"),
+            };
+            list.iter().map(name).collect()
+        };
+        let [sure, unsure] = in_turn(vec![
+            due("a1", "a", false),
+            due("a2", "a", false),
+            due("a3", "a", false),
+            due("b1", "b", false),
+            due("c1", "c", true),
+            due("b2", "b", true),
+        ]);
+        assert_eq!(names(&sure), ["c1", "b2"]);
+        assert_eq!(names(&unsure), ["a1", "b1", "a2", "a3"]);
     }
 }

@@ -184,20 +184,6 @@ impl Peers {
         self.book.knows_more_than(FULL_MESH)
     }
 
-    pub(in crate::node) fn outgoing(&self) -> Vec<LinkId> {
-        self.links
-            .values()
-            .filter(|link| link.outgoing)
-            .map(|link| link.id)
-            .collect()
-    }
-
-    pub(in crate::node) fn is_configured(&self, id: LinkId) -> bool {
-        self.links
-            .get(&id)
-            .is_some_and(|link| self.book.is_configured(&link.hello.peer))
-    }
-
     fn is_crowded(&self) -> bool {
         self.is_large() && self.links.len() > DEGREE_MAX
     }
