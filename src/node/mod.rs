@@ -329,4 +329,6 @@ impl Node {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -336,3 +336,7 @@ fn count_asked(peers: &mut Peers, id: LinkId, scope: Scope, asks: bool) {
         link.asked += 1;
     }
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;

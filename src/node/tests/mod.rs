@@ -7,12 +7,10 @@ mod stalled;
 #[cfg(test)]
 mod wire;
 
-use crate::model::record::Record;
 use crate::model::signature::SecretKey;
 use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery};
 use crate::node::effect::revision_name;
 use crate::node::input::LinkId;
-use crate::wire::fleet::Fleet;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effect::Level;
@@ -28,7 +26,6 @@ use crate::model::shown::ShownConfig;
 use crate::node::answer::Answer;
 use crate::node::effect::ServerJob;
 use crate::node::input::{ClientId, Outcome, ServerReport};
-use crate::wire::fleet::{FleetId, FleetKey};
 use crate::wire::handshake::Hello;
 
 /// A node, and all that it has asked for.
@@ -44,25 +41,9 @@ impl Lone {
             elapsed: Duration::ZERO,
             wall_ms: 1_000,
         };
-        let id = FleetId::from_bytes(SecretKey::from_seed(&[250; 32]).public()).unwrap();
         let setup = Setup {
-            secret: SecretKey::from_seed(&[1; 32]),
-            fleet: Fleet::new("test".into(), id, vec![FleetKey::from_bytes([9; 32])]).unwrap(),
-            run: 1,
-            name: "gull".into(),
-            group: "default".into(),
-            version: "test".into(),
             server,
-            joined: true,
-            peers: Vec::new(),
-            before_kept: false,
-            history: crate::limits::HISTORY_KEPT_MAX,
-            keys_kept: Duration::ZERO..Duration::MAX,
-            files_max: crate::limits::STATE_MIB << 20,
-            seed: 7,
-            overlay: Default::default(),
-            drift: Default::default(),
-            is_signed: Record::is_signed,
+            ..testing::setup(1)
         };
         let mut lone = Self {
             node: Node::new(setup, b"", now),
