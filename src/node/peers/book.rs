@@ -6,14 +6,15 @@
 //! try come sooner. One that is only somebody's word is forgotten after three rounds in vain. Which
 //! contacts are wanted is decided in [`super::mesh`]; here it is only said which are due.
 
-use std::cmp::Reverse;
+mod room;
+mod text;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::whereabouts::Whereabouts;
-use crate::limits::{ADDRESSES_MAX, CONTACTS_MAX, LATELY, RETRY_LATELY_MAX, RETRY_MAX, RETRY_MIN};
-use crate::model::json::{self, Value, object};
+use crate::limits::{ADDRESSES_MAX, LATELY, RETRY_LATELY_MAX, RETRY_MAX, RETRY_MIN};
 use crate::model::peer_id::PeerId;
 use crate::node::rng::Rng;
 
@@ -96,14 +97,6 @@ pub struct Book {
 }
 
 impl Book {
-    /// The empty book of this peer.
-    pub fn of(owner: &PeerId) -> Self {
-        Self {
-            owner: Rng::new(number_of(owner)).draw(),
-            ..Self::default()
-        }
-    }
-
     /// Takes in a configured address or one from a token.
     pub fn configure(&mut self, address: &str, lasting: bool) {
         let entry = self
@@ -455,73 +448,6 @@ impl Book {
             .count()
     }
 
-    /// The book as it is kept on disk, with what is sure alone; the same for the same contacts.
-    pub fn to_text(&self) -> Vec<u8> {
-        let mut peers = Vec::new();
-        let mut addresses = Vec::new();
-        for (contact, entry) in &self.entries {
-            match contact {
-                Contact::Peer(peer) if entry.addresses.has_sure() => {
-                    let mut addresses: Vec<&str> = entry.addresses.sure().collect();
-                    // Which of them was heard last is not worth a write to flash.
-                    addresses.sort_unstable();
-                    peers.push(object! { "id": peer.to_string(), "addresses": addresses });
-                }
-                Contact::Address(address)
-                    if !entry.configured && !entry.hearsay && entry.answered.is_none() =>
-                {
-                    addresses.push(object! { "address": address.as_str() });
-                }
-                _ => {}
-            }
-        }
-        let book = object! { "addresses": addresses, "peers": peers };
-        (json::compact(&Value::Object(book)) + "\n").into_bytes()
-    }
-
-    /// Takes in what [`Book::to_text`] wrote. What is unreadable is left out: it is only a book of
-    /// hints.
-    pub fn read(&mut self, text: &[u8], instance_of: impl Fn(&PeerId) -> String) {
-        let Ok(book) = json::parse_own(text) else {
-            return;
-        };
-        let list = |value: &Value, name: &str| {
-            value
-                .get(name)
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
-        let texts = |value: &Value, name: &str| -> Vec<String> {
-            list(value, name)
-                .iter()
-                .filter_map(Value::as_str)
-                .take(ADDRESSES_MAX)
-                .map(str::to_owned)
-                .collect()
-        };
-        let tokens = list(&book, "addresses");
-        let tokens = tokens
-            .iter()
-            .filter_map(|entry| entry.get("address").unwrap_or(entry).as_str())
-            .take(ADDRESSES_MAX);
-        tokens.for_each(|address| self.configure(address, false));
-        for peer in list(&book, "peers") {
-            if let Some(id) = peer
-                .get("id")
-                .and_then(Value::as_str)
-                .and_then(|id| id.parse().ok())
-            {
-                self.hear_of(id, &instance_of(&id), &[]);
-                let entry = self.entries.get_mut(&Contact::Peer(id));
-                let known = texts(&peer, "addresses");
-                entry
-                    .into_iter()
-                    .for_each(|entry| entry.addresses.ensure_all(&known));
-            }
-        }
-    }
-
     fn dialled(&self, dial: Option<u64>) -> Option<Contact> {
         let dial = dial?;
         self.entries
@@ -529,58 +455,6 @@ impl Book {
             .find(|(_, entry)| entry.dial == Some(dial))
             .map(|(contact, _)| contact.clone())
     }
-
-    /// Makes room for one more, of this preference if it was only heard of: by forgetting what is
-    /// only somebody's word, the least preferred first, and for one that was met also whom
-    /// nobody has spoken with for longest, of the host with the most of them: whoever appears
-    /// under a thousand names is the first to be forgotten.
-    fn make_room(&mut self, heard_of: Option<u64>) -> bool {
-        if self.entries.len() < CONTACTS_MAX {
-            return true;
-        }
-        let preference = |contact: &Contact| match contact {
-            Contact::Peer(peer) => self.preference(peer),
-            Contact::Address(_) | Contact::Instance(_) => u64::MAX,
-        };
-        let idle = || {
-            self.entries
-                .iter()
-                .filter(|(_, entry)| !entry.configured && entry.dial.is_none())
-        };
-        let is_word = |entry: &Entry| entry.spoken.is_none() && !entry.is_sure();
-        let word = idle()
-            .filter(|(_, entry)| is_word(entry))
-            .map(|(contact, _)| (preference(contact), contact))
-            .max();
-        let gone = match (word, heard_of) {
-            (Some((theirs, contact)), own) if own.is_none_or(|own| own < theirs) => {
-                Some(contact.clone())
-            }
-            (_, Some(_)) => None,
-            (_, None) => {
-                let mut at: BTreeMap<&str, usize> = BTreeMap::new();
-                idle().for_each(|(_, entry)| *at.entry(entry.next_host()).or_default() += 1);
-                let rank = |entry: &Entry| (Reverse(at[entry.next_host()]), entry.spoken);
-                idle()
-                    .min_by_key(|(_, entry)| rank(entry))
-                    .map(|(contact, _)| contact.clone())
-            }
-        };
-        gone.is_some_and(|contact| self.entries.remove(&contact).is_some())
-    }
-
-    /// Of two peers that were only heard of, the one with the smaller number stays when there is no
-    /// room for both.
-    fn preference(&self, peer: &PeerId) -> u64 {
-        Rng::new(self.owner ^ number_of(peer)).draw()
-    }
-}
-
-fn number_of(peer: &PeerId) -> u64 {
-    peer.as_bytes()
-        .iter()
-        .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// An address in the form in which this host may use another's word that somebody listens there;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::CONTACTS_MAX;
 use crate::model::signature::SecretKey;
 
 const SECOND: Duration = Duration::from_secs(1);

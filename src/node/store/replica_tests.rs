@@ -1,7 +1,10 @@
+use crate::model::ledger::EditRef;
+use crate::model::ledger::Standing;
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::limits::{HISTORY_KEPT, LEDGER_MAX, UNCONTAINED_MAX};
+use crate::model::delta;
 use crate::model::digest::Digest;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op, apply};
