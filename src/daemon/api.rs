@@ -9,6 +9,7 @@ mod drifts;
 mod groups;
 mod history;
 mod patch;
+pub mod refusals;
 mod resources;
 pub mod views;
 
@@ -23,7 +24,7 @@ use crate::model::json::{self, JsonError, Value, object};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::ResourceKind;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery, Query, Question};
 use crate::node::input::Refusal;
 use crate::settings::nearest::nearest;
@@ -279,7 +280,7 @@ pub(in crate::daemon) fn render(answer: Answer, state: &FilePath) -> HttpRespons
             history::difference(from.map(|from| *from), *to, older, state)
         }
         Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
-        Answer::Problem(problem) => problem_response(&problem),
+        Answer::Denied(denial) => refusals::response(&denial),
         Answer::Relayed(ForwardedResponse {
             status,
             headers,
@@ -492,19 +493,6 @@ fn value(
         .headers
         .extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
     response.headers.extend(applied_header(applied));
-    response
-}
-
-fn problem_response(problem: &Problem) -> HttpResponse {
-    let mut response = HttpResponse::error(problem.status, problem.error, &problem.detail);
-    response.headers.extend(
-        problem
-            .revision
-            .map(|id| ("Starling-Revision".into(), id.to_string())),
-    );
-    if problem.status == 503 {
-        response.headers.push(("Retry-After".into(), "1".into()));
-    }
     response
 }
 

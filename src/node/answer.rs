@@ -17,6 +17,7 @@ use crate::model::document::Document;
 use crate::model::edit::EditError;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
+use crate::node::refusal::Denial;
 use crate::wire::forwarded::ForwardedResponse;
 
 /// The answer to one request.
@@ -117,8 +118,8 @@ pub enum Answer {
     KeptDrift(String),
     /// A host of another group has answered.
     Relayed(ForwardedResponse),
-    /// The request cannot be carried out.
-    Problem(Problem),
+    /// The request is not carried out.
+    Denied(Denial),
 }
 
 /// A revision that is kept.
@@ -169,40 +170,9 @@ impl Older {
     }
 }
 
-/// Why a request was not carried out. Nothing has changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The HTTP status.
-    pub status: u16,
-    /// A sentence with a full stop, as Unit's errors are.
-    pub error: &'static str,
-    /// The particulars, if any.
-    pub detail: String,
-    /// The revision that stands in the way, if one does.
-    pub revision: Option<RecordId>,
-}
-
-impl Problem {
-    /// A problem with these particulars.
-    pub fn new(status: u16, error: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            error,
-            detail: detail.into(),
-            revision: None,
-        }
-    }
-
-    /// The same, naming the revision in the way.
-    pub fn at(mut self, revision: Option<RecordId>) -> Self {
-        self.revision = revision;
-        self
-    }
-}
-
-impl From<Problem> for Answer {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+impl From<Denial> for Answer {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
     }
 }
 

@@ -4,10 +4,11 @@
 //! A part that has something to say to another says it here, and the node passes it on when the
 //! part is done.
 
+use crate::node::answer::Answer;
+use crate::node::refusal::Denial;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::answer::Problem;
 use super::effect::{DiskJob, Effect, Level};
 use super::event::Event;
 use super::input::{ClientId, Now, Ticket, Trouble};
@@ -114,8 +115,9 @@ impl Context {
     }
 
     /// Tells a client why it cannot be done.
-    pub(super) fn reply(&mut self, client: ClientId, problem: Problem) {
-        self.effects.push(Effect::Answer(client, problem.into()));
+    pub(super) fn reply(&mut self, client: ClientId, denial: impl Into<Denial>) {
+        let answer = Answer::Denied(denial.into());
+        self.effects.push(Effect::Answer(client, answer));
     }
 
     /// There is something new to say in the own node record: it is made at the end of this turn, or

@@ -4,9 +4,9 @@
 //! events. The node passes each on, in the order in which they were told, before the next thing
 //! begins: see `route`.
 
+use crate::node::refusal::Denial;
 use std::sync::Arc;
 
-use super::answer::Problem;
 use super::input::LinkId;
 use crate::model::revision::Revision;
 
@@ -38,9 +38,9 @@ pub(super) enum Event {
     /// The server is another than it was when it was looked at for a change.
     LookAgain,
     /// The next change cannot be made, for this reason.
-    Deny(Problem),
+    Deny(Denial),
     /// The revision in hand did not come to the server, for this reason.
-    NotTried(Problem),
+    NotTried(Denial),
     /// A server was not given the head for the client who wanted that, for this reason.
-    NotInStep(Problem),
+    NotInStep(Denial),
 }

@@ -24,6 +24,7 @@ pub mod load;
 mod local;
 pub mod over;
 mod peers;
+pub mod refusal;
 pub mod rng;
 mod route;
 mod setup;

@@ -6,11 +6,12 @@
 //! are dealt with in a row, and each such row says why it is in that order.
 
 use crate::node::changes::settle::needed_is_not_to_be_had;
+use crate::node::refusal::{Denial, RequestFault};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
-use super::answer::{Answer, Older, Problem};
+use super::answer::{Answer, Older};
 use super::ask::{Ask, Command, PastQuery, Query, Question};
 use super::changes::Below;
 use super::effect::Effect;
@@ -686,10 +687,6 @@ impl Node {
     }
 }
 
-fn of_no_group() -> Problem {
-    Problem::new(
-        400,
-        "This does not depend on a group.",
-        "ask without Starling-Group and ?group",
-    )
+fn of_no_group() -> Denial {
+    RequestFault::OfNoGroup.into()
 }

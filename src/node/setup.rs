@@ -2,6 +2,7 @@
 //!
 //! Nothing of it changes while the node lives, but for the overlay, which is this host's own file.
 
+use crate::node::refusal::Denial;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct Setup {
     pub keys_kept: Range<Duration>,
     /// Seeds the jitter.
     pub seed: u64,
+    /// Says a denial in one line for people: the node has no words of its own for what it denies.
+    pub words: fn(&Denial) -> String,
     /// Says what [`Record::is_signed`] says; it may remember what it was asked.
     pub is_signed: fn(&Record) -> bool,
 }

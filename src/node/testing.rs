@@ -43,6 +43,7 @@ pub(in crate::node) fn setup(number: u8) -> Setup {
         seed: 7,
         overlay: Default::default(),
         drift: Default::default(),
+        words: |denial| format!("{denial:?}"),
         is_signed: Record::is_signed,
     }
 }

@@ -215,6 +215,7 @@ fn boot(spec: &Spec, start: u64, disk: &mut SimDisk, seed: u64, wall_ms: u64) ->
         seed,
         overlay: Default::default(),
         drift: Default::default(),
+        words: |denial| format!("{denial:?}"),
         is_signed: super::signatures::is_signed,
     };
     let mut node = Node::new(

@@ -409,9 +409,9 @@ impl Rehearsal {
         });
         if !matches!(answer, Some(Answer::Done { .. })) {
             let words = match answer {
-                Some(Answer::Problem(problem)) => problem.error,
-                Some(_) => "its server refused it",
-                None => "there was no answer",
+                Some(Answer::Denied(denial)) => format!("{:?}", denial.obstacle),
+                Some(_) => "its server refused it".to_owned(),
+                None => "there was no answer".to_owned(),
             };
             self.wrong
                 .push(format!("host {author} did not take a change: {words}"));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::model::revision::Revision;
 use starlingd::node::answer::Answer;
 use starlingd::node::input::ClientId;
@@ -78,7 +79,7 @@ fn burst(net: &mut Fleet, hosts: usize, slow: Duration) -> Burst {
                     made.push(*number as u64);
                     false
                 }
-                Some(Answer::Problem(problem)) if problem.status == 503 => {
+                Some(Answer::Denied(denial)) if said(&denial).status == 503 => {
                     turned_away += 1;
                     false
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::ask::PastQuery;
@@ -24,9 +25,9 @@ fn collide(net: &mut Fleet) -> Option<(RecordId, RecordId)> {
                 revision: second, ..
             },
         ) => Some((first, second)),
-        (Answer::Done { .. }, Answer::Problem(problem))
-        | (Answer::Problem(problem), Answer::Done { .. }) => {
-            assert_eq!(problem.status, 409, "{problem:?}");
+        (Answer::Done { .. }, Answer::Denied(denial))
+        | (Answer::Denied(denial), Answer::Done { .. }) => {
+            assert_eq!(said(&denial).status, 409, "{denial:?}");
             None
         }
         other => panic!("{other:?}"),
@@ -119,8 +120,8 @@ fn many_changes_at_once_end_at_one_head_and_each_is_in_it_or_listed() {
         for (number, host, client) in asked {
             match net.answer(host, client) {
                 Answer::Done { revision, .. } => made.push((number, revision)),
-                Answer::Problem(problem) => {
-                    assert!([409, 503].contains(&problem.status), "{problem:?}")
+                Answer::Denied(denial) => {
+                    assert!([409, 503].contains(&said(&denial).status), "{denial:?}")
                 }
                 other => panic!("{other:?}"),
             }

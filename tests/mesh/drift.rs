@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::limits::DRIFTS_KEPT;
 use starlingd::model::json::{self, Value};
 use starlingd::node::answer::Answer;
@@ -174,11 +175,11 @@ fn a_server_that_does_not_take_the_head_is_not_said_to_run_it() {
     net.past_starling(0, "theirs", "1");
     net.hosts[0].server.up = false;
     let client = net.ask(0, Command::Repair);
-    assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 503));
+    assert!(matches!(net.answer(0, client), Answer::Denied(denial) if said(&denial).status == 503));
     net.hosts[0].server.up = true;
     net.hosts[0].server.refuses = starlingd::sim::Refuses::Member("routes".to_owned());
     let client = net.put(0, "/config/routes", "[0]");
-    assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 409));
+    assert!(matches!(net.answer(0, client), Answer::Denied(denial) if said(&denial).status == 409));
 }
 
 #[test]
@@ -197,7 +198,7 @@ fn while_it_cannot_be_kept_the_server_is_left_as_it_is() {
         });
         let client = net.ask(1, Command::Repair);
         assert!(
-            matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 507),
+            matches!(net.answer(1, client), Answer::Denied(denial) if said(&denial).status == 507),
             "seed {seed}"
         );
         net.run(Duration::from_secs(30));
@@ -343,7 +344,9 @@ fn what_was_kept_can_be_published_again() {
         net.set(0, "/config/routes", "[1]");
         net.settle(SOON);
         let client = net.ask(1, adopt("nothing"));
-        assert!(matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 404));
+        assert!(
+            matches!(net.answer(1, client), Answer::Denied(denial) if said(&denial).status == 404)
+        );
         let file = net.listed(1)[0]["file"]
             .as_str()
             .expect("a name")
@@ -367,7 +370,7 @@ fn what_was_kept_can_be_published_again() {
         net.settle(SOON);
         let client = net.ask(1, adopt(&file));
         assert!(
-            matches!(net.answer(1, client), Answer::Problem(problem) if problem.status == 409 && problem.detail == "/config/theirs")
+            matches!(net.answer(1, client), Answer::Denied(denial) if said(&denial).status == 409 && said(&denial).detail == "/config/theirs")
         );
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::model::document::Document;
 use starlingd::model::edit::{Change, Op, apply};
 use starlingd::model::ledger::EditRef;
@@ -156,7 +157,7 @@ fn a_long_value_of_which_only_a_replay_is_left_can_be_kept() {
         let mut tries = 0;
         let answer = loop {
             match net.answer_to(1, keep(gone.id)) {
-                Answer::Problem(problem) if problem.status == 503 && tries < 5 => tries += 1,
+                Answer::Denied(denial) if said(&denial).status == 503 && tries < 5 => tries += 1,
                 other => break other,
             }
             net.run(Duration::from_secs(3));
@@ -241,7 +242,7 @@ fn more_collisions_than_may_be_listed_are_listed_and_settled_batch_by_batch() {
             "seed {seed}: they are not listed"
         );
         assert!(
-            matches!(net.change(1, "/config/applications/a", "1"), Answer::Problem(problem) if problem.status == 409)
+            matches!(net.change(1, "/config/applications/a", "1"), Answer::Denied(denial) if said(&denial).status == 409)
         );
         offer(&mut net, 200);
         let mut settled = 0;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::daemon::api::views;
 use starlingd::limits::{DEGREE_MAX, FORWARDED_MAX, FORWARDED_SEEK, FORWARDED_WAIT};
 use starlingd::model::json::Value;
@@ -90,7 +91,9 @@ fn a_document_of_another_group_is_its_head_and_a_group_of_nobody_has_none() {
             other => panic!("no value, but {other:?}"),
         }
         let client = net.ask(0, of_group("none", Query::Document(element())));
-        assert!(matches!(net.answer(0, client), Answer::Problem(problem) if problem.status == 404));
+        assert!(
+            matches!(net.answer(0, client), Answer::Denied(denial) if said(&denial).status == 404)
+        );
     }
 }
 
@@ -101,7 +104,7 @@ fn refused(net: &mut Fleet, host: usize, client: ClientId, most: Duration) -> (u
         told.is_some()
     });
     match told {
-        Some(Answer::Problem(problem)) => (problem.status, problem.detail),
+        Some(Answer::Denied(denial)) => (said(&denial).status, said(&denial).detail),
         other => panic!("no problem, but {other:?}"),
     }
 }
@@ -144,7 +147,7 @@ fn more_changes_of_another_group_than_a_link_takes_are_refused_and_it_stays() {
     let refused = clients
         .iter()
         .filter_map(|client| match net.take_answer(0, *client) {
-            Some(Answer::Problem(problem)) => Some((problem.status, problem.error)),
+            Some(Answer::Denied(denial)) => Some((said(&denial).status, said(&denial).error)),
             _ => None,
         });
     let refused: Vec<_> = refused.collect();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::model::json::{self, Value};
 use starlingd::node::answer::Answer;
 use starlingd::node::ask::{Command, PastQuery};
@@ -76,7 +77,7 @@ fn a_key_that_was_deleted_leaves_all_disks_and_the_history_stays() {
         assert_eq!(struck(&mut net, 1), shown, "seed {seed}");
         // What was is shown, compared and restored, but for the key.
         match net.answer_to(1, restore(uploaded, "/certificates/a")) {
-            Answer::Problem(problem) => assert_eq!(problem.status, 410, "{problem:?}"),
+            Answer::Denied(denial) => assert_eq!(said(&denial).status, 410, "{denial:?}"),
             other => panic!("{other:?}"),
         }
         let routes = net.answer_to(1, restore(with, "/config/routes"));
@@ -113,7 +114,7 @@ fn what_is_uploaded_again_can_be_restored_from_what_was_struck() {
         !is_on(net, &[0, 1], KEY)
     });
     assert!(
-        matches!(net.answer_to(1, restore(full, "/")), Answer::Problem(problem) if problem.status == 410)
+        matches!(net.answer_to(1, restore(full, "/")), Answer::Denied(denial) if said(&denial).status == 410)
     );
     net.set(1, "/certificates/b", KEY);
     let restored = net.answer_to(1, restore(full, "/"));

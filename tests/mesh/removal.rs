@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::limits::GROUPS_MAX;
 use starlingd::model::document::Document;
 use starlingd::model::json::Value;
@@ -53,7 +54,7 @@ fn remove(net: &mut Fleet, host: usize, group: &str, force: bool) -> Answer {
 /// The words with which a removal is refused.
 fn refused(net: &mut Fleet, host: usize, group: &str, force: bool) -> (u16, String) {
     match remove(net, host, group, force) {
-        Answer::Problem(problem) => (problem.status, problem.detail),
+        Answer::Denied(denial) => (said(&denial).status, said(&denial).detail),
         other => panic!("not refused, but {other:?}"),
     }
 }
@@ -318,10 +319,11 @@ fn a_group_for_which_there_is_no_room_is_not_begun_until_another_is_removed() {
         });
         assert!(!is_listed(&mut net, 0, "group-64"));
         match net.change(2, "/config/routes", "[1]") {
-            Answer::Problem(problem) => {
+            Answer::Denied(denial) => {
                 assert!(
-                    problem.status == 503 && problem.detail.contains("starling groups remove"),
-                    "{problem:?}"
+                    said(&denial).status == 503
+                        && said(&denial).detail.contains("starling groups remove"),
+                    "{denial:?}"
                 );
             }
             other => panic!("it was begun: {other:?}"),

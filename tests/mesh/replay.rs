@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::node::answer::Answer;
 use starlingd::node::ask::{Command, PastQuery};
 use starlingd::sim::Refuses;
@@ -216,8 +217,8 @@ fn twelve_hosts_that_write_at_once_come_to_rest_with_all_that_was_acknowledged()
         for (host, client) in asked {
             match net.answer(host, client) {
                 Answer::Done { .. } => made.push(host),
-                Answer::Problem(problem) => {
-                    assert!([409, 503].contains(&problem.status), "{problem:?}")
+                Answer::Denied(denial) => {
+                    assert!([409, 503].contains(&said(&denial).status), "{denial:?}")
                 }
                 other => panic!("{other:?}"),
             }

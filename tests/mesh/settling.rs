@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::model::record::RecordId;
 use starlingd::node::answer::Answer;
 use starlingd::node::ask::{Change, Command};
@@ -148,7 +149,7 @@ fn a_host_whose_head_was_damaged_takes_no_changes_after_a_second_restart_either(
             net.run(MINUTE);
             let answer = net.change(1, "/config/applications/q", "1");
             assert!(
-                matches!(&answer, Answer::Problem(problem) if problem.status == 503),
+                matches!(&answer, Answer::Denied(denial) if said(denial).status == 503),
                 "seed {seed}: {answer:?}"
             );
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::node::answer::Answer;
 use starlingd::node::ask::PastQuery;
 
@@ -45,7 +46,9 @@ fn a_host_that_joins_refuses_changes_until_it_is_in_step_and_then_takes_them() {
         net.add(Fleet::spec(2));
         assert!(!net.is_joined(2), "seed {seed}");
         match net.change(2, "/config/routes", "[2]") {
-            Answer::Problem(problem) => assert_eq!(problem.status, 503, "seed {seed}: {problem:?}"),
+            Answer::Denied(denial) => {
+                assert_eq!(said(&denial).status, 503, "seed {seed}: {denial:?}")
+            }
             // Its server was looked at first, and meanwhile it has joined.
             Answer::Done { .. } => assert!(net.is_joined(2)),
             other => panic!("{other:?}"),
@@ -66,7 +69,7 @@ fn a_host_that_reaches_nobody_takes_no_changes_but_shows_what_its_server_runs() 
     net.add(Fleet::spec(1));
     net.run(Duration::from_secs(300));
     match net.change(1, "/config/routes", "[2]") {
-        Answer::Problem(problem) => assert_eq!(problem.status, 503),
+        Answer::Denied(denial) => assert_eq!(said(&denial).status, 503),
         other => panic!("{other:?}"),
     }
     assert_eq!(net.head(1), None);

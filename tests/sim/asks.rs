@@ -4,11 +4,12 @@
 //! Paths are those of the API, from `/config` or `/certificates` on; texts are JSON. Nothing here
 //! asks anybody.
 
+use starlingd::daemon::api::refusals::{Said, said};
 use starlingd::model::edit::{Change as Edit, Op};
 use starlingd::model::json::{self, Value};
 use starlingd::model::patch::{JsonPatch, Patch};
 use starlingd::model::path::Path;
-use starlingd::node::answer::{Answer, Problem};
+use starlingd::node::answer::Answer;
 use starlingd::node::ask::{Ask, Change, Command, Patching};
 use starlingd::wire::forwarded::ForwardedRequest;
 
@@ -117,9 +118,9 @@ pub fn put_forwarded(group: &str, bytes: usize) -> Ask {
 }
 
 /// What a client is told who is refused.
-pub fn problem(answer: Answer) -> Problem {
+pub fn problem(answer: Answer) -> Said {
     match answer {
-        Answer::Problem(problem) => problem,
+        Answer::Denied(denial) => said(&denial),
         other => panic!("no problem, but {other:?}"),
     }
 }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use starlingd::daemon::api::refusals::said;
 use starlingd::model::document::Document;
 use starlingd::model::json::Value;
 use starlingd::model::overlay::Overlay;
@@ -21,6 +22,7 @@ use starlingd::node::answer::Answer;
 use starlingd::node::effect::revision_name;
 use starlingd::node::effect::{Effect, Level};
 use starlingd::node::input::{ClientId, Input, Ticket};
+use starlingd::node::refusal::Aftermath;
 use starlingd::sim::{FarEnd, Observer};
 use starlingd::wire::frame::{Frame, Payload, carried};
 
@@ -258,8 +260,10 @@ impl Seen {
             Answer::DryRun { .. } => ForwardedResponse::Refused(200),
             Answer::Refused(refusal) => ForwardedResponse::Refused(refusal.status),
             // Whether it comes about nobody knows, and the client is told so.
-            Answer::Problem(problem) if problem.status == 504 => ForwardedResponse::Unknown,
-            Answer::Problem(problem) => ForwardedResponse::Refused(problem.status),
+            Answer::Denied(denial) if denial.aftermath() == Aftermath::Unknown => {
+                ForwardedResponse::Unknown
+            }
+            Answer::Denied(denial) => ForwardedResponse::Refused(said(denial).status),
             other => self.broken(
                 now,
                 format!("client {client} of host {host} gets no answer to a change: {other:?}"),

@@ -45,6 +45,7 @@ pub(super) fn make_node(
         seed: u64::from_be_bytes(entropy::bytes()?),
         overlay: Overlay::default(),
         drift: settings.drift,
+        words: crate::daemon::api::refusals::words,
         is_signed: crate::model::record::Record::is_signed,
     };
     let (book, problem) = address_book(dir);

@@ -11,11 +11,14 @@ use super::{Below, Changes};
 use crate::limits::{NEEDED_MAX, OPERATIONS_MAX};
 use crate::model::edit::{Change, Op};
 use crate::model::json;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::{ClientId, Ticket};
 use crate::node::kept_file::{Changed, changes_in};
+use crate::node::refusal::{
+    Denial, DiskFault, FleetState, LimitReached, RequestFault, ServerFault,
+};
 use crate::node::waiting::{Adopting, Waiting};
 
 impl Below<'_> {
@@ -23,19 +26,15 @@ impl Below<'_> {
     pub(in crate::node) fn plan_adoption(&self, changes: &[Changed]) -> Result<Plan, Answer> {
         let before = self.local.base_document(self.cx, self.store)?;
         let head = self.store.head(self.cx).map(|head| head.id());
-        let refused =
-            |error, detail: String| Answer::from(Problem::new(409, error, detail).at(head));
+
         if changes.len() > OPERATIONS_MAX {
-            return Err(refused(
-                "That is more than one change may touch.",
-                "take from the file what is wanted by hand".into(),
-            ));
+            return Err(LimitReached::OperationsInFile.at(head).into());
         }
         let effective = self.cx.setup.overlay.apply(&before).map_err(|unfit| {
-            refused(
-                "The document and this host do not go together.",
-                unfit.to_string(),
-            )
+            ServerFault::OverlayMisfit {
+                reason: unfit.to_string(),
+            }
+            .at(head)
         })?;
         let mut ops = Vec::new();
         for Changed { path, was, now } in changes {
@@ -48,19 +47,12 @@ impl Below<'_> {
                 continue;
             }
             if effective.is_own(&path.to_string()) {
-                let detail = format!(
-                    "{path}: change the overlay on this host, or the document with PUT, and see GET /fleet/effective"
-                );
-                return Err(refused(
-                    "The difference lies where this host's overlay or variables act.",
-                    detail,
-                ));
+                let path = Some(path.clone());
+                return Err(ServerFault::IsOwn { path }.at(head).into());
             }
             if !is(was) {
-                return Err(refused(
-                    "It collides with a newer change.",
-                    path.to_string(),
-                ));
+                let path = Some(path.clone());
+                return Err(FleetState::Collides { path }.at(head).into());
             }
             let change = now.clone().map_or(Change::Delete, Change::Put);
             ops.push(Op {
@@ -92,14 +84,7 @@ impl Changes {
             .filter(|waiting| matches!(waiting, Waiting::Adopting(_)))
             .count();
         if read + self.writes.holding() >= NEEDED_MAX {
-            return below.cx.reply(
-                client,
-                Problem::new(
-                    503,
-                    "Too many files are being read for changes.",
-                    "try again in a moment",
-                ),
-            );
+            return below.cx.reply(client, LimitReached::FilesBeingRead);
         }
         let note = if note.is_empty() {
             format!("what {name} holds")
@@ -135,13 +120,13 @@ impl Changes {
             note,
         } = adopting;
         let changes = match read {
-            Ok(Some(text)) => changes_in(text).ok_or_else(|| {
-                let detail =
-                    format!("{name} does not say what the server had been given before: take from it what is wanted by hand");
-                Problem::new(409, "What was changed is not known.", detail)
-            }),
-            Ok(None) => Err(Problem::new(404, "No such file.", format!("{name} is not there any more"))),
-            Err(reason) => Err(Problem::new(500, "The file cannot be read.", reason)),
+            Ok(Some(text)) => changes_in(text)
+                .ok_or_else(|| Denial::from(ServerFault::ChangesUnknown { file: name })),
+            Ok(None) => Err(RequestFault::FileGone { name }.into()),
+            Err(reason) => Err(DiskFault::FileUnreadable {
+                reason: reason.clone(),
+            }
+            .into()),
         };
         match changes {
             Ok(changes) => self.wish(cx, client, Wish::Adopt(changes), if_match, note, Vec::new()),

@@ -11,33 +11,24 @@ use super::Below;
 use crate::limits::DIFFERENCES_MAX;
 use crate::model::document::Document;
 use crate::model::json::{self, Map, Value};
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::local::effective::effective_or_refuse;
 use crate::node::local::server::Verdict;
+use crate::node::refusal::ServerFault;
 
 impl Below<'_> {
     /// Whether this document may be tried and taken back now. That nothing would change is an
     /// answer too.
     pub(in crate::node) fn may_dry_run(&self, after: &Document) -> Result<(), Answer> {
-        let refused = |status, error, detail: String| {
-            Err(Problem::new(status, error, detail)
-                .at(self.store.head(self.cx).map(|head| head.id()))
-                .into())
+        let refused = |fault: ServerFault| {
+            let head = self.store.head(self.cx).map(|head| head.id());
+            Err(fault.at(head).into())
         };
         if !self.local.server.present {
-            return refused(
-                409,
-                "This host has no server to try the change on.",
-                "send it to a host that has one".into(),
-            );
+            return refused(ServerFault::NoneToTry { other: None });
         }
         let Some(head) = self.store.head(self.cx) else {
-            let detail = "publish what the server runs first, by POST /config with an empty body";
-            return refused(
-                409,
-                "There is no revision yet to be put back.",
-                detail.into(),
-            );
+            return refused(ServerFault::NothingToRollBackTo);
         };
         if head.document.text() == after.text() {
             return Err(Answer::DryRun {
@@ -47,11 +38,8 @@ impl Below<'_> {
             });
         }
         if !self.local.server.drift.is_empty() {
-            let detail = format!(
-                "a dry run would undo what was changed at {}",
-                self.local.server.drift.join(", ")
-            );
-            return refused(409, "The server runs something else than the head.", detail);
+            let paths = self.local.server.drift.clone();
+            return refused(ServerFault::Drifted { paths });
         }
         let applied = self
             .local
@@ -66,17 +54,15 @@ impl Below<'_> {
                 self.local.server.verdict.word(),
                 self.local.server.verdict.detail()
             );
-            let status = if self.refuses_head() { 409 } else { 503 };
-            return refused(
-                status,
-                "The server does not run the head now.",
-                detail.trim_end_matches(": ").into(),
-            );
+            return refused(ServerFault::OffHead {
+                reason: detail.trim_end_matches(": ").to_owned(),
+                refuses: self.refuses_head(),
+            });
         };
         let effective = effective_or_refuse(self.cx, after).map_err(Answer::Refused)?;
         match disturbed(applied.effective.config(), effective.config()) {
             detail if detail.is_empty() => Ok(()),
-            detail => refused(409, "Running applications would be disturbed.", detail),
+            reason => refused(ServerFault::WouldDisturb { reason }),
         }
     }
 }

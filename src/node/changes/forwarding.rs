@@ -6,6 +6,7 @@
 //! is linked, which in a large fleet may well be, some are dialled. If the link breaks before the
 //! answer, nobody here knows what became of it, and that is said: it is never asked for twice.
 
+use crate::node::refusal::{Denial, FleetState, LimitReached, Silence};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::limits::{
 use crate::model::error_body;
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::event::Event;
@@ -132,13 +133,10 @@ impl Changes {
     ) {
         let under_way = self.forwarding.asked.len() + self.forwarding.missing.len();
         let problem = match forwarded.encode() {
-            _ if under_way >= RELAYED_MAX => too_many(),
+            _ if under_way >= RELAYED_MAX => Denial::from(LimitReached::ChangesWaiting),
             None => {
-                let detail = format!(
-                    "send it to a host of group {}: over a link go {FORWARDED_MAX} bytes at most",
-                    forwarded.group
-                );
-                Problem::new(413, "The change is too large to be passed on.", detail)
+                let group = forwarded.group.clone();
+                Denial::from(LimitReached::ForwardedTooLarge { group })
             }
             Some(bytes) => return self.seek_executor(below, client, &forwarded.group, bytes),
         };
@@ -157,7 +155,9 @@ impl Changes {
             .encode()
             .filter(|_| self.forwarding.asked.len() + self.forwarding.missing.len() < RELAYED_MAX)
         else {
-            return below.cx.reply(client, too_many());
+            return below
+                .cx
+                .reply(client, Denial::from(LimitReached::ChangesWaiting));
         };
         let until = below.cx.now.elapsed + FORWARDED_SEEK;
         let (group, left) = (forwarded.group.clone(), vec![host]);
@@ -212,11 +212,9 @@ impl Changes {
                 self.forwarding.missing.push(wish);
             } else {
                 let problem = match &wish.host {
-                    Some(host) => Problem::new(
-                        503,
-                        "The host cannot be reached.",
-                        format!("no link to {}", below.peers.called(host)),
-                    ),
+                    Some(host) => Denial::from(FleetState::Unreachable {
+                        host: below.peers.called(host),
+                    }),
                     None => below.peers.not_ours(below.cx, &wish.group),
                 };
                 below.cx.reply(wish.client, problem);
@@ -231,7 +229,9 @@ impl Changes {
             .link(link)
             .is_none_or(|link| link.queued() + wish.forwarded.len() > QUEUE_MAX)
         {
-            return below.cx.reply(wish.client, too_many());
+            return below
+                .cx
+                .reply(wish.client, Denial::from(LimitReached::ChangesWaiting));
         }
         self.forwarding.next += 1;
         let (ticket, bytes) = (self.forwarding.next, wish.forwarded.clone());
@@ -402,7 +402,9 @@ impl Changes {
             ForwardedResponse::decode(&answer).ok()
         };
         let Some(mut told) = told else {
-            below.cx.reply(client, unknown("its answer cannot be read"));
+            below
+                .cx
+                .reply(client, FleetState::Unanswered(Silence::Unreadable));
             return below
                 .peers
                 .fault(below.cx, link, "an answer that cannot be read");
@@ -434,19 +436,22 @@ impl Changes {
             .values_mut()
             .filter(|coming| coming.until <= now)
             .for_each(|coming| coming.bytes = None);
-        self.give_up_forwarded(below.cx, "it has not answered in time", |asked| {
-            asked.until <= now
-        });
+        self.give_up_forwarded(below.cx, Silence::Late, |asked| asked.until <= now);
         self.find_executors(below);
     }
 
     /// A link is gone: whoever waited for an answer over it cannot know what became of it.
     pub(in crate::node) fn forwarding_without(&mut self, cx: &mut Context, link: LinkId) {
         self.forwarding.coming.retain(|(from, _), _| *from != link);
-        self.give_up_forwarded(cx, "the link to it broke", |asked| asked.link == link);
+        self.give_up_forwarded(cx, Silence::LinkBroke, |asked| asked.link == link);
     }
 
-    fn give_up_forwarded(&mut self, cx: &mut Context, why: &str, is_over: impl Fn(&Asked) -> bool) {
+    fn give_up_forwarded(
+        &mut self,
+        cx: &mut Context,
+        why: Silence,
+        is_over: impl Fn(&Asked) -> bool,
+    ) {
         let over: Vec<u64> = self
             .forwarding
             .asked
@@ -456,7 +461,7 @@ impl Changes {
             .collect();
         for ticket in over {
             if let Some(asked) = self.forwarding.asked.remove(&ticket) {
-                cx.reply(asked.wish.client, unknown(why));
+                cx.reply(asked.wish.client, FleetState::Unanswered(why));
             }
         }
     }
@@ -465,20 +470,6 @@ impl Changes {
 /// Whether a host that says this of itself can make changes of this group.
 fn can_do(said: &Value, group: &str) -> bool {
     text(said, "group") == Some(group) && said.get("server") == Some(&Value::Bool(true))
-}
-
-fn too_many() -> Problem {
-    Problem::new(
-        503,
-        "Too many changes are waiting.",
-        "try again in a moment",
-    )
-}
-
-fn unknown(why: &str) -> Problem {
-    let detail =
-        format!("a host of the group was asked, and {why}: look before you repeat the change");
-    Problem::new(503, "Nobody knows whether the change was made.", detail)
 }
 
 fn failure(status: u16, error: &str) -> ForwardedResponse {

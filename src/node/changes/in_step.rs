@@ -4,34 +4,30 @@
 //! The server is looked at, and given the head if it does not run it. What somebody has put there
 //! is kept first, like before anything that is given to it.
 
-use super::refusals::others_are_changing;
 use super::request::{Request, Wish, is_tried_again};
 use super::uploads::success;
 use super::{Below, Changes};
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::{Effect, ServerJob};
 use crate::node::input::{ClientId, Outcome, ServerReport};
 use crate::node::local::effective::effective_document;
-use crate::node::local::in_step::NOT_IN_STEP;
+use crate::node::refusal::{Denial, FleetState, RequestFault, ServerFault};
+
 use crate::node::local::serve::words;
-use crate::node::local::server::{Applied, Job, UNTOUCHED};
+use crate::node::local::server::{Applied, Job, NO_ANSWER};
 use crate::node::peers::roster::text;
 use crate::wire::forwarded::ForwardedRequest;
 
 impl Below<'_> {
     /// What a repair comes to before the server is asked.
     pub(in crate::node) fn plan_repair(&self) -> Answer {
-        let detail =
-            "nothing was ever changed in its group, so there is nothing to be given to its server";
         match self.store.head(self.cx) {
-            _ if !self.local.server.present => {
-                Problem::new(409, "This host has no server.", "").into()
-            }
+            _ if !self.local.server.present => Denial::from(ServerFault::NoneToRepair).into(),
             Some(head) => self
                 .local
                 .nothing_changed(success(&Wish::Repair), head.id()),
-            None => Problem::new(409, "This host has no head.", detail).into(),
+            None => Denial::from(FleetState::NoHead).into(),
         }
     }
 }
@@ -53,14 +49,17 @@ impl Changes {
                     .ask_server(below.cx, Job::InStep(applied), ServerJob::apply(effective));
             }
             Err(unfit) => {
-                let problem = Problem::new(409, NOT_IN_STEP, unfit.to_string()).at(Some(head.id()));
+                let problem = ServerFault::RefusesHead {
+                    reason: unfit.to_string(),
+                }
+                .at(Some(head.id()));
                 below.cx.reply(request.client, problem);
             }
         }
     }
 
     /// The server was not given the head, for this reason.
-    pub(in crate::node) fn not_in_step(&mut self, cx: &mut Context, problem: Problem) {
+    pub(in crate::node) fn not_in_step(&mut self, cx: &mut Context, problem: Denial) {
         if let Some(request) = self.in_step.take() {
             cx.reply(request.client, problem);
         }
@@ -90,16 +89,13 @@ impl Changes {
                 let forwarded = ForwardedRequest { group, ..forwarded };
                 return self.forward_to(below, client, peer, &forwarded);
             }
-            [] => Problem::new(
-                404,
-                "No such peer.",
-                format!("no peer ID ends with {ending}"),
-            ),
-            _ => Problem::new(
-                409,
-                "More than one peer.",
-                format!("{} peer IDs end with {ending}", matches.len()),
-            ),
+            [] => RequestFault::NoSuchPeer {
+                ending: ending.to_owned(),
+            },
+            _ => RequestFault::ManyPeers {
+                ending: ending.to_owned(),
+                count: matches.len(),
+            },
         };
         below.cx.reply(client, problem);
     }
@@ -137,17 +133,21 @@ impl Changes {
             Outcome::Applied if is_tried_again(below.cx, &request) => {
                 return self.retry(below.cx, request, None);
             }
-            Outcome::Applied => others_are_changing(),
-            Outcome::Refused(refusal) => Problem::new(409, NOT_IN_STEP, words(&refusal)),
-            Outcome::Unreachable(reason) => {
-                Problem::new(503, "The server cannot be reached.", reason)
+            Outcome::Applied => Denial::from(FleetState::OthersAreChanging),
+            Outcome::Refused(refusal) => ServerFault::RefusesHead {
+                reason: words(&refusal),
             }
+            .into(),
+            Outcome::Unreachable(reason) => ServerFault::Unreachable { reason }.into(),
             Outcome::Unverified(reason) | Outcome::Unknown(reason) => {
-                Problem::new(503, "The server was not seen to run the head.", reason)
+                ServerFault::Unseen { reason }.into()
             }
-            Outcome::Unreadable(reason) => Problem::new(503, UNTOUCHED, reason),
+            Outcome::Unreadable(reason) => ServerFault::Untouched { reason }.into(),
             Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
-                Problem::new(503, "The server cannot be reached.", "no answer")
+                ServerFault::Unreachable {
+                    reason: NO_ANSWER.to_owned(),
+                }
+                .into()
             }
         };
         below.cx.reply(request.client, problem.at(Some(id)));

@@ -6,7 +6,7 @@
 
 use super::Below;
 use super::planned::Plan;
-use super::refusals::{check_if_match, no_room, not_in_step};
+use super::refusals::check_if_match;
 use super::request::{Request, Wish};
 use super::uploads::{check_upload, success};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
@@ -18,11 +18,13 @@ use crate::model::ledger::EditRef;
 use crate::model::operation::operations;
 use crate::model::patch::{self, PatchError};
 use crate::model::path::Path;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::local::effective::effective_document;
-use crate::node::local::server::{Applied, UNSEEN, Verdict};
+use crate::node::local::server::{Applied, Verdict};
+use crate::node::refusal::{Denial, FleetState, LimitReached, RequestFault, ServerFault};
 use crate::node::store::Store;
+use crate::node::store::places::all_places_taken;
 
 impl Below<'_> {
     /// Whether and how a change can be made on the present head.
@@ -93,18 +95,20 @@ impl Below<'_> {
     fn may_write(&self, settles: bool) -> Result<(), Answer> {
         let group = self.store.replica.group(&self.cx.setup.group);
         let problem = match &self.local.server.verdict {
-            _ if !self.exchange.joined => not_in_step(),
-            _ if self.store.head(self.cx).is_none() && self.store.replica.is_full() => no_room(),
+            _ if !self.exchange.joined => Denial::from(FleetState::NotInStep),
+            _ if self.store.head(self.cx).is_none() && self.store.replica.is_full() => {
+                Denial::from(LimitReached::GroupsKept {
+                    reason: all_places_taken(),
+                })
+            }
             _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
-                let detail = "settle some of those in /fleet/conflicts: name them in a header Starling-Settles of a change";
-                Problem::new(409, "Too many conflicts are open.", detail)
+                LimitReached::ConflictsOpen.into()
             }
             Verdict::NoServer if self.peers.live_server(self.cx).is_some() => {
-                let detail = format!(
-                    "send the change to {}, which can try it",
-                    self.peers.live_server(self.cx).unwrap_or_default()
-                );
-                Problem::new(409, "This host has no server to try the change on.", detail)
+                ServerFault::NoneToTry {
+                    other: self.peers.live_server(self.cx),
+                }
+                .into()
             }
             _ => return Ok(()),
         };
@@ -113,14 +117,9 @@ impl Below<'_> {
 
     /// What the server runs, as a change made on what was last applied here.
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
-        let refused = |error, detail: &str| Answer::from(Problem::new(409, error, detail));
         let Some(config) = &self.local.server.observed else {
-            let detail = if self.local.server.present {
-                UNSEEN
-            } else {
-                "this host has no server"
-            };
-            return Err(refused("There is nothing to publish.", detail));
+            let has_server = self.local.server.present;
+            return Err(Denial::from(ServerFault::NothingToPublish { has_server }).into());
         };
         let Some(head) = self.store.head(self.cx) else {
             let before = Document::factory();
@@ -137,26 +136,18 @@ impl Below<'_> {
             });
         };
         if is_factory(config) && !is_factory(head.document.config()) && !force {
-            return Err(refused(
-                "The server shows its factory default.",
-                "to publish an empty configuration, DELETE /config here",
-            ));
+            return Err(Denial::from(ServerFault::FactoryDefault).into());
         }
         let applied = self.local.server.applied.as_ref();
         let Some(applied) = applied.filter(|applied| {
             applied.id == head.id() || self.local.server.verdict != Verdict::Pending
         }) else {
-            return Err(refused(
-                "Nothing of the fleet's has been applied here yet.",
-                "try again in a moment",
-            ));
+            return Err(Denial::from(ServerFault::NothingApplied).into());
         };
         let ops = difference(&Path::config(), applied.effective.config(), config);
         let collides = |op: &Op| {
-            Answer::from(
-                Problem::new(409, "It collides with a newer change.", op.path.to_string())
-                    .at(Some(head.id())),
-            )
+            let path = Some(op.path.clone());
+            Answer::from(FleetState::Collides { path }.at(Some(head.id())))
         };
         check_is_shared(self.cx, applied, &ops, config)?;
         let found = operations(&applied.document, &ops);
@@ -190,22 +181,18 @@ fn members_for<'a>(before: &Document, op: &'a Op) -> Option<&'a Map<String, Valu
 }
 
 fn unfit(store: &Store, cx: &Context, error: PatchError) -> Answer {
-    let detail = error.to_string();
-    let error = match error {
+    let reason = error.to_string();
+    let fault = match error {
         PatchError::Edit(error) => return Answer::Edit(error),
-        PatchError::Exists(_) => "Value exists already.",
-        PatchError::Misfit(misfit) if misfit.is_failed_test() => {
-            "A test of the patch does not hold."
-        }
-        PatchError::Misfit(_) => "The patch does not fit the document.",
+        PatchError::Exists(_) => RequestFault::ValueExists { reason },
+        PatchError::Misfit(misfit) if misfit.is_failed_test() => RequestFault::TestFails { reason },
+        PatchError::Misfit(_) => RequestFault::PatchMisfit { reason },
     };
-    Problem::new(409, error, detail)
-        .at(store.head(cx).map(|head| head.id()))
-        .into()
+    fault.at(store.head(cx).map(|head| head.id())).into()
 }
 
 /// The open conflicts that a client names.
-fn settled_by(store: &Store, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Problem> {
+fn settled_by(store: &Store, cx: &Context, named: &[String]) -> Result<Vec<EditRef>, Denial> {
     let open: Vec<EditRef> = store
         .head(cx)
         .into_iter()
@@ -219,12 +206,11 @@ fn settled_by(store: &Store, cx: &Context, named: &[String]) -> Result<Vec<EditR
             .copied()
             .collect();
         if name != "*" && (matching.len() != 1 || name.len() < SHORT_ID_MIN) {
-            let detail = format!(
-                "{} open conflicts have an ID that begins with {name}",
-                matching.len()
-            );
-            return Err(Problem::new(409, "No such conflict.", detail)
-                .at(store.head(cx).map(|head| head.id())));
+            let fault = RequestFault::NotOneConflict {
+                beginning: name.clone(),
+                count: matching.len(),
+            };
+            return Err(fault.at(store.head(cx).map(|head| head.id())));
         }
         settles.extend(matching);
     }
@@ -255,12 +241,5 @@ fn check_is_shared(
     if !is_own && changed.is_some_and(|changed| json::same(changed.config(), config)) {
         return Ok(());
     }
-    let detail =
-        "change the overlay on this host, or the document with PUT, and see GET /fleet/effective";
-    Err(Problem::new(
-        409,
-        "The difference lies where this host's overlay or variables act.",
-        detail,
-    )
-    .into())
+    Err(Denial::from(ServerFault::IsOwn { path: None }).into())
 }

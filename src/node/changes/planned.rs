@@ -6,8 +6,9 @@ use crate::model::document::Document;
 use crate::model::edit::{self, Change, Op};
 use crate::model::ledger::EditRef;
 use crate::model::resources;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
+use crate::node::refusal::{Denial, RequestFault};
 use crate::node::store::Store;
 
 /// What is to be published, and what it was made on.
@@ -27,24 +28,16 @@ pub(in crate::node) fn plan_of(
     ops: Vec<Op>,
 ) -> Result<Plan, Answer> {
     if let Some(op) = ops.iter().find(|op| wants_what_was_struck(op)) {
-        let detail = format!(
-            "{} was struck out of the history: upload it again, or restore another path",
-            op.path
-        );
-        return Err(Problem::new(
-            410,
-            "The key of this certificate is not kept any more.",
-            detail,
-        )
-        .into());
+        let path = op.path.clone();
+        return Err(Denial::from(RequestFault::KeyStruck { path }).into());
     }
     let gone = |op: &Op| op.change == Change::Delete && before.get(&op.path).is_none();
     let ops: Vec<Op> = ops.into_iter().filter(|op| !gone(op)).collect();
     let after = edit::apply_all(&before, &ops).map_err(|(place, error)| {
         let op = &ops[place];
-        let detail = format!("{} {}: {error}", op.change.verb().word(), op.path);
+        let reason = format!("{} {}: {error}", op.change.verb().word(), op.path);
         let head = store.head(cx).map(|head| head.id());
-        Problem::new(409, "It does not fit the present document.", detail).at(head)
+        RequestFault::Misfit { reason }.at(head)
     })?;
     Ok(Plan {
         ops,

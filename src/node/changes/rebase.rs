@@ -11,6 +11,7 @@
 //! seconds, whoever holds the edit and has a server that can judge it does this in its place; doing
 //! it twice is harmless, for the ledger names it.
 
+use crate::node::refusal::{Denial, LimitReached, Obstacle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,10 @@ impl Changes {
                 below.cx.timers.rebase = Some(below.cx.now.elapsed + STAND_IN_AFTER);
             }
             Answer::Refused(..)
-            | Answer::Problem(crate::node::answer::Problem { status: 413, .. }) => {
+            | Answer::Denied(Denial {
+                obstacle: Obstacle::Limit(LimitReached::RevisionTooLarge),
+                ..
+            }) => {
                 below.cx.say(
                     Level::Info,
                     "rebase",

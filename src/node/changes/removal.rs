@@ -20,19 +20,20 @@
 //! settled as open conflicts. A host without such a document is where one is without a head: the
 //! first change makes the group anew.
 
+use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached};
+use crate::node::store::storing::hanging;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Below;
 use super::notes::store_note;
-use super::refusals::{not_in_step, not_stored, others_are_changing};
 use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, revision_name};
 use crate::node::event::Event;
@@ -42,7 +43,6 @@ use crate::node::peers::Peers;
 use crate::node::peers::roster::text;
 use crate::node::store::replica::Group;
 use crate::node::store::revision_file::file_text;
-use crate::node::views::groups::listed;
 use crate::node::waiting::{Reading, Removal, Waiting};
 
 impl Below<'_> {
@@ -94,10 +94,7 @@ impl Below<'_> {
             note: words,
         };
         let Some(revision) = self.author_of(name, Some(&base), draft).map(Arc::new) else {
-            return self.cx.reply(
-                client,
-                Problem::new(413, "The revision is too large.", "its names would not fit"),
-            );
+            return self.cx.reply(client, LimitReached::RemovalTooLarge);
         };
         let removal = Removal {
             client,
@@ -117,8 +114,7 @@ impl Below<'_> {
 
     /// Why a group is not removed, if it is not.
     fn may_remove(&self, name: &str, force: bool) -> Result<(), Answer> {
-        let refused =
-            |detail: String| Err(Problem::new(409, "The group is followed.", detail).into());
+        let refused = |state: FleetState| Err(Denial::from(state).into());
         let group = self
             .store
             .replica
@@ -128,35 +124,31 @@ impl Below<'_> {
         let (live, away) = followers(self.peers, self.cx, name);
         let unheard = unheard(self.peers);
         match () {
-            () if !self.exchange.joined => Err(not_in_step().into()),
-            () if name == self.cx.setup.group => refused("it is this host's own".to_owned()),
-            () if !live.is_empty() => refused(format!(
-                "by {}: set another group there first",
-                listed(live)
-            )),
+            () if !self.exchange.joined => Err(Denial::from(FleetState::NotInStep).into()),
+            () if name == self.cx.setup.group => refused(FleetState::FollowedHere),
+            () if !live.is_empty() => refused(FleetState::Followed {
+                by: live,
+                are_away: false,
+            }),
             () if unsettled == 0 && group.is_some_and(Group::is_removed) => {
                 Err(self.nothing_to_remove(name))
             }
-            () if !away.is_empty() && !force => {
-                refused(format!("by {}, away now; {FORCE}", listed(away)))
-            }
+            () if !away.is_empty() && !force => refused(FleetState::Followed {
+                by: away,
+                are_away: true,
+            }),
             () if group.is_none() => Err(self.view().unknown_group(name).into()),
-            () if !unheard.is_empty() && !force => {
-                let detail = format!(
-                    "{} of the fleet have not been heard of lately: {}; {FORCE}",
-                    unheard.len(),
-                    listed(unheard)
-                );
-                Err(Problem::new(409, "The group may be followed.", detail).into())
+            () if !unheard.is_empty() && !force => refused(FleetState::Unheard { hosts: unheard }),
+            () if unsettled > 0 && !force => refused(FleetState::Unsettled {
+                group: name.to_owned(),
+                count: unsettled,
+            }),
+            () if self.store.storing.hangs() => {
+                Err(Denial::from(DiskFault::NotStored { reason: hanging() }).into())
             }
-            () if unsettled > 0 && !force => {
-                let detail = format!(
-                    "{unsettled} changes that lost go with it: see starling conflicts --group {name}; {FORCE}"
-                );
-                Err(Problem::new(409, "Conflicts are not settled.", detail).into())
+            () if is_being_removed(self.cx, name) => {
+                Err(Denial::from(FleetState::OthersAreChanging).into())
             }
-            () if self.store.storing.hangs() => Err(not_stored().into()),
-            () if is_being_removed(self.cx, name) => Err(others_are_changing().into()),
             () => Ok(()),
         }
     }
@@ -179,10 +171,9 @@ impl Below<'_> {
         let name = revision.record.header.key.clone();
         if let Err(error) = result {
             self.cx.remove_file(&revision.record);
-            return self.cx.reply(
-                client,
-                Problem::new(507, "The change cannot be stored.", error),
-            );
+            return self
+                .cx
+                .reply(client, DiskFault::NotStored { reason: error });
         }
         let is_on_head = self
             .store
@@ -313,9 +304,6 @@ impl Below<'_> {
         }
     }
 }
-
-/// What is said of removals that hosts which are away may undo.
-const FORCE: &str = "to remove it all the same give --force (?force)";
 
 /// The hosts that say that they follow a group: those that are there, and those that are not.
 fn followers(peers: &Peers, cx: &Context, name: &str) -> (Vec<String>, Vec<String>) {

@@ -11,8 +11,9 @@ use crate::model::difference::{difference, document_difference};
 use crate::model::document::Document;
 use crate::model::edit::{self, Change, Op};
 use crate::model::path::Path;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::input::ClientId;
+use crate::node::refusal::{Denial, LimitReached};
 use crate::node::views::history::bounded;
 use crate::node::waiting::Needing;
 
@@ -85,13 +86,17 @@ impl Below<'_> {
         let before = self.local.base_document(self.cx, self.store)?;
         let old = &old.filled_from(&before);
         let ops = match (before.get(path), old.get(path)) {
-            _ if path.tokens().is_empty() => document_difference(&before, old).ok_or_else(|| {
-                let detail = "so many certificates and modules differ: restore /config, and each of them by its path";
-                Problem::new(409, "That is more than one change may touch.", detail)
-            })?,
+            _ if path.tokens().is_empty() => document_difference(&before, old)
+                .ok_or_else(|| Denial::from(LimitReached::OperationsInDocument))?,
             (Some(present), Some(wanted)) => difference(path, present, wanted),
-            (None, Some(wanted)) => vec![Op { path: path.clone(), change: Change::Put(wanted.clone()) }],
-            (Some(_), None) => vec![Op { path: path.clone(), change: Change::Delete }],
+            (None, Some(wanted)) => vec![Op {
+                path: path.clone(),
+                change: Change::Put(wanted.clone()),
+            }],
+            (Some(_), None) => vec![Op {
+                path: path.clone(),
+                change: Change::Delete,
+            }],
             (None, None) => return Err(Answer::Edit(edit::EditError::Missing)),
         };
         plan_of(self.store, self.cx, before, ops)

@@ -5,6 +5,7 @@
 //! carried the edit: that one is read from disk, or fetched from peers. From there on it is an
 //! ordinary change, tried by the own server.
 
+use crate::node::refusal::{DiskFault, FleetState, LimitReached, WantedGap};
 use std::sync::Arc;
 
 use super::planned::{Plan, plan_of};
@@ -16,7 +17,7 @@ use crate::model::ledger::EditRef;
 use crate::model::path::Path;
 use crate::model::record::Record;
 use crate::model::revision::Revision;
-use crate::node::answer::{Answer, Older, Problem};
+use crate::node::answer::{Answer, Older};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::ClientId;
@@ -68,18 +69,10 @@ impl Changes {
             Err(problem) => return below.cx.reply(client, problem),
         };
         if !open {
-            let detail = match below.exchange.exchanged {
-                true => {
-                    "its author, or another host, lists it or makes the change again within seconds"
-                }
-                false => {
-                    "that takes a link to another host, which this one has not had since it was started"
-                }
-            };
-            return below.cx.reply(
-                client,
-                Problem::new(503, "The head does not list this conflict yet.", detail),
-            );
+            let has_exchanged = below.exchange.exchanged;
+            return below
+                .cx
+                .reply(client, FleetState::Unlisted { has_exchanged });
         }
         let what = if keep { "keep" } else { "drop" };
         let note = if note.is_empty() {
@@ -165,7 +158,7 @@ impl Changes {
                 }
                 _ => below
                     .cx
-                    .reply(client, unknown("the revision of this name does not say it")),
+                    .reply(client, FleetState::WantedUnknown(WantedGap::Unsaid)),
             },
         }
     }
@@ -181,17 +174,9 @@ impl Changes {
             return self.read_for(below.cx, original, needing);
         }
         let problem = match (below.exchange.fetch(below.cx, below.peers, id), carrying) {
-            (Older::Asked, _) => {
-                let detail = format!(
-                    "peers are asked for the revision {}; ask again in a moment",
-                    id.short()
-                );
-                Problem::new(503, "What the change wanted is being fetched.", detail)
-            }
+            (Older::Asked, _) => FleetState::Fetching { revision: id },
             (_, Some(replay)) => return self.read_for(below.cx, replay, needing),
-            _ => unknown(
-                "neither this host nor a linked one has the revision that first made it: drop it, or make the change anew",
-            ),
+            _ => FleetState::WantedUnknown(WantedGap::Lost),
         };
         below.cx.reply(needing.client(), problem);
     }
@@ -204,27 +189,16 @@ impl Changes {
             .filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_))))
             .count();
         if read + self.writes.holding() >= NEEDED_MAX {
-            let problem = Problem::new(
-                503,
-                "Too many revisions are being read for changes.",
-                "try again in a moment",
-            );
+            let problem = LimitReached::RevisionsBeingRead;
             return cx.reply(needing.client(), problem);
         }
         cx.read_kept(record, Reading::Needed(needing));
     }
 }
 
-fn unknown(detail: &str) -> Problem {
-    Problem::new(409, "What the change wanted is not known here.", detail)
-}
-
 /// The revision cannot be read.
 pub(in crate::node) fn needed_is_not_to_be_had(cx: &mut Context, needing: Needing, reason: String) {
-    cx.reply(
-        needing.client(),
-        Problem::new(500, "The revision cannot be read.", reason),
-    );
+    cx.reply(needing.client(), DiskFault::RevisionUnreadable { reason });
 }
 
 /// Whether a revision wants what the open conflict of its edit shows: of what is only a replay

@@ -12,9 +12,11 @@
 //! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
 //! left on the server either.
 
+use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
+use crate::node::store::storing::hanging;
 use std::sync::Arc;
 
-use super::refusals::{check_if_match, not_stored, others_are_changing};
+use super::refusals::check_if_match;
 use super::request::{Request, Wish, is_tried_again};
 use super::uncontained::rebase_jitter;
 use super::uploads::success;
@@ -25,17 +27,16 @@ use crate::model::edit::Verb;
 use crate::model::record::Header;
 use crate::model::replay::replayed;
 use crate::model::revision::{Author, Draft, Origin, Revision};
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob, revision_name};
 use crate::node::event::Event;
 use crate::node::input::{Outcome, Refusal};
 use crate::node::local::effective::{effective_document, effective_or_refuse};
 use crate::node::local::serve::words;
-use crate::node::local::server::{UNTOUCHED, Verdict};
+use crate::node::local::server::{NO_ANSWER, Verdict};
 use crate::node::store::Store;
 use crate::node::store::revision_file::file_text;
-use crate::node::store::storing::hanging;
 use crate::node::views::problems::missing_uploads;
 use crate::node::waiting::Waiting;
 
@@ -107,11 +108,8 @@ impl Below<'_> {
     fn refused(&self, cause: &Cause, refusal: Refusal) -> Answer {
         match cause {
             Cause::Client(_) if self.refuses_head() => {
-                let detail = format!(
-                    "send the change to a host in step; this one is not: {}",
-                    words(&refusal)
-                );
-                Problem::new(409, "This host does not run the fleet's revision.", detail)
+                let reason = words(&refusal);
+                ServerFault::RefusesBoth { reason }
                     .at(self.store.head(self.cx).map(|head| head.id()))
                     .into()
             }
@@ -186,11 +184,10 @@ impl Changes {
     ) {
         let base = below.store.tip(below.cx).cloned();
         let Some(revision) = below.author(base.as_deref(), draft).map(Arc::new) else {
-            let detail = "with the edit and the open conflicts it would be longer than peers take";
             return self.abandon(
                 below,
                 cause,
-                Problem::new(413, "The revision is too large.", detail).into(),
+                Denial::from(LimitReached::RevisionTooLarge).into(),
             );
         };
         // Of the revision's own document, so that where nothing is this host's own there is one of
@@ -210,13 +207,7 @@ impl Changes {
             None => revision.document.clone(),
         };
         if !below.store.replica.fits_own(&revision) {
-            let detail =
-                "what must be kept fills what --state-max allows: settle conflicts, or set more";
-            return self.abandon(
-                below,
-                cause,
-                Problem::new(507, "The change cannot be stored.", detail).into(),
-            );
+            return self.abandon(below, cause, Denial::from(LimitReached::StateFull).into());
         }
         let (group, name) = file_of(&revision);
         let ticket = below.cx.ticket(Waiting::Transaction);
@@ -271,7 +262,7 @@ impl Changes {
             (_, Err(error)) => self.give_up(
                 below,
                 transaction,
-                Problem::new(507, "The change cannot be stored.", error).into(),
+                Denial::from(DiskFault::NotStored { reason: error }).into(),
                 true,
             ),
         }
@@ -295,14 +286,9 @@ impl Changes {
             Phase::Committing => {
                 let record = transaction.revision.record.clone();
                 below.cx.remove_file(&record);
-                let detail = "it was taken back; but should this host stop before the disk answers, it may come about after all";
-                Problem::new(
-                    504,
-                    "The disk does not answer.",
-                    format!("{}: {detail}", hanging()),
-                )
+                Denial::from(DiskFault::Silent { reason: hanging() })
             }
-            _ => not_stored(),
+            _ => Denial::from(DiskFault::NotStored { reason: hanging() }),
         };
         self.give_up(below, transaction, problem.into(), true);
     }
@@ -312,9 +298,8 @@ impl Changes {
         let Some(mut transaction) = self.transaction.take() else {
             return;
         };
-        let unreachable = |reason: String| {
-            Answer::from(Problem::new(503, "The server cannot be reached.", reason))
-        };
+        let unreachable =
+            |reason: String| Answer::from(Denial::from(ServerFault::Unreachable { reason }));
         if let Phase::TakingBack(head) = &transaction.phase {
             let head = Arc::clone(head);
             return self.transaction_rolled_back(below, transaction, &head, outcome);
@@ -344,11 +329,11 @@ impl Changes {
             Outcome::Unreadable(reason) => self.give_up(
                 below,
                 transaction,
-                Problem::new(503, UNTOUCHED, reason).into(),
+                Denial::from(ServerFault::Untouched { reason }).into(),
                 false,
             ),
             Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
-                self.give_up(below, transaction, unreachable("no answer".into()), true)
+                self.give_up(below, transaction, unreachable(NO_ANSWER.to_owned()), true)
             }
         }
     }
@@ -444,11 +429,7 @@ impl Changes {
             "server",
             format!("after a dry run the server was not given back what it ran: {reason}"),
         );
-        let problem = Problem::new(
-            500,
-            "The server took the change, and was not given back what it ran.",
-            reason,
-        );
+        let problem = Denial::from(ServerFault::NotRolledBack { reason });
         self.give_up(below, transaction, problem.into(), true);
     }
 
@@ -483,7 +464,7 @@ impl Changes {
     }
 
     /// The revision in hand did not come to the server.
-    pub(in crate::node) fn drop_transaction(&mut self, below: &mut Below<'_>, problem: Problem) {
+    pub(in crate::node) fn drop_transaction(&mut self, below: &mut Below<'_>, problem: Denial) {
         if let Some(transaction) = self.transaction.take() {
             self.give_up(below, transaction, problem.into(), false);
         }
@@ -573,12 +554,10 @@ fn why_not_again(store: &Store, cx: &Context, transaction: &Transaction) -> Opti
     let guarded = check_if_match(request.if_match.as_deref(), met).err();
     match () {
         () if guarded.is_some() => guarded,
-        () if !still && !is_append(&transaction.revision) => Some(
-            Problem::new(409, "It collides with a newer change.", "")
-                .at(met)
-                .into(),
-        ),
-        () if !is_tried_again(cx, request) => Some(others_are_changing().at(met).into()),
+        () if !still && !is_append(&transaction.revision) => {
+            Some(FleetState::Collides { path: None }.at(met).into())
+        }
+        () if !is_tried_again(cx, request) => Some(FleetState::OthersAreChanging.at(met).into()),
         () => None,
     }
 }

@@ -11,8 +11,9 @@ use super::request::Wish;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op};
 use crate::model::resources::{self, Named, ResourceKind};
-use crate::node::answer::{Answer, Problem, RECONFIGURED};
+use crate::node::answer::{Answer, RECONFIGURED};
 use crate::node::input::Refusal;
+use crate::node::refusal::{Denial, RequestFault, ServerFault};
 
 impl Below<'_> {
     /// Whether a change leaves the configuration with a name that nothing bears, which it did not
@@ -30,15 +31,10 @@ impl Below<'_> {
             .any(|op| resources::resource_at(&op.path) == Some((named.kind, &named.name)));
         Err(match wish {
             Wish::Local { .. } => {
-                let detail = format!("{}; {UPLOAD_FIRST}", not_found(&named));
-                Problem::new(
-                    409,
-                    "The server's configuration names what the fleet does not hold.",
-                    detail,
-                )
-                .into()
+                let reason = format!("{}; {UPLOAD_FIRST}", not_found(&named));
+                Denial::from(ServerFault::NamesMissing { reason }).into()
             }
-            _ if is_deleted => Problem::new(400, words(named.kind).in_use, "").into(),
+            _ if is_deleted => Denial::from(RequestFault::InUse(named.kind)).into(),
             _ => {
                 let place = self
                     .local
@@ -60,11 +56,11 @@ pub(in crate::node) fn check_upload(before: &Document, op: &Op) -> Result<(), An
         return Ok(());
     };
     match (kind, &op.change, before.get(&op.path)) {
-        (_, Change::Delete, None) => Err(Problem::new(404, words(kind).absent, "").into()),
+        (_, Change::Delete, None) => Err(Denial::from(RequestFault::Absent(kind)).into()),
         // A certificate is replaced, which is what Unit cannot do. Modules are not, so that they
         // mean one thing to every template.
         (ResourceKind::JsModule, Change::Put(_), Some(_)) => {
-            Err(Problem::new(400, words(kind).exists, "").into())
+            Err(Denial::from(RequestFault::Exists(kind)).into())
         }
         _ => Ok(()),
     }
@@ -88,9 +84,6 @@ pub(in crate::node) fn success(wish: &Wish) -> &'static str {
 struct Words {
     uploaded: &'static str,
     deleted: &'static str,
-    exists: &'static str,
-    absent: &'static str,
-    in_use: &'static str,
 }
 
 fn words(kind: ResourceKind) -> Words {
@@ -98,16 +91,10 @@ fn words(kind: ResourceKind) -> Words {
         ResourceKind::Certificate => Words {
             uploaded: "Certificate chain uploaded.",
             deleted: "Certificate deleted.",
-            exists: "Certificate already exists.",
-            absent: "Certificate doesn't exist.",
-            in_use: "Certificate is used in the configuration.",
         },
         ResourceKind::JsModule => Words {
             uploaded: "JS module uploaded.",
             deleted: "JS module deleted.",
-            exists: "JS module already exists.",
-            absent: "JS module doesn't exist.",
-            in_use: "JS module is used in the configuration.",
         },
     }
 }

@@ -6,12 +6,13 @@
 //! 409. An append collides with nothing, but waits for what it follows, if that is still to be made
 //! again on the new head.
 
+use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
+use crate::node::store::storing::hanging;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::planned::Plan;
-use super::refusals::{not_stored, others_are_changing};
 use super::request::{Request, Wish, is_tried_again};
 use super::transaction::Cause;
 use super::{Below, Changes};
@@ -19,7 +20,7 @@ use crate::limits::{TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::operation::operations;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::ask::{Change, DryRun, Patching};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
@@ -102,11 +103,10 @@ impl Changes {
                     return self.writes.queue.push_front(request);
                 }
                 Err(Answer::Done { revision, .. }) if !below.store.storing.has(&revision) => {
-                    let detail = below.store.storing.problem().unwrap_or_default();
-                    below.cx.reply(
-                        request.client,
-                        Problem::new(507, "The change cannot be stored.", detail),
-                    );
+                    let reason = below.store.storing.problem().unwrap_or_default();
+                    below
+                        .cx
+                        .reply(request.client, DiskFault::NotStored { reason });
                 }
                 // Nor is it said before the server runs that.
                 Err(Answer::Done { .. }) if below.local.server.present => {
@@ -123,8 +123,12 @@ impl Changes {
     /// Answers the changes that cannot be tried for want of what would be tried.
     fn turn_away_writes(&mut self, below: &mut Below<'_>) {
         let problem = match below.local.lacks_overlay() {
-            Some(reason) => Problem::new(503, "This host's overlay is not known.", reason),
-            None if below.store.storing.hangs() => not_stored(),
+            Some(reason) => Denial::from(ServerFault::OverlayUnknown {
+                reason: reason.to_owned(),
+            }),
+            None if below.store.storing.hangs() => {
+                Denial::from(DiskFault::NotStored { reason: hanging() })
+            }
             None => return,
         };
         let pausing = std::mem::take(&mut self.writes.pausing)
@@ -148,7 +152,7 @@ impl Changes {
             && let Some(request) = self.writes.queue.pop_front()
         {
             let verdict = &below.local.server.verdict;
-            let problem = Problem::new(503, verdict.hindrance(), verdict.detail());
+            let problem = verdict.hindrance();
             below.cx.reply(request.client, problem);
         }
     }
@@ -201,7 +205,8 @@ impl Changes {
                 }
                 Some(_) => below.cx.reply(
                     request.client,
-                    others_are_changing().at(below.store.head(below.cx).map(|head| head.id())),
+                    FleetState::OthersAreChanging
+                        .at(below.store.head(below.cx).map(|head| head.id())),
                 ),
                 // Not before one for which the server was looked at just now.
                 None => {
@@ -280,14 +285,7 @@ impl Changes {
 
     fn enqueue(&mut self, cx: &mut Context, request: Request) {
         if self.writes.len() >= WRITES_MAX {
-            return cx.reply(
-                request.client,
-                Problem::new(
-                    503,
-                    "Too many changes are waiting.",
-                    "try again in a moment",
-                ),
-            );
+            return cx.reply(request.client, LimitReached::ChangesWaiting);
         }
         self.writes.queue.push_back(Request {
             since: cx.now.elapsed,
@@ -305,7 +303,7 @@ impl Changes {
     }
 
     /// The next change cannot be made, for this reason.
-    pub(in crate::node) fn deny_next(&mut self, cx: &mut Context, problem: Problem) {
+    pub(in crate::node) fn deny_next(&mut self, cx: &mut Context, problem: Denial) {
         if let Some(request) = self.writes.queue.pop_front() {
             cx.reply(request.client, problem);
         }

@@ -12,15 +12,15 @@
 //! change something, and tried again.
 
 use super::Local;
-use super::server::{Before, UNTOUCHED, Verdict};
+use super::server::{Before, Verdict};
 use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
 use crate::model::document::is_factory;
 use crate::model::json;
 use crate::model::shown::ShownConfig;
-use crate::node::answer::Problem;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level};
 use crate::node::event::Event;
+use crate::node::refusal::DiskFault;
 use crate::node::waiting::Waiting;
 
 impl Local {
@@ -60,7 +60,7 @@ impl Local {
                 self.server.apply_at = cx.now.elapsed + REAPPLY_MIN;
                 let why = format!("what it runs could not be kept: {why}; {ROOM}");
                 self.leave_alone(cx, why.clone());
-                cx.tell(Event::Deny(Problem::new(507, UNTOUCHED, why)));
+                cx.tell(Event::Deny(DiskFault::BeforeNotKept { reason: why }.into()));
             }
         }
     }

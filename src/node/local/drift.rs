@@ -131,18 +131,14 @@ impl Local {
         };
         self.server.handling.is_adopting = false;
         // What stands in the way only for now is tried again at the next look.
-        if let Answer::Problem(problem) = &answer
-            && matches!(problem.status, 503 | 507)
+        if let Answer::Denied(denial) = &answer
+            && denial.passes()
         {
             self.server.handling.in_vain = None;
         }
         let why = match answer {
             Answer::Done { .. } => None,
-            Answer::Problem(problem) => Some(format!(
-                "{}: {}",
-                problem.error.trim_end_matches('.'),
-                problem.detail
-            )),
+            Answer::Denied(denial) => Some((cx.setup.words)(&denial)),
             Answer::Refused(refusal) => Some(super::serve::words(&refusal)),
             _ => Some("it does not fit the document".to_owned()),
         };

@@ -6,15 +6,16 @@
 //! acts, nothing is guessed and the change is refused.
 
 use super::Local;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect};
 use crate::node::input::ClientId;
+use crate::node::refusal::{Denial, DiskFault, RequestFault};
 use crate::node::waiting::Waiting;
 
 impl Local {
     /// The one file whose name is this, or begins or ends so.
-    pub(in crate::node) fn drift_file(&self, given: &str) -> Result<String, Problem> {
+    pub(in crate::node) fn drift_file(&self, given: &str) -> Result<String, Denial> {
         let names = || self.kept_files().iter().map(|file| &file.name);
         if let Some(name) = names().find(|name| *name == given) {
             return Ok(name.clone());
@@ -24,16 +25,14 @@ impl Local {
             .collect();
         match matches[..] {
             [name] => Ok(name.clone()),
-            [] => Err(Problem::new(
-                404,
-                "No such file.",
-                format!("nothing that is kept here is called {given}"),
-            )),
-            _ => Err(Problem::new(
-                409,
-                "More than one file.",
-                format!("{} that are kept here are called so", matches.len()),
-            )),
+            [] => Err(RequestFault::NoSuchFile {
+                name: given.to_owned(),
+            }
+            .into()),
+            _ => Err(RequestFault::ManyFiles {
+                count: matches.len(),
+            }
+            .into()),
         }
     }
 
@@ -61,7 +60,7 @@ impl Local {
         result: Result<(), String>,
     ) {
         if let Err(error) = result {
-            return cx.reply(client, Problem::new(507, "That cannot be stored.", error));
+            return cx.reply(client, DiskFault::NotAcknowledged { reason: error });
         }
         if let Some(file) = self.kept_file_mut(name) {
             file.acknowledged = true;
@@ -69,13 +68,6 @@ impl Local {
             cx.effects.push(Effect::Answer(client, answer));
             return cx.own_record_changed();
         }
-        cx.reply(
-            client,
-            Problem::new(
-                404,
-                "No such file.",
-                "it has just made room for a newer one",
-            ),
-        );
+        cx.reply(client, RequestFault::FileReplaced);
     }
 }

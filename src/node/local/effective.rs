@@ -8,10 +8,10 @@ use super::server::Verdict;
 use crate::model::document::Document;
 use crate::model::overlay::{Overlay, Unfit};
 use crate::model::revision::Revision;
-use crate::node::answer::Problem;
 use crate::node::context::Context;
 use crate::node::effect::Level;
 use crate::node::input::Refusal;
+use crate::node::refusal::{Denial, ServerFault};
 use crate::node::store::Store;
 
 impl Local {
@@ -21,20 +21,18 @@ impl Local {
         &self,
         cx: &Context,
         store: &Store,
-    ) -> Result<Document, Problem> {
+    ) -> Result<Document, Denial> {
         if let Some(head) = store.head(cx) {
             return Ok(head.document.clone());
         }
         match (&self.server.observed, &self.server.verdict) {
             (_, Verdict::NoServer) => Ok(Document::factory()),
             (Some(config), _) => Document::from_config(config.value().clone()).map_err(|error| {
-                Problem::new(
-                    409,
-                    "What the server runs cannot be a fleet's document.",
-                    error.to_string(),
-                )
+                Denial::from(ServerFault::NoDocument {
+                    reason: error.to_string(),
+                })
             }),
-            (None, verdict) => Err(Problem::new(503, verdict.hindrance(), verdict.detail())),
+            (None, verdict) => Err(verdict.hindrance()),
         }
     }
 

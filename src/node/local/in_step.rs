@@ -7,9 +7,10 @@
 use super::Local;
 use super::server::{Job, Verdict};
 use crate::model::record::RecordId;
-use crate::node::answer::{Answer, Problem};
+use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::event::Event;
+use crate::node::refusal::{Denial, DiskFault};
 use crate::node::store::Store;
 
 impl Local {
@@ -28,7 +29,9 @@ impl Local {
         job: Job,
         why: &str,
     ) {
-        let problem = Problem::new(507, "What the server runs cannot be kept.", why);
+        let problem = Denial::from(DiskFault::DriftNotKept {
+            reason: why.to_owned(),
+        });
         match job {
             Job::Apply(applied) => self.not_applied(cx, store, &applied.id),
             Job::InStep(_) => cx.tell(Event::NotInStep(problem)),
@@ -54,6 +57,3 @@ impl Local {
         }
     }
 }
-
-/// Nothing is wrong with the request: this host's server is not where the fleet is.
-pub(in crate::node) const NOT_IN_STEP: &str = "This host does not run the fleet's revision.";

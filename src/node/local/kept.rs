@@ -15,6 +15,7 @@
 //! but that is no news; so what is applied is remembered on disk, once a head and at most once in
 //! [`REMEMBER_EVERY`].
 
+use crate::node::refusal::ServerFault;
 use std::time::Duration;
 
 use super::Local;
@@ -28,7 +29,6 @@ use crate::model::json::{self, Value};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::shown::ShownConfig;
-use crate::node::answer::Problem;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
 use crate::node::event::Event;
@@ -324,15 +324,8 @@ impl Local {
     fn leave_for_dry_run(&mut self, cx: &mut Context, found: &Found) {
         self.server.take_job();
         self.kept.asked = None;
-        let paths = self
-            .changed_at(found, super::server::DRIFT_SHOWN)
-            .join(", ");
-        let detail = format!("a dry run would undo what was changed at {paths}");
-        cx.tell(Event::NotTried(Problem::new(
-            409,
-            "The server runs something else than the head.",
-            detail,
-        )));
+        let paths = self.changed_at(found, super::server::DRIFT_SHOWN);
+        cx.tell(Event::NotTried(ServerFault::Drifted { paths }.into()));
         // The next look tells what to do about it.
         self.server.look_soon(cx.now.elapsed);
     }

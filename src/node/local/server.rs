@@ -7,6 +7,7 @@
 //! difference is drift, somebody's doing, and is only reported. Nothing that a server shows is ever
 //! spread.
 
+use crate::node::refusal::{Denial, ServerFault};
 use std::time::Duration;
 
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MIN};
@@ -73,10 +74,11 @@ impl Verdict {
     }
 
     /// Why nothing can be done with the server now, for a client.
-    pub(in crate::node) fn hindrance(&self) -> &'static str {
+    pub(in crate::node) fn hindrance(&self) -> Denial {
+        let reason = self.detail().to_owned();
         match self {
-            Self::Untouched(_) => UNTOUCHED,
-            _ => "The server cannot be reached.",
+            Self::Untouched(_) => ServerFault::Untouched { reason }.into(),
+            _ => ServerFault::Unreachable { reason }.into(),
         }
     }
 
@@ -335,7 +337,7 @@ impl Server {
 }
 
 /// A server that nothing is put over yet.
-pub(in crate::node) const UNTOUCHED: &str = "The server is left alone.";
+pub(in crate::node) const NO_ANSWER: &str = "no answer";
 /// Why nothing can be made of what the server runs.
 pub(in crate::node) const UNSEEN: &str = "what the server runs has not been read yet";
 

@@ -7,7 +7,7 @@ use crate::limits::SHORT_ID_MIN;
 use crate::model::conflict::OpenConflict;
 use crate::model::ledger::EditRef;
 use crate::model::record::RecordId;
-use crate::node::answer::Problem;
+use crate::node::refusal::{Denial, RequestFault};
 
 /// A conflict as it is shown.
 pub(in crate::node) struct Shown {
@@ -47,20 +47,20 @@ impl Store {
     }
 
     /// The one conflict whose ID begins so.
-    pub(in crate::node) fn conflict(&self, group: &str, id: &str) -> Result<Shown, Problem> {
+    pub(in crate::node) fn conflict(&self, group: &str, id: &str) -> Result<Shown, Denial> {
         let mut matches: Vec<Shown> = self.conflicts(group);
         matches.retain(|shown| begins(&shown.edit.id, id));
         match (matches.pop(), matches.len()) {
             (Some(shown), 0) => Ok(shown),
             (None, _) => {
-                let detail = format!("none begins with {id} (at least {SHORT_ID_MIN} digits)");
-                Err(Problem::new(404, "No such conflict.", detail))
+                let beginning = id.to_owned();
+                Err(RequestFault::NoSuchConflict { beginning }.into())
             }
-            (Some(_), others) => Err(Problem::new(
-                409,
-                "More than one conflict.",
-                format!("{} conflicts begin with {id}", others + 1),
-            )),
+            (Some(_), others) => Err(RequestFault::ManyConflicts {
+                beginning: id.to_owned(),
+                count: others + 1,
+            }
+            .into()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Nothing is put over what could not be kept.
 
 use super::*;
+use crate::daemon::api::refusals::{Said, said};
 
 /// Everything that it asks of disk and server is answered so, until it asks for nothing more or has
 /// given the server something.
@@ -42,10 +43,15 @@ fn wait(lone: &mut Lone, seconds: u64, look: &Outcome, kept: &Result<(), String>
 
 fn told(lone: &Lone, wanted: ClientId) -> Option<(u16, String)> {
     lone.effects.iter().find_map(|effect| match effect {
-        Effect::Answer(client, Answer::Problem(problem)) if *client == wanted => Some((
-            problem.status,
-            format!("{} {}", problem.error, problem.detail),
-        )),
+        Effect::Answer(client, Answer::Denied(denial)) if *client == wanted => {
+            let Said {
+                status,
+                error,
+                detail,
+                ..
+            } = said(denial);
+            Some((status, format!("{error} {detail}")))
+        }
         _ => None,
     })
 }

@@ -7,6 +7,7 @@ mod stalled;
 #[cfg(test)]
 mod wire;
 
+use crate::daemon::api::refusals::said;
 use crate::model::signature::SecretKey;
 use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery};
 use crate::node::effect::revision_name;
@@ -114,7 +115,7 @@ impl Lone {
     /// The statuses with which clients were answered.
     fn statuses(&self) -> Vec<(ClientId, u16)> {
         let status = |effect: &Effect| match effect {
-            Effect::Answer(client, Answer::Problem(problem)) => Some((*client, problem.status)),
+            Effect::Answer(client, Answer::Denied(denial)) => Some((*client, said(denial).status)),
             Effect::Answer(client, Answer::Done { .. }) => Some((*client, 200)),
             _ => None,
         };

@@ -7,15 +7,16 @@
 
 use crate::model::record::Record;
 use crate::node::answer::Older;
+use crate::node::refusal::{Denial, FleetState, RequestFault};
 use crate::node::views::View;
 use crate::node::views::conflicts::conflict_view;
 use std::collections::BTreeMap;
 
-use crate::limits::{GROUP_HOSTS_NAMED, GROUPS_MAX};
+use crate::limits::GROUPS_MAX;
 use crate::model::name::is_name;
 use crate::model::path::Path;
+use crate::node::answer::Answer;
 use crate::node::answer::views::{ConflictView, GroupView};
-use crate::node::answer::{Answer, Problem};
 use crate::node::ask::PastQuery;
 use crate::node::context::Context;
 use crate::node::peers::Peers;
@@ -115,13 +116,12 @@ impl View<'_> {
         self.store.replica.head(group).is_some() || self.known_groups().contains_key(group)
     }
 
-    pub(in crate::node) fn unknown_group(&self, group: &str) -> Problem {
-        let known: Vec<String> = self.known_groups().into_keys().collect();
-        Problem::new(
-            404,
-            "No such group.",
-            format!("{group} is not known here; there are {}", known.join(", ")),
-        )
+    pub(in crate::node) fn unknown_group(&self, group: &str) -> Denial {
+        let fault = RequestFault::NoSuchGroup {
+            name: group.to_owned(),
+            known: self.known_groups().into_keys().collect(),
+        };
+        fault.into()
     }
 
     /// Each group that is known, by name.
@@ -171,10 +171,8 @@ impl Store {
                 applied: None,
             },
             None => {
-                let detail = format!(
-                    "nothing was ever changed in group {group}; what its servers run is known on its hosts"
-                );
-                Problem::new(404, "The group has no head.", detail).into()
+                let name = group.to_owned();
+                Denial::from(RequestFault::GroupWithoutHead { name }).into()
             }
         }
     }
@@ -182,34 +180,16 @@ impl Store {
 
 impl Peers {
     /// A change of another group's document: this host has no server to try it on.
-    pub(in crate::node) fn not_ours(&self, cx: &Context, group: &str) -> Problem {
+    pub(in crate::node) fn not_ours(&self, cx: &Context, group: &str) -> Denial {
         let hosts = self
             .roster
             .iter()
             .filter(|(_, node)| text(&node.said(), "group") == Some(group));
-        let names: Vec<String> = hosts.map(|(peer, _)| self.roster.name(peer)).collect();
-        let hosts = if names.is_empty() {
-            "none is known".to_owned()
-        } else {
-            listed(names)
+        let not_ours = FleetState::NotOurs {
+            own: cx.setup.group.clone(),
+            group: group.to_owned(),
+            hosts: hosts.map(|(peer, _)| self.roster.name(peer)).collect(),
         };
-        let detail = format!(
-            "this host is in group {}; send it to a host of group {group}: {hosts}",
-            cx.setup.group
-        );
-        Problem::new(409, "A change is made on a host of its group.", detail)
+        not_ours.into()
     }
-}
-
-/// These names in a row, or the first of them.
-pub(in crate::node) fn listed(mut names: Vec<String>) -> String {
-    names.sort();
-    let more = names.len().saturating_sub(GROUP_HOSTS_NAMED);
-    names.truncate(GROUP_HOSTS_NAMED);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    names.join(", ") + &more
 }

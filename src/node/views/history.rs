@@ -5,17 +5,17 @@
 //! change. Looking at the history has older revisions fetched, see `fetch`.
 
 use crate::node::answer::Older;
+use crate::node::refusal::{Denial, RequestFault};
 use crate::node::store::conflicts::begins;
 use crate::node::views::View;
 use std::collections::BTreeSet;
 
-use crate::limits::SHORT_ID_MIN;
 use crate::model::document::Document;
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
 use crate::model::revision::Origin;
 use crate::node::answer::views::RevisionView;
-use crate::node::answer::{Answer, Kept, Place, Problem};
+use crate::node::answer::{Answer, Kept, Place};
 use crate::node::effect::revision_name;
 use crate::node::store::Store;
 use crate::node::store::replica::Summary;
@@ -63,7 +63,7 @@ impl View<'_> {
                 older,
             })
         };
-        pair().unwrap_or_else(|problem: Problem| problem.into())
+        pair().unwrap_or_else(|denial: Denial| denial.into())
     }
 
     pub(in crate::node) fn blame(&self, group: &str, path: Path, older: Older) -> Answer {
@@ -76,7 +76,7 @@ impl View<'_> {
             .flat_map(|group| group.line());
         let line: Vec<Kept> = line.map(|summary| self.kept(summary, &ids)).collect();
         if line.is_empty() {
-            return Problem::new(404, "Value doesn't exist.", "nothing was ever changed").into();
+            return Denial::from(RequestFault::NothingChanged).into();
         }
         Answer::Blame { path, line, older }
     }
@@ -139,11 +139,7 @@ impl View<'_> {
 
 impl Store {
     /// The one revision that is kept whose ID begins so.
-    pub(in crate::node) fn kept_revision(
-        &self,
-        group: &str,
-        id: &str,
-    ) -> Result<&Summary, Problem> {
+    pub(in crate::node) fn kept_revision(&self, group: &str, id: &str) -> Result<&Summary, Denial> {
         let kept = self
             .replica
             .group(group)
@@ -155,21 +151,19 @@ impl Store {
         match matches[..] {
             [summary] => Ok(summary),
             [] => {
-                let detail = format!(
-                    "none that is kept here begins with {id} (at least {SHORT_ID_MIN} digits)"
-                );
-                Err(Problem::new(404, "No such revision.", detail))
+                let beginning = id.to_owned();
+                Err(RequestFault::NoSuchRevision { beginning }.into())
             }
-            _ => Err(Problem::new(
-                409,
-                "More than one revision.",
-                format!("{} revisions begin with {id}", matches.len()),
-            )),
+            _ => Err(RequestFault::ManyRevisions {
+                beginning: id.to_owned(),
+                count: matches.len(),
+            }
+            .into()),
         }
     }
 
     /// The revision that one was made on; `None` if that is the first of all.
-    fn base_of(&self, summary: &Summary) -> Result<Option<&Summary>, Problem> {
+    fn base_of(&self, summary: &Summary) -> Result<Option<&Summary>, Denial> {
         let header = &summary.record.header;
         if header.base == RecordId::NONE {
             return Ok(None);
@@ -178,19 +172,12 @@ impl Store {
             .replica
             .group(&header.key)
             .and_then(|group| group.history().find(|other| other.record.id == header.base));
-        let detail = || {
-            format!(
-                "{} was made on {}",
-                summary.record.id.short(),
-                header.base.short()
-            )
-        };
+
         base.map(Some).ok_or_else(|| {
-            Problem::new(
-                404,
-                "The revision that it was made on is not kept here.",
-                detail(),
-            )
+            Denial::from(RequestFault::NoBase {
+                revision: summary.record.id,
+                base: header.base,
+            })
         })
     }
 

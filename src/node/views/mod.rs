@@ -15,13 +15,14 @@ use crate::limits::WORDS_MAX;
 use crate::node::effect::address_texts;
 use crate::node::exchange::Exchange;
 use crate::node::peers::roster::text;
+use crate::node::refusal::{Denial, RequestFault, ServerFault};
 use crate::node::store::Store;
 use crate::node::views::effective::effective_view;
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::answer::state::{HostState, Known};
 use super::answer::views::{FleetView, FollowedView, HostView, LinkView, NodeView, SaidView};
-use super::answer::{Answer, Problem};
 use super::ask::{HostQuery, Question};
 use super::context::Context;
 use super::local::Local;
@@ -84,7 +85,10 @@ impl View<'_> {
 
     pub(in crate::node) fn effective_view(&self) -> Answer {
         if let Some(reason) = self.local.lacks_overlay() {
-            return Problem::new(503, "This host's overlay is not known.", reason).into();
+            return Denial::from(ServerFault::OverlayUnknown {
+                reason: reason.to_owned(),
+            })
+            .into();
         }
         let document = match self.local.base_document(self.cx, self.store) {
             Ok(document) => document,
@@ -97,11 +101,9 @@ impl View<'_> {
             }
             Err(unfit) => {
                 let head = self.store.head(self.cx).map(|head| head.id());
-                Problem::new(
-                    409,
-                    "The document and this host do not go together.",
-                    unfit.to_string(),
-                )
+                ServerFault::OverlayMisfit {
+                    reason: unfit.to_string(),
+                }
                 .at(head)
                 .into()
             }
@@ -144,7 +146,7 @@ impl View<'_> {
     /// What only the own server can answer, or do.
     pub(in crate::node) fn server_question(&self, question: Question) -> Answer {
         if !self.local.server.present {
-            return Problem::new(503, "This host has no server.", "ask a host that has one").into();
+            return Denial::from(ServerFault::NoneToAsk).into();
         }
         match self.local.base_document(self.cx, self.store) {
             Ok(document) => Answer::Server { question, document },
@@ -258,17 +260,14 @@ impl View<'_> {
             .collect();
         match matches[..] {
             [(peer, node)] => Answer::Node(Box::new(self.node_view(peer, node))),
-            [] => Problem::new(
-                404,
-                "No such peer.",
-                format!("no peer ID ends with {ending}"),
-            )
+            [] => Denial::from(RequestFault::NoSuchPeer {
+                ending: ending.to_owned(),
+            })
             .into(),
-            _ => Problem::new(
-                409,
-                "More than one peer.",
-                format!("{} peer IDs end with {ending}", matches.len()),
-            )
+            _ => Denial::from(RequestFault::ManyPeers {
+                ending: ending.to_owned(),
+                count: matches.len(),
+            })
             .into(),
         }
     }

@@ -5,8 +5,8 @@
 //! since, is kept here, [`PROBLEMS_MAX`] of it.
 
 use super::View;
-use super::groups::listed;
 use crate::limits::PROBLEMS_MAX;
+use crate::model::name::listed;
 use crate::model::resources::{self, Named};
 use crate::node::context::Context;
 use crate::node::store::Store;
