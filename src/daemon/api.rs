@@ -24,7 +24,7 @@ use crate::model::json::{self, JsonError, Value, object};
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::ResourceKind;
-use crate::node::answer::Answer;
+use crate::node::answer::{Answer, Success};
 use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery, Query, Question};
 use crate::node::input::Refusal;
 use crate::settings::nearest::nearest;
@@ -213,7 +213,7 @@ pub(in crate::daemon) fn render(answer: Answer, state: &FilePath) -> HttpRespons
             changed,
             kept,
         } => {
-            let mut response = json_response(200, &object! { "success": success }.into());
+            let mut response = json_response(200, &object! { "success": done(success) }.into());
             response
                 .headers
                 .push(("ETag".into(), format!("\"{revision}\"")));
@@ -295,6 +295,21 @@ pub(in crate::daemon) fn render(answer: Answer, state: &FilePath) -> HttpRespons
             "This cannot be.",
             "a question for the server came to the wrong thread",
         ),
+    }
+}
+
+/// What was done, in Unit's words for such a change, or in ours.
+fn done(success: Success) -> &'static str {
+    use ResourceKind::{Certificate, JsModule};
+    match success {
+        Success::Configured => "Reconfiguration done.",
+        Success::Uploaded(Certificate) => "Certificate chain uploaded.",
+        Success::Uploaded(JsModule) => "JS module uploaded.",
+        Success::Deleted(Certificate) => "Certificate deleted.",
+        Success::Deleted(JsModule) => "JS module deleted.",
+        Success::InStep => "The server runs the head.",
+        Success::GroupRemoved => "The group is removed.",
+        Success::NothingToRemove => "There was nothing to do.",
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::document::Document;
 use crate::model::edit::EditError;
 use crate::model::path::Path;
 use crate::model::record::RecordId;
+use crate::model::resources::ResourceKind;
 use crate::node::refusal::Denial;
 use crate::wire::forwarded::ForwardedResponse;
 
@@ -36,8 +37,8 @@ pub enum Answer {
     },
     /// The change is published.
     Done {
-        /// Unit's words for it, or ours.
-        success: &'static str,
+        /// What was done.
+        success: Success,
         /// The revision that contains it.
         revision: RecordId,
         /// What the own server runs.
@@ -176,5 +177,19 @@ impl From<Denial> for Answer {
     }
 }
 
-/// Unit's words for a change of the configuration that it took.
-pub const RECONFIGURED: &str = "Reconfiguration done.";
+/// What was done for a client who wanted something changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Success {
+    /// The configuration is as it was wanted.
+    Configured,
+    /// The certificate or the module is there.
+    Uploaded(ResourceKind),
+    /// The certificate or the module is gone.
+    Deleted(ResourceKind),
+    /// The server runs the head.
+    InStep,
+    /// The group is removed.
+    GroupRemoved,
+    /// The group had been removed before.
+    NothingToRemove,
+}

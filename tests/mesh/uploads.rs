@@ -6,7 +6,7 @@ use std::sync::Arc;
 use starlingd::model::json;
 use starlingd::model::record::RecordId;
 use starlingd::model::resources;
-use starlingd::node::answer::Answer;
+use starlingd::node::answer::{Answer, Success};
 use starlingd::node::ask::{Ask, Command, HostQuery, PastQuery};
 use starlingd::node::input::{ClientId, Refusal};
 
@@ -331,7 +331,10 @@ fn the_same_bundle_again_is_done_and_makes_no_revision() {
         } => {
             assert_eq!(
                 (success, Some(revision)),
-                ("Certificate chain uploaded.", head)
+                (
+                    Success::Uploaded(resources::ResourceKind::Certificate),
+                    head
+                )
             );
         }
         other => panic!("{other:?}"),

@@ -33,7 +33,7 @@ use crate::model::document::Document;
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
-use crate::node::answer::Answer;
+use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, revision_name};
 use crate::node::event::Event;
@@ -155,7 +155,7 @@ impl Below<'_> {
 
     fn nothing_to_remove(&self, name: &str) -> Answer {
         match self.store.replica.tip(name) {
-            Some(tip) => removed(self.local, tip, "There was nothing to do.", false),
+            Some(tip) => removed(self.local, tip, Success::NothingToRemove, false),
             None => self.view().unknown_group(name).into(),
         }
     }
@@ -185,7 +185,7 @@ impl Below<'_> {
             return self.remove_group(client, &name, force, note);
         }
         self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
-        let done = removed(self.local, &revision, "The group is removed.", true);
+        let done = removed(self.local, &revision, Success::GroupRemoved, true);
         self.cx.effects.push(Effect::Answer(client, done));
     }
 
@@ -337,7 +337,7 @@ fn is_being_removed(cx: &Context, name: &str) -> bool {
     waiting.any(|waiting| matches!(waiting, Waiting::Removal(removal) if removal.revision.record.header.key == name))
 }
 
-fn removed(local: &Local, removal: &Revision, success: &'static str, changed: bool) -> Answer {
+fn removed(local: &Local, removal: &Revision, success: Success, changed: bool) -> Answer {
     Answer::Done {
         success,
         revision: removal.id(),

@@ -1,5 +1,4 @@
-//! Certificates and modules as clients change them: what of it is refused, in Unit's words, and
-//! what is said when it is done.
+//! Certificates and modules as clients change them: what of it is refused, and what is done.
 //!
 //! A configuration may name only what the document holds, or other hosts could not run it, even if
 //! this host's own server happens to have something of that name. What was named before the fleet
@@ -11,7 +10,7 @@ use super::request::Wish;
 use crate::model::document::Document;
 use crate::model::edit::{Change, Op};
 use crate::model::resources::{self, Named, ResourceKind};
-use crate::node::answer::{Answer, RECONFIGURED};
+use crate::node::answer::{Answer, Success};
 use crate::node::input::Refusal;
 use crate::node::refusal::{Denial, RequestFault, ServerFault};
 
@@ -66,36 +65,17 @@ pub(in crate::node) fn check_upload(before: &Document, op: &Op) -> Result<(), An
     }
 }
 
-/// What is said when a wish is fulfilled: Unit's words for that kind of change.
-pub(in crate::node) fn success(wish: &Wish) -> &'static str {
+/// What is done when a wish is fulfilled.
+pub(in crate::node) fn success(wish: &Wish) -> Success {
     let op = match wish {
         Wish::Change(op) => op,
-        Wish::Repair => return "The server runs the head.",
-        _ => return RECONFIGURED,
+        Wish::Repair => return Success::InStep,
+        _ => return Success::Configured,
     };
     match resources::resource_at(&op.path) {
-        None => RECONFIGURED,
-        Some((kind, _)) if op.change == Change::Delete => words(kind).deleted,
-        Some((kind, _)) => words(kind).uploaded,
-    }
-}
-
-/// Unit's words about one kind.
-struct Words {
-    uploaded: &'static str,
-    deleted: &'static str,
-}
-
-fn words(kind: ResourceKind) -> Words {
-    match kind {
-        ResourceKind::Certificate => Words {
-            uploaded: "Certificate chain uploaded.",
-            deleted: "Certificate deleted.",
-        },
-        ResourceKind::JsModule => Words {
-            uploaded: "JS module uploaded.",
-            deleted: "JS module deleted.",
-        },
+        None => Success::Configured,
+        Some((kind, _)) if op.change == Change::Delete => Success::Deleted(kind),
+        Some((kind, _)) => Success::Uploaded(kind),
     }
 }
 

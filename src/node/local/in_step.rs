@@ -7,7 +7,7 @@
 use super::Local;
 use super::server::{Job, Verdict};
 use crate::model::record::RecordId;
-use crate::node::answer::Answer;
+use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
 use crate::node::event::Event;
 use crate::node::refusal::{Denial, DiskFault};
@@ -43,11 +43,7 @@ impl Local {
     }
 
     /// The answer to what leaves the document as it is.
-    pub(in crate::node) fn nothing_changed(
-        &self,
-        success: &'static str,
-        revision: RecordId,
-    ) -> Answer {
+    pub(in crate::node) fn nothing_changed(&self, success: Success, revision: RecordId) -> Answer {
         Answer::Done {
             success,
             revision,
