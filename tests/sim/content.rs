@@ -33,7 +33,13 @@ const SAID_MAX: usize = 200;
 /// What a client asks for, in words, if it is a change or the try of one; and the token in it, the
 /// last one, if there are several.
 pub fn asked(ask: &Ask) -> Option<(String, Option<u64>)> {
-    let Ask::Command { command, .. } = ask else {
+    // What is asked of another group is another host's to carry out, and has no content here.
+    let Ask::Command {
+        group: None,
+        command,
+        ..
+    } = ask
+    else {
         return None;
     };
     let (what, if_match, settles) = match command {
