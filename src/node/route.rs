@@ -113,9 +113,9 @@ impl Node {
             Event::Adopt => changes.adopt_now(below.cx, ADOPTER, ADOPTED.to_owned()),
             Event::LookedInVain => changes.looked_in_vain(&mut below),
             Event::LookAgain => changes.look_again(),
-            Event::Deny(problem) => changes.deny_next(below.cx, problem),
-            Event::NotTried(problem) => changes.drop_transaction(&mut below, problem),
-            Event::NotInStep(problem) => changes.not_in_step(below.cx, problem),
+            Event::Deny(denial) => changes.deny_next(below.cx, denial),
+            Event::NotTried(denial) => changes.drop_transaction(&mut below, denial),
+            Event::NotInStep(denial) => changes.not_in_step(below.cx, denial),
         }
     }
 
@@ -609,7 +609,7 @@ impl Node {
         command: &Command,
         forwarded: Option<Box<ForwardedRequest>>,
     ) {
-        let problem = match command {
+        let denial = match command {
             _ if !self.view().is_known_group(group) => self.view().unknown_group(group),
             Command::Write(_)
             | Command::Patch(_)
@@ -631,7 +631,7 @@ impl Node {
             | Command::RepairHost(..)
             | Command::Control(_) => of_no_group(),
         };
-        self.cx.reply(client, problem);
+        self.cx.reply(client, denial);
     }
 
     /// What is asked of the history and the conflicts of a group: whoever looks at the history

@@ -75,7 +75,7 @@ impl Changes {
     ) {
         let name = match below.local.drift_file(name) {
             Ok(name) => name,
-            Err(problem) => return below.cx.reply(client, problem),
+            Err(denial) => return below.cx.reply(client, denial),
         };
         let read = below
             .cx
@@ -130,7 +130,7 @@ impl Changes {
         };
         match changes {
             Ok(changes) => self.wish(cx, client, Wish::Adopt(changes), if_match, note, Vec::new()),
-            Err(problem) => cx.reply(client, problem),
+            Err(denial) => cx.reply(client, denial),
         }
         true
     }

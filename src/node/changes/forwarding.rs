@@ -132,7 +132,7 @@ impl Changes {
         forwarded: &ForwardedRequest,
     ) {
         let under_way = self.forwarding.asked.len() + self.forwarding.missing.len();
-        let problem = match forwarded.encode() {
+        let denial = match forwarded.encode() {
             _ if under_way >= RELAYED_MAX => Denial::from(LimitReached::ChangesWaiting),
             None => {
                 let group = forwarded.group.clone();
@@ -140,7 +140,7 @@ impl Changes {
             }
             Some(bytes) => return self.seek_executor(below, client, &forwarded.group, bytes),
         };
-        below.cx.reply(client, problem);
+        below.cx.reply(client, denial);
     }
 
     /// Sends a request of a client's to the one host that is meant.
@@ -211,13 +211,13 @@ impl Changes {
             {
                 self.forwarding.missing.push(wish);
             } else {
-                let problem = match &wish.host {
+                let denial = match &wish.host {
                     Some(host) => Denial::from(FleetState::Unreachable {
                         host: below.peers.called(host),
                     }),
                     None => below.peers.not_ours(below.cx, &wish.group),
                 };
-                below.cx.reply(wish.client, problem);
+                below.cx.reply(wish.client, denial);
             }
         }
     }

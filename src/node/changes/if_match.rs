@@ -1,5 +1,7 @@
-//! Refusals that several kinds of changes have in common: guarded by another revision, no room, a
-//! host that is not in step, a disk that hangs, and others that are always quicker.
+//! `If-Match`: whether a change was made for the head that it meets (RFC 9110, section 13.1.1).
+//!
+//! Only the tags of the header are compared here; when it is looked at, and again, is for those who
+//! make the change to say.
 
 use crate::model::record::RecordId;
 use crate::node::answer::Answer;

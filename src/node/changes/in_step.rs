@@ -49,19 +49,19 @@ impl Changes {
                     .ask_server(below.cx, Job::InStep(applied), ServerJob::apply(effective));
             }
             Err(unfit) => {
-                let problem = ServerFault::RefusesHead {
+                let denial = ServerFault::RefusesHead {
                     reason: unfit.to_string(),
                 }
                 .at(Some(head.id()));
-                below.cx.reply(request.client, problem);
+                below.cx.reply(request.client, denial);
             }
         }
     }
 
     /// The server was not given the head, for this reason.
-    pub(in crate::node) fn not_in_step(&mut self, cx: &mut Context, problem: Denial) {
+    pub(in crate::node) fn not_in_step(&mut self, cx: &mut Context, denial: Denial) {
         if let Some(request) = self.in_step.take() {
-            cx.reply(request.client, problem);
+            cx.reply(request.client, denial);
         }
     }
 
@@ -79,7 +79,7 @@ impl Changes {
             .iter()
             .filter(|(peer, _)| peer.to_string().ends_with(ending))
             .collect();
-        let problem = match matches[..] {
+        let denial = match matches[..] {
             [(peer, _)] if *peer == below.cx.me => {
                 return self.repair_on_purpose(below.cx, client);
             }
@@ -97,7 +97,7 @@ impl Changes {
                 count: matches.len(),
             },
         };
-        below.cx.reply(client, problem);
+        below.cx.reply(client, denial);
     }
 
     /// The server runs the head that there was when it was asked, or does not.
@@ -118,7 +118,7 @@ impl Changes {
         let Some(request) = self.in_step.take() else {
             return;
         };
-        let problem = match outcome {
+        let denial = match outcome {
             Outcome::Applied if !has_moved => {
                 let (success, kept) = (success(&request.wish), below.local.kept.take_of_job());
                 let done = Answer::Done {
@@ -150,7 +150,7 @@ impl Changes {
                 .into()
             }
         };
-        below.cx.reply(request.client, problem.at(Some(id)));
+        below.cx.reply(request.client, denial.at(Some(id)));
     }
 
     /// A client wants the server to run the head.

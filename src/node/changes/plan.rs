@@ -5,8 +5,8 @@
 //! when the head has moved meanwhile.
 
 use super::Below;
+use super::if_match::check_if_match;
 use super::planned::Plan;
-use super::refusals::check_if_match;
 use super::request::{Request, Wish};
 use super::uploads::{check_upload, success};
 use crate::limits::{OPEN_MAX, SHORT_ID_MIN};
@@ -94,7 +94,7 @@ impl Below<'_> {
 
     fn may_write(&self, settles: bool) -> Result<(), Answer> {
         let group = self.store.replica.group(&self.cx.setup.group);
-        let problem = match &self.local.server.verdict {
+        let denial = match &self.local.server.verdict {
             _ if !self.exchange.joined => Denial::from(FleetState::NotInStep),
             _ if self.store.head(self.cx).is_none() && self.store.replica.is_full() => {
                 Denial::from(LimitReached::GroupsKept {
@@ -112,7 +112,7 @@ impl Below<'_> {
             }
             _ => return Ok(()),
         };
-        Err(problem.into())
+        Err(denial.into())
     }
 
     /// What the server runs, as a change made on what was last applied here.

@@ -39,7 +39,7 @@ impl Changes {
             });
         let (record, document) = match found {
             Ok(found) => found,
-            Err(problem) => return below.cx.reply(client, problem),
+            Err(denial) => return below.cx.reply(client, denial),
         };
         let at = if path.tokens().is_empty() {
             String::new()

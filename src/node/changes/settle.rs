@@ -66,7 +66,7 @@ impl Changes {
             open,
         } = match below.store.conflict(&below.cx.setup.group, id) {
             Ok(shown) => shown,
-            Err(problem) => return below.cx.reply(client, problem),
+            Err(denial) => return below.cx.reply(client, denial),
         };
         if !open {
             let has_exchanged = below.exchange.exchanged;
@@ -173,12 +173,12 @@ impl Changes {
         if let Some(original) = carrying.clone().filter(|record| record.id == id) {
             return self.read_for(below.cx, original, needing);
         }
-        let problem = match (below.exchange.fetch(below.cx, below.peers, id), carrying) {
+        let denial = match (below.exchange.fetch(below.cx, below.peers, id), carrying) {
             (Older::Asked, _) => FleetState::Fetching { revision: id },
             (_, Some(replay)) => return self.read_for(below.cx, replay, needing),
             _ => FleetState::WantedUnknown(WantedGap::Lost),
         };
-        below.cx.reply(needing.client(), problem);
+        below.cx.reply(needing.client(), denial);
     }
 
     /// Reads a revision for a client, if not too many are read already.
@@ -189,8 +189,8 @@ impl Changes {
             .filter(|waiting| matches!(waiting, Waiting::Read(_, Reading::Needed(_))))
             .count();
         if read + self.writes.holding() >= NEEDED_MAX {
-            let problem = LimitReached::RevisionsBeingRead;
-            return cx.reply(needing.client(), problem);
+            let denial = LimitReached::RevisionsBeingRead;
+            return cx.reply(needing.client(), denial);
         }
         cx.read_kept(record, Reading::Needed(needing));
     }

@@ -16,7 +16,7 @@ use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFa
 use crate::node::store::storing::hanging;
 use std::sync::Arc;
 
-use super::refusals::check_if_match;
+use super::if_match::check_if_match;
 use super::request::{Request, Wish, is_tried_again};
 use super::uncontained::rebase_jitter;
 use super::uploads::success;
@@ -282,7 +282,7 @@ impl Changes {
             .cx
             .tickets
             .retain(|_, waiting| !matches!(waiting, Waiting::Transaction));
-        let problem = match transaction.phase {
+        let denial = match transaction.phase {
             Phase::Committing => {
                 let record = transaction.revision.record.clone();
                 below.cx.remove_file(&record);
@@ -290,7 +290,7 @@ impl Changes {
             }
             _ => Denial::from(DiskFault::NotStored { reason: hanging() }),
         };
-        self.give_up(below, transaction, problem.into(), true);
+        self.give_up(below, transaction, denial.into(), true);
     }
 
     /// The server has tried the revision in hand.
@@ -429,8 +429,8 @@ impl Changes {
             "server",
             format!("after a dry run the server was not given back what it ran: {reason}"),
         );
-        let problem = Denial::from(ServerFault::NotRolledBack { reason });
-        self.give_up(below, transaction, problem.into(), true);
+        let denial = Denial::from(ServerFault::NotRolledBack { reason });
+        self.give_up(below, transaction, denial.into(), true);
     }
 
     /// The head has moved while the server tried: once more on the new head, if a client's change
@@ -464,9 +464,9 @@ impl Changes {
     }
 
     /// The revision in hand did not come to the server.
-    pub(in crate::node) fn drop_transaction(&mut self, below: &mut Below<'_>, problem: Denial) {
+    pub(in crate::node) fn drop_transaction(&mut self, below: &mut Below<'_>, denial: Denial) {
         if let Some(transaction) = self.transaction.take() {
-            self.give_up(below, transaction, problem.into(), false);
+            self.give_up(below, transaction, denial.into(), false);
         }
     }
 

@@ -122,7 +122,7 @@ impl Changes {
 
     /// Answers the changes that cannot be tried for want of what would be tried.
     fn turn_away_writes(&mut self, below: &mut Below<'_>) {
-        let problem = match below.local.lacks_overlay() {
+        let denial = match below.local.lacks_overlay() {
             Some(reason) => Denial::from(ServerFault::OverlayUnknown {
                 reason: reason.to_owned(),
             }),
@@ -138,7 +138,7 @@ impl Changes {
             .into_iter()
             .chain(pausing)
         {
-            below.cx.reply(request.client, problem.clone());
+            below.cx.reply(request.client, denial.clone());
         }
     }
 
@@ -152,8 +152,8 @@ impl Changes {
             && let Some(request) = self.writes.queue.pop_front()
         {
             let verdict = &below.local.server.verdict;
-            let problem = verdict.hindrance();
-            below.cx.reply(request.client, problem);
+            let denial = verdict.hindrance();
+            below.cx.reply(request.client, denial);
         }
     }
 
@@ -303,9 +303,9 @@ impl Changes {
     }
 
     /// The next change cannot be made, for this reason.
-    pub(in crate::node) fn deny_next(&mut self, cx: &mut Context, problem: Denial) {
+    pub(in crate::node) fn deny_next(&mut self, cx: &mut Context, denial: Denial) {
         if let Some(request) = self.writes.queue.pop_front() {
-            cx.reply(request.client, problem);
+            cx.reply(request.client, denial);
         }
     }
 

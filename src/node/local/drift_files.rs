@@ -43,7 +43,7 @@ impl Local {
         name: &str,
     ) {
         match self.drift_file(name) {
-            Err(problem) => cx.reply(client, problem),
+            Err(denial) => cx.reply(client, denial),
             Ok(name) => {
                 let ticket = cx.ticket(Waiting::Acknowledged(client, name.clone()));
                 cx.disk(DiskJob::AcknowledgeDrift(ticket, name));

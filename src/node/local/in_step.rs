@@ -29,13 +29,13 @@ impl Local {
         job: Job,
         why: &str,
     ) {
-        let problem = Denial::from(DiskFault::DriftNotKept {
+        let denial = Denial::from(DiskFault::DriftNotKept {
             reason: why.to_owned(),
         });
         match job {
             Job::Apply(applied) => self.not_applied(cx, store, &applied.id),
-            Job::InStep(_) => cx.tell(Event::NotInStep(problem)),
-            Job::Try => cx.tell(Event::NotTried(problem)),
+            Job::InStep(_) => cx.tell(Event::NotInStep(denial)),
+            Job::Try => cx.tell(Event::NotTried(denial)),
             Job::RollBack | Job::RollBackToApplied(_) | Job::Observe => {
                 self.server.try_later(cx.now.elapsed)
             }

@@ -92,7 +92,7 @@ impl View<'_> {
         }
         let document = match self.local.base_document(self.cx, self.store) {
             Ok(document) => document,
-            Err(problem) => return problem.into(),
+            Err(denial) => return denial.into(),
         };
         match self.cx.setup.overlay.apply(&document) {
             Ok(effective) => {
@@ -122,7 +122,7 @@ impl View<'_> {
             HostQuery::Drifts => Answer::Drifts(self.local.kept_files().to_vec()),
             HostQuery::Drift(name) => match self.local.drift_file(&name) {
                 Ok(name) => Answer::KeptDrift(name),
-                Err(problem) => problem.into(),
+                Err(denial) => denial.into(),
             },
             HostQuery::Server(question) => self.server_question(question),
             HostQuery::Health => Answer::Healthy,
@@ -139,7 +139,7 @@ impl View<'_> {
                 head: self.store.head(self.cx).map(|head| head.id()),
                 applied: self.local.applied_id(),
             },
-            Err(problem) => problem.into(),
+            Err(denial) => denial.into(),
         }
     }
 
@@ -155,7 +155,7 @@ impl View<'_> {
                 question,
                 document: Document::factory(),
             },
-            Err(problem) => problem.into(),
+            Err(denial) => denial.into(),
         }
     }
 
