@@ -3,7 +3,9 @@
 //! No socket, no thread, no file, no clock, no chance but a seed. [`Node::handle`] takes one thing
 //! that happened and says what is to be done; the caller performs all of it, in order, before the
 //! next. [`Node::deadline`] says when it wants to be called at the latest. `input` and `effect`
-//! list everything that can come in and go out, and `turn` what recurs.
+//! list everything that can come in and go out, and `turn` what recurs. What clients want is in
+//! `ask`, what they are told in `answer`, and why they are denied something in `refusal`: values,
+//! which the daemon alone spells.
 //!
 //! The state stands in six parts: `context` has what all share, `peers` who is known and linked,
 //! `exchange` what is asked of them, `store` what is held, `local` the own server, and `changes`
