@@ -468,10 +468,11 @@ impl Seen {
     }
 
     /// A body has crossed a link when it went whole or with its first piece; a delta is no body,
-    /// and is of no use where its base is not held. In each direction once by a flood, and once
-    /// by each exchange that was under way at that moment: either side may have begun
-    /// one. Whoever seems to lack it must then be sent it whatever was sent before, or exchanges
-    /// would not be enough to converge.
+    /// and is of no use where its base is not held. In each direction once by a flood, once more by
+    /// a flood when another branch has won and it was read back, for it is to be made again, and
+    /// once by each exchange that was under way at that moment: either side may have begun one.
+    /// Whoever seems to lack it must then be sent it whatever was sent before, or exchanges would
+    /// not be enough to converge.
     fn count_crossing(&mut self, world: &World, host: usize, link: LinkId, id: RecordId) {
         let count = self.crossed.entry((link, id)).or_default();
         *count += 1;
@@ -574,8 +575,8 @@ fn id_in(name: &str) -> Option<RecordId> {
     name.split_once('-').and_then(|(_, id)| RecordId::parse(id))
 }
 
-/// A flood, and an exchange begun by either side.
-const CROSSINGS_MAX: u32 = 3;
+/// Two floods, and an exchange begun by either side.
+const CROSSINGS_MAX: u32 = 4;
 /// Revisions that may be made for one change: it is tried three times, and made again or noted by
 /// each who stands in while heads move.
 const MADE_MAX: usize = 20;
