@@ -33,6 +33,8 @@ pub(super) enum Event {
     Whole(LinkId),
     /// What the server runs past Starling is to be published.
     Adopt,
+    /// What came of that.
+    AdoptionEnded(Adoption),
     /// The server could not be looked at.
     LookedInVain,
     /// The server is another than it was when it was looked at for a change.
@@ -43,4 +45,15 @@ pub(super) enum Event {
     NotTried(Denial),
     /// A server was not given the head for the client who wanted that, for this reason.
     NotInStep(Denial),
+}
+
+/// What came of publishing what somebody had changed on the server. With why not, in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Adoption {
+    /// The change is published, or the head has it already.
+    Published,
+    /// Something stands in the way for now.
+    Delayed(String),
+    /// The change cannot be published, as long as the server and the head are what they are.
+    Impossible(String),
 }

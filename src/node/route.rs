@@ -17,7 +17,6 @@ use super::changes::Below;
 use super::effect::Effect;
 use super::event::Event;
 use super::input::{ClientId, LinkId, Outcome, ServerReport, Ticket};
-use super::local::drift::{ADOPTED, ADOPTER};
 use super::local::kept::Found;
 use super::local::server::Job;
 use super::peers::link::Link;
@@ -110,7 +109,8 @@ impl Node {
                     .exchange
                     .join_if_done(below.cx, below.peers, below.store, link);
             }
-            Event::Adopt => changes.adopt_now(below.cx, ADOPTER, ADOPTED.to_owned()),
+            Event::Adopt => changes.adopt_now(below.cx),
+            Event::AdoptionEnded(adoption) => below.local.adoption_ended(below.cx, adoption),
             Event::LookedInVain => changes.looked_in_vain(&mut below),
             Event::LookAgain => changes.look_again(),
             Event::Deny(denial) => changes.deny_next(below.cx, denial),

@@ -21,7 +21,7 @@ pub(super) struct Recurring {
 /// disk, without which nothing can be made; then what is made again, before the next exchange tells
 /// of it and before clients' changes are made on it; then the server; and in the end what is said
 /// of all this, and whom to dial for it.
-pub(super) const ALL: [Recurring; 22] = [
+pub(super) const ALL: [Recurring; 21] = [
     Recurring {
         due: |node| node.peers.newcomers_due(),
         act: |node| node.peers.judge_newcomers(&mut node.cx),
@@ -91,10 +91,6 @@ pub(super) const ALL: [Recurring; 22] = [
                 node.local.serve_server(&mut node.cx, &node.store);
             }
         },
-    },
-    Recurring {
-        due: |_| None,
-        act: |node| node.local.note_adoption(&mut node.cx),
     },
     Recurring {
         due: |node| node.local.kept.due(),

@@ -4,19 +4,19 @@
 //! The server is looked at, and given the head if it does not run it. What somebody has put there
 //! is kept first, like before anything that is given to it.
 
+use super::answering::respond;
 use super::request::{Request, Wish, is_tried_again};
 use super::uploads::success;
 use super::{Below, Changes};
 use crate::node::answer::Answer;
 use crate::node::context::Context;
-use crate::node::effect::{Effect, ServerJob};
+use crate::node::effect::ServerJob;
 use crate::node::input::{ClientId, Outcome, ServerReport};
 use crate::node::local::effective::effective_document;
-use crate::node::refusal::{Denial, FleetState, RequestFault, ServerFault};
-
 use crate::node::local::serve::words;
 use crate::node::local::server::{Applied, Job, NO_ANSWER};
 use crate::node::peers::roster::text;
+use crate::node::refusal::{Denial, FleetState, RequestFault, ServerFault};
 use crate::wire::forwarded::ForwardedRequest;
 
 impl Below<'_> {
@@ -53,7 +53,7 @@ impl Changes {
                     reason: unfit.to_string(),
                 }
                 .at(Some(head.id()));
-                below.cx.reply(request.client, denial);
+                respond(below.cx, request.asker, denial);
             }
         }
     }
@@ -61,7 +61,7 @@ impl Changes {
     /// The server was not given the head, for this reason.
     pub(in crate::node) fn not_in_step(&mut self, cx: &mut Context, denial: Denial) {
         if let Some(request) = self.in_step.take() {
-            cx.reply(request.client, denial);
+            respond(cx, request.asker, denial);
         }
     }
 
@@ -128,7 +128,7 @@ impl Changes {
                     changed: false,
                     kept,
                 };
-                return below.cx.effects.push(Effect::Answer(request.client, done));
+                return respond(below.cx, request.asker, done);
             }
             Outcome::Applied if is_tried_again(below.cx, &request) => {
                 return self.retry(below.cx, request, None);
@@ -150,7 +150,7 @@ impl Changes {
                 .into()
             }
         };
-        below.cx.reply(request.client, denial.at(Some(id)));
+        respond(below.cx, request.asker, denial.at(Some(id)));
     }
 
     /// A client wants the server to run the head.

@@ -4,8 +4,11 @@
 //! and `forwarding` what is made by other hosts.
 
 pub(in crate::node) mod adoption;
+mod again;
+mod answering;
 pub(in crate::node) mod date_anew;
 pub(in crate::node) mod dry_run;
+mod dry_run_end;
 pub(in crate::node) mod forwarding;
 pub(in crate::node) mod if_match;
 pub(in crate::node) mod in_step;
@@ -31,6 +34,7 @@ use self::transaction::Transaction;
 use self::writes::Writes;
 use crate::model::ledger::EditRef;
 use crate::model::record::RecordId;
+use crate::model::revision::{Author, Draft, Revision};
 use crate::node::context::Context;
 use crate::node::exchange::Exchange;
 use crate::node::local::Local;
@@ -57,6 +61,32 @@ impl Below<'_> {
             exchange: self.exchange,
             local: self.local,
         }
+    }
+
+    /// Makes and signs a revision of the own group. `None` if no other peer would take it.
+    pub(in crate::node) fn author(
+        &mut self,
+        base: Option<&Revision>,
+        draft: Draft,
+    ) -> Option<Revision> {
+        self.author_of(&self.cx.setup.group.clone(), base, draft)
+    }
+
+    /// The same of any group.
+    pub(in crate::node) fn author_of(
+        &mut self,
+        group: &str,
+        base: Option<&Revision>,
+        draft: Draft,
+    ) -> Option<Revision> {
+        let stamp = self.store.next_stamp(self.cx, self.peers, base);
+        let author = Author {
+            secret: &self.cx.setup.secret,
+            fleet: *self.cx.setup.fleet.id().as_bytes(),
+            group,
+            stamp,
+        };
+        Revision::author(&author, base, draft)
     }
 }
 

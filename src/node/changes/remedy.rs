@@ -173,3 +173,179 @@ fn touch(one: &Revision, other: &Revision) -> bool {
         .into_iter()
         .any(|(a, b)| a.tokens().iter().zip(b.tokens()).all(|(a, b)| a == b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::document::Document;
+    use crate::model::edit::{Change, Op, apply};
+    use crate::model::json::Value;
+    use crate::model::operation::operations;
+    use crate::model::path::Path;
+    use crate::model::revision::{Author, Draft, Edit, Origin};
+    use crate::model::signature::SecretKey;
+    use crate::model::stamp::Stamp;
+    use crate::node::changes::uncontained::carriers;
+    use crate::node::store::replica::{Keeping, Replica};
+    use std::sync::Arc;
+
+    /// The author of the edit that lost, and a host that has written nothing.
+    const AUTHOR: u8 = 2;
+    const OTHER: u8 = 99;
+
+    fn peer(who: u8) -> PeerId {
+        PeerId::from_bytes(SecretKey::from_seed(&[who; 32]).public()).unwrap()
+    }
+
+    /// A change by `who` of the value at `place`, made on `base`.
+    fn child(
+        base: Option<&Arc<Revision>>,
+        who: u8,
+        ms: u64,
+        place: &str,
+        flags: u16,
+    ) -> Arc<Revision> {
+        let before = base.map_or_else(Document::factory, |base| base.document.clone());
+        let op = Op {
+            path: Path::parse(format!("/config/applications/{place}")).unwrap(),
+            change: Change::Put(Value::from(ms)),
+        };
+        let draft = Draft {
+            edit: Edit {
+                origin: Origin::Original,
+                operations: operations(&before, std::slice::from_ref(&op)),
+            },
+            document: apply(&before, &op).unwrap(),
+            opens: BTreeMap::new(),
+            settles: Vec::new(),
+            flags,
+            note: String::new(),
+        };
+        let author = Author {
+            secret: &SecretKey::from_seed(&[who; 32]),
+            fleet: [2; 32],
+            group: "default",
+            stamp: Stamp::from_u64(ms << 16).unwrap(),
+        };
+        Arc::new(Revision::author(&author, base.map(|base| &**base), draft).unwrap())
+    }
+
+    /// What a case changes of the usual: the author's host, at once, whose server can judge.
+    struct Case {
+        me: u8,
+        now: Duration,
+        is_refused: bool,
+        can_judge: bool,
+        flags: u16,
+        /// Where the head has changed something; the edit that lost is at `a`.
+        head_at: &'static str,
+    }
+
+    const USUAL: Case = Case {
+        me: AUTHOR,
+        now: Duration::ZERO,
+        is_refused: false,
+        can_judge: true,
+        flags: 0,
+        head_at: "b",
+    };
+
+    /// The remedy for an edit that lost against one beside it, in one word.
+    fn of(case: &Case) -> String {
+        let root = child(None, 1, 1, "root", 0);
+        let lost = child(Some(&root), AUTHOR, 2, "a", case.flags);
+        let won = child(Some(&root), 3, 3, case.head_at, 0);
+        let mut replica = Replica::new(Keeping {
+            me: peer(case.me),
+            group: "default".into(),
+            history: 64,
+            files_max: 1 << 40,
+        });
+        for revision in [&root, &lost, &won] {
+            replica.take(Arc::clone(revision), Duration::ZERO);
+        }
+        let group = replica.group("default").unwrap();
+        let held = carriers(group);
+        let refused = BTreeSet::from_iter(case.is_refused.then(|| lost.edit_ref()));
+        let circumstances = Circumstances {
+            now: case.now,
+            me: peer(case.me),
+            group,
+            head: group.head().unwrap(),
+            held: &held,
+            refused: &refused,
+            can_judge: case.can_judge,
+        };
+        match remedy(&circumstances, &Later::new(), held[&lost.edit_ref()]) {
+            Remedy::Replay(document) => {
+                assert!(document.text().contains(r#""a""#));
+                "replay".to_owned()
+            }
+            Remedy::Note => "note".to_owned(),
+            Remedy::Nothing => "nothing".to_owned(),
+            Remedy::Later(at) => format!("later {}", at.as_secs()),
+            Remedy::Load => "load".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_edit_is_made_again_by_its_author_or_later_by_others_or_is_listed() {
+        let wait = STAND_IN_AFTER;
+        let later = |times: u32| format!("later {}", (wait * times).as_secs());
+        let cases = [
+            (USUAL, "replay".to_owned()),
+            (Case { me: OTHER, ..USUAL }, later(1)),
+            (
+                Case {
+                    me: OTHER,
+                    now: wait,
+                    ..USUAL
+                },
+                "replay".to_owned(),
+            ),
+            // Of a server that cannot judge nothing is learnt.
+            (
+                Case {
+                    can_judge: false,
+                    ..USUAL
+                },
+                later(1),
+            ),
+            // What this host's server refuses another's may take.
+            (
+                Case {
+                    is_refused: true,
+                    ..USUAL
+                },
+                later(2),
+            ),
+            (
+                Case {
+                    is_refused: true,
+                    now: 2 * wait,
+                    ..USUAL
+                },
+                "replay".to_owned(),
+            ),
+            // The place does not hold any more what the edit had found there.
+            (
+                Case {
+                    head_at: "a",
+                    ..USUAL
+                },
+                "note".to_owned(),
+            ),
+            // What was made for one revision only is made on no other.
+            (
+                Case {
+                    flags: Header::GUARDED,
+                    ..USUAL
+                },
+                "note".to_owned(),
+            ),
+        ];
+        for (place, (case, expected)) in cases.iter().enumerate() {
+            assert_eq!(of(case), *expected, "case {place}");
+        }
+    }
+}

@@ -35,9 +35,24 @@ pub(in crate::node) enum Wish {
     Repair,
 }
 
-/// A change that a client waits for.
+/// Who asks, and is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum Asker {
+    /// A client of this host's.
+    Client(ClientId),
+    /// This host itself: what somebody has changed on its server is to be published.
+    Host,
+}
+
+impl From<ClientId> for Asker {
+    fn from(client: ClientId) -> Self {
+        Self::Client(client)
+    }
+}
+
+/// A change, or a repair, that somebody waits for.
 pub(in crate::node) struct Request {
-    pub(in crate::node) client: ClientId,
+    pub(super) asker: Asker,
     pub(in crate::node) wish: Wish,
     pub(in crate::node) if_match: Option<String>,
     pub(in crate::node) note: String,
@@ -57,7 +72,7 @@ pub(in crate::node) struct Request {
 
 impl Request {
     pub(super) fn new(
-        client: ClientId,
+        asker: impl Into<Asker>,
         wish: Wish,
         if_match: Option<String>,
         note: String,
@@ -65,7 +80,7 @@ impl Request {
     ) -> Self {
         let (since, tries, follows) = (Duration::ZERO, 0, None);
         Self {
-            client,
+            asker: asker.into(),
             wish,
             if_match,
             note,

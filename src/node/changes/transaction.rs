@@ -12,10 +12,10 @@
 //! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
 //! left on the server either.
 
-use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
-use crate::node::store::storing::hanging;
 use std::sync::Arc;
 
+use super::again::{Hindrance, SecondTry, hindrance, only_appends};
+use super::answering::respond;
 use super::if_match::check_if_match;
 use super::request::{Request, Wish, is_tried_again};
 use super::uncontained::rebase_jitter;
@@ -23,20 +23,20 @@ use super::uploads::success;
 use super::{Below, Changes};
 use crate::limits::{FLAP_PATIENCE, REBASE_JITTER};
 use crate::model::document::Document;
-use crate::model::edit::Verb;
-use crate::model::record::Header;
 use crate::model::replay::replayed;
-use crate::model::revision::{Author, Draft, Origin, Revision};
+use crate::model::revision::{Draft, Origin, Revision};
 use crate::node::answer::Answer;
 use crate::node::context::Context;
-use crate::node::effect::{DiskJob, Effect, Level, ServerJob, revision_name};
+use crate::node::effect::{DiskJob, Level, ServerJob, revision_name};
 use crate::node::event::Event;
 use crate::node::input::{Outcome, Refusal};
-use crate::node::local::effective::{effective_document, effective_or_refuse};
+use crate::node::local::effective::effective_or_refuse;
 use crate::node::local::serve::words;
 use crate::node::local::server::{NO_ANSWER, Verdict};
+use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
 use crate::node::store::Store;
 use crate::node::store::revision_file::file_text;
+use crate::node::store::storing::hanging;
 use crate::node::views::problems::missing_uploads;
 use crate::node::waiting::Waiting;
 
@@ -48,61 +48,107 @@ pub(in crate::node) enum Cause {
     Replay(Arc<Revision>),
 }
 
-/// A revision in the making.
-pub(in crate::node) struct Transaction {
-    cause: Cause,
-    revision: Arc<Revision>,
-    base: Option<Arc<Revision>>,
+/// A revision in the making: what is made, and what its phase goes with.
+pub(in crate::node) enum Transaction {
+    /// The revision is on its way to the disk as pending. `effective` is what is to be tried: its
+    /// document with this host's overlay and variables.
+    Pending {
+        attempt: Attempt,
+        effective: Document,
+    },
+    /// The own server tries it.
+    Trying {
+        attempt: Attempt,
+        effective: Document,
+    },
+    /// The revision is on its way to the disk for good.
+    Committing {
+        attempt: Attempt,
+        /// What the server took; `None` where there was no server to try it.
+        tried: Option<Accepted>,
+    },
+    /// The server has taken a dry run, and is given back `head`, which comes to `effective` here.
+    RollingBack {
+        attempt: Attempt,
+        head: Arc<Revision>,
+        effective: Document,
+    },
+}
+
+/// What is made, in whatever phase.
+pub(in crate::node) struct Attempt {
+    pub(super) cause: Cause,
+    pub(super) revision: Arc<Revision>,
+    /// The head that it is made on.
+    pub(super) base: Option<Arc<Revision>>,
     /// What the server ran before the first revision of all.
-    before: Document,
-    /// The revision's document with this host's overlay and variables: what is tried.
+    pub(super) before: Document,
+}
+
+/// What the own server took.
+pub(in crate::node) struct Accepted {
     effective: Document,
     /// Whether the server was seen to run it.
     verified: bool,
-    phase: Phase,
-}
-
-enum Phase {
-    Pending,
-    Trying,
-    Committing,
-    /// After a dry run: the server is given this revision, the head as it was then.
-    TakingBack(Arc<Revision>),
 }
 
 impl Transaction {
-    fn is_dry(&self) -> bool {
+    /// What is made, whatever has become of it so far.
+    fn into_attempt(self) -> Attempt {
+        match self {
+            Self::Pending { attempt, .. }
+            | Self::Trying { attempt, .. }
+            | Self::Committing { attempt, .. }
+            | Self::RollingBack { attempt, .. } => attempt,
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn is_dry(&self) -> bool {
         matches!(&self.cause, Cause::Client(request) if request.is_dry)
+    }
+
+    /// Whether another head has come since it was begun.
+    pub(super) fn is_overtaken(&self, store: &Store, cx: &Context) -> bool {
+        store.tip(cx).map(|head| head.id()) != self.base.as_ref().map(|base| base.id())
+    }
+
+    /// Why a client's change is not made once more on the head that has come meanwhile, if it is
+    /// not.
+    pub(super) fn why_not_again(&self, store: &Store, cx: &Context) -> Option<Answer> {
+        let Cause::Client(request) = &self.cause else {
+            return None;
+        };
+        let head = store.head(cx);
+        let met = head.map(|head| head.id());
+        let guard = check_if_match(request.if_match.as_deref(), met);
+        let second = SecondTry {
+            guard_holds: guard.is_ok(),
+            still_fits: head.is_some_and(|head| replayed(&head.document, &self.revision).is_some()),
+            only_appends: only_appends(&self.revision),
+            has_time: is_tried_again(cx, request),
+        };
+        Some(match hindrance(&second)? {
+            Hindrance::Guard => guard.err()?,
+            Hindrance::Collision => FleetState::Collides { path: None }.at(met).into(),
+            Hindrance::Time => FleetState::OthersAreChanging.at(met).into(),
+        })
+    }
+
+    /// What the server may run already must not be sent to it again: it might restart
+    /// applications.
+    fn may_run_already(&self) -> bool {
+        match &self.cause {
+            Cause::Replay(_) => true,
+            Cause::Client(request) => {
+                matches!(request.wish, Wish::Local { .. } | Wish::Settle(_))
+            }
+        }
     }
 }
 
 impl Below<'_> {
-    /// Makes and signs a revision of the own group. `None` if no other peer would take it.
-    pub(in crate::node) fn author(
-        &mut self,
-        base: Option<&Revision>,
-        draft: Draft,
-    ) -> Option<Revision> {
-        self.author_of(&self.cx.setup.group.clone(), base, draft)
-    }
-
-    /// The same of any group.
-    pub(in crate::node) fn author_of(
-        &mut self,
-        group: &str,
-        base: Option<&Revision>,
-        draft: Draft,
-    ) -> Option<Revision> {
-        let stamp = self.store.next_stamp(self.cx, self.peers, base);
-        let author = Author {
-            secret: &self.cx.setup.secret,
-            fleet: *self.cx.setup.fleet.id().as_bytes(),
-            group,
-            stamp,
-        };
-        Revision::author(&author, base, draft)
-    }
-
     /// The answer to a refusal. Where the head is refused too, a change that mends it is taken; for
     /// any other the client does better with another host.
     fn refused(&self, cause: &Cause, refusal: Refusal) -> Answer {
@@ -123,15 +169,19 @@ impl Below<'_> {
             && self.local.applied_id() != self.store.head(self.cx).map(|head| head.id())
     }
 
-    fn publish(&mut self, transaction: Transaction) {
+    fn publish(&mut self, attempt: Attempt, tried: Option<Accepted>) {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had
         // that head come a moment later.
-        let revision = transaction.revision;
+        let revision = attempt.revision;
         // Not a server that has been found since.
-        if revision.record.header.flags & Header::UNTRIED == 0 {
+        if let Some(Accepted {
+            effective,
+            verified,
+        }) = tried
+        {
             self.local
                 .server
-                .set_applied(&revision, transaction.effective, transaction.verified);
+                .set_applied(&revision, effective, verified);
             self.local.runs_revision(self.cx);
         }
         let name = revision.id().short();
@@ -150,16 +200,16 @@ impl Below<'_> {
         };
         self.cx.say(Level::Info, "config", text);
         self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
-        if transaction.base.is_none() {
+        if attempt.base.is_none() {
             missing_uploads(self.store, self.cx)
                 .collect::<Vec<_>>()
                 .into_iter()
                 .for_each(|text| self.cx.say(Level::Warn, "config", text));
         }
-        if matches!(transaction.cause, Cause::Replay(_)) {
+        if matches!(attempt.cause, Cause::Replay(_)) {
             self.cx.rebase_soon(rebase_jitter(self.store, self.cx));
         }
-        if let Cause::Client(request) = transaction.cause {
+        if let Cause::Client(request) = attempt.cause {
             let (success, applied) = (success(&request.wish), self.local.applied_id());
             let done = Answer::Done {
                 success,
@@ -168,7 +218,7 @@ impl Below<'_> {
                 changed: true,
                 kept: self.local.kept.take_of_job(),
             };
-            self.cx.effects.push(Effect::Answer(request.client, done));
+            respond(self.cx, request.asker, done);
         }
     }
 }
@@ -191,44 +241,39 @@ impl Changes {
             );
         };
         // Of the revision's own document, so that where nothing is this host's own there is one of
-        // them in memory. Without a server nobody can say whether the document and this
-        // host go together, and nobody need.
-        let effective = match below
-            .local
-            .server
-            .present
-            .then(|| effective_or_refuse(below.cx, &revision.document))
-        {
-            Some(Err(refusal)) => {
+        // them in memory. Without a server nobody can say whether the document and this host go
+        // together, and nobody need.
+        let has_server = below.local.server.present;
+        let effective = has_server.then(|| effective_or_refuse(below.cx, &revision.document));
+        let effective = match effective.transpose() {
+            Ok(effective) => effective,
+            Err(refusal) => {
                 let answer = below.refused(&cause, refusal);
                 return self.abandon(below, cause, answer);
             }
-            Some(Ok(effective)) => effective,
-            None => revision.document.clone(),
         };
         if !below.store.replica.fits_own(&revision) {
             return self.abandon(below, cause, Denial::from(LimitReached::StateFull).into());
         }
         let (group, name) = file_of(&revision);
         let ticket = below.cx.ticket(Waiting::Transaction);
-        let phase = if below.local.server.present {
-            Phase::Pending
-        } else {
-            Phase::Committing
-        };
         let text = file_text(&revision);
-        below.cx.disk(match phase {
-            Phase::Pending => DiskJob::Pending(ticket, group, name, text),
-            _ => DiskJob::Store(ticket, group, name, text),
-        });
-        self.transaction = Some(Transaction {
+        let attempt = Attempt {
             cause,
             revision,
             base,
             before,
-            effective,
-            verified: false,
-            phase,
+        };
+        self.transaction = Some(match effective {
+            Some(effective) => {
+                below.cx.disk(DiskJob::Pending(ticket, group, name, text));
+                Transaction::Pending { attempt, effective }
+            }
+            None => {
+                below.cx.disk(DiskJob::Store(ticket, group, name, text));
+                let tried = None;
+                Transaction::Committing { attempt, tried }
+            }
         });
     }
 
@@ -238,206 +283,119 @@ impl Changes {
         below: &mut Below<'_>,
         result: Result<(), String>,
     ) {
-        let Some(mut transaction) = self.transaction.take() else {
-            return;
-        };
-        match (&transaction.phase, result) {
-            (Phase::Pending, Ok(())) => {
-                let document = transaction.effective.clone();
-                // What the server may run already must not be sent to it again: it might restart
-                // applications.
-                let look_first = match &transaction.cause {
-                    Cause::Replay(_) => true,
-                    Cause::Client(request) => {
-                        matches!(request.wish, Wish::Local { .. } | Wish::Settle(_))
-                    }
-                };
-                transaction.phase = Phase::Trying;
-                self.transaction = Some(transaction);
-                below
-                    .local
-                    .try_on_server(below.cx, ServerJob::attempt(document, look_first));
+        let not_stored = |reason| Denial::from(DiskFault::NotStored { reason }).into();
+        match (self.transaction.take(), result) {
+            (Some(Transaction::Pending { attempt, effective }), Ok(())) => {
+                let job = ServerJob::attempt(effective.clone(), attempt.may_run_already());
+                self.transaction = Some(Transaction::Trying { attempt, effective });
+                below.local.try_on_server(below.cx, job);
             }
-            (_, Ok(())) => below.publish(transaction),
-            (_, Err(error)) => self.give_up(
-                below,
-                transaction,
-                Denial::from(DiskFault::NotStored { reason: error }).into(),
-                true,
-            ),
+            (Some(Transaction::Committing { attempt, tried }), Ok(())) => {
+                below.publish(attempt, tried);
+            }
+            (
+                Some(
+                    Transaction::Pending { attempt, .. } | Transaction::Committing { attempt, .. },
+                ),
+                Err(error),
+            ) => self.give_up(below, attempt, not_stored(error), true),
+            // Nothing of it is on its way to the disk.
+            (other, _) => self.transaction = other,
         }
     }
 
     /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows
     /// then, so it is not published, and removed as soon as the disk does anything again.
     pub(in crate::node) fn give_up_what_hangs(&mut self, below: &mut Below<'_>) {
-        let Some(transaction) = self
-            .transaction
-            .take_if(|transaction| matches!(transaction.phase, Phase::Pending | Phase::Committing))
-        else {
-            return;
+        let denial = match &self.transaction {
+            Some(Transaction::Pending { .. }) => {
+                Denial::from(DiskFault::NotStored { reason: hanging() })
+            }
+            Some(Transaction::Committing { attempt, .. }) => {
+                below.cx.remove_file(&attempt.revision.record);
+                Denial::from(DiskFault::Silent { reason: hanging() })
+            }
+            Some(Transaction::Trying { .. } | Transaction::RollingBack { .. }) | None => return,
         };
         // What the disk says of it later is nobody's any more.
         below
             .cx
             .tickets
             .retain(|_, waiting| !matches!(waiting, Waiting::Transaction));
-        let denial = match transaction.phase {
-            Phase::Committing => {
-                let record = transaction.revision.record.clone();
-                below.cx.remove_file(&record);
-                Denial::from(DiskFault::Silent { reason: hanging() })
-            }
-            _ => Denial::from(DiskFault::NotStored { reason: hanging() }),
-        };
-        self.give_up(below, transaction, denial.into(), true);
+        if let Some(transaction) = self.transaction.take() {
+            self.give_up(below, transaction.into_attempt(), denial.into(), true);
+        }
     }
 
     /// The server has tried the revision in hand.
     pub(in crate::node) fn tried(&mut self, below: &mut Below<'_>, outcome: Outcome) {
-        let Some(mut transaction) = self.transaction.take() else {
-            return;
-        };
-        let unreachable =
-            |reason: String| Answer::from(Denial::from(ServerFault::Unreachable { reason }));
-        if let Phase::TakingBack(head) = &transaction.phase {
-            let head = Arc::clone(head);
-            return self.transaction_rolled_back(below, transaction, &head, outcome);
-        }
-        match outcome {
-            Outcome::Applied | Outcome::Unverified(_) if transaction.is_dry() => {
-                self.roll_back_transaction(below, transaction)
+        match self.transaction.take() {
+            Some(Transaction::Trying { attempt, effective }) => {
+                self.judged(below, attempt, effective, outcome);
             }
-            Outcome::Applied | Outcome::Unverified(_)
-                if has_moved(below.store, below.cx, &transaction) =>
-            {
-                self.begin_anew(below, transaction)
-            }
-            Outcome::Applied | Outcome::Unverified(_) => {
-                transaction.verified = matches!(outcome, Outcome::Applied);
-                transaction.phase = Phase::Committing;
-                let (group, name) = file_of(&transaction.revision);
-                let ticket = below.cx.ticket(Waiting::Transaction);
-                below.cx.disk(DiskJob::Commit(ticket, group, name));
-                self.transaction = Some(transaction);
-            }
-            Outcome::Refused(refusal) => self.turn_down(below, transaction, refusal),
-            Outcome::Unreachable(reason) => {
-                self.give_up(below, transaction, unreachable(reason), false)
-            }
-            Outcome::Unknown(reason) => self.give_up(below, transaction, unreachable(reason), true),
-            Outcome::Unreadable(reason) => self.give_up(
-                below,
-                transaction,
-                Denial::from(ServerFault::Untouched { reason }).into(),
-                false,
-            ),
-            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
-                self.give_up(below, transaction, unreachable(NO_ANSWER.to_owned()), true)
-            }
+            Some(Transaction::RollingBack {
+                attempt,
+                head,
+                effective,
+            }) => self.transaction_rolled_back(below, attempt, &head, effective, outcome),
+            // The server was asked for nothing of it.
+            other => self.transaction = other,
         }
     }
 
-    fn turn_down(&mut self, below: &mut Below<'_>, transaction: Transaction, refusal: Refusal) {
-        let answer = below.refused(&transaction.cause, refusal);
-        self.give_up(below, transaction, answer, false);
-    }
-
-    /// The server has taken a dry run, and is given back what it is to run before anything else
-    /// happens.
-    fn roll_back_transaction(&mut self, below: &mut Below<'_>, mut transaction: Transaction) {
-        // Not what it was begun on, if that is not the head any more: the server would have to be
-        // given another once more. Where the group was removed meanwhile the server stays
-        // as it was.
-        let head = below
-            .store
-            .head(below.cx)
-            .or(transaction.base.as_ref())
-            .cloned()
-            .expect("a dry run is begun on a head");
-        let document = match effective_document(below.cx, &head.document) {
-            Ok(document) => document,
-            Err(unfit) => {
-                return self.transaction_not_rolled_back(below, transaction, unfit.to_string());
-            }
-        };
-        transaction.effective = document.clone();
-        transaction.phase = Phase::TakingBack(head);
-        self.transaction = Some(transaction);
-        below
-            .local
-            .try_on_server(below.cx, ServerJob::apply(document));
-    }
-
-    /// The server runs what it is to run after a dry run, or cannot be given it: then that is done
-    /// again as after any failure, and shown.
-    fn transaction_rolled_back(
+    /// The server has its say on a revision.
+    fn judged(
         &mut self,
         below: &mut Below<'_>,
-        transaction: Transaction,
-        head: &Revision,
+        attempt: Attempt,
+        effective: Document,
         outcome: Outcome,
     ) {
-        let failure = match outcome {
-            Outcome::Applied => None,
-            Outcome::Refused(refusal) => Some(words(&refusal)),
-            Outcome::Unverified(reason)
-            | Outcome::Unreachable(reason)
-            | Outcome::Unreadable(reason)
-            | Outcome::Unknown(reason) => Some(reason),
-            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
-                Some("no answer".into())
+        let unreachable =
+            |reason: String| Answer::from(Denial::from(ServerFault::Unreachable { reason }));
+        match outcome {
+            Outcome::Applied | Outcome::Unverified(_) if attempt.is_dry() => {
+                self.roll_back_transaction(below, attempt);
             }
-        };
-        if let Some(reason) = failure {
-            return self.transaction_not_rolled_back(below, transaction, reason);
+            Outcome::Applied | Outcome::Unverified(_)
+                if attempt.is_overtaken(below.store, below.cx) =>
+            {
+                self.begin_anew(below, attempt);
+            }
+            Outcome::Applied | Outcome::Unverified(_) => {
+                let (group, name) = file_of(&attempt.revision);
+                let ticket = below.cx.ticket(Waiting::Transaction);
+                below.cx.disk(DiskJob::Commit(ticket, group, name));
+                let verified = matches!(outcome, Outcome::Applied);
+                let tried = Some(Accepted {
+                    effective,
+                    verified,
+                });
+                self.transaction = Some(Transaction::Committing { attempt, tried });
+            }
+            Outcome::Refused(refusal) => {
+                let answer = below.refused(&attempt.cause, refusal);
+                self.give_up(below, attempt, answer, false);
+            }
+            Outcome::Unreachable(reason) => {
+                self.give_up(below, attempt, unreachable(reason), false);
+            }
+            Outcome::Unknown(reason) => self.give_up(below, attempt, unreachable(reason), true),
+            Outcome::Unreadable(reason) => {
+                let answer = Denial::from(ServerFault::Untouched { reason }).into();
+                self.give_up(below, attempt, answer, false);
+            }
+            Outcome::Observed { .. } | Outcome::Found { .. } | Outcome::Unchanged => {
+                self.give_up(below, attempt, unreachable(NO_ANSWER.to_owned()), true);
+            }
         }
-        below
-            .local
-            .server
-            .set_applied(head, transaction.effective.clone(), true);
-        below.local.runs_revision(below.cx);
-        below.cx.own_record_changed();
-        if has_moved(below.store, below.cx, &transaction) {
-            return match why_not_again(below.store, below.cx, &transaction) {
-                Some(answer) => self.give_up(below, transaction, answer, false),
-                None => self.again(below, transaction),
-            };
-        }
-        let text = format!(
-            "dry run: the server takes {}; it runs {} again",
-            summary(&transaction.revision),
-            head.id().short()
-        );
-        below.cx.say(Level::Info, "config", text);
-        let answer = Answer::DryRun {
-            changes: true,
-            head: head.id(),
-            applied: below.local.applied_id(),
-        };
-        self.give_up(below, transaction, answer, false);
-    }
-
-    fn transaction_not_rolled_back(
-        &mut self,
-        below: &mut Below<'_>,
-        transaction: Transaction,
-        reason: String,
-    ) {
-        below.cx.say(
-            Level::Warn,
-            "server",
-            format!("after a dry run the server was not given back what it ran: {reason}"),
-        );
-        let denial = Denial::from(ServerFault::NotRolledBack { reason });
-        self.give_up(below, transaction, denial.into(), true);
     }
 
     /// The head has moved while the server tried: once more on the new head, if a client's change
     /// still fits there.
-    fn begin_anew(&mut self, below: &mut Below<'_>, transaction: Transaction) {
-        if let Some(answer) = why_not_again(below.store, below.cx, &transaction) {
-            return self.give_up(below, transaction, answer, true);
+    fn begin_anew(&mut self, below: &mut Below<'_>, attempt: Attempt) {
+        if let Some(answer) = attempt.why_not_again(below.store, below.cx) {
+            return self.give_up(below, attempt, answer, true);
         }
         // The server still runs what it tried: unless the next try is published, the head is put
         // back. That comes within a moment, and the server should not flap.
@@ -445,19 +403,19 @@ impl Changes {
             .local
             .server
             .roll_back(None, below.cx.now.elapsed + FLAP_PATIENCE);
-        self.again(below, transaction);
+        self.again(below, attempt);
     }
 
     /// The cause has its turn again.
-    fn again(&mut self, below: &mut Below<'_>, transaction: Transaction) {
-        discard(below.cx, &transaction);
-        match transaction.cause {
+    pub(super) fn again(&mut self, below: &mut Below<'_>, attempt: Attempt) {
+        discard(below.cx, &attempt);
+        match attempt.cause {
             Cause::Client(request) => {
                 let fits = below
                     .store
                     .head(below.cx)
-                    .is_some_and(|head| replayed(&head.document, &transaction.revision).is_some());
-                self.retry(below.cx, *request, (!fits).then_some(transaction.revision));
+                    .is_some_and(|head| replayed(&head.document, &attempt.revision).is_some());
+                self.retry(below.cx, *request, (!fits).then_some(attempt.revision));
             }
             Cause::Replay(_) => below.cx.rebase_soon(REBASE_JITTER),
         }
@@ -466,44 +424,36 @@ impl Changes {
     /// The revision in hand did not come to the server.
     pub(in crate::node) fn drop_transaction(&mut self, below: &mut Below<'_>, denial: Denial) {
         if let Some(transaction) = self.transaction.take() {
-            self.give_up(below, transaction, denial.into(), false);
+            self.give_up(below, transaction.into_attempt(), denial.into(), false);
         }
     }
 
-    fn give_up(
+    pub(super) fn give_up(
         &mut self,
         below: &mut Below<'_>,
-        transaction: Transaction,
+        attempt: Attempt,
         answer: Answer,
         roll_back: bool,
     ) {
-        discard(below.cx, &transaction);
+        discard(below.cx, &attempt);
         if roll_back && below.local.server.present {
-            let has_head = transaction
-                .base
-                .as_ref()
-                .is_some_and(|base| !base.is_removal());
-            let base = (!has_head).then(|| transaction.before.clone());
+            let has_head = attempt.base.as_ref().is_some_and(|base| !base.is_removal());
+            let base = (!has_head).then(|| attempt.before.clone());
             below.local.server.roll_back(base, below.cx.now.elapsed);
         }
-        self.abandon(below, transaction.cause, answer);
+        self.abandon(below, attempt.cause, answer);
     }
 
     fn abandon(&mut self, below: &mut Below<'_>, cause: Cause, answer: Answer) {
         match cause {
-            Cause::Client(request) => below
-                .cx
-                .effects
-                .push(Effect::Answer(request.client, answer)),
+            Cause::Client(request) => respond(below.cx, request.asker, answer),
             Cause::Replay(uncontained) => self.replay_failed(below, &uncontained, &answer),
         }
     }
 
     /// Whether the revision in hand is a dry run's, and the server has not taken it yet.
     pub(in crate::node) fn is_tried_only(&self) -> bool {
-        self.transaction.as_ref().is_some_and(|transaction| {
-            transaction.is_dry() && matches!(transaction.phase, Phase::Trying)
-        })
+        matches!(&self.transaction, Some(Transaction::Trying { attempt, .. }) if attempt.is_dry())
     }
 }
 
@@ -522,15 +472,6 @@ pub(in crate::node) fn summary(revision: &Revision) -> String {
     words.join(", ")
 }
 
-/// Whether it does nothing but append to arrays.
-fn is_append(revision: &Revision) -> bool {
-    revision
-        .edit
-        .operations
-        .iter()
-        .all(|operation| operation.verb == Verb::Append)
-}
-
 fn file_of(revision: &Revision) -> (String, String) {
     let header = &revision.record.header;
     (
@@ -539,30 +480,7 @@ fn file_of(revision: &Revision) -> (String, String) {
     )
 }
 
-fn has_moved(store: &Store, cx: &Context, transaction: &Transaction) -> bool {
-    store.tip(cx).map(|head| head.id()) != transaction.base.as_ref().map(|base| base.id())
-}
-
-/// Why a client's change cannot be made once more on the head that has come meanwhile.
-fn why_not_again(store: &Store, cx: &Context, transaction: &Transaction) -> Option<Answer> {
-    let Cause::Client(request) = &transaction.cause else {
-        return None;
-    };
-    let head = store.head(cx);
-    let met = head.map(|head| head.id());
-    let still = head.is_some_and(|head| replayed(&head.document, &transaction.revision).is_some());
-    let guarded = check_if_match(request.if_match.as_deref(), met).err();
-    match () {
-        () if guarded.is_some() => guarded,
-        () if !still && !is_append(&transaction.revision) => {
-            Some(FleetState::Collides { path: None }.at(met).into())
-        }
-        () if !is_tried_again(cx, request) => Some(FleetState::OthersAreChanging.at(met).into()),
-        () => None,
-    }
-}
-
-fn discard(cx: &mut Context, transaction: &Transaction) {
-    let (group, name) = file_of(&transaction.revision);
+fn discard(cx: &mut Context, attempt: &Attempt) {
+    let (group, name) = file_of(&attempt.revision);
     cx.disk(DiskJob::Discard(group, name));
 }

@@ -6,14 +6,13 @@
 //! 409. An append collides with nothing, but waits for what it follows, if that is still to be made
 //! again on the new head.
 
-use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
-use crate::node::store::storing::hanging;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answering::respond;
 use super::planned::Plan;
-use super::request::{Request, Wish, is_tried_again};
+use super::request::{Asker, Request, Wish, is_tried_again};
 use super::transaction::Cause;
 use super::{Below, Changes};
 use crate::limits::{TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
@@ -23,9 +22,10 @@ use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::node::answer::Answer;
 use crate::node::ask::{Change, DryRun, Patching};
 use crate::node::context::Context;
-use crate::node::effect::Effect;
 use crate::node::input::ClientId;
+use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
 use crate::node::store::Store;
+use crate::node::store::storing::hanging;
 
 /// The changes that wait.
 #[derive(Default)]
@@ -104,18 +104,17 @@ impl Changes {
                 }
                 Err(Answer::Done { revision, .. }) if !below.store.storing.has(&revision) => {
                     let reason = below.store.storing.problem().unwrap_or_default();
-                    below
-                        .cx
-                        .reply(request.client, DiskFault::NotStored { reason });
+                    respond(
+                        below.cx,
+                        request.asker,
+                        Denial::from(DiskFault::NotStored { reason }),
+                    );
                 }
                 // Nor is it said before the server runs that.
                 Err(Answer::Done { .. }) if below.local.server.present => {
                     return self.put_in_step(below, request);
                 }
-                Err(answer) => below
-                    .cx
-                    .effects
-                    .push(Effect::Answer(request.client, answer)),
+                Err(answer) => respond(below.cx, request.asker, answer),
             }
         }
     }
@@ -138,7 +137,7 @@ impl Changes {
             .into_iter()
             .chain(pausing)
         {
-            below.cx.reply(request.client, denial.clone());
+            respond(below.cx, request.asker, denial.clone());
         }
     }
 
@@ -153,7 +152,7 @@ impl Changes {
         {
             let verdict = &below.local.server.verdict;
             let denial = verdict.hindrance();
-            below.cx.reply(request.client, denial);
+            respond(below.cx, request.asker, denial);
         }
     }
 
@@ -203,8 +202,9 @@ impl Changes {
                 Some(follows) if is_tried_again(below.cx, &request) => {
                     self.retry(below.cx, request, Some(follows))
                 }
-                Some(_) => below.cx.reply(
-                    request.client,
+                Some(_) => respond(
+                    below.cx,
+                    request.asker,
                     FleetState::OthersAreChanging
                         .at(below.store.head(below.cx).map(|head| head.id())),
                 ),
@@ -260,8 +260,9 @@ impl Changes {
     }
 
     /// What the server was just seen to run is published before anything else changes it.
-    pub(in crate::node) fn adopt_now(&mut self, cx: &Context, client: ClientId, note: String) {
-        let request = Request::new(client, Wish::Local { force: false }, None, note, Vec::new());
+    pub(in crate::node) fn adopt_now(&mut self, cx: &Context) {
+        let (wish, note) = (Wish::Local { force: false }, ADOPTED.to_owned());
+        let request = Request::new(Asker::Host, wish, None, note, Vec::new());
         self.writes.queue.push_front(Request {
             looked: true,
             since: cx.now.elapsed,
@@ -285,7 +286,11 @@ impl Changes {
 
     fn enqueue(&mut self, cx: &mut Context, request: Request) {
         if self.writes.len() >= WRITES_MAX {
-            return cx.reply(request.client, LimitReached::ChangesWaiting);
+            return respond(
+                cx,
+                request.asker,
+                Denial::from(LimitReached::ChangesWaiting),
+            );
         }
         self.writes.queue.push_back(Request {
             since: cx.now.elapsed,
@@ -305,7 +310,7 @@ impl Changes {
     /// The next change cannot be made, for this reason.
     pub(in crate::node) fn deny_next(&mut self, cx: &mut Context, denial: Denial) {
         if let Some(request) = self.writes.queue.pop_front() {
-            cx.reply(request.client, denial);
+            respond(cx, request.asker, denial);
         }
     }
 
@@ -340,3 +345,6 @@ fn has_lost_some_of(store: &Store, cx: &Context, revision: &Revision) -> bool {
         .group(&cx.setup.group)
         .is_some_and(|group| group.has_lost_some_of(revision))
 }
+
+/// The note of a change that nobody has asked for.
+const ADOPTED: &str = "changed on the server itself";

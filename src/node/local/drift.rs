@@ -11,11 +11,9 @@ use crate::limits::{REPAIR_CALM, REPAIR_MAX, REPAIR_MIN};
 use crate::model::document::is_factory;
 use crate::model::json::{self, Value};
 use crate::model::record::RecordId;
-use crate::node::answer::Answer;
 use crate::node::context::Context;
-use crate::node::effect::{Effect, Level};
-use crate::node::event::Event;
-use crate::node::input::ClientId;
+use crate::node::effect::Level;
+use crate::node::event::{Adoption, Event};
 use crate::node::store::Store;
 use crate::settings::DriftChoice;
 
@@ -120,29 +118,18 @@ impl Local {
         self.server.apply_anew(now);
     }
 
-    /// Takes the answers that were meant for the host itself.
-    pub(in crate::node) fn note_adoption(&mut self, cx: &mut Context) {
-        let is_own = |effect: &Effect| matches!(effect, Effect::Answer(ADOPTER, _));
-        let Some(place) = cx.effects.iter().position(is_own) else {
-            return;
-        };
-        let Effect::Answer(_, answer) = cx.effects.remove(place) else {
-            return;
-        };
+    /// What came of publishing what somebody had changed. What stands in the way only for now is
+    /// tried again at the next look.
+    pub(in crate::node) fn adoption_ended(&mut self, cx: &mut Context, adoption: Adoption) {
         self.server.handling.is_adopting = false;
-        // What stands in the way only for now is tried again at the next look.
-        if let Answer::Denied(denial) = &answer
-            && denial.passes()
-        {
+        if matches!(adoption, Adoption::Delayed(_)) {
             self.server.handling.in_vain = None;
         }
-        let why = match answer {
-            Answer::Done { .. } => None,
-            Answer::Denied(denial) => Some((cx.setup.words)(&denial)),
-            Answer::Refused(refusal) => Some(super::serve::words(&refusal)),
-            _ => Some("it does not fit the document".to_owned()),
+        let why = match &adoption {
+            Adoption::Published => None,
+            Adoption::Delayed(why) | Adoption::Impossible(why) => Some(why.as_str()),
         };
-        self.set_unadopted(cx, why.as_deref());
+        self.set_unadopted(cx, why);
     }
 
     /// Why what was changed cannot be published, or that it can.
@@ -168,7 +155,3 @@ fn fingerprint(config: &Value) -> String {
     use sha2::{Digest, Sha256};
     crate::codec::hex(&Sha256::digest(json::compact(config)))
 }
-
-/// Who asks when nobody does: no client's request has this number.
-pub(in crate::node) const ADOPTER: ClientId = ClientId::MAX;
-pub(in crate::node) const ADOPTED: &str = "changed on the server itself";
