@@ -14,6 +14,7 @@
 //! what one part means for the others.
 
 pub mod answer;
+mod applied;
 pub mod ask;
 mod changes;
 mod context;
@@ -316,7 +317,7 @@ impl Node {
 
     /// How the last attempt to apply the head went, in one word.
     pub fn verdict(&self) -> &'static str {
-        self.local.server.verdict.word()
+        self.local.server.word()
     }
 
     /// About how many bytes of memory are held for the fleet: documents, node records, the address

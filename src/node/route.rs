@@ -5,6 +5,7 @@
 //! [`Event`]; each is passed on before the next thing begins. Here, and nowhere else, several parts
 //! are dealt with in a row, and each such row says why it is in that order.
 
+use super::waiting::ServerPurpose;
 use crate::node::changes::settle::needed_is_not_to_be_had;
 use crate::node::refusal::{Denial, RequestFault};
 use std::sync::Arc;
@@ -18,7 +19,6 @@ use super::effect::Effect;
 use super::event::Event;
 use super::input::{ClientId, LinkId, Outcome, ServerReport, Ticket};
 use super::local::kept::Found;
-use super::local::server::Job;
 use super::peers::link::Link;
 use super::store::replica::Taken;
 use super::turn;
@@ -401,7 +401,7 @@ impl Node {
                     .is_acknowledged(&mut self.cx, client, &name, result);
             }
             Waiting::Probe
-            | Waiting::Server
+            | Waiting::Server(_)
             | Waiting::Read(..)
             | Waiting::Adopting(_)
             | Waiting::Decoded(..) => {}
@@ -454,9 +454,9 @@ impl Node {
 
     /// The server has done, or not done, what it was asked.
     pub(super) fn server_reports(&mut self, report: ServerReport) {
-        if self.cx.tickets.remove(&report.ticket).is_none() {
+        let Some(Waiting::Server(purpose)) = self.cx.tickets.remove(&report.ticket) else {
             return;
-        }
+        };
         self.local.hears_of_server(&mut self.cx, &report);
         if let Outcome::Found {
             config,
@@ -471,9 +471,13 @@ impl Node {
                 },
                 self.changes.is_tried_only(),
             );
-            return self
-                .local
-                .found_changed(&mut self.cx, &self.store, found, is_tried_only);
+            return self.local.found_changed(
+                &mut self.cx,
+                &self.store,
+                purpose,
+                found,
+                is_tried_only,
+            );
         }
         let Self {
             cx,
@@ -483,20 +487,22 @@ impl Node {
             changes,
             ..
         } = self;
-        match local.server.job.take() {
-            Some(Job::Apply(applied)) => local.applied(cx, peers, store, applied, report),
-            Some(Job::InStep(applied)) => {
+        local.server.end(cx, &purpose);
+        match purpose {
+            ServerPurpose::Apply(applied) => local.applied(cx, peers, store, applied, report),
+            ServerPurpose::InStep(applied) => {
                 self.changes(|changes, below| changes.is_put_in_step(below, applied, report));
             }
-            Some(Job::Observe) => {
+            ServerPurpose::Observe => {
                 local.observed(cx, store, report.outcome, changes.is_default_meant());
             }
-            Some(Job::Try) => self.changes(|changes, below| changes.tried(below, report.outcome)),
-            Some(Job::RollBack) => local.rolled_back(cx, report.outcome),
-            Some(Job::RollBackToApplied(applied)) => {
+            ServerPurpose::Try => {
+                self.changes(|changes, below| changes.tried(below, report.outcome))
+            }
+            ServerPurpose::RollBack => local.rolled_back(cx, report.outcome),
+            ServerPurpose::RollBackToApplied(applied) => {
                 local.rolled_back_to_applied(cx, applied, report.outcome);
             }
-            None => {}
         }
     }
 

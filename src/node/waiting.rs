@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::applied::Applied;
 use super::input::{ClientId, LinkId};
 use crate::model::document::BundleId;
 use crate::model::path::Path;
@@ -33,14 +34,43 @@ pub(in crate::node) enum Waiting {
     Transaction,
     /// The removal of a group, for a client who waits.
     Removal(Box<Removal>),
-    /// The server's job in hand.
-    Server,
+    /// The server has its job done, and what for.
+    Server(ServerPurpose),
     /// A file that is read.
     Read(Record, Reading),
     /// A file out of which these bundles are struck.
     Struck(Record, Vec<BundleId>),
     /// The body of this record, which this link has brought.
     Decoded(LinkId, RecordId),
+}
+
+/// What the server is asked for.
+pub(in crate::node) enum ServerPurpose {
+    /// The head is to run.
+    Apply(Applied),
+    /// The same, for a client who is answered after it.
+    InStep(Applied),
+    /// Without a head: what ran before the first change was tried is to run again.
+    RollBack,
+    /// What ran before is to run again, for the head cannot.
+    RollBackToApplied(Applied),
+    /// What it runs is to be seen.
+    Observe,
+    /// The revision in the making is tried.
+    Try,
+}
+
+impl ServerPurpose {
+    /// The purpose in one word or two.
+    pub(in crate::node) fn word(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::InStep(_) => "repair",
+            Self::RollBack | Self::RollBackToApplied(_) => "roll back",
+            Self::Observe => "look",
+            Self::Try => "try",
+        }
+    }
 }
 
 /// Who wants a revision of the history, and what for.

@@ -13,7 +13,7 @@ use crate::model::document::Document;
 use crate::model::json::{self, Map, Value};
 use crate::node::answer::Answer;
 use crate::node::local::effective::effective_or_refuse;
-use crate::node::local::server::Verdict;
+use crate::node::local::state::Verdict;
 use crate::node::refusal::ServerFault;
 
 impl Below<'_> {
@@ -24,7 +24,7 @@ impl Below<'_> {
             let head = self.store.head(self.cx).map(|head| head.id());
             Err(fault.at(head).into())
         };
-        if !self.local.server.present {
+        if !self.local.server.is_present() {
             return refused(ServerFault::NoneToTry { other: None });
         }
         let Some(head) = self.store.head(self.cx) else {
@@ -37,22 +37,21 @@ impl Below<'_> {
                 applied: self.local.applied_id(),
             });
         }
-        if !self.local.server.drift.is_empty() {
-            let paths = self.local.server.drift.clone();
+        if !self.local.server.drift().is_empty() {
+            let paths = self.local.server.drift().to_vec();
             return refused(ServerFault::Drifted { paths });
         }
         let applied = self
             .local
             .server
-            .applied
-            .as_ref()
+            .applied()
             .filter(|applied| applied.id == head.id());
-        let Some(applied) = applied.filter(|_| self.local.server.verdict == Verdict::Applied)
+        let Some(applied) = applied.filter(|_| self.local.server.stands_so(&Verdict::Applied))
         else {
             let detail = format!(
                 "it is {}: {}",
-                self.local.server.verdict.word(),
-                self.local.server.verdict.detail()
+                self.local.server.word(),
+                self.local.server.detail()
             );
             return refused(ServerFault::OffHead {
                 reason: detail.trim_end_matches(": ").to_owned(),

@@ -64,7 +64,10 @@ impl Changes {
         if let Some(reason) = failure {
             return self.transaction_not_rolled_back(below, attempt, reason);
         }
-        below.local.server.set_applied(head, effective, true);
+        below
+            .local
+            .server
+            .set_applied(below.cx, head, effective, true);
         below.local.runs_revision(below.cx);
         below.cx.own_record_changed();
         if attempt.is_overtaken(below.store, below.cx) {

@@ -9,21 +9,23 @@ use super::request::{Request, Wish, is_tried_again};
 use super::uploads::success;
 use super::{Below, Changes};
 use crate::node::answer::Answer;
+use crate::node::applied::Applied;
 use crate::node::context::Context;
 use crate::node::effect::ServerJob;
 use crate::node::input::{ClientId, Outcome, ServerReport};
 use crate::node::local::effective::effective_document;
 use crate::node::local::serve::words;
-use crate::node::local::server::{Applied, Job, NO_ANSWER};
+use crate::node::local::server::NO_ANSWER;
 use crate::node::peers::roster::text;
 use crate::node::refusal::{Denial, FleetState, RequestFault, ServerFault};
+use crate::node::waiting::ServerPurpose;
 use crate::wire::forwarded::ForwardedRequest;
 
 impl Below<'_> {
     /// What a repair comes to before the server is asked.
     pub(in crate::node) fn plan_repair(&self) -> Answer {
         match self.store.head(self.cx) {
-            _ if !self.local.server.present => Denial::from(ServerFault::NoneToRepair).into(),
+            _ if !self.local.server.is_present() => Denial::from(ServerFault::NoneToRepair).into(),
             Some(head) => self
                 .local
                 .nothing_changed(success(&Wish::Repair), head.id()),
@@ -44,9 +46,11 @@ impl Changes {
             Ok(effective) => {
                 let applied = Applied::of(&head, effective.clone());
                 self.in_step = Some(request);
-                below
-                    .local
-                    .ask_server(below.cx, Job::InStep(applied), ServerJob::apply(effective));
+                below.local.ask_server(
+                    below.cx,
+                    ServerPurpose::InStep(applied),
+                    ServerJob::apply(effective),
+                );
             }
             Err(unfit) => {
                 let denial = ServerFault::RefusesHead {

@@ -19,9 +19,9 @@ use crate::model::operation::operations;
 use crate::model::patch::{self, PatchError};
 use crate::model::path::Path;
 use crate::node::answer::Answer;
+use crate::node::applied::Applied;
 use crate::node::context::Context;
 use crate::node::local::effective::effective_document;
-use crate::node::local::server::{Applied, Verdict};
 use crate::node::refusal::{Denial, FleetState, LimitReached, RequestFault, ServerFault};
 use crate::node::store::Store;
 use crate::node::store::places::all_places_taken;
@@ -94,7 +94,7 @@ impl Below<'_> {
 
     fn may_write(&self, settles: bool) -> Result<(), Answer> {
         let group = self.store.replica.group(&self.cx.setup.group);
-        let denial = match &self.local.server.verdict {
+        let denial = match self.local.server.verdict() {
             _ if !self.exchange.joined => Denial::from(FleetState::NotInStep),
             _ if self.store.head(self.cx).is_none() && self.store.replica.is_full() => {
                 Denial::from(LimitReached::GroupsKept {
@@ -104,12 +104,10 @@ impl Below<'_> {
             _ if !settles && group.is_some_and(|group| group.unsettled() >= OPEN_MAX) => {
                 LimitReached::ConflictsOpen.into()
             }
-            Verdict::NoServer if self.peers.live_server(self.cx).is_some() => {
-                ServerFault::NoneToTry {
-                    other: self.peers.live_server(self.cx),
-                }
-                .into()
+            None if self.peers.live_server(self.cx).is_some() => ServerFault::NoneToTry {
+                other: self.peers.live_server(self.cx),
             }
+            .into(),
             _ => return Ok(()),
         };
         Err(denial.into())
@@ -117,8 +115,8 @@ impl Below<'_> {
 
     /// What the server runs, as a change made on what was last applied here.
     fn plan_local(&self, force: bool) -> Result<Plan, Answer> {
-        let Some(config) = &self.local.server.observed else {
-            let has_server = self.local.server.present;
+        let Some(config) = self.local.server.observed() else {
+            let has_server = self.local.server.is_present();
             return Err(Denial::from(ServerFault::NothingToPublish { has_server }).into());
         };
         let Some(head) = self.store.head(self.cx) else {
@@ -138,10 +136,10 @@ impl Below<'_> {
         if is_factory(config) && !is_factory(head.document.config()) && !force {
             return Err(Denial::from(ServerFault::FactoryDefault).into());
         }
-        let applied = self.local.server.applied.as_ref();
-        let Some(applied) = applied.filter(|applied| {
-            applied.id == head.id() || self.local.server.verdict != Verdict::Pending
-        }) else {
+        let applied = self.local.server.applied();
+        let Some(applied) =
+            applied.filter(|applied| applied.id == head.id() || !self.local.server.is_untried())
+        else {
             return Err(Denial::from(ServerFault::NothingApplied).into());
         };
         let ops = difference(&Path::config(), applied.effective.config(), config);

@@ -30,7 +30,7 @@ use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::Level;
 use crate::node::local::Local;
-use crate::node::local::server::Verdict;
+use crate::node::local::state::Verdict;
 use crate::node::store::Store;
 use crate::node::waiting::{Reading, Waiting};
 
@@ -229,7 +229,7 @@ impl Changes {
             document,
             opens,
             settles: uncontained.settled.clone(),
-            flags: if below.local.server.present {
+            flags: if below.local.server.is_present() {
                 0
             } else {
                 Header::UNTRIED
@@ -249,16 +249,14 @@ impl Below<'_> {
     /// Whether what the own server says of a replay says something about the replay. A host without
     /// a server leaves it to those that have one.
     fn can_judge(&self, head: &Revision) -> bool {
-        match &self.local.server.verdict {
-            Verdict::NoServer => self.peers.live_server(self.cx).is_none(),
-            Verdict::Refused(_) => self
+        match self.local.server.verdict() {
+            None => self.peers.live_server(self.cx).is_none(),
+            Some(Verdict::Refused(_)) => self
                 .local
                 .server
-                .applied
-                .as_ref()
+                .applied()
                 .is_some_and(|applied| applied.id == head.id()),
-            Verdict::Unreachable(_) | Verdict::Untouched(_) => false,
-            Verdict::Pending | Verdict::Applied | Verdict::Unverified(_) => true,
+            Some(verdict) => !verdict.is_out_of_reach(),
         }
     }
 }

@@ -32,7 +32,8 @@ use crate::node::event::Event;
 use crate::node::input::{Outcome, Refusal};
 use crate::node::local::effective::effective_or_refuse;
 use crate::node::local::serve::words;
-use crate::node::local::server::{NO_ANSWER, Verdict};
+use crate::node::local::server::NO_ANSWER;
+use crate::node::local::state::Verdict;
 use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
 use crate::node::store::Store;
 use crate::node::store::revision_file::file_text;
@@ -165,7 +166,7 @@ impl Below<'_> {
 
     /// Whether the own server, or what is this host's own, does not take the head.
     pub(in crate::node) fn refuses_head(&self) -> bool {
-        matches!(self.local.server.verdict, Verdict::Refused(_))
+        matches!(self.local.server.verdict(), Some(Verdict::Refused(_)))
             && self.local.applied_id() != self.store.head(self.cx).map(|head| head.id())
     }
 
@@ -181,7 +182,7 @@ impl Below<'_> {
         {
             self.local
                 .server
-                .set_applied(&revision, effective, verified);
+                .set_applied(self.cx, &revision, effective, verified);
             self.local.runs_revision(self.cx);
         }
         let name = revision.id().short();
@@ -243,7 +244,7 @@ impl Changes {
         // Of the revision's own document, so that where nothing is this host's own there is one of
         // them in memory. Without a server nobody can say whether the document and this host go
         // together, and nobody need.
-        let has_server = below.local.server.present;
+        let has_server = below.local.server.is_present();
         let effective = has_server.then(|| effective_or_refuse(below.cx, &revision.document));
         let effective = match effective.transpose() {
             Ok(effective) => effective,
@@ -436,7 +437,7 @@ impl Changes {
         roll_back: bool,
     ) {
         discard(below.cx, &attempt);
-        if roll_back && below.local.server.present {
+        if roll_back && below.local.server.is_present() {
             let has_head = attempt.base.as_ref().is_some_and(|base| !base.is_removal());
             let base = (!has_head).then(|| attempt.before.clone());
             below.local.server.roll_back(base, below.cx.now.elapsed);

@@ -38,7 +38,7 @@ impl Below<'_> {
                 let place = self
                     .local
                     .server
-                    .known
+                    .known()
                     .software
                     .filter(|software| software.names_places())
                     .map(|_| place);

@@ -86,7 +86,7 @@ impl Changes {
                 || below.local.server.is_to_be_kept()
                 || (below.local.adopts(below.cx) && !is_repair)
                 || below.local.is_unread();
-            if looks && !request.looked && below.local.server.present {
+            if looks && !request.looked && below.local.server.is_present() {
                 request.looked = true;
                 self.writes.queue.push_front(request);
                 return below.local.look_at_server(below.cx);
@@ -111,7 +111,7 @@ impl Changes {
                     );
                 }
                 // Nor is it said before the server runs that.
-                Err(Answer::Done { .. }) if below.local.server.present => {
+                Err(Answer::Done { .. }) if below.local.server.is_present() => {
                     return self.put_in_step(below, request);
                 }
                 Err(answer) => respond(below.cx, request.asker, answer),
@@ -150,8 +150,7 @@ impl Changes {
             .is_some_and(|request| request.looked)
             && let Some(request) = self.writes.queue.pop_front()
         {
-            let verdict = &below.local.server.verdict;
-            let denial = verdict.hindrance();
+            let denial = below.local.server.hindrance();
             respond(below.cx, request.asker, denial);
         }
     }
@@ -161,7 +160,7 @@ impl Changes {
             origin: Origin::Original,
             operations: operations(&plan.before, &plan.ops),
         };
-        let mut flags = if below.local.server.present {
+        let mut flags = if below.local.server.is_present() {
             0
         } else {
             Header::UNTRIED

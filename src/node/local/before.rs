@@ -12,7 +12,8 @@
 //! change something, and tried again.
 
 use super::Local;
-use super::server::{Before, Verdict};
+use super::server::Before;
+use super::state::Verdict;
 use crate::limits::{REAPPLY_MIN, REBASE_JITTER};
 use crate::model::document::is_factory;
 use crate::model::json;
@@ -45,7 +46,7 @@ impl Local {
                         "what the server ran until now is kept in before-starling.json",
                     );
                 }
-                if matches!(self.server.verdict, Verdict::Untouched(_)) {
+                if matches!(self.server.verdict(), Some(Verdict::Untouched(_))) {
                     self.judge(
                         cx,
                         Verdict::Pending,
@@ -71,7 +72,7 @@ impl Local {
         if self.lacks_overlay().is_some() {
             return false;
         }
-        if !self.server.present || self.server.before_is_kept() {
+        if !self.server.is_present() || self.server.before_is_kept() {
             return true;
         }
         if let (Before::Wanted | Before::Failed, Some(observed)) =
@@ -104,7 +105,8 @@ impl Local {
 
     /// Whether the server is left alone because what it runs could not be read.
     pub(in crate::node) fn is_unread(&self) -> bool {
-        matches!(self.server.verdict, Verdict::Untouched(_)) && self.server.before != Before::Failed
+        matches!(self.server.verdict(), Some(Verdict::Untouched(_)))
+            && self.server.before != Before::Failed
     }
 }
 

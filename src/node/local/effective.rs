@@ -4,7 +4,6 @@
 //! is concerned, and never leaves this host but for those who ask.
 
 use super::Local;
-use super::server::Verdict;
 use crate::model::document::Document;
 use crate::model::overlay::{Overlay, Unfit};
 use crate::model::revision::Revision;
@@ -25,14 +24,14 @@ impl Local {
         if let Some(head) = store.head(cx) {
             return Ok(head.document.clone());
         }
-        match (&self.server.observed, &self.server.verdict) {
-            (_, Verdict::NoServer) => Ok(Document::factory()),
+        match (&self.server.observed, self.server.verdict()) {
+            (_, None) => Ok(Document::factory()),
             (Some(config), _) => Document::from_config(config.value().clone()).map_err(|error| {
                 Denial::from(ServerFault::NoDocument {
                     reason: error.to_string(),
                 })
             }),
-            (None, verdict) => Err(verdict.hindrance()),
+            (None, Some(verdict)) => Err(verdict.hindrance()),
         }
     }
 
@@ -61,7 +60,7 @@ impl Local {
 
     /// Why the server can be given nothing, as long as this host's overlay is not known.
     pub(in crate::node) fn lacks_overlay(&self) -> Option<&str> {
-        let lacks = self.server.present && !self.is_overlay_known;
+        let lacks = self.server.is_present() && !self.is_overlay_known;
         lacks.then(|| self.overlay_problem.as_deref().unwrap_or_default())
     }
 

@@ -5,19 +5,21 @@
 //! is kept first, like before anything that is given to it.
 
 use super::Local;
-use super::server::{Job, Verdict};
+use super::state::Verdict;
 use crate::model::record::RecordId;
 use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
 use crate::node::event::Event;
 use crate::node::refusal::{Denial, DiskFault};
 use crate::node::store::Store;
+use crate::node::waiting::ServerPurpose;
 
 impl Local {
     /// A revision was not given to the server: it is tried again after a while.
     pub(in crate::node) fn not_applied(&mut self, cx: &mut Context, store: &Store, id: &RecordId) {
         self.back_off(cx, store, id);
-        self.server.verdict = Verdict::Pending;
+        self.server
+            .stand(cx, Verdict::Pending, "it was not given the head");
         cx.own_record_changed();
     }
 
@@ -26,19 +28,19 @@ impl Local {
         &mut self,
         cx: &mut Context,
         store: &Store,
-        job: Job,
+        purpose: ServerPurpose,
         why: &str,
     ) {
         let denial = Denial::from(DiskFault::DriftNotKept {
             reason: why.to_owned(),
         });
-        match job {
-            Job::Apply(applied) => self.not_applied(cx, store, &applied.id),
-            Job::InStep(_) => cx.tell(Event::NotInStep(denial)),
-            Job::Try => cx.tell(Event::NotTried(denial)),
-            Job::RollBack | Job::RollBackToApplied(_) | Job::Observe => {
-                self.server.try_later(cx.now.elapsed)
-            }
+        match purpose {
+            ServerPurpose::Apply(applied) => self.not_applied(cx, store, &applied.id),
+            ServerPurpose::InStep(_) => cx.tell(Event::NotInStep(denial)),
+            ServerPurpose::Try => cx.tell(Event::NotTried(denial)),
+            ServerPurpose::RollBack
+            | ServerPurpose::RollBackToApplied(_)
+            | ServerPurpose::Observe => self.server.try_later(cx.now.elapsed),
         }
     }
 

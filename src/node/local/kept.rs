@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use super::Local;
 use super::effective::effective_document;
-use super::server::Job;
 use crate::limits::{DRIFT_ROUNDS_MAX, DRIFTS_KEPT, GIVEN_MAX, KEPT_PATHS_MAX, REMEMBER_EVERY};
 use crate::model::aliases::Aliases;
 use crate::model::document::Document;
@@ -38,7 +37,7 @@ use crate::node::over::Over;
 use crate::node::store::Store;
 use crate::node::store::given::GivenNames;
 use crate::node::store::revision_file::from_file;
-use crate::node::waiting::Waiting;
+use crate::node::waiting::{ServerPurpose, Waiting};
 
 /// What is known of what the server may run, and of what is kept of what it ran.
 #[derive(Default)]
@@ -74,6 +73,8 @@ pub(in crate::node) struct Kept {
 }
 
 struct Writing {
+    /// What the server is asked for when it is written.
+    purpose: ServerPurpose,
     file: KeptFile,
     /// The file that makes room.
     goes: Option<String>,
@@ -213,12 +214,13 @@ impl Local {
         &mut self,
         cx: &mut Context,
         store: &Store,
+        purpose: ServerPurpose,
         found: Found,
         is_tried_only: bool,
     ) {
-        self.server.observed = Some(found.config.clone());
+        self.server.shows(cx, found.config.clone());
         if is_tried_only {
-            return self.leave_for_dry_run(cx, &found);
+            return self.leave_for_dry_run(cx, &purpose, &found);
         }
         if self.kept.earlier.contains(&found.fingerprint) {
             cx.say(
@@ -226,7 +228,7 @@ impl Local {
                 "server",
                 "the server runs what Starling gave it earlier",
             );
-            return self.ask_again(cx, found.fingerprint);
+            return self.ask_again(cx, purpose, found.fingerprint);
         }
         let name = self
             .kept
@@ -243,16 +245,17 @@ impl Local {
                 ),
             );
             self.kept.of_job = Some(name);
-            return self.ask_again(cx, found.fingerprint);
+            return self.ask_again(cx, purpose, found.fingerprint);
         }
         if self.kept.passed.len() >= DRIFT_ROUNDS_MAX {
             return self.not_kept(
                 cx,
                 store,
+                purpose,
                 "somebody changes the server again and again".to_owned(),
             );
         }
-        self.keep(cx, found);
+        self.keep(cx, purpose, found);
     }
 
     /// What the server runs is kept, or cannot be.
@@ -262,11 +265,16 @@ impl Local {
         store: &Store,
         result: Result<(), String>,
     ) {
-        let Some(Writing { file, goes }) = self.kept.writing.take() else {
+        let Some(Writing {
+            purpose,
+            file,
+            goes,
+        }) = self.kept.writing.take()
+        else {
             return;
         };
         if let Err(error) = result {
-            return self.not_kept(cx, store, error);
+            return self.not_kept(cx, store, purpose, error);
         }
         if let Some(gone) =
             goes.and_then(|name| self.kept.files.iter().position(|file| file.name == name))
@@ -299,12 +307,12 @@ impl Local {
         self.kept.problem = None;
         self.kept.files.push(file);
         cx.own_record_changed();
-        self.ask_again(cx, fingerprint);
+        self.ask_again(cx, purpose, fingerprint);
     }
 
     /// What the server runs cannot be kept: it goes on running it, and whatever was to be given to
     /// it is not.
-    fn not_kept(&mut self, cx: &mut Context, store: &Store, why: String) {
+    fn not_kept(&mut self, cx: &mut Context, store: &Store, purpose: ServerPurpose, why: String) {
         let problem = format!(
             "what somebody has put on the server cannot be kept, so the server is left as it is: {why}"
         );
@@ -314,15 +322,13 @@ impl Local {
             cx.own_record_changed();
         }
         self.kept.asked = None;
-        let Some(job) = self.server.take_job() else {
-            return;
-        };
-        self.job_not_done(cx, store, job, &why);
+        self.server.end(cx, &purpose);
+        self.job_not_done(cx, store, purpose, &why);
     }
 
     /// A dry run must not undo what somebody has changed.
-    fn leave_for_dry_run(&mut self, cx: &mut Context, found: &Found) {
-        self.server.take_job();
+    fn leave_for_dry_run(&mut self, cx: &mut Context, purpose: &ServerPurpose, found: &Found) {
+        self.server.end(cx, purpose);
         self.kept.asked = None;
         let paths = self.changed_at(found, super::server::DRIFT_SHOWN);
         cx.tell(Event::NotTried(ServerFault::Drifted { paths }.into()));
@@ -331,21 +337,26 @@ impl Local {
     }
 
     /// Asks the server for something new.
-    pub(in crate::node) fn ask_server(&mut self, cx: &mut Context, job: Job, ask: ServerJob) {
+    pub(in crate::node) fn ask_server(
+        &mut self,
+        cx: &mut Context,
+        purpose: ServerPurpose,
+        ask: ServerJob,
+    ) {
         self.begin_job();
-        self.ask_server_again(cx, job, ask);
+        self.server.begin(cx, &purpose);
+        self.ask_server_again(cx, purpose, ask);
     }
 
     /// The same, for a job that could not be done as it was asked for.
     pub(in crate::node) fn ask_server_again(
         &mut self,
         cx: &mut Context,
-        job: Job,
+        purpose: ServerPurpose,
         mut ask: ServerJob,
     ) {
         self.permit(cx, &mut ask);
-        self.server.job = Some(job);
-        let ticket = cx.ticket(Waiting::Server);
+        let ticket = cx.ticket(Waiting::Server(purpose));
         cx.effects.push(Effect::Server(ticket, ask));
     }
 
@@ -435,14 +446,15 @@ impl Local {
     }
 
     /// The job in hand is to be done, over what was found.
-    fn ask_again(&mut self, cx: &mut Context, fingerprint: Fingerprint) {
+    fn ask_again(&mut self, cx: &mut Context, purpose: ServerPurpose, fingerprint: Fingerprint) {
         self.kept.passed.push(fingerprint);
-        if let (Some(job), Some(ask)) = (self.server.take_job(), self.kept.asked.take()) {
-            self.ask_server_again(cx, job, ask);
+        match self.kept.asked.take() {
+            Some(ask) => self.ask_server_again(cx, purpose, ask),
+            None => self.server.end(cx, &purpose),
         }
     }
 
-    fn keep(&mut self, cx: &mut Context, found: Found) {
+    fn keep(&mut self, cx: &mut Context, purpose: ServerPurpose, found: Found) {
         let kept = &self.kept;
         let paths = self.changed_at(&found, KEPT_PATHS_MAX);
         let file = KeptFile {
@@ -466,7 +478,11 @@ impl Local {
             text,
             goes.clone(),
         ));
-        self.kept.writing = Some(Writing { file, goes });
+        self.kept.writing = Some(Writing {
+            purpose,
+            file,
+            goes,
+        });
     }
 
     /// Where the server differs from what it was last seen to run; if that is not known, from what

@@ -14,6 +14,7 @@ pub(in crate::node) mod observe;
 pub(in crate::node) mod roll_back;
 pub(in crate::node) mod serve;
 pub(in crate::node) mod server;
+pub(in crate::node) mod state;
 
 use self::kept::Kept;
 use self::server::Server;

@@ -5,7 +5,8 @@
 //! that a server shows is ever spread.
 
 use super::Local;
-use super::server::{DRIFT_SHOWN, Verdict};
+use super::server::DRIFT_SHOWN;
+use super::state::Verdict;
 use crate::limits::REAPPLY_MIN;
 use crate::model::document::is_factory;
 use crate::model::json;
@@ -24,7 +25,7 @@ impl Local {
         outcome: Outcome,
         default_meant: bool,
     ) {
-        let was_away = matches!(self.server.verdict, Verdict::Unreachable(_));
+        let was_away = matches!(self.server.verdict(), Some(Verdict::Unreachable(_)));
         let mut is_new = was_away;
         match outcome {
             Outcome::Observed {
@@ -32,7 +33,7 @@ impl Local {
                 missing,
                 restarted,
             } => {
-                self.server.observed = Some(config);
+                self.server.shows(cx, config);
                 self.server.missing = missing;
                 self.server.is_same = false;
                 is_new |= restarted;
@@ -92,9 +93,15 @@ impl Local {
             .into_iter()
             .map(|path| format!("{}{path}", Path::config()))
             .collect();
-        let is_emptied = is_factory(config) && !is_factory(wanted);
-        let lost = !self.server.missing.is_empty() || (!drift.is_empty() && (is_emptied || is_new));
-        if lost && !default_meant {
+        let comparison = Comparison {
+            lacks_uploads: !self.server.missing.is_empty(),
+            differs: !drift.is_empty(),
+            is_emptied: is_factory(config) && !is_factory(wanted),
+            is_new,
+            default_meant,
+        };
+        let meaning = meaning(&comparison);
+        if meaning == Meaning::Lost {
             self.server.apply_anew(cx.now.elapsed);
             let text = "the server has lost its configuration and is given it again";
             return self.judge(cx, Verdict::Pending, Level::Warn, text.into());
@@ -107,12 +114,105 @@ impl Local {
                 "the server runs the head".into(),
             );
         }
-        match drift.is_empty() {
-            true => {
-                self.server.is_same = true;
-                self.no_drift(cx);
-            }
-            false => self.handle_drift(cx, store, drift),
+        if meaning == Meaning::Drift {
+            return self.handle_drift(cx, store, drift);
+        }
+        self.server.is_same = true;
+        self.no_drift(cx);
+    }
+}
+
+/// What a look has found, beside what was applied.
+struct Comparison {
+    /// Whether certificates or modules of the document are gone.
+    lacks_uploads: bool,
+    /// Whether the configuration is another.
+    differs: bool,
+    /// Whether it is the factory default where something else was applied.
+    is_emptied: bool,
+    /// Whether the server was away, or is another process than at the last look.
+    is_new: bool,
+    /// Whether the factory default is about to be published on purpose.
+    default_meant: bool,
+}
+
+/// What that means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The server runs what was applied.
+    Same,
+    /// Somebody has changed its configuration.
+    Drift,
+    /// It has lost what it had, and is to be given it again.
+    Lost,
+}
+
+fn meaning(comparison: &Comparison) -> Meaning {
+    let has_lost = comparison.lacks_uploads
+        || (comparison.differs && (comparison.is_emptied || comparison.is_new));
+    match comparison.differs {
+        _ if has_lost && !comparison.default_meant => Meaning::Lost,
+        true => Meaning::Drift,
+        false => Meaning::Same,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_new_or_emptied_has_lost_what_it_had_and_all_else_is_drift() {
+        let none = Comparison {
+            lacks_uploads: false,
+            differs: false,
+            is_emptied: false,
+            is_new: false,
+            default_meant: false,
+        };
+        let other = Comparison {
+            differs: true,
+            ..none
+        };
+        let emptied = Comparison {
+            is_emptied: true,
+            ..other
+        };
+        let cases = [
+            (
+                Comparison {
+                    is_new: true,
+                    ..none
+                },
+                Meaning::Same,
+            ),
+            (
+                Comparison {
+                    lacks_uploads: true,
+                    ..none
+                },
+                Meaning::Lost,
+            ),
+            (
+                Comparison {
+                    is_new: true,
+                    ..other
+                },
+                Meaning::Lost,
+            ),
+            (
+                Comparison {
+                    default_meant: true,
+                    ..emptied
+                },
+                Meaning::Drift,
+            ),
+            (emptied, Meaning::Lost),
+            (other, Meaning::Drift),
+            (none, Meaning::Same),
+        ];
+        for (place, (comparison, expected)) in cases.iter().enumerate() {
+            assert_eq!(meaning(comparison), *expected, "case {place}");
         }
     }
 }

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use super::Local;
 use super::serve::words;
-use super::server::{Applied, Former, Job, Verdict};
+use super::server::Former;
+use super::state::Verdict;
 use crate::limits::OBSERVE_EVERY;
 use crate::model::record::RecordId;
+use crate::node::applied::Applied;
 use crate::node::context::Context;
 use crate::node::effect::{Level, ServerJob};
 use crate::node::event::Event;
 use crate::node::input::Outcome;
 use crate::node::store::Store;
+use crate::node::waiting::ServerPurpose;
 
 impl Local {
     /// Whether the server still runs what was tried before there was a head, so that no change may
@@ -24,10 +27,7 @@ impl Local {
     pub(in crate::node) fn is_to_roll_back(&self, cx: &Context, store: &Store) -> bool {
         store.head(cx).is_none()
             && self.server.former.document.is_some()
-            && !matches!(
-                self.server.verdict,
-                Verdict::Unreachable(_) | Verdict::Untouched(_)
-            )
+            && !self.server.verdict().is_some_and(Verdict::is_out_of_reach)
     }
 
     /// What was there before is there again; or cannot be given to the server now.
@@ -59,7 +59,7 @@ impl Local {
             let document = applied.effective.clone();
             self.ask_server(
                 cx,
-                Job::RollBackToApplied(applied),
+                ServerPurpose::RollBackToApplied(applied),
                 ServerJob::apply(document),
             );
         }
@@ -72,7 +72,7 @@ impl Local {
         }
         self.server.apply_at = Duration::MAX;
         if let Some(document) = self.server.former.document.clone() {
-            self.ask_server(cx, Job::RollBack, ServerJob::apply(document));
+            self.ask_server(cx, ServerPurpose::RollBack, ServerJob::apply(document));
         }
     }
 

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use super::Local;
 use super::effective::effective_document;
-use super::server::{Applied, Former, Job, Verdict};
+use super::state::Verdict;
 use crate::limits::{OBSERVE_EVERY, REAPPLY_MAX, REAPPLY_MIN, REBASE_JITTER, WORDS_MAX};
 use crate::model::error_body::ErrorBody;
 use crate::model::ledger::Standing;
 use crate::model::overlay::Unfit;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
+use crate::node::applied::Applied;
 use crate::node::context::Context;
 use crate::node::effect::{Level, ServerJob};
 use crate::node::input::{Outcome, Refusal, ServerReport};
 use crate::node::peers::Peers;
 use crate::node::store::Store;
+use crate::node::waiting::ServerPurpose;
 
 impl Local {
     /// What the own server runs, as far as is known.
@@ -57,7 +59,7 @@ impl Local {
             );
             // With a server, what is said is that it was applied.
             cx.say(
-                if self.server.present {
+                if self.server.is_present() {
                     Level::Debug
                 } else {
                     Level::Info
@@ -84,7 +86,7 @@ impl Local {
     /// Gives the server the next thing to do, if it is free.
     pub(in crate::node) fn serve_server(&mut self, cx: &mut Context, store: &Store) {
         let now = cx.now.elapsed;
-        if !self.server.present || !self.server.is_free() {
+        if !self.server.is_present() || !self.server.is_free() {
             return;
         }
         let head = store.head(cx).cloned();
@@ -114,7 +116,7 @@ impl Local {
             None => self.roll_back_without_head(cx),
         }
         if self.server.is_free() && self.server.observe_at <= now {
-            self.ask_server(cx, Job::Observe, ServerJob::Observe);
+            self.ask_server(cx, ServerPurpose::Observe, ServerJob::Observe);
         }
     }
 
@@ -124,7 +126,7 @@ impl Local {
             Err(unfit) => return self.unfit_head(cx, store, head, &unfit),
         };
         let applied = Applied::of(head, effective.clone());
-        let same = self.server.verdict == Verdict::Applied
+        let same = self.server.stands_so(&Verdict::Applied)
             && self
                 .server
                 .applied
@@ -136,7 +138,7 @@ impl Local {
             return cx.own_record_changed();
         }
         let job = self.server.job_of(effective);
-        self.ask_server(cx, Job::Apply(applied), job);
+        self.ask_server(cx, ServerPurpose::Apply(applied), job);
     }
 
     /// The head cannot be what this host's server runs. It is tried again when one or the other has
@@ -170,11 +172,8 @@ impl Local {
         match report.outcome {
             Outcome::Applied => {
                 self.say_applied(cx, peers, store, &applied);
-                self.server.applied = Some(applied);
+                self.server.runs(applied);
                 self.runs_revision(cx);
-                self.server.former = Former::default();
-                self.server.is_same = false;
-                self.server.drift.clear();
                 self.server.backoff = REAPPLY_MIN;
                 self.judge(
                     cx,
@@ -235,12 +234,12 @@ impl Local {
 
     /// The client's change in hand goes to the server.
     pub(in crate::node) fn try_on_server(&mut self, cx: &mut Context, job: ServerJob) {
-        self.ask_server(cx, Job::Try, job);
+        self.ask_server(cx, ServerPurpose::Try, job);
     }
 
     /// The server is looked at now, for a client who waits for it.
     pub(in crate::node) fn look_at_server(&mut self, cx: &mut Context) {
-        self.ask_server(cx, Job::Observe, ServerJob::Observe);
+        self.ask_server(cx, ServerPurpose::Observe, ServerJob::Observe);
     }
 
     pub(in crate::node) fn unreachable(&mut self, cx: &mut Context, reason: String) {
@@ -256,9 +255,8 @@ impl Local {
         level: Level,
         text: String,
     ) {
-        if self.server.verdict != verdict {
+        if self.server.stand(cx, verdict, &text) {
             cx.say(level, "server", text);
-            self.server.verdict = verdict;
             // A replay may have waited for a server that can judge it.
             cx.rebase_soon(REBASE_JITTER);
         }

@@ -7,103 +7,21 @@
 //! difference is drift, somebody's doing, and is only reported. Nothing that a server shows is ever
 //! spread.
 
-use crate::node::refusal::{Denial, ServerFault};
 use std::time::Duration;
 
+use super::state::{ServerState, Verdict};
 use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MIN};
 use crate::model::document::Document;
-use crate::model::ledger::{EditRef, Standing};
+use crate::model::ledger::Standing;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::model::shown::ShownConfig;
-use crate::node::effect::ServerJob;
+use crate::node::applied::Applied;
+use crate::node::context::Context;
+use crate::node::effect::{Level, ServerJob};
 use crate::node::input::Known;
-
-/// What the server is known to run.
-#[derive(Debug, Clone)]
-pub(in crate::node) struct Applied {
-    pub(in crate::node) id: RecordId,
-    edit: EditRef,
-    pub(in crate::node) document: Document,
-    /// With this host's overlay and variables: what the server was given.
-    pub(in crate::node) effective: Document,
-}
-
-impl Applied {
-    pub(in crate::node) fn of(revision: &Revision, effective: Document) -> Self {
-        Self {
-            id: revision.id(),
-            edit: revision.edit_ref(),
-            document: revision.document.clone(),
-            effective,
-        }
-    }
-}
-
-/// How the last attempt to apply the head went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::node) enum Verdict {
-    /// There is no server.
-    NoServer,
-    /// Nothing was tried yet.
-    Pending,
-    /// The server runs the head.
-    Applied,
-    /// The server refused, in these words.
-    Refused(String),
-    /// The server cannot be reached, for this reason.
-    Unreachable(String),
-    /// The server is given nothing, for what it runs could not be read or kept, for this reason.
-    Untouched(String),
-    /// The server accepted the head but shows something else.
-    Unverified(String),
-}
-
-impl Verdict {
-    /// The verdict in one word.
-    pub(in crate::node) fn word(&self) -> &'static str {
-        match self {
-            Self::NoServer => "none",
-            Self::Pending => "pending",
-            Self::Applied => "applied",
-            Self::Refused(_) => "refused",
-            Self::Unreachable(_) => "unreachable",
-            Self::Untouched(_) => "untouched",
-            Self::Unverified(_) => "unverified",
-        }
-    }
-
-    /// Why nothing can be done with the server now, for a client.
-    pub(in crate::node) fn hindrance(&self) -> Denial {
-        let reason = self.detail().to_owned();
-        match self {
-            Self::Untouched(_) => ServerFault::Untouched { reason }.into(),
-            _ => ServerFault::Unreachable { reason }.into(),
-        }
-    }
-
-    /// The particulars.
-    pub(in crate::node) fn detail(&self) -> &str {
-        match self {
-            Self::NoServer | Self::Pending | Self::Applied => "",
-            Self::Refused(words)
-            | Self::Unreachable(words)
-            | Self::Untouched(words)
-            | Self::Unverified(words) => words,
-        }
-    }
-}
-
-/// What the server was asked for.
-pub(in crate::node) enum Job {
-    Apply(Applied),
-    /// The same, for a client who is answered after it.
-    InStep(Applied),
-    RollBack,
-    RollBackToApplied(Applied),
-    Observe,
-    Try,
-}
+use crate::node::refusal::{Denial, ServerFault};
+use crate::node::waiting::ServerPurpose;
 
 /// What the server ran before Starling first configured it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,45 +64,41 @@ pub(in crate::node) struct Handling {
 
 /// The server of this host.
 pub(in crate::node) struct Server {
-    pub(in crate::node) present: bool,
-    pub(in crate::node) job: Option<Job>,
-    pub(in crate::node) applied: Option<Applied>,
-    pub(in crate::node) observed: Option<ShownConfig>,
+    /// Changed by [`Server::enter`] only.
+    state: ServerState,
+    pub(super) applied: Option<Applied>,
+    pub(super) observed: Option<ShownConfig>,
     /// Certificates and modules that it has lost, as paths.
-    pub(in crate::node) missing: Vec<String>,
-    pub(in crate::node) verdict: Verdict,
+    pub(super) missing: Vec<String>,
     /// Paths at which the server differs from what was applied.
-    pub(in crate::node) drift: Vec<String>,
+    pub(super) drift: Vec<String>,
     /// Why what was changed on the server could not be published.
-    pub(in crate::node) unadopted: Option<String>,
-    pub(in crate::node) handling: Handling,
+    pub(super) unadopted: Option<String>,
+    pub(super) handling: Handling,
     /// Whether this host's overlay is another than when the server was last given something.
-    pub(in crate::node) is_stale: bool,
+    pub(super) is_stale: bool,
     /// Whether what it showed last was compared with what was applied, and was the same.
-    pub(in crate::node) is_same: bool,
+    pub(super) is_same: bool,
     /// What it is given instead of what was only tried.
-    pub(in crate::node) former: Former,
-    pub(in crate::node) observe_at: Duration,
-    pub(in crate::node) apply_at: Duration,
-    pub(in crate::node) backoff: Duration,
-    pub(in crate::node) before: Before,
-    pub(in crate::node) known: Known,
+    pub(super) former: Former,
+    pub(super) observe_at: Duration,
+    pub(super) apply_at: Duration,
+    pub(super) backoff: Duration,
+    pub(super) before: Before,
+    pub(super) known: Known,
 }
 
 impl Server {
     pub(in crate::node) fn new(present: bool, before_kept: bool) -> Self {
-        let verdict = if present {
-            Verdict::Pending
-        } else {
-            Verdict::NoServer
+        let state = match present {
+            true => ServerState::Idle(Verdict::Unseen),
+            false => ServerState::Absent,
         };
         Self {
-            present,
-            job: None,
+            state,
             applied: None,
             observed: None,
             missing: Vec::new(),
-            verdict,
             drift: Vec::new(),
             unadopted: None,
             handling: Handling::default(),
@@ -216,14 +130,14 @@ impl Server {
 
     /// Whether nothing is asked of it.
     pub(in crate::node) fn is_free(&self) -> bool {
-        self.job.is_none()
+        !matches!(self.state, ServerState::Busy(_))
     }
 
     /// Whether nothing is known of the server yet, but soon will be.
     pub(in crate::node) fn is_unseen(&self) -> bool {
         // With a head the first thing that is done is to apply it, and how that went is all that a
         // change needs to know.
-        self.observed.is_none() && self.verdict == Verdict::Pending
+        self.stands_so(&Verdict::Unseen)
     }
 
     /// When something is to be done, unless the server is busy.
@@ -233,25 +147,143 @@ impl Server {
         } else {
             self.apply_at.max(Duration::from_millis(1))
         };
-        (self.present && self.job.is_none()).then(|| self.observe_at.min(apply_at))
+        matches!(self.state, ServerState::Idle(_)).then(|| self.observe_at.min(apply_at))
     }
 
     /// What a published revision left the server with.
     pub(in crate::node) fn set_applied(
         &mut self,
+        cx: &mut Context,
         revision: &Revision,
         effective: Document,
         verified: bool,
     ) {
-        self.applied = Some(Applied::of(revision, effective));
+        self.runs(Applied::of(revision, effective));
+        let verdict = match verified {
+            true => Verdict::Applied,
+            false => Verdict::Unverified("not read back yet".into()),
+        };
+        self.stand(cx, verdict, "a revision is published");
+    }
+
+    /// The server runs this, and nothing else is to be put back.
+    pub(super) fn runs(&mut self, applied: Applied) {
+        self.applied = Some(applied);
         self.former = Former::default();
         self.is_same = false;
         self.drift.clear();
-        self.verdict = if verified {
-            Verdict::Applied
-        } else {
-            Verdict::Unverified("not read back yet".into())
-        };
+    }
+
+    /// The only place where the state of the server changes. A look recurs every two seconds, and
+    /// is no news: who gives no reason is not logged.
+    fn enter(&mut self, cx: &mut Context, next: ServerState, why: Option<&str>) {
+        if self.state == next {
+            return;
+        }
+        if let Some(why) = why {
+            let (from, to) = (self.state.words(), next.words());
+            let text = format!("the server was {from}, and is {to}: {why}");
+            cx.say(Level::Debug, "server", text);
+        }
+        self.state = next;
+    }
+
+    /// The server is asked for something.
+    pub(super) fn begin(&mut self, cx: &mut Context, purpose: &ServerPurpose) {
+        if let ServerState::Idle(verdict) = &self.state {
+            let next = ServerState::Busy(verdict.clone());
+            self.enter(cx, next, reason(purpose));
+        }
+    }
+
+    /// The server has answered, or is not asked after all.
+    pub(in crate::node) fn end(&mut self, cx: &mut Context, purpose: &ServerPurpose) {
+        if let ServerState::Busy(verdict) = &self.state {
+            let next = ServerState::Idle(verdict.clone());
+            self.enter(cx, next, reason(purpose));
+        }
+    }
+
+    /// The server stands so from now on. Whether that is another than before.
+    pub(super) fn stand(&mut self, cx: &mut Context, verdict: Verdict, why: &str) -> bool {
+        let is_new = self.state.verdict() != Some(&verdict);
+        let next = self.state.standing(verdict);
+        self.enter(cx, next, Some(why));
+        is_new
+    }
+
+    /// The server shows this configuration.
+    pub(super) fn shows(&mut self, cx: &mut Context, config: ShownConfig) {
+        self.observed = Some(config);
+        if self.is_unseen() {
+            self.stand(cx, Verdict::Pending, "it was seen");
+        }
+    }
+
+    /// What the server is known to run.
+    pub(in crate::node) fn applied(&self) -> Option<&Applied> {
+        self.applied.as_ref()
+    }
+
+    /// What the server showed at the last look.
+    pub(in crate::node) fn observed(&self) -> Option<&ShownConfig> {
+        self.observed.as_ref()
+    }
+
+    /// Paths at which the server differs from what was applied.
+    pub(in crate::node) fn drift(&self) -> &[String] {
+        &self.drift
+    }
+
+    /// Why what was changed on the server could not be published.
+    pub(in crate::node) fn unadopted(&self) -> Option<&String> {
+        self.unadopted.as_ref()
+    }
+
+    /// What is known of the server besides.
+    pub(in crate::node) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Whether there is a server.
+    pub(in crate::node) fn is_present(&self) -> bool {
+        self.state != ServerState::Absent
+    }
+
+    /// How the server stands; `None` if there is none.
+    pub(in crate::node) fn verdict(&self) -> Option<&Verdict> {
+        self.state.verdict()
+    }
+
+    /// Whether the server stands so.
+    pub(in crate::node) fn stands_so(&self, verdict: &Verdict) -> bool {
+        self.verdict() == Some(verdict)
+    }
+
+    /// Whether nothing was tried on the server yet.
+    pub(in crate::node) fn is_untried(&self) -> bool {
+        matches!(self.verdict(), Some(Verdict::Unseen | Verdict::Pending))
+    }
+
+    /// How the server stands, in one word; `none` if there is none.
+    pub(in crate::node) fn word(&self) -> &'static str {
+        self.verdict().map_or("none", Verdict::word)
+    }
+
+    /// The particulars of that.
+    pub(in crate::node) fn detail(&self) -> &str {
+        self.verdict().map_or("", Verdict::detail)
+    }
+
+    /// Why nothing can be done with the server now, for a client.
+    pub(in crate::node) fn hindrance(&self) -> Denial {
+        match self.verdict() {
+            Some(verdict) => verdict.hindrance(),
+            None => {
+                let reason = String::new();
+                ServerFault::Unreachable { reason }.into()
+            }
+        }
     }
 
     /// The head is to be applied though it was before.
@@ -298,11 +330,6 @@ impl Server {
         }
     }
 
-    /// The job that is to be done next; it is not asked for any more.
-    pub(in crate::node) fn take_job(&mut self) -> Option<Job> {
-        self.job.take()
-    }
-
     /// What could not be begun is tried again after a while.
     pub(in crate::node) fn try_later(&mut self, now: Duration) {
         self.apply_at = self.apply_at.max(now + OBSERVE_EVERY);
@@ -336,10 +363,23 @@ impl Server {
     }
 }
 
-/// A server that nothing is put over yet.
-pub(in crate::node) const NO_ANSWER: &str = "no answer";
 /// Why nothing can be made of what the server runs.
 pub(in crate::node) const UNSEEN: &str = "what the server runs has not been read yet";
 
+/// Of a server that gave another answer than was asked for.
+pub(in crate::node) const NO_ANSWER: &str = "no answer";
+
 /// So many paths at which the server differs are shown.
 pub(in crate::node) const DRIFT_SHOWN: usize = 8;
+
+/// Why a server becomes busy, or idle again.
+fn reason(purpose: &ServerPurpose) -> Option<&'static str> {
+    match purpose {
+        ServerPurpose::Observe => None,
+        _ => Some(purpose.word()),
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

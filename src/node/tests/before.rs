@@ -79,16 +79,13 @@ fn a_server_whose_configuration_cannot_be_stored_is_left_alone_until_it_can() {
         status == 507 && words.contains("No space left") && words.contains("make room"),
         "{status} {words}"
     );
-    assert_eq!(lone.node.local.server.verdict.word(), "untouched");
+    assert_eq!(lone.node.verdict(), "untouched");
     lone.write(2, "two");
     assert!(
         !serve(&mut lone, &theirs(), &full) && told(&lone, 2).is_some_and(|told| told.0 == 507),
         "nor for another"
     );
-    assert!(
-        !wait(&mut lone, 60, &theirs(), &full)
-            && lone.node.local.server.verdict.word() == "untouched"
-    );
+    assert!(!wait(&mut lone, 60, &theirs(), &full) && lone.node.verdict() == "untouched");
     let said = lone
         .effects
         .iter()
@@ -110,7 +107,7 @@ fn a_server_whose_configuration_cannot_be_stored_is_not_given_the_fleets() {
     lone.node.server_appears();
     let full = Err("No space left on device (os error 28)".to_owned());
     assert!(!wait(&mut lone, 60, &theirs(), &full));
-    assert_eq!(lone.node.local.server.verdict.word(), "untouched");
+    assert_eq!(lone.node.verdict(), "untouched");
     assert!(wait(&mut lone, 10, &theirs(), &Ok(())), "it is tried again");
 }
 
@@ -122,7 +119,7 @@ fn a_server_whose_configuration_cannot_be_read_is_left_alone_until_it_can() {
     lone.node.server_appears();
     let unreadable = Outcome::Unreadable("of /config only the beginning comes".into());
     assert!(!wait(&mut lone, 60, &unreadable, &Ok(())));
-    assert_eq!(lone.node.local.server.verdict.word(), "untouched");
+    assert_eq!(lone.node.verdict(), "untouched");
     lone.write(2, "two");
     assert!(!serve(&mut lone, &unreadable, &Ok(())));
     let (status, words) = told(&lone, 2).expect("it is answered");

@@ -674,7 +674,7 @@ fn a_server_found_while_a_change_is_made_durable_is_not_taken_to_run_it() {
         assert!(
             lone.now.elapsed < Duration::from_secs(60),
             "it is not given it: {:?}",
-            lone.node.local.server.drift
+            lone.node.local.server.drift()
         );
         lone.now.elapsed += Duration::from_secs(1);
         lone.deliver(Input::Tick);

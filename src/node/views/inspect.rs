@@ -49,12 +49,7 @@ impl View<'_> {
             .map(|document| document.bytes().len() + document.weight())
             .sum();
         let kept: usize = self.local.kept.documents().map(Document::weight).sum();
-        let shown = self
-            .local
-            .server
-            .observed
-            .as_ref()
-            .map_or(0, ShownConfig::weight);
+        let shown = self.local.server.observed().map_or(0, ShownConfig::weight);
         let revisions = own
             + given
             + kept

@@ -59,7 +59,6 @@ impl View<'_> {
         let detail: String = self
             .local
             .server
-            .verdict
             .detail()
             .chars()
             .take(WORDS_MAX / 4)
@@ -69,12 +68,12 @@ impl View<'_> {
             "version": self.cx.setup.version.as_str(),
             "group": self.cx.setup.group.as_str(),
             "addresses": address_texts(&addresses),
-            "server": self.local.server.present,
+            "server": self.local.server.is_present(),
             "desired": id(self.store.head(self.cx).map(|head| head.id())),
-            "applied": id(self.local.server.applied.as_ref().map(|applied| applied.id)),
-            "verdict": self.local.server.verdict.word(),
+            "applied": id(self.local.server.applied().map(|applied| applied.id)),
+            "verdict": self.local.server.word(),
             "detail": detail,
-            "drift": !self.local.server.drift.is_empty(),
+            "drift": !self.local.server.drift().is_empty(),
         };
         if let Some(problem) = self.problems().next() {
             let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
@@ -145,7 +144,7 @@ impl View<'_> {
 
     /// What only the own server can answer, or do.
     pub(in crate::node) fn server_question(&self, question: Question) -> Answer {
-        if !self.local.server.present {
+        if !self.local.server.is_present() {
             return Denial::from(ServerFault::NoneToAsk).into();
         }
         match self.local.base_document(self.cx, self.store) {
@@ -182,9 +181,9 @@ impl View<'_> {
                 name: own.clone(),
                 head: self.head_view(own),
                 applied: self.local.applied_id(),
-                verdict: self.local.server.verdict.word(),
-                detail: self.local.server.verdict.detail().to_owned(),
-                drift: self.local.server.drift.clone(),
+                verdict: self.local.server.word(),
+                detail: self.local.server.detail().to_owned(),
+                drift: self.local.server.drift().to_vec(),
                 kept: self.local.unseen_files().cloned().collect(),
             },
             links: self.peers.link_views(self.cx),

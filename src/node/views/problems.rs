@@ -19,8 +19,8 @@ impl View<'_> {
             .local
             .overlay_problem
             .iter()
-            .chain(&self.local.server.unadopted)
-            .chain(&self.local.server.known.left)
+            .chain(self.local.server.unadopted())
+            .chain(&self.local.server.known().left)
             .chain(self.cx.troubles.values())
             .cloned()
             .chain(self.local.kept.problem());
