@@ -21,6 +21,7 @@ pub(in crate::node) mod removal;
 pub(in crate::node) mod request;
 pub(in crate::node) mod restore;
 pub(in crate::node) mod settle;
+pub(in crate::node) mod taking;
 pub(in crate::node) mod transaction;
 pub(in crate::node) mod uncontained;
 pub(in crate::node) mod uploads;

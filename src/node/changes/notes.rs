@@ -15,7 +15,6 @@ use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::model::stamp::Stamp;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level, revision_name};
-use crate::node::event::Event;
 use crate::node::store::Store;
 use crate::node::store::revision_file::file_text;
 use crate::node::waiting::Waiting;
@@ -44,7 +43,7 @@ impl Below<'_> {
                 ),
             };
             self.cx.say(Level::Info, "rebase", text);
-            self.cx.tell(Event::Revision(None, note));
+            self.take_revision(None, note);
         } else {
             self.cx.remove_file(&note.record);
         }

@@ -36,7 +36,6 @@ use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Effect, revision_name};
-use crate::node::event::Event;
 use crate::node::input::ClientId;
 use crate::node::local::Local;
 use crate::node::peers::Peers;
@@ -184,7 +183,7 @@ impl Below<'_> {
             self.cx.remove_file(&revision.record);
             return self.remove_group(client, &name, force, note);
         }
-        self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
+        self.take_revision(None, Arc::clone(&revision));
         let done = removed(self.local, &revision, Success::GroupRemoved, true);
         self.cx.effects.push(Effect::Answer(client, done));
     }

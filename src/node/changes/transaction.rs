@@ -28,7 +28,6 @@ use crate::model::revision::{Draft, Origin, Revision};
 use crate::node::answer::Answer;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level, ServerJob, revision_name};
-use crate::node::event::Event;
 use crate::node::input::{Outcome, Refusal};
 use crate::node::local::effective::effective_or_refuse;
 use crate::node::local::serve::words;
@@ -200,7 +199,7 @@ impl Below<'_> {
             ),
         };
         self.cx.say(Level::Info, "config", text);
-        self.cx.tell(Event::Revision(None, Arc::clone(&revision)));
+        self.take_revision(None, Arc::clone(&revision));
         if attempt.base.is_none() {
             missing_uploads(self.store, self.cx)
                 .collect::<Vec<_>>()

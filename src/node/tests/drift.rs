@@ -79,8 +79,9 @@ fn what_was_changed_on_the_server_just_before_another_head_comes_is_adopted_too(
     other.write(2, "two");
     other.serve(&Outcome::Applied);
     lone.linked(1, 2);
+    let theirs = Arc::clone(other.node.head().unwrap());
     lone.node
-        .take_revision(Some(1), Arc::clone(other.node.head().unwrap()));
+        .changes(|_, below| below.take_revision(Some(1), theirs));
     serve_with(&mut lone, &mut config);
     let head = lone.node.head().unwrap().document.config();
     assert_eq!(
