@@ -7,11 +7,12 @@
 //! `ask`, what they are told in `answer`, and why they are denied something in `refusal`: values,
 //! which the daemon alone spells.
 //!
-//! The state stands in six parts: `context` has what all share, `peers` who is known and linked,
-//! `exchange` what is asked of them, `store` what is held, `local` the own server, and `changes`
-//! what is in the making. The other files are one concern each: what has to do with one
-//! part only is a method of that part, and what takes several is one of [`Node`], which passes on
-//! what one part means for the others.
+//! The state stands in six parts, each a directory: `context` has what all share, `peers` who is
+//! known and linked, `store` what is held, `exchange` what is asked of peers, `local` the own
+//! server, and `changes` what is in the making. A part is handed the context and the parts before
+//! it in this row, calls them itself, and tells those after it by an `event`; `views` looks at all
+//! of them. [`Node`] only takes things to where they belong: its doors are here, its ways in
+//! `route`.
 
 pub mod answer;
 mod applied;

@@ -468,7 +468,7 @@ impl Node {
             _ if !self.view().is_known_group(group) => self.view().unknown_group(group).into(),
             Query::Document(path) => match self.store.light_head(group) {
                 Some(head) => return self.changes.show(&mut self.cx, client, head, path),
-                None => self.store.value_of_group(group, path),
+                None => self.view().value_of_group(group, path),
             },
             Query::Past(query) => self.past(group, query),
             Query::Host(_) => of_no_group().into(),

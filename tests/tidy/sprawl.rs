@@ -9,10 +9,6 @@ use crate::source::{Source, words};
 /// In how many files the inherent `impl` blocks of a type may stand that has no directory.
 pub const IMPL_FILES_MAX: usize = 2;
 
-/// In how many files those of a type still stand. These numbers only ever fall; no other type may
-/// have more than [`IMPL_FILES_MAX`].
-pub const SPRAWL_LEFT: [(&str, usize); 2] = [("Peers", 14), ("Store", 18)];
-
 /// Whether these files are one directory and, perhaps, the file of its name: a type may have that
 /// for itself.
 pub fn are_of_one_directory(files: &BTreeSet<&str>) -> bool {

@@ -11,6 +11,7 @@ pub(in crate::node) mod clocks;
 pub(in crate::node) mod dialling;
 pub(in crate::node) mod link;
 pub(in crate::node) mod linking;
+pub(in crate::node) mod living;
 pub(in crate::node) mod mesh;
 pub(in crate::node) mod node_records;
 pub(in crate::node) mod own_record;

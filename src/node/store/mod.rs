@@ -5,6 +5,7 @@
 
 pub(in crate::node) mod conflicts;
 pub(in crate::node) mod containment;
+pub(in crate::node) mod finding;
 pub mod given;
 pub(in crate::node) mod keys;
 pub(in crate::node) mod places;

@@ -5,9 +5,8 @@
 //! host of that group is asked to make it (`forwarding`), or, if none can be reached, it is
 //! refused, naming the hosts that could.
 
-use crate::model::record::Record;
 use crate::node::answer::Older;
-use crate::node::refusal::{Denial, FleetState, RequestFault};
+use crate::node::refusal::{Denial, RequestFault};
 use crate::node::views::View;
 use crate::node::views::conflicts::conflict_view;
 use std::collections::BTreeMap;
@@ -18,10 +17,7 @@ use crate::model::path::Path;
 use crate::node::answer::Answer;
 use crate::node::answer::views::{ConflictView, GroupView};
 use crate::node::ask::PastQuery;
-use crate::node::context::Context;
-use crate::node::peers::Peers;
 use crate::node::peers::roster::text;
-use crate::node::store::Store;
 
 /// How many hosts follow a group, by their node records.
 #[derive(Default)]
@@ -32,6 +28,22 @@ struct Hosts {
 }
 
 impl View<'_> {
+    /// What is at a path of another group's document.
+    pub(in crate::node) fn value_of_group(&self, group: &str, path: Path) -> Answer {
+        match self.store.replica.head(group) {
+            Some(head) => Answer::Value {
+                document: head.document.clone(),
+                path,
+                head: Some(head.id()),
+                applied: None,
+            },
+            None => {
+                let name = group.to_owned();
+                Denial::from(RequestFault::GroupWithoutHead { name }).into()
+            }
+        }
+    }
+
     /// The open conflicts of a group's head, and what this host holds beside the head that nobody
     /// has listed yet.
     pub(in crate::node) fn conflict_views(&self, group: &str) -> Vec<ConflictView> {
@@ -152,44 +164,5 @@ impl View<'_> {
             is_removed: removed.is_some(),
             name,
         }
-    }
-}
-
-impl Store {
-    /// The head's record of a group, if its body is on disk only.
-    pub(in crate::node) fn light_head(&self, group: &str) -> Option<Record> {
-        let head = self.replica.head(group).filter(|head| head.is_light());
-        head.map(|head| head.record.clone())
-    }
-
-    pub(in crate::node) fn value_of_group(&self, group: &str, path: Path) -> Answer {
-        match self.replica.head(group) {
-            Some(head) => Answer::Value {
-                document: head.document.clone(),
-                path,
-                head: Some(head.id()),
-                applied: None,
-            },
-            None => {
-                let name = group.to_owned();
-                Denial::from(RequestFault::GroupWithoutHead { name }).into()
-            }
-        }
-    }
-}
-
-impl Peers {
-    /// A change of another group's document: this host has no server to try it on.
-    pub(in crate::node) fn not_ours(&self, cx: &Context, group: &str) -> Denial {
-        let hosts = self
-            .roster
-            .iter()
-            .filter(|(_, node)| text(&node.said(), "group") == Some(group));
-        let not_ours = FleetState::NotOurs {
-            own: cx.setup.group.clone(),
-            group: group.to_owned(),
-            hosts: hosts.map(|(peer, _)| self.roster.name(peer)).collect(),
-        };
-        not_ours.into()
     }
 }

@@ -6,11 +6,9 @@
 
 use crate::node::answer::Older;
 use crate::node::refusal::{Denial, RequestFault};
-use crate::node::store::conflicts::begins;
 use crate::node::views::View;
 use std::collections::BTreeSet;
 
-use crate::model::document::Document;
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
 use crate::model::revision::Origin;
@@ -22,7 +20,7 @@ use crate::node::store::replica::Summary;
 
 impl View<'_> {
     pub(in crate::node) fn revisions(&self, group: &str, older: Older) -> Answer {
-        let line = self.store.line(group);
+        let line = line_of(self.store, group);
         let newest_first = self
             .store
             .replica
@@ -35,7 +33,7 @@ impl View<'_> {
 
     pub(in crate::node) fn revision(&self, group: &str, id: &str) -> Answer {
         let shown =
-            |summary| Answer::Revision(Box::new(self.kept(summary, &self.store.line(group))));
+            |summary| Answer::Revision(Box::new(self.kept(summary, &line_of(self.store, group))));
         self.store
             .kept_revision(group, id)
             .map_or_else(Answer::from, shown)
@@ -49,7 +47,7 @@ impl View<'_> {
         from: Option<&str>,
         older: Older,
     ) -> Answer {
-        let line = self.store.line(group);
+        let line = line_of(self.store, group);
         let kept = |summary| Box::new(self.kept(summary, &line));
         let pair = || {
             let to = self.store.kept_revision(group, to)?;
@@ -67,7 +65,7 @@ impl View<'_> {
     }
 
     pub(in crate::node) fn blame(&self, group: &str, path: Path, older: Older) -> Answer {
-        let ids = self.store.line(group);
+        let ids = line_of(self.store, group);
         let line = self
             .store
             .replica
@@ -137,73 +135,17 @@ impl View<'_> {
     }
 }
 
-impl Store {
-    /// The one revision that is kept whose ID begins so.
-    pub(in crate::node) fn kept_revision(&self, group: &str, id: &str) -> Result<&Summary, Denial> {
-        let kept = self
-            .replica
-            .group(group)
-            .into_iter()
-            .flat_map(|group| group.history());
-        let matches: Vec<&Summary> = kept
-            .filter(|summary| begins(&summary.record.id, id))
-            .collect();
-        match matches[..] {
-            [summary] => Ok(summary),
-            [] => {
-                let beginning = id.to_owned();
-                Err(RequestFault::NoSuchRevision { beginning }.into())
-            }
-            _ => Err(RequestFault::ManyRevisions {
-                beginning: id.to_owned(),
-                count: matches.len(),
-            }
-            .into()),
-        }
-    }
-
-    /// The revision that one was made on; `None` if that is the first of all.
-    fn base_of(&self, summary: &Summary) -> Result<Option<&Summary>, Denial> {
-        let header = &summary.record.header;
-        if header.base == RecordId::NONE {
-            return Ok(None);
-        }
-        let base = self
-            .replica
-            .group(&header.key)
-            .and_then(|group| group.history().find(|other| other.record.id == header.base));
-
-        base.map(Some).ok_or_else(|| {
-            Denial::from(RequestFault::NoBase {
-                revision: summary.record.id,
-                base: header.base,
-            })
-        })
-    }
-
-    /// The document of the head or of an uncontained revision, of whatever group.
-    pub(in crate::node) fn in_memory(&self, id: &RecordId) -> Option<Document> {
-        self.replica
-            .find(id)
-            .map(|revision| revision.document.clone())
-    }
-
-    /// A group's head, what it was made on, and so on.
-    fn line(&self, group: &str) -> Line {
-        Line::of(
-            self.replica
-                .group(group)
-                .into_iter()
-                .flat_map(|group| group.line()),
-        )
-    }
-}
-
 /// The revisions that the head was made on, as far back as they are kept.
 struct Line {
     ids: BTreeSet<RecordId>,
     /// The height of the oldest.
     from: u64,
+}
+
+/// A group's head, what it was made on, and so on.
+fn line_of(store: &Store, group: &str) -> Line {
+    let group = store.replica.group(group);
+    Line::of(group.into_iter().flat_map(|group| group.line()))
 }
 
 impl Line {

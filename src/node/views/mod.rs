@@ -116,7 +116,7 @@ impl View<'_> {
             HostQuery::Nodes => Answer::Nodes(self.node_views()),
             HostQuery::Node(ending) => self.one_node(&ending),
             HostQuery::Effective => self.effective_view(),
-            HostQuery::Links => Answer::Links(self.peers.link_views(self.cx)),
+            HostQuery::Links => Answer::Links(link_views(self.peers, self.cx)),
             HostQuery::Groups => Answer::Groups(self.group_views()),
             HostQuery::Drifts => Answer::Drifts(self.local.kept_files().to_vec()),
             HostQuery::Drift(name) => match self.local.drift_file(&name) {
@@ -186,7 +186,7 @@ impl View<'_> {
                 drift: self.local.server.drift().to_vec(),
                 kept: self.local.unseen_files().cloned().collect(),
             },
-            links: self.peers.link_views(self.cx),
+            links: link_views(self.peers, self.cx),
             nodes: self.node_views(),
             conflicts: self.conflict_views(own),
             problems: self.problems().collect(),
@@ -272,57 +272,6 @@ impl View<'_> {
     }
 }
 
-impl Peers {
-    /// The name of a live peer of the group that has a server, if there is one.
-    pub(in crate::node) fn live_server(&self, cx: &Context) -> Option<String> {
-        let counts = |node: &NodeRecord| {
-            let said = node.said();
-            said.get("server") == Some(&Value::Bool(true))
-                && text(&said, "group") == Some(&cx.setup.group)
-        };
-        let others = self
-            .roster
-            .iter()
-            .filter(|(peer, node)| **peer != cx.me && self.is_live(cx, peer, node));
-        others
-            .filter(|(_, node)| counts(node))
-            .map(|(peer, _)| self.roster.name(peer))
-            .next()
-    }
-
-    pub(in crate::node) fn is_live(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
-        self.is_linked(peer) || node.age(cx.now.elapsed) < 3 * self.refresh_every()
-    }
-
-    /// Whether a host can be counted on to run.
-    pub(in crate::node) fn is_there(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
-        self.is_linked(peer) || (self.is_live(cx, peer, node) && !node.lost)
-    }
-
-    pub(in crate::node) fn is_linked(&self, peer: &PeerId) -> bool {
-        self.links.values().any(|link| link.hello.peer == *peer)
-    }
-
-    fn link_views(&self, cx: &Context) -> Vec<LinkView> {
-        let links = self.links.values();
-        links.map(|link| self.link_view(cx, link)).collect()
-    }
-
-    fn link_view(&self, cx: &Context, link: &Link) -> LinkView {
-        LinkView {
-            peer: link.hello.peer,
-            name: self.roster.name(&link.hello.peer),
-            address: link.address,
-            is_outgoing: link.outgoing,
-            age: cx.now.elapsed.saturating_sub(link.since),
-            bytes_in: link.bytes_in,
-            bytes_out: link.bytes_out,
-            queue: link.backlog(),
-            round_trip: link.round_trip,
-        }
-    }
-}
-
 /// What a node record says, as far as it is documented.
 fn said_view(said: &Value) -> SaidView {
     let words = |member| text(said, member).unwrap_or_default().to_owned();
@@ -348,5 +297,26 @@ fn said_view(said: &Value) -> SaidView {
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect(),
+    }
+}
+
+fn link_views(peers: &Peers, cx: &Context) -> Vec<LinkView> {
+    peers
+        .links()
+        .map(|link| link_view(peers, cx, link))
+        .collect()
+}
+
+fn link_view(peers: &Peers, cx: &Context, link: &Link) -> LinkView {
+    LinkView {
+        peer: link.hello.peer,
+        name: peers.roster.name(&link.hello.peer),
+        address: link.address,
+        is_outgoing: link.outgoing,
+        age: cx.now.elapsed.saturating_sub(link.since),
+        bytes_in: link.bytes_in,
+        bytes_out: link.bytes_out,
+        queue: link.backlog(),
+        round_trip: link.round_trip,
     }
 }
