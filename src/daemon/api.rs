@@ -8,27 +8,24 @@
 mod drifts;
 mod groups;
 mod history;
+pub(in crate::daemon) mod json_body;
 mod patch;
 pub mod refusals;
+pub(in crate::daemon) mod rendering;
 mod resources;
 pub mod views;
 
-use std::path::Path as FilePath;
-
+use self::json_body::json_response;
 use super::gate::{HttpRequest, HttpResponse, RequestOrigin};
-use crate::limits::{DOCUMENT_MAX, NOTE_MAX, SETTLES_MAX};
-use crate::model::document::Document;
-use crate::model::edit::{self, EditError, Op};
+use crate::limits::{NOTE_MAX, SETTLES_MAX};
+use crate::model::edit::{self, Op};
 use crate::model::error_body;
 use crate::model::json::{self, JsonError, Value, object};
 use crate::model::path::Path;
-use crate::model::record::RecordId;
 use crate::model::resources::ResourceKind;
-use crate::node::answer::{Answer, Success};
 use crate::node::ask::{Ask, Change, Command, HostQuery, PastQuery, Query, Question};
-use crate::node::input::Refusal;
 use crate::settings::nearest::nearest;
-use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
+use crate::wire::forwarded::ForwardedRequest;
 
 /// What a request asks for; or the answer, if the request itself is at fault. `now_ms` is what the
 /// host's clock shows, in milliseconds since 1970.
@@ -114,7 +111,8 @@ pub(in crate::daemon) fn ask_for_peer(
         } => Ok(Ask::Command {
             group,
             command,
-            // It has been forwarded once: this host is the one that was meant, or nobody is.
+            // The request has been forwarded once: this host is the one that was meant, or nobody
+            // is.
             forwarded: None,
         }),
         _ => Err(HttpResponse::error(
@@ -195,127 +193,6 @@ fn asked(request: &HttpRequest, path: Path, now_ms: u64) -> Result<Ask, HttpResp
         ["control", _, ..] => Err(HttpResponse::error(405, NOT_ALLOWED, "")),
         _ => Err(HttpResponse::error(404, NO_VALUE, "")),
     }
-}
-
-/// The response to an answer. `state` is where stored revisions are.
-pub(in crate::daemon) fn render(answer: Answer, state: &FilePath) -> HttpResponse {
-    match answer {
-        Answer::Value {
-            document,
-            path,
-            head,
-            applied,
-        } => value(&document, &path, head, applied),
-        Answer::Done {
-            success,
-            revision,
-            applied,
-            changed,
-            kept,
-        } => {
-            let mut response = json_response(200, &object! { "success": done(success) }.into());
-            response
-                .headers
-                .push(("ETag".into(), format!("\"{revision}\"")));
-            response
-                .headers
-                .push(("Starling-Revision".into(), revision.to_string()));
-            response.headers.push((
-                "Starling-Changed".into(),
-                if changed { "yes" } else { "no" }.into(),
-            ));
-            response
-                .headers
-                .extend(kept.map(|file| ("Starling-Kept".into(), file)));
-            response.headers.extend(applied_header(applied));
-            response
-        }
-        Answer::DryRun {
-            changes,
-            head,
-            applied,
-        } => patch::tried(changes, head, applied),
-        Answer::Edit(EditError::Missing) => HttpResponse::error(404, NO_VALUE, ""),
-        Answer::Edit(EditError::NotAllowed) => HttpResponse::error(405, NOT_ALLOWED, ""),
-        Answer::Edit(error @ EditError::NotText) => {
-            HttpResponse::error(400, "Invalid value.", &error.to_string())
-        }
-        Answer::Edit(EditError::TokenTooLong) => {
-            HttpResponse::error(500, "Memory allocation failed.", "")
-        }
-        Answer::Edit(EditError::TooLarge) => HttpResponse::error(
-            413,
-            "The document is too large.",
-            &format!("as compact JSON it has {DOCUMENT_MAX} bytes at most"),
-        ),
-        Answer::Refused(Refusal {
-            status,
-            body,
-            reason,
-        }) => {
-            let body = with_detail(body, &reason);
-            let mut headers = vec![json_type()];
-            headers.extend((!reason.is_empty()).then(|| ("Starling-Reason".into(), reason)));
-            HttpResponse {
-                status,
-                headers,
-                body,
-            }
-        }
-        Answer::History(_, older) => history::with_older(view(&answer), older),
-        Answer::Fleet(_)
-        | Answer::Nodes(_)
-        | Answer::Node(_)
-        | Answer::Links(_)
-        | Answer::Groups(_)
-        | Answer::Effective(_)
-        | Answer::Conflicts(_)
-        | Answer::Conflict(_)
-        | Answer::Drifts(_)
-        | Answer::Acknowledged(_)
-        | Answer::Healthy => view(&answer),
-        Answer::KeptDrift(name) => drifts::shown(&name, state),
-        Answer::Revision(kept) => history::shown(*kept, state),
-        Answer::Difference { from, to, older } => {
-            history::difference(from.map(|from| *from), *to, older, state)
-        }
-        Answer::Blame { path, line, older } => history::blame(&path, line, older, state),
-        Answer::Denied(denial) => refusals::response(&denial),
-        Answer::Relayed(ForwardedResponse {
-            status,
-            headers,
-            body,
-        }) => HttpResponse {
-            status,
-            headers,
-            body,
-        },
-        Answer::Server { .. } => HttpResponse::error(
-            500,
-            "This cannot be.",
-            "a question for the server came to the wrong thread",
-        ),
-    }
-}
-
-/// What was done, in Unit's words for such a change, or in ours.
-fn done(success: Success) -> &'static str {
-    use ResourceKind::{Certificate, JsModule};
-    match success {
-        Success::Configured => "Reconfiguration done.",
-        Success::Uploaded(Certificate) => "Certificate chain uploaded.",
-        Success::Uploaded(JsModule) => "JS module uploaded.",
-        Success::Deleted(Certificate) => "Certificate deleted.",
-        Success::Deleted(JsModule) => "JS module deleted.",
-        Success::InStep => "The server runs the head.",
-        Success::GroupRemoved => "The group is removed.",
-        Success::NothingToRemove => "There was nothing to do.",
-    }
-}
-
-/// The response that is a view of the fleet.
-fn view(answer: &Answer) -> HttpResponse {
-    json_response(200, &views::json(answer).unwrap_or_default())
 }
 
 fn config(request: &HttpRequest, path: Path) -> Result<Ask, HttpResponse> {
@@ -492,55 +369,6 @@ fn settles(request: &HttpRequest) -> Result<Vec<String>, HttpResponse> {
         ));
     }
     Ok(named)
-}
-
-fn value(
-    document: &Document,
-    path: &Path,
-    head: Option<RecordId>,
-    applied: Option<RecordId>,
-) -> HttpResponse {
-    let Some(value) = document.get(path) else {
-        return HttpResponse::error(404, NO_VALUE, "");
-    };
-    let mut response = json_response(200, value);
-    response
-        .headers
-        .extend(head.map(|head| ("ETag".into(), format!("\"{head}\""))));
-    response.headers.extend(applied_header(applied));
-    response
-}
-
-/// A refusal in which the reason stands as `detail`, which clients show, where the server has left
-/// that empty. It stays a map of strings for those that read it as one.
-fn with_detail(body: Vec<u8>, reason: &str) -> Vec<u8> {
-    match json::parse_own(&body) {
-        Ok(Value::Object(mut members))
-            if !reason.is_empty()
-                && members.get("error").is_some()
-                && members.get("detail").is_none() =>
-        {
-            members.extend(object! { "detail": reason });
-            json::unit_format(&Value::Object(members)).into_bytes()
-        }
-        _ => body,
-    }
-}
-
-fn json_response(status: u16, value: &Value) -> HttpResponse {
-    HttpResponse {
-        status,
-        headers: vec![json_type()],
-        body: json::unit_format(value).into_bytes(),
-    }
-}
-
-pub(super) fn json_type() -> (String, String) {
-    ("Content-Type".into(), "application/json".into())
-}
-
-fn applied_header(applied: Option<RecordId>) -> Option<(String, String)> {
-    applied.map(|applied| ("Starling-Applied".into(), applied.to_string()))
 }
 
 /// The parameters that a query may have.

@@ -8,9 +8,15 @@
 //! [`BROWSE_CALM_EVERY`], and made anew when it is deaf or has grown.
 
 mod found;
+mod names;
 
+use crate::daemon::discovery::names::FleetNames;
+use crate::daemon::discovery::names::LOOPBACK;
+use crate::daemon::discovery::names::SERVICE;
+use crate::daemon::discovery::names::addresses_of;
+use crate::daemon::discovery::names::instance_of;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -18,12 +24,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
-use mdns_sd::{
-    IfKind, IfPredicate, Metrics, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent,
-    ServiceInfo,
-};
+use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ServiceDaemon, ServiceEvent};
 
-use self::found::{HeardInstances, News, is_instance};
+use self::found::{HeardInstances, News};
 use super::clock;
 use crate::limits::{
     ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT,
@@ -146,12 +149,6 @@ struct DiscoveryWorker<S> {
     inbox: Receiver<Note>,
     stop: Arc<AtomicBool>,
     sink: S,
-}
-
-/// What is announced, and by what others of this fleet are known.
-struct FleetNames {
-    instance: String,
-    fleet: Fleet,
 }
 
 /// A running mdns-sd, and when it is next to be asked or judged.
@@ -350,8 +347,8 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
             Note::Gone(fullname) => self.known.forget(instance_of(&fullname)),
             Note::Deaf(browse) if browse == self.browses => {
                 if let Some(responder) = &mut self.responder {
-                    // Its events came faster than they were taken. Soon, not at once: that would
-                    // feed a flood.
+                    // Events of the crate came faster than they were taken. Soon, not at once: that
+                    // would feed a flood.
                     responder.browse_at = responder.browse_at.min(clock::instant() + DEAF_AFTER);
                 }
             }
@@ -418,8 +415,8 @@ impl MdnsResponder {
             false => !only.contains(&interface.name),
         });
         daemon.disable_interface(IfKind::Predicate(unwanted))?;
-        // Its own look at the interfaces, every 5 s unless told otherwise, is most of what it does
-        // when idle.
+        // The crate's own look at the interfaces, every 5 s unless told otherwise, is most of what
+        // it does when idle.
         daemon.set_ip_check_interval(MDNS_INTERFACES_EVERY_S)?;
         let deaf_at = now + DEAF_AFTER;
         Ok(Self {
@@ -451,46 +448,6 @@ impl MdnsResponder {
     }
 }
 
-impl FleetNames {
-    /// This host's service as it is announced. There is no probing: a name that is a hash of a key
-    /// of 256 bits is nobody else's.
-    fn service(&self, port: u16) -> mdns_sd::Result<ServiceInfo> {
-        let mut txt = vec![("v".to_owned(), TXT_VERSION.to_owned())];
-        txt.extend(
-            self.tags(&self.instance, port)
-                .zip(TAG_KEYS)
-                .map(|(tag, key)| (key.to_owned(), tag)),
-        );
-        // A host label of its own: mdns-sd answers for it with other addresses than the machine's
-        // own responder would for the machine's name, which makes avahi rename the machine.
-        let host = format!("{}.local.", self.instance);
-        let mut service = ServiceInfo::new(SERVICE, &self.instance, &host, "", port, &txt[..])?
-            .enable_addr_auto();
-        service.set_requires_probe(false);
-        Ok(service)
-    }
-
-    /// Whether it bears the tag that only a member can make for this instance and this port.
-    fn is_of_this_fleet(&self, instance: &str, service: &ResolvedService) -> bool {
-        let borne = || {
-            TAG_KEYS
-                .into_iter()
-                .filter_map(|key| service.get_property_val_str(key))
-        };
-        is_instance(instance)
-            && self
-                .tags(instance, service.get_port())
-                .any(|ours| borne().any(|tag| tag == ours))
-    }
-
-    fn tags(&self, instance: &str, port: u16) -> impl Iterator<Item = String> {
-        self.fleet
-            .keys()
-            .iter()
-            .map(move |key| key.tag(self.fleet.id(), instance, port))
-    }
-}
-
 /// The thread `mdns-events`, for as long as one browse lasts.
 fn forward(events: &mdns_sd::Receiver<ServiceEvent>, browse: u64, notes: &SyncSender<Note>) {
     for event in events.iter() {
@@ -506,32 +463,3 @@ fn forward(events: &mdns_sd::Receiver<ServiceEvent>, browse: u64, notes: &SyncSe
     // Without a receiver there is no more thread that would care.
     let _gone = notes.send(Note::Deaf(browse));
 }
-
-/// The first label of a service's full name.
-fn instance_of(fullname: &str) -> &str {
-    fullname
-        .strip_suffix(SERVICE)
-        .and_then(|name| name.strip_suffix('.'))
-        .unwrap_or("")
-}
-
-fn addresses_of(service: &ResolvedService) -> Vec<SocketAddr> {
-    let port = service.get_port();
-    let address = |ip: &ScopedIp| match ip {
-        ScopedIp::V4(v4) => Some((*v4.addr(), port).into()),
-        ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
-            Some(SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into())
-        }
-        ScopedIp::V6(v6) => Some((*v6.addr(), port).into()),
-        // A kind of address that mdns-sd may learn one day.
-        _ => None,
-    };
-    service.get_addresses().iter().filter_map(address).collect()
-}
-
-const SERVICE: &str = "_starling._tcp.local.";
-/// The version of the TXT record's meaning.
-const TXT_VERSION: &str = "1";
-/// The keys under which a host's tags stand, one for each fleet key that it accepts.
-const TAG_KEYS: [&str; crate::limits::FLEET_KEYS_MAX] = ["t", "t1", "t2"];
-const LOOPBACK: &str = "lo";

@@ -32,7 +32,7 @@ use crate::model::revision::Revision;
 use crate::node::Node;
 use crate::node::answer::Answer;
 use crate::node::ask::Ask;
-use crate::node::effect::{DiskJob, Effect, Level, ServerJob};
+use crate::node::effect::{DiskJob, Effect, ServerJob};
 use crate::node::input::{ClientId, Input, LinkId, Outcome, ServerReport, Ticket, Trouble};
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 
@@ -285,7 +285,7 @@ impl Loop {
             Effect::ForwardedRequest(number, forwarded) => self.carry_out(number, forwarded),
             Effect::Answer(client, answer) if self.forwarding.contains_key(&client) => {
                 // The answer to a change is short.
-                let response = api::render(answer, &self.parts.state);
+                let response = api::rendering::render(answer, &self.parts.state);
                 self.forwarding
                     .remove(&client)
                     .into_iter()
@@ -294,10 +294,10 @@ impl Loop {
             Effect::Answer(client, answer) => {
                 if let Some(responder) = self.clients.remove(&client) {
                     let state = self.parts.state.clone();
-                    responder.respond(Box::new(move || api::render(answer, &state)));
+                    responder.respond(Box::new(move || api::rendering::render(answer, &state)));
                 }
             }
-            Effect::Say(level, area, text) => say(level, area, &text),
+            Effect::Say(level, area, text) => logger::say(level, area, &text),
         }
     }
 
@@ -491,11 +491,4 @@ fn done(number: u64, response: HttpResponse) -> Input {
             body,
         },
     )
-}
-
-fn say(level: Level, area: &'static str, text: &str) {
-    match level {
-        Level::Debug | Level::Trace => logger::debug(area, text),
-        level => log::log!(target: area, level, "{text}"),
-    }
 }

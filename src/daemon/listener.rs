@@ -6,11 +6,13 @@
 //! place and a thread of its own, `handshake`, where something is answered for the first time.
 //! Whatever fails before or after is closed without a word. The one door to `mio`.
 
+mod binding;
 mod places;
 
+use crate::daemon::listener::binding::bind_all;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -19,18 +21,16 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 use mio::net::{TcpListener, TcpStream as Waiting};
 use mio::{Events, Interest, Poll, Token, Waker};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock;
 use super::dialler::Addresses;
 use super::link::LinkParts;
 use super::peer_socket::{canonical, tune};
 use super::pulse::Pulse;
-use super::target::holder;
 use super::timed::Timed;
 use crate::limits::{
-    ACCEPT_PAUSE, BACKLOG, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX,
-    HANDSHAKE_STACK, HANDSHAKE_WAIT, PORT,
+    ACCEPT_PAUSE, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK,
+    HANDSHAKE_WAIT,
 };
 use crate::wire::handshake::{FIRST_LEN, Listening, LocalPeer, MAGIC, SeenEphemerals};
 use places::{Caller, HandshakePlace, HandshakePlaces, Wake};
@@ -479,59 +479,6 @@ fn is_passing(error: &io::Error) -> bool {
             | NetworkUnreachable
             | HostUnreachable
     )
-}
-
-fn bind_all(listen: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
-    let everywhere = [SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))];
-    let listen = if listen.is_empty() {
-        &everywhere
-    } else {
-        listen
-    };
-    let both = !listen.iter().any(SocketAddr::is_ipv4);
-    listen
-        .iter()
-        .map(|address| bind_or_fall_back(*address, both))
-        .collect()
-}
-
-/// A host without IPv6 refuses the socket or the address; on it, every address means every IPv4
-/// address.
-fn bind_or_fall_back(address: SocketAddr, both: bool) -> io::Result<TcpListener> {
-    let everywhere = address.is_ipv6() && address.ip().is_unspecified();
-    let bound = match bind(address, everywhere && both) {
-        Err(error) if everywhere && both && error.kind() != io::ErrorKind::AddrInUse => {
-            debug!("no IPv6 on this host: {error}");
-            bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), false)
-        }
-        bound => bound,
-    };
-    bound.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!(
-                "cannot listen on {address}: {}",
-                holder::words(address, &error)
-            ),
-        )
-    })
-}
-
-fn bind(address: SocketAddr, both: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!both)?;
-    }
-    // Connections of the last run linger for a minute after a restart; they must not keep the port.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }
 
 const WAKE: Token = Token(usize::MAX);

@@ -133,6 +133,14 @@ pub fn deceives(c: char) -> bool {
 /// How the paths of our modules begin. A target that we name ourselves is one word.
 const OURS: &str = concat!(env!("CARGO_CRATE_NAME"), "::");
 
+/// Logs a line of the node.
+pub(super) fn say(level: Level, area: &'static str, text: &str) {
+    match level {
+        Level::Debug | Level::Trace => debug(area, text),
+        level => log::log!(target: area, level, "{text}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use super::api::json_type;
+use super::api::json_body::json_type;
 use super::gate::{HttpResponse, Responder};
 use super::unit::{Reply, RequestFailure, Unit, encoded, resource_path};
 use crate::limits::{PASS_PATH_MAX, PASS_QUEUE, TARGET_STACK};

@@ -6,6 +6,8 @@
 //! words, is `input::Refusal`. Strings called `reason` are the words of a system, a server or
 //! another part, passed on as they are.
 
+mod consequences;
+
 use crate::model::path::Path;
 use crate::model::record::RecordId;
 use crate::model::resources::ResourceKind;
@@ -427,60 +429,7 @@ pub enum Aftermath {
     Unknown,
 }
 
-impl Denial {
-    /// The same, naming the head that the request met.
-    pub fn at(mut self, head: Option<RecordId>) -> Self {
-        self.head = head;
-        self
-    }
-
-    /// What became of the document.
-    pub fn aftermath(&self) -> Aftermath {
-        match self.obstacle {
-            Obstacle::Fleet(FleetState::Unanswered(_))
-            | Obstacle::Disk(DiskFault::Silent { .. }) => Aftermath::Unknown,
-            _ => Aftermath::Unchanged,
-        }
-    }
-
-    /// Whether what stands in the way may go away by itself, so that trying again helps.
-    pub fn passes(&self) -> bool {
-        match &self.obstacle {
-            Obstacle::Request(_) => false,
-            Obstacle::Fleet(state) => matches!(
-                state,
-                FleetState::NotInStep
-                    | FleetState::OthersAreChanging
-                    | FleetState::Unlisted { .. }
-                    | FleetState::Fetching { .. }
-                    | FleetState::Unreachable { .. }
-            ),
-            Obstacle::Server(fault) => matches!(
-                fault,
-                ServerFault::Unreachable { .. }
-                    | ServerFault::Untouched { .. }
-                    | ServerFault::OverlayUnknown { .. }
-                    | ServerFault::Unseen { .. }
-                    | ServerFault::OffHead { refuses: false, .. }
-            ),
-            Obstacle::Disk(fault) => matches!(
-                fault,
-                DiskFault::NotStored { .. }
-                    | DiskFault::BeforeNotKept { .. }
-                    | DiskFault::DriftNotKept { .. }
-                    | DiskFault::NotAcknowledged { .. }
-            ),
-            Obstacle::Limit(limit) => matches!(
-                limit,
-                LimitReached::StateFull
-                    | LimitReached::ChangesWaiting
-                    | LimitReached::FilesBeingRead
-                    | LimitReached::RevisionsBeingRead
-                    | LimitReached::GroupsKept { .. }
-            ),
-        }
-    }
-}
+impl Denial {}
 
 /// Makes a denial of a fault, with or without the head that the request met.
 macro_rules! denial_of {
@@ -505,13 +454,4 @@ denial_of! {
     Fleet: FleetState,
     Server: ServerFault,
     Limit: LimitReached,
-}
-
-impl From<DiskFault> for Denial {
-    fn from(fault: DiskFault) -> Self {
-        Self {
-            obstacle: Obstacle::Disk(fault),
-            head: None,
-        }
-    }
 }

@@ -5,15 +5,18 @@
 //! [`Event`]; each is passed on before the next thing begins. Here, and nowhere else, several parts
 //! are dealt with in a row, and each such row says why it is in that order.
 
+mod commands;
+mod frames;
+
 use super::waiting::ServerPurpose;
 use crate::node::changes::settle::needed_is_not_to_be_had;
-use crate::node::refusal::{Denial, RequestFault};
+use crate::node::route::commands::of_no_group;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
 use super::answer::{Answer, Older};
-use super::ask::{Ask, Command, PastQuery, Query, Question};
+use super::ask::{Ask, PastQuery, Query};
 use super::changes::Below;
 use super::effect::Effect;
 use super::event::Event;
@@ -24,7 +27,6 @@ use super::turn;
 use super::views::View;
 use super::waiting::{Reading, Waiting};
 use crate::model::revision::Revision;
-use crate::wire::forwarded::ForwardedRequest;
 use crate::wire::frame::{Frame, Scope, carried};
 
 impl Node {
@@ -143,95 +145,11 @@ impl Node {
             return link.learn(record);
         }
         match Frame::decode(bytes) {
-            Ok(Some(frame)) => self.take_frame(id, frame),
+            Ok(Some(frame)) => frames::take_frame(self, id, frame),
             Ok(None) => {}
             Err(error) => self.peers.fault(&mut self.cx, id, &error.to_string()),
         }
         self.route();
-    }
-
-    fn take_frame(&mut self, id: LinkId, frame: Frame) {
-        let Self {
-            cx,
-            peers,
-            store,
-            exchange,
-            local,
-            changes,
-        } = self;
-        match frame {
-            Frame::Ping(number) => peers.answer(cx, id, &Frame::Pong(number)),
-            Frame::Pong(sent) => peers.pong(cx, id, sent),
-            Frame::Degree(others) => {
-                peers.degree(cx, id, others, |link| changes.forwarding.need(link));
-            }
-            Frame::Addresses(addresses) => {
-                addresses
-                    .iter()
-                    .for_each(|address| peers.book.hint(address));
-            }
-            Frame::Bye(why, text) => peers.goodbye(cx, id, why, &text),
-            Frame::Record(record, age, payload) => {
-                let age = Duration::from_millis(age);
-                exchange.record(cx, peers, store, id, record, age, payload);
-            }
-            Frame::Pull {
-                id: wanted,
-                offset,
-                have,
-            } => exchange.serve_pull(cx, peers, store, id, wanted, offset as usize, have),
-            Frame::Piece {
-                id: of,
-                offset,
-                bytes,
-            } => exchange.piece(cx, peers, store, id, of, offset as usize, &bytes),
-            Frame::Missing(of) => {
-                exchange.pull_missing(cx, peers, store, id, of);
-                exchange.fetch_missing(cx, peers, id, of);
-            }
-            Frame::Root(scope, complete, root) => {
-                exchange.root(cx, peers, store, id, scope, complete, root);
-            }
-            Frame::Buckets(scope, buckets) => {
-                exchange.buckets(cx, peers, store, id, scope, &buckets);
-            }
-            Frame::Ids(scope, asks, buckets, ids) => {
-                exchange.ids(cx, peers, store, id, scope, asks, &buckets, &ids);
-            }
-            Frame::Done(scope, complete) => {
-                exchange.exchange_done(cx, peers, store, id, scope, complete);
-            }
-            Frame::Want(wanted) => exchange.wanted_by(cx, peers, store, id, wanted),
-            Frame::ContainmentQuery { group, head, edits } => {
-                exchange.containment_query(cx, peers, store, id, group, head, &edits);
-            }
-            Frame::ContainmentReply {
-                group,
-                head,
-                contained,
-                out,
-            } => store.containment_reply(cx, &group, head, contained, out),
-            Frame::ForwardedRequest(ticket, more, bytes) => {
-                let mut below = Below {
-                    cx,
-                    peers,
-                    store,
-                    exchange,
-                    local,
-                };
-                changes.forwarded_request_comes(&mut below, id, ticket, more, &bytes);
-            }
-            Frame::ForwardedResponse(ticket, more, bytes) => {
-                let mut below = Below {
-                    cx,
-                    peers,
-                    store,
-                    exchange,
-                    local,
-                };
-                changes.told(&mut below, id, ticket, more, &bytes);
-            }
-        }
     }
 
     /// A body was decoded beside the loop. What its link has brought since is looked at now, after
@@ -442,8 +360,8 @@ impl Node {
                 command,
                 forwarded,
             } => match group.filter(|group| group != own) {
-                Some(group) => self.command_group(client, &group, &command, forwarded),
-                None => self.command(client, command),
+                Some(group) => commands::command_group(self, client, &group, &command, forwarded),
+                None => commands::command(self, client, command),
             },
         }
     }
@@ -474,92 +392,6 @@ impl Node {
             Query::Host(_) => of_no_group().into(),
         };
         self.cx.effects.push(Effect::Answer(client, answer));
-    }
-
-    /// Does something for a client, or begins to.
-    fn command(&mut self, client: ClientId, command: Command) {
-        match command {
-            Command::Write(change) => self.changes.write(&mut self.cx, client, change),
-            Command::Patch(patching) => self.changes.patch(&mut self.cx, client, patching),
-            Command::DryRun(change) => self.changes.dry_run(&mut self.cx, client, change),
-            Command::PublishLocal {
-                force,
-                if_match,
-                note,
-            } => self
-                .changes
-                .publish_local(&mut self.cx, client, force, if_match, note),
-            Command::Repair => self.changes.repair_on_purpose(&mut self.cx, client),
-            Command::RemoveGroup { name, force, note } => {
-                self.changes(|_, below| below.remove_group(client, &name, force, note));
-            }
-            Command::RepairHost(ending, forwarded) => self.changes(|changes, below| {
-                changes.repair_elsewhere(below, client, &ending, *forwarded);
-            }),
-            Command::Restore {
-                id,
-                path,
-                if_match,
-                note,
-            } => self.changes(|changes, below| {
-                changes.restore(below, client, &id, path, if_match, note);
-            }),
-            Command::Settle {
-                id,
-                keep,
-                if_match,
-                note,
-            } => self.changes(|changes, below| {
-                changes.settle(below, client, &id, keep, if_match, note);
-            }),
-            Command::AcknowledgeDrift(name) => {
-                self.local.acknowledge_drift(&mut self.cx, client, &name);
-            }
-            Command::AdoptDrift {
-                name,
-                if_match,
-                note,
-            } => self.changes(|changes, below| {
-                changes.adopt_drift(below, client, &name, if_match, note);
-            }),
-            Command::Control(tokens) => {
-                let answer = self.view().server_question(Question::Control(tokens));
-                self.cx.effects.push(Effect::Answer(client, answer));
-            }
-        }
-    }
-
-    /// Has a host of another group change its document.
-    fn command_group(
-        &mut self,
-        client: ClientId,
-        group: &str,
-        command: &Command,
-        forwarded: Option<Box<ForwardedRequest>>,
-    ) {
-        let denial = match command {
-            _ if !self.view().is_known_group(group) => self.view().unknown_group(group),
-            Command::Write(_)
-            | Command::Patch(_)
-            | Command::DryRun(_)
-            | Command::Restore { .. }
-            | Command::Settle { .. } => match forwarded {
-                Some(forwarded) => {
-                    return self
-                        .changes(|changes, below| changes.forward(below, client, &forwarded));
-                }
-                None => self.peers.not_ours(&self.cx, group),
-            },
-            // Which of its servers is meant only that host's own client can say.
-            Command::PublishLocal { .. } => self.peers.not_ours(&self.cx, group),
-            Command::RemoveGroup { .. }
-            | Command::AcknowledgeDrift(_)
-            | Command::AdoptDrift { .. }
-            | Command::Repair
-            | Command::RepairHost(..)
-            | Command::Control(_) => of_no_group(),
-        };
-        self.cx.reply(client, denial);
     }
 
     /// What is asked of the history and the conflicts of a group: whoever looks at the history
@@ -613,8 +445,4 @@ impl Node {
             self.peers.refresh_own_record(&mut self.cx, &said);
         }
     }
-}
-
-fn of_no_group() -> Denial {
-    RequestFault::OfNoGroup.into()
 }

@@ -2,57 +2,19 @@
 //!
 //! Each is one entry; what the entries mean, and who reads them, is in `table`.
 
+mod shared;
+mod subcommands;
+
 use super::table::{COUNT, Opt, Setting, Subcommand};
 use super::value;
-
-const EVERY: &[Subcommand] = &Subcommand::ALL;
-const RUN: &[Subcommand] = &[Subcommand::Run, Subcommand::Check];
-const TOKEN: &[Subcommand] = &[Subcommand::Run, Subcommand::Check, Subcommand::Token];
-const SIM: &[Subcommand] = &[Subcommand::Sim];
-const CONTROL: &[Subcommand] = &[
-    Subcommand::Run,
-    Subcommand::Check,
-    Subcommand::Status,
-    Subcommand::Groups,
-    Subcommand::Log,
-    Subcommand::Show,
-    Subcommand::Diff,
-    Subcommand::Blame,
-    Subcommand::Restore,
-    Subcommand::Conflicts,
-    Subcommand::Resolve,
-    Subcommand::Drift,
-    Subcommand::Repair,
-];
-const GROUP: &[Subcommand] = &[
-    Subcommand::Run,
-    Subcommand::Check,
-    Subcommand::Log,
-    Subcommand::Show,
-    Subcommand::Diff,
-    Subcommand::Blame,
-    Subcommand::Restore,
-    Subcommand::Conflicts,
-    Subcommand::Resolve,
-];
-const CHANGE: &[Subcommand] = &[
-    Subcommand::Restore,
-    Subcommand::Resolve,
-    Subcommand::Drift,
-    Subcommand::Groups,
-];
-const PRINT: &[Subcommand] = &[
-    Subcommand::Status,
-    Subcommand::Groups,
-    Subcommand::Log,
-    Subcommand::Show,
-    Subcommand::Diff,
-    Subcommand::Blame,
-    Subcommand::Conflicts,
-    Subcommand::Drift,
-    Subcommand::Fsck,
-    Subcommand::Sim,
-];
+use crate::settings::options::shared::SIMULATED;
+use crate::settings::options::subcommands::CHANGE;
+use crate::settings::options::subcommands::CONTROL;
+use crate::settings::options::subcommands::EVERY;
+use crate::settings::options::subcommands::GROUP;
+use crate::settings::options::subcommands::PRINT;
+use crate::settings::options::subcommands::RUN;
+use crate::settings::options::subcommands::TOKEN;
 
 /// All options, in the order of the usage text.
 pub static OPTIONS: &[Opt] = &[
@@ -527,18 +489,6 @@ pub static OPTIONS: &[Opt] = &[
 pub fn option(name: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.name == name)
 }
-
-const UNSAID: &str = "";
-/// What the options of `starling sim` have in common: none is a setting of the daemon.
-const SIMULATED: Opt = Opt {
-    name: UNSAID,
-    short: None,
-    argument: None,
-    help: UNSAID,
-    section: "Simulating",
-    commands: SIM,
-    setting: None,
-};
 
 fn listed(items: &[String]) -> String {
     if items.is_empty() {

@@ -5,28 +5,28 @@
 //! The fleet is that of a [`Scenario`], all chance comes from its seed, and the figures are a
 //! function of both. What should have come about and has not is named, and the rest goes on.
 
+use crate::sim::rehearsal::steps::first_document;
+use crate::sim::rehearsal::steps::peer_of;
+use crate::sim::rehearsal::steps::place;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::figures::{Figure, FigureUnit, RehearsalReport};
 
 use self::figures::Figures;
+use super::SimDisk;
 use super::host::Spec;
 use super::purpose::FramePurpose;
 use super::tally::{Sent, Tally};
 use super::world::{World, address};
-use super::{Host, SimDisk, secret};
 use crate::limits::SIM_CONTACTS;
 use crate::model::edit::{self, Op};
-use crate::model::json::{self, Value};
-use crate::model::path::Path;
-use crate::model::peer_id::PeerId;
-use crate::node::answer::Answer;
-use crate::node::ask::{Change, Command};
+use crate::model::json::Value;
 use crate::settings::scenario::Scenario;
 
 mod figures;
 mod spreading;
+mod steps;
 
 /// A fleet that lives through its scenario.
 struct Rehearsal {
@@ -378,84 +378,6 @@ impl Rehearsal {
         }
     }
 
-    /// Asks a host to change a member that is its own.
-    fn ask_own(&mut self, author: usize) {
-        self.changes += 1;
-        let path = place("/config/settings")
-            .child(&format!("host-{author}"))
-            .expect("a short name is a token");
-        self.ask(
-            author,
-            Op {
-                path,
-                change: edit::Change::Put(Value::from(format!("change {}", self.changes))),
-            },
-        );
-    }
-
-    /// Asks a host for a change, and waits until it has answered.
-    fn ask(&mut self, author: usize, op: Op) {
-        let change = Change {
-            op,
-            if_match: None,
-            note: String::new(),
-            settles: Vec::new(),
-        };
-        let client = self.world.ask(author, Command::Write(change));
-        let mut answer = None;
-        self.world.run_until(STEP, PATIENCE, |world| {
-            answer = world.take_answer(author, client);
-            answer.is_some()
-        });
-        if !matches!(answer, Some(Answer::Done { .. })) {
-            let words = match answer {
-                Some(Answer::Denied(denial)) => format!("{:?}", denial.obstacle),
-                Some(_) => "its server refused it".to_owned(),
-                None => "there was no answer".to_owned(),
-            };
-            self.wrong
-                .push(format!("host {author} did not take a change: {words}"));
-        }
-    }
-
-    fn until(
-        &mut self,
-        holds: impl FnMut(&mut World<Tally>) -> bool,
-        what: &str,
-    ) -> Option<Duration> {
-        let held = self.world.run_until(STEP, PATIENCE, holds);
-        if !held {
-            self.wrong.push(format!(
-                "the fleet did not {what} within {} s",
-                PATIENCE.as_secs()
-            ));
-        }
-        held.then_some(self.world.now)
-    }
-
-    fn until_agreed(&mut self, what: &str) {
-        if self.until(|world| stray(world).is_none(), what).is_none() {
-            self.wrong.extend(stray(&self.world));
-        }
-    }
-
-    fn agreed(&self) -> bool {
-        stray(&self.world).is_none()
-    }
-
-    fn anybody(&mut self) -> usize {
-        let running = self.world.running();
-        *self.world.rng.pick(&running).expect("some host runs")
-    }
-
-    /// So many of a million of them, at random, but not all.
-    fn some_of(&mut self, mut hosts: Vec<usize>, ppm: u64) -> Vec<usize> {
-        let count = (hosts.len() as u64 * ppm / 1_000_000).min(hosts.len() as u64 - 1);
-        (0..count)
-            .map(|_| hosts.swap_remove(self.world.rng.below(hosts.len() as u64) as usize))
-            .collect()
-    }
-
     /// With how many others hosts are linked.
     fn mesh(&mut self, [least, middle, most]: [&'static str; 3]) {
         let degrees = self.world.degrees();
@@ -484,53 +406,6 @@ impl Rehearsal {
         self.figures
             .add(name, words, (each > 0.0).then(|| sum as f64 / each), unit);
     }
-}
-
-/// What is wrong with the first host that does not agree with the first of all, in step, with all
-/// contained, its server running the head.
-fn stray(world: &World<Tally>) -> Option<String> {
-    let mut running = world.hosts.iter().enumerate().filter(|(_, host)| host.up);
-    let head = |host: &Host| host.node.own_head().map(|head| head.id());
-    let first = running.next().and_then(|(_, host)| head(host));
-    let is_well = |host: &Host| {
-        let is_applied = !host.spec.server || host.node.runs() == first;
-        head(host) == first && is_applied && host.node.uncontained().next().is_none()
-    };
-    let (number, host) = world
-        .hosts
-        .iter()
-        .enumerate()
-        .find(|(_, host)| host.up && !is_well(host))?;
-    let at = |id: Option<_>| {
-        id.map_or("none".to_owned(), |id: crate::model::record::RecordId| {
-            id.short()
-        })
-    };
-    let (head, runs) = (at(head(host)), at(host.node.runs()));
-    Some(format!(
-        "host {number} is at revision {head} and runs {runs}; the first is at {}",
-        at(first)
-    ))
-}
-
-/// A configuration whose document is about so long.
-fn first_document(size: usize) -> Value {
-    let config = |filler: usize| {
-        let text = format!(
-            "{{\"listeners\":{{}},\"routes\":[],\"applications\":{{}},\"settings\":{{}},\"filler\":\"{}\"}}",
-            "x".repeat(filler)
-        );
-        json::parse_own(text.as_bytes()).expect("it is JSON")
-    };
-    config(size.saturating_sub(json::compact(&config(0)).len()))
-}
-
-fn place(path: &str) -> Path {
-    Path::parse(path).expect("it is a path")
-}
-
-fn peer_of(host: usize) -> PeerId {
-    PeerId::from_bytes(secret(host as u64 + 1).public()).expect("a key pair's public half is sound")
 }
 
 /// What goes over links in an idle fleet.

@@ -251,8 +251,8 @@ fn a_file_that_has_grown_out_of_hand_is_noticed() {
         .iter()
         .find(|(name, _)| *name == "file length")
         .expect("the rule is there");
-    assert_eq!(rule(&Source::new("codec.rs", &"\n".repeat(600))), []);
-    assert_eq!(rule(&Source::new("codec.rs", &"\n".repeat(601))).len(), 1);
+    assert_eq!(rule(&Source::new("codec.rs", &"\n".repeat(500))), []);
+    assert_eq!(rule(&Source::new("codec.rs", &"\n".repeat(501))).len(), 1);
 }
 
 #[test]

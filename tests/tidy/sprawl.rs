@@ -19,7 +19,7 @@ pub fn are_of_one_directory(files: &BTreeSet<&str>) -> bool {
     let Some(own) = files
         .iter()
         .filter_map(|file| directory(file))
-        .max_by_key(String::len)
+        .min_by_key(String::len)
     else {
         return false;
     };

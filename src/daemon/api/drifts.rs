@@ -5,7 +5,8 @@
 
 use std::path::Path as FilePath;
 
-use super::{HttpResponse, if_match, json_response, note, only};
+use super::json_body::json_response;
+use super::{HttpResponse, if_match, note, only};
 use crate::daemon::gate::HttpRequest;
 use crate::daemon::state_dir::read_drift;
 use crate::model::json;

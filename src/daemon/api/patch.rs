@@ -4,7 +4,8 @@
 //! for a dry run must never be taken for a change because somebody has asked for it where there is
 //! none, so it is refused there.
 
-use super::{HttpResponse, applied_header, body, if_match, json_response, note, query, settles};
+use super::json_body::{applied_header, json_response};
+use super::{HttpResponse, body, if_match, note, query, settles};
 use crate::daemon::gate::HttpRequest;
 use crate::model::json::{Value, object};
 use crate::model::patch::{JsonPatch, Patch};

@@ -28,7 +28,7 @@ pub struct Said {
     pub revision: Option<RecordId>,
 }
 
-/// One row of the tables: status code, sentence and particulars.
+/// Status code, sentence and particulars: what a row of the tables says of a denial.
 type Wording = (u16, &'static str, String);
 
 /// How a denial is said.

@@ -108,8 +108,8 @@ impl<'a> Inbox<'a> {
         timing: &Timing,
     ) -> Result<Vec<u8>, Ending> {
         let deadline = Deadline::new(timing.body, timing.idle);
-        // It grows as it comes: room for what is only declared may not be there, and failing to get
-        // it would end the process.
+        // The buffer grows as bytes come: room for what is only declared may not be there, and
+        // failing to get it would end the process.
         let mut body = Vec::new();
         match length {
             BodyLength::Bytes(count) => self.move_into(&mut body, count, held, &deadline)?,

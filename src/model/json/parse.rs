@@ -4,11 +4,33 @@
 //! stack, and stops at the first fault. Which fault is reported where two could be follows Unit
 //! 1.35.0 (`src/nxt_conf.c`), as do the words.
 
+mod messages;
+mod strings;
+
+use crate::model::json::parse::messages::AFTER_THE_END;
+use crate::model::json::parse::messages::ARRAY_NOT_CLOSED;
+use crate::model::json::parse::messages::BRACE_OR_COMMA;
+use crate::model::json::parse::messages::BRACKET_OR_COMMA;
+use crate::model::json::parse::messages::COLON_EXPECTED;
+use crate::model::json::parse::messages::DUPLICATE;
+use crate::model::json::parse::messages::EMPTY;
+use crate::model::json::parse::messages::LEADING_ZEROS;
+use crate::model::json::parse::messages::NAME_EXPECTED;
+use crate::model::json::parse::messages::NO_EXPONENT;
+use crate::model::json::parse::messages::NO_FRACTION;
+use crate::model::json::parse::messages::NO_VALUE;
+use crate::model::json::parse::messages::NOT_UTF8;
+use crate::model::json::parse::messages::NUMBER_TOO_LONG;
+use crate::model::json::parse::messages::OBJECT_NOT_CLOSED;
+use crate::model::json::parse::messages::OUT_OF_RANGE;
+use crate::model::json::parse::messages::TOO_DEEP;
+use crate::model::json::parse::messages::TOO_MANY_VALUES;
+use crate::model::json::parse::messages::VALUE_EXPECTED;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::make::{Make, Whole};
-use super::{JsonError, Value, comments, print};
+use super::{JsonError, Value, comments};
 
 /// What a text may have at most.
 pub(in crate::model) struct Bounds {
@@ -332,137 +354,6 @@ impl<'a, M: Make<'a>> Parser<'a, M> {
         Ok(text)
     }
 
-    /// Reads a string from its first quote past its last. Two passes, as in Unit: surrogates are
-    /// looked at only in a string that is otherwise whole.
-    fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
-        let start = self.at + 1;
-        let (end, is_plain) = self.string_end(start)?;
-        self.at = end + 1;
-        let text = self.text;
-        if is_plain {
-            return Ok(Cow::Borrowed(&text[start..end]));
-        }
-        let string = self.unescaped(start, end)?;
-        self.is_compact =
-            self.is_compact && print::quoted(&string).as_bytes() == &self.bytes[start - 1..=end];
-        Ok(Cow::Owned(string))
-    }
-
-    /// Where the string that begins at `start` has its last quote, and whether it is without
-    /// escapes.
-    fn string_end(&self, start: usize) -> Result<(usize, bool), Fault> {
-        let mut at = start;
-        let mut is_plain = true;
-        loop {
-            match self.bytes.get(at) {
-                None => {
-                    return Err(Fault {
-                        detail: STRING_NOT_CLOSED,
-                        offset: at,
-                    });
-                }
-                Some(b'"') => return Ok((at, is_plain)),
-                Some(b'\\') => {
-                    is_plain = false;
-                    at = self.escape_end(at)?;
-                }
-                Some(..=0x1f) => {
-                    return Err(Fault {
-                        detail: CONTROL_CHARACTER,
-                        offset: at,
-                    });
-                }
-                Some(_) => at += 1,
-            }
-        }
-    }
-
-    fn escape_end(&self, backslash: usize) -> Result<usize, Fault> {
-        let digits = backslash + 2;
-        match self.bytes.get(backslash + 1) {
-            None => {
-                return Err(Fault {
-                    detail: STRING_NOT_CLOSED,
-                    offset: backslash + 1,
-                });
-            }
-            Some(b'"' | b'\\' | b'/' | b'n' | b'r' | b't' | b'b' | b'f') => return Ok(digits),
-            Some(b'u') => {}
-            Some(_) => {
-                return Err(Fault {
-                    detail: STRAY_BACKSLASH,
-                    offset: backslash,
-                });
-            }
-        }
-        for at in digits..digits + 4 {
-            match self.bytes.get(at) {
-                None => {
-                    return Err(Fault {
-                        detail: STRING_NOT_CLOSED,
-                        offset: at,
-                    });
-                }
-                Some(digit) if digit.is_ascii_hexdigit() => {}
-                Some(_) => {
-                    return Err(Fault {
-                        detail: BAD_ESCAPE,
-                        offset: at,
-                    });
-                }
-            }
-        }
-        Ok(digits + 4)
-    }
-
-    /// The string between two quotes, whose escapes are known to be whole.
-    fn unescaped(&self, start: usize, end: usize) -> Result<String, Fault> {
-        let mut string = String::with_capacity(end - start);
-        let mut at = start;
-        while let Some(plain) = self.text[at..end].find('\\') {
-            string.push_str(&self.text[at..at + plain]);
-            at += plain;
-            let (character, length) = match self.bytes[at + 1] {
-                b'u' => self.code_point(at)?,
-                letter => (simple_escape(letter), 2),
-            };
-            string.push(character);
-            at += length;
-        }
-        string.push_str(&self.text[at..end]);
-        Ok(string)
-    }
-
-    /// The character that one `\uXXXX` or a surrogate pair of two stands for, and how many bytes
-    /// that was.
-    fn code_point(&self, at: usize) -> Result<(char, usize), Fault> {
-        let unit = |at: usize| {
-            u32::from_str_radix(&self.text[at + 2..at + 6], 16).expect("four digits were seen")
-        };
-        let high = unit(at);
-        if let Some(character) = char::from_u32(high) {
-            return Ok((character, 6));
-        }
-        if high > 0xdbff || !self.bytes[at + 6..].starts_with(b"\\u") {
-            return Err(Fault {
-                detail: LONE_SURROGATE,
-                offset: at,
-            });
-        }
-        let low = unit(at + 6);
-        if !(0xdc00..=0xdfff).contains(&low) {
-            return Err(Fault {
-                detail: BAD_SURROGATE_PAIR,
-                offset: at,
-            });
-        }
-        let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-        Ok((
-            char::from_u32(code).expect("a surrogate pair stands for a character"),
-            12,
-        ))
-    }
-
     /// Passes white space and comments. A comment without its end is left standing: the caller will
     /// not expect a slash.
     fn skip_space(&mut self) {
@@ -498,17 +389,6 @@ enum Begun<'a, M: Make<'a>> {
     Open(Open<'a, M>),
 }
 
-fn simple_escape(letter: u8) -> char {
-    match letter {
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        itself => char::from(itself),
-    }
-}
-
 /// Unit keeps the text but wants `strtod` to make something of it: nothing above 2^63, and nothing
 /// that is not zero but so small that a double loses it.
 fn is_representable(text: &str) -> bool {
@@ -523,47 +403,3 @@ fn is_representable(text: &str) -> bool {
 const BOM: &[u8] = b"\xef\xbb\xbf";
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 const AFTER_A_NUMBER: &[u8] = b" \t\r\n,}]{[\"/";
-
-const EMPTY: &str = "An empty JSON payload isn't allowed.  It must be either a literal (null, true, or false), a number, a string \
-    (in double quotes \"\"), an array (with brackets []), or an object (with braces {}).";
-const AFTER_THE_END: &str = "Unexpected character after the end of a valid JSON value.";
-const VALUE_EXPECTED: &str = "A valid JSON value is expected here.  It must be either a literal (null, true, or false), a number, a \
-    string (in double quotes \"\"), an array (with brackets []), or an object (with braces {}).";
-const OBJECT_NOT_CLOSED: &str =
-    "Unexpected end of JSON payload.  There's an object without a closing brace (}).";
-const NAME_EXPECTED: &str = "A double quote (\") is expected here.  There must be a valid JSON object member starts with a name, \
-    which is a string enclosed in double quotes.";
-const DUPLICATE: &str = "Duplicate object member.  All JSON object members must have unique names.";
-const NO_VALUE: &str = "Unexpected end of JSON payload.  There's an object member without a value.";
-const COLON_EXPECTED: &str =
-    "A colon (:) is expected here.  There must be a colon after a JSON member name.";
-const BRACE_OR_COMMA: &str = "Either a closing brace (}) or a comma (,) is expected here.  Each JSON object must be enclosed in \
-    braces and its members must be separated by commas.";
-const ARRAY_NOT_CLOSED: &str =
-    "Unexpected end of JSON payload.  There's an array without a closing bracket (]).";
-const BRACKET_OR_COMMA: &str = "Either a closing bracket (]) or a comma (,) is expected here.  Each array must be enclosed in \
-    brackets and its members must be separated by commas.";
-const CONTROL_CHARACTER: &str =
-    "Unexpected character.  All control characters in a JSON string must be escaped.";
-const STRAY_BACKSLASH: &str = "Unexpected backslash.  A literal backslash in a JSON string must be escaped with a second backslash (\\\\).";
-const BAD_ESCAPE: &str = "Invalid escape sequence.  An escape sequence in a JSON string must start with a backslash, followed by \
-    the lowercase letter u, followed by four hexadecimal digits (\\uXXXX).";
-const STRING_NOT_CLOSED: &str =
-    "Unexpected end of JSON payload.  There's a string without a final double quote (\").";
-const BAD_SURROGATE_PAIR: &str = "Invalid JSON encoding sequence.  This 12-byte sequence composes an illegal UTF-16 surrogate pair.";
-const LONE_SURROGATE: &str = "Invalid JSON encoding sequence.  This 6-byte sequence does not represent a valid UTF character.";
-const NO_FRACTION: &str =
-    "The number is invalid.  A fraction part in JSON numbers must contain at least one digit.";
-const LEADING_ZEROS: &str =
-    "The number is invalid.  Leading zeros are not allowed in JSON numbers.";
-const NO_EXPONENT: &str =
-    "The number is invalid.  An exponent part in JSON numbers must contain at least one digit.";
-const NUMBER_TOO_LONG: &str =
-    "The number is too long.  Such a long JSON number value is not supported.";
-const OUT_OF_RANGE: &str =
-    "The number is out of representable range.  Such JSON number value is not supported.";
-/// FreeUnit's words.
-const TOO_DEEP: &str = "JSON nesting exceeds the maximum supported depth.";
-/// Starling's own, for what Unit has no words.
-const TOO_MANY_VALUES: &str = "JSON payload has too many values.";
-const NOT_UTF8: &str = "Invalid character encoding.  A JSON payload must be UTF-8.";

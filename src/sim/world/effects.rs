@@ -1,0 +1,72 @@
+//! What a simulated host wants done, done in virtual time.
+//!
+//! The daemon performs the same effects with threads; here each is an event at a later moment.
+
+use super::super::event::EventKind;
+use crate::node::effect::Effect;
+use crate::node::input::Input;
+use crate::sim::world::DECODED_PER_US;
+use crate::sim::world::TIME_WIDTH;
+use crate::sim::world::World;
+use crate::sim::world::observer::Observer;
+use std::time::Duration;
+
+impl<O: Observer> World<O> {
+    pub(super) fn effect(&mut self, host: usize, effect: Effect) {
+        match effect {
+            Effect::Send(link, bytes) => self.send(host, link, bytes),
+            Effect::Close(link) => self.close(host, link),
+            Effect::Dial { dial, address } => {
+                self.hosts[host].dials += 1;
+                let after = self.network.latency(host, host, 0, &mut self.rng);
+                self.later(host, after, EventKind::Dial(dial, address));
+            }
+            Effect::Load(ticket, group, name) => {
+                let after = self.hosts[host].disk.slow;
+                self.later(host, after, EventKind::Load(ticket, group, name));
+            }
+            // What was read is kept by the node; a host here reads no further ahead than its links'
+            // windows.
+            Effect::Hold(_) | Effect::GoOn(_) => {}
+            Effect::Decode(ticket, undecoded) => {
+                let after = Duration::from_micros(undecoded.len() as u64 / DECODED_PER_US);
+                self.later(host, after, EventKind::Decode(ticket, undecoded));
+            }
+            Effect::Disk(job) => {
+                let at = self.hosts[host].disk.submit(job, self.now);
+                self.arrange(host, at, None, EventKind::Disk);
+            }
+            Effect::LoadDrift(ticket, name) => {
+                let read = self.hosts[host].disk.drifts.get(&name).cloned();
+                let after = self.hosts[host].disk.slow;
+                self.later(
+                    host,
+                    after,
+                    EventKind::Input(Input::Loaded(ticket, Ok(read))),
+                );
+            }
+            Effect::Server(ticket, job) => {
+                let at = self.hosts[host].server.done_at(self.now);
+                self.arrange(host, at, None, EventKind::Server(ticket, job));
+            }
+            Effect::ForwardedRequest(number, forwarded) => {
+                self.hosts[host].forwarding.push((number, forwarded))
+            }
+            Effect::Answer(client, answer) => {
+                let twice = self.hosts[host].answers.insert(client, answer);
+                assert!(
+                    twice.is_none(),
+                    "seed {}: client {client} was answered twice",
+                    self.seed
+                );
+            }
+            Effect::Say(level, area, text) => {
+                let line = format!(
+                    "{:TIME_WIDTH$.3} {level:?} {area}: {text}",
+                    self.now.as_secs_f64()
+                );
+                self.hosts[host].say(line);
+            }
+        }
+    }
+}
