@@ -10,11 +10,6 @@
 mod found;
 mod names;
 
-use crate::daemon::discovery::names::FleetNames;
-use crate::daemon::discovery::names::LOOPBACK;
-use crate::daemon::discovery::names::SERVICE;
-use crate::daemon::discovery::names::addresses_of;
-use crate::daemon::discovery::names::instance_of;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,11 +18,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
-use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ServiceDaemon, ServiceEvent};
-
 use self::found::{HeardInstances, News};
 use super::clock;
+use crate::daemon::discovery::names::{FleetNames, LOOPBACK, SERVICE, addresses_of, instance_of};
 use crate::limits::{
     ANNOUNCED_LATELY, BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER, DEAF_AFTER, GOODBYE_WAIT,
     GREETED_FLEET_MAX, MDNS_CHECK_EVERY, MDNS_INTERFACES_EVERY_S, MDNS_QUEUE, MDNS_RECORDS_MAX,
@@ -35,6 +28,8 @@ use crate::limits::{
 };
 use crate::model::peer_id::PeerId;
 use crate::wire::fleet::Fleet;
+use log::{debug, info, warn};
+use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ServiceDaemon, ServiceEvent};
 
 /// The host that is announced and the fleet that is looked for.
 pub struct DiscoverySettings {

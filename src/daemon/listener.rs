@@ -9,7 +9,6 @@
 mod binding;
 mod places;
 
-use crate::daemon::listener::binding::bind_all;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -18,21 +17,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
-use mio::net::{TcpListener, TcpStream as Waiting};
-use mio::{Events, Interest, Poll, Token, Waker};
-
 use super::clock;
 use super::dialler::Addresses;
 use super::link::LinkParts;
 use super::peer_socket::{canonical, tune};
 use super::pulse::Pulse;
 use super::timed::Timed;
+use crate::daemon::listener::binding::bind_all;
 use crate::limits::{
     ACCEPT_PAUSE, FIRST_FLIGHT_WAIT, FIRST_FLIGHTS_MAX, HANDSHAKE_MESSAGE_MAX, HANDSHAKE_STACK,
     HANDSHAKE_WAIT,
 };
 use crate::wire::handshake::{FIRST_LEN, Listening, LocalPeer, MAGIC, SeenEphemerals};
+use log::{debug, warn};
+use mio::net::{TcpListener, TcpStream as Waiting};
+use mio::{Events, Interest, Poll, Token, Waker};
 use places::{Caller, HandshakePlace, HandshakePlaces, Wake};
 
 /// The addresses to listen at, and the identity to answer with.

@@ -4,8 +4,6 @@
 //! A part that has something to say to another says it here, and the node passes it on when the
 //! part is done.
 
-use crate::node::answer::Answer;
-use crate::node::refusal::Denial;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -18,7 +16,9 @@ use super::waiting::Waiting;
 use crate::limits::{PROBLEMS_MAX, SYNC_EVERY, SYNC_NODES_EVERY, WANTED_MAX};
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Record, RecordId};
+use crate::node::answer::Answer;
 use crate::node::effect::revision_name;
+use crate::node::refusal::Denial;
 use crate::node::waiting::Reading;
 
 /// What all parts of a node share.

@@ -5,8 +5,6 @@
 
 use std::net::SocketAddr;
 
-pub use log::Level;
-
 use super::answer::Answer;
 use super::input::{ClientId, LinkId, Ticket};
 use super::over::Over;
@@ -14,6 +12,8 @@ use super::undecoded::Undecoded;
 use crate::model::document::{BundleId, Document};
 use crate::model::record::RecordId;
 use crate::wire::forwarded::ForwardedRequest;
+
+pub use log::Level;
 
 /// Something to be done.
 #[derive(Debug)]

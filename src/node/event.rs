@@ -4,11 +4,11 @@
 //! events. The node passes each on, in the order in which they were told, before the next thing
 //! begins: see `route`.
 
-use crate::node::refusal::Denial;
 use std::sync::Arc;
 
 use super::input::LinkId;
 use crate::model::revision::Revision;
+use crate::node::refusal::Denial;
 
 /// Something that happened in one part and concerns others.
 pub(super) enum Event {

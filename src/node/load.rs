@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::node::Node;
-use crate::node::effect::Level;
-use crate::node::effect::revision_name;
+use crate::node::effect::{Level, revision_name};
 use crate::node::store::revision_file::{Filed, judge_file};
 
 /// A node being handed what is on disk.

@@ -8,9 +8,6 @@
 mod commands;
 mod frames;
 
-use super::waiting::ServerPurpose;
-use crate::node::changes::settle::needed_is_not_to_be_had;
-use crate::node::route::commands::of_no_group;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +22,10 @@ use super::local::kept::Found;
 use super::peers::link::Link;
 use super::turn;
 use super::views::View;
-use super::waiting::{Reading, Waiting};
+use super::waiting::{Reading, ServerPurpose, Waiting};
 use crate::model::revision::Revision;
+use crate::node::changes::settle::needed_is_not_to_be_had;
+use crate::node::route::commands::of_no_group;
 use crate::wire::frame::{Frame, Scope, carried};
 
 impl Node {

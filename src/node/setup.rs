@@ -2,13 +2,13 @@
 //!
 //! Nothing of it changes while the node lives, but for the overlay, which is this host's own file.
 
-use crate::node::refusal::Denial;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::overlay::Overlay;
 use crate::model::record::Record;
 use crate::model::signature::SecretKey;
+use crate::node::refusal::Denial;
 use crate::settings::DriftChoice;
 use crate::wire::fleet::Fleet;
 

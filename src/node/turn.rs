@@ -3,11 +3,11 @@
 //! After every input all of them have their turn, in the order of the table: what comes first makes
 //! room for what follows. A thing without a time of its own is looked at whenever anything happens.
 
-use crate::node::local::fold::fold_due;
 use std::time::Duration;
 
 use super::Node;
 use crate::limits::RETRY_SOON;
+use crate::node::local::fold::fold_due;
 
 /// Something that recurs.
 pub(super) struct Recurring {

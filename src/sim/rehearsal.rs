@@ -5,13 +5,8 @@
 //! The fleet is that of a [`Scenario`], all chance comes from its seed, and the figures are a
 //! function of both. What should have come about and has not is named, and the rest goes on.
 
-use crate::sim::rehearsal::steps::first_document;
-use crate::sim::rehearsal::steps::peer_of;
-use crate::sim::rehearsal::steps::place;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-pub use self::figures::{Figure, FigureUnit, RehearsalReport};
 
 use self::figures::Figures;
 use super::SimDisk;
@@ -23,6 +18,9 @@ use crate::limits::SIM_CONTACTS;
 use crate::model::edit::{self, Op};
 use crate::model::json::Value;
 use crate::settings::scenario::Scenario;
+use crate::sim::rehearsal::steps::{first_document, peer_of, place};
+
+pub use self::figures::{Figure, FigureUnit, RehearsalReport};
 
 mod figures;
 mod spreading;

@@ -2,11 +2,16 @@
 //!
 //! What the node says in values is spelt here and in `refusals` and `views`; nothing is decided.
 
+use std::path::Path as FilePath;
+
 use super::super::gate::HttpResponse;
+use super::drifts;
+use super::history;
 use super::json_body::{applied_header, json_response, json_type};
-use super::{drifts, history, patch, refusals, views};
-use crate::daemon::api::NO_VALUE;
-use crate::daemon::api::NOT_ALLOWED;
+use super::patch;
+use super::refusals;
+use super::views;
+use crate::daemon::api::{NO_VALUE, NOT_ALLOWED};
 use crate::limits::DOCUMENT_MAX;
 use crate::model::document::Document;
 use crate::model::edit::EditError;
@@ -17,7 +22,6 @@ use crate::model::resources::ResourceKind;
 use crate::node::answer::{Answer, Success};
 use crate::node::input::Refusal;
 use crate::wire::forwarded::ForwardedResponse;
-use std::path::Path as FilePath;
 
 /// The response to an answer. `state` is where stored revisions are.
 pub(in crate::daemon) fn render(answer: Answer, state: &FilePath) -> HttpResponse {

@@ -2,10 +2,11 @@
 //!
 //! Who knows none of the fleet's keys cannot tell from them which fleet it is, or which peer.
 
+use std::net::{SocketAddr, SocketAddrV6};
+
 use super::found::is_instance;
 use crate::wire::fleet::Fleet;
 use mdns_sd::{ResolvedService, ScopedIp, ServiceInfo};
-use std::net::{SocketAddr, SocketAddrV6};
 
 /// What is announced, and by what others of this fleet are known.
 pub(super) struct FleetNames {

@@ -2,13 +2,14 @@
 //!
 //! An error names the address, and leaves nothing bound.
 
+use std::io::{self};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use super::super::target::holder;
 use crate::limits::{BACKLOG, PORT};
 use log::debug;
 use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io::{self};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub(super) fn bind_all(listen: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let everywhere = [SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))];

@@ -7,30 +7,18 @@
 mod messages;
 mod strings;
 
-use crate::model::json::parse::messages::AFTER_THE_END;
-use crate::model::json::parse::messages::ARRAY_NOT_CLOSED;
-use crate::model::json::parse::messages::BRACE_OR_COMMA;
-use crate::model::json::parse::messages::BRACKET_OR_COMMA;
-use crate::model::json::parse::messages::COLON_EXPECTED;
-use crate::model::json::parse::messages::DUPLICATE;
-use crate::model::json::parse::messages::EMPTY;
-use crate::model::json::parse::messages::LEADING_ZEROS;
-use crate::model::json::parse::messages::NAME_EXPECTED;
-use crate::model::json::parse::messages::NO_EXPONENT;
-use crate::model::json::parse::messages::NO_FRACTION;
-use crate::model::json::parse::messages::NO_VALUE;
-use crate::model::json::parse::messages::NOT_UTF8;
-use crate::model::json::parse::messages::NUMBER_TOO_LONG;
-use crate::model::json::parse::messages::OBJECT_NOT_CLOSED;
-use crate::model::json::parse::messages::OUT_OF_RANGE;
-use crate::model::json::parse::messages::TOO_DEEP;
-use crate::model::json::parse::messages::TOO_MANY_VALUES;
-use crate::model::json::parse::messages::VALUE_EXPECTED;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use super::JsonError;
+use super::Value;
+use super::comments;
 use super::make::{Make, Whole};
-use super::{JsonError, Value, comments};
+use crate::model::json::parse::messages::{
+    AFTER_THE_END, ARRAY_NOT_CLOSED, BRACE_OR_COMMA, BRACKET_OR_COMMA, COLON_EXPECTED, DUPLICATE,
+    EMPTY, LEADING_ZEROS, NAME_EXPECTED, NO_EXPONENT, NO_FRACTION, NO_VALUE, NOT_UTF8,
+    NUMBER_TOO_LONG, OBJECT_NOT_CLOSED, OUT_OF_RANGE, TOO_DEEP, TOO_MANY_VALUES, VALUE_EXPECTED,
+};
 
 /// What a text may have at most.
 pub(in crate::model) struct Bounds {

@@ -8,8 +8,6 @@
 
 mod incoming;
 
-use crate::node::changes::forwarding::incoming::send_pieces;
-use crate::node::refusal::{Denial, FleetState, LimitReached, Silence};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,6 +19,7 @@ use crate::limits::{
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
 use crate::node::answer::Answer;
+use crate::node::changes::forwarding::incoming::send_pieces;
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::event::Event;
@@ -28,6 +27,7 @@ use crate::node::input::{ClientId, LinkId};
 use crate::node::peers::Peers;
 use crate::node::peers::book::Contact;
 use crate::node::peers::roster::text;
+use crate::node::refusal::{Denial, FleetState, LimitReached, Silence};
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::frame::Frame;
 

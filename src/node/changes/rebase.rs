@@ -11,7 +11,6 @@
 //! seconds, whoever holds the edit and has a server that can judge it does this in its place; doing
 //! it twice is harmless, for the ledger names it.
 
-use crate::node::refusal::{Denial, LimitReached, Obstacle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +30,7 @@ use crate::node::context::Context;
 use crate::node::effect::Level;
 use crate::node::local::Local;
 use crate::node::local::state::Verdict;
+use crate::node::refusal::{Denial, LimitReached, Obstacle};
 use crate::node::store::Store;
 use crate::node::waiting::{Reading, Waiting};
 

@@ -20,8 +20,6 @@
 //! settled as open conflicts. A host without such a document is where one is without a head: the
 //! first change makes the group anew.
 
-use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached};
-use crate::node::store::storing::hanging;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,8 +38,10 @@ use crate::node::input::ClientId;
 use crate::node::local::Local;
 use crate::node::peers::Peers;
 use crate::node::peers::roster::text;
+use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached};
 use crate::node::store::replica::Group;
 use crate::node::store::revision_file::file_text;
+use crate::node::store::storing::hanging;
 use crate::node::waiting::{Reading, Removal, Waiting};
 
 impl Below<'_> {

@@ -5,7 +5,6 @@
 //! carried the edit: that one is read from disk, or fetched from peers. From there on it is an
 //! ordinary change, tried by the own server.
 
-use crate::node::refusal::{DiskFault, FleetState, LimitReached, WantedGap};
 use std::sync::Arc;
 
 use super::planned::{Plan, plan_of};
@@ -21,6 +20,7 @@ use crate::node::answer::{Answer, Older};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::ClientId;
+use crate::node::refusal::{DiskFault, FleetState, LimitReached, WantedGap};
 use crate::node::store::Store;
 use crate::node::store::conflicts::Shown;
 use crate::node::waiting::{Needing, Reading, Waiting};

@@ -17,7 +17,6 @@
 
 mod remembering;
 
-use crate::node::refusal::ServerFault;
 use std::time::Duration;
 
 use super::Local;
@@ -35,6 +34,7 @@ use crate::node::event::Event;
 use crate::node::input::Known;
 use crate::node::kept_file::{KeptFile, name_at};
 use crate::node::over::Over;
+use crate::node::refusal::ServerFault;
 use crate::node::store::Store;
 use crate::node::store::given::GivenNames;
 use crate::node::waiting::{ServerPurpose, Waiting};

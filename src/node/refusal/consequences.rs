@@ -3,13 +3,9 @@
 //! Both are asked of the value, never of a status code or of a sentence.
 
 use crate::model::record::RecordId;
-use crate::node::refusal::Aftermath;
-use crate::node::refusal::Denial;
-use crate::node::refusal::DiskFault;
-use crate::node::refusal::FleetState;
-use crate::node::refusal::LimitReached;
-use crate::node::refusal::Obstacle;
-use crate::node::refusal::ServerFault;
+use crate::node::refusal::{
+    Aftermath, Denial, DiskFault, FleetState, LimitReached, Obstacle, ServerFault,
+};
 
 impl From<DiskFault> for Denial {
     fn from(fault: DiskFault) -> Self {

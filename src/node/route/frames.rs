@@ -2,11 +2,12 @@
 //!
 //! What a frame says is believed by nobody here; whoever takes it checks it.
 
+use std::time::Duration;
+
 use super::super::Node;
 use super::super::changes::Below;
 use super::super::input::LinkId;
 use crate::wire::frame::Frame;
-use std::time::Duration;
 
 pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
     let Node {

@@ -2,7 +2,8 @@
 //!
 //! A conflict is named by the edit that lost. Nothing is decided here about what becomes of one.
 
-use super::{Store, replica};
+use super::Store;
+use super::replica;
 use crate::limits::SHORT_ID_MIN;
 use crate::model::conflict::OpenConflict;
 use crate::model::ledger::EditRef;

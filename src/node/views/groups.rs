@@ -5,19 +5,18 @@
 //! host of that group is asked to make it (`forwarding`), or, if none can be reached, it is
 //! refused, naming the hosts that could.
 
-use crate::node::answer::Older;
-use crate::node::refusal::{Denial, RequestFault};
-use crate::node::views::View;
-use crate::node::views::conflicts::conflict_view;
 use std::collections::BTreeMap;
 
 use crate::limits::GROUPS_MAX;
 use crate::model::name::is_name;
 use crate::model::path::Path;
-use crate::node::answer::Answer;
 use crate::node::answer::views::{ConflictView, GroupView};
+use crate::node::answer::{Answer, Older};
 use crate::node::ask::PastQuery;
 use crate::node::peers::roster::text;
+use crate::node::refusal::{Denial, RequestFault};
+use crate::node::views::View;
+use crate::node::views::conflicts::conflict_view;
 
 /// How many hosts follow a group, by their node records.
 #[derive(Default)]

@@ -4,19 +4,18 @@
 //! without it; for a change the node reads the file itself, and what comes of it is an ordinary
 //! change. Looking at the history has older revisions fetched, see `fetch`.
 
-use crate::node::answer::Older;
-use crate::node::refusal::{Denial, RequestFault};
-use crate::node::views::View;
 use std::collections::BTreeSet;
 
 use crate::model::path::Path;
 use crate::model::record::{Header, Record, RecordId};
 use crate::model::revision::Origin;
 use crate::node::answer::views::RevisionView;
-use crate::node::answer::{Answer, Kept, Place};
+use crate::node::answer::{Answer, Kept, Older, Place};
 use crate::node::effect::revision_name;
+use crate::node::refusal::{Denial, RequestFault};
 use crate::node::store::Store;
 use crate::node::store::replica::Summary;
+use crate::node::views::View;
 
 impl View<'_> {
     pub(in crate::node) fn revisions(&self, group: &str, older: Older) -> Answer {

@@ -10,14 +10,6 @@ pub(in crate::node) mod history;
 pub(in crate::node) mod inspect;
 pub(in crate::node) mod problems;
 
-use crate::limits::ADDRESSES_MAX;
-use crate::limits::WORDS_MAX;
-use crate::node::effect::address_texts;
-use crate::node::exchange::Exchange;
-use crate::node::peers::roster::text;
-use crate::node::refusal::{Denial, RequestFault, ServerFault};
-use crate::node::store::Store;
-use crate::node::views::effective::effective_view;
 use std::time::Duration;
 
 use super::answer::Answer;
@@ -29,11 +21,18 @@ use super::local::Local;
 use super::peers::Peers;
 use super::peers::link::Link;
 use super::peers::roster::NodeRecord;
+use crate::limits::{ADDRESSES_MAX, WORDS_MAX};
 use crate::model::document::Document;
 use crate::model::json::{Value, object};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
+use crate::node::effect::address_texts;
+use crate::node::exchange::Exchange;
+use crate::node::peers::roster::text;
+use crate::node::refusal::{Denial, RequestFault, ServerFault};
+use crate::node::store::Store;
+use crate::node::views::effective::effective_view;
 
 /// All parts but the changes in the making, to be looked at.
 #[derive(Clone, Copy)]

@@ -3,6 +3,8 @@
 //!
 //! Whoever waits does so in virtual time, and fails with words after a while.
 
+use std::time::Duration;
+
 use super::super::tally::Tally;
 use super::super::world::World;
 use super::super::{Host, secret};
@@ -12,10 +14,7 @@ use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::node::answer::Answer;
 use crate::node::ask::{Change, Command};
-use crate::sim::rehearsal::PATIENCE;
-use crate::sim::rehearsal::Rehearsal;
-use crate::sim::rehearsal::STEP;
-use std::time::Duration;
+use crate::sim::rehearsal::{PATIENCE, Rehearsal, STEP};
 
 /// What is wrong with the first host that does not agree with the first of all, in step, with all
 /// contained, its server running the head.

@@ -2,14 +2,13 @@
 //!
 //! The daemon performs the same effects with threads; here each is an event at a later moment.
 
+use std::time::Duration;
+
 use super::super::event::EventKind;
 use crate::node::effect::Effect;
 use crate::node::input::Input;
-use crate::sim::world::DECODED_PER_US;
-use crate::sim::world::TIME_WIDTH;
-use crate::sim::world::World;
 use crate::sim::world::observer::Observer;
-use std::time::Duration;
+use crate::sim::world::{DECODED_PER_US, TIME_WIDTH, World};
 
 impl<O: Observer> World<O> {
     pub(super) fn effect(&mut self, host: usize, effect: Effect) {

@@ -2,9 +2,10 @@
 //!
 //! None of this is said to the other side.
 
+use std::fmt;
+
 use crate::codec::Malformed;
 use crate::wire::handshake::VERSION;
-use std::fmt;
 
 /// Why there is no session. The connection is to be closed without a word; nothing of the handshake
 /// is kept.

@@ -2,17 +2,15 @@
 //!
 //! A string without escapes is borrowed from the payload.
 
+use std::borrow::Cow;
+
 use super::super::make::Make;
 use super::super::print;
-use crate::model::json::parse::Fault;
-use crate::model::json::parse::Parser;
-use crate::model::json::parse::messages::BAD_ESCAPE;
-use crate::model::json::parse::messages::BAD_SURROGATE_PAIR;
-use crate::model::json::parse::messages::CONTROL_CHARACTER;
-use crate::model::json::parse::messages::LONE_SURROGATE;
-use crate::model::json::parse::messages::STRAY_BACKSLASH;
-use crate::model::json::parse::messages::STRING_NOT_CLOSED;
-use std::borrow::Cow;
+use crate::model::json::parse::messages::{
+    BAD_ESCAPE, BAD_SURROGATE_PAIR, CONTROL_CHARACTER, LONE_SURROGATE, STRAY_BACKSLASH,
+    STRING_NOT_CLOSED,
+};
+use crate::model::json::parse::{Fault, Parser};
 
 fn simple_escape(letter: u8) -> char {
     match letter {
