@@ -41,8 +41,8 @@ pub(super) fn init(resolved: &Resolved, name: Option<&str>) -> Result<(), Comman
     })?;
     let me = peer_id(&identity);
     print(&format!(
-        "This host is {me}.\nIt has founded the fleet {name}.\n\nNext, here:            starling run{state}\nThen, for each host:   \
-         starling token{state} | ssh HOST starling join -\n",
+        "This host is {me}.\nIt has founded the fleet {name}.\n\nNext, here:            starling \
+         run{state}\nThen, for each host:   starling token{state} | ssh HOST starling join -\n",
         state = named_state(resolved)
     ))
 }
@@ -111,7 +111,8 @@ pub(super) fn join(resolved: &Resolved, operand: &str) -> Result<(), CommandErro
         token.addresses().join(", ")
     };
     print(&format!(
-        "This host is {}.\nIt belongs to the fleet {}, to be found at: {addresses}.\n\nNext:   starling run{}\n",
+        "This host is {}.\nIt belongs to the fleet {}, to be found at: {addresses}.\n\nNext:   \
+         starling run{}\n",
         peer_id(&identity),
         token.fleet().name(),
         named_state(resolved),
@@ -140,8 +141,8 @@ pub(super) fn must_be_member(settings: &Settings) -> Result<Membership, CommandE
 
 fn no_member(settings: &Settings) -> CommandError {
     CommandError::Failed(format!(
-        "{}: this host is in no fleet; type: starling init (to found one), or: starling join TOKEN (to join one; starling token, \
-         typed on a member, prints it)",
+        "{}: this host is in no fleet; type: starling init (to found one), or: starling join \
+         TOKEN (to join one; starling token, typed on a member, prints it)",
         settings.state.display()
     ))
 }
@@ -156,7 +157,8 @@ fn refuse_member(settings: &Settings) -> Result<(), CommandError> {
     };
     let (name, state) = (fleet.name(), settings.state.display());
     Err(CommandError::Failed(format!(
-        "this host is in the fleet {name} already; to leave it, stop starling and type: rm -r {state}"
+        "this host is in the fleet {name} already; to leave it, stop starling and type: rm -r \
+         {state}"
     )))
 }
 
@@ -230,11 +232,13 @@ fn of_no_use(settings: &Settings, addresses: &[String]) -> Option<&'static str> 
         settings.listen.ip().is_loopback() || settings.interfaces.iter().any(|name| name == "lo");
     match addresses.iter().all(is_loopback) {
         true if addresses.is_empty() => Some(
-            "the token names no address, for this host has none that others could dial: whoever joins by it finds the fleet by mDNS, on \
-             the same wire, or not at all; name an address with: starling token --peer HOST:PORT",
+            "the token names no address, for this host has none that others could dial: whoever \
+             joins by it finds the fleet by mDNS, on the same wire, or not at all; name an \
+             address with: starling token --peer HOST:PORT",
         ),
         true if !is_meant => Some(
-            "the token names the loopback only, of use on this very host: for others name an address with: starling token --peer HOST:PORT",
+            "the token names the loopback only, of use on this very host: for others name an \
+             address with: starling token --peer HOST:PORT",
         ),
         _ => None,
     }
@@ -249,8 +253,8 @@ fn read_token() -> Result<String, CommandError> {
         .map_err(|error| CommandError::Failed(format!("standard input: {error}")))?;
     if text.trim().is_empty() {
         return Err(CommandError::Usage(
-            "TOKEN: standard input is empty; type, on a member: starling token | ssh HOST starling join - (and look whether that \
-             starling token had something to say)"
+            "TOKEN: standard input is empty; type, on a member: starling token | ssh HOST \
+             starling join - (and look whether that starling token had something to say)"
                 .to_owned(),
         ));
     }

@@ -219,7 +219,11 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
             Some(responder)
                 if now >= responder.deaf_at && !responder.heard_self && self.port.is_some() =>
             {
-                self.remake(now, "it does not hear itself: no interface is up, or port 5353 is held by another program");
+                self.remake(
+                    now,
+                    "it does not hear itself: no interface is up, or port 5353 is held by another \
+                     program",
+                );
             }
             Some(responder) if now >= responder.deaf_at => {
                 responder.deaf_at = responder.browse_at + DEAF_AFTER
@@ -262,7 +266,8 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
     fn fail(&mut self, now: Instant, why: &str) {
         if !self.warned {
             warn!(
-                "mDNS does not work, will go on trying; known addresses are dialled all the same: {why}"
+                "mDNS does not work, will go on trying; known addresses are dialled all the same: \
+                 {why}"
             );
             (self.sink)(DiscoveryEvent::Trouble(Some(why.to_owned())));
         }

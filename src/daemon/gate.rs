@@ -99,7 +99,8 @@ impl fmt::Display for GateError {
                 let home = path.parent().unwrap_or(path).display();
                 write!(
                     f,
-                    "cannot listen on {}: there is no directory {home}; make it, or name another place with --control",
+                    "cannot listen on {}: there is no directory {home}; make it, or name another \
+                     place with --control",
                     path.display()
                 )
             }

@@ -63,7 +63,8 @@ pub fn words_for_missing(named: &[String]) -> Option<String> {
     let missing = missing(named);
     let names: Vec<&str> = listed_names(&missing)?;
     Some(format!(
-        "there is no network interface {}: it is not used until there is (those of this host: ip link)",
+        "there is no network interface {}: it is not used until there is (those of this host: ip \
+         link)",
         names.join(", ")
     ))
 }

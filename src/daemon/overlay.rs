@@ -201,7 +201,9 @@ impl OverlaySource {
                 let patch = json::parse(&text).map_err(|error| wrong(error.to_string()))?;
                 if !patch.is_object() {
                     return Err(wrong(
-                        "it is no object: a merge patch of anything else would replace the whole configuration".into(),
+                        "it is no object: a merge patch of anything else would replace the whole \
+                         configuration"
+                            .into(),
                     ));
                 }
                 self.seen = Some((text, patch));

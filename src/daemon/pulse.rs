@@ -73,7 +73,8 @@ pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
                 }
                 LoopHealth::Dead => {
                     log::error!(
-                        "the loop has not turned for a minute: this process ends, to be started anew"
+                        "the loop has not turned for a minute: this process ends, to be started \
+                         anew"
                     );
                     logger::finish();
                     std::process::abort();

@@ -173,8 +173,9 @@ impl fmt::Display for RunError {
         match self {
             Self::NoFleet(path) => write!(
                 f,
-                "this host is in no fleet yet ({} holds none): type `starling init` to begin one here,\n\
-                 or `starling token` on a host that is in one, and `starling join TOKEN` here",
+                "this host is in no fleet yet ({} holds none): type `starling init` to begin one \
+                 here,\nor `starling token` on a host that is in one, and `starling join TOKEN` \
+                 here",
                 path.display()
             ),
             Self::State(error) => error.fmt(f),
@@ -297,7 +298,8 @@ fn discover(
                 DiscoveryEvent::Trouble(why) => {
                     let words = |why| {
                         format!(
-                            "mDNS does not work, so that only hosts at known addresses are found: {why}"
+                            "mDNS does not work, so that only hosts at known addresses are found: \
+                             {why}"
                         )
                     };
                     LoopEvent::Trouble(Trouble::Mdns, why.map(words))

@@ -42,7 +42,8 @@ impl Bundle {
     pub fn weakness(&self) -> Option<String> {
         match self.key {
             KeyKind::Rsa(bits) if bits < RSA_USUAL_BITS => Some(format!(
-                "its key is {}, and OpenSSL wants {RSA_USUAL_BITS} bits, unless it is told otherwise",
+                "its key is {}, and OpenSSL wants {RSA_USUAL_BITS} bits, unless it is told \
+                 otherwise",
                 self.key
             )),
             _ if !self.is_matched => Some(format!(
@@ -143,52 +144,84 @@ impl fmt::Display for BadBundle {
         match self {
             Self::Empty => f.write_str("there is nothing in it"),
             Self::NotPem => f.write_str("it is not PEM: no line begins with -----BEGIN"),
-            Self::Utf16 => f.write_str("it is UTF-16, which no server reads: save it as ASCII or UTF-8"),
+            Self::Utf16 => {
+                f.write_str("it is UTF-16, which no server reads: save it as ASCII or UTF-8")
+            }
             Self::NoLineEnds => f.write_str(
-                "it has no line ends, which a block needs: curl keeps them with --data-binary, and takes them out with -d",
+                "it has no line ends, which a block needs: curl keeps them with --data-binary, \
+                 and takes them out with -d",
             ),
             Self::NoLabel => f.write_str("a line begins with -----BEGIN and does not say what"),
             Self::Label(label) => write!(
                 f,
-                "there is a block {label:?} in it, and servers refuse a bundle with anything but certificates and a private key: \
-                 remove that block"
+                "there is a block {label:?} in it, and servers refuse a bundle with anything but \
+                 certificates and a private key: remove that block"
             ),
-            Self::OtherCurve => {
-                f.write_str("the block \"EC PARAMETERS\" in it is not of the key's curve: remove that block, or take another key")
-            }
-            Self::EmptyLine => f.write_str("a block has an empty line in it: only header lines are followed by one, and always"),
-            Self::LineLength => f.write_str("in a block with header lines, all lines after them but the last have 64 characters"),
+            Self::OtherCurve => f.write_str(
+                "the block \"EC PARAMETERS\" in it is not of the key's curve: remove that block, \
+                 or take another key",
+            ),
+            Self::EmptyLine => f.write_str(
+                "a block has an empty line in it: only header lines are followed by one, and \
+                 always",
+            ),
+            Self::LineLength => f.write_str(
+                "in a block with header lines, all lines after them but the last have 64 \
+                 characters",
+            ),
             Self::Unended => f.write_str("a block has no -----END line of its own"),
             Self::NoKey => f.write_str("there is no private key in it"),
             Self::SeveralKeys => f.write_str("there is more than one private key in it"),
-            Self::Encrypted => f.write_str("the private key is encrypted, and a server has nobody to ask for the password"),
-            Self::UnreadableKey => f.write_str("the private key cannot be read: it is not DER in base64, or of an unknown form"),
+            Self::Encrypted => f.write_str(
+                "the private key is encrypted, and a server has nobody to ask for the password",
+            ),
+            Self::UnreadableKey => f.write_str(
+                "the private key cannot be read: it is not DER in base64, or of an unknown form",
+            ),
             Self::NoCertificate => f.write_str("there is no certificate in it"),
             Self::UnreadableCertificate(place) => {
-                write!(f, "certificate {place} in it cannot be read: it is not DER in base64, or of an unknown form")
+                write!(
+                    f,
+                    "certificate {place} in it cannot be read: it is not DER in base64, or of an \
+                     unknown form"
+                )
             }
             Self::LeafNotFirst(place) => {
-                write!(f, "the private key belongs to certificate {place} in it, which must be the first")
+                write!(
+                    f,
+                    "the private key belongs to certificate {place} in it, which must be the first"
+                )
             }
             Self::WrongKey { key, certificate } if key == certificate => {
-                write!(f, "the private key does not belong to the certificate: both are {key}, but not the same key")
+                write!(
+                    f,
+                    "the private key does not belong to the certificate: both are {key}, but not \
+                     the same key"
+                )
             }
             Self::WrongKey { key, certificate } => {
-                write!(f, "the private key does not belong to the certificate: it is {key}, the certificate's is {certificate}")
+                write!(
+                    f,
+                    "the private key does not belong to the certificate: it is {key}, the \
+                     certificate's is {certificate}"
+                )
             }
             Self::WrongOrder(place) => write!(
                 f,
-                "the chain is not in order: certificate {place} was not issued by certificate {}, which follows it",
+                "the chain is not in order: certificate {place} was not issued by certificate {}, \
+                 which follows it",
                 place + 1
             ),
             Self::Expired { until, now } => write!(
                 f,
-                "the certificate expired on {until}, and this host's clock shows {}; with ?force it is taken all the same",
+                "the certificate expired on {until}, and this host's clock shows {}; with ?force \
+                 it is taken all the same",
                 now.minute()
             ),
             Self::NotYetValid { since, now } => write!(
                 f,
-                "the certificate is valid only from {since} on, and this host's clock shows {}; with ?force it is taken all the same",
+                "the certificate is valid only from {since} on, and this host's clock shows {}; \
+                 with ?force it is taken all the same",
                 now.minute()
             ),
         }

@@ -102,7 +102,8 @@ impl Settings {
     pub fn shows_all(&self) -> Option<String> {
         let api = self.api.filter(|_| self.api_token_file.is_none())?;
         Some(format!(
-            "--api {api} without --api-token-file: every user and every program of this host can read the whole configuration there"
+            "--api {api} without --api-token-file: every user and every program of this host can \
+             read the whole configuration there"
         ))
     }
 

@@ -107,7 +107,8 @@ impl fmt::Display for SettingsError {
             Self::Open(api) => {
                 write!(
                     f,
-                    "--api: {api} is open to other hosts, so a token is needed: give --api-token-file, or a loopback address"
+                    "--api: {api} is open to other hosts, so a token is needed: give \
+                     --api-token-file, or a loopback address"
                 )
             }
             Self::TokenWithoutApi => f.write_str("--api-token-file: of no use without --api"),

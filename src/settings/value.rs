@@ -201,7 +201,10 @@ pub(super) fn control_mode(text: &str) -> Result<u32, Expected> {
     let mode = u32::from_str_radix(text, 8)
         .ok()
         .filter(|mode| is_octal && mode & !GROUP_BITS == CONTROL_MODE);
-    mode.ok_or("an octal mode that lets the owner read and write, and others nothing: 600, 620, 640 or 660")
+    mode.ok_or(
+        "an octal mode that lets the owner read and write, and others nothing: 600, 620, 640 or \
+         660",
+    )
 }
 
 /// The name of a group of the system, or its number.

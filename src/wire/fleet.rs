@@ -151,7 +151,8 @@ impl fmt::Display for NotAFleet {
         match self {
             Self::Name => write!(
                 f,
-                "a name has 1 to {NAME_MAX} letters, digits, '.', '_' or '-', and does not begin with '.'"
+                "a name has 1 to {NAME_MAX} letters, digits, '.', '_' or '-', and does not begin \
+                 with '.'"
             ),
             Self::Keys(count) => write!(f, "a fleet has 1 to {FLEET_KEYS_MAX} keys, not {count}"),
         }

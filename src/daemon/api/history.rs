@@ -53,7 +53,8 @@ pub(super) fn restore(request: &HttpRequest, id: &str) -> Result<Command, HttpRe
         .map_err(|error| wrong(&error.to_string()))?;
     if !path.tokens().is_empty() && !is_editable(&path, Verb::Put) {
         return Err(wrong(
-            "what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, or all",
+            "what can be restored is /config or below it, /certificates/NAME, /js_modules/NAME, \
+             or all",
         ));
     }
     Ok(Command::Restore {

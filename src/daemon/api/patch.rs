@@ -55,7 +55,8 @@ pub(super) fn dry_run(command: Command) -> Result<Command, HttpResponse> {
         _ => Err(HttpResponse::error(
             400,
             "Invalid dry run.",
-            "what can be tried is PUT, POST, PATCH or DELETE of /config or below it, of a certificate or of a module",
+            "what can be tried is PUT, POST, PATCH or DELETE of /config or below it, of a \
+             certificate or of a module",
         )),
     }
 }
@@ -96,7 +97,8 @@ fn is_json_patch(request: &HttpRequest, body: &Value) -> Result<bool, HttpRespon
         CURLS_OWN if body.is_object() => Ok(false),
         _ => {
             let detail = format!(
-                "a patch is {MERGE_PATCH} or {JSON_PATCH}; with curl, say which by -H 'Content-Type: ...'"
+                "a patch is {MERGE_PATCH} or {JSON_PATCH}; with curl, say which by -H \
+                 'Content-Type: ...'"
             );
             let mut response = HttpResponse::error(415, "Unsupported media type.", &detail);
             response.headers.push((

@@ -62,7 +62,8 @@ impl Access {
 }
 
 fn read_only() -> HttpResponse {
-    let text = "Over TCP without a token only GET is served: give the daemon a token file, or use its control socket.";
+    let text = "Over TCP without a token only GET is served: give the daemon a token file, or use \
+                its control socket.";
     let mut response = HttpResponse::error(405, text, "");
     response
         .headers

@@ -78,7 +78,8 @@ fn read_token(path: &PathBuf) -> Result<String, RunError> {
     let owner = found.uid();
     if owner != 0 && system::own_user().is_some_and(|user| user != owner) {
         return Err(wrong(format!(
-            "it belongs to user {owner}, who could change it: chown it to the user that runs, or to root"
+            "it belongs to user {owner}, who could change it: chown it to the user that runs, or \
+             to root"
         )));
     }
     if found.len() > TOKEN_FILE_MAX {

@@ -91,11 +91,18 @@ pub(super) fn load(node: &mut Node, dir: &StateDir) {
             .map_err(|error| error.to_string())
     });
     remember(node, dir);
-    let unfinished = dir.load_pending(|StoredFile { group, name, bytes, .. }| {
-        log::warn!("a change was under way when this host stopped; it was not published and is put back");
-        node.remember_transaction(&bytes);
-        node.forget_pending(group, name);
-    });
+    let unfinished = dir.load_pending(
+        |StoredFile {
+             group, name, bytes, ..
+         }| {
+            log::warn!(
+                "a change was under way when this host stopped; it was not published and is put \
+                 back"
+            );
+            node.remember_transaction(&bytes);
+            node.forget_pending(group, name);
+        },
+    );
     unfinished
         .iter()
         .for_each(|unread| log::error!("{}", unread.error));

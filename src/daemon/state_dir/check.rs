@@ -334,6 +334,7 @@ const LOOK: &str = "look at the disk and at the file's owner and mode";
 const FOREIGN: &str = "Starling leaves it alone";
 const ASIDE_AT_START: &str =
     "start starling again, which sets it aside and goes by what else it knows";
-const RENAMED: &str = "start starling again, which gives it its own name, or sets it aside if there is another of that name";
+const RENAMED: &str = "start starling again, which gives it its own name, or sets it aside if \
+                       there is another of that name";
 const REFETCHED: &str =
     "start starling again, which sets it aside and fetches the revision from other hosts";

@@ -176,7 +176,8 @@ impl StateDir {
             || Some(GivenNames::default()),
             |text| GivenNames::parse(&text),
         );
-        let without = "what earlier runs have put on the server is left there; the file is made anew with the next certificate";
+        let without = "what earlier runs have put on the server is left there; the file is made \
+                       anew with the next certificate";
         names.ok_or_else(|| {
             format!(
                 "{} is not what Starling writes: {without}",

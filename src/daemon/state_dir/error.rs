@@ -146,12 +146,13 @@ impl std::error::Error for StateError {}
 pub(super) fn cure_of(path: &Path) -> Option<&'static str> {
     match path.file_name()?.to_str()? {
         IDENTITY => Some(
-            "put back a copy of it, or move it and fleet.json away and join again with the token of a member: this host is another \
-             peer then",
+            "put back a copy of it, or move it and fleet.json away and join again with the token \
+             of a member: this host is another peer then",
         ),
         OWNER => Some("put back a copy of it; this version does without it"),
         FLEET => Some(
-            "put back a copy of it, or move it away and join again with the token of a member: all else is kept",
+            "put back a copy of it, or move it away and join again with the token of a member: \
+             all else is kept",
         ),
         _ => None,
     }

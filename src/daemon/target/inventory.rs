@@ -420,8 +420,9 @@ fn left_words(names: &[String], control: &Control) -> String {
         Control::Tcp(address) => format!("'http://{address}{path}'"),
     };
     format!(
-        "on the server lie certificates that another fleet, or this host with another state directory, has put there: {}{more}; they are \
-         left, for their keys cannot be read back; where nobody needs one, take it away with: curl -X DELETE {whole}",
+        "on the server lie certificates that another fleet, or this host with another state \
+         directory, has put there: {}{more}; they are left, for their keys cannot be read back; \
+         where nobody needs one, take it away with: curl -X DELETE {whole}",
         shown.join(", ")
     )
 }

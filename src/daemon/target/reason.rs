@@ -191,7 +191,8 @@ pub(super) fn of_bundle(text: &str) -> String {
         Err(error) => error.to_string(),
         Ok(bundle) => bundle.weakness().unwrap_or_else(|| {
             format!(
-                "nothing is seen to be wrong with it (its key is {}); the server's log may say what its OpenSSL found",
+                "nothing is seen to be wrong with it (its key is {}); the server's log may say \
+                 what its OpenSSL found",
                 bundle.key
             )
         }),

@@ -31,8 +31,8 @@ fn unwanted(own: u32, owner: u32) -> Option<String> {
     let is_unwanted = own != 0 && own != owner;
     is_unwanted.then(|| {
         format!(
-            "if it is a FreeUnit: it talks to root and its own user only, and this is user {own}, the socket is user {owner}'s: \
-             run starling as user {owner} or as root"
+            "if it is a FreeUnit: it talks to root and its own user only, and this is user {own}, \
+             the socket is user {owner}'s: run starling as user {owner} or as root"
         )
     })
 }
@@ -48,8 +48,9 @@ pub(super) fn closed(socket: &Path, whose: Endpoint) -> String {
                 Endpoint::Starling => format!("type this as user {owner}, or have starling run"),
             };
             format!(
-                "the socket has mode {mode:04o} and is user {owner}'s and group {group}'s, and {own} may not write to it: {cure} with \
-                 --control-mode 660 and a --control-group of this user"
+                "the socket has mode {mode:04o} and is user {owner}'s and group {group}'s, and \
+                 {own} may not write to it: {cure} with --control-mode 660 and a --control-group \
+                 of this user"
             )
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -382,13 +382,15 @@ impl<'a> PartsReader<'a> {
 
 fn too_long(path: &str, expected: u64) -> RequestFailure {
     RequestFailure::Unreadable(format!(
-        "of {path}, {expected} bytes long, only the beginning comes over its control socket; {CURE}"
+        "of {path}, {expected} bytes long, only the beginning comes over its control socket; \
+         {CURE}"
     ))
 }
 
 fn hidden(path: &str) -> RequestFailure {
     RequestFailure::Unreadable(format!(
-        "{path} does not come whole over its control socket, and has members that nothing else names; {CURE}"
+        "{path} does not come whole over its control socket, and has members that nothing else \
+         names; {CURE}"
     ))
 }
 

@@ -31,7 +31,8 @@ impl Below<'_> {
             let text = match note.edit.origin {
                 Origin::Original if base.is_removal() => {
                     format!(
-                        "revision {} keeps the group, which was removed and is followed by this host",
+                        "revision {} keeps the group, which was removed and is followed by this \
+                         host",
                         note.id().short()
                     )
                 }
@@ -146,7 +147,10 @@ pub(super) fn report_beyond(store: &mut Store, cx: &mut Context, uncontained: &R
         && first.is_some_and(|edit| group.standing(edit) == Standing::Out)
     {
         let name = uncontained.id().short();
-        cx.report_problem(format!("the branch of revision {name} lost and is so long that its first changes are not listed"));
+        cx.report_problem(format!(
+            "the branch of revision {name} lost and is so long that its first changes are not \
+             listed"
+        ));
     }
 }
 

@@ -267,7 +267,8 @@ fn report_unruled(cx: &mut Context, edits: &[EditRef]) {
     let Some(last) = edits.last() else { return };
     let (count, name) = (edits.len(), last.id.short());
     let text = format!(
-        "nobody can tell whether {count} changes up to {name} are contained: see starling log and starling diff"
+        "nobody can tell whether {count} changes up to {name} are contained: see starling log and \
+         starling diff"
     );
     cx.report_problem(text);
 }

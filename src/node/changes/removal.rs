@@ -290,7 +290,8 @@ impl Below<'_> {
         let group = &self.cx.setup.group;
         if surplus > 0 {
             let text = format!(
-                "group {group} was removed and is kept: {surplus} older changes that lost with it are not listed"
+                "group {group} was removed and is kept: {surplus} older changes that lost with it \
+                 are not listed"
             );
             self.cx.report_problem(text);
         }

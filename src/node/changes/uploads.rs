@@ -90,4 +90,5 @@ fn not_found(named: &Named) -> String {
 }
 
 /// Without the name, which a header could not always bear.
-const UPLOAD_FIRST: &str = "upload it through Starling first: what only one host's server has would be missing on the others";
+const UPLOAD_FIRST: &str = "upload it through Starling first: what only one host's server has \
+                            would be missing on the others";

@@ -41,7 +41,8 @@ impl Exchange {
         match is_own {
             true => {
                 let text = format!(
-                    "group {name}, which this host follows, was removed by {author}: the server stays as it is"
+                    "group {name}, which this host follows, was removed by {author}: the server \
+                     stays as it is"
                 );
                 cx.say(Level::Warn, "groups", text);
                 cx.own_record_changed();

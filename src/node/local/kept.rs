@@ -98,9 +98,14 @@ impl Kept {
         let unseen = self.files.iter().filter(|file| !file.acknowledged).count();
         let words = match unseen {
             0 => None,
-            1 => Some("what somebody had put on this host's server was replaced, and is kept: see starling drift".to_owned()),
+            1 => Some(
+                "what somebody had put on this host's server was replaced, and is kept: see \
+                 starling drift"
+                    .to_owned(),
+            ),
             many => Some(format!(
-                "what somebody had put on this host's server was replaced {many} times, and is kept: see starling drift"
+                "what somebody had put on this host's server was replaced {many} times, and is \
+                 kept: see starling drift"
             )),
         };
         self.problem.clone().or(words)
@@ -257,7 +262,8 @@ impl Local {
             String::new()
         };
         let text = format!(
-            "what somebody has put on the server at {}{more} is replaced; what it ran is kept in {}",
+            "what somebody has put on the server at {}{more} is replaced; what it ran is kept in \
+             {}",
             paths.join(", "),
             file.name
         );
@@ -274,7 +280,8 @@ impl Local {
     /// it is not.
     fn not_kept(&mut self, cx: &mut Context, store: &Store, purpose: ServerPurpose, why: String) {
         let problem = format!(
-            "what somebody has put on the server cannot be kept, so the server is left as it is: {why}"
+            "what somebody has put on the server cannot be kept, so the server is left as it is: \
+             {why}"
         );
         if self.kept.problem.as_ref() != Some(&problem) {
             cx.say(Level::Error, "server", problem.clone());

@@ -106,11 +106,20 @@ impl Peers {
     pub(in crate::node) fn clock_problems(&self, cx: &Context) -> Vec<String> {
         let two = self.time(cx).all.len() == 2 && self.time(cx).own.is_some();
         let differing = self.differing(cx).into_iter().map(|(peer, off)| {
-            let (who, by) =
-                (if peer == cx.me { "this host".to_owned() } else { self.called(&peer) }, span(off.unsigned_abs()));
+            let (who, by) = (
+                if peer == cx.me {
+                    "this host".to_owned()
+                } else {
+                    self.called(&peer)
+                },
+                span(off.unsigned_abs()),
+            );
             let way = if off < 0 { "behind" } else { "ahead of" };
             match two {
-                true => format!("the clock of {who} is {by} {way} that of the other: nobody can tell which is wrong"),
+                true => format!(
+                    "the clock of {who} is {by} {way} that of the other: nobody can tell which is \
+                     wrong"
+                ),
                 false => format!("the clock of {who} is {by} {way} those of most hosts"),
             }
         });

@@ -348,8 +348,9 @@ impl Peers {
             .any(|problem| problem.starts_with(&beginning))
         {
             let problem = format!(
-                "{beginning} ({name}){at}: the state directory of one was copied to the other; on one of them stop starling, remove its \
-                 state directory, and join again with a token of another host"
+                "{beginning} ({name}){at}: the state directory of one was copied to the other; on \
+                 one of them stop starling, remove its state directory, and join again with a \
+                 token of another host"
             );
             cx.say(Level::Error, "link", problem.clone());
             cx.report_problem(problem);

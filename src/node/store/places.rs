@@ -36,6 +36,7 @@ impl Store {
 /// Why a group has no place, and what to do about that.
 pub(in crate::node) fn all_places_taken() -> String {
     format!(
-        "{GROUPS_MAX} are kept already; remove one that nobody follows by starling groups remove NAME"
+        "{GROUPS_MAX} are kept already; remove one that nobody follows by starling groups remove \
+         NAME"
     )
 }

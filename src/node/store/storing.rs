@@ -103,7 +103,8 @@ impl Storing {
         Some(match self.unstored.len() {
             0 => format!("the disk takes no writes: {error}"),
             count => format!(
-                "the disk takes no writes: {error}; {count} of the revisions held are in memory only"
+                "the disk takes no writes: {error}; {count} of the revisions held are in memory \
+                 only"
             ),
         })
     }

@@ -51,7 +51,8 @@ pub(in crate::node) fn missing_uploads(
         .unwrap_or_default();
     let sentence = |Named { kind, name }: Named| {
         format!(
-            "{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it through Starling"
+            "{kind} \"{name}\" is named in the configuration and not held by the fleet: upload it \
+             through Starling"
         )
     };
     missing.into_iter().take(PROBLEMS_MAX).map(sentence)

@@ -47,7 +47,8 @@ fn stray(world: &World<Tally>) -> Option<String> {
 pub(super) fn first_document(size: usize) -> Value {
     let config = |filler: usize| {
         let text = format!(
-            "{{\"listeners\":{{}},\"routes\":[],\"applications\":{{}},\"settings\":{{}},\"filler\":\"{}\"}}",
+            "{{\"listeners\":{{}},\"routes\":[],\"applications\":{{}},\"settings\":{{}},\"filler\"\
+             :\"{}\"}}",
             "x".repeat(filler)
         );
         json::parse_own(text.as_bytes()).expect("it is JSON")

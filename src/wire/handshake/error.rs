@@ -59,7 +59,8 @@ impl fmt::Display for HandshakeError {
             Self::Version { lowest, highest } => {
                 write!(
                     f,
-                    "the other side speaks versions {lowest} to {highest}, this one speaks {VERSION}"
+                    "the other side speaks versions {lowest} to {highest}, this one speaks \
+                     {VERSION}"
                 )
             }
             Self::Signature => f.write_str("the peer does not hold the identity that it names"),

@@ -166,7 +166,8 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn a_row_of_the_table_is_found_by_whatever_it_collides_with() {
-        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                    uid  timeout inode\n";
         let row = |local: &str, state: &str| {
             format!(
                 "{head}   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000    33        0 4711 1 0 100\n"

@@ -94,7 +94,8 @@ fn is_privileged(port: u16) -> bool {
 fn not_allowed(port: u16, server_user: Option<u32>) -> Option<String> {
     let user = server_user.filter(|user| *user != 0)?;
     Some(format!(
-        "port {port} is privileged, and the server's control socket belongs to user {user}, not to root"
+        "port {port} is privileged, and the server's control socket belongs to user {user}, not \
+         to root"
     ))
 }
 

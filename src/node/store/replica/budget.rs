@@ -101,10 +101,12 @@ impl Replica {
         let mib = self.files_max >> 20;
         match () {
             () if !self.fits(0) => Some(format!(
-                "what must be kept takes more than the {mib} MiB of --state-max: settle conflicts, or set more"
+                "what must be kept takes more than the {mib} MiB of --state-max: settle \
+                 conflicts, or set more"
             )),
             () if self.is_cut => Some(format!(
-                "fewer old revisions are kept than --history says: there are {mib} MiB, see --state-max"
+                "fewer old revisions are kept than --history says: there are {mib} MiB, see \
+                 --state-max"
             )),
             () => None,
         }
