@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::Node;
 use super::answer::{Answer, Older};
 use super::ask::{Ask, PastQuery, Query};
-use super::changes::Below;
+use super::changes::{Below, Changes};
 use super::effect::Effect;
 use super::event::Event;
 use super::input::{ClientId, LinkId, Outcome, ServerReport, Ticket};
@@ -64,21 +64,7 @@ impl Node {
     }
 
     fn pass_on(&mut self, event: Event) {
-        let Self {
-            cx,
-            peers,
-            store,
-            exchange,
-            local,
-            changes,
-        } = self;
-        let mut below = Below {
-            cx,
-            peers,
-            store,
-            exchange,
-            local,
-        };
+        let (mut below, changes) = self.below();
         match event {
             Event::Linked(link, has_dialled) => {
                 below.exchange.want_from(below.cx, below.peers, link);
@@ -194,18 +180,21 @@ impl Node {
     }
 
     /// Lets the changes in the making do something with all parts below them.
-    pub(super) fn changes<T>(
-        &mut self,
-        act: impl FnOnce(&mut super::changes::Changes, &mut Below<'_>) -> T,
-    ) -> T {
-        let mut below = Below {
+    pub(super) fn changes<T>(&mut self, act: impl FnOnce(&mut Changes, &mut Below<'_>) -> T) -> T {
+        let (mut below, changes) = self.below();
+        act(changes, &mut below)
+    }
+
+    /// The parts below the changes, and these.
+    fn below(&mut self) -> (Below<'_>, &mut Changes) {
+        let below = Below {
             cx: &mut self.cx,
             peers: &mut self.peers,
             store: &mut self.store,
             exchange: &mut self.exchange,
             local: &mut self.local,
         };
-        act(&mut self.changes, &mut below)
+        (below, &mut self.changes)
     }
 
     /// A write is durable, or has failed.

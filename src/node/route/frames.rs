@@ -5,18 +5,18 @@
 use std::time::Duration;
 
 use super::super::Node;
-use super::super::changes::Below;
 use super::super::input::LinkId;
 use crate::wire::frame::Frame;
 
+/// Hands a frame of a link to the part that it concerns.
 pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
     let Node {
         cx,
         peers,
         store,
         exchange,
-        local,
         changes,
+        ..
     } = node;
     match frame {
         Frame::Ping(number) => peers.answer(cx, id, &Frame::Pong(number)),
@@ -70,25 +70,11 @@ pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
             contained,
             out,
         } => store.containment_reply(cx, &group, head, contained, out),
-        Frame::ForwardedRequest(ticket, more, bytes) => {
-            let mut below = Below {
-                cx,
-                peers,
-                store,
-                exchange,
-                local,
-            };
-            changes.forwarded_request_comes(&mut below, id, ticket, more, &bytes);
-        }
+        Frame::ForwardedRequest(ticket, more, bytes) => node.changes(|changes, below| {
+            changes.forwarded_request_comes(below, id, ticket, more, &bytes);
+        }),
         Frame::ForwardedResponse(ticket, more, bytes) => {
-            let mut below = Below {
-                cx,
-                peers,
-                store,
-                exchange,
-                local,
-            };
-            changes.told(&mut below, id, ticket, more, &bytes);
+            node.changes(|changes, below| changes.told(below, id, ticket, more, &bytes));
         }
     }
 }
