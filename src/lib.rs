@@ -85,7 +85,6 @@
 //! | `handshake`, one each | one caller that has shown knowledge of the fleet key; 5 s at most |
 //! | `dial` | its queue |
 //! | `dial-N`, one each | looking up a name, connecting, the handshake; 5 s at most |
-//! | `read-N`, `write-N`, two a link | the socket; the link's queue |
 //! | `gate-unix`, `gate-tcp` | accepting clients |
 //! | `gate`, one a client | the client, under deadlines; the answer |
 //! | `http` | its queue; the loop's |
@@ -105,12 +104,14 @@
 //!
 //! What the loop does itself is this, and none of it can wait for anybody:
 //!
-//! - It takes from its queue, for as long as the node has nothing due.
-//! - It hands things to other threads by queues that it never waits for: frames to links, jobs to
-//!   `disk`, `target`, `pass`, `dial` and `mdns`, answers to `answer`, lines to `log`. Where there
-//!   is no room the thing is kept for later, refused with words, or counted.
-//! - It starts threads: two for a link, one for a file to be read, those of a server that appears.
-//!   That takes memory and nobody else.
+//! - It waits for the sockets of all links at once, for as long as the node has nothing due, and is
+//!   woken when something is put into its queue.
+//! - It reads those sockets and writes to them, as far as they give and take at once.
+//! - It hands things to other threads by queues that it never waits for: jobs to `disk`, `target`,
+//!   `pass`, `dial` and `mdns`, answers to `answer`, lines to `log`. Where there is no room the
+//!   thing is kept for later, refused with words, or counted.
+//! - It starts threads: one for a file to be read, those of a server that appears. That takes
+//!   memory and nobody else.
 //! - It sets options of connected sockets, shuts them down and closes them; none of them lingers.
 //! - It reads the clock, signs, checks, and works on what it holds.
 //!

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use starlingd::daemon::clock::Clock;
 use starlingd::daemon::dialler::{self, Addresses, DialError};
-use starlingd::daemon::link::{self, LinkEvent, LinkParts, RunningLink};
+use starlingd::daemon::link::{LinkEvent, LinkParts};
+use starlingd::daemon::links::Links;
 use starlingd::daemon::listener::{Listener, ListenerSettings};
 use starlingd::daemon::pulse::Pulse;
 use starlingd::model::signature::SecretKey;
@@ -85,12 +86,70 @@ fn pair(on: &str) -> (LinkParts, LinkParts) {
     (dialled, arrivals.recv_timeout(PATIENCE).unwrap())
 }
 
+/// A link in a thread that does what the loop does with all of them.
+struct RunningLink {
+    orders: mpsc::Sender<Order>,
+    waker: Arc<mio::Waker>,
+}
+
+enum Order {
+    Send(Vec<u8>),
+    Close,
+    Abort,
+}
+
+impl RunningLink {
+    fn send(&self, frame: Vec<u8>) -> bool {
+        self.order(Order::Send(frame))
+    }
+
+    fn close(self) {
+        self.order(Order::Close);
+    }
+
+    fn abort(self) {
+        self.order(Order::Abort);
+    }
+
+    /// `false` if the link has ended.
+    fn order(&self, order: Order) -> bool {
+        self.orders.send(order).is_ok() && self.waker.wake().is_ok()
+    }
+}
+
+impl Drop for RunningLink {
+    fn drop(&mut self) {
+        self.order(Order::Close);
+    }
+}
+
 fn start(number: u64, parts: LinkParts) -> (RunningLink, Receiver<LinkEvent>) {
     let (sender, events) = mpsc::sync_channel(1024);
-    (
-        link::start(number, parts, move |event| sender.send(event).unwrap_or(())).unwrap(),
-        events,
-    )
+    let (orders, ordered) = mpsc::channel();
+    let mut links = Links::new().unwrap();
+    let waker = links.waker().unwrap();
+    links.add(number, parts).unwrap();
+    // A wake-up is lost with the last waker.
+    let kept = Arc::clone(&waker);
+    let run = move || {
+        let _kept = kept;
+        while !links.is_empty() {
+            for order in ordered.try_iter() {
+                match order {
+                    Order::Send(frame) => assert!(links.send(number, frame), "within the window"),
+                    Order::Close => links.close(number),
+                    Order::Abort => links.abort(number),
+                }
+            }
+            links.flush();
+            links.wait(PATIENCE).unwrap();
+            while let Some(event) = links.next_event() {
+                sender.send(event).unwrap_or(());
+            }
+        }
+    };
+    thread::spawn(run);
+    (RunningLink { orders, waker }, events)
 }
 
 fn next_frame(events: &Receiver<LinkEvent>) -> Vec<u8> {

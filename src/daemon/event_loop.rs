@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::TryRecvError;
+use std::time::Duration;
 
 use super::clock::Clock;
 use super::decode::Decoder;
@@ -16,8 +17,10 @@ use super::dialler::{DialEvent, Dialler};
 use super::discovery::Discovery;
 use super::disk::{Disk, DiskDone};
 use super::gate::{Gate, HttpResponse, Responder};
-use super::link::{self, LinkEvent, RunningLink};
+use super::link::{LinkEvent, LinkParts};
+use super::links::Links;
 use super::listener::Listener;
+use super::loop_queue::{LoopQueue, LoopSender};
 use super::network::NetworkView;
 use super::overlay::OverlayReading;
 use super::pass::Pass;
@@ -27,7 +30,7 @@ use super::target::{self, Target};
 use super::unit::{Control, Unit};
 use super::watch::{Watch, WatchEvent};
 use super::{api, logger};
-use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
+use crate::limits::{DISK_WAITING_MAX, LINK_LINGER, LOADS_MAX};
 use crate::model::revision::Revision;
 use crate::node::Node;
 use crate::node::answer::Answer;
@@ -39,11 +42,9 @@ use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 /// What the threads tell the loop.
 pub(super) enum LoopEvent {
     /// A peer has dialled this host and its handshake is complete.
-    Linked(Box<link::LinkParts>),
+    Linked(Box<LinkParts>),
     /// A dial has ended.
     Dial(DialEvent),
-    /// Something came over a link, or went, or it is gone.
-    Link(LinkEvent),
     /// mDNS shows a peer.
     Found {
         instance: String,
@@ -75,8 +76,9 @@ pub(super) struct LoopParts {
     pub clock: Clock,
     pub pulse: Pulse,
     pub node: Node,
-    pub queue: Receiver<LoopEvent>,
-    pub events: SyncSender<LoopEvent>,
+    pub links: Links,
+    pub queue: LoopQueue<LoopEvent>,
+    pub events: LoopSender<LoopEvent>,
     /// How the network looked when this host started.
     pub network: NetworkView,
     pub watch: Watch,
@@ -93,7 +95,6 @@ pub(super) struct LoopParts {
 
 pub(super) struct Loop {
     parts: LoopParts,
-    links: BTreeMap<LinkId, RunningLink>,
     next_link: LinkId,
     clients: BTreeMap<ClientId, Responder>,
     /// Requests that are carried out for peers: which forwarded request each is.
@@ -113,7 +114,6 @@ impl Loop {
     pub(super) fn new(parts: LoopParts) -> Self {
         Self {
             parts,
-            links: BTreeMap::new(),
             next_link: 0,
             clients: BTreeMap::new(),
             forwarding: BTreeMap::new(),
@@ -128,19 +128,56 @@ impl Loop {
     /// Runs the loop until the process is told to stop.
     pub(super) fn run(mut self) {
         self.tell_network(self.parts.network.clone());
-        loop {
-            let now = self.parts.clock.now().elapsed;
-            let wait = self.parts.node.deadline().saturating_sub(now);
-            self.parts.pulse.promise(now.saturating_add(wait));
-            let happened = self.parts.queue.recv_timeout(wait);
-            self.parts.pulse.turn();
-            match happened {
-                Ok(LoopEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+        while self.turn() {}
+        self.stop();
+    }
+
+    /// Waits for something to happen, and deals with all that has. `false` when the process is to
+    /// end. What is sent meanwhile goes out at the end, as few writes as it takes.
+    fn turn(&mut self) -> bool {
+        self.parts.links.flush();
+        let now = self.parts.clock.now().elapsed;
+        let mut wait = self.parts.node.deadline().saturating_sub(now);
+        self.parts.pulse.promise(now.saturating_add(wait));
+        let mut first = self.parts.queue.take_or_wait().ok();
+        if first.is_some() {
+            wait = Duration::ZERO;
+        }
+        if let Err(error) = self.parts.links.wait(wait) {
+            log::error!(target: "link", "links cannot be waited for: {error}");
+        }
+        self.parts.queue.woke_up();
+        self.parts.pulse.turn();
+        let mut is_tick = true;
+        while let Some(event) = self.parts.links.next_event() {
+            self.handle_link_event(event);
+            is_tick = false;
+        }
+        for _ in 0..TURN_MAX {
+            match first.take().map_or_else(|| self.parts.queue.take(), Ok) {
+                Ok(LoopEvent::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Ok(event) => self.handle_event(event),
-                Err(RecvTimeoutError::Timeout) => self.handle(Input::Tick),
+                Err(TryRecvError::Empty) => break,
+            }
+            is_tick = false;
+        }
+        if is_tick {
+            self.handle(Input::Tick);
+        }
+        true
+    }
+
+    fn handle_link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Frame { link, bytes } => self.handle(Input::Frame(link, bytes)),
+            LinkEvent::Sent { link, credit } => self.handle(Input::Sent(link, credit)),
+            LinkEvent::Down { link, reason } => {
+                self.handle(Input::Unlinked(link, reason));
+                self.parts
+                    .watch
+                    .set_eager(self.parts.node.misses_somebody());
             }
         }
-        self.stop();
     }
 
     fn handle_event(&mut self, event: LoopEvent) {
@@ -149,19 +186,6 @@ impl Loop {
             LoopEvent::Dial(DialEvent::Linked(parts)) => self.link(parts),
             LoopEvent::Dial(DialEvent::Failed { id, reason, .. }) => {
                 self.handle(Input::DialFailed(id, reason))
-            }
-            LoopEvent::Link(LinkEvent::Frame { link, bytes }) => {
-                self.handle(Input::Frame(link, bytes))
-            }
-            LoopEvent::Link(LinkEvent::Sent { link, credit }) => {
-                self.handle(Input::Sent(link, credit))
-            }
-            LoopEvent::Link(LinkEvent::Down { link, reason }) => {
-                self.links.remove(&link);
-                self.handle(Input::Unlinked(link, reason));
-                self.parts
-                    .watch
-                    .set_eager(self.parts.node.misses_somebody());
             }
             LoopEvent::Found {
                 instance,
@@ -195,26 +219,19 @@ impl Loop {
         }
     }
 
-    fn link(&mut self, parts: link::LinkParts) {
+    fn link(&mut self, parts: LinkParts) {
         self.next_link += 1;
         let id = self.next_link;
         let (hello, address, dial) = (parts.hello.clone(), parts.address, parts.dialled);
-        let events = self.parts.events.clone();
-        let tell = move |event| {
-            let _nobody_left_to_tell = events.send(LoopEvent::Link(event));
-        };
-        match link::start(id, parts, tell) {
-            Ok(link) => {
-                self.links.insert(id, link);
-                self.handle(Input::Linked {
-                    link: id,
-                    hello,
-                    address,
-                    dial,
-                });
-            }
+        match self.parts.links.add(id, parts) {
+            Ok(()) => self.handle(Input::Linked {
+                link: id,
+                hello,
+                address,
+                dial,
+            }),
             Err(error) => {
-                log::warn!(target: "link", "no threads for a link with {address}: {error}");
+                log::warn!(target: "link", "no link with {address}: {error}");
                 dial.into_iter()
                     .for_each(|dial| self.handle(Input::DialFailed(dial, error.to_string())));
             }
@@ -235,23 +252,15 @@ impl Loop {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send(link, bytes) => self.send(link, bytes),
-            Effect::Close(link) => drop(self.links.remove(&link)),
+            Effect::Close(link) => self.parts.links.close(link),
             Effect::Dial { dial, address } => {
                 if !self.parts.dialler.dial(dial, address) {
                     self.inputs
                         .push_back(Input::DialFailed(dial, "too many dials are waiting".into()));
                 }
             }
-            Effect::Hold(link) => self
-                .links
-                .get(&link)
-                .into_iter()
-                .for_each(RunningLink::hold),
-            Effect::GoOn(link) => self
-                .links
-                .get(&link)
-                .into_iter()
-                .for_each(RunningLink::go_on),
+            Effect::Hold(link) => self.parts.links.hold(link),
+            Effect::GoOn(link) => self.parts.links.go_on(link),
             Effect::Decode(ticket, undecoded) => {
                 if let Some(undecoded) = self.parts.decoder.submit(ticket, undecoded) {
                     self.inputs
@@ -315,15 +324,10 @@ impl Loop {
     }
 
     fn send(&mut self, link: LinkId, bytes: Vec<u8>) {
-        let Some(thread) = self.links.get(&link) else {
-            return;
-        };
-        if !thread.send(bytes) {
+        if !self.parts.links.send(link, bytes) {
             // The node keeps accounts of what a link may take: this happens only when the link has
             // just ended.
-            if let Some(link) = self.links.remove(&link) {
-                link.abort();
-            }
+            self.parts.links.abort(link);
         }
     }
 
@@ -363,7 +367,7 @@ impl Loop {
         let events = self.parts.events.clone();
         let read = move || {
             let read = read_revision(&path).map_err(|error| error.to_string());
-            let _nobody_left_to_tell = events.send(LoopEvent::Loaded(ticket, read));
+            events.send(LoopEvent::Loaded(ticket, read));
         };
         if let Err(error) = std::thread::Builder::new()
             .name("load".to_owned())
@@ -435,7 +439,7 @@ impl Loop {
     fn server_appears(&mut self, path: PathBuf) {
         let events = self.parts.events.clone();
         let tell = move |report| {
-            let _nobody_left_to_tell = events.send(LoopEvent::Server(report));
+            events.send(LoopEvent::Server(report));
         };
         let unit = Unit::new(Control::Unix(path.clone()));
         match target::start(unit.clone(), self.parts.node.given().clone(), tell)
@@ -452,13 +456,25 @@ impl Loop {
         }
     }
 
+    /// Lets what is queued for peers go out, for as long as that takes a link that is being closed.
+    fn say_goodbye(&mut self) {
+        self.parts.links.close_all();
+        while !self.parts.links.is_empty() {
+            self.parts.links.flush();
+            if self.parts.links.wait(LINK_LINGER).is_err() {
+                return;
+            }
+            while self.parts.links.next_event().is_some() {}
+        }
+    }
+
     /// Says goodbye, and lets what is under way end: answers, writes, frames.
     fn stop(mut self) {
         self.parts.pulse.end();
         let mut effects = Vec::new();
         self.parts.node.leave(&mut effects);
         effects.into_iter().for_each(|effect| self.perform(effect));
-        self.links.clear();
+        self.say_goodbye();
         let LoopParts {
             gate,
             discovery,
@@ -476,6 +492,10 @@ impl Loop {
         log::info!(target: "daemon", "stopped");
     }
 }
+
+/// What the other threads have told is dealt with in turns of so many at most: then what is to be
+/// sent goes out, and links are read.
+const TURN_MAX: usize = 16;
 
 fn done(number: u64, response: HttpResponse) -> Input {
     let HttpResponse {

@@ -1,28 +1,20 @@
-//! Links: one thread reads a peer's frames, another writes ours.
+//! One link: what has come of a message that is not whole, and what waits to be written.
 //!
-//! What a frame says is not looked at here; this file only carries frames, sealed, until either
-//! side ends. They go in order, but that pieces of bodies, in order among themselves, give way to
-//! all else: on a slow link a window of them takes half a minute, and a small change or a ping must
-//! not wait for that. The one who holds the [`RunningLink`] keeps within a window of credit
-//! ([`charge`], [`LINK_WINDOW`]), so that the queue to the writer is never full and sending never
-//! waits, however slow the peer. Each link gives exactly one [`LinkEvent::Down`], last of its
-//! reader's events, whatever ended it; the writer's [`LinkEvent::Sent`] may still come after it and
-//! then means nothing.
+//! What a frame says is not looked at here; frames are only carried, sealed, until either side
+//! ends. They go in order, but that pieces of bodies, in order among themselves, give way to all
+//! else: on a slow link a window of them takes half a minute, and a small change or a ping must not
+//! wait for that. Nothing here waits: a socket that takes or gives nothing is left alone until
+//! `links` hears that it does again.
 
 use std::collections::VecDeque;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
 use std::time::Instant;
 
-use super::{clock, peer_socket, timed};
-use crate::limits::{
-    CREDIT_MIN, CREDIT_STEP, LINK_LINGER, LINK_STACK, LINK_WINDOW, READ_AHEAD, WRITE_BATCH,
-    WRITE_PATIENCE,
-};
+use mio::net::TcpStream as PolledStream;
+
+use super::{clock, peer_socket};
+use crate::limits::{CREDIT_STEP, LINK_LINGER, LINK_WINDOW, READ_TURN, WRITE_BATCH};
 use crate::wire::frame::{charge, is_piece};
 use crate::wire::handshake::Hello;
 use crate::wire::session::{MESSAGE_MAX, Opener, Sealer, Session};
@@ -46,342 +38,338 @@ pub struct LinkParts {
     pub dialled: Option<u64>,
 }
 
-/// What the threads of a link report.
+/// What happens on a link.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LinkEvent {
     /// A frame has come from the peer and was opened.
     Frame {
-        /// The number that the link was started with.
+        /// The number that the link was added with.
         link: u64,
         /// The bytes of the frame, opened.
         bytes: Vec<u8>,
     },
     /// Frames have been written to the socket: so much credit is free again.
     Sent {
-        /// The number that the link was started with.
+        /// The number that the link was added with.
         link: u64,
         /// Credit, as [`charge`] counts it; at least [`CREDIT_STEP`].
         credit: u32,
     },
-    /// The link has ended. The [`RunningLink`] is to be dropped.
+    /// The link has ended; nothing more comes of it.
     Down {
-        /// The number that the link was started with.
+        /// The number that the link was added with.
         link: u64,
         /// Why the link has ended, for the log.
         reason: String,
     },
 }
 
-/// A running link. Dropping it closes it as [`RunningLink::close`] does.
-pub struct RunningLink {
-    frames: SyncSender<Vec<u8>>,
-    line: Arc<SharedLink>,
-}
-
-/// Starts the threads `read-N` and `write-N`. On an error (no memory for a thread, a socket that is
-/// gone already) the connection is closed and no event comes.
-pub fn start(
-    link: u64,
-    parts: LinkParts,
-    sink: impl Fn(LinkEvent) + Send + Clone + 'static,
-) -> io::Result<RunningLink> {
-    peer_socket::tune(&parts.stream)?;
-    parts.stream.set_read_timeout(None)?;
-    parts.stream.set_write_timeout(Some(WRITE_PATIENCE))?;
-    let (closing, is_held) = (AtomicBool::new(false), AtomicBool::new(false));
-    let line = Arc::new(SharedLink {
-        stream: parts.stream,
-        closing,
-        is_held,
-        reader: OnceLock::new(),
-        reason: OnceLock::new(),
-    });
-    let (sealer, opener) = parts.session.split();
-    let (frames, queue) = mpsc::sync_channel((LINK_WINDOW / CREDIT_MIN) as usize);
-    let (alive, reader_ended) = mpsc::sync_channel::<()>(0);
-    let writer = LinkWriter {
-        link,
-        line: Arc::clone(&line),
-        sealer,
-        queue,
-        reader_ended,
-        sink: sink.clone(),
-    };
-    spawn(format!("write-{link}"), move || writer.run())?;
-    let reader = LinkReader {
-        link,
-        line: Arc::clone(&line),
-        opener,
-        alive,
-        sink,
-    };
-    // If this fails, the queue's and the reader's ends are dropped and the writer goes home by
-    // itself.
-    spawn(format!("read-{link}"), move || reader.run())?;
-    Ok(RunningLink { frames, line })
-}
-
-impl RunningLink {
-    /// Queues `frame`. False if the queue is full, which is a fault of the caller's accounts, or if
-    /// the link has ended.
-    #[must_use]
-    pub fn send(&self, frame: Vec<u8>) -> bool {
-        self.frames.try_send(frame).is_ok()
-    }
-
-    /// Lets what is queued go out, for [`LINK_LINGER`] at most, then ends the link. Returns at
-    /// once; frames that still come are dropped.
-    pub fn close(self) {}
-
-    /// Reads nothing more until [`RunningLink::go_on`]: the peer's frames wait in the kernel, and
-    /// in the end with the peer. What has been read already still comes.
-    pub fn hold(&self) {
-        self.line.is_held.store(true, Ordering::Release);
-    }
-
-    /// Lets the reader go on after [`RunningLink::hold`].
-    pub fn go_on(&self) {
-        self.line.is_held.store(false, Ordering::Release);
-        self.line.wake_reader();
-    }
-
-    /// Ends the link at once; what is queued is lost.
-    pub fn abort(self) {
-        self.line.end("aborted");
-    }
-}
-
-impl Drop for RunningLink {
-    fn drop(&mut self) {
-        // The flag is for a writer stuck in a write and for the reader; an idle writer wakes
-        // because the queue has lost its sender.
-        self.line.closing.store(true, Ordering::Release);
-        self.line.wake_reader();
-    }
-}
-
-/// What the two threads and the holder share.
-struct SharedLink {
-    stream: TcpStream,
-    closing: AtomicBool,
-    /// Whether the reader is to wait before it reads more.
-    is_held: AtomicBool,
-    /// The reader's thread, once it runs.
-    reader: OnceLock<Thread>,
-    /// Why the link ended: the first one to know says so.
-    reason: OnceLock<String>,
-}
-
-impl SharedLink {
-    /// Ends both directions, which wakes whoever waits in a read or a write.
-    fn end(&self, reason: &str) {
-        self.reason.get_or_init(|| reason.to_owned());
-        let _already_gone = self.stream.shutdown(Shutdown::Both);
-        self.wake_reader();
-    }
-
-    /// Lets the reader look whether it still has to wait.
-    fn wake_reader(&self) {
-        self.reader.get().into_iter().for_each(Thread::unpark);
-    }
-
-    /// Waits as long as the link is held. For the reader.
-    fn wait_while_held(&self) {
-        self.reader.get_or_init(thread::current);
-        while self.is_held.load(Ordering::Acquire)
-            && !self.is_closing()
-            && self.reason.get().is_none()
-        {
-            thread::park();
-        }
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-}
-
-struct LinkWriter<S> {
-    link: u64,
-    line: Arc<SharedLink>,
+/// A link whose socket is polled.
+pub(super) struct PolledLink {
+    id: u64,
+    stream: PolledStream,
     sealer: Sealer,
-    queue: Receiver<Vec<u8>>,
-    /// Nothing is ever sent here: that its other end is gone tells that the reader has ended.
-    reader_ended: Receiver<()>,
-    sink: S,
+    opener: Opener,
+    /// The beginning of a message that has not come whole.
+    begun: Vec<u8>,
+    queue: FrameQueue,
+    /// Sealed bytes that the socket has not taken yet, from `written` on, and the credit of the
+    /// frames in them.
+    sealed: Vec<u8>,
+    written: usize,
+    sealed_credit: u32,
+    /// Credit that has come back and was not told yet.
+    owed: u32,
+    /// Whether there may be more to read than was read.
+    is_readable: bool,
+    /// Whether the other side has said that nothing more will come, after what is to be read.
+    is_ending: bool,
+    /// Whether nothing is read for now.
+    is_held: bool,
+    phase: LinkPhase,
 }
 
-impl<S: Fn(LinkEvent)> LinkWriter<S> {
-    fn run(mut self) {
-        let mut owed = 0;
-        let mut waiting = QueuedFrames::default();
-        while waiting.fill(&self.queue) {
-            match self.write_batch(&mut waiting) {
-                Ok(credit) => owed += credit,
-                Err(reason) => return self.line.end(&reason),
-            }
-            if owed >= CREDIT_STEP && !self.line.is_closing() {
-                (self.sink)(LinkEvent::Sent {
-                    link: self.link,
-                    credit: owed,
-                });
-                owed = 0;
-            }
-        }
-        self.hang_up();
+/// How far a link has come with its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LinkPhase {
+    Open,
+    /// What is queued goes out, until then at the latest.
+    Draining(Instant),
+    /// Nothing more goes out; the other side has until then to say the same. To close with its
+    /// bytes unread would reset the connection and could take back the last of ours.
+    HungUp(Instant),
+}
+
+impl PolledLink {
+    /// A link that is to be polled. An error of the system leaves it closed.
+    pub(super) fn new(id: u64, parts: LinkParts) -> io::Result<Self> {
+        peer_socket::tune(&parts.stream)?;
+        parts.stream.set_nonblocking(true)?;
+        let (sealer, opener) = parts.session.split();
+        Ok(Self {
+            id,
+            stream: PolledStream::from_std(parts.stream),
+            sealer,
+            opener,
+            begun: Vec::new(),
+            queue: FrameQueue::default(),
+            sealed: Vec::new(),
+            written: 0,
+            sealed_credit: 0,
+            owed: 0,
+            is_readable: false,
+            is_ending: false,
+            is_held: false,
+            phase: LinkPhase::Open,
+        })
     }
 
-    /// Writes some of what waits, as one. A piece is the last of its batch, so that what comes
-    /// meanwhile goes before the next one.
-    fn write_batch(&mut self, waiting: &mut QueuedFrames) -> Result<u32, String> {
-        let mut sealed = Vec::new();
-        let mut credit = 0;
-        let mut more = true;
-        while more && let Some(frame) = waiting.next() {
-            self.sealer
-                .seal(&frame, &mut sealed)
-                .map_err(|error| error.to_string())?;
-            credit += charge(frame.len());
-            more = sealed.len() < WRITE_BATCH && !is_piece(&frame);
-        }
-        self.write(&sealed)
-            .map_err(|error| format!("cannot write: {error}"))?;
-        Ok(credit)
+    /// The socket, to be polled.
+    pub(super) fn stream(&mut self) -> &mut PolledStream {
+        &mut self.stream
     }
 
-    /// Writes all of it, for as long as it takes unless the link is being closed.
-    fn write(&self, mut rest: &[u8]) -> io::Result<()> {
-        let mut last_call: Option<Instant> = None;
-        while !rest.is_empty() {
-            if self.line.is_closing() {
-                let now = clock::instant();
-                if now >= *last_call.get_or_insert(now + LINK_LINGER) {
-                    return Err(io::ErrorKind::TimedOut.into());
+    /// Queues a frame. `false` if that is beyond the window, which is a fault of the caller's
+    /// accounts, or if the link is being closed.
+    pub(super) fn queue(&mut self, frame: Vec<u8>) -> bool {
+        let credit = charge(frame.len());
+        let has_room = self.queue.credit + self.sealed_credit + self.owed + credit <= LINK_WINDOW;
+        let is_taken = has_room && self.phase == LinkPhase::Open;
+        if is_taken {
+            self.queue.add(frame, credit);
+        }
+        is_taken
+    }
+
+    /// Whether anything waits to be written.
+    pub(super) fn has_more(&self) -> bool {
+        self.written < self.sealed.len() || !self.queue.is_empty()
+    }
+
+    /// Reads nothing more until [`PolledLink::go_on`].
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Lets reading go on after [`PolledLink::hold`].
+    pub(super) fn go_on(&mut self) {
+        self.is_held = false;
+    }
+
+    /// The system says that there is something to read, and whether it is the last.
+    pub(super) fn becomes_readable(&mut self, is_ending: bool) {
+        self.is_readable = true;
+        self.is_ending |= is_ending;
+    }
+
+    /// Whether something is to be read now.
+    pub(super) fn is_to_be_read(&self) -> bool {
+        self.is_readable && !self.is_held
+    }
+
+    /// Lets what is queued go out, for [`LINK_LINGER`] at most.
+    pub(super) fn close(&mut self) {
+        if self.phase == LinkPhase::Open {
+            self.is_held = false;
+            self.phase = LinkPhase::Draining(clock::instant() + LINK_LINGER);
+        }
+    }
+
+    /// When the link ends however far it has come; `None` as long as nobody closes it.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.phase {
+            LinkPhase::Open => None,
+            LinkPhase::Draining(until) | LinkPhase::HungUp(until) => Some(until),
+        }
+    }
+
+    /// The reason why a link is over whose time is up.
+    pub(super) fn overdue(&self) -> String {
+        match self.phase {
+            LinkPhase::Draining(_) => "cannot write: timed out".to_owned(),
+            LinkPhase::Open | LinkPhase::HungUp(_) => "closed".to_owned(),
+        }
+    }
+
+    /// Reads what is there, up to [`READ_TURN`] bytes so that others have their turn, and appends
+    /// the frames in it. An error is the reason for which the link has ended.
+    pub(super) fn read(
+        &mut self,
+        scratch: &mut [u8],
+        happened: &mut VecDeque<LinkEvent>,
+    ) -> Result<(), String> {
+        let mut read = 0;
+        while read < READ_TURN && !self.is_held {
+            match self.stream.read(scratch) {
+                Ok(0) if self.phase == LinkPhase::Open => {
+                    return Err("closed by the peer".to_owned());
                 }
-            }
-            match (&self.line.stream).write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => rest = &rest[count..],
-                Err(error) => timed::pass_over(error)?,
+                Ok(0) => return Err("closed".to_owned()),
+                Ok(count) => {
+                    read += count;
+                    self.take(&scratch[..count], happened)?;
+                    if count < scratch.len() && !self.is_ending {
+                        // There was no more; if some has come since, the system says so.
+                        self.is_readable = false;
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_readable = false;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("cannot read: {error}")),
             }
         }
         Ok(())
     }
 
-    /// Says that nothing more will come and gives the other side a moment to do the same: to close
-    /// with its bytes unread would reset the connection and could take back the last of ours.
-    fn hang_up(&self) {
-        self.line.reason.get_or_init(|| "closed".to_owned());
-        let _already_gone = self.line.stream.shutdown(Shutdown::Write);
-        let _ended_or_not = self.reader_ended.recv_timeout(LINK_LINGER);
-        self.line.end("closed");
-    }
-}
-
-/// Frames that have been taken from the queue; it is bounded by the window, and so is this.
-#[derive(Default)]
-struct QueuedFrames {
-    pieces: VecDeque<Vec<u8>>,
-    others: VecDeque<Vec<u8>>,
-}
-
-impl QueuedFrames {
-    /// Takes all that is queued, waiting for it if nothing is here. False if nothing is here and
-    /// nothing will come.
-    fn fill(&mut self, queue: &Receiver<Vec<u8>>) -> bool {
-        if self.pieces.is_empty() && self.others.is_empty() {
-            match queue.recv() {
-                Ok(frame) => self.add(frame),
-                Err(_) => return false,
+    /// Takes bytes as they have come.
+    fn take(&mut self, bytes: &[u8], happened: &mut VecDeque<LinkEvent>) -> Result<(), String> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.begun.is_empty()
+                && let Some(length) = whole_message(rest)?
+            {
+                self.open(&rest[2..2 + length], happened)?;
+                rest = &rest[2 + length..];
+                continue;
+            }
+            let lacking = lacking(&self.begun)?.min(rest.len());
+            self.begun.extend_from_slice(&rest[..lacking]);
+            rest = &rest[lacking..];
+            if self::lacking(&self.begun)? == 0 {
+                let begun = std::mem::take(&mut self.begun);
+                self.open(&begun[2..], happened)?;
             }
         }
-        queue.try_iter().for_each(|frame| self.add(frame));
-        true
+        Ok(())
     }
 
-    fn add(&mut self, frame: Vec<u8>) {
-        if is_piece(&frame) {
-            self.pieces.push_back(frame)
-        } else {
-            self.others.push_back(frame)
+    fn open(&mut self, message: &[u8], happened: &mut VecDeque<LinkEvent>) -> Result<(), String> {
+        let bytes = self
+            .opener
+            .open(message)
+            .map_err(|error| error.to_string())?;
+        // Of a link that is being closed nobody wants to hear.
+        if self.phase == LinkPhase::Open {
+            happened.push_back(LinkEvent::Frame {
+                link: self.id,
+                bytes,
+            });
         }
+        Ok(())
     }
 
-    fn next(&mut self) -> Option<Vec<u8>> {
-        self.others.pop_front().or_else(|| self.pieces.pop_front())
-    }
-}
-
-struct LinkReader<S> {
-    link: u64,
-    line: Arc<SharedLink>,
-    opener: Opener,
-    /// Held for the writer to notice when it is dropped.
-    alive: SyncSender<()>,
-    sink: S,
-}
-
-impl<S: Fn(LinkEvent)> LinkReader<S> {
-    fn run(mut self) {
-        let reason = self.read_on();
-        self.line.end(&reason);
-        drop(self.alive);
-        let reason = self
-            .line
-            .reason
-            .get()
-            .expect("end() has just set it, if nobody had")
-            .clone();
-        (self.sink)(LinkEvent::Down {
-            link: self.link,
-            reason,
-        });
-    }
-
-    /// Reads until there is a reason not to.
-    fn read_on(&mut self) -> String {
-        let line = Arc::clone(&self.line);
-        let mut stream = BufReader::with_capacity(READ_AHEAD, &line.stream);
+    /// Writes what the socket takes now. An error is the reason for which the link has ended.
+    pub(super) fn write(&mut self, happened: &mut VecDeque<LinkEvent>) -> Result<(), String> {
         loop {
-            line.wait_while_held();
-            let message = match read_message(&mut stream) {
-                Ok(message) => message,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return "closed by the peer".to_owned();
-                }
-                Err(error) => return format!("cannot read: {error}"),
-            };
-            match self.opener.open(&message) {
-                Ok(_) if line.is_closing() => {}
-                Ok(bytes) => (self.sink)(LinkEvent::Frame {
-                    link: self.link,
-                    bytes,
-                }),
-                Err(error) => return error.to_string(),
+            if self.written == self.sealed.len() && !self.seal_batch()? {
+                break;
+            }
+            match self.stream.write(&self.sealed[self.written..]) {
+                Ok(0) => return Err(cannot_write(&io::ErrorKind::WriteZero.into())),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(cannot_write(&error)),
+            }
+            if self.written == self.sealed.len() {
+                self.owed += std::mem::take(&mut self.sealed_credit);
             }
         }
+        if self.owed >= CREDIT_STEP && self.phase == LinkPhase::Open {
+            happened.push_back(LinkEvent::Sent {
+                link: self.id,
+                credit: std::mem::take(&mut self.owed),
+            });
+        }
+        if matches!(self.phase, LinkPhase::Draining(_)) && !self.has_more() {
+            let _already_gone = self.stream.shutdown(Shutdown::Write);
+            self.phase = LinkPhase::HungUp(clock::instant() + LINK_LINGER);
+        }
+        Ok(())
+    }
+
+    /// Seals some of what waits, to be written as one. A piece is the last of its batch, so that
+    /// what comes meanwhile goes before the next one. `false` if nothing waits.
+    fn seal_batch(&mut self) -> Result<bool, String> {
+        self.sealed.clear();
+        self.written = 0;
+        let mut more = true;
+        while more && let Some((frame, credit)) = self.queue.next() {
+            self.sealer
+                .seal(&frame, &mut self.sealed)
+                .map_err(|error| error.to_string())?;
+            self.sealed_credit += credit;
+            more = self.sealed.len() < WRITE_BATCH && !is_piece(&frame);
+        }
+        if self.sealed.is_empty() {
+            // An idle link costs no memory for what it has sent.
+            self.sealed = Vec::new();
+        }
+        Ok(!self.sealed.is_empty())
     }
 }
 
-fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
+fn cannot_write(error: &io::Error) -> String {
+    format!("cannot write: {error}")
+}
+
+/// The length of the message that these bytes begin with, if it is whole.
+fn whole_message(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let Some((length, rest)) = bytes.split_first_chunk::<2>() else {
+        return Ok(None);
+    };
+    Ok(Some(checked(*length)?).filter(|length| rest.len() >= *length))
+}
+
+/// How many bytes a message lacks of which these have come: first those of its length.
+fn lacking(begun: &[u8]) -> Result<usize, String> {
+    match begun.first_chunk::<2>() {
+        None => Ok(2 - begun.len()),
+        Some(length) => Ok(2 + checked(*length)? - begun.len()),
+    }
+}
+
+fn checked(length: [u8; 2]) -> Result<usize, String> {
     let length = usize::from(u16::from_be_bytes(length));
     if length > MESSAGE_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "a message longer than a frame may be",
-        ));
+        return Err("cannot read: a message longer than a frame may be".to_owned());
     }
-    let mut message = vec![0; length];
-    stream.read_exact(&mut message)?;
-    Ok(message)
+    Ok(length)
 }
 
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new()
-        .name(name)
-        .stack_size(LINK_STACK)
-        .spawn(run)
-        .map(drop)
+/// Frames that wait to be sealed; they are bounded by the window.
+#[derive(Default)]
+struct FrameQueue {
+    pieces: VecDeque<(Vec<u8>, u32)>,
+    others: VecDeque<(Vec<u8>, u32)>,
+    /// Of all of them.
+    credit: u32,
+}
+
+impl FrameQueue {
+    fn add(&mut self, frame: Vec<u8>, credit: u32) {
+        self.credit += credit;
+        if is_piece(&frame) {
+            self.pieces.push_back((frame, credit));
+        } else {
+            self.others.push_back((frame, credit));
+        }
+    }
+
+    fn next(&mut self) -> Option<(Vec<u8>, u32)> {
+        let next = self
+            .others
+            .pop_front()
+            .or_else(|| self.pieces.pop_front())?;
+        self.credit -= next.1;
+        Some(next)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.others.is_empty()
+    }
 }

@@ -13,7 +13,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 
 use self::endpoint::open_gate;
 use self::restore::{load, make_node};
@@ -24,7 +23,9 @@ use super::discovery::{self, Discovery, DiscoveryEvent};
 use super::disk::Disk;
 use super::event_loop::{Loop, LoopEvent, LoopParts};
 use super::gate::GateError;
+use super::links::Links;
 use super::listener::{self, Listener};
+use super::loop_queue::{LoopSender, loop_queue};
 use super::network::{self, NetworkView};
 use super::overlay::{self, OverlaySource, OverlayWatch};
 use super::pass::Pass;
@@ -33,7 +34,7 @@ use super::state_dir::{Membership, StateDir, StateError};
 use super::unit::{Control, Unit, find_default};
 use super::watch::Watch;
 use super::{entropy, interfaces, logger, signals, target};
-use crate::limits::{EVENTS_MAX, OVERLAY_START_WAIT, STOP_WAIT};
+use crate::limits::{OVERLAY_START_WAIT, STOP_WAIT};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
@@ -51,7 +52,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         .membership()?
         .ok_or_else(|| RunError::NoFleet(settings.state.clone()))?;
     dir.lock()?;
-    let (events, queue) = sync_channel(EVENTS_MAX);
+    let links = Links::new()?;
+    let (events, queue) = loop_queue(links.waker()?);
     let secret = dir.member_identity()?;
     let clock = Clock::new();
     let pulse = Pulse::new(clock);
@@ -99,15 +101,15 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         Arc::clone(&addresses),
         pulse.clone(),
         move |event| {
-            send(&dial_events, LoopEvent::Dial(event));
+            dial_events.send(LoopEvent::Dial(event));
         },
     )?;
     let discovery = discover(&settings, &node, &local, &events, &port)?;
     let disk_events = events.clone();
-    let disk = Disk::start(dir, move |done| send(&disk_events, LoopEvent::Disk(done)))?;
+    let disk = Disk::start(dir, move |done| disk_events.send(LoopEvent::Disk(done)))?;
     let decoded_events = events.clone();
     let decoder = Decoder::start(move |ticket, decoded| {
-        send(&decoded_events, LoopEvent::Decoded(ticket, decoded))
+        decoded_events.send(LoopEvent::Decoded(ticket, decoded))
     })?;
     let pass = unit.clone().map(Pass::start).transpose()?;
     let target = unit
@@ -115,7 +117,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         .transpose()?;
     let gate = open_gate(&settings, clock, &pulse, &events)?;
     let stop_events = events.clone();
-    signals::start(move || send(&stop_events, LoopEvent::Stop), end_late)?;
+    signals::start(move || stop_events.send(LoopEvent::Stop), end_late)?;
     pulse::watch(pulse.clone())?;
     let finds_server = settings.unit == UnitChoice::Auto && target.is_none();
     let (network, watch) = watch_around(&settings, &port, &events, overlay_watch, finds_server)?;
@@ -125,6 +127,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         clock,
         pulse,
         node,
+        links,
         queue,
         events,
         dialler,
@@ -145,11 +148,11 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 fn configure(
     unit: Unit,
     node: &Node,
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
 ) -> io::Result<target::Target> {
     let events = events.clone();
     target::start(unit, node.given().clone(), move |report| {
-        send(&events, LoopEvent::Server(report))
+        events.send(LoopEvent::Server(report))
     })
 }
 
@@ -222,11 +225,11 @@ fn overlays(settings: &Settings, member: &Membership, secret: &SecretKey) -> Ove
 fn watch_overlay(
     source: OverlaySource,
     addresses: &Addresses,
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
 ) -> Result<(OverlayWatch, Option<Overlay>), RunError> {
     let events = events.clone();
     let (watch, first) = overlay::start(source, Arc::clone(addresses), move |reading| {
-        send(&events, LoopEvent::Overlay(reading))
+        events.send(LoopEvent::Overlay(reading))
     })?;
     match first.recv_timeout(OVERLAY_START_WAIT) {
         Ok(reading) => Ok((watch, Some(reading.map_err(RunError::Setting)?))),
@@ -251,7 +254,7 @@ fn listen(
     local: &Arc<LocalPeer>,
     addresses: &Addresses,
     pulse: &Pulse,
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
 ) -> Result<Listener, RunError> {
     let events = events.clone();
     let (local, addresses) = (Arc::clone(local), Arc::clone(addresses));
@@ -262,7 +265,7 @@ fn listen(
         pulse: pulse.clone(),
     };
     Ok(Listener::start(settings, move |parts| {
-        send(&events, LoopEvent::Linked(Box::new(parts)))
+        events.send(LoopEvent::Linked(Box::new(parts)))
     })?)
 }
 
@@ -270,7 +273,7 @@ fn discover(
     settings: &Settings,
     node: &Node,
     local: &LocalPeer,
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
     port: &AtomicU16,
 ) -> Result<Option<Discovery>, RunError> {
     if !settings.mdns {
@@ -283,29 +286,25 @@ fn discover(
         interfaces: settings.interfaces.clone(),
     };
     let discovery = Discovery::start(whom, move |event| {
-        send(
-            &events,
-            match event {
-                DiscoveryEvent::Found {
-                    instance,
-                    addresses,
-                    unheard,
-                } => LoopEvent::Found {
-                    instance,
-                    addresses,
-                    unheard,
-                },
-                DiscoveryEvent::Trouble(why) => {
-                    let words = |why| {
-                        format!(
-                            "mDNS does not work, so that only hosts at known addresses are found: \
-                             {why}"
-                        )
-                    };
-                    LoopEvent::Trouble(Trouble::Mdns, why.map(words))
-                }
+        events.send(match event {
+            DiscoveryEvent::Found {
+                instance,
+                addresses,
+                unheard,
+            } => LoopEvent::Found {
+                instance,
+                addresses,
+                unheard,
             },
-        );
+            DiscoveryEvent::Trouble(why) => {
+                let words = |why| {
+                    format!(
+                        "mDNS does not work, so that only hosts at known addresses are found: {why}"
+                    )
+                };
+                LoopEvent::Trouble(Trouble::Mdns, why.map(words))
+            }
+        });
     })?;
     if !discovery.announce(port.load(Ordering::Relaxed)) {
         log::warn!("mDNS is too slow to take the first announcement");
@@ -318,7 +317,7 @@ fn discover(
 fn watch_around(
     settings: &Settings,
     port: &AtomicU16,
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
     overlay: OverlayWatch,
     finds_server: bool,
 ) -> Result<(NetworkView, Watch), RunError> {
@@ -332,7 +331,7 @@ fn watch_around(
         (wanted, network.clone()),
         overlay,
         finds_server,
-        move |change| send(&events, LoopEvent::Watch(change)),
+        move |change| events.send(LoopEvent::Watch(change)),
     )?;
     Ok((network, watch))
 }
@@ -361,11 +360,6 @@ fn end_late() {
     );
     logger::finish();
     std::process::exit(1);
-}
-
-/// Tells the loop. It is gone only when the process ends.
-fn send(events: &SyncSender<LoopEvent>, event: LoopEvent) {
-    let _nobody_left_to_tell = events.send(event);
 }
 
 /// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on

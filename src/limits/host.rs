@@ -22,16 +22,12 @@ pub const CREDIT_STEP: u32 = LINK_WINDOW / 4;
 /// Sealed frames are gathered into one write until there are this many bytes: above it a system
 /// call is no longer what costs.
 pub const WRITE_BATCH: usize = 64 << 10;
-/// What a link's reader reads ahead, in bytes: the small frames of a busy link come several to a
-/// system call, and an idle link costs no more than a page for it. Larger frames are read straight
-/// into their own place.
-pub const READ_AHEAD: usize = 4 << 10;
+/// What is read of one link before the others have their turn, in bytes, and read at once where it
+/// is there: a large frame and a half.
+pub const READ_TURN: usize = 64 << 10;
 /// How long a link that is being closed may take to send what is queued, and again to hear the
 /// other side close. A restart must not hang on a peer that has stopped reading.
 pub const LINK_LINGER: Duration = Duration::from_secs(1);
-/// A write that cannot go on looks up this often whether the link is being closed. Only stalled
-/// links wake for it.
-pub const WRITE_PATIENCE: Duration = Duration::from_millis(250);
 /// Written bytes that the other host's kernel has not acknowledged for this long end the link, as
 /// does a reader that takes nothing for this long: TCP alone would wait a quarter of an hour on a
 /// cable that was pulled.
@@ -40,10 +36,6 @@ pub const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
 /// megabytes, and what is written after them would wait for minutes on a slow wire; this is a
 /// piece, and keeps a fast one busy all the same.
 pub const UNSENT_MAX: u32 = 16 << 10;
-/// The stack of a link's reader and writer: they seal, open, read and write. Optimised they need
-/// less than 16 KiB (measured), in a debug build between 32 and 64; the rest is for the sink, which
-/// is the daemon's. Only pages that are touched cost memory.
-pub const LINK_STACK: usize = 128 << 10;
 /// The port where peers listen unless told otherwise.
 pub const PORT: u16 = 7117;
 /// Connections whose first flight has not come yet. A stranger holds one for a second, the oldest

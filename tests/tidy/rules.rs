@@ -78,7 +78,16 @@ pub const DOORS: [Door; 15] = [
     door("if_addrs", &["daemon/interfaces.rs"], 1),
     door("lexopt", &["cli*"], 1),
     door("mdns_sd", &["daemon/discovery*"], 2),
-    door("mio", &["daemon/listener*"], 2),
+    door(
+        "mio",
+        &[
+            "daemon/link.rs",
+            "daemon/links.rs",
+            "daemon/listener*",
+            "daemon/loop_queue.rs",
+        ],
+        5,
+    ),
     door("signal_hook", &["daemon/signals.rs"], 1),
     door(
         "snow",

@@ -7,12 +7,13 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::TrySendError;
 
 use super::RunError;
 use crate::daemon::clock::Clock;
 use crate::daemon::event_loop::LoopEvent;
 use crate::daemon::gate::{self, Gate, GateSettings, HttpResponse, Responder, Rights, TcpApi};
+use crate::daemon::loop_queue::LoopSender;
 use crate::daemon::pulse::Pulse;
 use crate::daemon::{api, system};
 use crate::limits::{LOOP_RETRY, TOKEN_FILE_MAX};
@@ -24,7 +25,7 @@ pub(super) fn open_gate(
     settings: &Settings,
     clock: Clock,
     pulse: &Pulse,
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
 ) -> Result<Gate, RunError> {
     let token = settings
         .api_token_file
@@ -104,7 +105,7 @@ fn read_token(path: &PathBuf) -> Result<String, RunError> {
 
 /// Asks the loop something for a client, unless it stands: then the client is told so.
 fn ask_loop(
-    events: &SyncSender<LoopEvent>,
+    events: &LoopSender<LoopEvent>,
     pulse: &Pulse,
     (mut ask, mut responder): (Ask, Responder),
 ) {
