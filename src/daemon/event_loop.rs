@@ -4,6 +4,8 @@
 //! never waits for anybody, so nobody can wait for each other in a circle. After each event all
 //! effects are performed, in order, before the next.
 
+mod ending;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,7 +32,7 @@ use super::target::{self, Target};
 use super::unit::{Control, Unit};
 use super::watch::{Watch, WatchEvent};
 use super::{api, logger};
-use crate::limits::{DISK_WAITING_MAX, LINK_LINGER, LOADS_MAX};
+use crate::limits::{DISK_WAITING_MAX, LOADS_MAX};
 use crate::model::revision::Revision;
 use crate::node::Node;
 use crate::node::answer::Answer;
@@ -454,42 +456,6 @@ impl Loop {
             }
             Err(error) => log::warn!(target: "server", "no thread for the server: {error}"),
         }
-    }
-
-    /// Lets what is queued for peers go out, for as long as that takes a link that is being closed.
-    fn say_goodbye(&mut self) {
-        self.parts.links.close_all();
-        while !self.parts.links.is_empty() {
-            self.parts.links.flush();
-            if self.parts.links.wait(LINK_LINGER).is_err() {
-                return;
-            }
-            while self.parts.links.next_event().is_some() {}
-        }
-    }
-
-    /// Says goodbye, and lets what is under way end: answers, writes, frames.
-    fn stop(mut self) {
-        self.parts.pulse.end();
-        let mut effects = Vec::new();
-        self.parts.node.leave(&mut effects);
-        effects.into_iter().for_each(|effect| self.perform(effect));
-        self.say_goodbye();
-        let LoopParts {
-            gate,
-            discovery,
-            listener,
-            disk,
-            queue,
-            ..
-        } = self.parts;
-        drop((listener, self.clients));
-        gate.stop();
-        drop((discovery, queue));
-        if !disk.stop() {
-            log::warn!(target: "daemon", "the disk did not finish in time");
-        }
-        log::info!(target: "daemon", "stopped");
     }
 }
 
