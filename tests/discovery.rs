@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use starlingd::daemon::discovery::{Discovery, DiscoveryEvent, DiscoverySettings};
+use starlingd::limits::BROWSE_FOR;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
@@ -155,4 +156,33 @@ fn a_tag_that_was_copied_to_another_instance_or_port_is_nobodys() {
     let (_next, _at_next) = start(settings(9, &[5]), 9);
     found(&at_one, &instance(&next), 9);
     daemon.shutdown().unwrap();
+}
+
+#[test]
+fn a_host_looks_again_when_it_is_told_of_another_network() {
+    let names = [instance(&settings(10, &[6])), instance(&settings(11, &[6]))];
+    let (one, at_one) = start(settings(10, &[6]), 10);
+    let (_two, at_two) = start(settings(11, &[6]), 11);
+    found(&at_one, &names[1], 11);
+    found(&at_two, &names[0], 10);
+    one.set_missing(false);
+    assert!(one.announce(10));
+    found(&at_one, &names[1], 11);
+}
+
+#[test]
+fn a_host_that_has_stopped_to_look_answers_those_who_do() {
+    let name = instance(&settings(12, &[7]));
+    let (one, at_one) = start(settings(12, &[7]), 12);
+    one.set_missing(false);
+    assert!(
+        at_one
+            .recv_timeout(BROWSE_FOR + Duration::from_secs(1))
+            .is_err(),
+        "nobody else is there"
+    );
+    let (_two, at_two) = start(settings(13, &[7]), 13);
+    let (_, unheard) = found(&at_two, &name, 12);
+    assert!(unheard, "who has just come dials at once");
+    assert!(at_one.try_recv().is_err(), "it does not listen any more");
 }

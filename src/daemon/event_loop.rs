@@ -175,9 +175,7 @@ impl Loop {
             LinkEvent::Sent { link, credit } => self.handle(Input::Sent(link, credit)),
             LinkEvent::Down { link, reason } => {
                 self.handle(Input::Unlinked(link, reason));
-                self.parts
-                    .watch
-                    .set_eager(self.parts.node.misses_somebody());
+                self.look_who_is_missing();
             }
         }
     }
@@ -408,9 +406,20 @@ impl Loop {
             WatchEvent::Server(path) => self.server_appears(path),
             WatchEvent::OverlayLate(words) => self.handle(Input::Overlay(Err(words))),
         }
-        self.parts
-            .watch
-            .set_eager(self.parts.node.misses_somebody());
+        self.look_who_is_missing();
+    }
+
+    fn look_who_is_missing(&self) {
+        let LoopParts {
+            node,
+            watch,
+            discovery,
+            ..
+        } = &self.parts;
+        watch.set_eager(node.misses_somebody());
+        if let Some(discovery) = discovery {
+            discovery.set_missing(node.misses_somebody() || node.is_alone());
+        }
     }
 
     /// Announces this host by mDNS, where it is now.

@@ -88,15 +88,19 @@ pub const CONNECT_WAIT_MIN: Duration = Duration::from_millis(10);
 // ── tuning: discovery
 // ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Browsing begins anew this often. mdns-sd's own browsing backs off to an hour, and a healed
-/// partition would go unnoticed for long.
+/// Browsing begins anew this often while somebody is missing: every host on the wire answers.
 pub const BROWSE_EVERY: Duration = Duration::from_secs(30);
-/// Browses after the start or a change of the network before they become rare.
+/// Browses while somebody is missing before they become rare.
 pub const BROWSES_EAGER: u32 = 10;
-/// How often browses follow each other later: each browse is answered by every host on the wire,
-/// which costs five idle hosts more than all else they do. Known peers are reconnected from the
-/// address book; mDNS only has to find those that were never met.
+/// How often one of the hosts on a wire browses when nobody is missing: it only has to find those
+/// that were never met, and whoever starts looks himself. Each host does it so many times rarer as
+/// there are hosts.
 pub const BROWSE_CALM_EVERY: Duration = Duration::from_secs(300);
+/// How long a browse lasts. In it mdns-sd asks four times, the last after seven seconds.
+pub const BROWSE_FOR: Duration = Duration::from_secs(10);
+/// From a change of the network to a browse: mdns-sd, told to look at its interfaces, does so after
+/// a second.
+pub const BROWSE_NEW_NETWORK_AFTER: Duration = Duration::from_secs(2);
 /// A daemon that has not heard its own announcement by then is deaf (the port is taken, avahi
 /// refuses company, no interface is up).
 pub const DEAF_AFTER: Duration = Duration::from_secs(3);
@@ -105,8 +109,9 @@ pub const MDNS_RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often the size of mdns-sd's cache is looked at, one look after it was asked for. A flood of
 /// 6 000 records a second, all that a small sender makes, grows it by 10 MB in two such times.
 pub const MDNS_CHECK_EVERY: Duration = Duration::from_secs(10);
-/// How often mdns-sd looks for new interfaces and addresses, in seconds.
-pub const MDNS_INTERFACES_EVERY_S: u32 = 15;
+/// How often mdns-sd looks for new interfaces and addresses of its own accord, in seconds; it is
+/// told to when the thread `watch` has found some.
+pub const MDNS_INTERFACES_EVERY_S: u32 = 60;
 /// Records and timers that mdns-sd may hold: a thousand hosts' worth, some 5 MB by measurement. It
 /// has no bound of its own.
 pub const MDNS_RECORDS_MAX: i64 = 8 << 10;

@@ -277,6 +277,11 @@ impl Node {
         self.peers.misses_somebody(&self.cx)
     }
 
+    /// Whether this host is linked with nobody.
+    pub fn is_alone(&self) -> bool {
+        self.peers.links().next().is_none()
+    }
+
     /// How long this host's node record lasts before it is made anew.
     pub fn refresh_every(&self) -> Duration {
         self.peers.refresh_every()
