@@ -22,7 +22,7 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const EXTENSION_MAX: usize = 1024;
 /// Heights are below this.
 pub const HEIGHT_LIMIT: u64 = 1 << 48;
-/// A record's body in bytes: a document, and beside it the ledger (21 KiB) and the open conflicts.
+/// A record's body in bytes: a document, and beside it the ledger (13 KiB) and the open conflicts.
 pub const BODY_MAX: usize = DOCUMENT_MAX + (2 << 20);
 /// The body of a node record, in bytes: it is kept in memory, 8 192 times.
 pub const NODE_BODY_MAX: usize = 4096;

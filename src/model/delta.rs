@@ -57,30 +57,41 @@ pub fn apply(base: &[u8], delta: &[u8], len: usize) -> Result<Vec<u8>, Malformed
     }
 }
 
-/// The head line ends in the ledger, of which all but the first entries and the last stay from one
-/// revision to the next.
+/// The head line ends in the ledger, of which most stays from one revision to the next: edits drop
+/// out at its beginning, and others come at its end or between.
 fn head_between(out: &mut Script, base: &[u8], new: &[u8]) {
     let (Some(base_at), Some(new_at)) = (ledger_at(base), ledger_at(new)) else {
         return out.insert(new);
     };
     let (old, fresh) = (&base[base_at..], &new[new_at..]);
-    let first = fresh.get(..ENTRY_LEN).filter(|entry| entry[0] == b'"');
-    let kept = first.and_then(|first| {
-        old.chunks(ENTRY_LEN)
-            .position(|entry| entry.starts_with(&first[..ENTRY_LEN - 1]))
-    });
-    let Some(kept) = kept.map(|index| index * ENTRY_LEN) else {
+    let found_in = |old: &[u8], text: &[u8]| {
+        let first = text.get(..ENTRY_LEN)?;
+        old.windows(ENTRY_LEN).position(|window| window == first)
+    };
+    let Some(mut from) = found_in(old, fresh) else {
         return out.insert(new);
     };
-    let common = common_prefix(&old[kept..], fresh);
     out.insert(&new[..new_at]);
-    out.copy(base_at + kept, common);
-    out.insert(&fresh[common..]);
+    let mut at = 0;
+    for _ in 0..LEDGER_RUNS_MAX {
+        let common = common_prefix(&old[from..], &fresh[at..]);
+        out.copy(base_at + from, common);
+        (from, at) = (from + common, at + common);
+        // Beyond an edit that came in between, and the one whose difference it changed.
+        let next = (0..=2 * ENTRY_LEN_MAX).find_map(|skipped| {
+            let place = found_in(&old[from..], fresh.get(at + skipped..)?)?;
+            Some((skipped, from + place))
+        });
+        let Some((skipped, place)) = next else { break };
+        out.insert(&fresh[at..at + skipped]);
+        (from, at) = (place, at + skipped);
+    }
+    out.insert(&fresh[at..]);
 }
 
-/// Where the first entry of the ledger begins in a head line. Should an open conflict's value hold
-/// the same words before it, the delta is longer than it need be.
-pub(super) fn ledger_at(head: &[u8]) -> Option<usize> {
+/// Where the text of the ledger begins in a head line. Should an open conflict's value hold the
+/// same words before it, the delta is longer than it need be.
+fn ledger_at(head: &[u8]) -> Option<usize> {
     head.windows(LEDGER_LABEL.len())
         .position(|window| window == LEDGER_LABEL)
         .map(|at| at + LEDGER_LABEL.len())
@@ -156,9 +167,13 @@ fn number(value: usize) -> u32 {
 const COPY: u8 = 0;
 const INSERT: u8 = 1;
 /// How a head line introduces its ledger.
-const LEDGER_LABEL: &[u8] = b"\"ledger\":[";
-/// A ledger entry with its quotes and comma.
-pub(super) const ENTRY_LEN: usize = 83;
+const LEDGER_LABEL: &[u8] = b"\"ledger\":\"";
+/// What an edit takes at least in a ledger's text: enough to be found by.
+const ENTRY_LEN: usize = 44;
+/// What an edit takes at most.
+const ENTRY_LEN_MAX: usize = 57;
+/// So many runs of a ledger are copied at most. Hardly ever are there more than two.
+const LEDGER_RUNS_MAX: usize = 8;
 /// Bytes that are compared at a time.
 const RUN: usize = 256;
 
@@ -167,12 +182,8 @@ mod tests {
     use super::*;
 
     fn body(entries: std::ops::Range<u32>, document: &str) -> Vec<u8> {
-        let ledger: Vec<String> = entries.map(|n| format!("\"{n:080x}\"")).collect();
-        format!(
-            "{{\"edit\":{{}},\"ledger\":[{}]}}\n{document}",
-            ledger.join(",")
-        )
-        .into_bytes()
+        let ledger: String = entries.map(|n| format!("E{n:043x}")).collect();
+        format!("{{\"edit\":{{}},\"ledger\":\"{ledger}\"}}\n{document}").into_bytes()
     }
 
     #[test]

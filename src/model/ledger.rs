@@ -50,6 +50,8 @@ pub enum Standing {
     Unknown,
 }
 
+mod text;
+
 /// The edits that a revision contains or settles, as far back as is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
@@ -59,9 +61,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// From what stands in a body; `None` unless there are at most 256 entries, rising, and none
-    /// below the floor. Only what has been full has a floor, and it stays full.
-    pub(crate) fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
+    /// `None` unless there are at most 256 entries, rising, and none below the floor. Only what has
+    /// been full has a floor, and it stays full.
+    fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| pair[0] < pair[1]);
         let above = entries.first().is_none_or(|first| first.stamp >= floor);
         let full = floor == Stamp::default() || entries.len() == LEDGER_MAX;
@@ -69,6 +71,17 @@ impl Ledger {
             entries: entries.to_vec(),
             floor,
         })
+    }
+
+    /// The ledger in a head line: [`Ledger::from_text`] reads it, given the floor.
+    pub(crate) fn text(&self) -> String {
+        text::of(&self.entries, self.floor)
+    }
+
+    /// From the floor and the text that [`Ledger::text`] writes; `None` if it is spelt in any other
+    /// way, or its edits are no ledger.
+    pub(crate) fn from_text(floor: Stamp, text: &str) -> Option<Self> {
+        Self::from_parts(floor, &text::read(text, floor)?)
     }
 
     /// This ledger and `new` edits; the oldest beyond 256 drop out and raise the floor.

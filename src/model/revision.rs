@@ -193,12 +193,10 @@ impl Revision {
             edit,
             settled,
             open,
-            floor,
-            names,
+            ledger: said,
         } = HeadLine::read(&body[..line_end])?;
         let document = Document::within(&body, line_end + 1)
             .map_err(|error| BadBody::Document(error.to_string()))?;
-        let said = Ledger::from_parts(floor, &names).ok_or(BadBody::Member("ledger"))?;
         // Were the floor above the stamp, or a whole ledger of names, the ledger would forget each
         // later edit at once. A few names may be: a host whose clock was wrong has dated
         // edits that are followed no further.
@@ -210,11 +208,11 @@ impl Revision {
             .into_iter()
             .chain(&settled)
             .chain(open.keys())
-            .chain(&names);
+            .chain(said.entries());
         let ahead: BTreeSet<&EditRef> = named
             .filter(|edit| edit.stamp > record.header.stamp)
             .collect();
-        if floor > record.header.stamp || ahead.len() > NAMES_AHEAD_MAX {
+        if said.floor() > record.header.stamp || ahead.len() > NAMES_AHEAD_MAX {
             return Err(BadBody::Member("stamps"));
         }
         let ledger = effective(&said, &edit, &record);

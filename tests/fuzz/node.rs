@@ -395,20 +395,10 @@ impl Liar {
             _ => format!(r#""kind":"note","of":"{edit}","author":"{author}""#),
         };
         let op = r#"{"op":"PUT","path":"/config/routes","found":{"value":[]}}"#;
-        let named: Vec<String> = (0..self.below(4))
-            .map(|_| {
-                format!(
-                    "\"{}\"",
-                    EditRef {
-                        stamp: self.stamp(),
-                        id: self.id()
-                    }
-                )
-            })
-            .collect();
-        let named = named.join(",");
+        // Edits two milliseconds apart, whose IDs are zeros.
+        let named = format!("E{:A<43}", "").repeat(self.below(4));
         let head = format!(
-            r#"{{"edit":{{{origin},"ops":[{op}]}},"settled":[],"open":[],"floor":"{stamp}","ledger":[{named}]}}"#
+            r#"{{"edit":{{{origin},"ops":[{op}]}},"settled":[],"open":[],"floor":"{stamp}","ledger":"{named}"}}"#
         );
         format!(
             "{head}\n{{\"config\":{{\"listeners\":{{}},\"routes\":[{}],\"applications\":{{}}}}}}",

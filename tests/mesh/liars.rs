@@ -326,10 +326,16 @@ fn a_ledger_that_reaches_into_the_future_is_a_fault_and_changes_nothing() {
     let names: Vec<String> = (0..256)
         .map(|number| format!("\"{:016x}{number:064x}\"", u64::MAX >> 2))
         .collect();
+    // All with the latest stamp there can be: 2^46 - 1 milliseconds after the floor.
+    let ids = (0..256).map(|number| format!("{number:03}"));
+    let ledger = ids.enumerate().fold(String::new(), |ledger, (place, id)| {
+        let ms = if place == 0 { "-________D" } else { "A" };
+        format!("{ledger}{ms}{id}{:A<40}", "")
+    });
     let honest = revision(ours(), 1_800_000_000_000, "{}");
     for (member, said) in [
         ("floor", format!("\"{far}\"")),
-        ("ledger", format!("[{}]", names.join(","))),
+        ("ledger", format!("\"{ledger}\"")),
         (
             "settled",
             format!("[{}]", names[..=NAMES_AHEAD_MAX].join(",")),

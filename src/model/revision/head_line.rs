@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{BadBody, Edit, Origin};
 use crate::codec::unhex_array;
-use crate::limits::{EDIT_TEXT_MAX, HEAD_VALUES_MAX, LEDGER_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
+use crate::limits::{EDIT_TEXT_MAX, HEAD_VALUES_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
 use crate::model::conflict::OpenConflict;
-use crate::model::delta;
 use crate::model::json::{self, Value, object};
 use crate::model::ledger::{EditRef, Ledger};
 use crate::model::operation::Operation;
@@ -22,14 +21,12 @@ pub(super) struct HeadLine {
     pub edit: Edit,
     pub settled: Vec<EditRef>,
     pub open: BTreeMap<EditRef, OpenConflict>,
-    pub floor: Stamp,
-    /// The edits that the ledger names, in its order.
-    pub names: Vec<EditRef>,
+    pub ledger: Ledger,
 }
 
 impl HeadLine {
     pub fn read(line: &[u8]) -> Result<Self, BadBody> {
-        let (head, names) = read_values(line)?;
+        let head = json::parse_own_within(line, HEAD_VALUES_MAX).map_err(BadBody::Head)?;
         let edit = edit_from(member(&head, "edit")?)?;
         let settled = refs_from(member(&head, "settled")?, OPEN_LISTED_MAX)
             .ok_or(BadBody::Member("settled"))?;
@@ -38,12 +35,15 @@ impl HeadLine {
             .as_str()
             .and_then(stamp_from)
             .ok_or(BadBody::Member("floor"))?;
+        let ledger = member(&head, "ledger")?
+            .as_str()
+            .and_then(|text| Ledger::from_text(floor, text))
+            .ok_or(BadBody::Member("ledger"))?;
         Ok(Self {
             edit,
             settled,
             open,
-            floor,
-            names,
+            ledger,
         })
     }
 }
@@ -55,25 +55,18 @@ pub(super) fn text(
     open: &BTreeMap<EditRef, OpenConflict>,
     ledger: &Ledger,
 ) -> String {
-    let refs = |list: &mut dyn Iterator<Item = &EditRef>| {
-        let mut text = String::new();
-        for edit in list {
-            let comma = if text.is_empty() { "" } else { "," };
-            text.extend([comma, "\"", &edit.to_string(), "\""]);
-        }
-        text
-    };
+    let settled: Vec<String> = settled.iter().map(|edit| format!("\"{edit}\"")).collect();
     let open: Vec<String> = open
         .iter()
         .map(|(edit, conflict)| json::compact(&conflict.to_json(edit)))
         .collect();
     format!(
-        "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":[{}]}}",
+        "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":\"{}\"}}",
         json::compact(&edit_to(edit)),
-        refs(&mut settled.iter()),
+        settled.join(","),
         open.join(","),
         ledger.floor(),
-        refs(&mut ledger.entries()),
+        ledger.text(),
     )
 }
 
@@ -133,45 +126,6 @@ fn edit_from(value: &Value) -> Result<Edit, BadBody> {
         origin,
         operations: operations.ok_or(BadBody::Member("ops"))?,
     })
-}
-
-/// The head line and its ledger. As authors write it, the ledger stands last and its entries are of
-/// one length: then they are read where they stand, which takes a tenth of the time. Otherwise the
-/// line is read as any JSON.
-fn read_values(line: &[u8]) -> Result<(Value, Vec<EditRef>), BadBody> {
-    if let Some((head, entries)) = read_plain(line) {
-        return Ok((head, entries));
-    }
-    let head = json::parse_own_within(line, HEAD_VALUES_MAX).map_err(BadBody::Head)?;
-    let entries =
-        refs_from(member(&head, "ledger")?, LEDGER_MAX).ok_or(BadBody::Member("ledger"))?;
-    Ok((head, entries))
-}
-
-fn read_plain(line: &[u8]) -> Option<(Value, Vec<EditRef>)> {
-    let at = delta::ledger_at(line)?;
-    let ledger = line[at..].strip_suffix(b"]}")?;
-    let entry = |entry: &[u8]| {
-        let text = entry
-            .strip_suffix(b",")
-            .unwrap_or(entry)
-            .strip_prefix(b"\"")?
-            .strip_suffix(b"\"")?;
-        EditRef::parse(std::str::from_utf8(text).ok()?)
-    };
-    let whole = ledger.is_empty() || (ledger.len() + 1).is_multiple_of(delta::ENTRY_LEN);
-    let fits = whole && ledger.len() < LEDGER_MAX * delta::ENTRY_LEN && !ledger.ends_with(b",");
-    let commas = ledger
-        .chunks_exact(delta::ENTRY_LEN)
-        .all(|entry| entry.ends_with(b","));
-    let entries = (fits && commas).then(|| {
-        ledger
-            .chunks(delta::ENTRY_LEN)
-            .map(entry)
-            .collect::<Option<Vec<_>>>()
-    })??;
-    let head = json::parse_own_within(&[&line[..at], b"]}"].concat(), HEAD_VALUES_MAX).ok()?;
-    Some((head, entries))
 }
 
 fn open_from(list: &Value) -> Option<BTreeMap<EditRef, OpenConflict>> {

@@ -100,7 +100,7 @@ fn with(revision: &Revision, from: &str, to: &str) -> Result<Revision, BadBody> 
 fn the_bytes_of_a_body_are_these() {
     let first = change(None, 1, &config_op("/config/routes", "[1]"));
     let head = r#"{"edit":{"kind":"original","ops":[{"op":"put","path":"/config/routes","found":{"is":"short","value":[]}}]},"#;
-    let rest = r#""settled":[],"open":[],"floor":"0000000000000000","ledger":[]}"#;
+    let rest = r#""settled":[],"open":[],"floor":"0000000000000000","ledger":""}"#;
     let document = r#"{"config":{"listeners":{},"routes":[1],"applications":{}},"certificates":{},"js_modules":{}}"#;
     assert_eq!(
         String::from_utf8(first.body.to_vec()).unwrap(),
@@ -108,8 +108,8 @@ fn the_bytes_of_a_body_are_these() {
     );
     let second = routes(Some(&first), 2);
     let body = String::from_utf8(second.body.to_vec()).unwrap();
-    let ledger = format!(r#""ledger":["0000000000010000{}"]}}"#, first.id());
-    assert!(body.lines().next().unwrap().ends_with(&ledger), "{body}");
+    let ledger = r#""ledger":"CHp1kDBaf9U6FQ6gLlB05TEEboY_7Dj1QnlfbGKNH-lg"}"#;
+    assert!(body.lines().next().unwrap().ends_with(ledger), "{body}");
     assert_eq!(hex(&first.record.header.body_hash), GOLDEN_HASH);
 }
 
@@ -217,6 +217,35 @@ fn the_ledger_of_a_long_branch_keeps_256_edits_and_a_floor() {
 }
 
 #[test]
+fn a_full_ledger_takes_twelve_kilobytes_and_its_next_revision_a_short_delta() {
+    let minute = 60_000;
+    let mut last = routes(None, minute);
+    let mut before = None;
+    for number in 2..=LEDGER_MAX as u64 + 10 {
+        before = Some(last);
+        last = routes(before.as_ref(), number * minute);
+    }
+    let before = before.unwrap();
+    assert!(last.body.len() < 12_800, "{} bytes", last.body.len());
+    let delta = delta::between(&before.body, &last.body);
+    assert!(delta.len() < 500, "{} bytes", delta.len());
+    assert_eq!(
+        delta::apply(&before.body, &delta, last.body.len()).unwrap(),
+        *last.body
+    );
+    // Edits that come in between belong to the middle.
+    let lost = routes(None, 100 * minute + 1);
+    let noted = note(&last, &lost, 300 * minute);
+    let delta = delta::between(&last.body, &noted.body);
+    assert!(delta.len() < 1000, "{} bytes", delta.len());
+    assert_eq!(
+        delta::apply(&last.body, &delta, noted.body.len()).unwrap(),
+        *noted.body
+    );
+    assert_eq!(decode(&noted, &noted.body).unwrap().ledger, noted.ledger);
+}
+
+#[test]
 fn members_of_a_later_version_are_left_alone() {
     let revision = note(&routes(None, 1), &routes(None, 2), 3);
     for (from, to) in [
@@ -268,7 +297,7 @@ fn each_member_that_is_missing_or_wrong_is_named() {
         BadBody::Member("floor")
     );
     assert_eq!(
-        bad("\"ledger\":[\"", "\"ledger\":[\"0"),
+        bad("\"ledger\":\"", "\"ledger\":\"="),
         BadBody::Member("ledger")
     );
     assert_eq!(
@@ -343,7 +372,7 @@ fn a_delta_leads_to_the_next_revision_and_is_short_though_the_document_is_long()
     );
 }
 
-const GOLDEN_HASH: &str = "7b381ec37eade88f7e67a9da1609435951136a76a14a18c130149ad89c9b5058";
+const GOLDEN_HASH: &str = "eff0e13c9c25402b383c490c4115e830fb8d1f83e3a4a69fbbbde9dc61876f84";
 
 /// The text of a document stands in the body; its value, many times as large, is made when somebody
 /// looks.
