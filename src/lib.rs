@@ -23,7 +23,7 @@
 //! understands it, the loop hands it to [`node::Node`] as an [`node::input::Input`]; the node has
 //! it written as pending, tried by the server ([`daemon::target`]) and made durable
 //! ([`daemon::disk`]), each by an [`node::effect::Effect`] that a later input answers; then it
-//! floods the revision over all links and answers. On other hosts it comes in as a frame of a link
+//! floods the revision and answers. On other hosts it comes in as a frame of a link
 //! ([`daemon::link`]), and goes the same way to the server.
 //!
 //! # Glossary
@@ -59,6 +59,9 @@
 //! - **link**: one authenticated, encrypted TCP connection between two peers.
 //! - **handshake, session, frame**: how a link begins; its keys; one message over it.
 //! - **flood**: to pass a new record on to every link but the one that it came from.
+//! - **tree**: over which links a revision is passed on whole; over the others only its name goes.
+//! - **have, graft, prune**: to name what one holds; to ask for it and be sent whole what follows;
+//!   to say that names are enough.
 //! - **anti-entropy, exchange**: to compare what two peers hold and send what one lacks; once.
 //! - **forwarded request**: a client's change to a group that its host does not follow, carried out
 //!   by one that does.

@@ -5,6 +5,7 @@
 //! here concern the fleet, those in `host` one host's own sockets, server and clients. What must
 //! hold between limits is asserted when the program is compiled.
 
+use std::ops::Range;
 use std::time::Duration;
 
 mod host;
@@ -155,7 +156,7 @@ pub const CONTAINMENT_QUERY_AGAIN: [Duration; 2] =
 pub const SERVING_MAX: usize = 4;
 /// IDs of records that the other side is known to have, per link: enough for what crosses a link in
 /// a burst.
-pub const KNOWN_MAX: usize = 64;
+pub const KNOWN_MAX: usize = 128;
 /// Silence after which a link is pinged.
 pub const PING_AFTER: Duration = Duration::from_secs(10);
 /// Silence after which a link is dead: with the ping at 10 s, a dead link is noticed within 15 s.
@@ -249,6 +250,38 @@ pub const FOLD_MIN: usize = 16 << 10;
 pub const FOLD_AFTER: Duration = Duration::from_secs(5);
 /// Records of which further copies are passed over without decoding them.
 pub const LATELY_HELD_MAX: usize = 128;
+/// Trees over which revisions spread that are known at once: as many hosts as make changes within
+/// some hours. Of one that was forgotten every link takes revisions whole.
+pub const TREES_MAX: usize = 32;
+/// Peers that are sent to whole over one tree: those of two generations of links.
+pub const EAGER_MAX: usize = 2 * LINKS_MAX;
+/// Revisions of which it is remembered over which link they came.
+pub const CAME_MAX: usize = LATELY_HELD_MAX;
+/// Revisions that are to be named over one link: what is more comes by an exchange.
+pub const HAVES_WAITING_MAX: usize = 64;
+/// Revisions that were named and have not come.
+pub const ANNOUNCED_MAX: usize = 256;
+/// Of these, those that one link has named: whoever names what does not exist takes no place of
+/// others.
+pub const ANNOUNCED_BY_LINK_MAX: usize = 64;
+/// How long the name of a revision waits for others to go with it.
+pub const HAVE_GATHER: Duration = Duration::from_millis(3);
+/// The longest that one end of a link waits to hear from the other that it has a revision too.
+pub const HAVE_SECOND_MAX: Duration = Duration::from_millis(200);
+/// How long a link takes there and back that was not pinged yet.
+pub const ROUND_TRIP_UNKNOWN: Duration = Duration::from_millis(20);
+/// The least and the most that is waited for what was named, before it is asked for, where it
+/// spreads over a tree of its author's own.
+pub const GRAFT_OWN: Range<Duration> = Duration::from_millis(5)..Duration::from_millis(500);
+/// The same where it spreads over the tree that all share.
+pub const GRAFT_SHARED: Range<Duration> = Duration::from_millis(25)..Duration::from_secs(1);
+/// The least and the most by which the name of a revision must be earlier than the revision, for
+/// the link that has brought it to be tried in place of the other.
+pub const GRAFT_BETTER: Range<Duration> = Duration::from_millis(2)..Duration::from_millis(100);
+/// The least and the most that is waited for the answer before the next is asked.
+pub const GRAFT_AGAIN: Range<Duration> = Duration::from_millis(50)..Duration::from_secs(1);
+/// Whoever goes on to send twice is told so again after this: it may have forgotten.
+pub const PRUNE_AGAIN: Duration = Duration::from_secs(1);
 /// Bodies being pulled at once; their buffers are the only memory that a peer can make us hold.
 pub const PULLS_MAX: usize = 4;
 /// Revisions asked for by ID at once, and files read for peers at once.

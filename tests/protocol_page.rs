@@ -308,9 +308,10 @@ fn the_listener_takes_the_first_flight_of_the_page_and_answers_in_its_form() {
 fn the_frames_of_the_page_are_these_and_are_sealed_in_this_order() {
     let empty = Digest::of([]).root;
     let revision = revision();
+    let tree = u64::from_be_bytes(peer(DIALLER).as_bytes()[..8].try_into().unwrap());
     let record = Frame::Record(
         revision.record.clone(),
-        0,
+        tree,
         Payload::Whole(revision.body.to_vec()),
     );
     let by_dialler = [
@@ -439,6 +440,7 @@ fn records_and_their_limits() -> Vec<String> {
             limits::INLINE_MAX
         ),
         format!("IDs in a frame Ta {}", limits::IDS_MAX),
+        format!("revisions named in a frame Ta {}", limits::HAVES_MAX),
         format!(
             "addresses in a frame, hello or token Ta {}",
             limits::ADDRESSES_MAX

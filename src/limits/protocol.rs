@@ -65,6 +65,8 @@ pub const IDS_MAX: usize = 512;
 /// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open
 /// conflicts between them.
 pub const CONTAINMENT_EDITS_MAX: usize = 768;
+/// Revisions that one frame names as held (40 bytes each): more than a link names in a burst.
+pub const HAVES_MAX: usize = 256;
 /// Words with which a link is closed, in bytes.
 pub const REASON_MAX: usize = 200;
 

@@ -67,6 +67,7 @@ impl Node {
         let (mut below, changes) = self.below();
         match event {
             Event::Linked(link, has_dialled) => {
+                below.exchange.trees_with(below.peers, link);
                 below.exchange.want_from(below.cx, below.peers, link);
                 if has_dialled {
                     self.compare(link, &[Scope::Documents, Scope::Nodes]);
@@ -77,6 +78,7 @@ impl Node {
                 below
                     .exchange
                     .pulls_without(below.cx, below.peers, below.store, link);
+                below.exchange.trees_without(below.cx, below.peers, link);
                 changes.forwarding_without(below.cx, link);
             }
             Event::TurnedAway(link) => changes.ask_others(&mut below, link),
@@ -124,10 +126,16 @@ impl Node {
             return;
         };
         // The next copies of a record that is held need not even be decoded.
-        if let Some(record) =
-            carried(bytes).filter(|record| self.store.lately_held.contains(record))
+        if let Some(came) = carried(bytes).filter(|came| self.store.lately_held.contains(&came.id))
         {
-            return link.learn(record);
+            link.learn(came.id);
+            let Self {
+                cx,
+                peers,
+                exchange,
+                ..
+            } = self;
+            return exchange.comes_again(cx, peers, id, &came.id, came.aside);
         }
         match Frame::decode(bytes) {
             Ok(Some(frame)) => frames::take_frame(self, id, frame),

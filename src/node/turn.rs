@@ -21,7 +21,7 @@ pub(super) struct Recurring {
 /// disk, without which nothing can be made; then what is made again, before the next exchange tells
 /// of it and before clients' changes are made on it; then the server; and in the end what is said
 /// of all this, and whom to dial for it.
-pub(super) const ALL: [Recurring; 21] = [
+pub(super) const ALL: [Recurring; 22] = [
     Recurring {
         due: |node| node.peers.newcomers_due(),
         act: |node| node.peers.judge_newcomers(&mut node.cx),
@@ -36,6 +36,10 @@ pub(super) const ALL: [Recurring; 21] = [
             node.exchange
                 .stalled_pulls(&mut node.cx, &mut node.peers, &node.store);
         },
+    },
+    Recurring {
+        due: |node| node.exchange.spread_due(),
+        act: |node| node.exchange.spread_on(&mut node.cx, &mut node.peers),
     },
     Recurring {
         due: |_| None,

@@ -151,7 +151,7 @@ pub static OPTIONS: &[Opt] = &[
         commands: TOKEN,
         setting: Some(Setting {
             take: |settings, text| value::add(&mut settings.peers, value::host_and_port(text)?),
-            show: |settings| listed(&settings.peers),
+            show: |settings| value::listed(&settings.peers),
             clear: Some(|settings| settings.peers.clear()),
         }),
     },
@@ -177,7 +177,7 @@ pub static OPTIONS: &[Opt] = &[
         commands: TOKEN,
         setting: Some(Setting {
             take: |settings, text| value::add(&mut settings.interfaces, value::interface(text)?),
-            show: |settings| listed(&settings.interfaces),
+            show: |settings| value::listed(&settings.interfaces),
             clear: Some(|settings| settings.interfaces.clear()),
         }),
     },
@@ -247,7 +247,7 @@ pub static OPTIONS: &[Opt] = &[
         commands: RUN,
         setting: Some(Setting {
             take: |settings, text| value::add(&mut settings.variables, value::variable(text)?),
-            show: |settings| listed(&settings.variables),
+            show: |settings| value::listed(&settings.variables),
             clear: Some(|settings| settings.variables.clear()),
         }),
     },
@@ -376,6 +376,12 @@ pub static OPTIONS: &[Opt] = &[
         ..SIMULATED
     },
     Opt {
+        name: "authors",
+        argument: Some("N"),
+        help: "hosts that make the changes; any",
+        ..SIMULATED
+    },
+    Opt {
         name: "partition",
         argument: Some("TIME"),
         help: "how long the fleet is cut in halves; 30s",
@@ -488,12 +494,4 @@ pub static OPTIONS: &[Opt] = &[
 /// The option of this long name.
 pub fn option(name: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.name == name)
-}
-
-fn listed(items: &[String]) -> String {
-    if items.is_empty() {
-        "none".to_owned()
-    } else {
-        items.join(" ")
-    }
 }

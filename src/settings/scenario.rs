@@ -31,6 +31,8 @@ pub struct Scenario {
     pub size: usize,
     /// Changes by random hosts, one after the other.
     pub changes: u32,
+    /// They are by so many hosts only.
+    pub authors: usize,
     /// How long the fleet is cut in two halves; zero for not at all.
     pub partition: Duration,
     /// Of a million hosts, so many die at once.
@@ -50,6 +52,7 @@ impl Default for Scenario {
             break_ppm: 0,
             size: 4 << 10,
             changes: 10,
+            authors: SIM_HOSTS_MAX,
             partition: Duration::from_secs(30),
             die_ppm: 300_000,
             seed: 1,
@@ -115,6 +118,11 @@ impl Scenario {
                 &mut self.changes,
                 number(text).filter(|n| *n <= SIM_CHANGES_MAX),
                 "a number from 0 to 1000",
+            ),
+            "authors" => set(
+                &mut self.authors,
+                number(text).filter(|n| (1..=SIM_HOSTS_MAX).contains(n)),
+                "a number from 1 to 8000",
             ),
             "partition" => set(
                 &mut self.partition,
@@ -206,7 +214,7 @@ mod tests {
     }
 
     /// A good value for every option that is about the scenario, and one that is out of its bounds.
-    const VALUES: [(&str, &str, &str); 11] = [
+    const VALUES: [(&str, &str, &str); 12] = [
         ("nodes", "500", "1"),
         ("node-records", "0", "8001"),
         ("delay", "20ms", "11s"),
@@ -215,6 +223,7 @@ mod tests {
         ("break", "0.0005%", "11%"),
         ("size", "64k", "2m"),
         ("changes", "0", "1001"),
+        ("authors", "2", "0"),
         ("partition", "2m", "61m"),
         ("die", "20%", "91%"),
         ("seed", "7", "-7"),

@@ -271,3 +271,12 @@ const LEVELS: [(&str, Level); 4] = [
     ("info", Level::Info),
     ("debug", Level::Debug),
 ];
+
+/// Texts in a row, for people.
+pub(super) fn listed(items: &[String]) -> String {
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join(" ")
+    }
+}

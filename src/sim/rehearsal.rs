@@ -159,7 +159,7 @@ impl Rehearsal {
         self.world.observer_mut().take_sent();
         let mut sent = BTreeMap::new();
         for _ in 0..self.scenario.changes {
-            let author = self.anybody();
+            let author = self.usual_author();
             self.ask_own(author);
             self.until_agreed("take up a change");
             for (purpose, of) in self.world.observer_mut().take_sent() {

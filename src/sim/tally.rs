@@ -125,9 +125,11 @@ impl Observer for Tally {
             self.from = Some(from);
         }
         if purpose(bytes) == FramePurpose::Documents
-            && let Some(place) = frame::carried(bytes).and_then(|id| self.places.get(&id))
+            && let Some(place) =
+                frame::carried(bytes).and_then(|carried| self.places.get(&carried.id))
+            && let Some(spread) = self.spreads.get_mut(*place)
         {
-            self.spreads[*place].copies += 1;
+            spread.copies += 1;
         }
     }
 

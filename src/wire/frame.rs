@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use super::{address, frame_type};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{
-    BODY_MAX, BUCKETS, CONTAINMENT_EDITS_MAX, CREDIT_MIN, FRAME_MAX, HEADER_MAX, IDS_MAX,
-    INLINE_MAX, NAME_MAX, REASON_MAX,
+    BODY_MAX, BUCKETS, CONTAINMENT_EDITS_MAX, CREDIT_MIN, FRAME_MAX, HAVES_MAX, HEADER_MAX,
+    IDS_MAX, INLINE_MAX, NAME_MAX, REASON_MAX,
 };
 use crate::model::ledger::EditRef;
 use crate::model::name::is_name;
@@ -47,8 +47,9 @@ pub enum Frame {
     Pong(u64),
     /// How many links the sender has to others than the receiver; the first frame on every link.
     Degree(u16),
-    /// A record: header, signature, and the body in some form. For a node record, its age in
-    /// milliseconds, not signed.
+    /// A record: header, signature, and the body in some form. Beside a node record, its age in
+    /// milliseconds; beside a revision, the tree that it spreads over, 0 if it answers something.
+    /// Neither is signed.
     Record(Record, u64, Payload),
     /// Asks for a body from an offset on. The receiver may send a delta against the body that the
     /// sender says it has.
@@ -112,6 +113,12 @@ pub enum Frame {
     ForwardedRequest(u64, bool, Vec<u8>),
     /// A piece of the answer to a [`Frame::ForwardedRequest`], under its number.
     ForwardedResponse(u64, bool, Vec<u8>),
+    /// The sender has these revisions, which spread over these trees: whoever lacks one may graft.
+    Have(Vec<(u64, RecordId)>),
+    /// Asks for a revision that the receiver has named, and for those to come over this tree.
+    Graft(u64, RecordId),
+    /// What the receiver sends over this tree comes otherwise before: its name is enough.
+    Prune(u64),
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),
 }
@@ -208,6 +215,9 @@ impl Frame {
                 ),
                 not,
             ),
+            Self::Have(haves) => encode_haves(out.u8(frame_type::HAVE), haves),
+            Self::Graft(tree, id) => out.u8(frame_type::GRAFT).u64(*tree).raw(&id.0),
+            Self::Prune(tree) => out.u8(frame_type::PRUNE).u64(*tree),
             Self::ForwardedRequest(ticket, more, bytes) => out
                 .u8(frame_type::FORWARDED_REQUEST)
                 .u64(*ticket)
@@ -284,6 +294,9 @@ impl Frame {
                     out,
                 }
             }
+            frame_type::HAVE => Self::Have(decode_haves(&mut r)?),
+            frame_type::GRAFT => Self::Graft(r.u64("tree")?, id(&mut r)?),
+            frame_type::PRUNE => Self::Prune(r.u64("tree")?),
             frame_type::FORWARDED_REQUEST => Self::ForwardedRequest(
                 r.u64("number")?,
                 flag(&mut r)?,
@@ -301,17 +314,29 @@ impl Frame {
     }
 }
 
+/// A record that a frame carries: its ID, and what stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    /// The record's ID.
+    pub id: RecordId,
+    /// The tree that it spreads over, 0 for none; of a node record its age.
+    pub aside: u64,
+}
+
 /// The credit that a frame of `length` bytes costs on a link; see [`CREDIT_MIN`].
 pub fn charge(length: usize) -> u32 {
     u32::try_from(length).map_or(u32::MAX, |length| length.max(CREDIT_MIN))
 }
 
-/// The ID of the record that a frame carries, if it carries one, without looking further: most
-/// floods come more than once.
-pub fn carried(bytes: &[u8]) -> Option<RecordId> {
+/// The record that a frame carries, if it carries one, without looking further: some come more than
+/// once.
+pub fn carried(bytes: &[u8]) -> Option<Carried> {
     let mut r = Reader::new(bytes);
     (r.u8("frame type").ok()? == frame_type::RECORD).then_some(())?;
-    r.medium(HEADER_MAX, "header").ok().map(RecordId::of)
+    let id = RecordId::of(r.medium(HEADER_MAX, "header").ok()?);
+    let _: [u8; 64] = r.array("signature").ok()?;
+    let aside = r.u64("tree or age").ok()?;
+    Some(Carried { id, aside })
 }
 
 /// Whether a frame is a [`Frame::Piece`], without looking further: on its way out everything else
@@ -353,6 +378,21 @@ fn decode_payload(r: &mut Reader<'_>) -> Result<Payload, Malformed> {
         )),
         _ => Err(r.malformed("payload form")),
     }
+}
+
+fn encode_haves<'a>(out: &'a mut Writer, haves: &[(u64, RecordId)]) -> &'a mut Writer {
+    let count = u16::try_from(haves.len()).expect("lists are bounded");
+    haves
+        .iter()
+        .fold(out.u16(count), |out, (tree, id)| out.u64(*tree).raw(&id.0))
+}
+
+fn decode_haves(r: &mut Reader<'_>) -> Result<Vec<(u64, RecordId)>, Malformed> {
+    let count = usize::from(r.u16("number of records")?);
+    if count > HAVES_MAX {
+        return Err(r.malformed("number of records"));
+    }
+    (0..count).map(|_| Ok((r.u64("tree")?, id(r)?))).collect()
 }
 
 fn decode_buckets(r: &mut Reader<'_>) -> Result<Vec<[u8; 8]>, Malformed> {

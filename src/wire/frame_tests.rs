@@ -72,6 +72,9 @@ fn every_frame() -> Vec<Frame> {
             contained: vec![edit(1), edit(2)],
             out: vec![edit(3)],
         },
+        Frame::Have(vec![(u64::MAX, id); HAVES_MAX]),
+        Frame::Graft(1, id),
+        Frame::Prune(2),
         Frame::ForwardedRequest(1, true, vec![1; INLINE_MAX]),
         Frame::ForwardedResponse(u64::MAX, false, Vec::new()),
     ]
@@ -135,6 +138,15 @@ fn the_bytes_of_frames_are_these() {
         }),
         ["100167", &"07".repeat(32), "0000", "0001", &named].concat()
     );
+    assert_eq!(
+        text(Frame::Have(vec![(1, id)])),
+        ["130001", "0000000000000001", &"07".repeat(32)].concat()
+    );
+    assert_eq!(
+        text(Frame::Graft(1, id)),
+        ["140000000000000001", &"07".repeat(32)].concat()
+    );
+    assert_eq!(text(Frame::Prune(1)), "150000000000000001");
     assert_eq!(
         text(Frame::ForwardedRequest(2, true, vec![0xab])),
         "110000000000000002010001ab"

@@ -38,3 +38,9 @@ pub const CONTAINMENT_REPLY: u8 = 16;
 pub const FORWARDED_REQUEST: u8 = 17;
 /// The type of [`Frame::ForwardedResponse`](super::frame::Frame::ForwardedResponse).
 pub const FORWARDED_RESPONSE: u8 = 18;
+/// The type of [`Frame::Have`](super::frame::Frame::Have).
+pub const HAVE: u8 = 19;
+/// The type of [`Frame::Graft`](super::frame::Frame::Graft).
+pub const GRAFT: u8 = 20;
+/// The type of [`Frame::Prune`](super::frame::Frame::Prune).
+pub const PRUNE: u8 = 21;

@@ -324,7 +324,7 @@ impl Observer for Watch {
                     seen.says(bytes);
                 }
                 if seen.calm {
-                    let came = carried(bytes).map(|id| (*link, id));
+                    let came = carried(bytes).map(|carried| (*link, carried.id));
                     seen.came.extend(came);
                 }
             }

@@ -2,7 +2,7 @@
 //! for.
 //!
 //! `pulls` has the bodies, `fetch` what somebody looks for in the history, `sync` the exchange
-//! itself, and `spread` what is flooded.
+//! itself, `spread` what is flooded, and `tree` over which links.
 
 pub(in crate::node) mod containment_query;
 pub(in crate::node) mod dates;
@@ -14,16 +14,20 @@ pub(in crate::node) mod reading;
 pub mod records;
 pub(in crate::node) mod spread;
 pub(in crate::node) mod sync;
+pub(in crate::node) mod tree;
 
 use std::collections::BTreeSet;
 
 use self::fetch::Fetch;
 use self::pulls::Pulls;
+use self::tree::Trees;
 use crate::model::record::RecordId;
 
 /// What this host asks of the peers that it is linked with.
 pub(in crate::node) struct Exchange {
     pulls: Pulls,
+    /// Over which links revisions spread.
+    trees: Trees,
     /// Revisions that peers are asked for by ID.
     pub(in crate::node) missing: BTreeSet<RecordId>,
     /// The one of them that somebody waits for who looks at the history.
@@ -39,6 +43,7 @@ impl Exchange {
     pub(in crate::node) fn new(joined: bool) -> Self {
         Self {
             pulls: Pulls::default(),
+            trees: Trees::default(),
             missing: BTreeSet::new(),
             fetch: None,
             exchanged: false,

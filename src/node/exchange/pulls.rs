@@ -208,6 +208,17 @@ impl Pulls {
         Offered::First
     }
 
+    /// A link has named a record. Whether its body is being fetched: then the link is remembered.
+    pub(super) fn is_offered(&mut self, link: LinkId, id: &RecordId) -> bool {
+        if let Some(pull) = self.pulls.get_mut(id) {
+            if !pull.offers.contains(&link) {
+                pull.offers.push_back(link);
+            }
+            return true;
+        }
+        self.expects(id)
+    }
+
     /// What is to be asked for a body now, and of whom; `None` if nobody is left to ask. Then it is
     /// given up: the next exchange with anybody who has it begins anew.
     pub(super) fn next(&mut self, id: &RecordId, now: Duration) -> Option<BodyRequest> {

@@ -26,7 +26,7 @@ impl Exchange {
         store: &mut Store,
         id: LinkId,
         record: Record,
-        age: Duration,
+        aside: u64,
         payload: Payload,
     ) {
         if let Some(link) = peers.link_mut(id) {
@@ -47,6 +47,9 @@ impl Exchange {
             Kind::Policy => true,
         };
         if held {
+            if record.header.kind == Kind::Document {
+                self.comes_again(cx, peers, id, &record.id, aside);
+            }
             return store.note_held(record.id);
         }
         // A signature costs more than anything else that is done about a node record, and whoever
@@ -62,8 +65,12 @@ impl Exchange {
             return peers.fault(cx, id, "a record that its author did not sign");
         }
         match record.header.kind {
-            Kind::Document => self.document_record(cx, peers, store, id, record, payload),
+            Kind::Document => {
+                self.comes(cx, peers, id, record.id, aside);
+                self.document_record(cx, peers, store, id, record, payload);
+            }
             Kind::Node => {
+                let age = Duration::from_millis(aside);
                 if let Some(taken) = peers.node_record(cx, id, record, age, payload) {
                     store.note_held(taken);
                 }

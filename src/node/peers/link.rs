@@ -31,6 +31,8 @@ pub enum Class {
     Answer,
     /// Carries a revision; may be replaced by a greater one that contains its edit.
     Document(String, EditRef, Rank),
+    /// Names revisions.
+    Have,
     /// Carries a node record; may be replaced by a newer one of the same author.
     Node(PeerId),
 }
@@ -91,6 +93,8 @@ pub struct Link {
     pub round_trip: Option<Duration>,
     /// How many others the other side is linked with, as far as it has said.
     pub others: u16,
+    /// Whether the last revision that spread came or went over it whole.
+    pub is_branch: bool,
     /// Why the other side is about to close the link, if it has said so.
     pub goodbye: Option<(Goodbye, String)>,
     /// Whether the other side, having completed an exchange itself, has completed one with us.
@@ -155,6 +159,7 @@ impl Link {
             pinged: None,
             round_trip: None,
             others: 0,
+            is_branch: false,
             goodbye: None,
             vouches: false,
             asked: 0,
@@ -211,6 +216,12 @@ impl Link {
         let class = Class::Document(group.clone(), revision.edit_ref(), revision.rank());
         let known = offer.whole_at.map_or(Known::Sent, Known::Whole);
         self.flood(class, revision.id(), known, offer.bytes.clone(), effects);
+    }
+
+    /// Queues the names of revisions.
+    pub fn tell_haves(&mut self, frame: &Frame, effects: &mut Vec<Effect>) {
+        self.overflowed |= !self.push(Class::Have, frame.encode());
+        self.pump(effects);
     }
 
     /// Queues a node record in place of an older one of the same author.

@@ -30,6 +30,8 @@ struct Tie {
     others: u16,
     /// Whether a client's change goes over it.
     is_needed: bool,
+    /// Whether revisions spread over it whole.
+    is_branch: bool,
     since: Duration,
 }
 
@@ -61,15 +63,23 @@ fn to_give_up(ties: &[Tie], now: Duration) -> Vec<LinkId> {
         .filter(|tie| tie.spare_from() <= now)
         .partition(|tie| tie.is_outgoing);
     let spares = if dialled.is_empty() { others } else { dialled };
-    spares.iter().map(|tie| tie.id).collect()
+    rather_not_branches(spares.into_iter())
+}
+
+/// Those that revisions do not spread over whole; all if there are none.
+fn rather_not_branches<'a>(ties: impl Iterator<Item = &'a Tie>) -> Vec<LinkId> {
+    let (branches, others): (Vec<&Tie>, Vec<&Tie>) = ties.partition(|tie| tie.is_branch);
+    let rather = if others.is_empty() { branches } else { others };
+    rather.iter().map(|tie| tie.id).collect()
 }
 
 /// Of the links this host has dialled those that may be exchanged for a peer without a link.
 fn to_exchange(ties: &[Tie]) -> Vec<LinkId> {
-    ties.iter()
-        .filter(|tie| tie.is_outgoing && !tie.is_configured && !tie.is_needed)
-        .map(|tie| tie.id)
-        .collect()
+    let may_go = |tie: &&Tie| tie.is_outgoing && !tie.is_configured && !tie.is_needed;
+    match ties.iter().filter(may_go).count() {
+        0..=OUTGOING => Vec::new(),
+        _ => rather_not_branches(ties.iter().filter(may_go)),
+    }
 }
 
 impl Peers {
@@ -86,8 +96,7 @@ impl Peers {
         let Some(contact) = first else { return };
         self.dial(cx, &contact, false);
         let outgoing = to_exchange(&self.ties(is_needed));
-        if outgoing.len() > OUTGOING {
-            let gone = *cx.rng.pick(&outgoing).expect("there are more than three");
+        if let Some(gone) = cx.rng.pick(&outgoing).copied() {
             self.answer(
                 cx,
                 gone,
@@ -202,6 +211,7 @@ impl Peers {
             is_configured: self.book.is_configured(&link.hello.peer),
             others: link.others,
             is_needed: is_needed(link.id),
+            is_branch: link.is_branch,
             since: link.since,
         };
         self.links.values().map(tie).collect()
@@ -219,6 +229,7 @@ mod tests {
         is_configured: false,
         others: 5,
         is_needed: false,
+        is_branch: false,
         since: Duration::ZERO,
     };
     /// The same, dialled by this host.
@@ -320,6 +331,18 @@ mod tests {
                 ..DIALLED
             },
         ]);
-        assert_eq!(to_exchange(&ties), [1, 5]);
+        assert!(
+            to_exchange(&ties).is_empty(),
+            "there are not more than are kept"
+        );
+        let more = numbered(&[&ties[..], &[DIALLED; 2]].concat());
+        assert_eq!(to_exchange(&more), [1, 5, 6, 7]);
+        let branch = Tie {
+            is_branch: true,
+            ..DIALLED
+        };
+        let most = numbered(&[branch, branch, DIALLED, branch]);
+        assert_eq!(to_exchange(&most), [3], "revisions spread over the others");
+        assert_eq!(to_exchange(&numbered(&[branch; 4])), [1, 2, 3, 4]);
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! What a frame says is believed by nobody here; whoever takes it checks it.
 
-use std::time::Duration;
-
 use super::super::Node;
 use super::super::input::LinkId;
 use crate::wire::frame::Frame;
@@ -30,9 +28,8 @@ pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
                 .for_each(|address| peers.book.hint(address));
         }
         Frame::Bye(why, text) => peers.goodbye(cx, id, why, &text),
-        Frame::Record(record, age, payload) => {
-            let age = Duration::from_millis(age);
-            exchange.record(cx, peers, store, id, record, age, payload);
+        Frame::Record(record, aside, payload) => {
+            exchange.record(cx, peers, store, id, record, aside, payload);
         }
         Frame::Pull {
             id: wanted,
@@ -45,6 +42,7 @@ pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
             bytes,
         } => exchange.piece(cx, peers, store, id, of, offset as usize, &bytes),
         Frame::Missing(of) => {
+            exchange.named_is_missing(cx, id, &of);
             exchange.pull_missing(cx, peers, store, id, of);
             exchange.fetch_missing(cx, peers, id, of);
         }
@@ -70,6 +68,9 @@ pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
             contained,
             out,
         } => store.containment_reply(cx, &group, head, contained, out),
+        Frame::Have(haves) => exchange.haves(cx, peers, store, id, &haves),
+        Frame::Graft(tree, wanted) => exchange.grafted(cx, peers, store, id, tree, wanted),
+        Frame::Prune(tree) => exchange.pruned(peers, id, tree),
         Frame::ForwardedRequest(ticket, more, bytes) => node.changes(|changes, below| {
             changes.forwarded_request_comes(below, id, ticket, more, &bytes);
         }),

@@ -135,6 +135,14 @@ impl Rehearsal {
         *self.world.rng.pick(&running).expect("some host runs")
     }
 
+    /// One of those who make the changes: hosts that are spread over all numbers.
+    pub(super) fn usual_author(&mut self) -> usize {
+        let running = self.world.running();
+        let authors = self.scenario.authors.min(running.len());
+        let which = self.world.rng.below(authors as u64) as usize;
+        running[which * running.len() / authors]
+    }
+
     /// So many of a million of them, at random, but not all.
     pub(super) fn some_of(&mut self, mut hosts: Vec<usize>, ppm: u64) -> Vec<usize> {
         let count = (hosts.len() as u64 * ppm / 1_000_000).min(hosts.len() as u64 - 1);
