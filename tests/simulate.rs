@@ -134,6 +134,26 @@ fn a_fleet_that_was_cut_in_halves_and_lost_a_third_agrees_again() {
     }
 }
 
+/// What one host changes again and again comes to each of the others about once, and takes little
+/// longer than if each host sent it over all of its links: so many milliseconds, as was measured.
+#[test]
+fn what_one_host_changes_comes_to_each_other_once_and_about_as_soon_as_by_a_flood() {
+    for (hosts, flood_ms) in [(5, 9.4), (20, 15.5), (60, 23.8)] {
+        for (loss, longer) in [("0%", 1.35), ("5%", 3.5)] {
+            let figures = figures(&format!(
+                "--nodes {hosts} --authors 1 --loss {loss} --node-records 0 --changes 20 \
+                 --partition 0 --die 0%"
+            ));
+            assert_eq!(figures.get("agreed"), Some(&Value::Bool(true)), "{figures}");
+            assert!(number(&figures, "duplicates") < 0.4, "{figures}");
+            assert!(
+                number(&figures, "most_ms") <= longer * flood_ms,
+                "{figures}"
+            );
+        }
+    }
+}
+
 #[test]
 fn without_node_records_the_fleet_comes_together_all_the_same() {
     let table = good("--nodes 30 --node-records 29 --changes 1 --partition 0 --die 0");
