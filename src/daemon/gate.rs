@@ -37,6 +37,7 @@ use listen::ClientListener;
 mod access;
 mod body;
 mod connection;
+mod files;
 mod handover;
 mod head;
 mod listen;

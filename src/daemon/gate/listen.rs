@@ -14,6 +14,7 @@ use std::thread;
 
 use super::Shared;
 use super::connection::{Connection, ConnectionPhase};
+use super::files::OpenFiles;
 use crate::daemon::http::{HttpResponse, RequestOrigin};
 use crate::daemon::stream::{Deadline, Stream};
 use crate::limits::{
@@ -46,6 +47,7 @@ impl ClientListener {
     fn run(&self, shared: &Shared) {
         let mut places = ClientPlaces {
             open: Vec::new(),
+            files: OpenFiles::new(),
             full: HttpResponse::error(503, "Too many connections. Try again.", "").print(false),
         };
         let mut has_failed = false;
@@ -94,6 +96,8 @@ impl ClientListener {
 /// The connections of one listener, oldest first; each is alive as long as its thread is.
 struct ClientPlaces {
     open: Vec<Weak<Connection>>,
+    /// What is known of the descriptors that are left.
+    files: OpenFiles,
     /// The printed answer for clients that find no place.
     full: Vec<u8>,
 }
@@ -119,13 +123,13 @@ impl ClientPlaces {
     /// Whether there are descriptors, made if need be: each connection has one at least.
     fn has_files(&self, stream: &Stream) -> bool {
         let deadline = Deadline::new(GATE_EVICT_WAIT, GATE_EVICT_WAIT);
-        let mut has = stream.has_spare_files(GATE_FILES_SPARE);
+        let mut has = self.files.has_spare(stream, GATE_FILES_SPARE);
         while !has
             && self.evict_oldest()
             && let Ok(left) = deadline.left()
         {
             thread::park_timeout(left.min(GATE_EVICT_WAIT / 10));
-            has = stream.has_spare_files(GATE_FILES_SPARE);
+            has = self.files.has_spare(stream, GATE_FILES_SPARE);
         }
         has
     }
