@@ -21,10 +21,10 @@
 //!
 //! A change by a client takes this way: [`daemon::gate`] takes the request whole, [`daemon::api`]
 //! understands it, the loop hands it to [`node::Node`] as an [`node::input::Input`]; the node has
-//! it written as pending, tried by the server ([`daemon::target`]) and made durable
-//! ([`daemon::disk`]), each by an [`node::effect::Effect`] that a later input answers; then it
-//! floods the revision and answers. On other hosts it comes in as a frame of a link
-//! ([`daemon::link`]), and goes the same way to the server.
+//! it written as pending and tried by the server ([`daemon::target`]), each by an
+//! [`node::effect::Effect`] that a later input answers; then it floods the revision
+//! while it is made durable ([`daemon::disk`]), and answers when it is. On other hosts it comes in
+//! as a frame of a link ([`daemon::link`]), and goes the same way to the server.
 //!
 //! # Glossary
 //!
@@ -52,7 +52,7 @@
 //! - **conflict**: an edit that the head lists because it could not be replayed; open until
 //!   settled.
 //! - **settle**: to decide what becomes of a conflict: its edit is made after all, or dropped.
-//! - **transaction**: a change in the making: tried by the server, made durable, then published.
+//! - **transaction**: a change in the making: tried by the server, then published and made durable.
 //! - **roll back**: to give the server again what it ran before a transaction.
 //! - **dry run**: a transaction that is rolled back whatever comes of it.
 //! - **untried**: of a revision: published without any server having tried it.

@@ -370,6 +370,11 @@ pub enum DiskFault {
         /// Why, in the words of whoever knows.
         reason: String,
     },
+    /// The change is published, and this host's disk did not take it, or does not say that it did.
+    OnlyPublished {
+        /// Why, in the words of whoever knows.
+        reason: String,
+    },
     /// The disk has not said whether it has stored the change.
     Silent {
         /// Why, in the words of whoever knows.
@@ -425,6 +430,8 @@ pub enum LimitReached {
 pub enum Aftermath {
     /// Nothing: it is as it was, on every host.
     Unchanged,
+    /// It was changed as was asked, on every host that could be reached.
+    Changed,
     /// Nobody knows: the change may come about, or have been made.
     Unknown,
 }

@@ -224,6 +224,9 @@ impl Node {
                 let is_durable = result.is_ok();
                 self.store
                     .written(&mut self.cx, &self.peers, ticket, id, is_durable);
+                self.changes
+                    .unacknowledged
+                    .stored(&mut self.cx, &id, &result);
             }
             Waiting::Probe if result.is_ok() => self.store.store_again(&mut self.cx),
             Waiting::Before => self.local.before_stored(&mut self.cx, result),

@@ -16,7 +16,7 @@ use crate::model::revision::Revision;
 
 /// What a ticket at the disk or the server is for.
 pub(in crate::node) enum Waiting {
-    /// A revision from elsewhere.
+    /// A revision that is published, of our own or from elsewhere.
     Stored(RecordId),
     /// Whether the disk takes writes again.
     Probe,
@@ -30,7 +30,7 @@ pub(in crate::node) enum Waiting {
     Adopting(Adopting),
     /// A note of our own, to be published when it is durable.
     Note(Arc<Revision>),
-    /// The revision in the making.
+    /// The revision in the making, which is not published.
     Transaction,
     /// The removal of a group, for a client who waits.
     Removal(Box<Removal>),

@@ -260,7 +260,7 @@ impl Seen {
             Answer::DryRun { .. } => ForwardedResponse::Refused(200),
             Answer::Refused(refusal) => ForwardedResponse::Refused(refusal.status),
             // Whether it comes about nobody knows, and the client is told so.
-            Answer::Denied(denial) if denial.aftermath() == Aftermath::Unknown => {
+            Answer::Denied(denial) if denial.aftermath() != Aftermath::Unchanged => {
                 ForwardedResponse::Unknown
             }
             Answer::Denied(denial) => ForwardedResponse::Refused(said(denial).status),

@@ -176,6 +176,7 @@ fn disk(fault: &DiskFault) -> Wording {
         F::BeforeNotKept { reason } => (507, UNTOUCHED, reason.clone()),
         F::DriftNotKept { reason } => (507, "What the server runs cannot be kept.", reason.clone()),
         F::NotAcknowledged { reason } => (507, "That cannot be stored.", reason.clone()),
+        F::OnlyPublished { reason } => (507, "The change is made, but is not stored on this host.", format!("{reason}: linked peers have it, and it is stored here when the disk takes writes again; it need not be asked for once more")),
         F::Silent { reason } => (504, "The disk does not answer.", format!("{reason}: it was taken back; but should this host stop before the disk answers, it may come about after all")),
         F::FileUnreadable { reason } => (500, "The file cannot be read.", reason.clone()),
         F::RevisionUnreadable { reason } => (500, "The revision cannot be read.", reason.clone()),

@@ -96,8 +96,8 @@ pub(super) fn load(node: &mut Node, dir: &StateDir) {
              group, name, bytes, ..
          }| {
             log::warn!(
-                "a change was under way when this host stopped; it was not published and is put \
-                 back"
+                "a change was under way when this host stopped; it is put back, unless peers have \
+                 it"
             );
             node.remember_transaction(&bytes);
             node.forget_pending(group, name);

@@ -7,6 +7,7 @@ use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::event::{Adoption, Event};
 use crate::node::local::serve::words;
+use crate::node::refusal::Aftermath;
 
 /// Tells whoever asked what came of it.
 pub(super) fn respond(cx: &mut Context, asker: Asker, answer: impl Into<Answer>) {
@@ -24,6 +25,7 @@ pub(super) fn respond(cx: &mut Context, asker: Asker, answer: impl Into<Answer>)
 fn adoption(cx: &Context, answer: &Answer) -> Adoption {
     match answer {
         Answer::Done { .. } => Adoption::Published,
+        Answer::Denied(denial) if denial.aftermath() == Aftermath::Changed => Adoption::Published,
         Answer::Denied(denial) => {
             let why = (cx.setup.words)(denial);
             match denial.passes() {

@@ -3,6 +3,7 @@
 //! `writes` has the changes that wait, `transaction` the one in hand, `rebase` what is made again,
 //! and `forwarding` what is made by other hosts.
 
+pub(in crate::node) mod acknowledging;
 pub(in crate::node) mod adoption;
 mod again;
 mod answering;
@@ -29,6 +30,7 @@ pub(in crate::node) mod writes;
 
 use std::collections::BTreeSet;
 
+use self::acknowledging::Unacknowledged;
 use self::forwarding::Forwarding;
 use self::request::Request;
 use self::transaction::Transaction;
@@ -95,6 +97,7 @@ impl Below<'_> {
 pub(in crate::node) struct Changes {
     pub(in crate::node) writes: Writes,
     pub(in crate::node) transaction: Option<Transaction>,
+    pub(in crate::node) unacknowledged: Unacknowledged,
     /// Whoever waits for the server to run the head, where a change would change nothing else.
     pub(in crate::node) in_step: Option<Request>,
     pub(in crate::node) forwarding: Forwarding,
@@ -111,6 +114,7 @@ impl Changes {
         Self {
             writes: Writes::default(),
             transaction: None,
+            unacknowledged: Unacknowledged::default(),
             in_step: None,
             forwarding: Forwarding::default(),
             missing: BTreeSet::new(),

@@ -1,23 +1,28 @@
 //! One revision in the making: tried on the own server first, durable before it is published.
 //!
 //! ```text
-//!  begun ──▶ kept as pending ──▶ tried by the server ──▶ made durable ──▶ published
-//!                 │ disk full         │ refused  │ a dry run    │ disk full
-//!                 ▼                   ▼          ▼              ▼
-//!             given up            given up   put back,      put back,
-//!                                            answered       given up
+//!  begun ──▶ kept as pending ──▶ tried by the server ──▶ published ──▶ made durable, answered
+//!                 │ disk full         │ refused  │ a dry run
+//!                 ▼                   ▼          ▼
+//!             given up            given up   put back, answered
+//!
+//!  without a server:  begun ──▶ made durable ──▶ published, answered
 //! ```
 //!
 //! It is made for a client who waits, or to replay an uncontained edit. If the head moves
 //! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
 //! left on the server either.
+//!
+//! What a server has taken is published at once, and made durable meanwhile: should this host lose
+//! power in between, the revision comes back from those who have it. Nobody has been told 200 then.
+//! Without a server nothing has shown before that the disk takes writes.
 
 use std::sync::Arc;
 
 use super::again::{Hindrance, SecondTry, hindrance, only_appends};
 use super::answering::respond;
 use super::if_match::check_if_match;
-use super::request::{Request, Wish, is_tried_again};
+use super::request::{Asker, Request, Wish, is_tried_again};
 use super::uncontained::rebase_jitter;
 use super::uploads::success;
 use super::{Below, Changes};
@@ -61,12 +66,8 @@ pub(in crate::node) enum Transaction {
         attempt: Attempt,
         effective: Document,
     },
-    /// The revision is on its way to the disk for good.
-    Committing {
-        attempt: Attempt,
-        /// What the server took; `None` where there was no server to try it.
-        tried: Option<Accepted>,
-    },
+    /// The revision, which no server tries, is on its way to the disk for good.
+    Storing { attempt: Attempt },
     /// The server has taken a dry run, and is given back `head`, which comes to `effective` here.
     RollingBack {
         attempt: Attempt,
@@ -98,7 +99,7 @@ impl Transaction {
         match self {
             Self::Pending { attempt, .. }
             | Self::Trying { attempt, .. }
-            | Self::Committing { attempt, .. }
+            | Self::Storing { attempt }
             | Self::RollingBack { attempt, .. } => attempt,
         }
     }
@@ -169,7 +170,9 @@ impl Below<'_> {
             && self.local.applied_id() != self.store.head(self.cx).map(|head| head.id())
     }
 
-    fn publish(&mut self, attempt: Attempt, tried: Option<Accepted>) {
+    /// Makes a revision known to all, and says what a client who waits for it is to be told when it
+    /// is durable.
+    fn publish(&mut self, attempt: Attempt, tried: Option<Accepted>) -> Option<(Asker, Answer)> {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had
         // that head come a moment later.
         let revision = attempt.revision;
@@ -209,17 +212,18 @@ impl Below<'_> {
         if matches!(attempt.cause, Cause::Replay(_)) {
             self.cx.rebase_soon(rebase_jitter(self.store, self.cx));
         }
-        if let Cause::Client(request) = attempt.cause {
-            let (success, applied) = (success(&request.wish), self.local.applied_id());
-            let done = Answer::Done {
-                success,
-                revision: revision.id(),
-                applied,
-                changed: true,
-                kept: self.local.kept.take_of_job(),
-            };
-            respond(self.cx, request.asker, done);
-        }
+        let Cause::Client(request) = attempt.cause else {
+            return None;
+        };
+        let (success, applied) = (success(&request.wish), self.local.applied_id());
+        let done = Answer::Done {
+            success,
+            revision: revision.id(),
+            applied,
+            changed: true,
+            kept: self.local.kept.take_of_job(),
+        };
+        Some((request.asker, done))
     }
 }
 
@@ -271,8 +275,7 @@ impl Changes {
             }
             None => {
                 below.cx.disk(DiskJob::Store(ticket, group, name, text));
-                let tried = None;
-                Transaction::Committing { attempt, tried }
+                Transaction::Storing { attempt }
             }
         });
     }
@@ -290,13 +293,13 @@ impl Changes {
                 self.transaction = Some(Transaction::Trying { attempt, effective });
                 below.local.try_on_server(below.cx, job);
             }
-            (Some(Transaction::Committing { attempt, tried }), Ok(())) => {
-                below.publish(attempt, tried);
+            (Some(Transaction::Storing { attempt }), Ok(())) => {
+                if let Some((asker, done)) = below.publish(attempt, None) {
+                    respond(below.cx, asker, done);
+                }
             }
             (
-                Some(
-                    Transaction::Pending { attempt, .. } | Transaction::Committing { attempt, .. },
-                ),
+                Some(Transaction::Pending { attempt, .. } | Transaction::Storing { attempt }),
                 Err(error),
             ) => self.give_up(below, attempt, not_stored(error), true),
             // Nothing of it is on its way to the disk.
@@ -307,11 +310,12 @@ impl Changes {
     /// The disk has not answered for too long. Whether the revision in hand is durable nobody knows
     /// then, so it is not published, and removed as soon as the disk does anything again.
     pub(in crate::node) fn give_up_what_hangs(&mut self, below: &mut Below<'_>) {
+        self.unacknowledged.give_up(below.cx, &hanging());
         let denial = match &self.transaction {
             Some(Transaction::Pending { .. }) => {
                 Denial::from(DiskFault::NotStored { reason: hanging() })
             }
-            Some(Transaction::Committing { attempt, .. }) => {
+            Some(Transaction::Storing { attempt }) => {
                 below.cx.remove_file(&attempt.revision.record);
                 Denial::from(DiskFault::Silent { reason: hanging() })
             }
@@ -363,15 +367,14 @@ impl Changes {
                 self.begin_anew(below, attempt);
             }
             Outcome::Applied | Outcome::Unverified(_) => {
-                let (group, name) = file_of(&attempt.revision);
-                let ticket = below.cx.ticket(Waiting::Transaction);
-                below.cx.disk(DiskJob::Commit(ticket, group, name));
-                let verified = matches!(outcome, Outcome::Applied);
-                let tried = Some(Accepted {
+                let accepted = Accepted {
                     effective,
-                    verified,
-                });
-                self.transaction = Some(Transaction::Committing { attempt, tried });
+                    verified: matches!(outcome, Outcome::Applied),
+                };
+                let revision = Arc::clone(&attempt.revision);
+                let done = below.publish(attempt, Some(accepted));
+                below.store.commit(below.cx, &revision);
+                self.unacknowledged.wait(revision.id(), done);
             }
             Outcome::Refused(refusal) => {
                 let answer = below.refused(&attempt.cause, refusal);

@@ -28,6 +28,7 @@ impl Denial {
         match self.obstacle {
             Obstacle::Fleet(FleetState::Unanswered(_))
             | Obstacle::Disk(DiskFault::Silent { .. }) => Aftermath::Unknown,
+            Obstacle::Disk(DiskFault::OnlyPublished { .. }) => Aftermath::Changed,
             _ => Aftermath::Unchanged,
         }
     }

@@ -260,6 +260,15 @@ impl Store {
         ));
     }
 
+    /// Has a revision of our own, which is on the disk as pending and was published, made durable.
+    pub(in crate::node) fn commit(&mut self, cx: &mut Context, revision: &Revision) {
+        self.replica.writing(revision.id());
+        let ticket = cx.ticket(Waiting::Stored(revision.id()));
+        let header = &revision.record.header;
+        let name = revision_name(header.height, &revision.id());
+        cx.disk(DiskJob::Commit(ticket, header.key.clone(), name));
+    }
+
     /// Has that written for which there was no room before.
     fn store_next(&mut self, cx: &mut Context) {
         while self.storing.writing.values().sum::<usize>() <= WRITING_MAX {
