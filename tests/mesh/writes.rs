@@ -103,6 +103,10 @@ fn a_change_that_cannot_be_made_durable_is_published_and_its_client_told_so() {
         let made = denial.head.expect("it is named");
         assert_ne!(made, head);
         net.until("all run it", SOON, |net| net.all_at(made));
+        // From then on it is known, and nothing more is published.
+        let answer = net.change(1, "/config/routes", "[2]");
+        assert_eq!(problem(answer).status, 507);
+        nothing_happened(&mut net, 1, made);
         assert!(!is_stored(&net, 1, &made), "seed {seed}");
         net.hosts[1].disk.failure = None;
         net.until("it is stored", Duration::from_secs(90), |net| {

@@ -1,7 +1,8 @@
 //! The end of a dry run: the server has taken the change, and is given back what it is to run
 //! before anything else happens. Until it runs that nobody is answered.
 
-use super::transaction::{Attempt, Transaction, summary};
+use super::attempt::Attempt;
+use super::transaction::{Transaction, summary};
 use super::{Below, Changes};
 use crate::model::document::Document;
 use crate::model::revision::Revision;

@@ -7,6 +7,7 @@ pub(in crate::node) mod acknowledging;
 pub(in crate::node) mod adoption;
 mod again;
 mod answering;
+pub(in crate::node) mod attempt;
 pub(in crate::node) mod date_anew;
 pub(in crate::node) mod dry_run;
 mod dry_run_end;

@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attempt::Cause;
 use super::notes::{report_beyond, room_on};
 use super::remedy::{Circumstances, Remedy, remedy};
-use super::transaction::Cause;
 use super::uncontained::{carriers, is_last_resort, lost_with, missing};
 use super::{Below, Changes};
 use crate::limits::{REAPPLY_MIN, STAND_IN_AFTER};

@@ -15,14 +15,14 @@
 //!
 //! What a server has taken is published at once, and made durable meanwhile: should this host lose
 //! power in between, the revision comes back from those who have it. Nobody has been told 200 then.
-//! Without a server nothing has shown before that the disk takes writes.
+//! Without a server nothing has shown before that the disk takes writes, and of a disk that has
+//! failed it is known that it does not: then the disk comes first.
 
 use std::sync::Arc;
 
-use super::again::{Hindrance, SecondTry, hindrance, only_appends};
 use super::answering::respond;
-use super::if_match::check_if_match;
-use super::request::{Asker, Request, Wish, is_tried_again};
+use super::attempt::{Attempt, Cause};
+use super::request::Asker;
 use super::uncontained::rebase_jitter;
 use super::uploads::success;
 use super::{Below, Changes};
@@ -38,20 +38,11 @@ use crate::node::local::effective::effective_or_refuse;
 use crate::node::local::serve::words;
 use crate::node::local::server::NO_ANSWER;
 use crate::node::local::state::Verdict;
-use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached, ServerFault};
-use crate::node::store::Store;
+use crate::node::refusal::{Denial, DiskFault, LimitReached, ServerFault};
 use crate::node::store::revision_file::file_text;
 use crate::node::store::storing::hanging;
 use crate::node::views::problems::missing_uploads;
 use crate::node::waiting::Waiting;
-
-/// What a revision is made for.
-pub(in crate::node) enum Cause {
-    /// A client's change.
-    Client(Box<Request>),
-    /// An edit that the head does not contain, carried by this revision.
-    Replay(Arc<Revision>),
-}
 
 /// A revision in the making: what is made, and what its phase goes with.
 pub(in crate::node) enum Transaction {
@@ -66,24 +57,19 @@ pub(in crate::node) enum Transaction {
         attempt: Attempt,
         effective: Document,
     },
-    /// The revision, which no server tries, is on its way to the disk for good.
-    Storing { attempt: Attempt },
+    /// The revision is on its way to the disk for good, before it is published: no server has tried
+    /// it, or the disk is known to take no writes.
+    Storing {
+        attempt: Attempt,
+        /// What the server took; `None` where there was no server to try it.
+        tried: Option<Accepted>,
+    },
     /// The server has taken a dry run, and is given back `head`, which comes to `effective` here.
     RollingBack {
         attempt: Attempt,
         head: Arc<Revision>,
         effective: Document,
     },
-}
-
-/// What is made, in whatever phase.
-pub(in crate::node) struct Attempt {
-    pub(super) cause: Cause,
-    pub(super) revision: Arc<Revision>,
-    /// The head that it is made on.
-    pub(super) base: Option<Arc<Revision>>,
-    /// What the server ran before the first revision of all.
-    pub(super) before: Document,
 }
 
 /// What the own server took.
@@ -99,52 +85,8 @@ impl Transaction {
         match self {
             Self::Pending { attempt, .. }
             | Self::Trying { attempt, .. }
-            | Self::Storing { attempt }
+            | Self::Storing { attempt, .. }
             | Self::RollingBack { attempt, .. } => attempt,
-        }
-    }
-}
-
-impl Attempt {
-    pub(super) fn is_dry(&self) -> bool {
-        matches!(&self.cause, Cause::Client(request) if request.is_dry)
-    }
-
-    /// Whether another head has come since it was begun.
-    pub(super) fn is_overtaken(&self, store: &Store, cx: &Context) -> bool {
-        store.tip(cx).map(|head| head.id()) != self.base.as_ref().map(|base| base.id())
-    }
-
-    /// Why a client's change is not made once more on the head that has come meanwhile, if it is
-    /// not.
-    pub(super) fn why_not_again(&self, store: &Store, cx: &Context) -> Option<Answer> {
-        let Cause::Client(request) = &self.cause else {
-            return None;
-        };
-        let head = store.head(cx);
-        let met = head.map(|head| head.id());
-        let guard = check_if_match(request.if_match.as_deref(), met);
-        let second = SecondTry {
-            guard_holds: guard.is_ok(),
-            still_fits: head.is_some_and(|head| replayed(&head.document, &self.revision).is_some()),
-            only_appends: only_appends(&self.revision),
-            has_time: is_tried_again(cx, request),
-        };
-        Some(match hindrance(&second)? {
-            Hindrance::Guard => guard.err()?,
-            Hindrance::Collision => FleetState::Collides { path: None }.at(met).into(),
-            Hindrance::Time => FleetState::OthersAreChanging.at(met).into(),
-        })
-    }
-
-    /// What the server may run already must not be sent to it again: it might restart
-    /// applications.
-    fn may_run_already(&self) -> bool {
-        match &self.cause {
-            Cause::Replay(_) => true,
-            Cause::Client(request) => {
-                matches!(request.wish, Wish::Local { .. } | Wish::Settle(_))
-            }
         }
     }
 }
@@ -275,7 +217,8 @@ impl Changes {
             }
             None => {
                 below.cx.disk(DiskJob::Store(ticket, group, name, text));
-                Transaction::Storing { attempt }
+                let tried = None;
+                Transaction::Storing { attempt, tried }
             }
         });
     }
@@ -293,13 +236,13 @@ impl Changes {
                 self.transaction = Some(Transaction::Trying { attempt, effective });
                 below.local.try_on_server(below.cx, job);
             }
-            (Some(Transaction::Storing { attempt }), Ok(())) => {
-                if let Some((asker, done)) = below.publish(attempt, None) {
+            (Some(Transaction::Storing { attempt, tried }), Ok(())) => {
+                if let Some((asker, done)) = below.publish(attempt, tried) {
                     respond(below.cx, asker, done);
                 }
             }
             (
-                Some(Transaction::Pending { attempt, .. } | Transaction::Storing { attempt }),
+                Some(Transaction::Pending { attempt, .. } | Transaction::Storing { attempt, .. }),
                 Err(error),
             ) => self.give_up(below, attempt, not_stored(error), true),
             // Nothing of it is on its way to the disk.
@@ -315,7 +258,7 @@ impl Changes {
             Some(Transaction::Pending { .. }) => {
                 Denial::from(DiskFault::NotStored { reason: hanging() })
             }
-            Some(Transaction::Storing { attempt }) => {
+            Some(Transaction::Storing { attempt, .. }) => {
                 below.cx.remove_file(&attempt.revision.record);
                 Denial::from(DiskFault::Silent { reason: hanging() })
             }
@@ -371,10 +314,7 @@ impl Changes {
                     effective,
                     verified: matches!(outcome, Outcome::Applied),
                 };
-                let revision = Arc::clone(&attempt.revision);
-                let done = below.publish(attempt, Some(accepted));
-                below.store.commit(below.cx, &revision);
-                self.unacknowledged.wait(revision.id(), done);
+                self.accepted(below, attempt, accepted);
             }
             Outcome::Refused(refusal) => {
                 let answer = below.refused(&attempt.cause, refusal);
@@ -392,6 +332,23 @@ impl Changes {
                 self.give_up(below, attempt, unreachable(NO_ANSWER.to_owned()), true);
             }
         }
+    }
+
+    /// The server has taken a revision that is to be published: at once, unless the disk is known
+    /// to take no writes. Of what such a host publishes nothing would be durable.
+    fn accepted(&mut self, below: &mut Below<'_>, attempt: Attempt, accepted: Accepted) {
+        let tried = Some(accepted);
+        if below.store.storing.is_failing() {
+            let (group, name) = file_of(&attempt.revision);
+            let ticket = below.cx.ticket(Waiting::Transaction);
+            below.cx.disk(DiskJob::Commit(ticket, group, name));
+            self.transaction = Some(Transaction::Storing { attempt, tried });
+            return;
+        }
+        let revision = Arc::clone(&attempt.revision);
+        let done = below.publish(attempt, tried);
+        below.store.commit(below.cx, &revision);
+        self.unacknowledged.wait(revision.id(), done);
     }
 
     /// The head has moved while the server tried: once more on the new head, if a client's change

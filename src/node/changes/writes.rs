@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answering::respond;
+use super::attempt::Cause;
 use super::planned::Plan;
 use super::request::{Asker, Request, Wish, is_tried_again};
-use super::transaction::Cause;
 use super::{Below, Changes};
 use crate::limits::{TRY_PAUSE, TRY_PAUSE_MAX, WRITES_MAX};
 use crate::model::operation::operations;

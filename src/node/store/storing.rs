@@ -84,6 +84,11 @@ impl Storing {
         Some((*oldest).max(self.answered) + DISK_PATIENCE)
     }
 
+    /// Whether the disk took no write when it was last asked to.
+    pub(in crate::node) fn is_failing(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// How many revisions are in memory only.
     pub(in crate::node) fn in_memory(&self) -> usize {
         self.unstored.len()
@@ -208,6 +213,7 @@ impl Store {
         if is_durable {
             self.is_stored(cx, peers, id);
         } else {
+            self.discard_pending(cx, &id);
             self.keep_in_memory(id);
         }
         self.store_next(cx);
@@ -232,6 +238,18 @@ impl Store {
             cx.own_record_changed();
         }
         !self.storing.hangs
+    }
+
+    /// Removes what is left in `pending/` of a revision of our own that could not be made durable.
+    fn discard_pending(&self, cx: &mut Context, id: &RecordId) {
+        let own = self
+            .replica
+            .find(id)
+            .map(|revision| &revision.record.header);
+        if let Some(header) = own.filter(|header| header.author == cx.me) {
+            let name = revision_name(header.height, id);
+            cx.disk(DiskJob::Discard(header.key.clone(), name));
+        }
     }
 
     /// A revision is on disk: its body may leave memory.
