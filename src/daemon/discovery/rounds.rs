@@ -13,7 +13,7 @@ use crate::limits::{BROWSE_CALM_EVERY, BROWSE_EVERY, BROWSES_EAGER};
 /// The browses of this host.
 pub(super) struct Rounds {
     last: Instant,
-    /// When the next is due in any case.
+    /// When the next browse is due in any case.
     soon: Option<Instant>,
     misses_somebody: bool,
     /// How many of the next follow each other closely if somebody is missing.
@@ -24,8 +24,8 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Begins with one at once, and in the belief that somebody is missing. `instance` is what this
-    /// host is called on the wire.
+    /// Begins with a browse at once, and in the belief that somebody is missing. `instance` is what
+    /// this host is called on the wire.
     pub(super) fn new(instance: &str, now: Instant) -> Self {
         let drawn = instance
             .get(..2)
@@ -47,25 +47,25 @@ impl Rounds {
         self.misses_somebody = misses_somebody;
     }
 
-    /// One is wanted by `at`, and if somebody is missing then, more of them.
+    /// Makes a browse due by `at`, and has more follow it closely if somebody is missing then.
     pub(super) fn want(&mut self, at: Instant) {
         self.eager = BROWSES_EAGER;
         self.hasten(at);
     }
 
-    /// One is wanted by `at`.
+    /// Makes a browse due by `at`.
     pub(super) fn hasten(&mut self, at: Instant) {
         self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
     }
 
-    /// One begins.
+    /// Notes that a browse begins now.
     pub(super) fn begin(&mut self, now: Instant) {
         self.last = now;
         self.soon = None;
         self.eager = self.eager.saturating_sub(1);
     }
 
-    /// When the next is due, if so many others were heard.
+    /// When the next browse is due, if so many other hosts were heard.
     pub(super) fn next_at(&self, others: usize) -> Instant {
         let pause = if self.misses_somebody && self.eager > 0 {
             BROWSE_EVERY
@@ -129,7 +129,7 @@ mod tests {
         }
         rounds.set_missing(true);
         assert_eq!(rounds.next_at(19), now + BROWSE_EVERY, "it is no longer so");
-        // Its end ends the haste too.
+        // When nobody is missing any more the haste ends too.
         rounds.set_missing(false);
         assert_eq!(rounds.next_at(19), now + BROWSE_CALM_EVERY * 20);
     }

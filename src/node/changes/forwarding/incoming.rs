@@ -109,7 +109,7 @@ impl Changes {
         };
         match ForwardedRequest::decode(&whole) {
             Err(error) => below.peers.fault(below.cx, link, &error.to_string()),
-            // It may have changed its group since its node record was made.
+            // This host may have changed its group since the asker had its node record.
             Ok(forwarded) if forwarded.group != below.cx.setup.group => {
                 tell(
                     below.peers,
