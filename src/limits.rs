@@ -369,6 +369,13 @@ pub const TRY_PAUSE: Duration = Duration::from_millis(20);
 pub const TRY_PAUSE_MAX: Duration = Duration::from_millis(400);
 /// The server is looked at this often: what it lost is given back within about 2 s.
 pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
+/// Looks that have found all as it should be before they become rare: half a minute, for whoever
+/// has changed one thing changes the next.
+pub const OBSERVES_CLOSE: u32 = 15;
+/// How often a server is looked at on which nobody has changed anything for [`OBSERVES_CLOSE`]
+/// looks, and of which it is noticed without a look if it is started anew: a look costs more than
+/// all else that an idle host does in that time.
+pub const OBSERVE_CALM_EVERY: Duration = Duration::from_secs(10);
 /// A refused head is offered to the server again after this, doubling.
 pub const REAPPLY_MIN: Duration = Duration::from_secs(5);
 /// The longest wait before a refused head is offered again.

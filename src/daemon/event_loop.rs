@@ -65,8 +65,8 @@ pub(super) enum LoopEvent {
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// The thread `disk` has done a job, or failed at it.
     Disk(DiskDone),
-    /// The thread `target` reports what became of a job, or what it has observed.
-    Server(ServerReport),
+    /// The thread `target` reports what became of a job, or that the server is gone.
+    Server(Input),
     /// A client asks for something, and is owed an answer.
     Asked(Ask, Responder),
     /// The process was told to end.
@@ -209,7 +209,7 @@ impl Loop {
                 self.handle(Input::Stored(done.ticket, done.result));
                 self.feed_disk();
             }
-            LoopEvent::Server(report) => self.handle(Input::Server(report)),
+            LoopEvent::Server(input) => self.handle(input),
             LoopEvent::Asked(ask, responder) => {
                 self.next_client += 1;
                 self.clients.insert(self.next_client, responder);
@@ -449,8 +449,8 @@ impl Loop {
     /// A server that was started after this program is there.
     fn server_appears(&mut self, path: PathBuf) {
         let events = self.parts.events.clone();
-        let tell = move |report| {
-            events.send(LoopEvent::Server(report));
+        let tell = move |input| {
+            events.send(LoopEvent::Server(input));
         };
         let unit = Unit::new(Control::Unix(path.clone()));
         match target::start(unit.clone(), self.parts.node.given().clone(), tell)

@@ -151,8 +151,8 @@ fn configure(
     events: &LoopSender<LoopEvent>,
 ) -> io::Result<target::Target> {
     let events = events.clone();
-    target::start(unit, node.given().clone(), move |report| {
-        events.send(LoopEvent::Server(report))
+    target::start(unit, node.given().clone(), move |input| {
+        events.send(LoopEvent::Server(input))
     })
 }
 

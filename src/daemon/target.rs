@@ -5,6 +5,7 @@
 //! documents are sent, certificates and modules before the configuration that names them, and
 //! nothing counts as applied before it has been read back. It decides nothing beyond the job:
 //! whether to repair, retry or publish is the node's part, to which each [`ServerReport`] goes.
+//! Between two jobs it only sees whether the server's socket is still the same file.
 
 mod guard;
 mod inventory;
@@ -14,7 +15,7 @@ mod replacing;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 
 use self::guard::Own;
@@ -23,13 +24,13 @@ use self::observing::SocketFile;
 use self::reason::Finder;
 pub(in crate::daemon) use self::reason::holder;
 use super::unit::{Match, Reply, RequestFailure, Sight, Unit};
-use crate::limits::{READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
+use crate::limits::{OBSERVE_EVERY, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
 use crate::model::shown::ShownConfig;
 use crate::node::effect::ServerJob;
-use crate::node::input::{Known, Outcome, Refusal, ServerReport, Ticket};
+use crate::node::input::{Input, Known, Outcome, Refusal, ServerReport, Ticket};
 use crate::node::over::Over;
 use crate::node::store::given::GivenNames;
 
@@ -40,11 +41,11 @@ pub struct Target {
 }
 
 /// Starts the thread "target". What lies on the server under the names of `given` is Starling's to
-/// take away. Each report goes to `sink`, which may block.
+/// take away. Each report, and that the server is gone, goes to `sink`, which may block.
 pub fn start(
     unit: Unit,
     given: GivenNames,
-    sink: impl Fn(ServerReport) + Send + 'static,
+    sink: impl Fn(Input) + Send + 'static,
 ) -> io::Result<Target> {
     let (jobs, queue) = sync_channel(TARGET_QUEUE);
     let worker = TargetWorker::new(unit, given);
@@ -96,6 +97,8 @@ struct TargetWorker {
     to_remove: BTreeSet<Named>,
     /// The control socket's file at the last observation.
     socket: Option<SocketFile>,
+    /// Whether it was told since that it is gone, or another.
+    is_gone: bool,
     /// Whether a change was sent and has not been answered in time. Until another has, for the
     /// server makes one after the other, it may still come about, and what the server shows
     /// says nothing of what it will run.
@@ -121,6 +124,7 @@ impl TargetWorker {
             has_found_leftovers: false,
             to_remove: BTreeSet::new(),
             socket: None,
+            is_gone: false,
             is_change_pending: false,
             finder: Finder::default(),
             own: Own::default(),
@@ -128,9 +132,19 @@ impl TargetWorker {
         }
     }
 
-    fn run(mut self, queue: &Receiver<(Ticket, ServerJob)>, sink: impl Fn(ServerReport)) {
-        for (ticket, job) in queue {
-            sink(self.perform(ticket, job));
+    fn run(mut self, queue: &Receiver<(Ticket, ServerJob)>, sink: impl Fn(Input)) {
+        loop {
+            let next = if self.watches() {
+                queue.recv_timeout(OBSERVE_EVERY)
+            } else {
+                queue.recv().map_err(RecvTimeoutError::from)
+            };
+            match next {
+                Ok((ticket, job)) => sink(Input::Server(self.perform(ticket, job))),
+                Err(RecvTimeoutError::Timeout) if self.goes() => sink(Input::ServerGone),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
     }
 
@@ -153,6 +167,9 @@ impl TargetWorker {
             ticket,
             outcome,
             known: Some(known),
+            is_watched: self.watches()
+                && !self.is_change_pending
+                && self.seen.as_ref().is_some_and(Sight::is_whole),
         }
     }
 

@@ -94,6 +94,8 @@ pub enum Input {
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
     /// The server has done, or not done, what it was asked.
     Server(ServerReport),
+    /// The server is gone, or may be another one.
+    ServerGone,
     /// What this host makes of its group's document is another now; or what it is to make of it
     /// cannot be read, for this reason.
     Overlay(Result<Overlay, String>),
@@ -114,6 +116,9 @@ pub struct ServerReport {
     pub outcome: Outcome,
     /// What is known of the server besides, by then; `None` if that is what was known before.
     pub known: Option<Known>,
+    /// Whether [`Input::ServerGone`] comes without a look if the server is started anew, and a
+    /// look shows all of its configuration.
+    pub is_watched: bool,
 }
 
 impl ServerReport {
@@ -123,6 +128,7 @@ impl ServerReport {
             ticket,
             outcome,
             known: None,
+            is_watched: false,
         }
     }
 }

@@ -169,6 +169,7 @@ impl Node {
             Input::Decoded(ticket, decoded) => self.decoded(ticket, decoded),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
             Input::Server(report) => self.server_reports(report),
+            Input::ServerGone => self.local.server.look_soon(self.cx.now.elapsed),
             Input::Overlay(overlay) => self.local.overlay_changed(&mut self.cx, overlay),
             Input::ForwardedDone(number, response) => {
                 self.changes(|changes, below| changes.forwarded_done(below, number, &response));

@@ -214,6 +214,7 @@ impl Seen {
             Input::Overlay(_) => (13, 0),
             Input::ForwardedDone(number, _) => (14, *number),
             Input::Tick => (12, 0),
+            Input::ServerGone => (16, 0),
         };
         self.fold(host as u64 | kind << 32);
         self.fold(detail);

@@ -11,7 +11,7 @@ use starlingd::daemon::unit::{Control, Patience, Unit};
 use starlingd::model::document::Document;
 use starlingd::model::json;
 use starlingd::node::effect::ServerJob;
-use starlingd::node::input::{ServerReport, Ticket};
+use starlingd::node::input::{Input, ServerReport, Ticket};
 use starlingd::node::store::given::GivenNames;
 
 use super::standin::{Setup, StandIn};
@@ -49,7 +49,12 @@ impl Bench {
     pub fn thread(unit: &Unit, given: GivenNames) -> (Target, Receiver<ServerReport>) {
         let (sink, reports) = channel();
         (
-            target::start(unit.clone(), given, move |report| drop(sink.send(report))).unwrap(),
+            target::start(unit.clone(), given, move |input| {
+                if let Input::Server(report) = input {
+                    drop(sink.send(report));
+                }
+            })
+            .unwrap(),
             reports,
         )
     }

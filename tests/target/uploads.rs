@@ -1,9 +1,13 @@
 //! Certificates and modules on their way to the server: first they, then the configuration, at last
 //! the removal of what is old.
 
+use std::sync::mpsc::channel;
+
+use starlingd::daemon::target;
 use starlingd::limits::COPIES_KEPT;
 use starlingd::model::aliases::Aliases;
 use starlingd::model::resources::ResourceKind;
+use starlingd::node::input::Input;
 use starlingd::node::store::given::GivenNames;
 
 use super::*;
@@ -423,4 +427,33 @@ fn a_server_that_was_restarted_with_all_it_had_is_told_from_one_that_was_not() {
         }
     ));
     assert_eq!(bench.observe().outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn a_server_that_is_started_anew_is_noticed_without_a_look_and_told_once() {
+    let bench = Bench::new();
+    let (sink, inputs) = channel();
+    let target = target::start(bench.unit.clone(), GivenNames::default(), move |input| {
+        drop(sink.send(input));
+    })
+    .unwrap();
+    let next = || inputs.recv_timeout(DEADLINE).expect("it tells");
+    let look = || {
+        assert!(target.submit(1, ServerJob::Observe));
+        match next() {
+            Input::Server(report) => report,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(look().is_watched);
+    bench.tell("restart");
+    assert!(matches!(next(), Input::ServerGone));
+    // The look is the next thing that is told.
+    assert!(matches!(
+        look().outcome,
+        Outcome::Observed {
+            restarted: true,
+            ..
+        }
+    ));
 }

@@ -1,4 +1,4 @@
-//! What the server runs: the look that is taken every two seconds, at the least price.
+//! What the server runs: the look that is taken every few seconds, at the least price.
 //!
 //! Besides the configuration it is certificates and modules that may have gone, which costs a
 //! request more only where the document has some; and whether the server was started anew. Unit
@@ -38,10 +38,23 @@ impl SocketFile {
 }
 
 impl TargetWorker {
+    /// Whether it is noticed without a look if the server is started anew.
+    pub(super) fn watches(&self) -> bool {
+        self.socket.is_some() && !self.is_gone
+    }
+
+    /// Whether the control socket is not the file that it was when the server was looked at; true
+    /// once until the next look.
+    pub(super) fn goes(&mut self) -> bool {
+        self.is_gone = self.socket != SocketFile::of(&self.unit);
+        self.is_gone
+    }
+
     pub(super) fn observe(&mut self) -> Outcome {
         // Before anything is read: what is read then is of this server, or of a later one, which
         // the next look will notice.
         let file = SocketFile::of(&self.unit);
+        self.is_gone = false;
         let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         let is_same = match self.observe_config() {
             Ok(is_same) => is_same,

@@ -51,6 +51,11 @@ impl Sight {
         &self.config
     }
 
+    /// Whether it came whole, so that one look at all of it is enough.
+    pub fn is_whole(&self) -> bool {
+        self.glance.is_whole()
+    }
+
     /// Leaves of it in memory what it takes to know it again.
     pub fn fold(&mut self) {
         if self.config.is_unfolded() {

@@ -31,7 +31,7 @@ impl Local {
     /// The server was asked something: what is known of it besides, and whether it runs what it was
     /// given.
     pub(in crate::node) fn hears_of_server(&mut self, cx: &mut Context, report: &ServerReport) {
-        self.server.observe_at = cx.now.elapsed + OBSERVE_EVERY;
+        self.server.heard(report, cx.now.elapsed);
         if let Some(known) = &report.known {
             self.learns_of_server(cx, known);
         }

@@ -10,7 +10,9 @@
 use std::time::Duration;
 
 use super::state::{ServerState, Verdict};
-use crate::limits::{FLAP_PATIENCE, OBSERVE_EVERY, REAPPLY_MIN};
+use crate::limits::{
+    FLAP_PATIENCE, OBSERVE_CALM_EVERY, OBSERVE_EVERY, OBSERVES_CLOSE, REAPPLY_MIN,
+};
 use crate::model::document::Document;
 use crate::model::ledger::Standing;
 use crate::model::record::RecordId;
@@ -19,7 +21,7 @@ use crate::model::shown::ShownConfig;
 use crate::node::applied::Applied;
 use crate::node::context::Context;
 use crate::node::effect::{Level, ServerJob};
-use crate::node::input::Known;
+use crate::node::input::{Known, Outcome, ServerReport};
 use crate::node::refusal::{Denial, ServerFault};
 use crate::node::waiting::ServerPurpose;
 
@@ -82,6 +84,8 @@ pub(in crate::node) struct Server {
     /// What it is given instead of what was only tried.
     pub(super) former: Former,
     pub(super) observe_at: Duration,
+    /// How many looks in a row have shown nothing new.
+    calm: u32,
     pub(super) apply_at: Duration,
     pub(super) backoff: Duration,
     pub(super) before: Before,
@@ -106,6 +110,7 @@ impl Server {
             is_same: false,
             former: Former::default(),
             observe_at: Duration::ZERO,
+            calm: 0,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
             before: if before_kept {
@@ -174,7 +179,7 @@ impl Server {
         self.drift.clear();
     }
 
-    /// The only place where the state of the server changes. A look recurs every two seconds, and
+    /// The only place where the state of the server changes. A look recurs every few seconds, and
     /// is no news: who gives no reason is not logged.
     fn enter(&mut self, cx: &mut Context, next: ServerState, why: Option<&str>) {
         if self.state == next {
@@ -333,6 +338,25 @@ impl Server {
     /// What could not be begun is tried again after a while.
     pub(in crate::node) fn try_later(&mut self, now: Duration) {
         self.apply_at = self.apply_at.max(now + OBSERVE_EVERY);
+    }
+
+    /// The server has done what it was asked: it is looked at again before long, or, while nobody
+    /// does anything to it, after a while.
+    pub(super) fn heard(&mut self, report: &ServerReport, now: Duration) {
+        self.calm = if report.outcome == Outcome::Unchanged {
+            self.calm.saturating_add(1)
+        } else {
+            0
+        };
+        let is_in_order =
+            self.stands_so(&Verdict::Applied) && self.drift.is_empty() && self.missing.is_empty();
+        let is_calm = is_in_order && report.is_watched && self.calm >= OBSERVES_CLOSE;
+        self.observe_at = now
+            + if is_calm {
+                OBSERVE_CALM_EVERY
+            } else {
+                OBSERVE_EVERY
+            };
     }
 
     /// The server is looked at as soon as it is free.

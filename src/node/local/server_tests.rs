@@ -34,6 +34,12 @@ fn debug_lines(cx: &mut Context) -> Vec<String> {
         .collect()
 }
 
+/// The pause after so many reports like this one.
+fn pause_after(server: &mut Server, count: u32, report: &ServerReport) -> Duration {
+    (0..count).for_each(|_| server.heard(report, Duration::ZERO));
+    server.observe_at
+}
+
 fn shown() -> Outcome {
     Outcome::Observed {
         config: ShownConfig::from(json::parse(br#"{"listeners":{},"routes":[]}"#).unwrap()),
@@ -101,4 +107,48 @@ fn where_there_is_no_server_nothing_is_asked_and_nothing_makes_one() {
         .stand(&mut cx, Verdict::Applied, "it cannot be");
     assert!(asked(&mut cx).is_none());
     assert_eq!((local.server.word(), local.server.due()), ("none", None));
+}
+
+#[test]
+fn a_server_that_nobody_changes_is_looked_at_rarely_until_something_is_new() {
+    let mut cx = testing::context(1);
+    let mut server = Server::new(true, true);
+    let watched = |outcome| ServerReport {
+        is_watched: true,
+        ..ServerReport::new(1, outcome)
+    };
+    let same = watched(Outcome::Unchanged);
+    let many = 10 * OBSERVES_CLOSE;
+    assert_eq!(
+        pause_after(&mut server, many, &same),
+        OBSERVE_EVERY,
+        "nothing was applied yet"
+    );
+    server.stand(&mut cx, Verdict::Applied, "it runs the head");
+    assert_eq!(
+        pause_after(&mut server, 1, &watched(Outcome::Applied)),
+        OBSERVE_EVERY
+    );
+    assert_eq!(
+        pause_after(&mut server, OBSERVES_CLOSE - 1, &same),
+        OBSERVE_EVERY
+    );
+    assert_eq!(pause_after(&mut server, 1, &same), OBSERVE_CALM_EVERY);
+    let unwatched = ServerReport::new(1, Outcome::Unchanged);
+    assert_eq!(pause_after(&mut server, 1, &unwatched), OBSERVE_EVERY);
+    assert_eq!(pause_after(&mut server, 1, &same), OBSERVE_CALM_EVERY);
+    server.drift = vec!["/routes".to_owned()];
+    assert_eq!(pause_after(&mut server, 1, &same), OBSERVE_EVERY, "drift");
+    server.drift.clear();
+    assert_eq!(
+        pause_after(&mut server, 1, &watched(shown())),
+        OBSERVE_EVERY
+    );
+    // It is gone: at once.
+    pause_after(&mut server, many, &same);
+    server.look_soon(Duration::ZERO);
+    assert_eq!(
+        server.due(),
+        Some(Duration::from_millis(1).min(server.observe_at))
+    );
 }
