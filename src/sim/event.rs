@@ -34,6 +34,8 @@ pub(super) enum EventKind {
     Load(Ticket, String, String),
     Decode(Ticket, Undecoded),
     Server(Ticket, ServerJob),
+    /// It is seen whether the server's socket is still the same: the look of this number.
+    WatchServer(u64),
     /// A dial gets where it leads.
     Dial(u64, String),
     Tick,

@@ -2,6 +2,8 @@
 //! without an answer.
 //!
 //! It takes any configuration but those that it is told to refuse, and always refuses the same.
+//! What looks at it is here too: as the daemon does, it tells what is new, and notices without a
+//! look that the socket is another.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub struct SimServer {
     pub unanswered_ppm: u64,
     /// How often it was given another configuration.
     pub changes: u64,
+    /// How often it was looked at.
+    pub looks: u64,
     /// When it last lost everything, if it has.
     pub lost: Option<Duration>,
     /// How long it takes for one thing.
@@ -36,6 +40,18 @@ pub struct SimServer {
     pub(super) free_at: Duration,
     /// The configurations that the server was given in this run of its host.
     own: BTreeSet<Fingerprint>,
+    /// How often it was started.
+    starts: u64,
+    /// Whether its socket stands though it is down, as after a kill.
+    leaves_socket: bool,
+    /// What the last look has shown.
+    told: Option<Arc<Value>>,
+    /// The socket at the last look.
+    socket: Option<u64>,
+    /// Whether it was told since that it is another.
+    is_gone: bool,
+    /// Which look at the socket is the next, for each thing asked puts it off.
+    pub(super) watch: u64,
 }
 
 /// Which configurations a server refuses; the same at every try.
@@ -90,10 +106,17 @@ impl SimServer {
             refuses: Refuses::Nothing,
             unanswered_ppm: 0,
             changes: 0,
+            looks: 0,
             lost: None,
             slow: USUAL,
             free_at: Duration::ZERO,
             own: BTreeSet::new(),
+            starts: 0,
+            leaves_socket: false,
+            told: None,
+            socket: None,
+            is_gone: false,
+            watch: 0,
         }
     }
 
@@ -101,6 +124,52 @@ impl SimServer {
     pub fn lose_everything(&mut self, now: Duration) {
         self.config = Arc::new(Document::factory().config().clone());
         self.lost = Some(now);
+        self.starts += 1;
+    }
+
+    /// The server ends; one that was killed leaves its socket where it is.
+    pub fn stop(&mut self, is_killed: bool) {
+        (self.up, self.leaves_socket) = (false, is_killed);
+    }
+
+    /// The server is started again, with all that it had.
+    pub fn start(&mut self) {
+        if !self.up {
+            (self.up, self.leaves_socket) = (true, false);
+            self.starts += 1;
+        }
+    }
+
+    /// The file that its socket is, if it is there.
+    fn socket(&self) -> Option<u64> {
+        (self.up || self.leaves_socket).then_some(self.starts)
+    }
+
+    /// Whether it is noticed without a look if it is started anew.
+    pub(super) fn is_watched(&self) -> bool {
+        self.socket.is_some() && !self.is_gone
+    }
+
+    /// Whether the socket is not what it was at the last look; true once until the server has
+    /// answered a look again.
+    pub(super) fn goes(&mut self) -> bool {
+        self.is_gone = self.socket != self.socket();
+        self.is_gone
+    }
+
+    fn observe(&mut self) -> Outcome {
+        self.looks += 1;
+        let restarted = self.socket.is_some() && self.socket != self.socket();
+        (self.socket, self.is_gone) = (self.socket(), false);
+        let told = self.told.replace(Arc::clone(&self.config));
+        if !restarted && told.is_some_and(|told| json::same(&told, &self.config)) {
+            return Outcome::Unchanged;
+        }
+        Outcome::Observed {
+            config: Value::clone(&self.config).into(),
+            missing: Vec::new(),
+            restarted,
+        }
     }
 
     /// When it will have done one thing more.
@@ -120,18 +189,12 @@ impl SimServer {
             return ServerReport::new(ticket, outcome);
         }
         match job {
-            ServerJob::Observe => {
-                let config = Value::clone(&self.config).into();
-                ServerReport::new(
-                    ticket,
-                    Outcome::Observed {
-                        config,
-                        missing: Vec::new(),
-                        restarted: false,
-                    },
-                )
-            }
+            ServerJob::Observe => ServerReport {
+                is_watched: true,
+                ..ServerReport::new(ticket, self.observe())
+            },
             ServerJob::Try { document, over, .. } | ServerJob::Apply(document, over) => {
+                self.told = None;
                 if let Some(outcome) = self.withheld(document, over) {
                     return ServerReport::new(ticket, outcome);
                 }
@@ -170,6 +233,7 @@ impl SimServer {
     /// Forgets what the server was given, for Starling has started anew.
     pub(super) fn forget_given(&mut self) {
         self.own.clear();
+        (self.told, self.socket, self.is_gone) = (None, None, false);
     }
 
     fn configure(&mut self, document: &Document) -> Outcome {

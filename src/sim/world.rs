@@ -359,8 +359,10 @@ impl<O: Observer> World<O> {
             }
             EventKind::Server(ticket, job) => {
                 let report = host.server.perform(ticket, &job, &mut self.rng);
+                self.watch_server(to);
                 self.deliver(to, Input::Server(report));
             }
+            EventKind::WatchServer(number) => self.server_watched(to, number),
         }
     }
 

@@ -8,6 +8,7 @@ mod aimed;
 #[path = "../fuzz/node.rs"]
 mod anything;
 mod bursts;
+mod calm;
 mod conflicts;
 mod dates;
 mod drift;

@@ -103,7 +103,7 @@ impl Nemesis {
         for host in 0..world.hosts.len() {
             let here = &mut world.hosts[host];
             (here.crash_after, here.disk.failure) = (None, None);
-            here.server.up = true;
+            here.server.start();
             self.restart(world, host);
         }
         // Somebody looks after what others have put on servers past Starling.
@@ -363,7 +363,7 @@ impl Nemesis {
         let (now, slow) = (world.now, Duration::from_millis(50 + world.rng.below(1500)));
         let server = &mut world.hosts[host].server;
         match kind {
-            0 => server.up = false,
+            0 => server.stop(slow.subsec_millis() % 2 == 0),
             1 => server.slow = slow,
             2 => server.unanswered_ppm = 300_000,
             _ => server.lose_everything(now),
@@ -386,7 +386,8 @@ impl Nemesis {
         let after = world.rng.up_to(Duration::from_secs(20));
         self.after(world, after, move |_, world| {
             let server = &mut world.hosts[host].server;
-            (server.up, server.slow, server.unanswered_ppm) = (true, Duration::from_millis(20), 0);
+            server.start();
+            (server.slow, server.unanswered_ppm) = (Duration::from_millis(20), 0);
         });
     }
 

@@ -44,7 +44,7 @@ impl TargetWorker {
     }
 
     /// Whether the control socket is not the file that it was when the server was looked at; true
-    /// once until the next look.
+    /// once until the server has answered a look again.
     pub(super) fn goes(&mut self) -> bool {
         self.is_gone = self.socket != SocketFile::of(&self.unit);
         self.is_gone
@@ -54,7 +54,6 @@ impl TargetWorker {
         // Before anything is read: what is read then is of this server, or of a later one, which
         // the next look will notice.
         let file = SocketFile::of(&self.unit);
-        self.is_gone = false;
         let restarted = file.is_some() && self.socket.is_some() && self.socket != file;
         let is_same = match self.observe_config() {
             Ok(is_same) => is_same,
@@ -69,6 +68,7 @@ impl TargetWorker {
             Err(failure) => return Outcome::Unreachable(failure.to_string()),
         };
         self.socket = file.or(self.socket);
+        self.is_gone = false;
         self.report_left(&lists);
         if is_same && lists.are_like(&self.lists) && !restarted {
             self.fold();

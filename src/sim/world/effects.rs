@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::super::event::EventKind;
+use crate::limits::OBSERVE_EVERY;
 use crate::node::effect::Effect;
 use crate::node::input::Input;
 use crate::sim::world::observer::Observer;
@@ -66,6 +67,29 @@ impl<O: Observer> World<O> {
                 );
                 self.hosts[host].say(line);
             }
+        }
+    }
+
+    /// A while after the last thing that was asked of a server it is seen whether its socket is
+    /// still the same.
+    pub(super) fn watch_server(&mut self, host: usize) {
+        let server = &mut self.hosts[host].server;
+        server.watch += 1;
+        let number = server.watch;
+        if server.is_watched() {
+            self.later(host, OBSERVE_EVERY, EventKind::WatchServer(number));
+        }
+    }
+
+    pub(super) fn server_watched(&mut self, host: usize, number: u64) {
+        let server = &mut self.hosts[host].server;
+        if server.watch != number {
+            return;
+        }
+        if server.goes() {
+            self.deliver(host, Input::ServerGone);
+        } else {
+            self.watch_server(host);
         }
     }
 }
