@@ -24,7 +24,7 @@ use self::observing::SocketFile;
 use self::reason::Finder;
 pub(in crate::daemon) use self::reason::holder;
 use super::unit::{Match, Reply, RequestFailure, Sight, Unit};
-use crate::limits::{OBSERVE_EVERY, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
+use crate::limits::{FOLD_AFTER, OBSERVE_EVERY, READ_BACK_WAIT, TARGET_QUEUE, TARGET_STACK};
 use crate::model::document::Document;
 use crate::model::json::{self, Value};
 use crate::model::resources::Named;
@@ -136,15 +136,26 @@ impl TargetWorker {
         loop {
             let next = if self.watches() {
                 queue.recv_timeout(OBSERVE_EVERY)
+            } else if self.keeps_much() {
+                queue.recv_timeout(FOLD_AFTER)
             } else {
                 queue.recv().map_err(RecvTimeoutError::from)
             };
             match next {
                 Ok((ticket, job)) => sink(Input::Server(self.perform(ticket, job))),
-                Err(RecvTimeoutError::Timeout) if self.goes() => sink(Input::ServerGone),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.idle(&sink),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    /// There has been nothing to do for a while, and the next look may be far off.
+    fn idle(&mut self, sink: &impl Fn(Input)) {
+        if self.keeps_much() {
+            self.fold();
+        }
+        if self.watches() && self.goes() {
+            sink(Input::ServerGone);
         }
     }
 

@@ -12,7 +12,7 @@ use super::fingerprint::Fingerprint;
 use super::json::{self, JsonError, Map, Value};
 use super::path::{Path, element_index};
 use super::resources::{ResourceKind, is_resource_name};
-use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, PATH_TOKEN_MAX, RESOURCES_MAX, VALUES_MAX};
+use crate::limits::{DEPTH_MAX, DOCUMENT_MAX, FOLD_MIN, PATH_TOKEN_MAX, RESOURCES_MAX, VALUES_MAX};
 
 mod bundles;
 mod form;
@@ -118,6 +118,12 @@ impl Document {
     /// Whether the document's value is in memory.
     pub fn is_unfolded(&self) -> bool {
         self.0.value.get().is_some()
+    }
+
+    /// Whether the value is in memory and the text so long ([`FOLD_MIN`] bytes) that giving it back
+    /// pays.
+    pub fn is_large(&self) -> bool {
+        self.is_unfolded() && self.bytes().len() >= FOLD_MIN
     }
 
     /// The document, sharing the text that stands in `bytes` from `from` on, which is its own.

@@ -72,6 +72,12 @@ impl ShownConfig {
             .is_some_and(|value| *self.0.weight.get_or_init(|| json::weight(value)) >= FOLD_MIN)
     }
 
+    /// Whether the value is so large, or would be, once somebody has looked into it.
+    pub fn may_be_large(&self) -> bool {
+        let is_long = |text: &Arc<str>| text.len() >= FOLD_MIN;
+        self.is_large() || self.0.text.get().is_some_and(is_long)
+    }
+
     /// Whether the value is in memory.
     pub fn is_unfolded(&self) -> bool {
         self.0.value.get().is_some()

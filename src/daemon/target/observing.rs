@@ -11,6 +11,8 @@ use std::os::unix::fs::MetadataExt;
 use super::TargetWorker;
 use super::inventory::{ResourceLists, WantedDocument};
 use crate::daemon::unit::{Control, RequestFailure, Sight, Unit};
+use crate::model::document::Document;
+use crate::model::shown::ShownConfig;
 use crate::node::input::Outcome;
 
 /// Which file a control socket is: device and number, and when it was made, for a number may be
@@ -77,8 +79,17 @@ impl TargetWorker {
         self.observed(lists, restarted)
     }
 
-    /// All is as it was at the last look: nobody will look into what is kept for a while.
-    fn fold(&mut self) {
+    /// Whether what is kept is worth folding, or will be when the node looks into what it was told,
+    /// for the two share it.
+    pub(super) fn keeps_much(&self) -> bool {
+        let mut seen = self.seen.iter().map(Sight::config);
+        let mut taken = self.taken.iter().map(|taken| &taken.document);
+        seen.any(ShownConfig::may_be_large) || taken.any(Document::is_large)
+    }
+
+    /// Nobody will look into what is kept for a while: all is as it was at the last look, or there
+    /// is nothing to do.
+    pub(super) fn fold(&mut self) {
         self.seen.iter_mut().for_each(Sight::fold);
         self.taken.iter_mut().for_each(WantedDocument::fold);
     }

@@ -61,7 +61,13 @@ fn is_changed_to(
     if !glance.agrees_with(&beginning, want) {
         return Ok(false);
     }
-    for place in places.iter().filter(|place| !covers(&beginning, place)) {
+    let open: Vec<_> = places
+        .iter()
+        .filter(|place| !covers(&beginning, place))
+        .collect();
+    // Its value takes many times the memory of its text, and the parts are read in parts as well.
+    drop(beginning);
+    for place in open {
         let mut place = &place[..];
         // What no path can name is asked for with what it stands in.
         let path = loop {
@@ -102,7 +108,14 @@ fn is_there_in_parts(
     want: &Value,
     glance: &Glance,
 ) -> Result<bool, RequestFailure> {
-    if !glance.seems(want) {
+    let beginning = json::parse_beginning(&glance.received).ok();
+    let agrees = match &beginning {
+        Some(beginning) if matches!(want, Value::Array(_) | Value::Object(_)) => {
+            glance.agrees_with(beginning, want)
+        }
+        _ => glance.seems(want),
+    };
+    if !agrees {
         return Ok(false);
     }
     if is_too_deep(path) {
@@ -110,13 +123,17 @@ fn is_there_in_parts(
             "{path} is cut off, and too deep to be read in parts"
         )));
     }
-    let Ok(beginning) = json::parse_beginning(&glance.received) else {
+    let Some(beginning) = beginning else {
         return Ok(true);
     };
     let is_open = |token: &str| !covers(&beginning, &[token.to_owned()]);
     match want {
         Value::Object(members) => {
-            for (name, member) in members.iter().filter(|(name, _)| is_open(name)) {
+            let open = members.iter().filter(|(name, _)| is_open(name));
+            let open: Vec<_> = open.collect();
+            // As above.
+            drop(beginning);
+            for (name, member) in open {
                 if let Ok(path) = member_path(path, name)
                     && !is_there(unit, &path, Some(member))?
                 {
@@ -126,11 +143,12 @@ fn is_there_in_parts(
             Ok(true)
         }
         Value::Array(elements) => {
-            for (place, element) in elements
-                .iter()
-                .enumerate()
+            let all = elements.iter().enumerate();
+            let open: Vec<_> = all
                 .filter(|(place, _)| is_open(&place.to_string()))
-            {
+                .collect();
+            drop(beginning);
+            for (place, element) in open {
                 if !is_there(unit, &format!("{path}/{place}"), Some(element))? {
                     return Ok(false);
                 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::Local;
 use crate::limits::FOLD_AFTER;
+use crate::model::document::Document;
 use crate::model::shown::ShownConfig;
 use crate::node::context::Context;
-use crate::node::store::{Store, is_large};
+use crate::node::store::Store;
 
 impl Local {
     pub(in crate::node) fn fold_if_due(&mut self, cx: &mut Context, store: &mut Store) {
@@ -31,12 +32,12 @@ impl Local {
     fn holds_values(&self, store: &Store) -> bool {
         let mut kept = store.replica.exchanged().map(|revision| &revision.document);
         let mut shown = self.server.observed.iter();
-        kept.any(is_large)
+        kept.any(Document::is_large)
             || self
                 .server
                 .documents()
                 .chain(self.kept.documents())
-                .any(is_large)
+                .any(Document::is_large)
             || shown.any(ShownConfig::is_large)
     }
 }

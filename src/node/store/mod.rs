@@ -21,8 +21,7 @@ use std::sync::Arc;
 use self::keys::Keys;
 use self::replica::{Keeping, Replica};
 use self::storing::Storing;
-use crate::limits::{FOLD_MIN, LATELY_HELD_MAX};
-use crate::model::document::Document;
+use crate::limits::LATELY_HELD_MAX;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::model::stamp::StampClock;
@@ -69,9 +68,4 @@ impl Store {
             self.lately_held.pop_front();
         }
     }
-}
-
-/// Whether giving back the value of a document, which can be read again from its text, is worth it.
-pub(in crate::node) fn is_large(document: &Document) -> bool {
-    document.is_unfolded() && document.bytes().len() >= FOLD_MIN
 }

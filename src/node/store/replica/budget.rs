@@ -22,7 +22,6 @@ use crate::limits::{
 use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, Record, RecordId};
 use crate::model::revision::{Origin, Revision};
-use crate::node::store::is_large;
 
 /// An uncontained revision, or the original of an open conflict that is listed by hash, as it is
 /// counted.
@@ -156,7 +155,7 @@ impl Replica {
                 .map(|uncontained| &mut uncontained.revision);
             group.head.iter_mut().chain(uncontained)
         });
-        all.filter(|revision| is_large(&revision.document))
+        all.filter(|revision| revision.document.is_large())
             .for_each(|revision| *revision = Arc::new(revision.folded()));
     }
 
