@@ -22,8 +22,9 @@
 //! A change by a client takes this way: [`daemon::gate`] takes the request whole, [`daemon::api`]
 //! understands it, the loop hands it to [`node::Node`] as an [`node::input::Input`]; the node has
 //! it written as pending and tried by the server ([`daemon::target`]), each by an
-//! [`node::effect::Effect`] that a later input answers; then it floods the revision
-//! while it is made durable ([`daemon::disk`]), and answers when it is. On other hosts it comes in
+//! [`node::effect::Effect`] that a later input answers; then it floods the revision while that is
+//! made durable ([`daemon::disk`]) and the server is read back, and answers when both are done. On
+//! other hosts it comes in
 //! as a frame of a link ([`daemon::link`]), and goes the same way to the server.
 //!
 //! # Glossary
@@ -89,7 +90,7 @@
 //! | `dial` | its queue |
 //! | `dial-N`, one each | looking up a name, connecting, the handshake; 5 s at most |
 //! | `gate-unix`, `gate-tcp` | accepting clients |
-//! | `gate`, one a client | the client, under deadlines; the answer |
+//! | `gate`, one a client | the client, under deadlines; the answer; a moment for the next client |
 //! | `http` | its queue; the loop's |
 //! | `answer` | its queue; the file of a revision that was asked for |
 //! | `pass` | its queue, this host's server, and the change that it has under way |
@@ -152,9 +153,10 @@
 //!    back), `apart` of tests/sim/eventually.rs (one head everywhere).
 //! 2. A change is tried first, on its author's own server, or is marked untried:
 //!    `node::changes::transaction`. *Checked by* `check_server_job` (a server is given only what
-//!    some server has accepted), `check_base` (what was tried is published on the head it was made
-//!    on) and tests/rest/faults.rs. That what is only tried is found nowhere afterwards: the dry
-//!    runs of tests/sim/scenarios.rs and tests/rest/dry_runs.rs.
+//!    some server has accepted), `check_tried` (so is what is published), `check_base` (what was
+//!    tried is published on the head it was made on) and tests/rest/faults.rs. That what is only
+//!    tried is found nowhere afterwards: the dry runs of tests/sim/scenarios.rs and
+//!    tests/rest/dry_runs.rs.
 //! 3. An acknowledged change survives `kill -9` and power loss from the moment of the 200:
 //!    [`daemon::disk`], [`daemon::state_dir`]. *Checked by* `check_start` (what was acknowledged is
 //!    there after every crash), `unstored` (in the end heads are on disk), tests/disk/power.rs (the

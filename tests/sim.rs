@@ -1,5 +1,5 @@
 //! Whole fleets in one thread and virtual time: the same `Node` that the daemon runs, over a
-//! network drawn from a seed, and all under the same checkers (`always.rs`).
+//! network drawn from a seed, and all under the same checkers (`always.rs`, `servers.rs`).
 //!
 //! `mesh` asks what a fleet does in one situation. `scripted`, `scenarios` and `dated` tell a run
 //! deed by deed or draw its clients, `drawn` draws everything; all these end in calm, and are
@@ -34,6 +34,8 @@ mod run;
 mod scenarios;
 #[path = "sim/scripted.rs"]
 mod scripted;
+#[path = "sim/servers.rs"]
+mod servers;
 #[path = "sim/watch.rs"]
 mod watch;
 

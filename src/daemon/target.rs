@@ -41,7 +41,8 @@ pub struct Target {
 }
 
 /// Starts the thread "target". What lies on the server under the names of `given` is Starling's to
-/// take away. Each report, and that the server is gone, goes to `sink`, which may block.
+/// take away. What it has to say goes to `sink`, which may block: reports, that the server has
+/// accepted what is read back then, and that it is gone.
 pub fn start(
     unit: Unit,
     given: GivenNames,
@@ -68,7 +69,7 @@ impl Target {
 ///
 /// ```text
 ///   Try, Apply ── PUT ──┬─ 200 ─────── read back ─┬─ the same ────────────── Applied
-///                       │                         └─ else ────────────────── Unverified
+///                       │ (told of a Try)         └─ else ────────────────── Unverified
 ///                       ├─ other status ──────────────────────────────────── Refused
 ///                       ├─ nothing sent ──────────────────────────────────── Unreachable
 ///                       └─ no answer ─ read back ─┬─ the same ────────────── Applied
@@ -142,7 +143,11 @@ impl TargetWorker {
                 queue.recv().map_err(RecvTimeoutError::from)
             };
             match next {
-                Ok((ticket, job)) => sink(Input::Server(self.perform(ticket, job))),
+                Ok((ticket, job)) => {
+                    let accepted = || sink(Input::Accepted(ticket));
+                    let report = self.perform(ticket, job, &accepted);
+                    sink(Input::Server(report));
+                }
                 Err(RecvTimeoutError::Timeout) => self.idle(&sink),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -159,14 +164,16 @@ impl TargetWorker {
         }
     }
 
-    fn perform(&mut self, ticket: Ticket, job: ServerJob) -> ServerReport {
+    /// Does a job. `accepted` is called when the server has accepted what nobody had tried, before
+    /// it is read back.
+    fn perform(&mut self, ticket: Ticket, job: ServerJob, accepted: &dyn Fn()) -> ServerReport {
         let outcome = match job {
             ServerJob::Try {
                 document,
                 look_first,
                 over,
-            } => self.apply(document, look_first, &over),
-            ServerJob::Apply(document, over) => self.apply(document, true, &over),
+            } => self.apply(document, look_first, &over, accepted),
+            ServerJob::Apply(document, over) => self.apply(document, true, &over, &|| {}),
             ServerJob::Observe => self.observe(),
         };
         let known = Known {
@@ -185,7 +192,13 @@ impl TargetWorker {
     }
 
     /// What runs already is not sent again if it is looked at first.
-    fn apply(&mut self, document: Document, look_first: bool, over: &Over) -> Outcome {
+    fn apply(
+        &mut self,
+        document: Document,
+        look_first: bool,
+        over: &Over,
+        accepted: &dyn Fn(),
+    ) -> Outcome {
         let wanted = WantedDocument::new(document);
         self.given.note(&wanted.aliases);
         // Also for what is not to be looked at first: it must not be put over what nobody has kept.
@@ -222,7 +235,7 @@ impl TargetWorker {
             self.took(wanted, &lists);
             return Outcome::Applied;
         }
-        self.change(wanted, lacking, Some(&before), &lists)
+        self.change(wanted, lacking, Some(&before), &lists, accepted)
     }
 
     /// What the server runs, right before it is replaced by `want`, which it may be much like.
@@ -251,10 +264,14 @@ impl TargetWorker {
         wanted: &WantedDocument,
         before: Option<&Value>,
         last: Option<&Value>,
+        accepted: &dyn Fn(),
     ) -> Outcome {
         let was_change_pending = self.is_change_pending;
         match self.send(wanted.config()) {
-            Ok(Reply { status: 200, .. }) => self.verify(wanted, before.or(last)),
+            Ok(Reply { status: 200, .. }) => {
+                accepted();
+                self.verify(wanted, before.or(last))
+            }
             Ok(Reply { status, body, .. }) => {
                 let reason = self.reason(status, wanted, before);
                 Outcome::Refused(Refusal {

@@ -92,6 +92,9 @@ pub enum Input {
     /// A revision's file, as it was asked for; `None` if there is none, an error in the words of
     /// the system if it cannot be read now.
     Loaded(Ticket, Result<Option<Vec<u8>>, String>),
+    /// The server has accepted the document that it was to try, and is read back now. How that
+    /// went is said by the report under the same ticket.
+    Accepted(Ticket),
     /// The server has done, or not done, what it was asked.
     Server(ServerReport),
     /// The server is gone, or may be another one.

@@ -168,6 +168,7 @@ impl Node {
             Input::Stored(ticket, result) => self.stored(ticket, result),
             Input::Decoded(ticket, decoded) => self.decoded(ticket, decoded),
             Input::Loaded(ticket, read) => self.loaded(ticket, read),
+            Input::Accepted(ticket) => self.server_accepts(ticket),
             Input::Server(report) => self.server_reports(report),
             Input::ServerGone => self.local.server.look_soon(self.cx.now.elapsed),
             Input::Overlay(overlay) => self.local.overlay_changed(&mut self.cx, overlay),

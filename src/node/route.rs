@@ -291,6 +291,17 @@ impl Node {
         }
     }
 
+    /// The server has accepted what it was asked to try.
+    pub(super) fn server_accepts(&mut self, ticket: Ticket) {
+        let is_tried = matches!(
+            self.cx.tickets.get(&ticket),
+            Some(Waiting::Server(ServerPurpose::Try))
+        );
+        if is_tried {
+            self.changes(|changes, below| changes.is_accepted(below));
+        }
+    }
+
     /// The server has done, or not done, what it was asked.
     pub(super) fn server_reports(&mut self, report: ServerReport) {
         let Some(Waiting::Server(purpose)) = self.cx.tickets.remove(&report.ticket) else {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::document::Document;
 use crate::node::effect::ServerJob;
 use crate::node::input::{Input, LinkId, Ticket};
 use crate::node::undecoded::Undecoded;
@@ -36,6 +37,8 @@ pub(super) enum EventKind {
     Server(Ticket, ServerJob),
     /// It is seen whether the server's socket is still the same: the look of this number.
     WatchServer(u64),
+    /// The server has accepted this document, and is read back.
+    ReadBack(Ticket, Document),
     /// A dial gets where it leads.
     Dial(u64, String),
     Tick,

@@ -178,6 +178,21 @@ impl SimServer {
         self.free_at
     }
 
+    /// When it will have shown what it runs, after it has accepted something.
+    pub(super) fn read_back_at(&mut self, now: Duration) -> Duration {
+        self.free_at = self.free_at.max(now) + self.slow / 16;
+        self.free_at
+    }
+
+    /// What it is found to run after it has accepted a document.
+    pub(super) fn read_back(&self, document: &Document) -> Outcome {
+        match self.up {
+            true if json::same(&self.config, document.config()) => Outcome::Applied,
+            true => Outcome::Unverified("read back, it differs at /config".into()),
+            false => Outcome::Unverified("it cannot be read back: Connection refused".into()),
+        }
+    }
+
     pub(super) fn perform(
         &mut self,
         ticket: Ticket,

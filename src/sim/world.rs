@@ -16,7 +16,7 @@ use super::network::SimNetwork;
 use crate::limits::{KEYS_AWAY_MAX, PORT};
 use crate::node::answer::Answer;
 use crate::node::ask::Ask;
-use crate::node::input::{ClientId, Input, LinkId};
+use crate::node::input::{ClientId, Input, LinkId, ServerReport};
 use crate::node::rng::Rng;
 
 mod effects;
@@ -357,9 +357,9 @@ impl<O: Observer> World<O> {
                     self.deliver(to, Input::Stored(ticket, result));
                 }
             }
-            EventKind::Server(ticket, job) => {
-                let report = host.server.perform(ticket, &job, &mut self.rng);
-                self.watch_server(to);
+            EventKind::Server(ticket, job) => self.server_does(to, ticket, job),
+            EventKind::ReadBack(ticket, document) => {
+                let report = ServerReport::new(ticket, host.server.read_back(&document));
                 self.deliver(to, Input::Server(report));
             }
             EventKind::WatchServer(number) => self.server_watched(to, number),

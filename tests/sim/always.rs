@@ -16,14 +16,15 @@ use starlingd::model::record::{Header, Kind, Record, RecordId};
 use starlingd::model::resources;
 use starlingd::model::revision::{Origin, Revision};
 use starlingd::model::stamp::Stamp;
+use starlingd::node::effect::DiskJob;
 use starlingd::node::effect::revision_name;
-use starlingd::node::effect::{DiskJob, ServerJob};
-use starlingd::node::input::{LinkId, Outcome, ServerReport, Ticket};
+use starlingd::node::input::LinkId;
 use starlingd::node::kept_file::KeptFile;
 use starlingd::node::store::revision_file::from_file;
 use starlingd::sim::{SimClock, fleet};
 use starlingd::wire::frame::{Frame, Payload};
 
+use crate::servers::laid;
 use crate::watch::{Seen, World};
 
 impl Seen {
@@ -37,6 +38,7 @@ impl Seen {
         let head = tip(world, host, &here.spec.group);
         let memory = self.hosts.entry(host).or_default();
         (memory.applied, memory.trying, memory.given) = (None, None, Default::default());
+        memory.unread = None;
         memory.overlay = Overlay::default();
         if memory.group != here.spec.group {
             memory.group.clone_from(&here.spec.group);
@@ -120,6 +122,7 @@ impl Seen {
                 self.note(world.now, text);
                 self.check_known(world, host, &head.record);
                 self.check_date(world, host, &head.record);
+                self.check_tried(world, host, head);
                 let is_whole = self
                     .revisions
                     .get(&head.id())
@@ -179,18 +182,25 @@ impl Seen {
         let Some(revision) = applied.and_then(|id| self.revisions.get(&id)) else {
             return;
         };
+        let (revision_id, document) = (revision.id(), revision.document.clone());
         let Some(memory) = self.hosts.get(&host) else {
             return;
         };
         // What the server has lost since it was last asked, and what somebody has put there, nobody
         // can know yet.
         let is_theirs = memory.theirs.is_some();
-        let runs = laid(&memory.overlay, &revision.document)
+        let runs = laid(&memory.overlay, &document)
             .is_some_and(|document| json::same(&here.server.config, document.config()))
             || here.server.lost.is_some()
             || is_theirs;
+        let (id, unread) = (revision_id, memory.unread);
+        if here.spec.server && unread == Some(id) {
+            self.broken(
+                world.now,
+                format!("host {host} says that its server runs {id:?} before it is read back"),
+            );
+        }
         if here.spec.server && !runs {
-            let id = revision.id();
             self.broken(
                 world.now,
                 format!("host {host} says that its server runs {id:?}, which it does not"),
@@ -486,82 +496,12 @@ impl Seen {
             );
         }
     }
-
-    /// Only what some server has accepted is given to a server, but for what is being tried there:
-    /// that stands in `pending/`.
-    pub fn check_server_job(
-        &mut self,
-        world: &World,
-        host: usize,
-        ticket: Ticket,
-        job: &ServerJob,
-    ) {
-        let (document, tries) = match job {
-            ServerJob::Try { document, .. } => (document, true),
-            ServerJob::Apply(document, _) => (document, false),
-            ServerJob::Observe => return,
-        };
-        self.tries += u64::from(tries);
-        self.hosts.entry(host).or_default();
-        let memory = &self.hosts[&host];
-        let trying = memory.trying.and_then(|id| self.revisions.get(&id));
-        let is_given = |revision: &Revision| {
-            laid(&memory.overlay, &revision.document).is_some_and(|given| given == *document)
-        };
-        let tried = trying.filter(|revision| tries && is_given(revision));
-        let is_known = || {
-            let of = |revision: &Revision| {
-                let untried = revision.record.header.flags & Header::UNTRIED != 0;
-                untried || self.accepted.contains(revision.document.text())
-            };
-            self.revisions
-                .values()
-                .any(|revision| of(revision) && is_given(revision))
-        };
-        let unasked = tried.is_none() && !self.accepted.contains(document.text()) && !is_known();
-        let tried = tried.map(Revision::id);
-        if unasked {
-            self.broken(
-                world.now,
-                format!("host {host} gives its server a document that no server has accepted"),
-            );
-        }
-        self.memory(host)
-            .given
-            .insert(ticket, (document.clone(), tried));
-    }
-
-    pub fn server_reports(&mut self, world: &World, host: usize, report: &ServerReport) {
-        let Some((document, tried)) = self.memory(host).given.remove(&report.ticket) else {
-            return;
-        };
-        let accepted = match &report.outcome {
-            Outcome::Applied | Outcome::Unverified(_) => true,
-            Outcome::Unknown(_) => json::same(&world.hosts[host].server.config, document.config()),
-            _ => false,
-        };
-        if accepted {
-            self.accepted.insert(document.text().to_owned());
-            // The same without what is this host's own.
-            let tried = tried.and_then(|id| self.revisions.get(&id));
-            self.accepted
-                .extend(tried.map(|revision| revision.document.text().to_owned()));
-        }
-    }
 }
 
 /// What a group is at, by what a host holds: also if that says that it is removed.
 fn tip<'a>(world: &'a World, host: usize, group: &str) -> Option<&'a Arc<Revision>> {
     let mut heads = world.hosts[host].node.heads();
     heads.find(|(name, _)| *name == group).map(|(_, head)| head)
-}
-
-/// What a host gives to its server of its group's document.
-fn laid(overlay: &Overlay, document: &Document) -> Option<Document> {
-    overlay
-        .apply(document)
-        .ok()
-        .map(|effective| effective.document)
 }
 
 /// Whether a stamp is so far ahead of the right time that it may be passed over, and need not be

@@ -70,6 +70,8 @@ pub struct Memory {
     pub theirs: Option<Arc<Value>>,
     /// What is in `pending/`: the server is about to try it.
     pub trying: Option<RecordId>,
+    /// What its server has accepted, and was not read back after yet.
+    pub unread: Option<RecordId>,
     /// The greatest stamp of a document of its own that it has written.
     pub stamp: Option<Stamp>,
     /// Whether it has been put back to an older state, or bears somebody else's identity: its
@@ -210,6 +212,7 @@ impl Seen {
             Input::Loaded(ticket, _) => (9, *ticket),
             Input::Decoded(ticket, _) => (15, *ticket),
             Input::Server(report) => (10, report.ticket),
+            Input::Accepted(ticket) => (20, *ticket),
             Input::Asked(client, _) => (11, *client),
             Input::Overlay(_) => (13, 0),
             Input::ForwardedDone(number, _) => (14, *number),
@@ -288,6 +291,12 @@ impl Seen {
                     format!("host {host} takes a change before it is in step with its fleet"),
                 );
             }
+            if self.memory(host).unread == Some(revision) {
+                self.broken(
+                    now,
+                    format!("host {host} acknowledges {revision:?} before its server is read back"),
+                );
+            }
             self.memory(host).acknowledged.push(revision);
         }
     }
@@ -330,6 +339,7 @@ impl Observer for Watch {
                 }
             }
             Input::Overlay(Ok(overlay)) => seen.memory(host).overlay = overlay.clone(),
+            Input::Accepted(ticket) => seen.server_accepts(host, *ticket),
             Input::Server(report) => {
                 seen.check_theirs(world, host);
                 seen.server_reports(world, host, report);

@@ -37,11 +37,15 @@ impl TargetWorker {
         lacking: Vec<Lacking>,
         before: Option<&Value>,
         lists: &ResourceLists,
+        accepted: &dyn Fn(),
     ) -> Outcome {
         let last = self.seen.as_ref().map(|seen| seen.config().clone());
         let mut done = StepsTaken::default();
         let outcome = match self.bring(&wanted, lacking, before, &mut done) {
-            Ok(()) => self.put(&wanted, done.paused.as_ref().or(before), last.as_deref()),
+            Ok(()) => {
+                let before = done.paused.as_ref().or(before);
+                self.put(&wanted, before, last.as_deref(), accepted)
+            }
             Err(outcome) => outcome,
         };
         match outcome {

@@ -1,4 +1,5 @@
-//! Clients whose changes are published, and who are answered when these are durable here.
+//! Clients whose changes are published, and who are answered when these are durable here, and the
+//! server was read back.
 //!
 //! A 200 says that a change outlives this host alone. What was published and then not taken by the
 //! disk is not taken back, for others have it: the client is told just that.
@@ -6,19 +7,58 @@
 use super::answering::respond;
 use super::request::Asker;
 use crate::model::record::RecordId;
-use crate::node::answer::Answer;
+use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
 use crate::node::refusal::{Denial, DiskFault};
 
-/// Who waits for which revision to be durable, in the order of publication.
+/// Who waits for which revision, in the order of publication.
 #[derive(Default)]
-pub(in crate::node) struct Unacknowledged(Vec<(RecordId, Asker, Answer)>);
+pub(in crate::node) struct Unacknowledged(Vec<Unanswered>);
+
+/// One who waits.
+struct Unanswered {
+    revision: RecordId,
+    asker: Asker,
+    success: Success,
+    /// Whether the revision is durable.
+    is_stored: bool,
+    /// What he is told, once the server was read back.
+    done: Option<Answer>,
+}
+
+impl Unanswered {
+    /// The answer, if nothing is waited for any more.
+    fn ready(&mut self) -> Option<Answer> {
+        self.done.take_if(|_| self.is_stored)
+    }
+}
 
 impl Unacknowledged {
-    /// Has whoever asked for a revision, if anybody did, told so when it is durable.
-    pub(super) fn wait(&mut self, revision: RecordId, done: Option<(Asker, Answer)>) {
-        self.0
-            .extend(done.map(|(asker, answer)| (revision, asker, answer)));
+    /// Has whoever asked for a revision, if anybody did, told so when it is durable and the server
+    /// was read back.
+    pub(super) fn wait(&mut self, revision: RecordId, asked: Option<(Asker, Success)>) {
+        self.0.extend(asked.map(|(asker, success)| Unanswered {
+            revision,
+            asker,
+            success,
+            is_stored: false,
+            done: None,
+        }));
+    }
+
+    /// What succeeds for whoever waits for a revision.
+    pub(super) fn success(&self, revision: &RecordId) -> Option<Success> {
+        let waiting = self.0.iter().find(|waiting| waiting.revision == *revision);
+        waiting.map(|waiting| waiting.success)
+    }
+
+    /// The server was read back, after which this is to be said of a revision.
+    pub(super) fn is_read_back(&mut self, cx: &mut Context, revision: &RecordId, done: Answer) {
+        let mut waiting = self.0.iter_mut();
+        if let Some(waiting) = waiting.find(|waiting| waiting.revision == *revision) {
+            waiting.done = Some(done);
+        }
+        self.answer(cx);
     }
 
     /// A revision is durable, or could not be written.
@@ -28,20 +68,44 @@ impl Unacknowledged {
         revision: &RecordId,
         result: &Result<(), String>,
     ) {
-        let waiting = self.0.extract_if(.., |(id, ..)| id == revision);
-        for (id, asker, done) in waiting {
-            match result {
-                Ok(()) => respond(cx, asker, done),
-                Err(reason) => respond(cx, asker, only_published(id, reason)),
+        match result {
+            Ok(()) => {
+                let waiting = self.0.iter_mut();
+                waiting
+                    .filter(|waiting| waiting.revision == *revision)
+                    .for_each(|waiting| waiting.is_stored = true);
+                self.answer(cx);
+            }
+            Err(reason) => {
+                let failed = self
+                    .0
+                    .extract_if(.., |waiting| waiting.revision == *revision);
+                failed.for_each(|waiting| waiting.fail(cx, reason));
             }
         }
     }
 
     /// The disk has not answered for too long: nobody waits for it any more.
     pub(super) fn give_up(&mut self, cx: &mut Context, reason: &str) {
-        for (id, asker, _) in std::mem::take(&mut self.0) {
-            respond(cx, asker, only_published(id, reason));
-        }
+        let waiting = self.0.extract_if(.., |waiting| !waiting.is_stored);
+        waiting.for_each(|waiting| waiting.fail(cx, reason));
+    }
+
+    /// Answers whoever waits for nothing any more.
+    fn answer(&mut self, cx: &mut Context) {
+        self.0.retain_mut(|waiting| match waiting.ready() {
+            Some(done) => {
+                respond(cx, waiting.asker, done);
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+impl Unanswered {
+    fn fail(self, cx: &mut Context, reason: &str) {
+        respond(cx, self.asker, only_published(self.revision, reason));
     }
 }
 
@@ -77,17 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_is_told_once_what_the_disk_said_of_its_own_change() {
+    fn whoever_waits_is_told_once_when_it_is_durable_and_read_back_or_is_not() {
         let mut cx = testing::context(1);
         let mut waiting = Unacknowledged::default();
         let [one, two, three] = [1, 2, 3].map(|byte| RecordId([byte; 32]));
         for (client, revision) in [(1, one), (2, two), (3, three)] {
-            waiting.wait(revision, Some((Asker::Client(client), done(revision))));
+            waiting.wait(revision, Some((Asker::Client(client), Success::Configured)));
         }
         waiting.wait(one, None);
         waiting.stored(&mut cx, &two, &Ok(()));
+        assert_eq!(told(&mut cx), []);
+        waiting.is_read_back(&mut cx, &two, done(two));
         waiting.stored(&mut cx, &two, &Ok(()));
         assert_eq!(told(&mut cx), [(2, true)]);
+        waiting.is_read_back(&mut cx, &one, done(one));
+        assert_eq!(told(&mut cx), []);
         waiting.stored(&mut cx, &one, &Err("full".to_owned()));
         assert_eq!(told(&mut cx), [(1, false)]);
         waiting.give_up(&mut cx, "it hangs");

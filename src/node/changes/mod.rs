@@ -17,6 +17,7 @@ pub(in crate::node) mod in_step;
 pub(in crate::node) mod notes;
 pub(in crate::node) mod plan;
 pub(in crate::node) mod planned;
+mod read_back;
 pub(in crate::node) mod rebase;
 pub(in crate::node) mod remedy;
 pub(in crate::node) mod removal;

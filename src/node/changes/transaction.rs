@@ -1,8 +1,8 @@
 //! One revision in the making: tried on the own server first, durable before it is published.
 //!
 //! ```text
-//!  begun ──▶ kept as pending ──▶ tried by the server ──▶ published ──▶ made durable, answered
-//!                 │ disk full         │ refused  │ a dry run
+//!  begun ──▶ kept as pending ──▶ tried by the server ──▶ published ──┬─▶ durable ───┬─▶ answered
+//!                 │ disk full         │ refused  │ a dry run          └─▶ read back ─┘
 //!                 ▼                   ▼          ▼
 //!             given up            given up   put back, answered
 //!
@@ -13,8 +13,9 @@
 //! meanwhile the result is thrown away and the cause begins anew. Whatever was not published is not
 //! left on the server either.
 //!
-//! What a server has taken is published at once, and made durable meanwhile: should this host lose
-//! power in between, the revision comes back from those who have it. Nobody has been told 200 then.
+//! What a server has taken is published at once, and made durable and read back meanwhile: should
+//! this host lose power in between, the revision comes back from those who have it. Nobody has been
+//! told 200 then.
 //! Without a server nothing has shown before that the disk takes writes, and of a disk that has
 //! failed it is known that it does not: then the disk comes first.
 
@@ -30,7 +31,7 @@ use crate::limits::{FLAP_PATIENCE, REBASE_JITTER};
 use crate::model::document::Document;
 use crate::model::replay::replayed;
 use crate::model::revision::{Draft, Origin, Revision};
-use crate::node::answer::Answer;
+use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level, ServerJob, revision_name};
 use crate::node::input::{Outcome, Refusal};
@@ -64,6 +65,8 @@ pub(in crate::node) enum Transaction {
         /// What the server took; `None` where there was no server to try it.
         tried: Option<Accepted>,
     },
+    /// The server has accepted what is published by now, and is read back.
+    ReadingBack(Published),
     /// The server has taken a dry run, and is given back `head`, which comes to `effective` here.
     RollingBack {
         attempt: Attempt,
@@ -74,19 +77,26 @@ pub(in crate::node) enum Transaction {
 
 /// What the own server took.
 pub(in crate::node) struct Accepted {
-    effective: Document,
+    pub(super) effective: Document,
     /// Whether the server was seen to run it.
-    verified: bool,
+    pub(super) verified: bool,
+}
+
+/// A revision that is published, and what the own server has accepted of it.
+pub(in crate::node) struct Published {
+    pub(super) revision: Arc<Revision>,
+    pub(super) effective: Document,
 }
 
 impl Transaction {
-    /// What is made, whatever has become of it so far.
-    fn into_attempt(self) -> Attempt {
+    /// What is made, whatever has become of it so far, unless it is published.
+    fn into_attempt(self) -> Result<Attempt, Self> {
         match self {
             Self::Pending { attempt, .. }
             | Self::Trying { attempt, .. }
             | Self::Storing { attempt, .. }
-            | Self::RollingBack { attempt, .. } => attempt,
+            | Self::RollingBack { attempt, .. } => Ok(attempt),
+            Self::ReadingBack(..) => Err(self),
         }
     }
 }
@@ -112,23 +122,11 @@ impl Below<'_> {
             && self.local.applied_id() != self.store.head(self.cx).map(|head| head.id())
     }
 
-    /// Makes a revision known to all, and says what a client who waits for it is to be told when it
-    /// is durable.
-    fn publish(&mut self, attempt: Attempt, tried: Option<Accepted>) -> Option<(Asker, Answer)> {
+    /// Makes a revision known to all, and says who waits for it, and what succeeds for him.
+    pub(super) fn publish(&mut self, attempt: Attempt) -> Option<(Asker, Success)> {
         // If the head has moved while the disk wrote, this revision is beaten, as it would be had
         // that head come a moment later.
         let revision = attempt.revision;
-        // Not a server that has been found since.
-        if let Some(Accepted {
-            effective,
-            verified,
-        }) = tried
-        {
-            self.local
-                .server
-                .set_applied(self.cx, &revision, effective, verified);
-            self.local.runs_revision(self.cx);
-        }
         let name = revision.id().short();
         let text = match &revision.edit.origin {
             Origin::Replay(edit, _) => {
@@ -157,15 +155,7 @@ impl Below<'_> {
         let Cause::Client(request) = attempt.cause else {
             return None;
         };
-        let (success, applied) = (success(&request.wish), self.local.applied_id());
-        let done = Answer::Done {
-            success,
-            revision: revision.id(),
-            applied,
-            changed: true,
-            kept: self.local.kept.take_of_job(),
-        };
-        Some((request.asker, done))
+        Some((request.asker, success(&request.wish)))
     }
 }
 
@@ -237,9 +227,7 @@ impl Changes {
                 below.local.try_on_server(below.cx, job);
             }
             (Some(Transaction::Storing { attempt, tried }), Ok(())) => {
-                if let Some((asker, done)) = below.publish(attempt, tried) {
-                    respond(below.cx, asker, done);
-                }
+                self.publish_stored(below, attempt, tried);
             }
             (
                 Some(Transaction::Pending { attempt, .. } | Transaction::Storing { attempt, .. }),
@@ -262,15 +250,20 @@ impl Changes {
                 below.cx.remove_file(&attempt.revision.record);
                 Denial::from(DiskFault::Silent { reason: hanging() })
             }
-            Some(Transaction::Trying { .. } | Transaction::RollingBack { .. }) | None => return,
+            Some(
+                Transaction::Trying { .. }
+                | Transaction::ReadingBack(..)
+                | Transaction::RollingBack { .. },
+            )
+            | None => return,
         };
         // What the disk says of it later is nobody's any more.
         below
             .cx
             .tickets
             .retain(|_, waiting| !matches!(waiting, Waiting::Transaction));
-        if let Some(transaction) = self.transaction.take() {
-            self.give_up(below, transaction.into_attempt(), denial.into(), true);
+        if let Some(Ok(attempt)) = self.transaction.take().map(Transaction::into_attempt) {
+            self.give_up(below, attempt, denial.into(), true);
         }
     }
 
@@ -279,6 +272,10 @@ impl Changes {
         match self.transaction.take() {
             Some(Transaction::Trying { attempt, effective }) => {
                 self.judged(below, attempt, effective, outcome);
+            }
+            Some(Transaction::ReadingBack(published)) => {
+                let is_verified = outcome == Outcome::Applied;
+                self.is_read_back(below, published, is_verified);
             }
             Some(Transaction::RollingBack {
                 attempt,
@@ -334,23 +331,6 @@ impl Changes {
         }
     }
 
-    /// The server has taken a revision that is to be published: at once, unless the disk is known
-    /// to take no writes. Of what such a host publishes nothing would be durable.
-    fn accepted(&mut self, below: &mut Below<'_>, attempt: Attempt, accepted: Accepted) {
-        let tried = Some(accepted);
-        if below.store.storing.is_failing() {
-            let (group, name) = file_of(&attempt.revision);
-            let ticket = below.cx.ticket(Waiting::Transaction);
-            below.cx.disk(DiskJob::Commit(ticket, group, name));
-            self.transaction = Some(Transaction::Storing { attempt, tried });
-            return;
-        }
-        let revision = Arc::clone(&attempt.revision);
-        let done = below.publish(attempt, tried);
-        below.store.commit(below.cx, &revision);
-        self.unacknowledged.wait(revision.id(), done);
-    }
-
     /// The head has moved while the server tried: once more on the new head, if a client's change
     /// still fits there.
     fn begin_anew(&mut self, below: &mut Below<'_>, attempt: Attempt) {
@@ -383,8 +363,9 @@ impl Changes {
 
     /// The revision in hand did not come to the server.
     pub(in crate::node) fn drop_transaction(&mut self, below: &mut Below<'_>, denial: Denial) {
-        if let Some(transaction) = self.transaction.take() {
-            self.give_up(below, transaction.into_attempt(), denial.into(), false);
+        match self.transaction.take().map(Transaction::into_attempt) {
+            Some(Ok(attempt)) => self.give_up(below, attempt, denial.into(), false),
+            published => self.transaction = published.and_then(Result::err),
         }
     }
 
@@ -432,7 +413,7 @@ pub(in crate::node) fn summary(revision: &Revision) -> String {
     words.join(", ")
 }
 
-fn file_of(revision: &Revision) -> (String, String) {
+pub(super) fn file_of(revision: &Revision) -> (String, String) {
     let header = &revision.record.header;
     (
         header.key.clone(),

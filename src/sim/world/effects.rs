@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::super::event::EventKind;
 use crate::limits::OBSERVE_EVERY;
-use crate::node::effect::Effect;
-use crate::node::input::Input;
+use crate::node::effect::{Effect, ServerJob};
+use crate::node::input::{Input, Outcome, Ticket};
 use crate::sim::world::observer::Observer;
 use crate::sim::world::{DECODED_PER_US, TIME_WIDTH, World};
 
@@ -67,6 +67,20 @@ impl<O: Observer> World<O> {
                 );
                 self.hosts[host].say(line);
             }
+        }
+    }
+
+    /// A server does what it was asked for. What it was to try it is read back after.
+    pub(super) fn server_does(&mut self, host: usize, ticket: Ticket, job: ServerJob) {
+        let report = self.hosts[host].server.perform(ticket, &job, &mut self.rng);
+        self.watch_server(host);
+        match job {
+            ServerJob::Try { document, .. } if report.outcome == Outcome::Applied => {
+                let at = self.hosts[host].server.read_back_at(self.now);
+                self.arrange(host, at, None, EventKind::ReadBack(ticket, document));
+                self.deliver(host, Input::Accepted(ticket));
+            }
+            _ => self.deliver(host, Input::Server(report)),
         }
     }
 
