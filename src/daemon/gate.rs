@@ -43,6 +43,7 @@ mod head;
 mod listen;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 /// Where the gate listens, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::daemon::clock;
 
 /// A connected socket, of a client or of a server.
@@ -81,13 +83,33 @@ impl Stream {
         }
     }
 
+    /// Writes what the system takes without waiting, of which nothing is asked of it before: how
+    /// many bytes that is. As a rule it is all.
+    pub(in crate::daemon) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        let socket = match self {
+            Self::Unix(stream) => SockRef::from(stream),
+            Self::Tcp(stream) => SockRef::from(stream),
+        };
+        match socket.send_with_flags(bytes, DO_NOT_WAIT) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+
     /// Writes all of `bytes`. `TimedOut` when the deadline is over.
     pub(in crate::daemon) fn write_all_by(
         &self,
         bytes: &[u8],
         deadline: &Deadline,
     ) -> io::Result<()> {
-        let mut rest = bytes;
+        let mut rest = &bytes[self.write_at_once(bytes)?..];
         while !rest.is_empty() {
             let wait = Some(deadline.left()?);
             match self
@@ -171,6 +193,8 @@ fn one_word(error: io::Error) -> io::Error {
     }
 }
 
+/// `MSG_DONTWAIT` of send(2), as Linux has it on every processor.
+const DO_NOT_WAIT: i32 = 0x40;
 /// Reads, of 4 KiB each, before somebody who is turned away is hung up on: a request's head and a
 /// little more.
 const TURN_AWAY_READS: usize = 16;

@@ -1,13 +1,14 @@
 //! What the system's own text files say: accounts in `/etc`, tables in `/proc`.
 //!
 //! The accounts are those of the files; a directory service that knows more is not asked. Nothing
-//! is kept.
+//! is kept but whose process this is.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::sync::OnceLock;
 
 use crate::limits::ACCOUNTS_MAX;
 
@@ -23,10 +24,17 @@ pub(super) fn beginning(path: &str, length_max: u64) -> String {
 
 /// The user that this process runs as: a socket belongs to whoever makes it. That is so without
 /// `/proc`, too, and needs no call that the standard library does not have. `None` if there is not
-/// even a socket to be had.
+/// even a socket to be had. A process stays with its user, so once known it is not asked again.
 pub(crate) fn own_user() -> Option<u32> {
-    let socket = File::from(OwnedFd::from(UnixDatagram::unbound().ok()?));
-    socket.metadata().ok().map(|found| found.uid())
+    static KNOWN: OnceLock<u32> = OnceLock::new();
+    let ask = || {
+        let socket = File::from(OwnedFd::from(UnixDatagram::unbound().ok()?));
+        socket.metadata().ok().map(|found| found.uid())
+    };
+    match KNOWN.get() {
+        Some(user) => Some(*user),
+        None => ask().map(|user| *KNOWN.get_or_init(|| user)),
+    }
 }
 
 /// The number of a group, from its name or its number.

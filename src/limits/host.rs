@@ -248,6 +248,12 @@ pub const GATE_CONNECTIONS_MAX: usize = 64;
 /// The stack of a connection's thread, in bytes: its buffers are on the heap, and nothing in it
 /// recurses.
 pub const GATE_STACK_BYTES: usize = 64 << 10;
+/// Threads for clients that wait for the next one when theirs is gone, of each listener. Those who
+/// change something again and again have one or two connections at a time.
+pub const GATE_THREADS_KEPT: usize = 8;
+/// How long such a thread waits: longer than between the requests of a script, and so short that a
+/// host which nobody asks has none.
+pub const GATE_THREAD_WAIT: Duration = Duration::from_secs(2);
 /// A request's head, in bytes. Unit takes 1 KiB, browsers with cookies send up to 16.
 pub const GATE_HEAD_MAX: usize = 32 << 10;
 /// Header lines of a request; a browser sends about 20.

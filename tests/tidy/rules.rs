@@ -103,10 +103,11 @@ pub const DOORS: [Door; 15] = [
         &[
             "daemon/listener*",
             "daemon/peer_socket.rs",
+            "daemon/stream.rs",
             "daemon/target/reason/listeners.rs",
             "daemon/unix.rs",
         ],
-        5,
+        6,
     ),
     door("tiny_http", &["daemon/http.rs"], 1),
     door("ureq", &["daemon/unit*"], 2),

@@ -305,12 +305,9 @@ fn publish(prepared: &Prepared, directories: &mut BTreeSet<PathBuf>) -> Result<(
         }
         Prepared::Rename { from, to } => {
             rename(from, to)?;
-            directories.extend(
-                [from, to]
-                    .into_iter()
-                    .filter_map(|path| path.parent())
-                    .map(Path::to_owned),
-            );
+            // Where it came from it may turn up once more after a power cut: what is found in
+            // `pending/` beside the same in `revisions/` does no harm.
+            directories.extend(to.parent().map(Path::to_owned));
             Ok(())
         }
         Prepared::Remove(path) => match fs::remove_file(path) {

@@ -15,11 +15,10 @@ use std::thread;
 use super::Shared;
 use super::connection::{Connection, ConnectionPhase};
 use super::files::OpenFiles;
+use super::threads::{ClientThreads, Visit};
 use crate::daemon::http::{HttpResponse, RequestOrigin};
 use crate::daemon::stream::{Deadline, Stream};
-use crate::limits::{
-    GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE, GATE_STACK_BYTES,
-};
+use crate::limits::{GATE_CONNECTIONS_MAX, GATE_EVICT_WAIT, GATE_FILES_SPARE, GATE_RETRY_PAUSE};
 
 /// A bound socket at which clients connect.
 pub(super) enum ClientListener {
@@ -48,6 +47,7 @@ impl ClientListener {
         let mut places = ClientPlaces {
             open: Vec::new(),
             files: OpenFiles::new(),
+            threads: ClientThreads::default(),
             full: HttpResponse::error(503, "Too many connections. Try again.", "").print(false),
         };
         let mut has_failed = false;
@@ -93,11 +93,12 @@ impl ClientListener {
     }
 }
 
-/// The connections of one listener, oldest first; each is alive as long as its thread is.
+/// The connections of one listener, oldest first; each is alive as long as a thread serves it.
 struct ClientPlaces {
     open: Vec<Weak<Connection>>,
     /// What is known of the descriptors that are left.
     files: OpenFiles,
+    threads: ClientThreads,
     /// The printed answer for clients that find no place.
     full: Vec<u8>,
 }
@@ -110,11 +111,12 @@ impl ClientPlaces {
         }
         let connection = Arc::new(Connection::new(stream));
         self.open.push(Arc::downgrade(&connection));
-        let (served, shared) = (connection.clone(), shared.clone());
-        let thread = thread::Builder::new()
-            .name("gate".to_owned())
-            .stack_size(GATE_STACK_BYTES);
-        if let Err(error) = thread.spawn(move || served.serve(&shared, origin)) {
+        let visit = Visit {
+            connection: connection.clone(),
+            shared: shared.clone(),
+            origin,
+        };
+        if let Err(error) = self.threads.receive(visit) {
             log::debug!("a connection found no thread: {error}");
             connection.stream.turn_away(&self.full);
         }
@@ -134,9 +136,9 @@ impl ClientPlaces {
         has
     }
 
-    /// Whether there is one, made if need be. An evicted connection's thread ends at once, but is
-    /// counted until it has, or a flood of connections on a busy host would have any number of
-    /// threads.
+    /// Whether there is one, made if need be. An evicted connection's thread is free at once, but
+    /// is counted until it is, or a flood of connections on a busy host would have any number
+    /// of threads.
     fn has_place(&self) -> bool {
         let evicted = self
             .open

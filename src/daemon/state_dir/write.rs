@@ -118,15 +118,21 @@ fn finish(
 }
 
 fn write_fresh(temporary: &Path, bytes: &[u8]) -> io::Result<File> {
-    match fs::remove_file(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(temporary)?;
+    let make = || {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .open(temporary)
+    };
+    let mut file = match make() {
+        // What somebody was killed over.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(temporary)?;
+            make()?
+        }
+        made => made?,
+    };
     file.write_all(bytes)?;
     Ok(file)
 }

@@ -335,6 +335,7 @@ impl Connector for ServerConnector {
         Ok(Some(Wire {
             stream,
             buffers,
+            unsent: Vec::new(),
             deaf: false,
         }))
     }
@@ -345,21 +346,26 @@ impl Connector for ServerConnector {
 struct Wire {
     stream: Stream,
     buffers: LazyBuffers,
+    /// What goes out before an answer is waited for: a head and a short body make one packet.
+    unsent: Vec<u8>,
     /// The server has closed its ear; what it said before is still to be read.
     deaf: bool,
 }
 
-impl Transport for Wire {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+impl Wire {
+    fn send_all(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+        let unsent = std::mem::take(&mut self.unsent);
         if self.deaf {
             return Ok(());
         }
-        self.stream.set_write_timeout(left(timeout)?)?;
-        let sent = (&self.stream).write_all(&self.buffers.output()[..amount]);
+        let sent = match self.stream.write_at_once(&unsent) {
+            Ok(count) if count == unsent.len() => return Ok(()),
+            Ok(count) => {
+                self.stream.set_write_timeout(left(timeout)?)?;
+                (&self.stream).write_all(&unsent[count..])
+            }
+            Err(error) => Err(error),
+        };
         match sent {
             // A server may answer and close before it has read a body that it will not have: its
             // words count, not the pipe.
@@ -375,8 +381,24 @@ impl Transport for Wire {
         }
         Ok(())
     }
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let more = &self.buffers.output()[..amount];
+        self.unsent.extend_from_slice(more);
+        match self.unsent.len() > HTTP_BUFFER {
+            true => self.send_all(timeout),
+            false => Ok(()),
+        }
+    }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.send_all(timeout)?;
         loop {
             self.stream.set_read_timeout(left(timeout)?)?;
             match (&self.stream).read(self.buffers.input_append_buf()) {
