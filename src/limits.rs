@@ -253,6 +253,9 @@ pub const LATELY_HELD_MAX: usize = 128;
 /// Trees over which revisions spread that are known at once: as many hosts as make changes within
 /// some hours. Of one that was forgotten every link takes revisions whole.
 pub const TREES_MAX: usize = 32;
+/// Trees whose branches a new one begins with, together. With two of them a change takes twice the
+/// time of one that every link takes, with four a fifth more.
+pub const TREES_TAKEN: usize = 4;
 /// Peers that are sent to whole over one tree: those of two generations of links.
 pub const EAGER_MAX: usize = 2 * LINKS_MAX;
 /// Revisions of which it is remembered over which link they came.

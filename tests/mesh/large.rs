@@ -3,12 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use starlingd::limits::{DEAD_AFTER, DEGREE_MAX, DIALS_MET, LINKS_MAX, OUTGOING, TRIM_EVERY};
+use starlingd::limits::{
+    ANNOUNCED_BY_LINK_MAX, DEAD_AFTER, DEGREE_MAX, DIALS_MET, GRAFT_AGAIN, HAVES_MAX, LINKS_MAX,
+    OUTGOING, TRIM_EVERY,
+};
+use starlingd::model::record::RecordId;
 use starlingd::node::input::Input;
 use starlingd::sim::{Spec, address};
+use starlingd::wire::frame::Frame;
 
+use super::liars::LIAR;
 use super::seeds;
 use crate::fleet::{Fleet, SOON};
+use crate::members::{hello, peer};
 
 const COUNT: usize = 12;
 /// So many that each half has more places for links than hosts need.
@@ -242,4 +249,57 @@ fn parts(net: &Fleet) -> usize {
         }
     }
     parts
+}
+
+/// A member is linked with every host, names each change before anybody else has it, and what does
+/// not exist besides, and never sends any of it.
+#[test]
+fn a_member_that_names_what_it_never_sends_holds_up_nobody() {
+    for seed in seeds(2) {
+        let mut net = fleet(seed, COUNT);
+        let change =
+            |net: &mut Fleet, number: u64| net.set(0, "/config/routes", &format!("[{number}]"));
+        for number in 0..4 {
+            let head = change(&mut net, number);
+            net.until("it is everywhere", SOON, |net| net.all_at(head));
+        }
+        let tree = tree_of_first();
+        for number in 4..8 {
+            // It answers no ping, so that it has to come anew.
+            let link = |host| net.puppet(host, hello(LIAR + host as u64));
+            let liars: Vec<usize> = (0..COUNT).map(link).collect();
+            let head = change(&mut net, number);
+            let unknown = (0..HAVES_MAX - 1).map(|other| {
+                let mut id = [number as u8; 32];
+                id[0] = other as u8;
+                RecordId(id)
+            });
+            let names = std::iter::once(head).chain(unknown).map(|id| (tree, id));
+            let names = Frame::Have(names.collect()).encode();
+            for liar in &liars {
+                net.says(*liar, names.clone());
+            }
+            net.until(
+                "it is everywhere all the same",
+                GRAFT_AGAIN.end * 2,
+                |net| net.all_at(head),
+            );
+            net.run(DEAD_AFTER * 2);
+            for liar in liars {
+                let is_graft = |frame: &&Vec<u8>| matches!(Frame::decode(frame), Ok(Some(Frame::Graft(_, id))) if id != RecordId::NONE);
+                let asked = net.puppets[liar].frames.iter().filter(is_graft).count();
+                assert!(
+                    asked <= ANNOUNCED_BY_LINK_MAX,
+                    "seed {seed}: the member was asked {asked} times"
+                );
+            }
+        }
+        net.settle(SOON);
+    }
+}
+
+/// The tree of what the first host makes.
+fn tree_of_first() -> u64 {
+    let first = peer(0).as_bytes().first_chunk().copied();
+    u64::from_be_bytes(first.expect("it is longer"))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::limits::{HAVE_GATHER, HAVE_SECOND_MAX, INLINE_MAX, PULL_PATIENCE, ROUND_TRIP_UNKNOWN};
 use crate::model::ledger::{EditRef, Standing};
+use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::node::context::Context;
@@ -87,7 +88,8 @@ impl Exchange {
             && tree == tree_of(&author)
             && from.is_some_and(|from| from.hello.peer == author);
         let linked = peers.links().map(|link| link.hello.peer);
-        self.trees.begin(tree, linked.filter(|_| !is_told));
+        let linked: Vec<PeerId> = linked.filter(|_| !is_told).collect();
+        self.trees.begin(tree, &linked, !is_small);
         if let Some(from) = from {
             self.trees.hangs_on(tree, from.id);
         }

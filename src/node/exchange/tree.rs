@@ -8,8 +8,9 @@
 //! again.
 //!
 //! A tree suits whoever it was found from, and takes others twice the time. So each host that makes
-//! changes has a tree of its own, or for its first change takes that of a neighbour. What is passed
-//! on after a comparison goes over one that is shared.
+//! changes has a tree of its own, or for its first change takes that of a neighbour. Where many
+//! make changes a new tree begins with the branches of a few others, and is pruned from its second
+//! change on. What is passed on after a comparison goes over one that is shared.
 //!
 //! Each direction of a link has its own state, kept by the side that sends. Invariant: the link
 //! that has brought a revision first is never pruned for it, so that of two copies that cross both
@@ -23,6 +24,7 @@ use std::time::Duration;
 use crate::limits::{
     ANNOUNCED_BY_LINK_MAX, ANNOUNCED_MAX, CAME_MAX, EAGER_MAX, GRAFT_AGAIN, GRAFT_BETTER,
     GRAFT_OWN, GRAFT_SHARED, HAVES_WAITING_MAX, PRUNE_AGAIN, ROUND_TRIP_UNKNOWN, TREES_MAX,
+    TREES_TAKEN,
 };
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
@@ -49,6 +51,9 @@ struct SpreadTree {
     eager: BTreeSet<PeerId>,
     /// The link that has brought the last of it first.
     root: Option<LinkId>,
+    /// Whether who sends a second copy is told. Who has made one change may never make another:
+    /// then a prune for each copy would cost more frames than it ever spares.
+    is_found: bool,
 }
 
 impl SpreadTree {
@@ -155,19 +160,38 @@ impl Trees {
     }
 
     /// Something is about to be sent over a tree. If it is new here, it is sent to
-    /// these whole.
-    pub(in crate::node) fn begin(&mut self, name: TreeName, eager: impl Iterator<Item = PeerId>) {
+    /// these whole, or `among_many` to those of them that are branches of others.
+    pub(in crate::node) fn begin(&mut self, name: TreeName, linked: &[PeerId], among_many: bool) {
         let known = self.trees.iter().position(|tree| tree.name == name);
-        let tree = known.and_then(|at| self.trees.remove(at));
-        let tree = tree.unwrap_or_else(|| SpreadTree {
-            name,
-            eager: eager.collect(),
-            root: None,
-        });
+        let tree = match known.and_then(|at| self.trees.remove(at)) {
+            Some(tree) => SpreadTree {
+                is_found: true,
+                ..tree
+            },
+            None => {
+                let taken = self.taken(linked).filter(|_| among_many);
+                SpreadTree {
+                    name,
+                    root: None,
+                    is_found: taken.is_none(),
+                    eager: taken.unwrap_or_else(|| linked.iter().copied().collect()),
+                }
+            }
+        };
         if self.trees.len() >= TREES_MAX {
             self.trees.pop_front();
         }
         self.trees.push_back(tree);
+    }
+
+    /// Of these peers those that the last few trees have for branches, all together: fewer than
+    /// all, and over them a short way leads from anywhere. `None` if too few trees are known,
+    /// or none of them leads to these.
+    fn taken(&self, linked: &[PeerId]) -> Option<BTreeSet<PeerId>> {
+        let trees = self.trees.iter().rev().take(TREES_TAKEN);
+        let is_branch = |peer: &&PeerId| trees.clone().any(|tree| tree.eager.contains(peer));
+        let taken: BTreeSet<PeerId> = linked.iter().filter(is_branch).copied().collect();
+        (trees.len() == TREES_TAKEN && !taken.is_empty()).then_some(taken)
     }
 
     /// A link brings, or is to bring, what spreads over a tree.
@@ -264,7 +288,9 @@ impl Trees {
             self.pruned.pop_front();
         }
         let is_told = |told: &(LinkId, TreeName, Duration)| (told.0, told.1) == (second, tree);
-        if self.pruned.iter().any(is_told) || self.pruned.len() >= CAME_MAX {
+        let is_found = |known: &SpreadTree| known.name == tree && known.is_found;
+        let is_worth_it = self.trees.iter().any(is_found) && self.pruned.len() < CAME_MAX;
+        if !is_worth_it || self.pruned.iter().any(is_told) {
             return TreeChange::default();
         }
         self.pruned.push_back((second, tree, now));

@@ -11,7 +11,8 @@ fn id(number: u8) -> RecordId {
 /// A host that is linked with these peers, over links of the same numbers, and knows a tree.
 fn linked(peers: &[u8]) -> Trees {
     let mut trees = Trees::default();
-    trees.begin(9, peers.iter().map(|number| peer(*number)));
+    let peers: Vec<PeerId> = peers.iter().map(|number| peer(*number)).collect();
+    trees.begin(9, &peers, false);
     trees
 }
 
@@ -26,7 +27,7 @@ fn a_link_is_eager_until_it_is_pruned_and_again_once_it_is_grafted() {
     assert!(trees.is_eager(9, &peer(1)) && trees.is_eager(9, &peer(2)));
     assert!(!trees.is_eager(9, &peer(3)), "it has come later");
     trees.is_pruned(9, &peer(1));
-    trees.begin(9, std::iter::once(peer(1)));
+    trees.begin(9, &[peer(1)], false);
     assert!(!trees.is_eager(9, &peer(1)) && trees.is_eager(9, &peer(2)));
     trees.is_grafted(9, peer(1));
     assert!(trees.is_eager(9, &peer(1)));
@@ -52,7 +53,7 @@ fn prune(link: LinkId) -> TreeChange {
 fn trees_and_what_is_remembered_of_them_are_bounded() {
     let mut trees = linked(&[1]);
     for name in 10..10 + TREES_MAX as u64 {
-        trees.begin(name, std::iter::empty());
+        trees.begin(name, &[], false);
     }
     assert_eq!(trees.trees.len(), TREES_MAX);
     assert!(!trees.is_eager(9, &peer(1)), "it was forgotten");
@@ -112,11 +113,35 @@ fn the_first_change_goes_over_the_tree_of_a_neighbour_and_the_next_over_an_own_o
     assert_eq!(Trees::default().for_own(&me, near.iter()), tree_of(&me));
     let mut trees = Trees::default();
     for number in 1..=2 {
-        trees.begin(tree_of(&peer(number)), near.iter().copied());
+        trees.begin(tree_of(&peer(number)), &near, false);
     }
     trees.is_pruned(tree_of(&peer(1)), &peer(1));
     assert_eq!(trees.for_own(&me, near.iter()), tree_of(&peer(2)));
     assert_eq!(trees.for_own(&me, near.iter()), tree_of(&me));
+}
+
+#[test]
+fn a_tree_among_many_takes_their_branches_and_is_pruned_from_its_second_change_on() {
+    let all = [1, 2, 3].map(peer);
+    let mut trees = Trees::default();
+    for name in 10..10 + TREES_TAKEN as u64 {
+        trees.begin(name, &all, true);
+        trees.is_pruned(name, &peer(1));
+        trees.is_pruned(name, &peer(2));
+    }
+    trees.is_grafted(11, peer(2));
+    trees.begin(9, &all, true);
+    let branches = all.map(|peer| trees.is_eager(9, &peer));
+    assert_eq!(branches, [false, true, true], "those of any of the others");
+    trees.comes(1, id(1), 9, NOW);
+    assert_eq!(trees.comes(2, id(1), 9, NOW), NOTHING, "the first change");
+    trees.begin(9, &all, true);
+    trees.comes(1, id(2), 9, NOW);
+    assert_eq!(trees.comes(2, id(2), 9, NOW), prune(2));
+    trees.begin(8, &all, false);
+    assert!(trees.is_eager(8, &peer(1)), "a small fleet");
+    trees.begin(7, &[peer(1)], true);
+    assert!(trees.is_eager(7, &peer(1)), "there is no other way");
 }
 
 #[test]
@@ -268,7 +293,8 @@ impl Mesh {
     fn new() -> Self {
         let mut hosts: Vec<Trees> = (0..HOSTS).map(|_| Trees::default()).collect();
         for (number, trees) in hosts.iter_mut().enumerate() {
-            trees.begin(TREE, around(number).map(|other| peer(other as u8)));
+            let linked: Vec<PeerId> = around(number).map(|other| peer(other as u8)).collect();
+            trees.begin(TREE, &linked, false);
         }
         Self {
             hosts,
