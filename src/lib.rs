@@ -43,6 +43,11 @@
 //! - **head**: the revision that a group is at: the greatest of all in the order.
 //! - **height, stamp**: the base's height and one; the author's time, which only breaks ties.
 //! - **node record**: what a host says of itself: name, version, addresses, what its server runs.
+//! - **proof, chain**: twelve bytes that only one host can have named; those of a node record, each
+//!   of which hashes to the one before it.
+//! - **step, beat**: a proof that a host is at a later head, and nothing else has changed; a proof
+//!   that it still runs.
+//! - **news**: node records, steps and beats, as they go over a link, many in a frame.
 //! - **edit**: what a client asked for, once, with what it found there.
 //! - **guarded**: of an edit: made for one head only (`If-Match`), and never replayed.
 //! - **ledger, floor**: the last 256 edits that a revision contains; the stamp below which it

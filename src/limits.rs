@@ -300,16 +300,37 @@ pub const PULL_ROUNDS_MAX: u32 = 15;
 /// Values in a node record, so that 8 192 of them stay within a few dozen megabytes however they
 /// are written.
 pub const NODE_VALUES_MAX: usize = 64;
-/// A node record is made anew this often for each 32 peers. Ten seconds, as first planned, cost
-/// five idle hosts four times the rest.
-pub const REFRESH_EVERY: Duration = Duration::from_secs(60);
+/// A host says that it still runs this often, for each 32 peers.
+pub const BEAT_EVERY: Duration = Duration::from_secs(60);
+/// A node record is made anew after this: well before others would take it for too old.
+pub const RECORD_LASTS: Duration = Duration::from_secs(2 * 24 * 3600);
+/// By how much, in milliseconds, the clock may go away from what a node record shows of it before
+/// the record is made anew: half of what others are told of.
+pub const CLOCK_SHOWN_MS: u64 = CLOCK_DIFFERS_MS / 2;
 /// A node record changes at most this often.
 pub const REFRESH_MIN: Duration = Duration::from_secs(2);
 /// How long a change of the node record waits for others to go with it.
 pub const REFRESH_GATHER: Duration = Duration::from_millis(100);
-/// So many node records may come before their time, after a while of silence: a new head, and what
-/// the server makes of it.
+/// So many node records may come before their time, after a while of silence.
 pub const REFRESH_EARLY: u32 = 2;
+/// Steps are at least this far apart in the long run, for each 32 peers.
+pub const STEP_MIN: Duration = Duration::from_millis(250);
+/// So many steps may come before their time, after a while of silence.
+pub const STEP_EARLY: u32 = 8;
+/// How long the server has to run a new head before a node record is made to say that it does not
+/// yet: most do in a few milliseconds, and then a step says all.
+pub const STEP_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first news of hosts waits on a link for more, for each 32 peers.
+pub const NEWS_GATHER: Duration = Duration::from_millis(25);
+/// The longest wait for that: with five links on the way everybody has heard within three seconds.
+pub const NEWS_GATHER_MAX: Duration = Duration::from_millis(400);
+/// How long it waits if all that there is to say is that hosts still run.
+pub const BEAT_GATHER: Duration = Duration::from_secs(15);
+/// News of hosts that a link carries each second, in bytes, however many hosts have some: a hundred
+/// node records, or steps of a thousand hosts.
+pub const NEWS_EACH_SECOND: usize = 32 << 10;
+/// News that a link carries at once after a while of silence.
+pub const NEWS_AT_ONCE: usize = 64 << 10;
 /// A node record below another host's copy of it is signed anew at most this often.
 pub const OVERTAKE_EVERY: Duration = Duration::from_secs(10);
 /// How long a change of the address book waits for others to go with it.

@@ -6,6 +6,8 @@
 //! than its bounds allow: the process's greatest size, as Linux counts it, must hardly
 //! grow. `STARLING_SEED=7` runs one seed again.
 
+#[path = "fuzz/frames.rs"]
+mod frames;
 #[path = "fuzz/mutate.rs"]
 mod mutate;
 #[path = "fuzz/targets.rs"]

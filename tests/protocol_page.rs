@@ -16,6 +16,7 @@ use starlingd::model::json;
 use starlingd::model::operation::operations;
 use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
+use starlingd::model::proof::{Chains, Statement};
 use starlingd::model::record::{Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::{Purpose, SecretKey, verify};
@@ -23,6 +24,7 @@ use starlingd::model::stamp::Stamp;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::frame::{Frame, Payload, Scope};
 use starlingd::wire::handshake::{FIRST_LEN, Listening, LocalPeer};
+use starlingd::wire::news::{Beat, HostNews, ProofOrigin, Steps};
 use starlingd::wire::token::Token;
 
 const PAGE: &str = include_str!("../man/starling-protocol.7");
@@ -304,6 +306,34 @@ fn the_listener_takes_the_first_flight_of_the_page_and_answers_in_its_form() {
     );
 }
 
+/// The dialler, whose record of height 3 names a head of height 7, is at one of height 8, and has
+/// said once that it still runs.
+fn news() -> HostNews {
+    let (author, secret) = (peer(DIALLER), SecretKey::from_seed(&[DIALLER; 32]));
+    let chains = Chains::new(author, &secret, [3, 0x1415_1617_1819_1a1b, MADE_AT]);
+    let origin = |age| ProofOrigin {
+        author: ProofOrigin::author_of(&author),
+        height: 3,
+        age,
+    };
+    let [end, step] = [0, 1].map(|place| chains.proof(Statement::Step, place));
+    assert_eq!(end.0.to_vec(), bytes("end of the steps"));
+    assert!(step.follows(end, 1, Statement::Step, &author));
+    HostNews {
+        steps: vec![Steps {
+            height: 8,
+            head: revision().id(),
+            hosts: vec![(origin(2), step)],
+        }],
+        beats: vec![Beat {
+            origin: origin(1),
+            place: 1,
+            proof: chains.proof(Statement::Beat, 1),
+        }],
+        ..HostNews::default()
+    }
+}
+
 #[test]
 fn the_frames_of_the_page_are_these_and_are_sealed_in_this_order() {
     let empty = Digest::of([]).root;
@@ -326,6 +356,7 @@ fn the_frames_of_the_page_are_these_and_are_sealed_in_this_order() {
         ),
         ("Record", record),
         ("Pong of the dialler", Frame::Pong(10_000_000)),
+        ("News", Frame::News(news())),
     ];
     let by_listener = [
         ("Degree of the listener", Frame::Degree(0)),
@@ -457,6 +488,7 @@ fn records_and_their_limits() -> Vec<String> {
             limits::OPEN_VALUE_MAX
         ),
         format!("values in a node record Ta {}", limits::NODE_VALUES_MAX),
+        format!("proofs of a chain Ta {}", limits::PROOFS_MAX),
         format!("path Ta {} bytes, decoded", limits::PATH_MAX),
         format!("height Ta 2^{tallest} - 1"),
         format!(
@@ -486,6 +518,16 @@ fn links_and_their_limits() -> Vec<String> {
             "queue of a link Ta {} bytes, with answers {}",
             limits::QUEUE_MAX,
             2 * limits::QUEUE_MAX
+        ),
+        format!(
+            "news over a link Ta {} bytes a second, {} at once",
+            limits::NEWS_EACH_SECOND,
+            limits::NEWS_AT_ONCE
+        ),
+        format!(
+            "node records and false proofs of others that a link brings Ta {} a second, {} at once",
+            limits::NODE_CHECKS_EACH_SECOND,
+            limits::NODE_CHECKS_MAX
         ),
         format!("links Ta {}", limits::LINKS_MAX),
         format!("dials under way Ta {}", limits::DIALS_MAX),

@@ -28,6 +28,10 @@ mod members;
 mod mesh;
 #[path = "sim/nemesis.rs"]
 mod nemesis;
+#[path = "sim/news.rs"]
+mod news;
+#[path = "sim/over_links.rs"]
+mod over_links;
 #[path = "sim/run.rs"]
 mod run;
 #[path = "sim/scenarios.rs"]

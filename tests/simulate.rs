@@ -105,6 +105,8 @@ fn eight_hosts_are_all_linked_with_each_other_and_a_change_takes_one_hop() {
     );
     assert_eq!(number(&figures, "all_hops"), 1.0);
     assert!(number(&figures, "half_ms") <= number(&figures, "all_ms"));
+    assert!(number(&figures, "known_ms") <= 500.0);
+    assert!(number(&figures, "change_node_bytes") < 2_000.0);
     assert!(number(&figures, "idle_node_bytes") > 0.0);
     assert!(
         figures.get("heal_ms").is_none() && figures.get("dead").is_none(),

@@ -33,6 +33,12 @@ pub const LEDGER_MAX: usize = 256;
 /// whose clock is years ahead, and who has nobody to tell it, makes so many changes that can still
 /// be made again under a right date.
 pub const NAMES_AHEAD_MAX: usize = 64;
+/// Proofs of a chain: after so many a node record is made anew. Each is worked out from the last,
+/// so that a host keeps none of them; that takes no longer than a signature.
+pub const PROOFS_MAX: u16 = 256;
+/// News of hosts in one frame, in bytes: no more than a body that travels with its record, so that
+/// nothing waits longer for them.
+pub const NEWS_MAX: usize = INLINE_MAX;
 /// Operations in one edit.
 pub const OPERATIONS_MAX: usize = 64;
 /// Open conflicts and uncontained records of a group, taken together, at which new writes are

@@ -26,6 +26,7 @@ pub mod patch;
 pub mod path;
 pub mod peer_id;
 pub(crate) mod places;
+pub mod proof;
 pub mod record;
 pub(crate) mod replay;
 pub mod resources;

@@ -62,7 +62,7 @@ use crate::model::record::RecordId;
 use crate::model::revision::Revision;
 use crate::node::kept_file::KeptFile;
 use crate::node::store::given::GivenNames;
-use crate::node::views::inspect::Counts;
+use crate::node::views::inspect::{Counts, HeadsTold};
 use crate::wire::frame::{Frame, Goodbye};
 
 /// A peer of a fleet.
@@ -326,6 +326,11 @@ impl Node {
     /// How the last attempt to apply the head went, in one word.
     pub fn verdict(&self) -> &'static str {
         self.local.server.word()
+    }
+
+    /// What a peer has said of itself last, as far as this host has heard of it.
+    pub fn told_by(&self, peer: &PeerId) -> Option<HeadsTold> {
+        self.view().told_by(peer)
     }
 
     /// About how many bytes of memory are held for the fleet: documents, node records, the address

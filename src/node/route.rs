@@ -448,11 +448,13 @@ impl Node {
             .compare_if_due(&mut self.cx, &mut self.peers, &self.store);
     }
 
-    /// Makes the own node record anew.
+    /// Says of this host what there is to say.
     pub(super) fn refresh_own_record(&mut self) {
         if self.peers.own_record.due() <= self.cx.now.elapsed {
             let said = self.view().said_of_self();
-            self.peers.refresh_own_record(&mut self.cx, &said);
+            let head = self.store.head(&self.cx);
+            let head = head.map(|head| (head.rank().height, head.id()));
+            self.peers.refresh_own_record(&mut self.cx, said, head);
         }
     }
 }

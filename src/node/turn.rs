@@ -21,7 +21,7 @@ pub(super) struct Recurring {
 /// disk, without which nothing can be made; then what is made again, before the next exchange tells
 /// of it and before clients' changes are made on it; then the server; and in the end what is said
 /// of all this, and whom to dial for it.
-pub(super) const ALL: [Recurring; 22] = [
+pub(super) const ALL: [Recurring; 23] = [
     Recurring {
         due: |node| node.peers.newcomers_due(),
         act: |node| node.peers.judge_newcomers(&mut node.cx),
@@ -106,11 +106,15 @@ pub(super) const ALL: [Recurring; 22] = [
     },
     Recurring {
         due: |node| node.cx.news.then_some(node.cx.now.elapsed),
-        act: |node| node.peers.news_is_due(&mut node.cx),
+        act: |node| node.peers.has_news(&mut node.cx),
     },
     Recurring {
         due: |node| Some(node.peers.own_record.due()),
         act: Node::refresh_own_record,
+    },
+    Recurring {
+        due: |node| node.peers.news_due(),
+        act: |node| node.peers.tell_news(&mut node.cx),
     },
     Recurring {
         due: |node| {

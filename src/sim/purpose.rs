@@ -13,7 +13,7 @@ pub enum FramePurpose {
     Documents,
     /// Comparing what is held of documents.
     DocumentExchange,
-    /// Node records.
+    /// News of hosts.
     Nodes,
     /// Comparing which node records are held.
     NodeExchange,
@@ -26,8 +26,7 @@ pub enum FramePurpose {
 /// The purpose of an encoded frame, told by its first bytes.
 pub(super) fn purpose(bytes: &[u8]) -> FramePurpose {
     match bytes {
-        // type, header length (2), record version, kind
-        [frame_type::RECORD, _, _, _, NODE, ..] => FramePurpose::Nodes,
+        [frame_type::NEWS, ..] => FramePurpose::Nodes,
         [frame_type::PING | frame_type::PONG, ..] => FramePurpose::Pings,
         [
             frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
@@ -46,6 +45,5 @@ pub(super) fn purpose(bytes: &[u8]) -> FramePurpose {
     }
 }
 
-/// The kind of a node record, and the scope of documents, as a frame has them.
-const NODE: u8 = 2;
+/// The scope of documents, as a frame has it.
 const DOCUMENTS: u8 = 0;

@@ -157,16 +157,19 @@ impl Rehearsal {
         self.world.run(SETTLE);
         self.world.observer_mut().follows = true;
         self.world.observer_mut().take_sent();
-        let mut sent = BTreeMap::new();
+        let (mut sent, mut known) = (BTreeMap::new(), Vec::new());
         for _ in 0..self.scenario.changes {
             let author = self.usual_author();
             self.ask_own(author);
+            let answered = self.world.now;
             self.until_agreed("take up a change");
+            let rest = self.world.now + BETWEEN_CHANGES;
+            known.push(self.all_know(BETWEEN_CHANGES).map(|at| at - answered));
+            self.world.run(rest.saturating_sub(self.world.now));
             for (purpose, of) in self.world.observer_mut().take_sent() {
                 let sum: &mut Sent = sent.entry(purpose).or_default();
                 (sum.frames, sum.bytes) = (sum.frames + of.frames, sum.bytes + of.bytes);
             }
-            self.world.run(BETWEEN_CHANGES);
         }
         self.world.observer_mut().follows = false;
         let spreads = std::mem::take(&mut self.world.observer_mut().spreads);
@@ -200,6 +203,12 @@ impl Rehearsal {
             changes,
         );
         if !self.world.no_node_records {
+            let slowest = known.into_iter().collect::<Option<Vec<_>>>();
+            self.figures.time(
+                "known_ms",
+                "until all know that all have it, the slowest of the changes",
+                slowest.and_then(|known| known.into_iter().max()),
+            );
             let nodes = of(FramePurpose::Nodes).bytes;
             self.a_host(
                 "change_node_bytes",

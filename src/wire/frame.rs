@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 
+use super::news::HostNews;
 use super::{address, frame_type};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::limits::{
@@ -47,9 +48,8 @@ pub enum Frame {
     Pong(u64),
     /// How many links the sender has to others than the receiver; the first frame on every link.
     Degree(u16),
-    /// A record: header, signature, and the body in some form. Beside a node record, its age in
-    /// milliseconds; beside a revision, the tree that it spreads over, 0 if it answers something.
-    /// Neither is signed.
+    /// A record: header, signature, and the body in some form. Beside it, not signed, the
+    /// tree that it spreads over, 0 if it answers something.
     Record(Record, u64, Payload),
     /// Asks for a body from an offset on. The receiver may send a delta against the body that the
     /// sender says it has.
@@ -119,6 +119,8 @@ pub enum Frame {
     Graft(u64, RecordId),
     /// What the receiver sends over this tree comes otherwise before: its name is enough.
     Prune(u64),
+    /// What goes round of hosts.
+    News(HostNews),
     /// The link is about to be closed, and why.
     Bye(Goodbye, String),
 }
@@ -194,6 +196,10 @@ impl Frame {
                 .u8(frame_type::BYE)
                 .u8(*why as u8)
                 .short(text.as_bytes()),
+            Self::News(news) => {
+                news.encode(&mut out);
+                &mut out
+            }
             Self::Want(id) => out.u8(frame_type::WANT).raw(&id.0),
             Self::ContainmentQuery { group, head, edits } => encode_edits(
                 out.u8(frame_type::CONTAINMENT_QUERY)
@@ -278,6 +284,7 @@ impl Frame {
                 Self::Bye(why, String::from_utf8(text.to_vec()).unwrap_or_default())
             }
             frame_type::WANT => Self::Want(id(&mut r)?),
+            frame_type::NEWS => Self::News(HostNews::decode(&mut r)?),
             frame_type::CONTAINMENT_QUERY => Self::ContainmentQuery {
                 group: group(&mut r)?,
                 head: id(&mut r)?,
@@ -349,8 +356,8 @@ pub fn is_piece(bytes: &[u8]) -> bool {
 /// like unknown frames.
 fn is_of_a_later_version(bytes: &[u8]) -> bool {
     match bytes {
-        // type, header length (2), record version, kind
-        [frame_type::RECORD, _, _, _, kind, ..] => !(1..=3).contains(kind),
+        // type, header length (2), record version, kind: node records go as news
+        [frame_type::RECORD, _, _, _, kind, ..] => ![1, 3].contains(kind),
         [
             frame_type::ROOT | frame_type::BUCKETS | frame_type::IDS | frame_type::DONE,
             scope,

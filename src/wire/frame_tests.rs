@@ -4,6 +4,43 @@ use crate::model::peer_id::PeerId;
 use crate::model::record::{Header, Kind};
 use crate::model::signature::SecretKey;
 use crate::model::stamp::Stamp;
+use crate::wire::news::{Beat, HostNews, NewsRecord, ProofOrigin, Steps};
+
+fn node_record() -> Record {
+    let header = Header {
+        kind: Kind::Node,
+        key: String::new(),
+        ..(*record().header).clone()
+    };
+    Record::sign(header, b"{}", &SecretKey::from_seed(&[1; 32]))
+}
+
+/// A step and a beat of somebody.
+fn news(head: RecordId) -> HostNews {
+    let origin = ProofOrigin {
+        author: [1; 6],
+        height: 2,
+        age: 3,
+    };
+    let proof = crate::model::proof::Proof([4; 12]);
+    HostNews {
+        steps: vec![Steps {
+            height: 5,
+            head,
+            hosts: vec![(origin, proof); 2],
+        }],
+        beats: vec![Beat {
+            origin,
+            place: 6,
+            proof,
+        }],
+        records: vec![NewsRecord {
+            record: node_record(),
+            age: 7,
+            body: b"{}".to_vec(),
+        }],
+    }
+}
 
 fn record() -> Record {
     let secret = SecretKey::from_seed(&[1; 32]);
@@ -61,6 +98,7 @@ fn every_frame() -> Vec<Frame> {
         Frame::Addresses(addresses),
         Frame::Bye(Goodbye::Clone, "two of you".into()),
         Frame::Want(id),
+        Frame::News(news(id)),
         Frame::ContainmentQuery {
             group: "default".into(),
             head: id,

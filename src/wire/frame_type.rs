@@ -44,3 +44,5 @@ pub const HAVE: u8 = 19;
 pub const GRAFT: u8 = 20;
 /// The type of [`Frame::Prune`](super::frame::Frame::Prune).
 pub const PRUNE: u8 = 21;
+/// The type of [`Frame::News`](super::frame::Frame::News).
+pub const NEWS: u8 = 24;

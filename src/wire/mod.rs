@@ -10,5 +10,6 @@ pub mod forwarded;
 pub mod frame;
 pub(crate) mod frame_type;
 pub mod handshake;
+pub mod news;
 pub mod session;
 pub mod token;

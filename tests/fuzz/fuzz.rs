@@ -7,6 +7,7 @@
 //! anything ([`node`]). A panic ends the run with status 1, the seed and the input; the same seed
 //! brings it again.
 
+mod frames;
 mod mutate;
 mod node;
 mod targets;

@@ -21,6 +21,7 @@ use starlingd::sim::{Observer, World, fleet, secret};
 use starlingd::wire::forwarded::ForwardedRequest;
 use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
 use starlingd::wire::handshake::Hello;
+use starlingd::wire::news::{HostNews, NewsRecord};
 
 use super::mutate;
 
@@ -272,13 +273,12 @@ impl Liar {
             17 if !self.records.is_empty() => {
                 let place = self.below(self.records.len());
                 let (record, body) = self.records[place].clone();
-                Frame::Record(record, 0, self.payload(body))
+                self.carrying(record, body)
             }
             _ => {
                 let (record, body) = self.record();
                 self.records.push((record.clone(), body.clone()));
-                let age = self.rng.below(10_000);
-                Frame::Record(record, age, self.payload(body))
+                self.carrying(record, body)
             }
         };
         let honest = frame.encode();
@@ -300,6 +300,18 @@ impl Liar {
             body,
         };
         forwarded.encode().expect("it is short")
+    }
+
+    /// A record in a frame of its kind.
+    fn carrying(&mut self, record: Record, body: Vec<u8>) -> Frame {
+        if record.header.kind != Kind::Node {
+            return Frame::Record(record, 0, self.payload(body));
+        }
+        let age = self.rng.below(10_000);
+        Frame::News(HostNews {
+            records: vec![NewsRecord { record, age, body }],
+            ..HostNews::default()
+        })
     }
 
     fn payload(&mut self, body: Vec<u8>) -> Payload {

@@ -12,7 +12,7 @@ use starlingd::model::overlay::Overlay;
 use starlingd::model::patch::{JsonPatch, Patch};
 use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
-use starlingd::model::record::{Record, RecordId};
+use starlingd::model::record::Record;
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::SecretKey;
 use starlingd::model::stamp::Stamp;
@@ -22,9 +22,12 @@ use starlingd::settings::{Environment, Resolved, SettingsFile};
 use starlingd::sim::World;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
 use starlingd::wire::forwarded::{ForwardedRequest, ForwardedResponse};
-use starlingd::wire::frame::{Frame, Goodbye, Payload, Scope};
+use starlingd::wire::frame::Frame;
 use starlingd::wire::handshake::{Dialling, FIRST_LEN, Listening, LocalPeer};
+
 use starlingd::wire::token::Token;
+
+use crate::frames::frames;
 
 /// What a decoder made of an input: accepted, or refused in these words. Words that were not seen
 /// before show that the input has gone somewhere new.
@@ -498,61 +501,6 @@ fn told() -> ForwardedResponse {
 
 fn token() -> Token {
     Token::new(&fleet(), vec!["gull:7117".to_owned()]).expect("a token")
-}
-
-/// One frame of each type.
-pub fn frames() -> Vec<Vec<u8>> {
-    let revision = revision();
-    let id = revision.id();
-    let edits = vec![revision.edit_ref()];
-    let group = || "default".to_owned();
-    let all = [
-        Frame::Ping(1),
-        Frame::Pong(2),
-        Frame::Degree(3),
-        Frame::Record(revision.record.clone(), 0, Payload::Announced),
-        Frame::Record(
-            revision.record.clone(),
-            0,
-            Payload::Whole(revision.body.to_vec()),
-        ),
-        Frame::Record(revision.record.clone(), 0, Payload::Delta(id, vec![0; 20])),
-        Frame::Pull {
-            id,
-            offset: 9,
-            have: RecordId::NONE,
-        },
-        Frame::Piece {
-            id,
-            offset: 9,
-            bytes: vec![1; 50],
-        },
-        Frame::Missing(id),
-        Frame::Root(Scope::Documents, true, [1; 32]),
-        Frame::Buckets(Scope::Nodes, vec![[3; 8]; 256]),
-        Frame::Ids(Scope::Nodes, true, (0..=255).collect(), vec![id; 20]),
-        Frame::Done(Scope::Nodes, false),
-        Frame::Addresses(vec![
-            "10.0.0.1:7117".parse().expect("an address"),
-            "[fd00::1]:1".parse().expect("an address"),
-        ]),
-        Frame::Bye(Goodbye::Full, "enough".into()),
-        Frame::Want(id),
-        Frame::ContainmentQuery {
-            group: group(),
-            head: id,
-            edits: edits.clone(),
-        },
-        Frame::ContainmentReply {
-            group: group(),
-            head: id,
-            contained: edits.clone(),
-            out: edits,
-        },
-        Frame::ForwardedRequest(1, true, vec![1; 50]),
-        Frame::ForwardedResponse(2, false, vec![2; 50]),
-    ];
-    all.iter().map(Frame::encode).collect()
 }
 
 const KINDS: [&str; 6] = [

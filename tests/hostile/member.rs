@@ -18,6 +18,7 @@ use starlingd::model::stamp::Stamp;
 use starlingd::wire::fleet::Fleet;
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::LocalPeer;
+use starlingd::wire::news::{HostNews, NewsRecord};
 use starlingd::wire::session::{Opener, Sealer};
 use starlingd::wire::token::Token;
 
@@ -178,11 +179,14 @@ impl Member {
             body_hash: [0; 32],
             note: String::new(),
         };
-        Frame::Record(
-            Record::sign(header, body.as_bytes(), &secret),
-            0,
-            Payload::Whole(body.as_bytes().to_vec()),
-        )
+        Frame::News(HostNews {
+            records: vec![NewsRecord {
+                record: Record::sign(header, body.as_bytes(), &secret),
+                age: 0,
+                body: body.as_bytes().to_vec(),
+            }],
+            ..HostNews::default()
+        })
     }
 
     /// A record of this height whose base nobody has seen, with its body: it contains nothing, and

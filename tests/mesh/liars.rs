@@ -74,11 +74,12 @@ fn lies() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "a node record that is no object",
-            bytes(&node, Payload::Whole(b"[1]".to_vec())),
+            members::news(&node, b"[1]"),
         ),
+        ("a node record without a body", members::news(&node, b"")),
         (
-            "a node record without a body",
-            bytes(&node, Payload::Announced),
+            "a node record that is a revision",
+            members::news(&honest.record, &honest.body),
         ),
         ("half a frame", vec![8, 0]),
         (

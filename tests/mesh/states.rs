@@ -8,6 +8,7 @@ use starlingd::node::ask::HostQuery;
 use super::seeds;
 use super::spreading::joined;
 use crate::fleet::{Fleet, SOON};
+use crate::news::misinformed;
 
 impl Fleet {
     /// How `of` stands to the head, as `host` shows it.
@@ -47,6 +48,24 @@ fn whoever_has_applied_a_change_is_in_step_everywhere_before_half_a_second_is_ov
                 Duration::from_millis(500),
                 Fleet::all_in_step,
             );
+            net.run(Duration::from_secs(7));
+        }
+    }
+}
+
+#[test]
+fn twenty_hosts_all_know_of_an_apply_before_half_a_second_is_over() {
+    for seed in seeds(2) {
+        let mut net = joined(seed, 20);
+        net.run(Duration::from_secs(60));
+        for change in 0..2 {
+            let head = net.set(7 * change, "/config/routes", &format!("[{change}]"));
+            net.until("all have applied it", SOON, |net| {
+                net.all_at(head) && net.all_applied()
+            });
+            net.until("all know that", Duration::from_millis(500), |net| {
+                misinformed(net).is_none()
+            });
             net.run(Duration::from_secs(7));
         }
     }

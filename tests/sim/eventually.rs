@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use starlingd::limits::{
-    DEAD_AFTER, DEGREE_MAX, FULL_MESH, LINKS_MAX, OBSERVE_EVERY, REAPPLY_MAX, RETRY_MAX, RETRY_MIN,
-    STAND_IN_AFTER, SYNC_EVERY,
+    DEAD_AFTER, DEGREE_MAX, FULL_MESH, LINKS_MAX, OBSERVE_EVERY, OVERTAKE_EVERY, REAPPLY_MAX,
+    RETRY_MAX, RETRY_MIN, STAND_IN_AFTER, SYNC_EVERY, SYNC_NODES_EVERY,
 };
 use starlingd::model::json;
 use starlingd::model::record::RecordId;
 use starlingd::node::effect::revision_name;
 use starlingd::sim::FarEnd;
 
+use crate::news::misinformed;
 use crate::watch::World;
 
 /// How long what a run needed in the end.
@@ -35,6 +36,10 @@ fn heads_by(hosts: usize) -> Duration {
 /// By when servers run it: what they did not answer is tried again after the longest wait.
 const SERVERS_BY: Duration =
     Duration::from_secs(REAPPLY_MAX.as_secs() + 5 * OBSERVE_EVERY.as_secs());
+/// By when everybody knows how it is with all others: each compares what it knows with two others,
+/// and whoever finds a record of its own above its newest overtakes it.
+const NEWS_BY: Duration =
+    Duration::from_secs(3 * SYNC_NODES_EVERY.as_secs() + OVERTAKE_EVERY.as_secs());
 /// For so long nothing may change any more.
 const AT_REST: Duration = Duration::from_secs(45);
 const STEP: Duration = Duration::from_millis(250);
@@ -55,6 +60,7 @@ pub fn settle(world: &mut World, gone: &BTreeSet<usize>) -> Result<(RecordId, To
     wait(world, most, badly_linked, "the mesh is not as it should be")?;
     wait(world, SERVERS_BY, unstored, "not all is on disk")?;
     wait(world, SERVERS_BY, unanswered, "a client waits")?;
+    wait(world, NEWS_BY, misinformed, "not all is known of all")?;
     let head = head_of(world).ok_or("there is no head")?;
     world.run(AT_REST);
     match apart(world).or_else(|| misapplied(world)) {
@@ -123,7 +129,8 @@ fn misapplied(world: &World) -> Option<String> {
         let refused = host.server.refuses.refuses(head.document.config());
         match (host.node.verdict(), refused) {
             ("refused", true) => None,
-            ("applied", false) if json::same(&host.server.config, head.document.config()) => None,
+            // It may have taken it before it began to refuse.
+            ("applied", _) if json::same(&host.server.config, head.document.config()) => None,
             (verdict, _) => Some(format!(
                 "the server of host {number} is {verdict}, and does not run {:?}",
                 head.id()

@@ -4,12 +4,13 @@
 use starlingd::limits::INLINE_MAX;
 use starlingd::model::document::Document;
 use starlingd::model::peer_id::PeerId;
-use starlingd::model::record::Record;
+use starlingd::model::record::{Kind, Record};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::stamp::Stamp;
 use starlingd::sim::{fleet, secret};
 use starlingd::wire::frame::{Frame, Payload};
 use starlingd::wire::handshake::Hello;
+use starlingd::wire::news::{HostNews, NewsRecord};
 
 /// The handshake of the member with this identity, which listens nowhere.
 pub fn hello(identity: u64) -> Hello {
@@ -80,7 +81,24 @@ pub fn whole(revision: &Revision) -> Vec<u8> {
 
 /// A record with a body, whether that is its own or not.
 pub fn record(record: &Record, body: &[u8]) -> Vec<u8> {
+    if record.header.kind == Kind::Node {
+        return news(record, body);
+    }
     Frame::Record(record.clone(), 0, Payload::Whole(body.to_vec())).encode()
+}
+
+/// A node record with a body, whether that is its own or not.
+pub fn news(record: &Record, body: &[u8]) -> Vec<u8> {
+    let news = NewsRecord {
+        record: record.clone(),
+        age: 0,
+        body: body.to_vec(),
+    };
+    Frame::News(HostNews {
+        records: vec![news],
+        ..HostNews::default()
+    })
+    .encode()
 }
 
 /// A record whose body can be fetched.

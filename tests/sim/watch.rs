@@ -27,6 +27,7 @@ use starlingd::sim::{FarEnd, Observer};
 use starlingd::wire::frame::{Frame, Payload, carried};
 
 use crate::content;
+use crate::news::Beliefs;
 
 pub type World = starlingd::sim::World<Watch>;
 
@@ -106,6 +107,8 @@ pub struct Seen {
     pub frames: u64,
     /// Changes and replays that servers were given to try.
     pub tries: u64,
+    /// What hosts were at, and are told of each other.
+    pub beliefs: Beliefs,
     /// Nothing is wrong any more: what came over a link since then does not go back over it.
     pub calm: bool,
     /// Records that came over links since then.
@@ -322,6 +325,7 @@ impl Observer for Watch {
     fn input(&mut self, world: &World, host: usize, input: &Input) {
         let mut seen = self.seen_mut();
         seen.trace(world.now, host, input);
+        seen.hears(input);
         match input {
             Input::Asked(client, ask) => {
                 if let Some(asked) = content::asked(ask) {
@@ -349,7 +353,9 @@ impl Observer for Watch {
     }
 
     fn handled(&mut self, world: &World, host: usize) {
-        self.seen_mut().check_node(world, host);
+        let mut seen = self.seen_mut();
+        seen.check_node(world, host);
+        seen.check_beliefs(world, host);
     }
 
     fn effect(&mut self, world: &World, host: usize, effect: &Effect) {

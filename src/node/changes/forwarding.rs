@@ -26,7 +26,7 @@ use crate::node::event::Event;
 use crate::node::input::{ClientId, LinkId};
 use crate::node::peers::Peers;
 use crate::node::peers::book::Contact;
-use crate::node::peers::roster::text;
+use crate::node::peers::node_record::text;
 use crate::node::refusal::{Denial, FleetState, LimitReached, Silence};
 use crate::wire::forwarded::{ForwardedRequest, ForwardedResponse};
 use crate::wire::frame::Frame;
@@ -422,7 +422,7 @@ fn executors(peers: &Peers, cx: &Context, group: &str) -> Vec<PeerId> {
         .iter()
         .filter(|(peer, node)| !peers.is_linked(peer) && can_do(&node.said(), group));
     let mut fit: Vec<(Duration, PeerId)> = fit
-        .map(|(peer, node)| (node.age(cx.now.elapsed), *peer))
+        .map(|(peer, node)| (node.heard(cx.now.elapsed), *peer))
         .collect();
     fit.sort_unstable();
     fit.into_iter().rev().map(|(_, peer)| peer).collect()

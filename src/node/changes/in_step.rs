@@ -16,7 +16,7 @@ use crate::node::input::{ClientId, Outcome, ServerReport};
 use crate::node::local::effective::effective_document;
 use crate::node::local::serve::words;
 use crate::node::local::server::NO_ANSWER;
-use crate::node::peers::roster::text;
+use crate::node::peers::node_record::text;
 use crate::node::refusal::{Denial, FleetState, RequestFault, ServerFault};
 use crate::node::waiting::ServerPurpose;
 use crate::wire::forwarded::ForwardedRequest;

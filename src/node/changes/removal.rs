@@ -37,7 +37,7 @@ use crate::node::effect::{DiskJob, Effect, revision_name};
 use crate::node::input::ClientId;
 use crate::node::local::Local;
 use crate::node::peers::Peers;
-use crate::node::peers::roster::text;
+use crate::node::peers::node_record::text;
 use crate::node::refusal::{Denial, DiskFault, FleetState, LimitReached};
 use crate::node::store::replica::Group;
 use crate::node::store::revision_file::file_text;

@@ -6,7 +6,6 @@
 //! look-up, so a doubled flood costs next to nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Exchange;
 use crate::model::ledger::{EditRef, Standing};
@@ -40,11 +39,7 @@ impl Exchange {
         }
         let held = match record.header.kind {
             Kind::Document => store.replica.holds(&record.header.key, &record.rank()),
-            Kind::Node => peers
-                .roster
-                .get(&record.header.author)
-                .is_some_and(|node| node.record.rank() >= record.rank()),
-            Kind::Policy => true,
+            Kind::Node | Kind::Policy => true,
         };
         if held {
             if record.header.kind == Kind::Document {
@@ -52,31 +47,11 @@ impl Exchange {
             }
             return store.note_held(record.id);
         }
-        // A signature costs more than anything else that is done about a node record, and whoever
-        // holds the key of a fleet may invent as many hosts as it likes. What is passed
-        // over here comes again with a later exchange.
-        let is_own = peers
-            .link(id)
-            .is_some_and(|link| link.hello.peer == record.header.author);
-        if record.header.kind == Kind::Node && !is_own && !peers.may_check(cx, id) {
-            return;
-        }
         if !(cx.setup.is_signed)(&record) {
             return peers.fault(cx, id, "a record that its author did not sign");
         }
-        match record.header.kind {
-            Kind::Document => {
-                self.comes(cx, peers, id, record.id, aside);
-                self.document_record(cx, peers, store, id, record, payload);
-            }
-            Kind::Node => {
-                let age = Duration::from_millis(aside);
-                if let Some(taken) = peers.node_record(cx, id, record, age, payload) {
-                    store.note_held(taken);
-                }
-            }
-            Kind::Policy => {}
-        }
+        self.comes(cx, peers, id, record.id, aside);
+        self.document_record(cx, peers, store, id, record, payload);
     }
 
     pub(in crate::node) fn document_record(

@@ -168,7 +168,10 @@ impl Exchange {
         let theirs: BTreeSet<&RecordId> = theirs.iter().collect();
         let asked: BTreeSet<usize> = buckets.iter().map(|bucket| usize::from(*bucket)).collect();
         let lacking = |own: &RecordId| asked.contains(&bucket_of(own)) && !theirs.contains(own);
-        self.send_lacking(cx, peers, store, id, scope, lacking);
+        match scope {
+            Scope::Documents => self.send_lacking(cx, peers, store, id, lacking),
+            Scope::Nodes => peers.offer_nodes(cx, id, &asked, &theirs),
+        }
         if asks {
             self.name_ids(cx, peers, store, id, scope, false, buckets);
         }
@@ -246,27 +249,21 @@ impl Exchange {
         peers: &mut Peers,
         store: &Store,
         id: LinkId,
-        scope: Scope,
         lacking: impl Fn(&RecordId) -> bool,
     ) {
-        match scope {
-            Scope::Documents => {
-                let Some(link) = peers.link(id) else {
-                    return;
-                };
-                let lacks = |id: &RecordId| lacking(id) && link.may_lack(id, cx.now.elapsed);
-                let revisions: Vec<Arc<Revision>> = store
-                    .replica
-                    .exchanged()
-                    .filter(|revision| lacks(&revision.id()))
-                    .cloned()
-                    .collect();
-                revisions
-                    .iter()
-                    .for_each(|revision| self.offer_revision(cx, peers, store, id, revision));
-            }
-            Scope::Nodes => peers.offer_nodes(cx, id, lacking),
-        }
+        let Some(link) = peers.link(id) else {
+            return;
+        };
+        let lacks = |id: &RecordId| lacking(id) && link.may_lack(id, cx.now.elapsed);
+        let revisions: Vec<Arc<Revision>> = store
+            .replica
+            .exchanged()
+            .filter(|revision| lacks(&revision.id()))
+            .cloned()
+            .collect();
+        revisions
+            .iter()
+            .for_each(|revision| self.offer_revision(cx, peers, store, id, revision));
     }
 
     /// Names the IDs that are held in these buckets, in as many frames as it takes.
@@ -322,7 +319,7 @@ impl Exchange {
             Scope::Nodes => peers
                 .roster
                 .iter()
-                .map(|(_, node)| node.record.id)
+                .map(|(_, node)| node.news_id())
                 .collect(),
         }
     }

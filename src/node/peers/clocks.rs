@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Peers;
-use super::roster::NodeRecord;
+use super::node_record::NodeRecord;
 use crate::limits::{
     AHEAD_MAX_MS, AHEAD_SLACK_MS, CLOCK_DIFFERS_MS, CLOCK_SOUND_FROM_MS, CLOCK_SOUND_UNTIL_MS,
     CLOCKS_NAMED_MAX, SYNC_EVERY,

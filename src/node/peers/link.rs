@@ -11,12 +11,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::untold::Untold;
 use crate::limits::{
     DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, NODE_CHECKS_EACH_SECOND, NODE_CHECKS_MAX,
     PING_AFTER, QUEUE_MAX, SERVING_MAX, SILENT_AFTER, SPEAK_AFTER,
 };
 use crate::model::ledger::{EditRef, Standing};
-use crate::model::peer_id::PeerId;
 use crate::model::record::{Rank, RecordId};
 use crate::model::revision::Revision;
 use crate::node::effect::Effect;
@@ -33,8 +33,8 @@ pub enum Class {
     Document(String, EditRef, Rank),
     /// Names revisions.
     Have,
-    /// Carries a node record; may be replaced by a newer one of the same author.
-    Node(PeerId),
+    /// Carries news of hosts.
+    News,
 }
 
 #[derive(Debug)]
@@ -116,6 +116,8 @@ pub struct Link {
     pub bytes_in: u64,
     /// See [`Link::bytes_in`].
     pub bytes_out: u64,
+    /// What the other side is still to be told of hosts.
+    pub(super) untold: Untold,
     queue: VecDeque<Queued>,
     queued: usize,
     serving: VecDeque<Serving>,
@@ -131,9 +133,20 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether [`Link::may_check`] would say so.
+    pub(super) fn has_checks(&self, now: Duration) -> bool {
+        self.checks_now(now).0 > 0
+    }
+
     /// Whether one more node record of a third host may be looked at: so many at once, and so many
     /// more each second.
     pub fn may_check(&mut self, now: Duration) -> bool {
+        let (left, since) = self.checks_now(now);
+        self.checks = (left.saturating_sub(1), since);
+        left > 0
+    }
+
+    fn checks_now(&self, now: Duration) -> (u32, Duration) {
         let (left, since) = self.checks;
         let more = u32::try_from(
             now.saturating_sub(since).as_millis() * u128::from(NODE_CHECKS_EACH_SECOND) / 1000,
@@ -141,9 +154,7 @@ impl Link {
         .unwrap_or(u32::MAX);
         // What is not a whole one yet goes on growing.
         let since = if more > 0 { now } else { since };
-        let left = left.saturating_add(more).min(NODE_CHECKS_MAX);
-        self.checks = (left.saturating_sub(1), since);
-        left > 0
+        (left.saturating_add(more).min(NODE_CHECKS_MAX), since)
     }
 
     /// A link that has just come up.
@@ -170,6 +181,7 @@ impl Link {
             exchange_at: now.elapsed,
             bytes_in: 0,
             bytes_out: 0,
+            untold: Untold::default(),
             queue: VecDeque::new(),
             queued: 0,
             serving: VecDeque::new(),
@@ -224,35 +236,11 @@ impl Link {
         self.pump(effects);
     }
 
-    /// Queues a node record in place of an older one of the same author.
-    pub fn flood_node(
-        &mut self,
-        author: PeerId,
-        id: RecordId,
-        frame: &Frame,
-        effects: &mut Vec<Effect>,
-    ) {
-        if !self.knows(&id) {
-            self.offer_node(author, id, frame, effects);
-        }
-    }
-
-    /// Queues a node record, whatever the link is thought to have.
-    pub fn offer_node(
-        &mut self,
-        author: PeerId,
-        id: RecordId,
-        frame: &Frame,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.drop_queued(|class| matches!(class, Class::Node(other) if *other == author));
-        self.flood(
-            Class::Node(author),
-            id,
-            Known::Sent,
-            frame.encode(),
-            effects,
-        );
+    /// Queues news of hosts. `false` if there is no room.
+    pub(super) fn offer_news(&mut self, bytes: Vec<u8>, effects: &mut Vec<Effect>) -> bool {
+        let fits = self.push(Class::News, bytes);
+        self.pump(effects);
+        fits
     }
 
     /// Notes that the other side has this record.

@@ -10,7 +10,8 @@ use crate::model::stamp::Stamp;
 use crate::wire::frame::Payload;
 
 fn link() -> Link {
-    let peer = PeerId::from_bytes(SecretKey::from_seed(&[1; 32]).public()).unwrap();
+    let peer =
+        crate::model::peer_id::PeerId::from_bytes(SecretKey::from_seed(&[1; 32]).public()).unwrap();
     let hello = Hello {
         peer,
         run: 1,
@@ -137,33 +138,6 @@ fn documents_of_another_group_do_not_replace_each_other() {
     link.flood_document(&first, &whole(&first), &mut effects);
     link.flood_document(&second, &whole(&second), &mut effects);
     assert_eq!(records(&drain(&mut link)).len(), 2);
-}
-
-#[test]
-fn a_waiting_node_record_is_replaced_by_the_same_peers_newer_one() {
-    let mut link = link();
-    stop(&mut link);
-    let mut effects = Vec::new();
-    let author = |seed| PeerId::from_bytes(SecretKey::from_seed(&[seed; 32]).public()).unwrap();
-    for (number, seed) in [(1, 1), (2, 2), (3, 1)] {
-        link.flood_node(
-            author(seed),
-            RecordId([number; 32]),
-            &Frame::Pong(u64::from(number)),
-            &mut effects,
-        );
-    }
-    let pongs: Vec<u64> = frames(&drain(&mut link))
-        .iter()
-        .filter_map(|frame| {
-            if let Frame::Pong(n) = frame {
-                Some(*n)
-            } else {
-                None
-            }
-        })
-        .collect();
-    assert_eq!(pongs, vec![2, 3]);
 }
 
 #[test]

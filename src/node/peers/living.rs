@@ -4,7 +4,7 @@
 //! news that has not run out. Nothing here changes anything.
 
 use super::Peers;
-use super::roster::{NodeRecord, text};
+use super::node_record::{NodeRecord, text};
 use crate::model::json::Value;
 use crate::model::peer_id::PeerId;
 use crate::node::context::Context;
@@ -30,7 +30,7 @@ impl Peers {
 
     /// Whether news of a host is fresh, or it is linked.
     pub(in crate::node) fn is_live(&self, cx: &Context, peer: &PeerId, node: &NodeRecord) -> bool {
-        self.is_linked(peer) || node.age(cx.now.elapsed) < 3 * self.refresh_every()
+        self.is_linked(peer) || node.heard(cx.now.elapsed) < 3 * self.refresh_every()
     }
 
     /// Whether a host can be counted on to run.

@@ -13,11 +13,14 @@ pub(in crate::node) mod link;
 pub(in crate::node) mod linking;
 pub(in crate::node) mod living;
 pub(in crate::node) mod mesh;
+pub(in crate::node) mod news;
+pub(in crate::node) mod node_record;
 pub(in crate::node) mod node_records;
 pub(in crate::node) mod own_record;
 pub(in crate::node) mod ration;
 pub(in crate::node) mod roster;
 pub(in crate::node) mod silence;
+pub(in crate::node) mod untold;
 pub(in crate::node) mod whereabouts;
 
 use std::collections::BTreeMap;
@@ -72,7 +75,7 @@ impl Peers {
         match self
             .roster
             .get(peer)
-            .and_then(self::roster::NodeRecord::name)
+            .and_then(self::node_record::NodeRecord::name)
         {
             Some(name) => format!("{name} …{}", peer.short()),
             None => format!("…{}", peer.short()),

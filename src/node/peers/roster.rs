@@ -7,78 +7,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::limits::{NODE_AGE_MAX, NODE_VALUES_MAX, NODES_MAX};
-use crate::model::json::{self, Value};
+use super::node_record::NodeRecord;
+use crate::limits::{NODE_AGE_MAX, NODES_MAX};
 use crate::model::peer_id::PeerId;
-use crate::model::record::{Header, Record};
-
-/// A node record as it is held.
-#[derive(Debug, Clone)]
-pub struct NodeRecord {
-    /// Header and signature.
-    pub record: Record,
-    /// The body's bytes as they came.
-    pub body: Vec<u8>,
-    /// What the peer calls itself. All else that it says is decoded when it is asked for: there
-    /// may be thousands of records.
-    name: Option<Box<str>>,
-    /// When it came.
-    pub received: Duration,
-    /// How old it was then.
-    pub age_then: Duration,
-    /// Whether a link to the peer was lost since, with nothing heard of the peer from then on.
-    pub lost: bool,
-}
-
-impl NodeRecord {
-    /// From a record whose signature and body hash hold; `None` if the body is no JSON object.
-    pub fn decode(
-        record: Record,
-        body: Vec<u8>,
-        age_then: Duration,
-        now: Duration,
-    ) -> Option<Self> {
-        let said = json::parse_own(&body)
-            .ok()
-            .filter(|said| said.is_object() && json::fits(said, 4, NODE_VALUES_MAX))?;
-        let name = said.get("name").and_then(Value::as_str).map(Box::from);
-        Some(Self {
-            record,
-            body,
-            name,
-            received: now,
-            age_then,
-            lost: false,
-        })
-    }
-
-    /// How old it is.
-    pub fn age(&self, now: Duration) -> Duration {
-        self.age_then + now.saturating_sub(self.received)
-    }
-
-    /// What the peer's clock shows now, in milliseconds since 1970, as far as its record tells:
-    /// what it showed when the peer signed, and the age since.
-    pub fn clock_ms(&self, now: Duration) -> u64 {
-        let age = u64::try_from(self.age(now).as_millis()).unwrap_or(u64::MAX);
-        self.record.header.stamp.wall_ms().saturating_add(age)
-    }
-
-    /// What the peer says of itself: an object.
-    pub fn said(&self) -> Value {
-        json::parse_own(&self.body).expect("it was read when the record came")
-    }
-
-    /// What the peer calls itself.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-}
+use crate::model::record::Header;
 
 /// The newest node record of each peer.
 #[derive(Debug, Default)]
 pub struct Roster {
-    nodes: BTreeMap<PeerId, NodeRecord>,
+    /// By peer ID.
+    nodes: BTreeMap<[u8; 32], NodeRecord>,
 }
 
 impl Roster {
@@ -94,19 +32,19 @@ impl Roster {
         let author = node.record.header.author;
         let newer = self
             .nodes
-            .get(&author)
+            .get(author.as_bytes())
             .is_none_or(|held| node.record.rank() > held.record.rank());
         let taken = newer
             && node.age(now) < NODE_AGE_MAX
             && (self.has_room_for(&author) || self.makes_way(&author, now, is_known));
         if taken {
-            self.nodes.insert(author, node);
+            self.nodes.insert(*author.as_bytes(), node);
         }
         taken
     }
 
     fn has_room_for(&self, author: &PeerId) -> bool {
-        self.nodes.contains_key(author) || self.nodes.len() < NODES_MAX
+        self.nodes.contains_key(author.as_bytes()) || self.nodes.len() < NODES_MAX
     }
 
     fn makes_way(
@@ -115,15 +53,15 @@ impl Roster {
         now: Duration,
         is_known: impl Fn(&PeerId) -> bool,
     ) -> bool {
-        let others = || self.nodes.iter().filter(|(peer, _)| !is_known(peer));
+        let others = || self.iter().filter(|(peer, _)| !is_known(peer));
         let oldest = is_known(author)
             .then(|| {
                 others()
-                    .max_by_key(|(_, node)| node.age(now))
+                    .max_by_key(|(_, node)| node.heard(now))
                     .map(|(peer, _)| *peer)
             })
             .flatten();
-        oldest.is_some_and(|oldest| self.nodes.remove(&oldest).is_some())
+        oldest.is_some_and(|oldest| self.nodes.remove(oldest.as_bytes()).is_some())
     }
 
     /// A link to this peer is gone, and not because it was one too many: what is held of the peer
@@ -138,7 +76,7 @@ impl Roster {
     }
 
     fn set_lost(&mut self, peer: &PeerId, lost: bool) {
-        if let Some(node) = self.nodes.get_mut(peer) {
+        if let Some(node) = self.nodes.get_mut(peer.as_bytes()) {
             node.lost = lost;
         }
     }
@@ -148,9 +86,25 @@ impl Roster {
         self.nodes.retain(|_, node| node.age(now) < NODE_AGE_MAX);
     }
 
+    /// The records of the peers whose IDs begin like this: one, if nobody means harm.
+    pub(in crate::node) fn beginning_with(
+        &mut self,
+        author: [u8; 6],
+    ) -> impl Iterator<Item = &mut NodeRecord> {
+        let (mut first, mut last) = ([0; 32], [0xff; 32]);
+        first[..6].copy_from_slice(&author);
+        last[..6].copy_from_slice(&author);
+        self.nodes.range_mut(first..=last).map(|(_, node)| node)
+    }
+
+    /// The record of one peer, to be followed by proofs.
+    pub(in crate::node) fn get_mut(&mut self, peer: &PeerId) -> Option<&mut NodeRecord> {
+        self.nodes.get_mut(peer.as_bytes())
+    }
+
     /// The record of one peer.
     pub fn get(&self, peer: &PeerId) -> Option<&NodeRecord> {
-        self.nodes.get(peer)
+        self.nodes.get(peer.as_bytes())
     }
 
     /// About how many bytes of memory all records take.
@@ -164,9 +118,16 @@ impl Roster {
         self.nodes.values().map(held).sum()
     }
 
+    /// How many records there are.
+    pub(in crate::node) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// All records by peer.
     pub fn iter(&self) -> impl Iterator<Item = (&PeerId, &NodeRecord)> {
-        self.nodes.iter()
+        self.nodes
+            .values()
+            .map(|node| (&node.record.header.author, node))
     }
 
     /// The name that a peer has given itself; the end of its peer ID if it has not said.
@@ -177,15 +138,10 @@ impl Roster {
     }
 }
 
-/// A member of what a peer says of itself, if that is text.
-pub(in crate::node) fn text<'a>(said: &'a Value, member: &str) -> Option<&'a str> {
-    said.get(member).and_then(Value::as_str)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::{Header, Kind, RecordId};
+    use crate::model::record::{Header, Kind, Record, RecordId};
     use crate::model::signature::SecretKey;
     use crate::model::stamp::Stamp;
 
@@ -301,13 +257,9 @@ mod tests {
                 author,
                 ..(*sample.record.header).clone()
             };
-            NodeRecord {
-                record: Record {
-                    header: header.into(),
-                    ..sample.record.clone()
-                },
-                ..sample.clone()
-            }
+            let mut node = sample.clone();
+            node.record.header = header.into();
+            node
         };
         (0..NODES_MAX).for_each(|number| assert!(roster.take(invented(number), HOUR, |_| false)));
         let friend = said(7, 1, "{}", Duration::ZERO, HOUR).unwrap();

@@ -31,6 +31,7 @@ pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
         Frame::Record(record, aside, payload) => {
             exchange.record(cx, peers, store, id, record, aside, payload);
         }
+        Frame::News(news) => peers.news(cx, id, news),
         Frame::Pull {
             id: wanted,
             offset,

@@ -22,7 +22,7 @@ use crate::model::record::{Rank, Record, RecordId};
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level, revision_name};
 use crate::node::peers::Peers;
-use crate::node::peers::roster::text;
+use crate::node::peers::node_record::text;
 use crate::node::waiting::Waiting;
 
 /// What is known of bundles that stand in the history only.

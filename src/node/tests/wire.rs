@@ -148,7 +148,7 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
                 note: String::new(),
             };
             let record = Record::sign(header, b"{}", &secret);
-            let node = crate::node::peers::roster::NodeRecord::decode(
+            let node = crate::node::peers::node_record::NodeRecord::decode(
                 record,
                 b"{}".to_vec(),
                 Duration::ZERO,
@@ -161,6 +161,8 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
         lone.deliver(Input::Tick);
         lone.now.elapsed = Duration::from_secs(110);
         lone.deliver(Input::Addresses(vec!["10.0.0.1:7117".parse().unwrap()]));
+        lone.now.elapsed += crate::limits::REFRESH_GATHER;
+        lone.deliver(Input::Tick);
         turns.insert(lone.node.peers.own_record.due() - lone.now.elapsed);
     }
     assert!(turns.len() > 10, "{turns:?}");

@@ -13,7 +13,7 @@ use crate::model::path::Path;
 use crate::node::answer::views::{ConflictView, GroupView};
 use crate::node::answer::{Answer, Older};
 use crate::node::ask::PastQuery;
-use crate::node::peers::roster::text;
+use crate::node::peers::node_record::text;
 use crate::node::refusal::{Denial, RequestFault};
 use crate::node::views::View;
 use crate::node::views::conflicts::conflict_view;

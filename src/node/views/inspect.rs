@@ -6,7 +6,10 @@
 
 use super::View;
 use crate::model::document::Document;
+use crate::model::peer_id::PeerId;
+use crate::model::record::RecordId;
 use crate::model::shown::ShownConfig;
+use crate::node::peers::node_record::text;
 use crate::node::store::replica::Group;
 
 /// How much a node holds of what is bounded.
@@ -37,7 +40,27 @@ pub struct Counts {
     pub writes: usize,
 }
 
+/// What a host knows of another's head, from what that has said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadsTold {
+    /// The head of the other's group, as the other holds it.
+    pub desired: Option<RecordId>,
+    /// The revision that the other's server runs.
+    pub applied: Option<RecordId>,
+}
+
 impl View<'_> {
+    /// What a peer has said of itself last, as far as this host has heard.
+    pub(in crate::node) fn told_by(&self, peer: &PeerId) -> Option<HeadsTold> {
+        let node = self.peers.roster.get(peer)?;
+        let said = self.said_by(peer, node);
+        let id = |member| text(&said, member).and_then(RecordId::parse);
+        Some(HeadsTold {
+            desired: id("desired"),
+            applied: id("applied"),
+        })
+    }
+
     /// About how many bytes of memory are held for the fleet: documents, node records, the address
     /// book, and what waits for links. What the allocator adds is not counted.
     pub(in crate::node) fn held_bytes(&self) -> usize {

@@ -20,16 +20,16 @@ use super::context::Context;
 use super::local::Local;
 use super::peers::Peers;
 use super::peers::link::Link;
-use super::peers::roster::NodeRecord;
+use super::peers::node_record::NodeRecord;
 use crate::limits::{ADDRESSES_MAX, WORDS_MAX};
 use crate::model::document::Document;
-use crate::model::json::{Value, object};
+use crate::model::json::{Map, Value, object};
 use crate::model::path::Path;
 use crate::model::peer_id::PeerId;
 use crate::model::record::RecordId;
 use crate::node::effect::address_texts;
 use crate::node::exchange::Exchange;
-use crate::node::peers::roster::text;
+use crate::node::peers::node_record::text;
 use crate::node::refusal::{Denial, RequestFault, ServerFault};
 use crate::node::store::Store;
 use crate::node::views::effective::effective_view;
@@ -46,7 +46,7 @@ pub(in crate::node) struct View<'a> {
 
 impl View<'_> {
     /// What there is to say now.
-    pub(in crate::node) fn said_of_self(&self) -> Value {
+    pub(in crate::node) fn said_of_self(&self) -> Map<String, Value> {
         let id = |id: Option<RecordId>| id.map(|id| id.to_string());
         let addresses: Vec<_> = self
             .peers
@@ -78,7 +78,7 @@ impl View<'_> {
             let problem: String = problem.chars().take(WORDS_MAX / 4).collect();
             said.extend(object! { "problem": problem });
         }
-        Value::Object(said)
+        said
     }
 
     pub(in crate::node) fn effective_view(&self) -> Answer {
@@ -207,7 +207,7 @@ impl View<'_> {
             age: if is_self {
                 Duration::ZERO
             } else {
-                node.age(self.cx.now.elapsed)
+                node.heard(self.cx.now.elapsed)
             },
             clock_ms: self.peers.clock_off(self.cx, peer, node),
             is_linked: self.peers.is_linked(peer),
@@ -218,7 +218,7 @@ impl View<'_> {
     /// In one word how a host stands to the head of its group.
     fn state_of(&self, peer: &PeerId, node: &NodeRecord, said: &Value) -> HostState {
         let is_young =
-            *peer == self.cx.me || node.age(self.cx.now.elapsed) < 3 * self.peers.refresh_every();
+            *peer == self.cx.me || node.heard(self.cx.now.elapsed) < 3 * self.peers.refresh_every();
         Known {
             head: text(said, "group")
                 .and_then(|group| self.store.replica.head(group))
@@ -243,7 +243,7 @@ impl View<'_> {
     /// only a while after a change.
     pub(in crate::node) fn said_by(&self, peer: &PeerId, node: &NodeRecord) -> Value {
         if *peer == self.cx.me {
-            self.said_of_self()
+            Value::Object(self.said_of_self())
         } else {
             node.said()
         }

@@ -126,6 +126,27 @@ impl Rehearsal {
         }
     }
 
+    /// When every host knows of all others what they are at, if that comes about by then.
+    pub(super) fn all_know(&mut self, within: Duration) -> Option<Duration> {
+        let running = self.world.running();
+        let others = |host: usize| running.iter().map(move |other| (host, *other));
+        let mut left: Vec<(usize, usize)> = running.iter().flat_map(|host| others(*host)).collect();
+        let knows = |world: &World<Tally>, host: usize, other: usize| {
+            let (host, other) = (&world.hosts[host].node, &world.hosts[other].node);
+            let peer = other.peer();
+            host.told_by(&peer) == other.told_by(&peer)
+        };
+        let all_know = self.world.run_until(LOOK, within, |world| {
+            while let Some((host, other)) = left.last()
+                && knows(world, *host, *other)
+            {
+                left.pop();
+            }
+            left.is_empty()
+        });
+        all_know.then_some(self.world.now)
+    }
+
     pub(super) fn agreed(&self) -> bool {
         stray(&self.world).is_none()
     }
@@ -151,3 +172,6 @@ impl Rehearsal {
             .collect()
     }
 }
+
+/// How often it is looked whether all know something.
+const LOOK: Duration = Duration::from_millis(25);
