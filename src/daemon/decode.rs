@@ -15,7 +15,7 @@ use crate::node::input::Ticket;
 use crate::node::undecoded::Undecoded;
 
 /// The way to the thread `decode`, which ends with it.
-pub(super) struct Decoder(SyncSender<(Ticket, Undecoded)>);
+pub(super) struct Decoder(SyncSender<Box<(Ticket, Undecoded)>>);
 
 impl Decoder {
     /// Starts the thread. `sink` may block. An error means that there is no thread to be had.
@@ -24,27 +24,25 @@ impl Decoder {
     ) -> io::Result<Self> {
         // There is room for one body of each link, and of each that has just ended and left one
         // behind.
-        let (bodies, queue) = mpsc::sync_channel(2 * LINKS_MAX);
+        let (bodies, queue) = mpsc::sync_channel::<Box<(Ticket, Undecoded)>>(2 * LINKS_MAX);
         thread::Builder::new()
             .name("decode".to_owned())
             .stack_size(DECODE_STACK)
             .spawn(move || {
-                queue
-                    .into_iter()
-                    .for_each(|(ticket, undecoded): (Ticket, Undecoded)| {
-                        sink(ticket, undecoded.decode())
-                    });
+                for job in queue {
+                    let (ticket, undecoded) = *job;
+                    sink(ticket, undecoded.decode());
+                }
             })?;
         Ok(Self(bodies))
     }
 
     /// Queues a body; gives it back if there is no room. Never blocks.
     pub(super) fn submit(&self, ticket: Ticket, undecoded: Undecoded) -> Option<Undecoded> {
-        match self.0.try_send((ticket, undecoded)) {
+        // By pointer: a queue has all of its places in memory from the start.
+        match self.0.try_send(Box::new((ticket, undecoded))) {
             Ok(()) => None,
-            Err(
-                TrySendError::Full((_, undecoded)) | TrySendError::Disconnected((_, undecoded)),
-            ) => Some(undecoded),
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => Some(job.1),
         }
     }
 }

@@ -13,13 +13,14 @@ use crate::limits::EVENTS_MAX;
 
 /// The loop's end of the queue.
 pub(super) struct LoopQueue<T> {
-    queue: Receiver<T>,
+    /// By pointers: a queue has all of its places in memory from the start.
+    queue: Receiver<Box<T>>,
     is_waiting: Arc<AtomicBool>,
 }
 
 /// The end of everybody else. Clones are of one queue.
 pub(super) struct LoopSender<T> {
-    queue: SyncSender<T>,
+    queue: SyncSender<Box<T>>,
     is_waiting: Arc<AtomicBool>,
     waker: Arc<Waker>,
 }
@@ -39,7 +40,7 @@ pub(super) fn loop_queue<T>(waker: Arc<Waker>) -> (LoopSender<T>, LoopQueue<T>) 
 impl<T> LoopQueue<T> {
     /// The next thing that was told, if there is one.
     pub(super) fn take(&self) -> Result<T, TryRecvError> {
-        self.queue.try_recv()
+        self.queue.try_recv().map(|event| *event)
     }
 
     /// As [`LoopQueue::take`]. If there is nothing, whoever tells something from now on wakes the
@@ -51,7 +52,7 @@ impl<T> LoopQueue<T> {
         if told.is_ok() {
             self.woke_up();
         }
-        told
+        told.map(|event| *event)
     }
 
     /// The loop does not wait any more.
@@ -63,14 +64,19 @@ impl<T> LoopQueue<T> {
 impl<T> LoopSender<T> {
     /// Tells the loop, as soon as there is room. It is gone only when the process ends.
     pub(super) fn send(&self, event: T) {
-        if self.queue.send(event).is_ok() {
+        if self.queue.send(Box::new(event)).is_ok() {
             self.wake();
         }
     }
 
     /// Tells the loop if there is room.
     pub(super) fn try_send(&self, event: T) -> Result<(), TrySendError<T>> {
-        self.queue.try_send(event)?;
+        self.queue
+            .try_send(Box::new(event))
+            .map_err(|error| match error {
+                TrySendError::Full(event) => TrySendError::Full(*event),
+                TrySendError::Disconnected(event) => TrySendError::Disconnected(*event),
+            })?;
         self.wake();
         Ok(())
     }

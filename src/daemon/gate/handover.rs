@@ -25,7 +25,7 @@ type AnswerMaker = Box<dyn FnOnce() -> HttpResponse + Send>;
 /// The way to the thread `http`, which ends with the last clone of it.
 #[derive(Clone)]
 pub(super) struct Handover {
-    asked: SyncSender<(HttpRequest, AnswerSlot)>,
+    asked: SyncSender<Box<(HttpRequest, AnswerSlot)>>,
 }
 
 impl Handover {
@@ -33,13 +33,14 @@ impl Handover {
     pub(super) fn start(
         on_request: impl Fn(HttpRequest, Responder) + Send + 'static,
     ) -> io::Result<Self> {
-        let (asked, requests) = mpsc::sync_channel::<(HttpRequest, AnswerSlot)>(QUEUE_MAX);
+        let (asked, requests) = mpsc::sync_channel::<Box<(HttpRequest, AnswerSlot)>>(QUEUE_MAX);
         let (jobs, todo) = mpsc::sync_channel::<AnswerJob>(QUEUE_MAX);
         thread::Builder::new()
             .name("answer".to_owned())
             .spawn(move || answer_all(&todo))?;
         let pass_on = move || {
-            for (request, reply) in requests {
+            for asked in requests {
+                let (request, reply) = *asked;
                 on_request(
                     request,
                     Responder {
@@ -66,7 +67,7 @@ impl Handover {
         };
         // The queue has a place for every connection that the gate lets in. Were it full all the
         // same, the client hears 503.
-        if self.asked.try_send((request, reply)).is_err() {
+        if self.asked.try_send(Box::new((request, reply))).is_err() {
             log::debug!("a request found no place in the queue");
         }
         answered
@@ -90,7 +91,7 @@ impl Responder {
             return;
         };
         // As above: a client whose answer finds no place hears 503.
-        if self.jobs.try_send((reply, answer)).is_err() {
+        if self.jobs.try_send(Box::new((reply, answer))).is_err() {
             log::debug!("an answer found no place in the queue");
         }
     }
@@ -112,19 +113,18 @@ struct AnswerSlot {
     is_to_head: bool,
 }
 
-type AnswerJob = (AnswerSlot, AnswerMaker);
+/// By pointer, as what is asked: a queue has all of its places in memory from the start.
+type AnswerJob = Box<(AnswerSlot, AnswerMaker)>;
 
 /// The thread `answer`.
 fn answer_all(todo: &Receiver<AnswerJob>) {
-    for (
-        AnswerSlot {
+    for job in todo {
+        let (reply, answer) = *job;
+        let AnswerSlot {
             to,
             held,
             is_to_head,
-        },
-        answer,
-    ) in todo
-    {
+        } = reply;
         // The request's body has been used up by whoever made the answer.
         let held = held.renew();
         // The place is free, and a connection that has given up is gone.
