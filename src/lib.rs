@@ -129,8 +129,9 @@
 //! gate, mDNS and the disk, each for a bounded time, and all of it for no longer than the thread
 //! `signal` has patience. That it turns is the only sign of life that there is ([`daemon::pulse`]).
 //!
-//! mdns-sd has a thread of its own. If that dies it is started again; a panic in one of ours ends
-//! the process.
+//! mdns-sd has a thread of its own. If that panics it is held where it is and another is started, a
+//! few times; a panic in one of ours ends the process. Nothing is unwound, and the static binary
+//! could not.
 //!
 //! # The way of a request
 //!

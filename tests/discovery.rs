@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use starlingd::daemon::discovery::{Discovery, DiscoveryEvent, DiscoverySettings};
-use starlingd::limits::BROWSE_FOR;
+use starlingd::daemon::discovery::{Deaths, Discovery, DiscoveryEvent, DiscoverySettings};
+use starlingd::limits::{BROWSE_FOR, DEAF_AFTER, MDNS_DEATHS_MAX};
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::signature::SecretKey;
 use starlingd::wire::fleet::{Fleet, FleetId, FleetKey};
@@ -32,6 +32,7 @@ fn settings(seed: u8, keys: &[u8]) -> DiscoverySettings {
         fleet,
         peer,
         interfaces: vec!["lo".to_owned()],
+        deaths: Deaths::default(),
     }
 }
 
@@ -185,4 +186,38 @@ fn a_host_that_has_stopped_to_look_answers_those_who_do() {
     let (_, unheard) = found(&at_two, &name, 12);
     assert!(unheard, "who has just come dials at once");
     assert!(at_one.try_recv().is_err(), "it does not listen any more");
+}
+
+/// The next word of trouble, or of its end, that comes within `patience`.
+fn trouble(
+    events: &Receiver<(Instant, DiscoveryEvent)>,
+    patience: Duration,
+) -> Option<Option<String>> {
+    let end = Instant::now() + patience;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match events.recv_timeout(left).ok()?.1 {
+            DiscoveryEvent::Trouble(why) => return Some(why),
+            DiscoveryEvent::Found { .. } => {}
+        }
+    }
+}
+
+#[test]
+fn where_its_thread_has_died_another_is_started_a_few_times() {
+    let own = settings(14, &[8]);
+    let deaths = own.deaths.clone();
+    let (one, at_one) = start(own, 14);
+    let (_two, _at_two) = start(settings(15, &[8]), 15);
+    found(&at_one, &instance(&settings(15, &[8])), 15);
+    deaths.note();
+    // Which wakes it.
+    one.set_missing(false);
+    assert!(trouble(&at_one, PATIENCE).is_some_and(|why| why.is_some()));
+    assert_eq!(trouble(&at_one, PATIENCE), Some(None), "it works again");
+    (0..MDNS_DEATHS_MAX).for_each(|_| deaths.note());
+    one.set_missing(true);
+    assert!(trouble(&at_one, PATIENCE).is_some_and(|why| why.is_some()));
+    let again = trouble(&at_one, 2 * DEAF_AFTER);
+    assert_eq!(again, None, "no more are started");
 }

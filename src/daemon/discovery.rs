@@ -13,7 +13,7 @@ mod worker;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
@@ -31,6 +31,24 @@ pub struct DiscoverySettings {
     /// The names of the interfaces to use; none means all but loopback, which is used only when it
     /// is named.
     pub interfaces: Vec<String>,
+    /// Whoever notices that the thread of mdns-sd has panicked notes it here.
+    pub deaths: Deaths,
+}
+
+/// How often the thread of mdns-sd has panicked. A panic ends no thread where nothing unwinds: the
+/// thread is held where it is, with all that it has, so these are few and then discovery is over.
+#[derive(Debug, Clone, Default)]
+pub struct Deaths(Arc<AtomicU32>);
+
+impl Deaths {
+    /// Notes that the thread does nothing any more.
+    pub fn note(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// What the thread `mdns` reports.

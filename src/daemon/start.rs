@@ -19,7 +19,7 @@ use self::restore::{load, make_node};
 use super::clock::Clock;
 use super::decode::Decoder;
 use super::dialler::{Addresses, Dialler};
-use super::discovery::{self, Discovery, DiscoveryEvent};
+use super::discovery::{self, Deaths, Discovery, DiscoveryEvent};
 use super::disk::Disk;
 use super::event_loop::{Loop, LoopEvent, LoopParts};
 use super::gate::GateError;
@@ -46,7 +46,8 @@ use crate::wire::handshake::LocalPeer;
 /// Runs the peer until it is told to stop.
 pub fn run(settings: Settings) -> Result<(), RunError> {
     logger::start(settings.log);
-    end_on_our_own_panics();
+    let deaths = Deaths::default();
+    end_on_our_own_panics(deaths.clone());
     let mut dir = StateDir::open(&settings.state)?;
     let member = dir
         .membership()?
@@ -104,7 +105,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
             dial_events.send(LoopEvent::Dial(event));
         },
     )?;
-    let discovery = discover(&settings, &node, &local, &events, &port)?;
+    let discovery = discover(&settings, &node, (&local, deaths), &events, &port)?;
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| disk_events.send(LoopEvent::Disk(done)))?;
     let decoded_events = events.clone();
@@ -272,7 +273,7 @@ fn listen(
 fn discover(
     settings: &Settings,
     node: &Node,
-    local: &LocalPeer,
+    (local, deaths): (&LocalPeer, Deaths),
     events: &LoopSender<LoopEvent>,
     port: &AtomicU16,
 ) -> Result<Option<Discovery>, RunError> {
@@ -284,6 +285,7 @@ fn discover(
         fleet: local.fleet.clone(),
         peer: node.peer(),
         interfaces: settings.interfaces.clone(),
+        deaths,
     };
     let discovery = Discovery::start(whom, move |event| {
         events.send(match event {
@@ -364,9 +366,10 @@ fn end_late() {
 
 /// A panic in a thread of ours ends the process, for a supervisor to start it anew: the state on
 /// disk is sound at every moment, what a dead thread leaves behind is not. The thread of the crate
-/// that serves mDNS may die: it is started again. What the standard library would say of it goes to
-/// the log: written directly it could wait for whoever reads, and the process would not end.
-fn end_on_our_own_panics() {
+/// that serves mDNS may die, and is started again; it stands still where it has panicked, for a
+/// static binary, which does not unwind, could only end. What the standard library would say goes
+/// to the log: written directly it could wait for whoever reads, and the process would not end.
+fn end_on_our_own_panics(deaths: Deaths) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("<unnamed>");
@@ -379,10 +382,13 @@ fn end_on_our_own_panics() {
         );
         let words = text.or(owned.map(String::as_str)).unwrap_or("no words");
         log::error!("thread '{name}' panicked{place}: {words}");
-        let ours = !name.starts_with("mDNS");
-        if ours {
+        if !name.starts_with("mDNS") {
             logger::finish();
             std::process::abort();
+        }
+        deaths.note();
+        loop {
+            std::thread::park();
         }
     }));
 }

@@ -117,6 +117,9 @@ pub const MDNS_INTERFACES_EVERY_S: u32 = 60;
 pub const MDNS_RECORDS_MAX: i64 = 8 << 10;
 /// Timers count less: 16 bytes each.
 pub const MDNS_TIMERS_MAX: i64 = 64 << 10;
+/// How often mdns-sd is started again in one run of the program after its thread has panicked. Each
+/// that has leaves a stack, its sockets and its cache behind.
+pub const MDNS_DEATHS_MAX: u32 = 3;
 /// Instances remembered so as not to report them twice; beyond it nobody new is reported until
 /// browsing begins anew.
 pub const INSTANCES_MAX: usize = 512;

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use super::found::{HeardInstances, News};
 use super::names::{FleetNames, LOOPBACK, SERVICE, addresses_of, instance_of};
 use super::rounds::Rounds;
-use super::{DiscoveryEvent, DiscoverySettings};
+use super::{Deaths, DiscoveryEvent, DiscoverySettings};
 use crate::daemon::clock;
 use crate::limits::{
     ANNOUNCED_LATELY, BROWSE_FOR, BROWSE_NEW_NETWORK_AFTER, DEAF_AFTER, GOODBYE_WAIT,
-    GREETED_FLEET_MAX, MDNS_CHECK_EVERY, MDNS_INTERFACES_EVERY_S, MDNS_RECORDS_MAX, MDNS_RETRY_MAX,
-    MDNS_TIMERS_MAX, SMALL_STACK,
+    GREETED_FLEET_MAX, MDNS_CHECK_EVERY, MDNS_DEATHS_MAX, MDNS_INTERFACES_EVERY_S,
+    MDNS_RECORDS_MAX, MDNS_RETRY_MAX, MDNS_TIMERS_MAX, SMALL_STACK,
 };
 use log::{debug, info, warn};
 use mdns_sd::{IfKind, IfPredicate, Metrics, ResolvedService, ServiceDaemon, ServiceEvent};
@@ -40,6 +40,7 @@ pub(super) struct DiscoveryWorker<S> {
     only: Vec<String>,
     port: Option<u16>,
     responder: Option<MdnsResponder>,
+    deaths: Deaths,
     /// When to start mdns-sd, while it does not run.
     make_at: Instant,
     retry: Duration,
@@ -59,6 +60,8 @@ pub(super) struct DiscoveryWorker<S> {
 /// A running mdns-sd, and when it is next to be asked or judged.
 struct MdnsResponder {
     daemon: ServiceDaemon,
+    /// How many had died before it was made.
+    deaths_before: u32,
     /// The browse that is under way, if one is.
     browse: Option<Browse>,
     check_at: Instant,
@@ -90,6 +93,7 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
             only: settings.interfaces,
             port: None,
             responder: None,
+            deaths: settings.deaths,
             make_at: now,
             retry: DEAF_AFTER,
             warned: false,
@@ -142,6 +146,11 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
             }
             return;
         };
+        if responder.deaths_before != self.deaths.count() {
+            // It would hear no order to end.
+            self.responder = None;
+            return self.fail(now, "what serves it has failed, as the log says");
+        }
         if let Some(browse) = &mut responder.browse
             && browse.deaf_at.take_if(|deaf_at| now >= *deaf_at).is_some()
             && !browse.heard_self
@@ -169,7 +178,11 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
     /// Makes mdns-sd, asks, then announces: in this order, so that the answers to the announcement
     /// find somebody who asked.
     fn make(&mut self, now: Instant) {
-        match MdnsResponder::make(self.only.clone(), now) {
+        let deaths = self.deaths.count();
+        if deaths > MDNS_DEATHS_MAX {
+            return self.fail(now, "what serves it has failed too often in this run");
+        }
+        match MdnsResponder::make(self.only.clone(), deaths, now) {
             Ok(responder) => self.responder = Some(responder),
             Err(error) => return self.fail(now, &error.to_string()),
         }
@@ -358,7 +371,7 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
 }
 
 impl MdnsResponder {
-    fn make(only: Vec<String>, now: Instant) -> mdns_sd::Result<Self> {
+    fn make(only: Vec<String>, deaths_before: u32, now: Instant) -> mdns_sd::Result<Self> {
         let daemon = ServiceDaemon::new()?;
         let unwanted = IfPredicate::new(move |interface| match only.is_empty() {
             true => interface.is_loopback(),
@@ -367,6 +380,7 @@ impl MdnsResponder {
         daemon.disable_interface(IfKind::Predicate(unwanted))?;
         Ok(Self {
             daemon,
+            deaths_before,
             browse: None,
             check_at: now + MDNS_CHECK_EVERY,
             asked: None,
