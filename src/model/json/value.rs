@@ -30,23 +30,43 @@ pub enum Value {
 
 /// The text of a number. `1` is not `1.0`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Number(Box<str>);
+pub struct Number(NumberText);
+
+/// As a rule it is short, and then takes no memory of its own.
+#[derive(Clone, PartialEq, Eq)]
+enum NumberText {
+    /// So many bytes of these; the others are zero.
+    Short(u8, [u8; SHORT_MAX]),
+    Long(Box<str>),
+}
 
 impl Number {
     /// Of a text of which somebody has made sure that it is a number.
     pub(super) fn unchecked(text: &str) -> Self {
-        Self(text.into())
+        let mut bytes = [0; SHORT_MAX];
+        Self(match bytes.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                NumberText::Short(text.len() as u8, bytes)
+            }
+            None => NumberText::Long(text.into()),
+        })
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            NumberText::Short(length, bytes) => {
+                std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was a text")
+            }
+            NumberText::Long(text) => text,
+        }
     }
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -111,7 +131,7 @@ impl Value {
     /// A number that is written without fraction and exponent, and fits.
     pub fn as_u64(&self) -> Option<u64> {
         if let Self::Number(number) = self {
-            number.0.parse().ok()
+            number.as_str().parse().ok()
         } else {
             None
         }
@@ -120,7 +140,7 @@ impl Value {
     /// A number that is written without fraction and exponent, may be below zero, and fits.
     pub fn as_i64(&self) -> Option<i64> {
         if let Self::Number(number) = self {
-            number.0.parse().ok()
+            number.as_str().parse().ok()
         } else {
             None
         }
@@ -129,7 +149,7 @@ impl Value {
     /// A number as the nearest `f64`.
     pub fn as_f64(&self) -> Option<f64> {
         if let Self::Number(number) = self {
-            number.0.parse().ok()
+            number.as_str().parse().ok()
         } else {
             None
         }
@@ -353,5 +373,22 @@ macro_rules! whole_numbers {
 
 whole_numbers!(u8, u16, u32, u64, usize, i32, i64);
 
+/// A number of so many bytes makes no value larger than texts and arrays make it.
+const SHORT_MAX: usize = 22;
+
 /// What stands where nothing does.
 static NULL: Value = Value::Null;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_keeps_its_text_and_makes_no_value_larger() {
+        for length in [1, SHORT_MAX - 1, SHORT_MAX, SHORT_MAX + 1, 300] {
+            let text = "1".repeat(length);
+            assert_eq!(Number::unchecked(&text).as_str(), text);
+        }
+        assert_eq!(size_of::<Value>(), size_of::<String>() + size_of::<usize>());
+    }
+}

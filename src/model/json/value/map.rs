@@ -19,9 +19,13 @@ pub struct Map<K, V>(Arc<SharedMembers<K, V>>);
 #[derive(Clone)]
 struct SharedMembers<K, V> {
     entries: Vec<(K, V)>,
-    /// Where each stands, if there are many; else nothing.
-    places: BTreeMap<K, usize>,
+    /// Where each stands, if there are many.
+    places: Option<Box<Places<K>>>,
 }
+
+/// In a box, for most objects have none and shall not be larger for it.
+#[derive(Clone)]
+struct Places<K>(BTreeMap<K, usize>);
 
 type NamedValue = (String, Value);
 /// Goes through names and values.
@@ -33,7 +37,7 @@ impl Map<String, Value> {
     pub fn new() -> Self {
         Self(Arc::new(SharedMembers {
             entries: Vec::new(),
-            places: BTreeMap::new(),
+            places: None,
         }))
     }
 
@@ -45,8 +49,8 @@ impl Map<String, Value> {
     /// Adds a member of a name that is not there.
     pub(in crate::model::json) fn push(&mut self, name: String, value: Value) {
         let members = self.own();
-        if members.entries.len() > FEW {
-            members.places.insert(name.clone(), members.entries.len());
+        if let Some(places) = &mut members.places {
+            places.0.insert(name.clone(), members.entries.len());
         }
         members.entries.push((name, value));
         if members.entries.len() == FEW + 1 {
@@ -105,15 +109,14 @@ impl Map<String, Value> {
         let place = self.0.place(name)?;
         let members = self.own();
         let (_, value) = members.entries.remove(place);
-        if members.entries.len() > FEW {
-            members.places.remove(name);
-            members
-                .places
+        members.places.take_if(|_| members.entries.len() <= FEW);
+        if let Some(places) = &mut members.places {
+            places.0.remove(name);
+            places
+                .0
                 .values_mut()
                 .filter(|other| **other > place)
                 .for_each(|other| *other -= 1);
-        } else {
-            members.places.clear();
         }
         Some(value)
     }
@@ -176,19 +179,20 @@ impl Map<String, Value> {
 
 impl SharedMembers<String, Value> {
     fn place(&self, name: &str) -> Option<usize> {
-        match self.entries.len() > FEW {
-            true => self.places.get(name).copied(),
-            false => self.entries.iter().position(|(own, _)| own == name),
+        match &self.places {
+            Some(places) => places.0.get(name).copied(),
+            None => self.entries.iter().position(|(own, _)| own == name),
         }
     }
 }
 
-fn places_of(entries: &[NamedValue]) -> BTreeMap<String, usize> {
-    let many = if entries.len() > FEW { entries } else { &[] };
-    many.iter()
-        .enumerate()
-        .map(|(place, (name, _))| (name.clone(), place))
-        .collect()
+fn places_of(entries: &[NamedValue]) -> Option<Box<Places<String>>> {
+    let places = || {
+        let all = entries.iter().enumerate();
+        all.map(|(place, (name, _))| (name.clone(), place))
+            .collect()
+    };
+    (entries.len() > FEW).then(|| Box::new(Places(places())))
 }
 
 impl Default for Map<String, Value> {
