@@ -59,6 +59,10 @@ impl Sight {
     /// Leaves of it in memory what it takes to know it again.
     pub fn fold(&mut self) {
         if self.config.is_unfolded() {
+            // The next look needs it, and would have to make the value anew for it.
+            if !self.glance.is_whole() {
+                self.rest();
+            }
             self.config = self.config.folded();
         }
     }
