@@ -220,7 +220,7 @@ impl Rehearsal {
         }
     }
 
-    /// What goes over links when nothing happens, until each node record has been made anew.
+    /// What goes over links when nothing happens, until each host has said that it still runs.
     fn idle(&mut self) {
         let refreshed = match self.world.no_node_records {
             true => Duration::ZERO,
