@@ -73,9 +73,11 @@ fn rather_not_branches<'a>(ties: impl Iterator<Item = &'a Tie>) -> Vec<LinkId> {
     rather.iter().map(|tie| tie.id).collect()
 }
 
-/// Of the links this host has dialled those that may be exchanged for a peer without a link.
+/// Of the links this host has dialled those that may be exchanged for a peer without a link; not
+/// the only one of its peer.
 fn to_exchange(ties: &[Tie]) -> Vec<LinkId> {
-    let may_go = |tie: &&Tie| tie.is_outgoing && !tie.is_configured && !tie.is_needed;
+    let may_go =
+        |tie: &&Tie| tie.is_outgoing && tie.others > 0 && !tie.is_configured && !tie.is_needed;
     match ties.iter().filter(may_go).count() {
         0..=OUTGOING => Vec::new(),
         _ => rather_not_branches(ties.iter().filter(may_go)),
@@ -335,8 +337,12 @@ mod tests {
             to_exchange(&ties).is_empty(),
             "there are not more than are kept"
         );
-        let more = numbered(&[&ties[..], &[DIALLED; 2]].concat());
-        assert_eq!(to_exchange(&more), [1, 5, 6, 7]);
+        let more = numbered(&[&ties[..], &[DIALLED; 3]].concat());
+        assert_eq!(
+            to_exchange(&more),
+            [1, 6, 7, 8],
+            "5 is all that its peer has"
+        );
         let branch = Tie {
             is_branch: true,
             ..DIALLED

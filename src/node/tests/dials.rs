@@ -45,6 +45,7 @@ fn above_the_full_mesh_all_known_peers_get_their_turn_beside_one_that_never_answ
                         address: address.parse().unwrap(),
                         dial: Some(dial),
                     });
+                    lone.deliver(Input::Frame(next, Frame::Degree(3).encode()));
                 }
                 Effect::Close(link) => drop(links.remove(&link)),
                 _ => {}
