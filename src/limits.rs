@@ -157,8 +157,14 @@ pub const SERVING_MAX: usize = 4;
 /// IDs of records that the other side is known to have, per link: enough for what crosses a link in
 /// a burst.
 pub const KNOWN_MAX: usize = 128;
-/// Silence after which a link is pinged.
+/// Silence after which a link is pinged by whoever has dialled it.
 pub const PING_AFTER: Duration = Duration::from_secs(10);
+/// Silence after which a link is pinged when somebody is pinged anyway, or pings this host: a host
+/// that is idle wakes up once for all its links, and a fleet at one time.
+pub const PING_ALONG_AFTER: Duration = Duration::from_secs(6);
+/// Silence after which a link is pinged by the other side too, should the dialler not: both at a
+/// time would be twice as many frames.
+pub const PING_SECOND_AFTER: Duration = Duration::from_secs(11);
 /// Silence after which a link is dead: with the ping at 10 s, a dead link is noticed within 15 s.
 pub const DEAD_AFTER: Duration = Duration::from_millis(14_500);
 /// A peer that has said nothing for so long is pinged also while it is sent to: its kernel takes
@@ -400,6 +406,8 @@ pub const OBSERVES_CLOSE: u32 = 15;
 /// looks, and of which it is noticed without a look if it is started anew: a look costs more than
 /// all else that an idle host does in that time.
 pub const OBSERVE_CALM_EVERY: Duration = Duration::from_secs(10);
+/// So much sooner it is looked at if this host is awake anyway.
+pub const OBSERVE_CALM_SLACK: Duration = Duration::from_secs(2);
 /// A refused head is offered to the server again after this, doubling.
 pub const REAPPLY_MIN: Duration = Duration::from_secs(5);
 /// The longest wait before a refused head is offered again.

@@ -115,7 +115,7 @@ impl Local {
             Some(_) => self.server.apply_at = Duration::MAX,
             None => self.roll_back_without_head(cx),
         }
-        if self.server.is_free() && self.server.observe_at <= now {
+        if self.server.is_free() && self.server.is_to_be_seen(now) {
             self.ask_server(cx, ServerPurpose::Observe, ServerJob::Observe);
         }
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::state::{ServerState, Verdict};
 use crate::limits::{
-    FLAP_PATIENCE, OBSERVE_CALM_EVERY, OBSERVE_EVERY, OBSERVES_CLOSE, REAPPLY_MIN,
+    FLAP_PATIENCE, OBSERVE_CALM_EVERY, OBSERVE_CALM_SLACK, OBSERVE_EVERY, OBSERVES_CLOSE,
+    REAPPLY_MIN,
 };
 use crate::model::document::Document;
 use crate::model::ledger::Standing;
@@ -84,6 +85,8 @@ pub(in crate::node) struct Server {
     /// What it is given instead of what was only tried.
     pub(super) former: Former,
     pub(super) observe_at: Duration,
+    /// How much sooner it is looked at if this host is awake anyway.
+    observe_slack: Duration,
     /// How many looks in a row have shown nothing new.
     calm: u32,
     pub(super) apply_at: Duration,
@@ -110,6 +113,7 @@ impl Server {
             is_same: false,
             former: Former::default(),
             observe_at: Duration::ZERO,
+            observe_slack: Duration::ZERO,
             calm: 0,
             apply_at: Duration::ZERO,
             backoff: REAPPLY_MIN,
@@ -351,12 +355,17 @@ impl Server {
         let is_in_order =
             self.stands_so(&Verdict::Applied) && self.drift.is_empty() && self.missing.is_empty();
         let is_calm = is_in_order && report.is_watched && self.calm >= OBSERVES_CLOSE;
-        self.observe_at = now
-            + if is_calm {
-                OBSERVE_CALM_EVERY
-            } else {
-                OBSERVE_EVERY
-            };
+        let (every, slack) = if is_calm {
+            (OBSERVE_CALM_EVERY, OBSERVE_CALM_SLACK)
+        } else {
+            (OBSERVE_EVERY, Duration::ZERO)
+        };
+        (self.observe_at, self.observe_slack) = (now + every, slack);
+    }
+
+    /// Whether it is to be looked at, now that this host is awake.
+    pub(super) fn is_to_be_seen(&self, now: Duration) -> bool {
+        self.observe_at <= now.saturating_add(self.observe_slack)
     }
 
     /// The server is looked at as soon as it is free.

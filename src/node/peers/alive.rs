@@ -8,10 +8,36 @@ use std::time::Duration;
 
 use super::Peers;
 use super::link::Link;
+use crate::limits::{PING_AFTER, PING_ALONG_AFTER, PING_SECOND_AFTER, SPEAK_AFTER};
 use crate::node::context::Context;
 use crate::node::effect::Effect;
 use crate::node::input::LinkId;
 use crate::wire::frame::Frame;
+
+impl Link {
+    /// When it is to be pinged or given up.
+    pub fn due(&self) -> Duration {
+        match self.pinged {
+            None => (self.heard + self.ping_after()).min(self.spoke + SPEAK_AFTER),
+            Some(_) => self.dies_at(),
+        }
+    }
+
+    /// The silence after which it is pinged: of both sides the dialler is the first.
+    fn ping_after(&self) -> Duration {
+        if self.outgoing {
+            PING_AFTER
+        } else {
+            PING_SECOND_AFTER
+        }
+    }
+
+    /// Whether it is pinged now if others are.
+    pub fn is_pinged_along(&self, now: Duration) -> bool {
+        let goes_along = self.outgoing && self.heard + PING_ALONG_AFTER <= now;
+        self.pinged.is_none() && (goes_along || self.due() <= now)
+    }
+}
 
 impl Peers {
     /// A frame came over a link, which is a sign of life. Whether it is looked at now; else it is
@@ -47,6 +73,13 @@ impl Peers {
         }
     }
 
+    /// A peer wants a sign of life. Who is to be pinged before long is pinged now, as this host is
+    /// awake.
+    pub(in crate::node) fn is_pinged(&mut self, cx: &mut Context, id: LinkId, number: u64) {
+        self.answer(cx, id, &Frame::Pong(number));
+        self.pings_along = true;
+    }
+
     /// A ping was answered that was sent at `sent`, in microseconds of the monotonic time.
     pub(in crate::node) fn pong(&mut self, cx: &Context, id: LinkId, sent: u64) {
         let Some(link) = self.links.get_mut(&id) else {
@@ -68,13 +101,10 @@ impl Peers {
     /// Pings whom nothing was heard of, and gives up whom that did not help.
     pub(in crate::node) fn check_pings(&mut self, cx: &mut Context) {
         let now = cx.now.elapsed;
-        if self.pings_due() > now {
+        if !std::mem::take(&mut self.pings_along) && self.pings_due() > now {
             return;
         }
-        // Whoever is due within a second is pinged now too: one wake-up for all links of an idle
-        // host.
-        let quiet =
-            |link: &&mut Link| link.pinged.is_none() && link.due() <= now + Duration::from_secs(1);
+        let quiet = |link: &&mut Link| link.is_pinged_along(now);
         let mut silent: Vec<LinkId> = Vec::new();
         for link in self.links.values_mut().filter(quiet) {
             link.pinged = Some(now);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::untold::Untold;
 use crate::limits::{
     DEAD_AFTER, INLINE_MAX, KNOWN_MAX, LINK_WINDOW, NODE_CHECKS_EACH_SECOND, NODE_CHECKS_MAX,
-    PING_AFTER, QUEUE_MAX, SERVING_MAX, SILENT_AFTER, SPEAK_AFTER,
+    QUEUE_MAX, SERVING_MAX, SILENT_AFTER,
 };
 use crate::model::ledger::{EditRef, Standing};
 use crate::model::record::{Rank, RecordId};
@@ -258,14 +258,6 @@ impl Link {
                 .for_each(|(_, known)| *known = Known::Sent);
         }
         (self.heard, self.spoke) = (now, now);
-    }
-
-    /// When it is to be pinged or given up.
-    pub fn due(&self) -> Duration {
-        match self.pinged {
-            None => (self.heard + PING_AFTER).min(self.spoke + SPEAK_AFTER),
-            Some(_) => self.dies_at(),
-        }
     }
 
     /// When it is to be given up, whatever is still sent over it.

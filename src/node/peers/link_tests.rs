@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::limits::{CREDIT_MIN, FRAME_MAX};
+use crate::limits::{CREDIT_MIN, FRAME_MAX, PING_AFTER, PING_ALONG_AFTER, PING_SECOND_AFTER};
 use crate::model::document::Document;
 use crate::model::json::Value;
 use crate::model::revision::{Author, Draft, Edit, Origin};
@@ -334,3 +334,29 @@ fn the_same_pull_twice_within_moments_is_one() {
         "who asks again after that has not got it"
     );
 }
+
+#[test]
+fn the_dialler_pings_first_and_along_with_others_before_its_time() {
+    let cases = [
+        // (dialled here, silence, alone, with others)
+        (true, PING_ALONG_AFTER - MOMENT, false, false),
+        (true, PING_ALONG_AFTER, false, true),
+        (true, PING_AFTER, true, true),
+        (false, PING_AFTER, false, false),
+        (false, PING_SECOND_AFTER, true, true),
+    ];
+    for (outgoing, silence, alone, along) in cases {
+        let link = Link { outgoing, ..link() };
+        let found = (link.due() <= silence, link.is_pinged_along(silence));
+        assert_eq!(found, (alone, along), "{outgoing} after {silence:?}");
+    }
+    let pinged = Link {
+        outgoing: true,
+        pinged: Some(PING_ALONG_AFTER),
+        ..link()
+    };
+    assert!(!pinged.is_pinged_along(PING_AFTER), "once is enough");
+    assert_eq!(pinged.due(), DEAD_AFTER, "however soon it was pinged");
+}
+
+const MOMENT: Duration = Duration::from_millis(1);

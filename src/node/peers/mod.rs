@@ -59,6 +59,8 @@ pub(in crate::node) struct Peers {
     pub(in crate::node) roster: Roster,
     pub(in crate::node) own_record: OwnRecord,
     pub(in crate::node) clocks: Clocks,
+    /// Whether links are pinged now that could wait a little.
+    pings_along: bool,
 }
 
 impl Peers {
@@ -97,6 +99,7 @@ impl Peers {
             roster: Roster::default(),
             own_record: OwnRecord::default(),
             clocks: Clocks::default(),
+            pings_along: false,
         }
     }
 

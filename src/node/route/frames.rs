@@ -17,7 +17,7 @@ pub(super) fn take_frame(node: &mut Node, id: LinkId, frame: Frame) {
         ..
     } = node;
     match frame {
-        Frame::Ping(number) => peers.answer(cx, id, &Frame::Pong(number)),
+        Frame::Ping(number) => peers.is_pinged(cx, id, number),
         Frame::Pong(sent) => peers.pong(cx, id, sent),
         Frame::Degree(others) => {
             peers.degree(cx, id, others, |link| changes.forwarding.need(link));

@@ -302,8 +302,10 @@ fn a_silent_link_is_pinged_and_then_given_up() {
         }
         assert!(lone.now.elapsed < Duration::from_secs(60));
     }
-    assert!(
-        pinged.is_some_and(|at| at >= Duration::from_secs(9) && at <= crate::limits::PING_AFTER)
+    assert_eq!(
+        pinged,
+        Some(crate::limits::PING_SECOND_AFTER),
+        "the dialler's turn is over then"
     );
     assert_eq!(closed, Some(crate::limits::DEAD_AFTER));
 }
