@@ -102,11 +102,10 @@
 //! | `target` | its queue, and this host's server: a minute for a change |
 //! | `reason`, one at a time | files and `/proc`; the target waits for it 2 s at most |
 //! | `disk` | its queue, and the disk |
-//! | `decode` | its queue; the loop's |
+//! | `decode`, while there is a large body | the loop's queue |
 //! | `load`, one each | reading the file of a revision that the node needs |
 //! | `mdns`, `mdns-events` | the loop's orders; mdns-sd's events |
-//! | `signal` | a signal |
-//! | `watchdog` | the time between two looks at the pulse of the loop |
+//! | `signal` | a signal; the time between two looks at the pulse of the loop |
 //! | `watch` | its time; the kernel; the file system of a server's socket |
 //! | `overlay` | its time; the file system of this host's overlay |
 //! | `log` | whoever reads standard error |
@@ -119,8 +118,8 @@
 //! - It hands things to other threads by queues that it never waits for: jobs to `disk`, `target`,
 //!   `pass`, `dial` and `mdns`, answers to `answer`, lines to `log`. Where there is no room the
 //!   thing is kept for later, refused with words, or counted.
-//! - It starts threads: one for a file to be read, those of a server that appears. That takes
-//!   memory and nobody else.
+//! - It starts threads: one for a file to be read or a large body to be decoded, those of a server
+//!   that appears. That takes memory and nobody else.
 //! - It sets options of connected sockets, shuts them down and closes them; none of them lingers.
 //! - It reads the clock, signs, checks, and works on what it holds.
 //!

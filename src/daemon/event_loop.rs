@@ -199,7 +199,10 @@ impl Loop {
             LoopEvent::Watch(change) => self.handle_watch_event(change),
             LoopEvent::Overlay(overlay) => self.handle(Input::Overlay(overlay)),
             LoopEvent::Trouble(what, why) => self.handle(Input::Trouble(what, why)),
-            LoopEvent::Decoded(ticket, decoded) => self.handle(Input::Decoded(ticket, decoded)),
+            LoopEvent::Decoded(ticket, decoded) => {
+                self.decode_next();
+                self.handle(Input::Decoded(ticket, decoded));
+            }
             LoopEvent::Loaded(ticket, read) => {
                 self.loading -= 1;
                 self.load();
@@ -236,6 +239,7 @@ impl Loop {
                     .for_each(|dial| self.handle(Input::DialFailed(dial, error.to_string())));
             }
         }
+        self.look_who_is_missing();
     }
 
     fn handle(&mut self, input: Input) {
@@ -307,6 +311,13 @@ impl Loop {
                 }
             }
             Effect::Say(level, area, text) => logger::say(level, area, &text),
+        }
+    }
+
+    /// A body was decoded: the next has its turn, here if there is no thread for it.
+    fn decode_next(&mut self) {
+        while let Some((ticket, body)) = self.parts.decoder.goes_on() {
+            self.inputs.push_back(Input::Decoded(ticket, body.decode()));
         }
     }
 

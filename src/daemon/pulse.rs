@@ -3,18 +3,16 @@
 //!
 //! Threads beside the loop could go on shaking hands and taking requests long after the loop has
 //! stopped to do anything about them, and everybody would take the host for healthy. So before they
-//! do, they look here; and the thread `watchdog` ends a process whose loop does not come back, for
-//! a supervisor to start it anew: the state on disk is sound at every moment.
+//! do, they look here; and the watchdog, on the thread `signal`, ends a process whose loop does not
+//! come back, for a supervisor to start it anew: the state on disk is sound at every moment.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::logger;
-use crate::limits::{LOOP_LATE, SMALL_STACK, WATCHDOG_BEATS, WATCHDOG_EVERY};
+use crate::limits::{LOOP_LATE, WATCHDOG_BEATS};
 
 /// What the loop promises, and whoever wants to know whether it keeps that. Clones are of one loop.
 #[derive(Debug, Clone)]
@@ -58,35 +56,21 @@ impl Pulse {
     }
 }
 
-/// Starts the thread `watchdog`, which ends the process when the loop stands for [`WATCHDOG_BEATS`]
-/// of its own beats. An error means that there is no thread to be had.
-pub(super) fn watch(pulse: Pulse) -> io::Result<()> {
-    let run = move || {
-        let mut count = Beats::default();
-        loop {
-            #[expect(clippy::disallowed_methods, reason = "what this thread is for")]
-            thread::sleep(WATCHDOG_EVERY);
-            match count.beat(pulse.stands()) {
-                LoopHealth::Well => {}
-                LoopHealth::Late => {
-                    log::warn!("the loop has not turned for {} s", WATCHDOG_EVERY.as_secs())
-                }
-                LoopHealth::Dead => {
-                    log::error!(
-                        "the loop has not turned for a minute: this process ends, to be started \
-                         anew"
-                    );
-                    logger::finish();
-                    std::process::abort();
-                }
-            }
+/// What looks at the pulse every [`WATCHDOG_EVERY`](crate::limits::WATCHDOG_EVERY), and ends the
+/// process when the loop stands at [`WATCHDOG_BEATS`] of these looks.
+pub(super) fn watchdog(pulse: Pulse) -> impl FnMut() + Send + 'static {
+    let mut count = Beats::default();
+    move || match count.beat(pulse.stands()) {
+        LoopHealth::Well => {}
+        LoopHealth::Late => log::warn!("the loop has not turned for {} s", LOOP_LATE.as_secs()),
+        LoopHealth::Dead => {
+            log::error!(
+                "the loop has not turned for a minute: this process ends, to be started anew"
+            );
+            logger::finish();
+            std::process::abort();
         }
-    };
-    thread::Builder::new()
-        .name("watchdog".to_owned())
-        .stack_size(SMALL_STACK)
-        .spawn(run)
-        .map(drop)
+    }
 }
 
 /// Counts the beats at which the loop was found standing. Not the time by any clock: that goes on

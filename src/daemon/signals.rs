@@ -18,7 +18,8 @@ use signal_hook::{flag, low_level::pipe};
 use crate::limits::STOP_WAIT;
 
 /// Handles the signals from now on. `stop` is called once, on a thread of its own, and may block;
-/// if the process is still there after [`STOP_WAIT`], `late` is called.
+/// if the process is still there after [`STOP_WAIT`], `late` is called. Until then `beat` is called
+/// whenever there was no signal for as long as `every`: the thread has nothing else to do.
 ///
 /// An error means that the system has no socket, thread or handler left; some signals may then be
 /// handled and others not.
@@ -29,8 +30,11 @@ use crate::limits::STOP_WAIT;
 pub fn start(
     stop: impl FnOnce() + Send + 'static,
     late: impl FnOnce() + Send + 'static,
+    every: Duration,
+    mut beat: impl FnMut() + Send + 'static,
 ) -> io::Result<()> {
     let (mut woken, waker) = UnixStream::pair()?;
+    woken.set_read_timeout(Some(every))?;
     // A full socket must not block the handler.
     waker.set_nonblocking(true)?;
     let stopping = Arc::new(AtomicBool::new(false));
@@ -45,7 +49,7 @@ pub fn start(
         .name("signal".to_owned())
         .stack_size(STACK)
         .spawn(move || {
-            while wait(&mut woken) {
+            while wait(&mut woken, &mut beat) {
                 if stopping.load(Ordering::SeqCst) {
                     log::info!("stopping; a second signal stops at once");
                     // On a thread of its own: it may hang, and then the second signal is what it is
@@ -71,13 +75,17 @@ pub fn start(
     Ok(())
 }
 
-/// Whether a signal came; `false` if none can come any more.
-fn wait(woken: &mut UnixStream) -> bool {
+/// Whether a signal came; `false` if none can come any more. Each time that none has come for a
+/// while it beats.
+fn wait(woken: &mut UnixStream, beat: &mut impl FnMut()) -> bool {
     loop {
         match woken.read(&mut [0]) {
             Ok(count) => return count > 0,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => beat(),
+                _ => return false,
+            },
         }
     }
 }
@@ -86,7 +94,7 @@ fn wait(woken: &mut UnixStream) -> bool {
 const EXIT_AT_ONCE: i32 = 1;
 /// Signals that come within this time of the first are the same one.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
-/// The thread formats log lines and calls one closure.
+/// The thread formats log lines and calls closures.
 const STACK: usize = 64 << 10;
 
 #[cfg(test)]
@@ -102,6 +110,7 @@ mod tests {
     #[test]
     fn the_first_sigterm_asks_for_a_stop_and_sighup_does_not() {
         let (sink, stops) = channel();
+        let (beats, beating) = channel();
         let asked = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&asked);
         start(
@@ -110,8 +119,11 @@ mod tests {
                     .expect("the test waits")
             },
             || {},
+            Duration::from_millis(1),
+            move || beats.send(()).unwrap_or_default(),
         )
         .unwrap();
+        assert_eq!(beating.recv_timeout(Duration::from_secs(10)), Ok(()));
         raise(SIGHUP).unwrap();
         raise(SIGHUP).unwrap();
         asked.store(true, Ordering::SeqCst);

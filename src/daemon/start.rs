@@ -34,7 +34,7 @@ use super::state_dir::{Membership, StateDir, StateError};
 use super::unit::{Control, Unit, find_default};
 use super::watch::Watch;
 use super::{entropy, interfaces, logger, signals, target};
-use crate::limits::{OVERLAY_START_WAIT, STOP_WAIT};
+use crate::limits::{OVERLAY_START_WAIT, STOP_WAIT, WATCHDOG_EVERY};
 use crate::model::overlay::Overlay;
 use crate::model::peer_id::PeerId;
 use crate::model::signature::SecretKey;
@@ -109,17 +109,15 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     let disk_events = events.clone();
     let disk = Disk::start(dir, move |done| disk_events.send(LoopEvent::Disk(done)))?;
     let decoded_events = events.clone();
-    let decoder = Decoder::start(move |ticket, decoded| {
+    let decoder = Decoder::new(move |ticket, decoded| {
         decoded_events.send(LoopEvent::Decoded(ticket, decoded))
-    })?;
+    });
     let pass = unit.clone().map(Pass::start).transpose()?;
     let target = unit
         .map(|unit| configure(unit, &node, &events))
         .transpose()?;
     let gate = open_gate(&settings, clock, &pulse, &events)?;
-    let stop_events = events.clone();
-    signals::start(move || stop_events.send(LoopEvent::Stop), end_late)?;
-    pulse::watch(pulse.clone())?;
+    mind_signals(&pulse, &events)?;
     let finds_server = settings.unit == UnitChoice::Auto && target.is_none();
     let (network, watch) = watch_around(&settings, &port, &events, overlay_watch, finds_server)?;
     let parts = LoopParts {
@@ -352,6 +350,18 @@ fn server_of(settings: &Settings) -> Result<Option<Unit>, RunError> {
         None => log::info!("no server to configure: the document is kept and served only"),
     }
     Ok(control.map(Unit::new))
+}
+
+/// Has the thread `signal` wait for signals, and look at the pulse of the loop meanwhile.
+fn mind_signals(pulse: &Pulse, events: &LoopSender<LoopEvent>) -> io::Result<()> {
+    let events = events.clone();
+    let stop = move || events.send(LoopEvent::Stop);
+    signals::start(
+        stop,
+        end_late,
+        WATCHDOG_EVERY,
+        pulse::watchdog(pulse.clone()),
+    )
 }
 
 /// The time for an end in good order is over.

@@ -21,7 +21,8 @@ use crate::limits::{SMALL_STACK, WATCH_EVERY, WATCH_LOST_EVERY};
 
 /// What the thread `watch` has found.
 pub(super) enum WatchEvent {
-    /// The network was looked at; this is how the network looks now, if that is different.
+    /// The network was looked at because somebody is missing, or is different; this is how it looks
+    /// now, if that is different.
     Network(Option<NetworkView>),
     /// A server that was waited for has appeared, at this path.
     Server(PathBuf),
@@ -101,7 +102,10 @@ impl<S: Fn(WatchEvent)> Watcher<S> {
                 self.network = network.clone();
                 self.overlay.nudge();
             }
-            (self.sink)(WatchEvent::Network(changed));
+            // Nobody is woken for nothing.
+            if changed.is_some() || self.is_eager.load(Ordering::Acquire) {
+                (self.sink)(WatchEvent::Network(changed));
+            }
             // What is being read at two looks that follow each other at once is not late.
             if unchecked >= WATCH_EVERY {
                 unchecked = Duration::ZERO;

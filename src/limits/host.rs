@@ -310,9 +310,9 @@ const _: () = assert!(
 /// second one.
 pub const LOOP_LATE: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
-pub const WATCHDOG_EVERY: Duration = Duration::from_secs(10);
+pub const WATCHDOG_EVERY: Duration = Duration::from_secs(20);
 /// The loop stands at so many looks in a row: the process is ended after about a minute.
-pub const WATCHDOG_BEATS: u32 = 6;
+pub const WATCHDOG_BEATS: u32 = 3;
 /// How long a request waits between two tries to hand it to a loop that is behind.
 pub const LOOP_RETRY: Duration = Duration::from_millis(20);
 /// After a signal the process has so long to end in good order, which takes the waits for the gate,

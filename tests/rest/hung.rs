@@ -140,7 +140,7 @@ fn one_of_two_stands() -> (Host, Host, Standstill) {
     two.start_linked(&[one.address()]);
     until("they are linked", || is_linked(&one) && is_linked(&two));
     let held = Standstill::of_loop(one.running().child.id(), "futex");
-    until("it stands, and says so", || {
+    within(PATIENCE, "it stands, and says so", || {
         one.running().log().contains("the loop has not turned")
     });
     (one, two, held)
