@@ -271,7 +271,11 @@ impl Seen {
                 self.check_base(world, host);
                 self.memory(host).trying = None;
             }
-            DiskJob::Discard(..) => self.memory(host).trying = None,
+            // The one before may be thrown away while the next is tried.
+            DiskJob::Discard(_, name) => {
+                let memory = self.memory(host);
+                memory.trying = memory.trying.filter(|trying| id_in(name) != Some(*trying));
+            }
             _ => {}
         }
     }
