@@ -36,7 +36,7 @@ impl Seen {
         let head = tip(world, host, &here.spec.group);
         let memory = self.hosts.entry(host).or_default();
         (memory.applied, memory.trying, memory.given) = (None, None, Default::default());
-        memory.unread = None;
+        (memory.unread, memory.unwritten) = (None, None);
         memory.overlay = Overlay::default();
         if memory.group != here.spec.group {
             memory.group.clone_from(&here.spec.group);
@@ -93,6 +93,13 @@ impl Seen {
         let here = &world.hosts[host];
         let head = tip(world, host, &here.spec.group);
         let rank = head.map(|head| head.rank());
+        let unwritten = self.memory(host).unwritten.take();
+        if let Some(id) = unwritten.filter(|id| !self.revisions.contains_key(id)) {
+            self.broken(
+                world.now,
+                format!("host {host} publishes {id:?} and does not write it down"),
+            );
+        }
         let memory = self.memory(host);
         let was = memory.head.as_ref().map(|(rank, _)| *rank);
         if rank < was && !was.is_some_and(|was| is_ahead(world, was.stamp)) {
@@ -118,7 +125,13 @@ impl Seen {
                     head.open.len()
                 );
                 self.note(world.now, text);
-                self.check_known(world, host, &head.record);
+                // What a host makes is in its disk's hands before it is sent, which is seen of each
+                // frame.
+                let is_own = head.record.header.author == here.node.peer();
+                match self.revisions.contains_key(&head.id()) {
+                    false if is_own => self.memory(host).unwritten = Some(head.id()),
+                    _ => self.check_known(world, host, &head.record),
+                }
                 self.check_date(world, host, &head.record);
                 self.check_tried(world, host, head);
                 let is_whole = self

@@ -71,6 +71,8 @@ pub struct Memory {
     pub theirs: Option<Arc<Value>>,
     /// What is in `pending/`: the server is about to try it.
     pub trying: Option<RecordId>,
+    /// What it has made its head, and is about to hand to its disk.
+    pub unwritten: Option<RecordId>,
     /// What its server has accepted, and was not read back after yet.
     pub unread: Option<RecordId>,
     /// The greatest stamp of a document of its own that it has written.

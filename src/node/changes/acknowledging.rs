@@ -6,6 +6,7 @@
 
 use super::answering::respond;
 use super::request::Asker;
+use crate::limits::WRITES_MAX;
 use crate::model::record::RecordId;
 use crate::node::answer::{Answer, Success};
 use crate::node::context::Context;
@@ -44,6 +45,11 @@ impl Unacknowledged {
             is_stored: false,
             done: None,
         }));
+    }
+
+    /// Whether so many wait that no other change is begun before one of them is answered.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= WRITES_MAX
     }
 
     /// What succeeds for whoever waits for a revision.

@@ -106,8 +106,20 @@ impl Changes {
         }
     }
 
-    /// A revision is durable before it is published: no server has tried it, or the disk is known
-    /// to take no writes.
+    /// Publishes what no server is there to try, and has it made durable beside the flood.
+    pub(super) fn publish_untried(&mut self, below: &mut Below<'_>, attempt: Attempt) {
+        let revision = Arc::clone(&attempt.revision);
+        below.store.store(below.cx, &revision);
+        let waiting = below.publish(attempt);
+        if let Some((asker, success)) = waiting {
+            let id = revision.id();
+            let done = below.done(success, &revision);
+            self.unacknowledged.wait(id, Some((asker, success)));
+            self.unacknowledged.is_read_back(below.cx, &id, done);
+        }
+    }
+
+    /// A revision is durable before it is published: nobody knew that the disk would take it.
     pub(super) fn publish_stored(
         &mut self,
         below: &mut Below<'_>,

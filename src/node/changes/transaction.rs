@@ -6,7 +6,7 @@
 //!                 ▼                   ▼          ▼
 //!             given up            given up   put back, answered
 //!
-//!  without a server:  begun ──▶ made durable ──▶ published, answered
+//!  without a server:  begun ──▶ published ──▶ made durable, answered
 //! ```
 //!
 //! It is made for a client who waits, or to replay an uncontained edit. If the head moves
@@ -16,8 +16,10 @@
 //! What a server has taken is published at once, and made durable and read back meanwhile: should
 //! this host lose power in between, the revision comes back from those who have it. Nobody has been
 //! told 200 then.
-//! Without a server nothing has shown before that the disk takes writes, and of a disk that has
-//! failed it is known that it does not: then the disk comes first.
+//! Without a server the same goes where the disk has taken whatever was written last, so that many
+//! changes are on their way to it at once, and share their fsyncs. Of a disk that was not written
+//! to yet nobody knows that, and of one that has failed it is known that it takes no writes: then
+//! the disk comes first.
 
 use std::sync::Arc;
 
@@ -58,8 +60,8 @@ pub(in crate::node) enum Transaction {
         attempt: Attempt,
         effective: Document,
     },
-    /// The revision is on its way to the disk for good, before it is published: no server has tried
-    /// it, or the disk is known to take no writes.
+    /// The revision is on its way to the disk for good, before it is published: nobody knows that
+    /// the disk takes it.
     Storing {
         attempt: Attempt,
         /// What the server took; `None` where there was no server to try it.
@@ -192,7 +194,6 @@ impl Changes {
             return self.abandon(below, cause, Denial::from(LimitReached::StateFull).into());
         }
         let (group, name) = file_of(&revision);
-        let ticket = below.cx.ticket(Waiting::Transaction);
         let text = file_text(&revision);
         let attempt = Attempt {
             cause,
@@ -202,10 +203,15 @@ impl Changes {
         };
         self.transaction = Some(match effective {
             Some(effective) => {
+                let ticket = below.cx.ticket(Waiting::Transaction);
                 below.cx.disk(DiskJob::Pending(ticket, group, name, text));
                 Transaction::Pending { attempt, effective }
             }
+            None if below.store.storing.takes_writes() => {
+                return self.publish_untried(below, attempt);
+            }
             None => {
+                let ticket = below.cx.ticket(Waiting::Transaction);
                 below.cx.disk(DiskJob::Store(ticket, group, name, text));
                 let tried = None;
                 Transaction::Storing { attempt, tried }

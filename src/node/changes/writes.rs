@@ -68,6 +68,7 @@ impl Changes {
         self.resume_writes(below);
         self.turn_away_writes(below);
         while self.transaction.is_none()
+            && !self.unacknowledged.is_full()
             && below.local.server.is_free()
             && !below.local.server.is_unseen()
             && !below.local.is_to_roll_back(below.cx, below.store)

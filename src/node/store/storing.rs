@@ -43,6 +43,8 @@ pub(in crate::node) struct Storing {
     answered: Duration,
     /// Whether the oldest of them has taken too long.
     hangs: bool,
+    /// Whether it has taken a write since the start.
+    has_written: bool,
 }
 
 impl Default for Storing {
@@ -59,6 +61,7 @@ impl Default for Storing {
             awaited,
             answered: Duration::ZERO,
             hangs: false,
+            has_written: false,
         }
     }
 }
@@ -87,6 +90,15 @@ impl Storing {
     /// Whether the disk took no write when it was last asked to.
     pub(in crate::node) fn is_failing(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// Whether the disk has taken what it was last asked to write, answers, and has room for more.
+    pub(in crate::node) fn takes_writes(&self) -> bool {
+        self.has_written && self.error.is_none() && !self.hangs && self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.writing.values().sum::<usize>() <= WRITING_MAX
     }
 
     /// How many revisions are in memory only.
@@ -194,8 +206,9 @@ impl Store {
             cx.own_record_changed();
         }
         let waiting = cx.tickets.remove(&ticket)?;
-        if let Err(error) = result {
-            self.disk_fails(cx, error);
+        match result {
+            Ok(()) => self.storing.has_written = true,
+            Err(error) => self.disk_fails(cx, error),
         }
         Some(waiting)
     }
@@ -262,7 +275,7 @@ impl Store {
     /// Has a revision from elsewhere written.
     pub(in crate::node) fn store(&mut self, cx: &mut Context, revision: &Revision) {
         self.replica.writing(revision.id());
-        if self.storing.writing.values().sum::<usize>() > WRITING_MAX {
+        if !self.storing.has_room() {
             self.storing.later.push_back(revision.id());
             return;
         }
@@ -289,7 +302,7 @@ impl Store {
 
     /// Has that written for which there was no room before.
     fn store_next(&mut self, cx: &mut Context) {
-        while self.storing.writing.values().sum::<usize>() <= WRITING_MAX {
+        while self.storing.has_room() {
             let Some(id) = self.storing.later.pop_front() else {
                 return;
             };

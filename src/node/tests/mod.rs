@@ -259,6 +259,35 @@ fn without_a_server_a_change_is_published_untried_and_shown_so() {
 }
 
 #[test]
+fn without_a_server_changes_do_not_wait_for_each_other_while_the_disk_takes_writes() {
+    let mut lone = Lone::new(false);
+    lone.write(1, "one");
+    lone.serve(&Outcome::Applied);
+    lone.effects.clear();
+    let height = |lone: &Lone| lone.node.head().unwrap().record.header.height;
+    let first = height(&lone);
+    (2..5).for_each(|client| lone.write(client, &format!("{client}")));
+    assert_eq!(height(&lone), first + 3, "each is made on the one before");
+    assert_eq!(lone.statuses(), []);
+    let stores = lone.effects.iter().filter_map(|effect| match effect {
+        Effect::Disk(DiskJob::Store(ticket, ..)) => Some(*ticket),
+        _ => None,
+    });
+    let stores: Vec<Ticket> = stores.collect();
+    lone.deliver(Input::Stored(stores[0], Ok(())));
+    assert_eq!(lone.statuses(), [(2, 200)], "each when its own is durable");
+    lone.deliver(Input::Stored(stores[1], Err("full".into())));
+    lone.deliver(Input::Stored(stores[2], Err("full".into())));
+    assert_eq!(lone.statuses()[1..], [(3, 507), (4, 507)]);
+    lone.effects.clear();
+    lone.write(5, "five");
+    assert_eq!(height(&lone), first + 3, "the disk comes first now");
+    lone.serve(&Outcome::Applied);
+    assert_eq!(height(&lone), first + 4);
+    assert_eq!(lone.statuses(), [(5, 200)]);
+}
+
+#[test]
 fn a_node_that_ends_says_goodbye_on_all_links() {
     let mut lone = Lone::new(false);
     lone.linked(1, 2);

@@ -155,7 +155,7 @@ fn a_published_change_that_waits_for_a_disk_that_hangs_is_said_to_be_made_only()
     assert_eq!(lone.statuses().last(), Some(&(4, 200)));
 }
 
-/// Without a server nothing is published before it is durable.
+/// Without a server nothing is published before it is durable, unless the disk has taken writes.
 #[test]
 fn a_change_that_waits_for_a_disk_that_hangs_is_given_up_and_removed() {
     let mut lone = Lone::new(false);
