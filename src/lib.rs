@@ -50,8 +50,10 @@
 //! - **news**: node records, steps and beats, as they go over a link, many in a frame.
 //! - **edit**: what a client asked for, once, with what it found there.
 //! - **guarded**: of an edit: made for one head only (`If-Match`), and never replayed.
-//! - **ledger, floor**: the last 256 edits that a revision contains; the stamp below which it
-//!   forgets.
+//! - **series, place**: the edits that one process of a host makes in one group, numbered from 1
+//!   on; of an edit: its series and number.
+//! - **ledger, floor**: the places of the edits that a revision contains; the height up to which
+//!   those of series that were not changed for long have dropped out.
 //! - **contained, uncontained**: whether the head says that it has an edit, or that it lacks it.
 //! - **containment**: what peers are asked about, of edits that a ledger has forgotten.
 //! - **replay**: a revision that makes an uncontained edit again, on the head.
@@ -170,7 +172,8 @@
 //!    that lost is made again where it still fits ([`model::replay`], `node::changes::rebase`),
 //!    else listed on every host ([`model::conflict`]). *Checked by* `judge` of
 //!    tests/sim/content.rs: by content, each acknowledged edit is there once, overwritten by who
-//!    had seen it, listed, or settled.
+//!    had seen it, listed, or settled; and `check_ledger`: each head says what its base said, what
+//!    it adds itself, and nothing else.
 //! 5. Strangers get nothing, not one byte back: [`wire::handshake`], [`daemon::listener`]. *Checked
 //!    by* tests/net.rs and tests/lab/strangers.rs.
 //! 6. Desired is not applied: `node::local::server` keeps them apart, and believes only what was

@@ -124,9 +124,16 @@ pub const FILE_AROUND: u64 = 4 << 10;
 /// Bytes that are on their way to the disk. More is stored when these are there; meanwhile it is in
 /// memory only once.
 pub const WRITING_MAX: usize = 16 << 20;
-/// Edits remembered as contained after the ledger has forgotten them, and as not contained: four
-/// ledgers each.
-pub const SEEN_MAX: usize = 4 * LEDGER_MAX;
+/// Edits of the head's line that are remembered by their names, which tell of each place whose it
+/// is and of what the ledger has dropped whether it was contained; and as many that are known for
+/// not contained.
+pub const SEEN_MAX: usize = 1024;
+/// By how many milliseconds the wall clock may have moved against the time that a process runs
+/// before this takes itself for one that was stopped, and perhaps copied, and begins another series
+/// of edits.
+pub const CLOCKS_PART_MS: u128 = 5_000;
+/// Runs of numbers in the series that a process writes, at which it begins another.
+pub const OWN_RUNS_MAX: usize = 16;
 /// Node records held: far above any fleet this is meant for, and 40 MB at the very worst.
 pub const NODES_MAX: usize = 8192;
 /// Node records of third hosts that one link may bring at once: those of a fleet of a thousand.
@@ -481,7 +488,7 @@ const _: () = assert!(
     "a frame always fits the window"
 );
 const _: () = assert!(
-    REMOVAL_BODY_MAX >= (LEDGER_MAX + OPEN_LISTED_MAX) * 96 + NOTE_MAX,
+    REMOVAL_BODY_MAX >= LEDGER_TEXT_MAX + OPEN_LISTED_MAX * 140 + NOTE_MAX,
     "a removal settles all"
 );
 const _: () = assert!(

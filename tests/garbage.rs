@@ -159,11 +159,26 @@ fn what_a_later_version_appends_is_bounded() {
         &revision.body,
         &secret(1),
     );
-    for (extra, fits) in [(1, true), (1_024, true), (1_025, false), (60_000, false)] {
+    // It begins with a nonce and a number.
+    let cases = [
+        (1, false),
+        (16, true),
+        (17, true),
+        (1_024, true),
+        (1_025, false),
+        (60_000, false),
+    ];
+    for (extra, fits) in cases {
         let mut bytes = plain.bytes.to_vec();
         let end = bytes.len();
         bytes[end - 2..].copy_from_slice(&(extra as u16).to_be_bytes());
-        bytes.resize(end + extra, 7);
+        bytes.resize(end + extra, 0);
+        bytes.iter_mut().skip(end).for_each(|byte| *byte = 7);
+        bytes
+            .iter_mut()
+            .skip(end + 8)
+            .take(7)
+            .for_each(|byte| *byte = 0);
         assert_eq!(
             Record::decode(&bytes, [0; 64]).is_ok(),
             fits,

@@ -17,7 +17,7 @@ use starlingd::model::operation::operations;
 use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::proof::{Chains, Statement};
-use starlingd::model::record::{Record, RecordId};
+use starlingd::model::record::{Numbered, Record, RecordId};
 use starlingd::model::revision::{Author, Draft, Edit, Origin, Revision};
 use starlingd::model::signature::{Purpose, SecretKey, verify};
 use starlingd::model::stamp::Stamp;
@@ -208,6 +208,10 @@ fn revision() -> Revision {
         fleet: *fleet_id().as_bytes(),
         group: "default",
         stamp,
+        numbered: Some(Numbered {
+            nonce: *b"12345678",
+            number: 1,
+        }),
     };
     Revision::author(&author, None, draft).expect("it is small")
 }
@@ -480,7 +484,17 @@ fn records_and_their_limits() -> Vec<String> {
             "operations of an edit, or of an open conflict Ta {}",
             limits::OPERATIONS_MAX
         ),
-        format!("ledger Ta {} names", limits::LEDGER_MAX),
+        format!(
+            "series in a ledger, whatever their age Ta {}",
+            limits::LEDGER_SERIES
+        ),
+        format!("series in a ledger Ta {}", limits::LEDGER_SERIES_MAX),
+        format!("runs in a ledger Ta {}", limits::LEDGER_RUNS_MAX),
+        format!("text of a ledger Ta {} bytes", limits::LEDGER_TEXT),
+        format!(
+            "text of a ledger, with what one revision adds Ta {} bytes",
+            limits::LEDGER_TEXT_MAX
+        ),
         format!("names above the stamp Ta {}", limits::NAMES_AHEAD_MAX),
         format!("open conflicts in a body Ta {}", limits::OPEN_LISTED_MAX),
         format!(

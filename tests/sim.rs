@@ -22,6 +22,8 @@ mod drawn;
 mod eventually;
 #[path = "sim/fleet.rs"]
 mod fleet;
+#[path = "sim/ledgers.rs"]
+mod ledgers;
 #[path = "sim/members.rs"]
 mod members;
 #[path = "mesh/mod.rs"]

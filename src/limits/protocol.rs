@@ -22,16 +22,27 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const EXTENSION_MAX: usize = 1024;
 /// Heights are below this.
 pub const HEIGHT_LIMIT: u64 = 1 << 48;
-/// A record's body in bytes: a document, and beside it the ledger (13 KiB) and the open conflicts.
+/// A record's body in bytes: a document, and beside it the ledger (24 KiB) and the open conflicts.
 pub const BODY_MAX: usize = DOCUMENT_MAX + (2 << 20);
 /// The body of a node record, in bytes: it is kept in memory, 8 192 times.
 pub const NODE_BODY_MAX: usize = 4096;
-/// Edits that a ledger names; an edit made on a base more than this many edits old cannot be judged
-/// any more.
-pub const LEDGER_MAX: usize = 256;
-/// Edits that a revision may name whose stamps are above its own: a quarter of a ledger. A host
-/// whose clock is years ahead, and who has nobody to tell it, makes so many changes that can still
-/// be made again under a right date.
+/// Series that stay in a ledger however long ago they were changed: as many as a fleet has hosts
+/// that are written to, and some of their restarts.
+pub const LEDGER_SERIES: usize = 32;
+/// Revisions for which more series stay in a ledger after their last change; an edit made on a base
+/// that is further back can then not be judged any more.
+pub const LEDGER_HEIGHTS: u64 = 256;
+/// Series that a ledger has but for those which one revision adds.
+pub const LEDGER_SERIES_MAX: usize = 256;
+/// Runs of numbers that a ledger has but for those which one revision adds.
+pub const LEDGER_RUNS_MAX: usize = 512;
+/// The text of a ledger, but for what one revision adds, in bytes.
+pub const LEDGER_TEXT: usize = 8 << 10;
+/// The text of a ledger in bytes, whatever one revision adds.
+pub const LEDGER_TEXT_MAX: usize = 24 << 10;
+/// Edits that a revision may name whose stamps are above its own. A host whose clock is years
+/// ahead, and who has nobody to tell it, makes so many changes that can still be made again under a
+/// right date.
 pub const NAMES_AHEAD_MAX: usize = 64;
 /// Proofs of a chain: after so many a node record is made anew. Each is worked out from the last,
 /// so that a host keeps none of them; that takes no longer than a signature.
@@ -68,9 +79,9 @@ pub const BUCKETS: usize = 256;
 /// IDs in one list of an anti-entropy exchange (32 bytes each): a longer list goes as several
 /// frames.
 pub const IDS_MAX: usize = 512;
-/// Edits that one frame asks or tells about (40 bytes each): more than two ledgers with the open
-/// conflicts between them.
-pub const CONTAINMENT_EDITS_MAX: usize = 768;
+/// Edits that one frame asks or tells about (68 bytes each): all that may be uncontained in a group
+/// and as many besides.
+pub const CONTAINMENT_EDITS_MAX: usize = 512;
 /// Revisions that one frame names as held (40 bytes each): more than a link names in a burst.
 pub const HAVES_MAX: usize = 256;
 /// Words with which a link is closed, in bytes.
@@ -162,7 +173,7 @@ const _: () = assert!(
     "a record with an inline body is one frame"
 );
 const _: () = assert!(
-    CONTAINMENT_EDITS_MAX * 40 + NAME_MAX + 64 <= FRAME_MAX,
+    CONTAINMENT_EDITS_MAX * 68 + NAME_MAX + 64 <= FRAME_MAX,
     "a list of edits is one frame"
 );
 const _: () = assert!(

@@ -225,10 +225,7 @@ mod tests {
     use crate::model::stamp::Stamp;
 
     fn edit() -> EditRef {
-        EditRef {
-            stamp: Stamp::from_u64(7 << 16).unwrap(),
-            id: RecordId([4; 32]),
-        }
+        EditRef::odd(Stamp::from_u64(7 << 16).unwrap(), RecordId([4; 32]), 3)
     }
 
     fn conflict() -> OpenConflict {

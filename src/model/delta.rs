@@ -1,7 +1,7 @@
 //! Deltas: a body written as copies from another body and bytes between them.
 //!
 //! A change of 200 bytes to a document of a megabyte should cross a link in a kilobyte. A body
-//! changes in few places: its head line (the ledger moves on by an entry) and one run inside the
+//! changes in few places: its head line (of the ledger a series grows) and one run inside the
 //! document. [`between`] knows these places; [`apply`] knows nothing but copies and insertions, so
 //! a better [`between`] needs no new form. A delta is never trusted: what it yields must match the
 //! hash in the header like any other body.
@@ -57,8 +57,8 @@ pub fn apply(base: &[u8], delta: &[u8], len: usize) -> Result<Vec<u8>, Malformed
     }
 }
 
-/// The head line ends in the ledger, of which most stays from one revision to the next: edits drop
-/// out at its beginning, and others come at its end or between.
+/// The head line ends in the ledger, of which most stays from one revision to the next: a series
+/// that grows moves to its end, and others drop out at its beginning.
 fn head_between(out: &mut Script, base: &[u8], new: &[u8]) {
     let (Some(base_at), Some(new_at)) = (ledger_at(base), ledger_at(new)) else {
         return out.insert(new);
@@ -68,21 +68,24 @@ fn head_between(out: &mut Script, base: &[u8], new: &[u8]) {
         let first = text.get(..ENTRY_LEN)?;
         old.windows(ENTRY_LEN).position(|window| window == first)
     };
-    let Some(mut from) = found_in(old, fresh) else {
+    // Beyond what has come in between or is gone, and the one whose difference it changed.
+    let next_in = |from: usize, at: usize| {
+        (0..=2 * ENTRY_LEN_MAX).find_map(|skipped| {
+            let place = found_in(&old[from..], fresh.get(at + skipped..)?)?;
+            Some((skipped, from + place))
+        })
+    };
+    let Some((mut at, mut from)) = next_in(0, 0) else {
         return out.insert(new);
     };
-    out.insert(&new[..new_at]);
-    let mut at = 0;
+    out.insert(&new[..new_at + at]);
     for _ in 0..LEDGER_RUNS_MAX {
         let common = common_prefix(&old[from..], &fresh[at..]);
         out.copy(base_at + from, common);
         (from, at) = (from + common, at + common);
-        // Beyond an edit that came in between, and the one whose difference it changed.
-        let next = (0..=2 * ENTRY_LEN_MAX).find_map(|skipped| {
-            let place = found_in(&old[from..], fresh.get(at + skipped..)?)?;
-            Some((skipped, from + place))
-        });
-        let Some((skipped, place)) = next else { break };
+        let Some((skipped, place)) = next_in(from, at) else {
+            break;
+        };
         out.insert(&fresh[at..at + skipped]);
         (from, at) = (place, at + skipped);
     }
@@ -168,10 +171,10 @@ const COPY: u8 = 0;
 const INSERT: u8 = 1;
 /// How a head line introduces its ledger.
 const LEDGER_LABEL: &[u8] = b"\"ledger\":\"";
-/// What an edit takes at least in a ledger's text: enough to be found by.
-const ENTRY_LEN: usize = 44;
-/// What an edit takes at most.
-const ENTRY_LEN_MAX: usize = 57;
+/// What a series takes at least in a ledger's text: enough to be found by.
+const ENTRY_LEN: usize = 19;
+/// What one takes unless it has many runs.
+const ENTRY_LEN_MAX: usize = 40;
 /// So many runs of a ledger are copied at most. Hardly ever are there more than two.
 const LEDGER_RUNS_MAX: usize = 8;
 /// Bytes that are compared at a time.
@@ -182,7 +185,7 @@ mod tests {
     use super::*;
 
     fn body(entries: std::ops::Range<u32>, document: &str) -> Vec<u8> {
-        let ledger: String = entries.map(|n| format!("E{n:043x}")).collect();
+        let ledger: String = entries.map(|n| format!("C{n:016x}AA")).collect();
         format!("{{\"edit\":{{}},\"ledger\":\"{ledger}\"}}\n{document}").into_bytes()
     }
 

@@ -1,43 +1,25 @@
 //! The ledger: which edits a revision contains, said and never inferred.
 //!
-//! Each revision names the last 256 edits that it contains or settles, and the greatest stamp that
-//! has dropped out (the *floor*). From these alone a host tells of any edit whether it is in, out,
-//! or too old to say. Inferring it from ancestry loses edits and applies appends twice.
+//! Each revision says for each series the numbers that it contains, settles or lists, and the
+//! height of the revision that last changed this. Series that were not changed for long drop out,
+//! and the *floor* is the greatest height at which one was last changed. Whatever contains an edit
+//! has at least its height: so of any edit a host tells from these alone whether it is in, out, or
+//! too old to say. Inferring it from ancestry loses edits and applies appends twice.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
-use super::record::RecordId;
-use super::stamp::Stamp;
-use crate::codec::unhex_array;
-use crate::limits::LEDGER_MAX;
+use self::runs::Runs;
+use crate::limits::{
+    LEDGER_HEIGHTS, LEDGER_RUNS_MAX, LEDGER_SERIES, LEDGER_SERIES_MAX, LEDGER_TEXT,
+};
 
-/// Names an edit: the ID and stamp of its first revision. Ordered by stamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EditRef {
-    /// The stamp of the edit's first revision.
-    pub stamp: Stamp,
-    /// The ID of the edit's first revision.
-    pub id: RecordId,
-}
+pub use self::place::{EditRef, Place, Series};
 
-impl EditRef {
-    /// From the 80 hexadecimal digits that `Display` writes: stamp, then ID.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes: [u8; 40] = unhex_array(text)?;
-        let (stamp, id) = bytes.split_at(8);
-        let stamp = Stamp::from_u64(u64::from_be_bytes(stamp.try_into().ok()?))?;
-        Some(Self {
-            stamp,
-            id: RecordId(id.try_into().ok()?),
-        })
-    }
-}
+mod place;
+mod runs;
+mod text;
 
-impl fmt::Display for EditRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.stamp, self.id)
-    }
-}
+pub(in crate::model) use self::place::is_number;
 
 /// What a ledger says of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,134 +32,150 @@ pub enum Standing {
     Unknown,
 }
 
-mod text;
+/// What is said of one series.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Extent {
+    /// The height of the revision that last added to it.
+    changed: u64,
+    runs: Runs,
+}
 
 /// The edits that a revision contains or settles, as far back as is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
-    /// Rising.
-    entries: Vec<EditRef>,
-    floor: Stamp,
+    floor: u64,
+    entries: BTreeMap<Series, Extent>,
 }
 
 impl Ledger {
-    /// `None` unless there are at most 256 entries, rising, and none below the floor. Only what has
-    /// been full has a floor, and it stays full.
-    fn from_parts(floor: Stamp, entries: &[EditRef]) -> Option<Self> {
-        let rising = entries.windows(2).all(|pair| pair[0] < pair[1]);
-        let above = entries.first().is_none_or(|first| first.stamp >= floor);
-        let full = floor == Stamp::default() || entries.len() == LEDGER_MAX;
-        (entries.len() <= LEDGER_MAX && rising && above && full).then(|| Self {
-            entries: entries.to_vec(),
-            floor,
-        })
-    }
-
     /// The ledger in a head line: [`Ledger::from_text`] reads it, given the floor.
     pub(crate) fn text(&self) -> String {
-        text::of(&self.entries, self.floor)
+        text::of(&self.longest_unchanged_first(), self.floor)
     }
 
     /// From the floor and the text that [`Ledger::text`] writes; `None` if it is spelt in any other
-    /// way, or its edits are no ledger.
-    pub(crate) fn from_text(floor: Stamp, text: &str) -> Option<Self> {
-        Self::from_parts(floor, &text::read(text, floor)?)
+    /// way, or longer than [`LEDGER_TEXT_MAX`](crate::limits::LEDGER_TEXT_MAX).
+    pub(crate) fn from_text(floor: u64, text: &str) -> Option<Self> {
+        let entries = text::read(text, floor)?;
+        Some(Self { floor, entries })
     }
 
-    /// This ledger and `new` edits; the oldest beyond 256 drop out and raise the floor.
-    pub fn with(&self, new: impl IntoIterator<Item = EditRef>) -> Self {
+    /// The ledger of a child at this height that adds these; what was not changed for long drops
+    /// out and raises the floor.
+    pub fn with(&self, height: u64, new: impl IntoIterator<Item = Place>) -> Self {
         let mut next = self.clone();
-        for edit in new {
-            if let Err(place) = next.entries.binary_search(&edit) {
-                next.entries.insert(place, edit);
-            }
+        for Place { series, number } in new {
+            let entry = next.entries.entry(series).or_default();
+            entry.runs.insert(number);
+            entry.changed = height;
         }
-        let surplus = next.entries.len().saturating_sub(LEDGER_MAX);
-        if let Some(last) = next.entries.drain(..surplus).next_back() {
-            next.floor = next.floor.max(last.stamp);
+        while let Some((changed, series)) = next.drops_out(height) {
+            next.entries.remove(&series);
+            next.floor = next.floor.max(changed);
         }
         next
+    }
+
+    /// The series that drops out of the ledger of a revision at this height: never one that this
+    /// revision has changed.
+    fn drops_out(&self, height: u64) -> Option<(u64, Series)> {
+        let all = self.entries.iter();
+        let longest = all.map(|(series, entry)| (entry.changed, *series)).min()?;
+        let count = self.entries.len();
+        let runs = || -> usize { self.entries.values().map(|entry| entry.runs.0.len()).sum() };
+        let is_old = count > LEDGER_SERIES && longest.0 + LEDGER_HEIGHTS <= height;
+        let is_full = || {
+            count > LEDGER_SERIES_MAX || runs() > LEDGER_RUNS_MAX || self.text().len() > LEDGER_TEXT
+        };
+        (longest.0 < height && (is_old || is_full())).then_some(longest)
     }
 
     /// Whether `edit` is in, out, or too old to say.
     pub fn standing(&self, edit: &EditRef) -> Standing {
         match () {
-            () if self.entries.binary_search(edit).is_ok() => Standing::In,
-            () if edit.stamp > self.floor => Standing::Out,
+            () if self.has(&edit.place) => Standing::In,
+            () if edit.height > self.floor => Standing::Out,
             () => Standing::Unknown,
         }
     }
 
-    /// The entries, oldest first.
-    pub fn entries(&self) -> impl Iterator<Item = &EditRef> {
-        self.entries.iter()
+    /// Whether the edit at this place is contained or settled.
+    pub fn has(&self, place: &Place) -> bool {
+        let entry = self.entries.get(&place.series);
+        entry.is_some_and(|entry| entry.runs.contains(place.number))
     }
 
-    /// The greatest stamp that has dropped out; zero if none has.
-    pub fn floor(&self) -> Stamp {
+    /// The edits that are in here and not in `head`, each by its place and a height that it is not
+    /// above; of a series that `head` may have dropped, none.
+    pub fn beyond(&self, head: &Self) -> impl Iterator<Item = (Place, u64)> {
+        let changed = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.changed > head.floor);
+        changed.flat_map(|(series, entry)| {
+            let known = head.entries.get(series).map(|entry| &entry.runs);
+            let numbers = entry.runs.without(known);
+            numbers.map(|number| {
+                let series = *series;
+                (Place { series, number }, entry.changed)
+            })
+        })
+    }
+
+    /// Whether series have dropped out of it, and even of those that were longest unchanged some
+    /// are not in `head`: then some that have dropped out may not be there either.
+    pub fn is_cut_short(&self, head: &Self) -> bool {
+        let longest = self
+            .entries
+            .iter()
+            .map(|(series, entry)| (entry.changed, series));
+        let longest = longest.min().map(|(_, series)| *series);
+        self.floor > 0
+            && self
+                .beyond(head)
+                .any(|(place, _)| Some(place.series) == longest)
+    }
+
+    /// The greatest number of a series, and in how many runs its numbers are.
+    pub fn extent(&self, series: &Series) -> (u64, usize) {
+        let entry = self.entries.get(series);
+        entry.map_or((0, 0), |entry| (entry.runs.last(), entry.runs.0.len()))
+    }
+
+    /// How many series it names.
+    pub fn series(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The greatest height at which a series that has dropped out was last changed; zero if none
+    /// has.
+    pub fn floor(&self) -> u64 {
         self.floor
     }
+
+    /// The height of the last revision that has added to it; zero if none has.
+    pub(super) fn last_changed(&self) -> u64 {
+        let changed = self.entries.values().map(|entry| entry.changed);
+        changed.max().unwrap_or_default()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(super) fn weight(&self) -> usize {
+        let entries = self.entries.values();
+        entries
+            .map(|entry| ENTRY_WEIGHT + size_of_val(&entry.runs.0[..]))
+            .sum()
+    }
+
+    fn longest_unchanged_first(&self) -> Vec<(&Series, &Extent)> {
+        let mut all: Vec<_> = self.entries.iter().collect();
+        all.sort_by_key(|(series, entry)| (entry.changed, **series));
+        all
+    }
 }
+
+/// What an entry takes in the map, in bytes.
+const ENTRY_WEIGHT: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn edit(ms: u64) -> EditRef {
-        EditRef {
-            stamp: Stamp::from_u64(ms << 16).unwrap(),
-            id: RecordId([ms as u8; 32]),
-        }
-    }
-
-    #[test]
-    fn an_edit_is_in_out_or_too_old_to_say() {
-        let ledger = Ledger::default().with((10..10 + LEDGER_MAX as u64 + 1).map(edit));
-        assert_eq!(ledger.entries().count(), LEDGER_MAX);
-        assert_eq!(ledger.floor(), edit(10).stamp);
-        assert_eq!(ledger.standing(&edit(11)), Standing::In);
-        assert_eq!(
-            ledger.standing(&edit(10)),
-            Standing::Unknown,
-            "it has dropped out"
-        );
-        assert_eq!(ledger.standing(&edit(9)), Standing::Unknown);
-        assert_eq!(ledger.standing(&edit(5000)), Standing::Out);
-    }
-
-    #[test]
-    fn the_order_of_arrival_does_not_matter() {
-        let forward = Ledger::default().with((1..400).map(edit));
-        let backward = (1..400)
-            .rev()
-            .fold(Ledger::default(), |ledger, ms| ledger.with([edit(ms)]));
-        assert_eq!(forward.entries, backward.entries);
-        assert_eq!(forward.floor, backward.floor);
-    }
-
-    #[test]
-    fn a_ledger_that_is_unsorted_too_long_or_at_odds_with_its_floor_is_refused() {
-        assert!(Ledger::from_parts(Stamp::default(), &[edit(2), edit(1)]).is_none());
-        assert!(Ledger::from_parts(Stamp::default(), &[edit(1), edit(1)]).is_none());
-        assert!(Ledger::from_parts(edit(5).stamp, &[edit(4)]).is_none());
-        let long: Vec<_> = (1..=LEDGER_MAX as u64 + 1).map(edit).collect();
-        assert!(Ledger::from_parts(Stamp::default(), &long).is_none());
-        assert!(Ledger::from_parts(edit(1).stamp, &long[1..]).is_some());
-        assert!(
-            Ledger::from_parts(edit(1).stamp, &long[2..]).is_none(),
-            "nothing drops out of one that is not full"
-        );
-    }
-
-    #[test]
-    fn a_reference_has_one_text() {
-        let text = edit(77).to_string();
-        assert_eq!(text.len(), 80);
-        assert_eq!(EditRef::parse(&text), Some(edit(77)));
-        assert_eq!(
-            EditRef::parse(&text.to_uppercase()),
-            (text == text.to_uppercase()).then(|| edit(77))
-        );
-        assert_eq!(EditRef::parse(&text[1..]), None);
-    }
-}
+mod tests;

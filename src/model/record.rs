@@ -112,8 +112,19 @@ pub struct Header {
     pub body_len: u32,
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
+    /// The number that the author gives the edit; only of documents.
+    pub numbered: Option<Numbered>,
     /// Who made the change and why, for people; at most 512 bytes.
     pub note: String,
+}
+
+/// The number that an author gives an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbered {
+    /// What the author's process has drawn; it names the series.
+    pub nonce: [u8; 8],
+    /// The number in the series, from 1 on and below 2^48.
+    pub number: u64,
 }
 
 impl Header {
@@ -151,8 +162,12 @@ impl Header {
             .raw(&self.base.0);
         out.u32(self.body_len)
             .raw(&self.body_hash)
-            .medium(self.note.as_bytes())
-            .medium(&[]);
+            .medium(self.note.as_bytes());
+        let mut extension = Writer::new();
+        if let Some(Numbered { nonce, number }) = &self.numbered {
+            extension.raw(nonce).u64(*number);
+        }
+        out.medium(&extension.finish());
         out.finish()
     }
 
@@ -178,7 +193,11 @@ impl Header {
         let body_len = r.u32("body length")?;
         let body_hash = r.array("body hash")?;
         let note = text(&mut r, |r| r.medium(NOTE_MAX, "note"), "note")?;
-        r.medium(EXTENSION_MAX, "extension")?;
+        let extension = r.medium(EXTENSION_MAX, "extension")?;
+        let numbered = match kind {
+            Kind::Document if !extension.is_empty() => Some(Numbered::decode(extension)?),
+            Kind::Document | Kind::Node | Kind::Policy => None,
+        };
         r.end("end of header")?;
         let header = Self {
             kind,
@@ -191,6 +210,7 @@ impl Header {
             base,
             body_len,
             body_hash,
+            numbered,
             note,
         };
         header
@@ -221,6 +241,21 @@ impl Header {
             () if (self.base == RecordId::NONE) != (self.height == 1) => Err("base"),
             () if self.body_len as usize > body_max => Err("body length"),
             () => Ok(()),
+        }
+    }
+}
+
+impl Numbered {
+    fn decode(extension: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(extension);
+        let numbered = Self {
+            nonce: r.array("nonce")?,
+            number: r.u64("number")?,
+        };
+        if (1..HEIGHT_LIMIT).contains(&numbered.number) {
+            Ok(numbered)
+        } else {
+            Err(r.malformed("number"))
         }
     }
 }
@@ -328,6 +363,10 @@ mod tests {
             base: RecordId([3; 32]),
             body_len: 0,
             body_hash: [0; 32],
+            numbered: Some(Numbered {
+                nonce: [4; 8],
+                number: 5,
+            }),
             note: "because".into(),
         }
     }
@@ -368,7 +407,9 @@ mod tests {
             body_hash,
             "0007",
             &hex(b"because"),
-            "0000",
+            "0010",
+            "0404040404040404",
+            "0000000000000005",
         ]
         .concat();
         assert_eq!(text, expected);
@@ -378,8 +419,8 @@ mod tests {
     fn what_a_later_version_appends_stays_signed_and_is_carried() {
         let secret = SecretKey::from_seed(&[1; 32]);
         let mut bytes = signed().bytes.to_vec();
-        let end = bytes.len();
-        bytes[end - 1] = 3;
+        let count = bytes.len() - 17;
+        bytes[count] = 16 + 3;
         bytes.extend_from_slice(b"new");
         let id = Sha256::digest(&bytes);
         let signature = secret.sign(Purpose::Record, &[2; 32], &id);
@@ -417,6 +458,13 @@ mod tests {
         assert_eq!(
             what(|h| (h.flags, h.body_len) = (Header::REMOVED, REMOVAL_BODY_MAX as u32 + 1)),
             "body length"
+        );
+        assert_eq!(
+            what(|h| h.numbered = Some(Numbered {
+                nonce: [0; 8],
+                number: 0
+            })),
+            "number"
         );
         assert_eq!(what(|h| h.note = "x".repeat(NOTE_MAX + 1)), "note");
     }

@@ -139,6 +139,7 @@ mod tests {
             fleet: [2; 32],
             group: "default",
             stamp: Stamp::default(),
+            numbered: None,
         };
         let revision = Revision::author(&author, None, draft).unwrap();
         replayed(&present, &revision).map(|replayed| replayed.document)

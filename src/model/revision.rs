@@ -3,7 +3,8 @@
 //! A body is two lines of JSON: the *head* says which edit made the revision, what it settles, the
 //! open conflicts, floor and ledger; the second line is the document. Nothing that stands in the
 //! document stands in the head. The edit of an original revision has that revision's own ID and
-//! stamp, so it is added to the ledger here rather than written down.
+//! stamp, and perhaps a place that follows from the ID, so it is added to the ledger here rather
+//! than written down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,15 +15,15 @@ use super::conflict::{OpenConflict, WantedValue};
 use super::document::Document;
 use super::edit::{Change, Op, Verb};
 use super::json::{self, JsonError};
-use super::ledger::{EditRef, Ledger, Standing};
+use super::ledger::{EditRef, Ledger, Place, Standing};
 use super::operation::Operation;
 use super::peer_id::PeerId;
-use super::record::{Header, Kind, Rank, Record, RecordId};
+use super::record::{Header, Kind, Numbered, Rank, Record, RecordId};
 use super::signature::SecretKey;
 use super::stamp::Stamp;
 use crate::limits::{
-    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, NAMES_AHEAD_MAX,
-    REMOVAL_BODY_MAX,
+    BODY_MAX, EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEADER_MAX, HEIGHT_LIMIT, LEDGER_TEXT_MAX,
+    NAMES_AHEAD_MAX, REMOVAL_BODY_MAX,
 };
 
 mod head_line;
@@ -57,6 +58,8 @@ pub struct Revision {
     pub body: Arc<[u8]>,
     /// The edit that the revision applies to its base.
     pub edit: Edit,
+    /// Its name.
+    name: EditRef,
     /// The edits that it contains or settles, its own included.
     pub ledger: Ledger,
     /// The edits that it says it does not contain and nobody has settled.
@@ -109,6 +112,8 @@ pub struct Author<'a> {
     pub group: &'a str,
     /// The stamp of the revision, above those of all revisions that the author has seen.
     pub stamp: Stamp,
+    /// The number of the edit, if the revision is the first that carries it.
+    pub numbered: Option<Numbered>,
 }
 
 impl Revision {
@@ -117,24 +122,25 @@ impl Revision {
     /// its head line, or its height be too great.
     pub fn author(author: &Author<'_>, base: Option<&Revision>, draft: Draft) -> Option<Self> {
         let mut open = base.map(|base| base.open.clone()).unwrap_or_default();
-        let mut added: BTreeSet<EditRef> = draft.settles.iter().copied().collect();
-        added.extend(draft.opens.keys());
+        let named = draft.settles.iter().chain(draft.opens.keys());
+        let mut added: BTreeSet<Place> = named.map(|edit| edit.place).collect();
         open.retain(|edit, _| !draft.settles.contains(edit));
         if let Origin::Replay(edit, _) = &draft.edit.origin {
             open.remove(edit);
-            added.insert(*edit);
+            added.insert(edit.place);
         }
         open.extend(draft.opens);
+        let height = base.map_or(0, |base| base.record.header.height) + 1;
         let said = base
             .map(|base| base.ledger.clone())
             .unwrap_or_default()
-            .with(added);
+            .with(height, added);
         let head = head_line::text(&draft.edit, &draft.settles, &open, &said);
         let body: Arc<[u8]> = [head.as_bytes(), b"\n", draft.document.bytes()]
             .concat()
             .into();
-        let height = base.map_or(0, |base| base.record.header.height) + 1;
-        let is_bounded = json::count(head.as_bytes()).is_ok_and(|values| values <= HEAD_VALUES_MAX);
+        let is_bounded = json::count(head.as_bytes()).is_ok_and(|values| values <= HEAD_VALUES_MAX)
+            && said.text().len() <= LEDGER_TEXT_MAX;
         let body_max = if draft.flags & Header::REMOVED != 0 {
             REMOVAL_BODY_MAX
         } else {
@@ -159,10 +165,15 @@ impl Revision {
             base: base.map_or(RecordId::NONE, Revision::id),
             body_len: 0,
             body_hash: [0; 32],
+            numbered: match draft.edit.origin {
+                Origin::Original => author.numbered,
+                Origin::Replay(..) | Origin::Note(..) => None,
+            },
             note: draft.note,
         };
         let record = Record::sign(header, &body, author.secret);
-        let ledger = effective(&said, &draft.edit, &record);
+        let name = name_of(&draft.edit, &record);
+        let ledger = effective(&said, &draft.edit, &record, name);
         let Draft {
             edit,
             document,
@@ -174,6 +185,7 @@ impl Revision {
             record,
             body,
             edit,
+            name,
             ledger,
             open,
             settled,
@@ -197,29 +209,30 @@ impl Revision {
         } = HeadLine::read(&body[..line_end])?;
         let document = Document::within(&body, line_end + 1)
             .map_err(|error| BadBody::Document(error.to_string()))?;
-        // Were the floor above the stamp, or a whole ledger of names, the ledger would forget each
-        // later edit at once. A few names may be: a host whose clock was wrong has dated
-        // edits that are followed no further.
+        // Were the floor as high, the ledger would tell nothing of the edits that are made at once.
+        if said.floor() >= record.header.height || said.last_changed() > record.header.height {
+            return Err(BadBody::Member("heights"));
+        }
+        // A few names may be dated later: a host whose clock was wrong has dated edits that are
+        // followed no further.
         let of = match &edit.origin {
             Origin::Original => None,
             Origin::Replay(of, _) | Origin::Note(of, _) => Some(of),
         };
-        let named = of
-            .into_iter()
-            .chain(&settled)
-            .chain(open.keys())
-            .chain(said.entries());
+        let named = of.into_iter().chain(&settled).chain(open.keys());
         let ahead: BTreeSet<&EditRef> = named
             .filter(|edit| edit.stamp > record.header.stamp)
             .collect();
-        if said.floor() > record.header.stamp || ahead.len() > NAMES_AHEAD_MAX {
+        if ahead.len() > NAMES_AHEAD_MAX {
             return Err(BadBody::Member("stamps"));
         }
-        let ledger = effective(&said, &edit, &record);
+        let name = name_of(&edit, &record);
+        let ledger = effective(&said, &edit, &record, name);
         Ok(Self {
             record,
             body,
             edit,
+            name,
             ledger,
             open,
             settled,
@@ -255,8 +268,7 @@ impl Revision {
     /// About how many bytes of memory it takes: its body, and what of the head line is kept as
     /// values.
     pub fn weight(&self) -> usize {
-        let names =
-            (self.ledger.entries().count() + self.open.len() + self.settled.len()) * NAME_WEIGHT;
+        let names = (self.open.len() + self.settled.len()) * NAME_WEIGHT + self.ledger.weight();
         let listed: usize = self.open.values().map(OpenConflict::weight).sum();
         let own: usize = self.edit.operations.iter().map(Operation::weight).sum();
         self.body.len() + self.document.weight() + names + listed + 2 * own + HEADER_MAX
@@ -277,6 +289,7 @@ impl Revision {
             record: record.clone(),
             body,
             edit,
+            name: self.name,
             ledger,
             open,
             settled,
@@ -300,27 +313,17 @@ impl Revision {
         self.record.rank()
     }
 
-    /// The least stamp that a revision on this one may have: not below the floor, and with few
-    /// names above it.
+    /// The least stamp that a revision on this one may have: with few names above it.
     pub fn least_stamp(&self) -> Stamp {
-        let mut named: BTreeSet<&EditRef> = self.ledger.entries().chain(self.open.keys()).collect();
+        let mut named: BTreeSet<&EditRef> = self.open.keys().collect();
         // One more may be named by what is made on it, and as many as are open may be settled.
         (0..NAMES_AHEAD_MAX - 1).for_each(|_| _ = named.pop_last());
-        named
-            .last()
-            .map_or(Stamp::default(), |edit| edit.stamp)
-            .max(self.ledger.floor())
+        named.last().map_or(Stamp::default(), |edit| edit.stamp)
     }
 
     /// The edit that it carries, under the edit's own name.
     pub fn edit_ref(&self) -> EditRef {
-        match &self.edit.origin {
-            Origin::Original => EditRef {
-                stamp: self.record.header.stamp,
-                id: self.record.id,
-            },
-            Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
-        }
+        self.name
     }
 
     /// Who asked for the edit that it carries.
@@ -333,11 +336,16 @@ impl Revision {
 
     /// Whether this revision contains `edit`, settles it or lists it as open conflict.
     pub fn standing(&self, edit: &EditRef) -> Standing {
-        if self.open.contains_key(edit) {
+        if self.lists(&edit.place) {
             Standing::In
         } else {
             self.ledger.standing(edit)
         }
+    }
+
+    /// Whether this revision lists the edit at this place as open conflict.
+    pub fn lists(&self, place: &Place) -> bool {
+        self.open.keys().any(|edit| edit.place == *place)
     }
 
     /// The operations of the edit with their values, which stand in the document; `None` of a note,
@@ -409,17 +417,22 @@ impl fmt::Display for BadBody {
 
 impl std::error::Error for BadBody {}
 
-/// The original's own edit is in its ledger too, though it cannot be written there: the ID is a
-/// hash over the body.
-fn effective(said: &Ledger, edit: &Edit, record: &Record) -> Ledger {
+/// The name of a revision's edit.
+fn name_of(edit: &Edit, record: &Record) -> EditRef {
+    match &edit.origin {
+        Origin::Original => EditRef::of(record),
+        Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
+    }
+}
+
+/// The original's own edit is in its ledger too, though it cannot always be written there: its
+/// place may follow from the ID, which is a hash over the body.
+fn effective(said: &Ledger, edit: &Edit, record: &Record, name: EditRef) -> Ledger {
     match edit.origin {
-        Origin::Original => said.with([EditRef {
-            stamp: record.header.stamp,
-            id: record.id,
-        }]),
+        Origin::Original => said.with(record.header.height, [name.place]),
         Origin::Replay(..) | Origin::Note(..) => said.clone(),
     }
 }
 
 /// What an edit's name takes in a set, in bytes.
-const NAME_WEIGHT: usize = 64;
+const NAME_WEIGHT: usize = 104;

@@ -107,6 +107,7 @@ pub(in crate::node) fn revision(
         fleet: *setup.fleet.id().as_bytes(),
         group,
         stamp: Stamp::from_u64(ms << 16).unwrap(),
+        numbered: None,
     };
     let draft = Draft {
         edit,

@@ -95,6 +95,7 @@ fn child(
         fleet: *fleet().id().as_bytes(),
         group,
         stamp,
+        numbered: None,
     };
     let edit = Edit {
         origin: Origin::Original,
@@ -113,10 +114,8 @@ fn child(
 
 /// An edit of which nothing is left but its name.
 fn forgotten(number: u64) -> EditRef {
-    EditRef {
-        stamp: stamp(number),
-        id: RecordId(Sha256::digest(number.to_be_bytes()).into()),
-    }
+    let id = RecordId(Sha256::digest(number.to_be_bytes()).into());
+    EditRef::odd(stamp(number), id, 1)
 }
 
 /// A stamp a second, all before the world begins.

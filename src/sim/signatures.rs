@@ -52,6 +52,7 @@ mod tests {
             base: RecordId::NONE,
             body_len: 0,
             body_hash: [0; 32],
+            numbered: None,
             note: String::new(),
         };
         let good = Record::sign(header, b"{}", &secret);

@@ -17,7 +17,6 @@ use crate::limits::{
 use crate::model::ledger::EditRef;
 use crate::model::name::is_name;
 use crate::model::record::{Record, RecordId};
-use crate::model::stamp::Stamp;
 
 /// Which set of records an anti-entropy exchange is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +92,7 @@ pub enum Frame {
         group: String,
         /// The sender's head.
         head: RecordId,
-        /// The edits that are asked about, at most 768.
+        /// The edits that are asked about, at most 512.
         edits: Vec<EditRef>,
     },
     /// What the sender knows of edits that it was asked about; those that it does not know of are
@@ -105,7 +104,7 @@ pub enum Frame {
         head: RecordId,
         /// The edits that the head contains.
         contained: Vec<EditRef>,
-        /// The edits that the head does not contain. Both lists together have at most 768.
+        /// The edits that the head does not contain. Both lists together have at most 512.
         out: Vec<EditRef>,
     },
     /// A piece of a request that the receiver is to carry out, at most 16 KiB: the sender's number
@@ -408,9 +407,9 @@ fn decode_buckets(r: &mut Reader<'_>) -> Result<Vec<[u8; 8]>, Malformed> {
 
 fn encode_edits<'a>(out: &'a mut Writer, edits: &[EditRef]) -> &'a mut Writer {
     let count = u16::try_from(edits.len()).expect("lists are bounded");
-    edits.iter().fold(out.u16(count), |out, edit| {
-        out.u64(edit.stamp.as_u64()).raw(&edit.id.0)
-    })
+    edits
+        .iter()
+        .fold(out.u16(count), |out, edit| out.raw(&edit.to_bytes()))
 }
 
 fn decode_edits(r: &mut Reader<'_>, most: usize) -> Result<Vec<EditRef>, Malformed> {
@@ -420,8 +419,8 @@ fn decode_edits(r: &mut Reader<'_>, most: usize) -> Result<Vec<EditRef>, Malform
     }
     (0..count)
         .map(|_| {
-            let stamp = Stamp::from_u64(r.u64("stamp")?).ok_or(r.malformed("stamp"))?;
-            Ok(EditRef { stamp, id: id(r)? })
+            let bytes = r.array("edit")?;
+            EditRef::from_bytes(&bytes).ok_or(r.malformed("edit"))
         })
         .collect()
 }

@@ -55,16 +55,14 @@ fn record() -> Record {
         base: RecordId::NONE,
         body_len: 0,
         body_hash: [0; 32],
+        numbered: None,
         note: String::new(),
     };
     Record::sign(header, b"body", &secret)
 }
 
 fn edit(ms: u64) -> EditRef {
-    EditRef {
-        stamp: Stamp::from_u64(ms << 16).unwrap(),
-        id: RecordId([9; 32]),
-    }
+    EditRef::odd(Stamp::from_u64(ms << 16).unwrap(), RecordId([9; 32]), ms)
 }
 
 fn every_frame() -> Vec<Frame> {
@@ -166,7 +164,14 @@ fn the_bytes_of_frames_are_these() {
     );
     assert_eq!(text(Frame::Bye(Goodbye::Leaving, "x".into())), "0d030178");
     assert_eq!(text(Frame::Want(id)), ["0e", &"07".repeat(32)].concat());
-    let named = ["0000000000020000", &"09".repeat(32)].concat();
+    let named = [
+        "0000000000020000",
+        &"09".repeat(32),
+        "0000000000000002",
+        "d1916646ee3c106a016bfd75",
+        "0000000000000001",
+    ]
+    .concat();
     assert_eq!(
         text(Frame::ContainmentReply {
             group: "g".into(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use starlingd::model::edit::{Change as Edited, Op};
 use starlingd::model::json;
-use starlingd::model::ledger::EditRef;
+use starlingd::model::ledger::{EditRef, Place, Series};
 use starlingd::model::path::Path;
 use starlingd::model::peer_id::PeerId;
 use starlingd::model::record::{Header, Kind, Record, RecordId};
@@ -145,6 +145,18 @@ impl Liar {
         self.rng.below(bound as u64) as usize
     }
 
+    /// An edit under any name: some are odd, some of a series that may go on.
+    fn edit(&mut self) -> EditRef {
+        let (stamp, id, height) = (self.stamp(), self.id(), self.rng.below(300));
+        let mut edit = EditRef::odd(stamp, id, height);
+        if self.below(2) == 0 {
+            let series = Series([self.rng.below(4) as u8; 12]);
+            let number = 1 + self.rng.below(9);
+            edit.place = Place { series, number };
+        }
+        edit
+    }
+
     fn byte(&mut self) -> u8 {
         self.rng.below(256) as u8
     }
@@ -221,12 +233,7 @@ impl Liar {
         let bytes = (0..self.below(200))
             .map(|_| self.byte())
             .collect::<Vec<u8>>();
-        let edits: Vec<EditRef> = (0..self.below(5))
-            .map(|_| EditRef {
-                stamp: self.stamp(),
-                id: self.id(),
-            })
-            .collect();
+        let edits: Vec<EditRef> = (0..self.below(5)).map(|_| self.edit()).collect();
         let frame = match self.below(22) {
             0 => Frame::Ping(self.rng.draw()),
             1 => Frame::Pong(self.rng.draw()),
@@ -371,6 +378,7 @@ impl Liar {
             base,
             body_len: 0,
             body_hash: [0; 32],
+            numbered: None,
             note: "why".into(),
         };
         (Record::sign(header, &body, &secret(LIAR)), body)
@@ -393,10 +401,7 @@ impl Liar {
         if kind == Kind::Node {
             return br#"{"name":"liar","version":"1","addresses":["10.0.0.9:7117"],"group":"default"}"#.to_vec();
         }
-        let edit = EditRef {
-            stamp: self.stamp(),
-            id: self.id(),
-        };
+        let edit = self.edit();
         let (author, stamp) = (
             PeerId::from_bytes(secret(1 + self.rng.below(3)).public()).expect("a public key"),
             self.stamp(),

@@ -445,6 +445,7 @@ fn first_revision() -> Revision {
         fleet: *fleet().id().as_bytes(),
         group: "default",
         stamp,
+        numbered: None,
     };
     let edit = Edit {
         origin: Origin::Original,

@@ -131,6 +131,7 @@ impl Member {
             fleet: *self.fleet.id().as_bytes(),
             group: "default",
             stamp,
+            numbered: None,
         };
         let config = json::parse(config.as_bytes()).expect("a test writes JSON");
         let document = Document::from_config(config).expect("a test writes documents");
@@ -177,6 +178,7 @@ impl Member {
             base: RecordId::NONE,
             body_len: 0,
             body_hash: [0; 32],
+            numbered: None,
             note: String::new(),
         };
         Frame::News(HostNews {

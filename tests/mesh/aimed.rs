@@ -32,6 +32,7 @@ fn node_record(identity: u64, addresses: &[String]) -> Vec<u8> {
         base: RecordId::NONE,
         body_len: 0,
         body_hash: [0; 32],
+        numbered: None,
         note: String::new(),
     };
     let quoted: Vec<String> = addresses

@@ -1,6 +1,7 @@
 //! Revisions whose author says what is not so: whose edit one makes again, what it contains, what
 //! it was made on. All hosts deal with them alike, and honest changes go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use starlingd::daemon::api::refusals::said;
@@ -76,10 +77,7 @@ fn a_replay_of_an_edit_that_nobody_made_is_listed_in_the_name_of_whoever_signed_
             PeerId::from_bytes(secret(LIAR + 7).public()).unwrap(),
         );
         let author = if seed % 2 == 0 { victim } else { dead };
-        let invented = EditRef {
-            stamp: stamp_after(&base, 1),
-            id: RecordId([7; 32]),
-        };
+        let invented = EditRef::odd(stamp_after(&base, 1), RecordId([7; 32]), 1);
         let forged = adding(
             Some(&base),
             Origin::Replay(invented, author),
@@ -130,10 +128,7 @@ fn a_replay_of_an_edit_that_nobody_made_is_listed_in_the_name_of_whoever_signed_
 fn a_long_value_of_which_only_a_replay_is_left_can_be_kept() {
     for seed in seeds(4) {
         let (mut net, base) = two_revisions(seed);
-        let gone = EditRef {
-            stamp: stamp_after(&base, 1),
-            id: RecordId([7; 32]),
-        };
+        let gone = EditRef::odd(stamp_after(&base, 1), RecordId([7; 32]), 1);
         let long = format!("\"{}\"", "x".repeat(6_000));
         let replay = adding(
             Some(&base),
@@ -266,10 +261,7 @@ fn a_lost_revision_with_a_ledger_of_invented_names_is_listed_and_settled() {
         let (mut net, base) = two_revisions(seed);
         net.set(0, "/config/applications/same", "0");
         net.settle(SOON);
-        let named = |number: u8| EditRef {
-            stamp: stamp_after(&base, 1),
-            id: RecordId([number; 32]),
-        };
+        let named = |number: u8| EditRef::odd(stamp_after(&base, 1), RecordId([number; 32]), 1);
         let document = base.document.clone();
         let op = Op {
             path: Path::parse("/config/applications/same").unwrap(),
@@ -332,9 +324,12 @@ fn the_highest_floor_there_may_be_is_over_with_the_next_change() {
             let base = net.hosts[0].node.own_head().expect("there is one");
             let stamp =
                 Stamp::from_u64((base.record.header.stamp.wall_ms() + 60_000) << 16).unwrap();
-            let named = |number: u8| EditRef {
-                stamp,
-                id: RecordId([number.wrapping_mul(2).wrapping_add(part); 32]),
+            let named = |number: u8| {
+                EditRef::odd(
+                    stamp,
+                    RecordId([number.wrapping_mul(2).wrapping_add(part); 32]),
+                    1,
+                )
             };
             let draft = Draft {
                 settles: (0..=255).map(named).collect(),
@@ -360,6 +355,34 @@ fn the_highest_floor_there_may_be_is_over_with_the_next_change() {
             net.agree()
                 && value(&net.config(0))["routes"].as_array().map(Vec::len) == Some(1 + made)
         });
+        assert!(net.conflicts(0).is_empty(), "seed {seed}");
+    }
+}
+
+/// Who settles a number that another has not given yet makes that one begin another series, and
+/// hides nothing.
+#[test]
+fn a_number_that_was_taken_before_it_was_given_is_given_no_more() {
+    for seed in seeds(4) {
+        let (mut net, _) = two_revisions(seed);
+        let base = Arc::clone(net.hosts[0].node.own_head().expect("there is one"));
+        let mut stolen = base.edit_ref();
+        (stolen.place.number, stolen.id) = (stolen.place.number + 1, RecordId([9; 32]));
+        let draft = Draft {
+            settles: vec![stolen],
+            ..draft(base.document.clone())
+        };
+        let stamp = stamp_after(&base, 1);
+        let lie = signed(LIAR, "default", stamp, Some(&base), draft);
+        let puppet = net.puppet(0, hello(LIAR));
+        net.says(puppet, whole(&lie));
+        net.until("the lie is head", SOON, |net| net.all_at(lie.id()));
+        let made = net.set(0, "/config/routes", "[7]");
+        net.until("it is there", SOON, |net| net.all_at(made));
+        let head = net.hosts[0].node.own_head().expect("there is one");
+        let place = head.edit_ref().place;
+        assert_ne!(place.series, stolen.place.series, "seed {seed}");
+        assert_eq!(place.number, 1, "seed {seed}");
         assert!(net.conflicts(0).is_empty(), "seed {seed}");
     }
 }

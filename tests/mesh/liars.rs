@@ -33,6 +33,7 @@ pub fn revision(fleet: [u8; 32], stamp: u64, config: &str) -> Revision {
         fleet,
         group: "default",
         stamp,
+        numbered: None,
     };
     let document = Document::from_config(value(config)).unwrap();
     Revision::author(&author, None, draft(document)).unwrap()

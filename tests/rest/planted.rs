@@ -48,6 +48,7 @@ pub fn conflict(won: &Value, lost: &Value) -> (Host, Planted) {
         fleet,
         group: "default",
         stamp: Stamp::from_u64(ms << 16).expect("it is small"),
+        numbered: None,
     };
     let gone = SecretKey::from_seed(&[77; 32]);
     let start = Document::from_config(parsed(r#"{"routes":[],"applications":{}}"#))

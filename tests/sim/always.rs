@@ -22,6 +22,7 @@ use starlingd::node::kept_file::KeptFile;
 use starlingd::node::store::revision_file::from_file;
 use starlingd::sim::{SimClock, fleet};
 
+use crate::ledgers;
 use crate::servers::laid;
 use crate::watch::{Seen, World};
 
@@ -87,6 +88,21 @@ impl Seen {
         }
     }
 
+    fn check_ledger(&mut self, world: &World, head: &Revision) {
+        let author = head.record.header.author;
+        let is_honest = world.hosts.iter().any(|host| host.node.peer() == author);
+        if !is_honest || !self.judged.insert(head.id()) {
+            return;
+        }
+        let what = match self.places.twin(head) {
+            Some(twin) => Some(format!("it bears the number of {twin:?}")),
+            None => ledgers::wrong(&self.revisions, head),
+        };
+        if let Some(what) = what {
+            self.broken(world.now, format!("the head {:?}: {what}", head.id()));
+        }
+    }
+
     /// After an input: the head has not gone back, applied is what the server runs, and everything
     /// bounded is within its bounds.
     pub fn check_node(&mut self, world: &World, host: usize) {
@@ -134,6 +150,7 @@ impl Seen {
                 }
                 self.check_date(world, host, &head.record);
                 self.check_tried(world, host, head);
+                self.check_ledger(world, head);
                 let is_whole = self
                     .revisions
                     .get(&head.id())

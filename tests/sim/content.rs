@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use starlingd::model::edit;
 use starlingd::model::json::{self, Value};
+use starlingd::model::ledger::EditRef;
 use starlingd::model::record::RecordId;
 use starlingd::model::revision::{Origin, Revision};
 use starlingd::node::ask::{Ask, Change, Command, DryRun, Patching};
@@ -117,7 +118,7 @@ struct Chain<'a> {
     revisions: Vec<&'a Revision>,
     /// The tokens in each.
     tokens: Vec<BTreeMap<u64, usize>>,
-    settled: BTreeSet<RecordId>,
+    settled: BTreeSet<EditRef>,
 }
 
 impl<'a> Chain<'a> {
@@ -136,9 +137,7 @@ impl<'a> Chain<'a> {
                 .ok_or_else(|| format!("{next:?} is in the head's past and was never written"))?;
             chain.revisions.push(revision);
             chain.tokens.push(tokens(revision.document.text()));
-            chain
-                .settled
-                .extend(revision.settled.iter().map(|edit| edit.id));
+            chain.settled.extend(&revision.settled);
             next = revision.record.header.base;
         }
         Ok(chain)
@@ -149,7 +148,12 @@ impl<'a> Chain<'a> {
     }
 
     fn is_listed_or_settled(&self, edit: RecordId) -> bool {
-        self.head().open.keys().any(|open| open.id == edit) || self.settled.contains(&edit)
+        // Of what nobody holds any more only the place is known.
+        let original = self.seen.revisions.get(&edit).map(Revision::edit_ref);
+        let mut listed = self.head().open.keys().chain(&self.settled);
+        listed.any(|other| {
+            other.id == edit || original.is_some_and(|original| other.names(&original))
+        })
     }
 
     /// The tokens of the document that an edit was first made on.

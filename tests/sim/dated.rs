@@ -107,12 +107,19 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
             Stamp::at(head.record.header.stamp.wall_ms() + 1),
         ),
     };
-    let revision = forged(
-        &head,
-        height,
-        stamp,
-        matches!(lie, Lie::ReplayBelow | Lie::ReplayAbove),
-    );
+    // Beside the head, or on it.
+    let below = head.record.header.base;
+    let base = match lie {
+        Lie::ReplayBelow => {
+            let seen = world.observer().seen_mut();
+            let Some(base) = seen.revisions.get(&below) else {
+                return;
+            };
+            Arc::new(base.folded())
+        }
+        _ => head,
+    };
+    let revision = forged(&base, height, stamp, lie);
     let liar = world.puppet(host, hello(LIAR));
     let mut seen = world.observer().seen_mut();
     seen.note(
@@ -125,16 +132,13 @@ pub fn tell(world: &mut World, host: usize, lie: Lie) {
     }
 }
 
-fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, is_replay: bool) -> Revision {
-    let invented = EditRef {
-        stamp: head.record.header.stamp,
-        id: RecordId([LIAR as u8; 32]),
-    };
+fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, lie: Lie) -> Revision {
+    let invented = EditRef::odd(head.record.header.stamp, RecordId([LIAR as u8; 32]), 1);
     let op = Op {
         path: Path::parse("/config/lie").expect("it is one"),
         change: Change::Put(value_of(INVENTED)),
     };
-    let edit = match is_replay {
+    let edit = match matches!(lie, Lie::ReplayBelow | Lie::ReplayAbove) {
         true => Edit {
             origin: Origin::Replay(invented, head.record.header.author),
             operations: operations(&head.document, std::slice::from_ref(&op)),
@@ -145,8 +149,7 @@ fn forged(head: &Arc<Revision>, height: u64, stamp: Stamp, is_replay: bool) -> R
         },
     };
     // If it is made again, that is seen in the end.
-    let is_below = is_replay && height == head.rank().height;
-    let document = if is_below {
+    let document = if matches!(lie, Lie::ReplayBelow) {
         apply(&head.document, &op).expect("it is a member")
     } else {
         head.document.clone()

@@ -59,6 +59,7 @@ pub fn signed(
         fleet: ours(),
         group,
         stamp,
+        numbered: None,
     };
     Revision::author(&author, base, draft).expect("it is small")
 }

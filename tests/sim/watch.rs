@@ -27,6 +27,7 @@ use starlingd::sim::{FarEnd, Observer};
 use starlingd::wire::frame::{Frame, Payload, carried};
 
 use crate::content;
+use crate::ledgers::Places;
 use crate::news::Beliefs;
 
 pub type World = starlingd::sim::World<Watch>;
@@ -91,6 +92,10 @@ pub struct Seen {
     /// Of all inputs of all hosts, in order.
     pub trace: u64,
     pub revisions: BTreeMap<RecordId, Revision>,
+    /// Whose the places of all edits are, as far as they were heads.
+    pub places: Places,
+    /// The heads whose ledgers were looked at.
+    pub judged: BTreeSet<RecordId>,
     /// So many of them were made before the world began, or by puppets.
     pub behind: usize,
     /// Documents that puppets have said, rightly signed. Whoever signs them may say what it likes.

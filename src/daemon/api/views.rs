@@ -271,10 +271,11 @@ mod tests {
     use crate::wire::fleet::FleetId;
 
     fn edit() -> EditRef {
-        EditRef {
-            stamp: Stamp::from_u64(7 << 16).expect("a stamp"),
-            id: RecordId([4; 32]),
-        }
+        EditRef::odd(
+            Stamp::from_u64(7 << 16).expect("a stamp"),
+            RecordId([4; 32]),
+            1,
+        )
     }
 
     fn peer() -> PeerId {

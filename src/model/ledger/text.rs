@@ -1,55 +1,76 @@
-//! The text of a ledger: its edits one after another, each by what its stamp is above that of the
-//! edit before, and its ID.
+//! The text of a ledger: its series one after another, that first which was not changed for
+//! longest.
 //!
-//! Hexadecimal digits would take 83 bytes an edit, and most of a small revision would be its
-//! ledger. Here it is 43 for the ID, which nothing can shorten, and 2 to 6 for the stamp. Nothing
-//! in an edit's text depends on what stands before the edit but for one difference. So when the
-//! oldest edits drop out, and the floor becomes the last one's stamp, the text of the others stays,
-//! and a delta against the base copies it. Each list of edits has one spelling, and no other is
-//! read.
+//! Of each there is by how much the height of its last change is above that of the one before (or
+//! above the floor), its name in 16 digits, and its runs. Nothing in it depends on what stands
+//! before but for that one difference. So when the first drops out, and the floor becomes the
+//! height of its last change, the text of the others stays, and a delta against the base copies it.
+//! Each ledger has one spelling, and no other is read.
 
-use super::EditRef;
-use crate::limits::LEDGER_MAX;
-use crate::model::record::RecordId;
-use crate::model::stamp::Stamp;
+use std::collections::BTreeMap;
 
-/// The text of `edits`, which rise from `floor` on.
-pub(super) fn of(edits: &[EditRef], floor: Stamp) -> String {
+use super::runs::{Run, Runs};
+use super::{Extent, Series, is_number};
+use crate::limits::{HEIGHT_LIMIT, LEDGER_TEXT_MAX};
+
+/// The text of these, which rise in the height of their last change from `floor` on.
+pub(super) fn of(entries: &[(&Series, &Extent)], floor: u64) -> String {
     let mut text = String::new();
-    let mut before = floor.wall_ms();
-    for edit in edits {
-        let (ms, counter) = (edit.stamp.wall_ms(), edit.stamp.as_u64() & COUNTER);
-        write_number(&mut text, (ms - before) << 1 | u64::from(counter > 0));
-        if counter > 0 {
-            write_number(&mut text, counter);
+    let mut before = floor;
+    for (series, entry) in entries {
+        write_number(&mut text, entry.changed - before);
+        write_series(&mut text, series);
+        let mut next = 1;
+        for (place, run) in entry.runs.0.iter().enumerate() {
+            let more = u64::from(place + 1 < entry.runs.0.len());
+            write_number(&mut text, run.first - next);
+            write_number(&mut text, (run.last - run.first) << 1 | more);
+            // One that followed at once would belong to this run.
+            next = run.last + 2;
         }
-        write_id(&mut text, &edit.id);
-        before = ms;
+        before = entry.changed;
     }
     text
 }
 
-/// The edits of which this is the text, at most one more than a ledger may have.
-pub(super) fn read(text: &str, floor: Stamp) -> Option<Vec<EditRef>> {
-    let mut digits = text.bytes();
-    let mut edits = Vec::new();
-    let mut before = floor.wall_ms();
-    while digits.len() > 0 && edits.len() <= LEDGER_MAX {
-        let number = read_number(&mut digits)?;
-        let counter = if number & 1 == 1 {
-            Some(read_number(&mut digits)?).filter(|counter| (1..=COUNTER).contains(counter))?
-        } else {
-            0
-        };
-        let ms = before.checked_add(number >> 1)?;
-        let stamp = ms.checked_mul(COUNTER + 1)?.checked_add(counter)?;
-        edits.push(EditRef {
-            stamp: Stamp::from_u64(stamp)?,
-            id: read_id(&mut digits)?,
-        });
-        before = ms;
+/// The series of which this is the text.
+pub(super) fn read(text: &str, floor: u64) -> Option<BTreeMap<Series, Extent>> {
+    if text.len() > LEDGER_TEXT_MAX || floor >= HEIGHT_LIMIT {
+        return None;
     }
-    Some(edits)
+    let mut digits = text.bytes();
+    let mut entries = BTreeMap::new();
+    let mut before = (floor, None);
+    while digits.len() > 0 {
+        let changed = read_number(&mut digits)?.checked_add(before.0)?;
+        let series = read_series(&mut digits)?;
+        let rises = before < (changed, Some(series));
+        let runs = read_runs(&mut digits)?;
+        let is_new = entries.insert(series, Extent { changed, runs }).is_none();
+        if !rises || !is_new || changed >= HEIGHT_LIMIT {
+            return None;
+        }
+        before = (changed, Some(series));
+    }
+    Some(entries)
+}
+
+fn read_runs(digits: &mut impl Iterator<Item = u8>) -> Option<Runs> {
+    let mut runs = Vec::new();
+    let mut next = 1_u64;
+    loop {
+        let first = next.checked_add(read_number(digits)?)?;
+        let length = read_number(digits)?;
+        let last = first.checked_add(length >> 1)?;
+        if !is_number(last) {
+            return None;
+        }
+        runs.push(Run { first, last });
+        if length & 1 == 0 {
+            return Some(Runs(runs));
+        }
+        next = last + 2;
+    }
 }
 
 /// Five bits a digit, the lowest first; all digits but the last have the sixth bit.
@@ -77,38 +98,31 @@ fn read_number(digits: &mut impl Iterator<Item = u8>) -> Option<u64> {
     }
 }
 
-/// Six bits a digit, the highest first, as base64url has it without padding (RFC 4648, section 5).
-fn write_id(text: &mut String, id: &RecordId) {
-    for three in id.0.chunks(3) {
+/// Six bits a digit, the highest first, as base64url has it (RFC 4648, section 5).
+fn write_series(text: &mut String, series: &Series) {
+    for three in series.0.chunks(3) {
         let bits = three
             .iter()
             .fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-        let bits = bits << (8 * (3 - three.len()));
-        for place in 0..=three.len() {
+        for place in 0..4 {
             text.push(digit(bits >> (18 - 6 * place) & 0x3f));
         }
     }
 }
 
-fn read_id(digits: &mut impl Iterator<Item = u8>) -> Option<RecordId> {
-    let mut id = [0; 32];
-    for three in id.chunks_mut(3) {
+fn read_series(digits: &mut impl Iterator<Item = u8>) -> Option<Series> {
+    let mut series = Series::default();
+    for three in series.0.chunks_mut(3) {
         let mut bits = 0;
-        for _ in 0..=three.len() {
+        for _ in 0..4 {
             bits = bits << 6 | value(digits.next()?)?;
         }
-        // The digits of two bytes have two bits to spare, which are zero.
-        let spare = 6 * (three.len() + 1) - 8 * three.len();
-        if three.len() < 3 && bits & ((1 << spare) - 1) != 0 {
-            return None;
-        }
-        bits >>= spare;
         for byte in three.iter_mut().rev() {
             *byte = (bits & 0xff) as u8;
             bits >>= 8;
         }
     }
-    Some(RecordId(id))
+    Some(series)
 }
 
 fn digit(value: u64) -> char {
@@ -130,96 +144,83 @@ fn value(digit: u8) -> Option<u64> {
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// The bit of a digit that says that more digits of the number follow.
 const MORE: u64 = 32;
-/// No number is longer: twice the milliseconds of a stamp.
-const NUMBER_BITS: u32 = 50;
-/// The bits of a stamp that are its counter.
-const COUNTER: u64 = 0xffff;
+/// No number is longer: twice a length of 48 bits.
+const NUMBER_BITS: u32 = 45;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn edit(stamp: u64, id: u8) -> EditRef {
-        EditRef {
-            stamp: Stamp::from_u64(stamp).unwrap(),
-            id: RecordId([id; 32]),
+    fn entry(changed: u64, runs: &[(u64, u64)]) -> Extent {
+        let runs = runs.iter().map(|&(first, last)| Run { first, last });
+        Extent {
+            changed,
+            runs: Runs(runs.collect()),
         }
     }
 
+    fn sorted(entries: &BTreeMap<Series, Extent>) -> Vec<(&Series, &Extent)> {
+        let mut all: Vec<_> = entries.iter().collect();
+        all.sort_by_key(|(series, entry)| (entry.changed, **series));
+        all
+    }
+
     /// As `text` spells it, or not at all.
-    fn reads(text: &str, floor: Stamp) -> Option<Vec<EditRef>> {
-        let edits = read(text, floor)?;
-        assert_eq!(of(&edits, floor), text, "a second spelling is read");
-        Some(edits)
+    fn reads(text: &str, floor: u64) -> Option<BTreeMap<Series, Extent>> {
+        let entries = read(text, floor)?;
+        assert_eq!(of(&sorted(&entries), floor), text, "a second spelling");
+        Some(entries)
     }
 
     #[test]
     fn what_is_written_is_read_and_nothing_else() {
-        let edits = [
-            edit(5 << 16, 0),
-            edit(5 << 16 | 9, 0xff),
-            edit((1 << 62) - 1, 7),
-        ];
-        let floor = Stamp::from_u64(3 << 16 | 1).unwrap();
-        let text = of(&edits, floor);
-        assert!(text.starts_with(&format!("E{}", "A".repeat(43))), "{text}");
-        assert_eq!(reads(&text, floor).as_deref(), Some(&edits[..]));
+        let last = HEIGHT_LIMIT - 1;
+        let entries = BTreeMap::from([
+            (Series([9; 12]), entry(5, &[(1, 1)])),
+            (
+                Series([0xff; 12]),
+                entry(5, &[(2, 3), (5, 900), (902, 902)]),
+            ),
+            (Series([0; 12]), entry(last, &[(last, last)])),
+        ]);
+        let text = of(&sorted(&entries), 3);
+        assert!(text.starts_with("CCQkJCQkJCQkJCQkJAAA"), "{text}");
+        assert_eq!(reads(&text, 3), Some(entries));
         for end in 1..text.len() {
-            let whole = [44, 88 + 1].contains(&end);
-            assert_eq!(reads(&text[..end], floor).is_some(), whole, "{end}");
+            // A text may end where a series does.
+            reads(&text[..end], 3);
         }
         for at in 0..text.len() {
             for digit in DIGITS.iter().chain(b"=+/ ").copied() {
                 let mut other = text.clone().into_bytes();
                 other[at] = digit;
-                reads(std::str::from_utf8(&other).unwrap(), floor);
+                reads(std::str::from_utf8(&other).unwrap(), 3);
             }
         }
     }
 
     #[test]
-    fn an_id_is_spelt_as_base64url_has_it() {
-        let id = RecordId(std::array::from_fn(|place| place as u8));
-        let mut text = String::new();
-        write_id(&mut text, &id);
-        assert_eq!(text, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
-    }
-
-    #[test]
-    fn any_edits_come_back_and_stay_where_older_ones_drop_out() {
-        let mut state = 1_u64;
-        let mut below = |bound: u64| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 20) % bound
-        };
-        for _ in 0..200 {
-            let mut stamp = below(1 << 40);
-            let count = below(9) + 1;
-            let edits: Vec<EditRef> = (0..count)
-                .map(|_| {
-                    let bits = below(40);
-                    stamp += below(1 << bits);
-                    edit(stamp, below(256) as u8)
-                })
+    fn what_is_out_of_order_double_or_too_long_is_no_ledger() {
+        let of = |list: &[(u8, u64)]| {
+            let entries: Vec<(Series, Extent)> = list
+                .iter()
+                .map(|&(name, changed)| (Series([name; 12]), entry(changed, &[(1, 1)])))
                 .collect();
-            let text = of(&edits, Stamp::default());
-            assert_eq!(reads(&text, Stamp::default()), Some(edits.clone()));
-            let rest = of(&edits[1..], edits[0].stamp);
-            assert!(text.ends_with(&rest));
-            assert_eq!(reads(&rest, edits[0].stamp).as_deref(), Some(&edits[1..]));
-        }
-    }
-
-    #[test]
-    fn an_edit_a_minute_takes_48_bytes_and_one_more_than_a_ledger_is_not_read_on() {
-        let edits: Vec<EditRef> = (1..=LEDGER_MAX as u64 + 9)
-            .map(|minute| edit((minute * 60_000) << 16, minute as u8))
-            .collect();
-        let text = of(&edits, Stamp::default());
-        assert!(text.len() <= 48 * edits.len(), "{}", text.len());
-        let read = read(&text, Stamp::default()).unwrap();
-        assert_eq!(read.len(), LEDGER_MAX + 1);
+            let pairs: Vec<(&Series, &Extent)> = entries
+                .iter()
+                .map(|(series, entry)| (series, entry))
+                .collect();
+            of(&pairs, 0)
+        };
+        assert!(read(&of(&[(1, 4), (2, 4), (1, 5)]), 0).is_none(), "twice");
+        assert!(
+            read(&of(&[(2, 4), (1, 4)]), 0).is_none(),
+            "in another order"
+        );
+        assert!(read(&of(&[(1, 4), (2, 4)]), HEIGHT_LIMIT).is_none());
+        assert!(read(&of(&[(1, HEIGHT_LIMIT)]), 0).is_none());
+        let many: Vec<(u8, u64)> = (0..=255).map(|name| (name, 4)).collect();
+        assert!(read(&of(&many), 0).is_some());
+        assert!(read(&"A".repeat(LEDGER_TEXT_MAX + 1), 0).is_none());
     }
 }

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::{BadBody, Edit, Origin};
-use crate::codec::unhex_array;
-use crate::limits::{EDIT_TEXT_MAX, HEAD_VALUES_MAX, OPEN_LISTED_MAX, OPERATIONS_MAX};
+use crate::limits::{
+    EDIT_TEXT_MAX, HEAD_VALUES_MAX, HEIGHT_LIMIT, OPEN_LISTED_MAX, OPERATIONS_MAX,
+};
 use crate::model::conflict::OpenConflict;
 use crate::model::json::{self, Value, object};
 use crate::model::ledger::{EditRef, Ledger};
 use crate::model::operation::Operation;
 use crate::model::peer_id::PeerId;
-use crate::model::stamp::Stamp;
 
 /// A head line, decoded.
 pub(super) struct HeadLine {
@@ -32,8 +32,8 @@ impl HeadLine {
             .ok_or(BadBody::Member("settled"))?;
         let open = open_from(member(&head, "open")?).ok_or(BadBody::Member("open"))?;
         let floor = member(&head, "floor")?
-            .as_str()
-            .and_then(stamp_from)
+            .as_u64()
+            .filter(|floor| *floor < HEIGHT_LIMIT)
             .ok_or(BadBody::Member("floor"))?;
         let ledger = member(&head, "ledger")?
             .as_str()
@@ -61,7 +61,7 @@ pub(super) fn text(
         .map(|(edit, conflict)| json::compact(&conflict.to_json(edit)))
         .collect();
     format!(
-        "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":\"{}\",\"ledger\":\"{}\"}}",
+        "{{\"edit\":{},\"settled\":[{}],\"open\":[{}],\"floor\":{},\"ledger\":\"{}\"}}",
         json::compact(&edit_to(edit)),
         settled.join(","),
         open.join(","),
@@ -144,8 +144,4 @@ fn refs_from(value: &Value, most: usize) -> Option<Vec<EditRef>> {
     list.iter()
         .map(|entry| entry.as_str().and_then(EditRef::parse))
         .collect()
-}
-
-fn stamp_from(text: &str) -> Option<Stamp> {
-    unhex_array(text).and_then(|bytes| Stamp::from_u64(u64::from_be_bytes(bytes)))
 }

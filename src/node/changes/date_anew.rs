@@ -68,6 +68,7 @@ impl Changes {
         let Some(again) = below.author(Some(&head), draft).map(Arc::new) else {
             return;
         };
+        below.store.numbers.use_up(below.cx, &again.record);
         let ticket = below.cx.ticket(Waiting::Note(Arc::clone(&again)));
         let name = revision_name(again.record.header.height, &again.id());
         below.cx.disk(DiskJob::Store(

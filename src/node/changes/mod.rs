@@ -85,11 +85,14 @@ impl Below<'_> {
         draft: Draft,
     ) -> Option<Revision> {
         let stamp = self.store.next_stamp(self.cx, self.peers, base);
+        let held = self.store.replica.group(group);
+        let numbered = self.store.numbers.next(self.cx, group, held);
         let author = Author {
             secret: &self.cx.setup.secret,
             fleet: *self.cx.setup.fleet.id().as_bytes(),
             group,
             stamp,
+            numbered: Some(numbered),
         };
         Revision::author(&author, base, draft)
     }

@@ -9,10 +9,9 @@ use super::Below;
 use super::uncontained::{Conflicts, lost_with};
 use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, REBASE_JITTER, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
-use crate::model::ledger::Standing;
+use crate::model::ledger::EditRef;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
-use crate::model::stamp::Stamp;
 use crate::node::context::Context;
 use crate::node::effect::{DiskJob, Level, revision_name};
 use crate::node::store::Store;
@@ -130,22 +129,30 @@ fn listed(store: &Store, cx: &Context, due: &[Arc<Revision>], room: usize) -> Co
                 opens
             };
         }
-        all.insert(revision.edit_ref(), revision.as_conflict());
+        all.insert(judged(store, cx, revision), revision.as_conflict());
         opens.extend(all);
     }
     opens
 }
 
-/// A branch that lost may be longer than a ledger: of its first edits not even the names are
-/// known.
+/// The edit of a revision by the place that it goes by.
+fn judged(store: &Store, cx: &Context, revision: &Revision) -> EditRef {
+    let (edit, group) = (revision.edit_ref(), store.replica.group(&cx.setup.group));
+    group.map_or(edit, |group| group.judged(&edit))
+}
+
+/// A branch that lost may be longer than a ledger, or than a list may be: of its first edits not
+/// even the places are known, or there is no room for all.
 pub(super) fn report_beyond(store: &mut Store, cx: &mut Context, uncontained: &Revision) {
     let Some(group) = store.replica.group(&cx.setup.group) else {
         return;
     };
-    let first = uncontained.ledger.entries().next();
-    if uncontained.ledger.floor() > Stamp::default()
-        && first.is_some_and(|edit| group.standing(edit) == Standing::Out)
-    {
+    let is_cut_short = |head: &Arc<Revision>| {
+        let beyond = uncontained.ledger.beyond(&head.ledger);
+        uncontained.ledger.is_cut_short(&head.ledger)
+            || beyond.take(OPEN_LISTED_MAX + 1).count() > OPEN_LISTED_MAX
+    };
+    if group.head().is_some_and(is_cut_short) {
         let name = uncontained.id().short();
         cx.report_problem(format!(
             "the branch of revision {name} lost and is so long that its first changes are not \

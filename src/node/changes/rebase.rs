@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::attempt::Cause;
 use super::notes::{report_beyond, room_on};
 use super::remedy::{Circumstances, Remedy, remedy};
-use super::uncontained::{carriers, is_last_resort, lost_with, missing};
+use super::uncontained::{held, is_last_resort, lost_with, missing};
 use super::{Below, Changes};
 use crate::limits::{REAPPLY_MIN, STAND_IN_AFTER};
 use crate::model::document::Document;
@@ -125,7 +125,7 @@ impl Changes {
         else {
             return;
         };
-        let held = carriers(group);
+        let held = held(group);
         let missing = missing(below.store, group, &held);
         let unruled = group.unruled();
         let mut next = unruled
@@ -148,7 +148,7 @@ impl Changes {
             },
             can_judge: below.can_judge(head),
         };
-        for uncontained in held.values() {
+        for uncontained in held.carriers() {
             match remedy(&circumstances, &later, uncontained) {
                 Remedy::Later(at) => {
                     later.insert(uncontained.revision.edit_ref(), at);

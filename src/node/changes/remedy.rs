@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::uncontained::{Held, is_by, is_missing, is_original, made_on, pending};
+use super::uncontained::{Held, is_by, is_missing, is_original, lost_with_it, pending};
 use crate::limits::STAND_IN_AFTER;
 use crate::model::document::Document;
 use crate::model::edit::{self, Verb};
@@ -69,17 +69,17 @@ pub(super) fn remedy(
     if stand_in > now && !(is_original(revision) && is_by(group, revision, &circumstances.me)) {
         return Remedy::Later(stand_in);
     }
-    let made_on = made_on(group, revision);
     // Their authors hold them, or other peers do, and bring them within moments; else they can
     // only be listed by name. Those out of whose files keys were struck are known here,
     // and nobody else may be able to say what they wanted.
-    let awaited = |edit: &&EditRef| is_missing(group, held, edit) && !group.is_struck(edit);
-    if stand_in > now && made_on.iter().any(|edit| awaited(&edit)) {
+    let awaited = |edit: &EditRef| is_missing(held, edit) && !group.is_struck(edit);
+    if stand_in > now && lost_with_it(group, held, revision).iter().any(awaited) {
         return Remedy::Later(stand_in);
     }
+    let pending = pending(group, held, revision);
     let is_unknown = |edit: &EditRef| group.standing(edit) == Standing::Unknown;
-    let doubted = made_on.iter().any(is_unknown) || is_unknown(&revision.edit_ref());
-    let decided = if doubted {
+    let mut with_it = pending.iter().map(|other| other.revision.edit_ref());
+    let decided = if is_unknown(&revision.edit_ref()) || with_it.any(|edit| is_unknown(&edit)) {
         uncontained.since + 3 * STAND_IN_AFTER
     } else {
         uncontained.since
@@ -90,16 +90,11 @@ pub(super) fn remedy(
     // Not what this host knows but what the ledger says: all must come to the same, or an edit
     // would be made twice.
     let is_out = head.standing(&revision.edit_ref()) == Standing::Out;
-    // A ledger that is full and reaches less far back would forget the edit in the very
-    // revision that replays it.
-    let is_named = head
-        .ledger
-        .with([revision.edit_ref()])
-        .standing(&revision.edit_ref())
-        == Standing::In;
+    // Replays of it could not be told from those of the edit whose number it bears.
+    let is_odd = group.is_odd(&revision.edit_ref());
     let guarded = revision.record.header.flags & Header::GUARDED != 0;
     let may_replay =
-        is_out && is_named && is_original(revision) && !guarded && !settles_again(head, revision);
+        is_out && !is_odd && is_original(revision) && !guarded && !settles_again(head, revision);
     if revision.is_light() && (may_replay || !is_out) {
         return Remedy::Load;
     }
@@ -109,7 +104,6 @@ pub(super) fn remedy(
     let fit = may_replay
         .then(|| replayed(&head.document, revision))
         .flatten();
-    let pending = pending(group, held, revision);
     // What it was made on may be on its way into the head: only then it is known what it meets
     // there.
     let early = match &fit {
@@ -143,7 +137,7 @@ pub(super) fn remedy(
 /// then it may be there already under another name, and a person has to look.
 fn settles_again(head: &Revision, revision: &Revision) -> bool {
     let is_settled =
-        |edit: &EditRef| head.standing(edit) == Standing::In && !head.open.contains_key(edit);
+        |edit: &EditRef| head.standing(edit) == Standing::In && !head.lists(&edit.place);
     let appends = revision
         .edit
         .operations
@@ -185,7 +179,7 @@ mod tests {
     use crate::model::revision::{Author, Draft, Edit, Origin};
     use crate::model::signature::SecretKey;
     use crate::model::stamp::Stamp;
-    use crate::node::changes::uncontained::carriers;
+    use crate::node::changes::uncontained::held;
     use crate::node::store::replica::{Keeping, Replica};
     use std::sync::Arc;
 
@@ -226,6 +220,7 @@ mod tests {
             fleet: [2; 32],
             group: "default",
             stamp: Stamp::from_u64(ms << 16).unwrap(),
+            numbered: None,
         };
         Arc::new(Revision::author(&author, base.map(|base| &**base), draft).unwrap())
     }
@@ -265,7 +260,7 @@ mod tests {
             replica.take(Arc::clone(revision), Duration::ZERO);
         }
         let group = replica.group("default").unwrap();
-        let held = carriers(group);
+        let held = held(group);
         let refused = BTreeSet::from_iter(case.is_refused.then(|| lost.edit_ref()));
         let circumstances = Circumstances {
             now: case.now,
@@ -276,7 +271,11 @@ mod tests {
             refused: &refused,
             can_judge: case.can_judge,
         };
-        match remedy(&circumstances, &Later::new(), held[&lost.edit_ref()]) {
+        match remedy(
+            &circumstances,
+            &Later::new(),
+            held.carrier(&lost.edit_ref()).unwrap(),
+        ) {
             Remedy::Replay(document) => {
                 assert!(document.text().contains(r#""a""#));
                 "replay".to_owned()

@@ -25,10 +25,11 @@ use std::sync::Arc;
 
 use super::Below;
 use super::notes::store_note;
+use super::uncontained::held;
 use crate::limits::{OPEN_LISTED_MAX, REAPPLY_MIN, STAND_IN_AFTER};
 use crate::model::conflict::OpenConflict;
 use crate::model::document::Document;
-use crate::model::ledger::{EditRef, Standing};
+use crate::model::ledger::EditRef;
 use crate::model::record::Header;
 use crate::model::revision::{Draft, Edit, Origin, Revision};
 use crate::node::answer::{Answer, Success};
@@ -95,6 +96,7 @@ impl Below<'_> {
         let Some(revision) = self.author_of(name, Some(&base), draft).map(Arc::new) else {
             return self.cx.reply(client, LimitReached::RemovalTooLarge);
         };
+        self.store.numbers.use_up(self.cx, &revision.record);
         let removal = Removal {
             client,
             force,
@@ -252,19 +254,17 @@ impl Below<'_> {
                 .cloned()
                 .unwrap_or_default()
         };
-        let own = tip.edit_ref();
+        let (own, held) = (tip.edit_ref(), held(group));
         let unknown = tip
             .ledger
-            .entries()
-            .filter(|edit| **edit != own && former.standing(edit) == Standing::Out);
-        let listed = former
-            .open
-            .keys()
-            .chain(&tip.settled)
-            .chain(unknown)
-            .filter(|edit| !tip.open.contains_key(edit));
+            .beyond(&former.ledger)
+            .filter(|(place, _)| *place != own.place && !former.lists(place))
+            .map(|(place, height)| held.name(place, height))
+            .take(2 * OPEN_LISTED_MAX);
+        let listed = former.open.keys().chain(&tip.settled).copied();
+        let listed = listed.chain(unknown).filter(|edit| !tip.lists(&edit.place));
         let listed: BTreeMap<EditRef, OpenConflict> =
-            listed.map(|edit| (*edit, conflict(edit))).collect();
+            listed.map(|edit| (edit, conflict(&edit))).collect();
         let surplus = listed.len().saturating_sub(OPEN_LISTED_MAX);
         let opens: BTreeMap<EditRef, OpenConflict> = listed.into_iter().skip(surplus).collect();
         let names: BTreeMap<EditRef, OpenConflict> = opens
@@ -296,7 +296,10 @@ impl Below<'_> {
             self.cx.report_problem(text);
         }
         match kept {
-            Some(kept) => store_note(self.cx, kept),
+            Some(kept) => {
+                self.store.numbers.use_up(self.cx, &kept.record);
+                store_note(self.cx, kept);
+            }
             None => self.cx.report_problem(format!(
                 "group {} was removed, and is too large to be kept",
                 self.cx.setup.group

@@ -170,6 +170,10 @@ impl Changes {
             .group(&below.cx.setup.group)
             .and_then(|group| group.carrying(edit));
         let (id, carrying) = (edit.id, carrying.map(|summary| summary.record.clone()));
+        if edit.is_ghost() && carrying.is_none() {
+            let denial = FleetState::WantedUnknown(WantedGap::Lost);
+            return below.cx.reply(needing.client(), denial);
+        }
         if let Some(original) = carrying.clone().filter(|record| record.id == id) {
             return self.read_for(below.cx, original, needing);
         }

@@ -39,6 +39,7 @@ impl Below<'_> {
         let taken = store.replica.take(Arc::clone(&revision), cx.now.elapsed);
         let ours = group == cx.setup.group;
         store.note_received(&revision, cx.now.wall_ms);
+        store.numbers.use_up(cx, &revision.record);
         if !matches!(taken, Taken::Stale | Taken::NoRoom) {
             store.note_held(revision.id());
         }

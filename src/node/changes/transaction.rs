@@ -211,6 +211,8 @@ impl Changes {
                 return self.publish_untried(below, attempt);
             }
             None => {
+                let record = &attempt.revision.record;
+                below.store.numbers.use_up(below.cx, record);
                 let ticket = below.cx.ticket(Waiting::Transaction);
                 below.cx.disk(DiskJob::Store(ticket, group, name, text));
                 let tried = None;

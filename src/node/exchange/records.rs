@@ -111,10 +111,7 @@ impl Exchange {
         id: LinkId,
         record: Record,
     ) {
-        let original = EditRef {
-            stamp: record.header.stamp,
-            id: record.id,
-        };
+        let original = EditRef::of(&record);
         let group = store
             .replica
             .group(&record.header.key)
@@ -123,7 +120,9 @@ impl Exchange {
             .filter(|group| !group.demotes(&record.rank()))
             .and_then(|group| group.head());
         if head.is_some_and(|head| {
-            head.standing(&original) == Standing::In && head.rank() > record.rank()
+            head.standing(&original) == Standing::In
+                && head.rank() > record.rank()
+                && !group.is_some_and(|group| group.is_odd(&original))
         }) {
             return self.offer_head(cx, peers, store, id, &record.header.key.clone());
         }

@@ -345,8 +345,7 @@ fn is_superseded(store: &Store, by: &Revision, other: &RecordId) -> bool {
     let mut history = group.into_iter().flat_map(|group| group.history());
     let record = history.find_map(|held| (held.record.id == *other).then_some(&held.record));
     record.is_some_and(|record| {
-        let (stamp, id) = (record.header.stamp, record.id);
-        record.rank() < by.rank() && by.standing(&EditRef { stamp, id }) == Standing::In
+        record.rank() < by.rank() && by.standing(&EditRef::of(record)) == Standing::In
     })
 }
 

@@ -37,6 +37,7 @@ fn revision(base: Option<&Revision>, ms: u64, text: &str) -> Revision {
         fleet: [2; 32],
         group: "default",
         stamp: Stamp::from_u64(ms << 16).unwrap(),
+        numbered: None,
     };
     let edit = Edit {
         origin: Origin::Original,

@@ -60,6 +60,7 @@ impl Author {
             base: RecordId([u8::from(self.height > 1); 32]),
             body_len: 0,
             body_hash: [0; 32],
+            numbered: None,
             note: String::new(),
         };
         let record = Record::sign(header, &body, &secret);

@@ -268,6 +268,7 @@ impl Peers {
             base: base.map_or(RecordId::NONE, |base| base.id),
             body_len: 0,
             body_hash: [0; 32],
+            numbered: None,
             note: String::new(),
         };
         let record = Record::sign(header, &body, &cx.setup.secret);

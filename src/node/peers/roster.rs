@@ -164,6 +164,7 @@ mod tests {
             },
             body_len: 0,
             body_hash: [0; 32],
+            numbered: None,
             note: String::new(),
         };
         NodeRecord::decode(

@@ -8,6 +8,7 @@ pub(in crate::node) mod containment;
 pub(in crate::node) mod finding;
 pub mod given;
 pub(in crate::node) mod keys;
+pub(in crate::node) mod numbers;
 pub(in crate::node) mod places;
 pub(in crate::node) mod reading;
 pub(in crate::node) mod replica;
@@ -19,6 +20,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::keys::Keys;
+use self::numbers::Numbers;
 use self::replica::{Keeping, Replica};
 use self::storing::Storing;
 use crate::limits::LATELY_HELD_MAX;
@@ -32,6 +34,7 @@ pub(in crate::node) struct Store {
     pub(in crate::node) replica: Replica,
     pub(in crate::node) storing: Storing,
     pub(in crate::node) stamps: StampClock,
+    pub(in crate::node) numbers: Numbers,
     pub(in crate::node) keys: Keys,
     /// The newest of the records that are held.
     pub(in crate::node) lately_held: VecDeque<RecordId>,
@@ -56,6 +59,7 @@ impl Store {
             replica: Replica::new(keeping),
             storing: Storing::default(),
             stamps: StampClock::default(),
+            numbers: Numbers::default(),
             keys: Keys::default(),
             lately_held: VecDeque::new(),
         }

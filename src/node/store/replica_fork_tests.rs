@@ -1,13 +1,14 @@
 use super::*;
 
-/// A revision with so many edits behind it that its ledger is full; only their names are left.
-fn aged() -> Arc<Revision> {
-    let mut last: Option<Arc<Revision>> = None;
+/// Two revisions that name so many edits, each in a series of its own, that the ledger is full.
+fn aged() -> [Arc<Revision>; 2] {
+    let mut all: Vec<Arc<Revision>> = Vec::new();
     for part in 0..2_u64 {
         let named = (1..=200).map(|number| 200 * part + number);
-        let name = |ms: u64| EditRef {
-            stamp: Stamp::from_u64(ms << 16).unwrap(),
-            id: RecordId([ms as u8; 32]),
+        let name = |ms: u64| {
+            let (high, low) = ((ms >> 8) as u8, ms as u8);
+            let id = RecordId(std::array::from_fn(|at| if at == 0 { high } else { low }));
+            EditRef::odd(Stamp::from_u64(ms << 16).unwrap(), id, 1)
         };
         let settles = named.map(name).collect();
         let edit = Edit {
@@ -22,9 +23,9 @@ fn aged() -> Arc<Revision> {
             flags: 0,
             note: String::new(),
         };
-        last = Some(sign(last.as_deref(), 1, 1000 + part, draft));
+        all.push(sign(all.last().map(|last| &**last), 1, 1000 + part, draft));
     }
-    last.expect("two were made")
+    all.try_into().expect("two were made")
 }
 
 fn branch(base: &Arc<Revision>, who: u8, length: u64, ms: u64) -> Vec<Arc<Revision>> {
@@ -35,10 +36,11 @@ fn branch(base: &Arc<Revision>, who: u8, length: u64, ms: u64) -> Vec<Arc<Revisi
 
 #[test]
 fn what_a_fork_contained_is_known_for_contained_after_another_branch_has_won() {
-    let base = aged();
+    let [root, base] = aged();
     let (lost, won) = (branch(&base, 2, 5, 2000), branch(&base, 3, 12, 2001));
-    let named: Vec<EditRef> = lost.last().unwrap().ledger.entries().copied().collect();
-    let mut replica = taken([&base].into_iter().chain(&lost));
+    let own = lost.iter().map(|revision| revision.edit_ref());
+    let named: Vec<EditRef> = root.settled.iter().copied().chain(own).collect();
+    let mut replica = taken([&root, &base].into_iter().chain(&lost));
     won.iter()
         .for_each(|revision| drop(replica.take(Arc::clone(revision), Duration::ZERO)));
     let group = replica.group("default").unwrap();
@@ -64,9 +66,9 @@ fn what_a_fork_contained_is_known_for_contained_after_another_branch_has_won() {
 /// them is contained any more.
 #[test]
 fn what_only_the_branch_that_lost_had_listed_is_not_taken_for_contained() {
-    let base = aged();
+    let [_, base] = aged();
     let early = child(None, 7, 50);
-    let uncontained = child(None, 8, 1500);
+    let uncontained = child(Some(&base), 8, 1500);
     let edit = Edit {
         origin: Origin::Note(uncontained.edit_ref(), uncontained.edit_author()),
         operations: Vec::new(),
@@ -100,22 +102,78 @@ fn what_only_the_branch_that_lost_had_listed_is_not_taken_for_contained() {
     );
 }
 
+/// A change by one whose memory was copied: both go on with one number.
+fn twin(base: &Arc<Revision>, ms: u64) -> Arc<Revision> {
+    let numbered = crate::model::record::Numbered {
+        nonce: [5; 8],
+        number: 1,
+    };
+    let author = Author {
+        secret: &SecretKey::from_seed(&[2; 32]),
+        fleet: [2; 32],
+        group: "default",
+        stamp: Stamp::from_u64(ms << 16).unwrap(),
+        numbered: Some(numbered),
+    };
+    let draft = Draft {
+        edit: Edit {
+            origin: Origin::Original,
+            operations: Vec::new(),
+        },
+        document: base.document.clone(),
+        opens: BTreeMap::new(),
+        settles: Vec::new(),
+        flags: 0,
+        note: String::new(),
+    };
+    Arc::new(Revision::author(&author, Some(base), draft).unwrap())
+}
+
 #[test]
-fn what_an_uncontained_revision_was_made_on_is_asked_about_without_the_fork() {
-    let base = aged();
-    let line = branch(&base, 2, 12, 2000);
-    let side = child(Some(&base), 3, 3000);
-    let mut newcomer = taken(&line[11..]);
-    assert!(newcomer.group("default").unwrap().unsure().is_empty());
-    newcomer.take(Arc::clone(&side), Duration::ZERO);
-    let group = newcomer.group("default").unwrap();
-    assert_eq!(group.standing(&side.edit_ref()), Standing::Out);
-    let unsure = group.unsure();
+fn of_two_edits_with_one_number_the_one_that_lost_goes_by_a_place_of_its_own() {
+    let base = child(None, 1, 1);
+    let (lost, won) = (twin(&base, 10), twin(&base, 11));
+    let later = child(Some(&won), 3, 12);
+    assert_eq!(lost.edit_ref().place, won.edit_ref().place);
     assert_eq!(
-        unsure.len(),
-        11,
-        "the names that its ledger has and the head's has not any more"
+        later.standing(&lost.edit_ref()),
+        Standing::In,
+        "by its number"
     );
-    newcomer.group_mut("default").unwrap().learn(&unsure, &[]);
-    assert!(newcomer.group("default").unwrap().unsure().is_empty());
+    for order in [
+        [&base, &lost, &won, &later],
+        [&base, &won, &lost, &later],
+        [&base, &won, &later, &lost],
+    ] {
+        let replica = taken(order);
+        let group = replica.group("default").unwrap();
+        assert_eq!(group.standing(&won.edit_ref()), Standing::In);
+        assert_eq!(group.standing(&lost.edit_ref()), Standing::Out);
+        assert!(group.is_odd(&lost.edit_ref()) && !group.is_odd(&won.edit_ref()));
+        let uncontained = group.uncontained().map(|held| held.revision.id());
+        assert_eq!(Vec::from_iter(uncontained), [lost.id()]);
+        // A note lists it by that place, and then it is in for all.
+        let listed = group.judged(&lost.edit_ref());
+        let noted = sign(
+            Some(&later),
+            4,
+            13,
+            Draft {
+                edit: Edit {
+                    origin: Origin::Note(listed, lost.edit_author()),
+                    operations: Vec::new(),
+                },
+                document: later.document.clone(),
+                opens: BTreeMap::from([(listed, lost.as_conflict())]),
+                settles: Vec::new(),
+                flags: 0,
+                note: String::new(),
+            },
+        );
+        let mut replica = taken(order);
+        replica.take(noted, Duration::ZERO);
+        let group = replica.group("default").unwrap();
+        assert_eq!(group.standing(&lost.edit_ref()), Standing::In);
+        assert_eq!(group.uncontained().count(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use crate::model::ledger::Standing;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::limits::{HISTORY_KEPT, LEDGER_MAX, UNCONTAINED_MAX};
+use crate::limits::{HISTORY_KEPT, LEDGER_HEIGHTS, UNCONTAINED_MAX};
 use crate::model::delta;
 use crate::model::digest::Digest;
 use crate::model::document::Document;
@@ -34,6 +34,7 @@ pub(in crate::node::store::replica) fn sign(
                 fleet: [2; 32],
                 group: "default",
                 stamp,
+                numbered: None,
             },
             base,
             draft,
@@ -197,7 +198,7 @@ fn after_an_overflow_of_the_ledger_hosts_agree_on_the_head_and_what_it_reaches()
         let floor = group.head().unwrap().ledger.floor();
         group
             .uncontained()
-            .filter(|uncontained| uncontained.revision.edit_ref().stamp > floor)
+            .filter(|uncontained| uncontained.revision.edit_ref().height > floor)
             .map(|uncontained| uncontained.revision.id())
             .collect()
     };
@@ -459,7 +460,7 @@ fn a_head_made_on_the_one_before_it_has_a_delta_if_that_is_worth_it() {
 
 #[test]
 fn what_the_head_was_made_on_is_history_however_far_back_it_is_fetched() {
-    let set = chain(LEDGER_MAX as u64 + 40);
+    let set = chain(LEDGER_HEIGHTS + 40);
     let mut replica = replica(set.len());
     for revision in set.iter().rev() {
         let group = replica.group_mut("default").unwrap();

@@ -145,6 +145,7 @@ fn in_a_large_fleet_not_all_speak_of_themselves_at_once() {
                 base: RecordId::NONE,
                 body_len: 0,
                 body_hash: [0; 32],
+                numbered: None,
                 note: String::new(),
             };
             let record = Record::sign(header, b"{}", &secret);

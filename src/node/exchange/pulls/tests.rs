@@ -21,6 +21,7 @@ fn record(name: &str, body: &[u8]) -> Record {
         base: RecordId::NONE,
         body_len: 0,
         body_hash: [0; 32],
+        numbered: None,
         note: String::new(),
     };
     Record::sign(header, body, &secret)

@@ -240,7 +240,7 @@ impl Group {
     pub fn remembered(&self, edit: &EditRef) -> Option<&OpenConflict> {
         self.history
             .values()
-            .find(|summary| summary.edit_ref() == *edit)
+            .find(|summary| edit.names(&summary.edit_ref()))
             .map(|summary| &summary.conflict)
     }
 
@@ -262,24 +262,26 @@ impl Group {
             .map_or(Standing::Out, |head| self.containment.standing(head, edit))
     }
 
+    /// Whether an edit bears the number of another that was seen in the head's line.
+    pub fn is_odd(&self, edit: &EditRef) -> bool {
+        self.containment.is_odd(edit)
+    }
+
+    /// An edit by the place that it goes by in this group.
+    pub fn judged(&self, edit: &EditRef) -> EditRef {
+        self.containment.judged(edit)
+    }
+
     /// Edits of which this host cannot tell whether the head contains them, and has to know, the
-    /// most needed first: the uncontained ones, those that the head before contained, and those
-    /// that uncontained revisions were made on, for nothing is decided about a revision
-    /// before it is known what is lost with it.
+    /// most needed first: the uncontained ones, and those that the head before contained.
     pub fn unsure(&self) -> Vec<EditRef> {
-        let revisions = || {
-            self.uncontained
-                .values()
-                .map(|uncontained| &uncontained.revision)
-        };
-        let carried = revisions().map(|revision| revision.edit_ref());
-        let made_on = revisions()
-            .flat_map(|revision| revision.ledger.entries().chain(revision.open.keys()))
-            .copied();
+        let revisions = self
+            .uncontained
+            .values()
+            .map(|uncontained| &uncontained.revision);
+        let carried = revisions.map(|revision| self.judged(&revision.edit_ref()));
         let mut named = BTreeSet::new();
-        let all = carried
-            .chain(self.containment.unsure().copied())
-            .chain(made_on);
+        let all = carried.chain(self.containment.unsure().copied());
         all.filter(|edit| self.standing(edit) == Standing::Unknown && named.insert(*edit))
             .collect()
     }
@@ -333,7 +335,12 @@ impl Group {
         }
         let parting = was.as_ref().and_then(|was| self.parting(was.id()));
         let head = self.head.as_ref().expect("it was just put there");
-        self.containment.moved(was.as_deref(), head, parting, now);
+        let new = self.history.get(&head.rank());
+        let new = new
+            .map(|summary| summary.adds().collect())
+            .unwrap_or_default();
+        self.containment
+            .moved(was.as_deref(), head, new, parting, now);
         self.drop_contained();
         Taken::Head(was)
     }

@@ -100,7 +100,7 @@ impl Group {
         let mut carries = self
             .history
             .values()
-            .filter(|summary| summary.edit_ref() == *edit)
+            .filter(|summary| edit.names(&summary.edit_ref()))
             .peekable();
         carries.peek().is_some() && carries.all(|summary| summary.is_struck)
     }

@@ -174,7 +174,7 @@ impl Group {
     /// replay of it.
     pub fn carrying(&self, edit: &EditRef) -> Option<&Summary> {
         let carries = |summary: &&Summary| {
-            summary.edit_ref() == *edit && !matches!(summary.origin, Origin::Note(..))
+            edit.names(&summary.edit_ref()) && !matches!(summary.origin, Origin::Note(..))
         };
         self.history
             .values()

@@ -25,6 +25,7 @@ fn sign(group: &str, base: Option<&Arc<Revision>>, ms: u64, draft: Draft) -> Arc
         fleet: [2; 32],
         group,
         stamp,
+        numbered: None,
     };
     Arc::new(Revision::author(&author, base.map(|base| &**base), draft).unwrap())
 }

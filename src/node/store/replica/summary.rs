@@ -18,6 +18,7 @@ pub struct Summary {
     pub record: Record,
     /// Whether it carries its edit for the first time.
     pub origin: Origin,
+    edit: EditRef,
     /// What it changed, with the values that are short: what a conflict would be listed with.
     pub conflict: OpenConflict,
     /// The open conflicts that it settles.
@@ -68,6 +69,7 @@ impl Summary {
         Self {
             record: revision.record.clone(),
             origin: revision.edit.origin.clone(),
+            edit: revision.edit_ref(),
             conflict,
             settled: revision.settled.clone(),
             received: None,
@@ -86,12 +88,6 @@ impl Summary {
 
     /// The edit that it carries, under the edit's own name.
     pub fn edit_ref(&self) -> EditRef {
-        match &self.origin {
-            Origin::Original => EditRef {
-                stamp: self.record.header.stamp,
-                id: self.record.id,
-            },
-            Origin::Replay(edit, _) | Origin::Note(edit, _) => *edit,
-        }
+        self.edit
     }
 }
