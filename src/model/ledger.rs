@@ -125,15 +125,14 @@ impl Ledger {
     /// Whether series have dropped out of it, and even of those that were longest unchanged some
     /// are not in `head`: then some that have dropped out may not be there either.
     pub fn is_cut_short(&self, head: &Self) -> bool {
-        let longest = self
-            .entries
-            .iter()
-            .map(|(series, entry)| (entry.changed, series));
-        let longest = longest.min().map(|(_, series)| *series);
+        let all = self.entries.iter();
+        let longest = all.min_by_key(|(series, entry)| (entry.changed, **series));
+        // Only this series is looked at: another may claim more numbers than can be counted.
         self.floor > 0
-            && self
-                .beyond(head)
-                .any(|(place, _)| Some(place.series) == longest)
+            && longest.is_some_and(|(series, entry)| {
+                let known = head.entries.get(series).map(|entry| &entry.runs);
+                entry.changed > head.floor && entry.runs.without(known).next().is_some()
+            })
     }
 
     /// The greatest number of a series, and in how many runs its numbers are.

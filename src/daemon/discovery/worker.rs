@@ -147,7 +147,7 @@ impl<S: Fn(DiscoveryEvent)> DiscoveryWorker<S> {
             return;
         };
         if responder.deaths_before != self.deaths.count() {
-            // It would hear no order to end.
+            // A thread that is held would hear no order to end.
             self.responder = None;
             return self.fail(now, "what serves it has failed, as the log says");
         }

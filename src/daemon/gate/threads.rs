@@ -52,7 +52,7 @@ impl ClientThreads {
             .iter()
             .find(|waiter| waiter.is_waiting.swap(false, Ordering::AcqRel));
         if let Some(waiter) = free {
-            // It waits, and its queue is empty.
+            // This thread waits, and its queue is empty.
             let given = waiter.visits.try_send(visit);
             return given.map_err(|error| io::Error::other(error.to_string()));
         }
@@ -80,7 +80,7 @@ fn serve_all(first: Visit, queue: &Receiver<Visit>, is_waiting: &AtomicBool) {
         visit = match queue.recv_timeout(GATE_THREAD_WAIT) {
             Ok(next) => next,
             Err(RecvTimeoutError::Timeout) if is_waiting.swap(false, Ordering::AcqRel) => return,
-            // One is on its way.
+            // A connection is on its way.
             Err(RecvTimeoutError::Timeout) => match queue.recv() {
                 Ok(next) => next,
                 Err(_) => return,

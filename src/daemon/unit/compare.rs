@@ -65,7 +65,7 @@ fn is_changed_to(
         .iter()
         .filter(|place| !covers(&beginning, place))
         .collect();
-    // Its value takes many times the memory of its text, and the parts are read in parts as well.
+    // The value takes many times the memory of its text, and the parts are read in parts too.
     drop(beginning);
     for place in open {
         let mut place = &place[..];

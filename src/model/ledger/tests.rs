@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::limits::HEIGHT_LIMIT;
 use crate::model::record::RecordId;
 use crate::model::stamp::Stamp;
 
@@ -144,4 +145,25 @@ fn the_extent_of_a_series_is_its_greatest_number_and_its_runs() {
     let ledger = Ledger::default().with(1, [place(1, 1), place(1, 2), place(1, 7)]);
     assert_eq!(ledger.extent(&place(1, 1).series), (7, 2));
     assert_eq!(ledger.extent(&place(2, 1).series), (0, 0));
+}
+
+/// Whoever signs it may claim any numbers: none of them is counted one by one.
+#[test]
+fn a_ledger_that_claims_all_numbers_of_a_series_is_judged_at_once() {
+    let extent = |changed, last| Extent {
+        changed,
+        runs: Runs(vec![runs::Run { first: 1, last }]),
+    };
+    let (old, new) = (Series([1; 12]), Series([2; 12]));
+    let liar = Ledger {
+        floor: 1,
+        entries: BTreeMap::from([(old, extent(2, 1)), (new, extent(3, HEIGHT_LIMIT - 1))]),
+    };
+    let head = Ledger {
+        floor: 0,
+        entries: BTreeMap::from([(old, extent(2, 1))]),
+    };
+    assert!(!liar.is_cut_short(&head));
+    assert!(liar.is_cut_short(&Ledger::default()));
+    assert_eq!(liar.beyond(&head).take(3).count(), 3);
 }

@@ -25,7 +25,7 @@ pub(super) fn of(entries: &[(&Series, &Extent)], floor: u64) -> String {
             let more = u64::from(place + 1 < entry.runs.0.len());
             write_number(&mut text, run.first - next);
             write_number(&mut text, (run.last - run.first) << 1 | more);
-            // One that followed at once would belong to this run.
+            // A run that followed at once would belong to this one.
             next = run.last + 2;
         }
         before = entry.changed;
